@@ -1,0 +1,301 @@
+"""The vocabulary: what every part of the product says about arms, choices, attempts and what is learned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+
+ANY_TASK = ""
+"""The task of a statistic that is kept per arm and not per class."""
+
+
+class Signal(StrEnum):
+    """What a statistic is about (ROUTING: one signal, one posterior)."""
+
+    SUCCESS = "success"  # weight: attempts; total: successes
+    QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
+    VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
+    FIRST_TOKEN = "first_token"  # ln seconds until a stream's first content
+    PER_TOKEN = "per_token"  # ln seconds per output token of a stream after the first
+    TOTAL = "total"  # ln(seconds / (a + tokens)) of a plain answer
+    COMPLETION_TOKENS = "completion_tokens"  # per task; total: capped completion tokens
+    PROMPT_RATIO = "prompt_ratio"  # weight: prompt tokens estimated; total: prompt tokens billed
+    COST = "cost"  # per task; dollars of answers whose tokens are not known
+    OUTCOMES = "outcomes"  # weight: outcomes ever seen; never fades
+
+
+class StatisticKey(NamedTuple):
+    """What a row of sums is about."""
+
+    router_id: str
+    model_id: str
+    task: str
+    signal: Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Additive sufficient statistic of one signal, faded to the instant `at`.
+
+    Forward decay (Cormode et al. 2009): S(t) = S(t0) * 2^(-(t - t0) / half_life) + new. Two sides are brought to
+    the later instant before they are added, so the order of events, replicas and corrections does not matter.
+    """
+
+    at: float  # seconds since the epoch
+    half_life: float  # seconds; inf: never fades
+    weight: float
+    total: float = 0.0
+    squares: float = 0.0
+
+    def faded_to(self, at: float) -> "Sums":
+        """The same sums at another instant; the past is not un-faded, a later instant fades."""
+        if at == self.at:
+            return self
+        factor = 2.0 ** (-(at - self.at) / self.half_life)
+        return Sums(at, self.half_life, self.weight * factor, self.total * factor, self.squares * factor)
+
+    def __add__(self, other: "Sums") -> "Sums":
+        at = max(self.at, other.at)
+        a, b = self.faded_to(at), other.faded_to(at)
+        return Sums(at, self.half_life, a.weight + b.weight, a.total + b.total, a.squares + b.squares)
+
+    def __neg__(self) -> "Sums":
+        return Sums(self.at, self.half_life, -self.weight, -self.total, -self.squares)
+
+
+Deltas: TypeAlias = Mapping[StatisticKey, Sums]
+"""What an event adds to the statistics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Dollars per token."""
+
+    input_usd: float
+    output_usd: float
+    cached_input_usd: float
+
+    def cost_usd(self, prompt_tokens: float, completion_tokens: float, cached_tokens: float = 0.0) -> float:
+        """Dollars for a call; `cached_tokens` are part of `prompt_tokens`."""
+        fresh = max(prompt_tokens - cached_tokens, 0.0)
+        return fresh * self.input_usd + cached_tokens * self.cached_input_usd + completion_tokens * self.output_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """What a perfect answer is worth, what a second of waiting and a failure cost, all in dollars."""
+
+    quality_usd: float
+    second_usd: float
+    failure_usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLives:
+    """Seconds after which an observation weighs half, per signal."""
+
+    success: float = 3_600.0
+    latency: float = 1_800.0
+    quality: float = 14 * 86_400.0
+    tokens: float = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormalPrior:
+    """Prior of ln(seconds): mean, spread of one observation, and how many observations the mean is worth."""
+
+    mean: float
+    spread: float
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPrior:
+    """What is believed of a model before this router has seen it; None: the built-in default.
+
+    `scorecard` is the pooled eval score in [0, 1]. The frozen `completion_tokens` also caps observations.
+    """
+
+    scorecard: float | None = None
+    first_token: LogNormalPrior | None = None
+    per_token: LogNormalPrior | None = None
+    total: LogNormalPrior | None = None
+    completion_tokens: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model's place in one router. `price` None: dollars are learned as they are reported."""
+
+    model_id: str
+    price: Price | None
+    prior: ArmPrior = ArmPrior()
+    min_share: float = 0.0
+    max_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterSettings:
+    """What the bandit has to know of a router. `objective` is dollars or the name of a preset.
+
+    `policy` is a name of ROUTING §10, with its argument after a colon where it has one (`fixed:openai/gpt-5.5`).
+    """
+
+    router_id: str
+    policy: str = "thompson"
+    objective: Objective | str = "balanced"
+    exploration: float = 0.02
+    temperature: float = 0.5
+    half_lives: HalfLives = HalfLives()
+    deadline_seconds: float = 120.0
+    budget_usd_per_request: float | None = None
+    latency_limit_seconds: float | None = None
+    quality_floor: float | None = None  # share of the best arm's expected quality, in (0, 1)
+    newcomer_share: float = 0.2
+    newcomer_outcomes: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """The pacing of a mean-cost budget: the shadow price 1 + λ of a dollar, and the moving mean cost."""
+
+    multiplier: float = 1.0
+    mean_cost_usd: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the choice may depend on, already in buckets: equal contexts get equal probabilities."""
+
+    task: str
+    prompt_tokens: int
+    max_tokens: int | None = None
+    cached_tokens: int = 0
+    stream: bool = False
+    wants_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """What a caller's instructions change: multipliers on the objective, in [0.1, 10], in words and figures.
+
+    Which candidates they leave out is decided before the choice; `words` says both for the reason.
+    """
+
+    quality: float = 1.0
+    cost: float = 1.0
+    second: float = 1.0
+    words: str = ""
+    not_understood: tuple[str, ...] = ()
+
+
+NO_STEERING = Steering()
+
+
+@dataclass(frozen=True, slots=True)
+class ArmView:
+    """One candidate as the choice saw it: expected values, deviations, and its probability after each step."""
+
+    model_id: str
+    mean_usd: float  # expected utility
+    deviation_usd: float  # of the utility's posterior, temperature included
+    quality: float
+    quality_deviation: float
+    scores: float  # weight of the scores behind the quality, in this class and others
+    success: float
+    validity: float
+    cost_usd: float
+    seconds: float
+    low: float  # share bounds that held
+    high: float
+    p_best: float
+    p_explored: float
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A distribution over candidates, with everything that made it: replay needs nothing else.
+
+    `arms` are in model-id order. `left_out` names who was no candidate, and why.
+    """
+
+    algorithm: str
+    policy: str
+    router_id: str
+    snapshot_at: float
+    context: Context
+    objective: Objective  # in dollars, steering applied
+    price_multiplier: float  # 1 + λ, steering applied
+    temperature: float
+    exploration: float
+    relaxed: bool  # share bounds could not all hold
+    arms: tuple[ArmView, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+    steering: Steering = NO_STEERING
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One arm drawn from a choice. `randomised` False: a re-draw after a failure, or a sticky conversation."""
+
+    attempt: int
+    u: float
+    model_id: str
+    propensity: float
+    randomised: bool
+
+
+class Ending(StrEnum):
+    """How an attempt ended; ROUTING §1 says whose fault it is and what is learned of it."""
+
+    COMPLETE = "complete"
+    CLIENT_GONE = "client_gone"
+    TIMEOUT = "timeout"
+    FAILED = "failed"  # 5xx, 408, connection lost, malformed answer
+    CUT = "cut"  # the stream broke after its first content
+    RATE_LIMITED = "rate_limited"
+    MISCONFIGURED = "misconfigured"  # 401, 402, 403, 404: our key or our model name
+    INCAPABLE = "incapable"  # an unsupported parameter, or the context length
+    REJECTED = "rejected"  # the caller's own mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One call to one provider and what came of it. Times in seconds; tokens None where not reported."""
+
+    number: int
+    model_id: str
+    propensity: float
+    randomised: bool
+    ending: Ending
+    started_at: float
+    seconds: float
+    stream: bool
+    first_token_seconds: float | None = None
+    status: int | None = None
+    detail: str = ""
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int = 0
+    completion_tokens: int | None = None
+    cost_usd: float = 0.0
+    estimated: bool = False  # tokens and cost are our estimate: booked, not learned
+    cost_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The current scores of one completion by source, and the completion's place in the statistics."""
+
+    router_id: str
+    model_id: str
+    task: str
+    at: float  # the response's end
+    by_source: Mapping[str, float] = field(default_factory=dict)
+
+    def mean(self) -> float | None:
+        """The completion's one score: the mean over its sources; None without a source."""
+        return sum(self.by_source.values()) / len(self.by_source) if self.by_source else None

@@ -1,0 +1,1 @@
+"""The server: HTTP, providers, wiring and the command line."""

@@ -1,0 +1,1 @@
+"""Providers: one adapter per wire format, all behind the seam of `gateway.providers.call`."""

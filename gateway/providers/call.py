@@ -1,0 +1,102 @@
+"""The seam to providers: a call goes in, an OpenAI-shaped answer or a stream of OpenAI chunks comes out.
+
+Errors: every failure that is not the client's own leaving is a `ProviderError`, and says by its `ending` whose
+fault it is (ROUTING §1). Cancelling the awaiting task closes the provider's connection at once.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from bandit.types import Ending
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request for one provider. `fields` are the caller's, ours removed, each with its own bytes."""
+
+    model: str  # the provider's own name
+    fields: Mapping[str, msgspec.Raw]
+    deadline: float  # on the event loop's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider reported them; `cached_tokens` are part of `prompt_tokens`."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Answer:
+    """A complete answer: the top-level fields of an OpenAI completion, `id`, `model` and `created` still theirs."""
+
+    fields: dict[str, msgspec.Raw]
+    usage: Usage | None
+    finish_reason: str | None
+    text_bytes: int  # of content and tool calls, to estimate tokens where usage is missing
+    text: str | None = None  # the first choice's content, for the validity check
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One event of a stream: the top-level fields of an OpenAI chunk.
+
+    `says` is true for content, a tool call, a refusal or a finish: what ends the holding of the headers.
+    A chunk of usage alone (`choices: []`) has `usage` and says nothing.
+    """
+
+    fields: dict[str, msgspec.Raw]
+    says: bool
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    text_bytes: int = 0
+    text: str = ""
+
+
+class ProviderError(Exception):
+    """A provider did not answer."""
+
+    def __init__(
+        self,
+        ending: Ending,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+        param: str | None = None,
+        code: str | None = None,
+        before_any_byte: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.ending = ending
+        self.message = message  # redacted, at most 500 characters
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
+        self.param = param
+        self.code = code
+        self.before_any_byte = before_any_byte  # a quick retry on the same model may help
+
+
+class Provider(Protocol):
+    """A wire format. `stream` yields lists: the chunks that one network read completed.
+
+    A stream that ends without a finish or `[DONE]`, or stalls, raises `ProviderError` with the ending `CUT` after
+    something was said, else `FAILED` or `TIMEOUT`.
+    """
+
+    async def complete(self, call: Call) -> Answer:
+        """The whole answer of a plain call."""
+        ...
+
+    def stream(self, call: Call) -> AsyncIterator[list[Chunk]]:
+        """The chunks of a streamed call. Close the iterator (`aclose`) to cancel the provider's call."""
+        ...
+
+    def knows(self, field: str) -> bool:
+        """Whether a request field can be sent to this kind of provider."""
+        ...

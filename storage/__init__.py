@@ -1,0 +1,1 @@
+"""The ledger: everything that is recorded, through SQLAlchemy."""

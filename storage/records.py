@@ -1,0 +1,164 @@
+"""What the ledger takes in and gives out: frozen values, no rows, no sessions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bandit.types import Attempt, Deltas, Json
+
+
+@dataclass(frozen=True, slots=True)
+class RouterRecord:
+    """A router as it is kept. `settings` are the gateway's (policy, objective, limits); `secret` draws the arms."""
+
+    id: str
+    name: str
+    secret: bytes
+    settings: Mapping[str, Json]
+    models: tuple["RouterModel", ...]
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RouterModel:
+    """A model in a router; a disabled one keeps its statistics."""
+
+    model_id: str
+    enabled: bool = True
+    min_share: float = 0.0
+    max_share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key without its secret: only the SHA-256 is kept. `routers` None: all of them."""
+
+    id: str
+    hash: str
+    label: str
+    scopes: tuple[str, ...]
+    routers: tuple[str, ...] | None
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+
+
+class Status(StrEnum):
+    """How a request ended, for the one outcome row that it gets."""
+
+    ANSWERED = "answered"
+    PARTIAL = "partial"  # content was sent, then the client left or the stream broke
+    CLIENT_GONE = "client_gone"  # before any content
+    FAILED = "failed"
+    REJECTED = "rejected"  # the caller's own mistake, told by the provider
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRecord:
+    """The first draw of a request. `choice` is the choice's JSON, shared by all decisions drawn from it."""
+
+    id: str  # req_…
+    router_id: str
+    key_id: str
+    at: float
+    choice_id: str  # digest of `choice`
+    choice: bytes
+    algorithm: str
+    policy: str
+    task: str
+    model_id: str
+    u: float
+    propensity: float
+    randomised: bool
+    stream: bool
+    prompt_tokens: int  # estimated
+    request_bytes: int
+    instructions: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRecord:
+    """What came of a request, all attempts together. `at` is the response's end: the event time of learning."""
+
+    status: Status
+    at: float
+    seconds: float
+    overhead_seconds: float
+    model_id: str | None  # who answered
+    attempts: int
+    prompt_tokens: int | None
+    cached_tokens: int
+    completion_tokens: int | None
+    cost_usd: float
+    estimated: bool
+    finish_reason: str | None
+    reason: str
+    http_status: int
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Prompt and answer as they were, kept only where the router says so."""
+
+    request: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRecord:
+    """All of one request, written in one transaction together with what it adds to the statistics."""
+
+    decision: DecisionRecord
+    attempts: tuple[Attempt, ...]
+    outcome: OutcomeRecord
+    deltas: Deltas
+    content: Content | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackRecord:
+    """A score somebody gave. `any_key` True: may score completions of other keys, on `routers` (None: all)."""
+
+    id: str  # fbk_…
+    completion_id: str  # req_…
+    key_id: str
+    any_key: bool
+    routers: tuple[str, ...] | None
+    source: str
+    score: float
+    at: float
+    comment: str | None = None
+    metadata: Mapping[str, Json] | None = None
+
+
+class FeedbackStatus(StrEnum):
+    """What a feedback did."""
+
+    RECORDED = "recorded"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackReceipt:
+    """What is answered to a feedback that is committed."""
+
+    id: str
+    completion_id: str
+    router_id: str
+    model_id: str
+    source: str
+    score: float
+    status: FeedbackStatus
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionView:
+    """One request as the ledger holds it, for explain, replay and the management API."""
+
+    decision: DecisionRecord
+    attempts: tuple[Attempt, ...]
+    outcome: OutcomeRecord
+    feedback: tuple[FeedbackRecord, ...]
