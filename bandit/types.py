@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 ANY_TASK = ""
 """The task of a statistic that is kept per arm and not per class."""
@@ -17,8 +17,8 @@ class Signal(StrEnum):
     SUCCESS = "success"  # weight: attempts; total: successes
     QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
-    FIRST_TOKEN = "first_token"  # ln seconds until a stream's first content
-    PER_TOKEN = "per_token"  # ln seconds per output token of a stream after the first
+    FIRST_TOKEN = "first_token"  # noqa: S105 - ln seconds until a stream's first content
+    PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first
     TOTAL = "total"  # ln(seconds / (a + tokens)) of a plain answer
     COMPLETION_TOKENS = "completion_tokens"  # per task; total: capped completion tokens
     PROMPT_RATIO = "prompt_ratio"  # weight: prompt tokens estimated; total: prompt tokens billed
