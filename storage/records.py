@@ -96,6 +96,7 @@ class OutcomeRecord:
     reason: str
     http_status: int
     error_code: str | None = None
+    valid: bool | None = None  # whether a structured answer was what was asked for; None: not checked
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Errors: every failure that is not the client's own leaving is a `ProviderError`,
 fault it is (ROUTING §1). Cancelling the awaiting task closes the provider's connection at once.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,7 +93,7 @@ class Provider(Protocol):
         """The whole answer of a plain call."""
         ...
 
-    def stream(self, call: Call) -> AsyncIterator[list[Chunk]]:
+    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """The chunks of a streamed call. Close the iterator (`aclose`) to cancel the provider's call."""
         ...
 

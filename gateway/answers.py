@@ -1,0 +1,83 @@
+"""The answer as it goes out: the provider's own fields, with our id, time, model and the reason of the choice."""
+
+import msgspec
+
+from bandit.types import Attempt
+from gateway.errors import GatewayError
+from gateway.providers.call import Chunk
+from gateway.wire import REQUESTED_MODEL, Fields
+
+DONE = b"data: [DONE]\n\n"
+_encode = msgspec.json.encode
+_FIRST_CHOICES = msgspec.Raw(b'[{"index":0,"delta":{},"finish_reason":null}]')
+_CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
+_COMPLETION = msgspec.Raw(b'"chat.completion"')
+_NONE = msgspec.Raw(b"[]")
+
+
+class Envelope:
+    """Dresses one answer. Every part of a stream has the same `id`, `created` and `model`."""
+
+    __slots__ = ("_created", "_id", "_model", "_routing", "_text", "_usage", "finish_reason")
+
+    def __init__(self, request_id: str, created: int, model_id: str, reason: str) -> None:
+        self._id = msgspec.Raw(_encode(f"chatcmpl-{request_id}"))
+        self._created = msgspec.Raw(str(created).encode())
+        self._model = msgspec.Raw(_encode(model_id))
+        self._routing = msgspec.Raw(
+            _encode({"requested_model": REQUESTED_MODEL, "selected_model": model_id, "reason": reason})
+        )
+        self._text: list[str] = []
+        self._usage: msgspec.Raw | None = None
+        self.finish_reason: str | None = None
+
+    def whole(self, fields: Fields) -> bytes:
+        """A plain completion."""
+        fields["id"], fields["object"], fields["created"] = self._id, _COMPLETION, self._created
+        fields["model"], fields["dari_routing"] = self._model, self._routing
+        return _encode(fields)
+
+    def first(self) -> bytes:
+        """The first event: it says who answers, and why."""
+        return self._event({"choices": _FIRST_CHOICES, "dari_routing": self._routing})
+
+    def chunks(self, chunks: list[Chunk]) -> bytes:
+        """The provider's chunks; usage is kept back for `usage`, and chunks of nothing else are left out."""
+        events = []
+        for chunk in chunks:
+            fields = chunk.fields
+            usage = fields.pop("usage", None)
+            if chunk.usage is not None:
+                self._usage = usage
+            if chunk.finish_reason is not None:
+                self.finish_reason = chunk.finish_reason
+            if chunk.text:
+                self._text.append(chunk.text)
+            if fields.get("choices", _NONE) != _NONE:
+                events.append(self._event(fields))
+        return b"".join(events)
+
+    def usage(self, attempt: Attempt) -> bytes:
+        """The chunk of usage that the client asked for; estimated where the provider sent none."""
+        prompt, completion = attempt.prompt_tokens or 0, attempt.completion_tokens or 0
+        usage = self._usage or msgspec.Raw(
+            _encode({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion})
+        )
+        return self._event({"choices": _NONE, "usage": usage})
+
+    def text(self) -> str:
+        """What the first choice said, as far as the provider's adapter reports it."""
+        return "".join(self._text)
+
+    def _event(self, fields: Fields) -> bytes:
+        # A new dict: `id` comes first, as in OpenAI's own chunks.
+        dressed = {"id": self._id, "object": _CHUNK, "created": self._created, "model": self._model}
+        for key, raw in fields.items():
+            if key not in dressed:
+                dressed[key] = raw
+        return b"data: " + _encode(dressed) + b"\n\n"
+
+
+def error_event(error: GatewayError) -> bytes:
+    """The event that ends a stream which can't be finished."""
+    return b"data: " + error.body() + b"\n\n"

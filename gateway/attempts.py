@@ -1,0 +1,165 @@
+"""The calls made for one decision: each model in turn until one answers, and what each call cost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
+
+from bandit.decision import redraw
+from bandit.types import Attempt, Draw, Ending
+from gateway.deciding import Decision
+from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
+from gateway.failover import Cooldowns
+from gateway.providers.call import Call, Provider, ProviderError, Usage
+
+BYTES_PER_TOKEN = 4
+"""Of an answer's text, where the provider did not report its tokens."""
+
+T = TypeVar("T")
+
+
+class AttemptLog:
+    """What was tried for one decision. `provider_seconds` is the time spent waiting for providers."""
+
+    __slots__ = (
+        "_decision",
+        "_draw",
+        "_started",
+        "_started_at",
+        "done",
+        "first_token_seconds",
+        "provider_seconds",
+        "text_bytes",
+        "usage",
+    )
+
+    def __init__(self, decision: Decision) -> None:
+        self._decision = decision
+        self._draw: Draw | None = None
+        self._started = self._started_at = 0.0
+        self.done: list[Attempt] = []
+        self.provider_seconds = 0.0
+        self.first_token_seconds: float | None = None
+        self.usage: Usage | None = None
+        self.text_bytes = 0
+
+    @property
+    def started(self) -> int:
+        """How many calls were begun."""
+        return len(self.done) + (self._draw is not None)
+
+    @property
+    def model_id(self) -> str:
+        """The model of the running call, or else of the last."""
+        return self._draw.model_id if self._draw else self.done[-1].model_id
+
+    def waited(self, loop_time: float) -> float:
+        """Seconds spent waiting for providers, the running call included."""
+        return self.provider_seconds + (loop_time - self._started if self._draw else 0.0)
+
+    def begin(self, draw: Draw, loop_time: float, now: float) -> None:
+        """A call starts."""
+        self._draw = draw
+        self._started, self._started_at = loop_time, now
+        self.first_token_seconds = self.usage = None
+        self.text_bytes = 0
+
+    def spoke(self, loop_time: float) -> None:
+        """The stream said something for the first time."""
+        self.first_token_seconds = loop_time - self._started
+
+    def end(
+        self,
+        ending: Ending,
+        loop_time: float,
+        *,
+        finish_reason: str | None = None,
+        error: ProviderError | None = None,
+    ) -> None:
+        """The running call is over; what it cost is booked, estimated where the provider did not say."""
+        draw = self._draw
+        if draw is None:
+            return
+        self._draw = None
+        seconds = loop_time - self._started
+        self.provider_seconds += seconds
+        prompt, completion, cached, cost_usd, estimated = self._bill(ending, draw.model_id)
+        self.done.append(
+            Attempt(
+                number=draw.attempt,
+                model_id=draw.model_id,
+                propensity=draw.propensity,
+                randomised=draw.randomised,
+                ending=ending,
+                started_at=self._started_at,
+                seconds=seconds,
+                stream=self._decision.request.stream,
+                first_token_seconds=self.first_token_seconds,
+                status=error.status if error else 200 if ending is Ending.COMPLETE else None,
+                detail=error.message if error else "",
+                finish_reason=finish_reason,
+                prompt_tokens=prompt,
+                cached_tokens=cached,
+                completion_tokens=completion,
+                cost_usd=cost_usd,
+                estimated=estimated,
+                cost_known=self._decision.router.models[draw.model_id].price is not None,
+            )
+        )
+
+    def _bill(self, ending: Ending, model_id: str) -> tuple[int | None, int | None, int, float, bool]:
+        """(prompt tokens, completion tokens, cached tokens, dollars, estimated)."""
+        price = self._decision.router.models[model_id].price
+        usage = self.usage
+        if usage is not None:
+            cost = price.cost_usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) if price else 0.0
+            return usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, False
+        if ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
+            return None, None, 0, 0.0, False
+        prompt = self._decision.prompt_tokens
+        completion = -(-self.text_bytes // BYTES_PER_TOKEN)
+        return prompt, completion, 0, price.cost_usd(prompt, completion) if price else 0.0, True
+
+
+async def try_in_turn(
+    decision: Decision,
+    attempts: AttemptLog,
+    providers: Mapping[str, Provider],
+    cooldowns: Cooldowns,
+    clock: Callable[[], float],
+    call: Callable[[Provider, Call], Awaitable[T]],
+) -> T:
+    """The first model's answer, or the next one's where it failed in a way that another model may mend.
+
+    The order is the policy's: each re-draw is from the choice without the models that failed. Raises
+    ProviderRejected for the caller's own mistake, else what `_exhausted` makes of the failures.
+    """
+    router, loop = decision.router, asyncio.get_running_loop()
+    deadline = loop.time() + router.options.request_timeout_seconds
+    draw: Draw | None = decision.draw
+    while draw is not None:
+        model = router.models[draw.model_id]
+        attempts.begin(draw, loop.time(), clock())
+        try:
+            return await call(providers[model.provider], Call(model.upstream_name, decision.request.fields, deadline))
+        except ProviderError as error:
+            attempts.end(error.ending, loop.time(), error=error)
+            if error.ending is Ending.REJECTED:
+                raise ProviderRejected(
+                    error.message, status=error.status or 400, param=error.param, code=error.code
+                ) from error
+            cooldowns.failed(model.id, error, loop.time())
+        failed = {attempt.model_id for attempt in attempts.done}
+        draw = None
+        if len(attempts.done) < router.options.max_attempts and loop.time() < deadline:
+            draw = redraw(decision.weighed.choice, router.secret, decision.id, len(attempts.done) + 1, failed)
+    raise _exhausted(attempts.done, cooldowns.soonest(sorted(failed), loop.time()))
+
+
+def _exhausted(attempts: list[Attempt], soonest: float | None) -> GatewayError:
+    story = "; ".join(f"{attempt.model_id}: {attempt.detail or attempt.ending}" for attempt in attempts)
+    endings = {attempt.ending for attempt in attempts}
+    if endings == {Ending.RATE_LIMITED}:
+        return RateLimited(f"every model is rate-limited: {story}", retry_after_seconds=soonest or 1)
+    if endings == {Ending.TIMEOUT}:
+        return ProviderTimeout(f"every model ran out of time: {story}")
+    return AllModelsFailed(f"every model that was tried failed: {story}")

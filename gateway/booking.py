@@ -1,0 +1,99 @@
+"""From what happened to what is recorded: one outcome per request, and what it teaches."""
+
+from bandit.learning import learn_attempt, learn_validity, merge
+from bandit.types import Attempt, Ending, StatisticKey, Sums
+from gateway.attempts import AttemptLog
+from gateway.deciding import Decision
+from gateway.errors import GatewayError
+from gateway.validity import is_valid
+from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
+
+UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
+
+
+def book(
+    decision: Decision,
+    attempts: AttemptLog,
+    status: Status,
+    *,
+    key_id: str,
+    at: float,
+    seconds: float,
+    reason: str,
+    error: GatewayError | None = None,
+    http_status: int = 200,
+    text: str | None = None,
+    content: Content | None = None,
+) -> CompletionRecord:
+    """The record of one request. `text` is a complete answer's content, checked where structure was asked for."""
+    done = attempts.done
+    last = done[-1] if done else None
+    valid = _validity(decision, last, text)
+    answered = last is not None and status in {Status.ANSWERED, Status.PARTIAL}
+    return CompletionRecord(
+        decision=_decision_record(decision, key_id),
+        attempts=tuple(done),
+        outcome=OutcomeRecord(
+            status=status,
+            at=at,
+            seconds=seconds,
+            overhead_seconds=max(seconds - attempts.provider_seconds, 0.0),
+            model_id=last.model_id if last and answered else None,
+            attempts=len(done),
+            prompt_tokens=last.prompt_tokens if last else None,
+            cached_tokens=last.cached_tokens if last else 0,
+            completion_tokens=last.completion_tokens if last else None,
+            cost_usd=sum(attempt.cost_usd for attempt in done),
+            estimated=any(attempt.estimated for attempt in done),
+            finish_reason=last.finish_reason if last else None,
+            reason=reason,
+            http_status=error.status if error else http_status,
+            error_code=error.code if error else None,
+            valid=valid,
+        ),
+        deltas=_deltas(decision, done, valid, at),
+        content=content,
+    )
+
+
+def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
+    weighed, drawn = decision.weighed, decision.draw
+    return DecisionRecord(
+        id=decision.id,
+        router_id=decision.router.id,
+        key_id=key_id,
+        at=decision.at,
+        choice_id=weighed.digest,
+        choice=weighed.json,
+        algorithm=weighed.choice.algorithm,
+        policy=weighed.choice.policy,
+        task=decision.context.task,
+        model_id=drawn.model_id,
+        u=drawn.u,
+        propensity=drawn.propensity,
+        randomised=drawn.randomised,
+        stream=decision.request.stream,
+        prompt_tokens=decision.prompt_tokens,
+        request_bytes=decision.request.size,
+        instructions=decision.request.instructions,
+    )
+
+
+def _validity(decision: Decision, last: Attempt | None, text: str | None) -> bool | None:
+    """Whether a complete answer is the JSON that was asked for; cut and refused answers are not counted."""
+    asked = decision.request.response_format
+    if asked is None or text is None or not decision.request.features.wants_json:
+        return None
+    if last is None or last.ending is not Ending.COMPLETE or last.finish_reason in UNCHECKED_FINISHES:
+        return None
+    return is_valid(asked, text)
+
+
+def _deltas(decision: Decision, attempts: list[Attempt], valid: bool | None, at: float) -> dict[StatisticKey, Sums]:
+    deltas: dict[StatisticKey, Sums] = {}
+    snapshot = decision.published.snapshot
+    for attempt in attempts:
+        merge(deltas, learn_attempt(snapshot, decision.context, attempt, at, decision.request.max_tokens))
+    if valid is not None:
+        merge(deltas, learn_validity(snapshot, attempts[-1].model_id, valid, at))
+    return deltas

@@ -1,0 +1,136 @@
+"""From a request to a decision: which models can serve it, what the caller wishes, and which arm is drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bandit.decision import bucketed, draw
+from bandit.features import classify, estimate_prompt_tokens
+from bandit.types import NO_STEERING, Context, Draw, Steering
+from gateway.catalog import Model
+from gateway.errors import NoCapableModel, NoEnabledModels
+from gateway.failover import Cooldowns
+from gateway.instructions import interpret
+from gateway.live import LiveRouter, Published, Weighed
+from gateway.providers.call import Provider
+from gateway.wire import CompletionRequest
+
+FORWARDED_BY_ALL = frozenset(
+    {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
+)
+"""Fields that every kind of provider translates; other fields are asked about."""
+
+
+class NobodyAvailable(Exception):
+    """Every model that could serve the request is cooling or parked; `reasons` says why, by model."""
+
+    def __init__(self, reasons: Mapping[str, str], models: tuple[str, ...]) -> None:
+        super().__init__("; ".join(f"{model_id}: {why}" for model_id, why in sorted(reasons.items())))
+        self.models = models
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one request, and on what grounds."""
+
+    id: str
+    at: float
+    router: LiveRouter
+    request: CompletionRequest
+    published: Published
+    context: Context
+    prompt_tokens: int  # estimated from the text
+    weighed: Weighed
+    draw: Draw
+
+
+def decide(
+    request_id: str,
+    router: LiveRouter,
+    request: CompletionRequest,
+    providers: Mapping[str, Provider],
+    cooldowns: Cooldowns,
+    now: float,
+    loop_time: float,
+) -> Decision:
+    """Choose a model.
+
+    Raises NoEnabledModels, NoCapableModel, NobodyAvailable.
+    """
+    if not router.models:
+        raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
+    classes = classify(request.features)
+    task = request.task(router.options.task_metadata_key) or classes.task
+    prompt_tokens = estimate_prompt_tokens(request.features)
+    able, left_out = _able(router, request, prompt_tokens, providers)
+    steering = NO_STEERING
+    if request.instructions and router.options.instructions:
+        steering, able = _steer(request, task, classes.long, able, left_out)
+    candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
+    if not candidates:
+        raise NobodyAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
+    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
+    context = bucketed(task, prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json)
+    published = router.published(now)
+    weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
+    return Decision(
+        id=request_id,
+        at=now,
+        router=router,
+        request=request,
+        published=published,
+        context=context,
+        prompt_tokens=prompt_tokens,
+        weighed=weighed,
+        draw=draw(weighed.choice, router.secret, request_id),
+    )
+
+
+def _able(
+    router: LiveRouter, request: CompletionRequest, prompt_tokens: int, providers: Mapping[str, Provider]
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The models that can do what the request needs, and why each of the others can't."""
+    special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
+    length = prompt_tokens + (request.max_tokens or 0)
+    left_out: dict[str, str] = {}
+    for model in router.models.values():
+        missing = _missing(model, request.needs, length) or _unknown(providers[model.provider], special)
+        if missing:
+            left_out[model.id] = missing
+    able = tuple(model_id for model_id in router.models if model_id not in left_out)
+    if not able:
+        raise NoCapableModel(
+            "no enabled model can serve this request: "
+            + "; ".join(f"{model_id} {why}" for model_id, why in sorted(left_out.items()))
+        )
+    return able, left_out
+
+
+def _missing(model: Model, needs: frozenset[str], tokens: int) -> str | None:
+    lacking = needs - model.abilities
+    if lacking:
+        return "lacks " + ", ".join(sorted(lacking))
+    if model.context_window is not None and tokens > model.context_window:
+        return f"has a context of {model.context_window} tokens, and about {tokens} are needed"
+    return None
+
+
+def _unknown(provider: Provider, fields: list[str]) -> str | None:
+    unknown = [field for field in fields if not provider.knows(field)]
+    return "can't be sent " + ", ".join(sorted(unknown)) if unknown else None
+
+
+def _steer(
+    request: CompletionRequest, task: str, long: bool, able: tuple[str, ...], left_out: dict[str, str]
+) -> tuple[Steering, tuple[str, ...]]:
+    """What the instructions change for this request: multipliers, and who remains."""
+    instructions = interpret(request.instructions or "")
+    read = instructions.apply(task, long, request.features.tools, able)
+    remaining = tuple(
+        model_id
+        for model_id in able
+        if (read.allowed is None or model_id in read.allowed) and model_id not in read.forbidden
+    )
+    if not remaining:
+        raise NoCapableModel("the instructions leave no model to choose from", param="routing.instructions")
+    left_out.update({model_id: "excluded by the instructions" for model_id in able if model_id not in remaining})
+    return read.steering, remaining

@@ -1,0 +1,199 @@
+"""One decided request on its way to its answer and its record."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from bandit.explain import reason as explain
+from bandit.types import Ending
+from gateway.answers import DONE, Envelope, error_event
+from gateway.attempts import AttemptLog, try_in_turn
+from gateway.booking import book
+from gateway.deciding import Decision
+from gateway.errors import AllModelsFailed, GatewayError
+from gateway.failover import Cooldowns
+from gateway.http import ClientGone, Http, WatchedClient
+from gateway.providers.call import Answer, Call, Chunk, Provider, ProviderError
+from gateway.recorder import Recorder
+from storage.records import Content, KeyRecord, Status
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What an exchange works with beyond its client."""
+
+    providers: Mapping[str, Provider]
+    cooldowns: Cooldowns
+    recorder: Recorder
+    clock: Callable[[], float]
+
+
+class Exchange:
+    """Calls, records and responds for one decision; ends with exactly one outcome."""
+
+    def __init__(self, outside: Outside, http: Http, key: KeyRecord, decision: Decision, started: float) -> None:
+        self._outside = outside
+        self._http = http
+        self._key = key
+        self._decision = decision
+        self._started = started
+        self._attempts = AttemptLog(decision)
+        self._loop = asyncio.get_running_loop()
+        self._recorded = False
+        self._reason = ""
+
+    async def serve(self) -> None:
+        """The answer, or the error that tells why there is none."""
+        try:
+            await (self._stream() if self._decision.request.stream else self._plain())
+        except ProviderError as error:
+            await self._cut(error)
+        except GatewayError as error:
+            await self._fail(error)
+        except ClientGone:
+            await self._client_gone()
+        except Exception:
+            log.exception("request %s failed for a reason of our own", self._decision.id)
+            await self._fail(GatewayError("the gateway failed; its log has the cause under this request id"))
+
+    async def _plain(self) -> None:
+        async with WatchedClient(self._http):
+            answer = await self._in_turn(_complete)
+        self._attempts.usage, self._attempts.text_bytes = answer.usage, answer.text_bytes
+        self._attempts.end(Ending.COMPLETE, self._loop.time(), finish_reason=answer.finish_reason)
+        self._reason = self._explain()
+        body = self._envelope().whole(answer.fields)
+        await self._record(Status.ANSWERED, text=answer.text, answer=body)
+        await self._http.respond(200, self._headers(), body)
+
+    async def _stream(self) -> None:
+        async with WatchedClient(self._http):
+            held, events = await self._in_turn(self._hold)
+            async with contextlib.aclosing(events):
+                self._reason = self._explain()
+                envelope = self._envelope()
+                await self._http.start_stream(self._headers(), envelope.first() + self._relay(envelope, held))
+                async for chunks in events:
+                    data = self._relay(envelope, chunks)
+                    if data:
+                        await self._http.write(data)
+        self._attempts.end(Ending.COMPLETE, self._loop.time(), finish_reason=envelope.finish_reason)
+        await self._record(Status.ANSWERED, text=envelope.text(), answer=envelope.text().encode())
+        last = envelope.usage(self._attempts.done[-1]) if self._decision.request.include_usage else b""
+        await self._http.end(last + DONE)
+
+    async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
+        outside = self._outside
+        return await try_in_turn(
+            self._decision, self._attempts, outside.providers, outside.cooldowns, outside.clock, call
+        )
+
+    async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
+        """Read until the model says something: until then another can take its place, unseen by the client."""
+        events = provider.stream(call)
+        held: list[Chunk] = []
+        try:
+            async for chunks in events:
+                held += chunks
+                if any(chunk.says for chunk in chunks):
+                    self._attempts.spoke(self._loop.time())
+                    return held, events
+            raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
+        except BaseException:
+            await events.aclose()
+            raise
+
+    def _relay(self, envelope: Envelope, chunks: list[Chunk]) -> bytes:
+        for chunk in chunks:
+            if chunk.usage is not None:
+                self._attempts.usage = chunk.usage
+            self._attempts.text_bytes += chunk.text_bytes
+        return envelope.chunks(chunks)
+
+    async def _cut(self, error: ProviderError) -> None:
+        """The stream broke after its first content: an error event, and no `[DONE]`."""
+        model_id = self._attempts.model_id
+        self._attempts.end(error.ending, self._loop.time(), error=error)
+        self._outside.cooldowns.failed(model_id, error, self._loop.time())
+        told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
+        with contextlib.suppress(GatewayError):
+            await self._record(Status.PARTIAL, error=told)
+        await self._http.end(error_event(told))
+
+    async def _fail(self, error: GatewayError) -> None:
+        """No answer, or one that could not be recorded: the error, as far as the exchange still allows."""
+        if not self._recorded:
+            self._attempts.end(Ending.FAILED, self._loop.time())
+            self._reason = self._explain()
+            status = Status.REJECTED if error.status in {400, 413, 422} else Status.FAILED
+            with contextlib.suppress(GatewayError):
+                await self._record(status, error=error)
+        if self._http.started:
+            await self._http.end(error_event(error))
+        else:
+            await self._http.fail(error, self._headers())
+
+    async def _client_gone(self) -> None:
+        """Nobody waits any more and the call is cancelled; what it cost is booked."""
+        self._attempts.end(Ending.CLIENT_GONE, self._loop.time())
+        self._reason = self._reason or self._explain()
+        status = Status.PARTIAL if self._attempts.text_bytes else Status.CLIENT_GONE
+        with contextlib.suppress(GatewayError):
+            await self._record(status, http_status=499)
+
+    async def _record(
+        self,
+        status: Status,
+        *,
+        error: GatewayError | None = None,
+        http_status: int = 200,
+        text: str | None = None,
+        answer: bytes = b"",
+    ) -> None:
+        """Write the outcome, once. Raises Unavailable."""
+        self._recorded = True
+        keep = self._decision.router.options.store_content
+        record = book(
+            self._decision,
+            self._attempts,
+            status,
+            key_id=self._key.id,
+            at=self._outside.clock(),
+            seconds=self._loop.time() - self._started,
+            reason=self._reason,
+            error=error,
+            http_status=http_status,
+            text=text,
+            content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
+        )
+        await self._outside.recorder.completion(record)
+
+    def _explain(self) -> str:
+        model = self._decision.router.models[self._attempts.model_id]
+        said = explain(self._decision.weighed.choice, self._decision.draw, self._attempts.done)
+        return f"{said} (A simulated model: no provider key is configured.)" if model.simulated else said
+
+    def _envelope(self) -> Envelope:
+        return Envelope(self._decision.id, int(self._decision.at), self._attempts.model_id, self._reason)
+
+    def _headers(self) -> list[tuple[bytes, bytes]]:
+        now = self._loop.time()
+        overhead = now - self._started - self._attempts.waited(now)
+        return [
+            (b"x-router-selected-model", self._attempts.model_id.encode()),
+            (b"x-router-attempts", str(self._attempts.started).encode()),
+            (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
+        ]
+
+
+async def _complete(provider: Provider, call: Call) -> Answer:
+    return await provider.complete(call)

@@ -1,0 +1,136 @@
+"""Feedback as it comes in: checked field by field, and handed to the ledger all or none."""
+
+from collections.abc import Container
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
+from gateway.ids import born_at, new_id, request_id_of
+from gateway.recorder import Recorder
+from gateway.wire import explain_validation, parse_json_object
+from storage.errors import CompletionNotFound, DatabaseUnavailable, FeedbackError, NoAnswerToScore, TooManySources
+from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
+
+BATCH_LIMIT = 1_000
+SOURCE_LIMIT = 32
+SETTLING_SECONDS = 60.0
+"""An id younger than this that is not found yet may still be on its way to the ledger."""
+
+_THUMBS = {"up": 1.0, "down": 0.0}
+
+
+class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
+    completion_id: str
+    score: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    thumb: Literal["up", "down"] | None = None
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=SOURCE_LIMIT)] = "user"
+    comment: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    feedback: Annotated[list[_Feedback], msgspec.Meta(min_length=1, max_length=BATCH_LIMIT)]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackBatch:
+    """Checked feedback: one object, or the list of a `{"feedback": […]}` body."""
+
+    records: tuple[FeedbackRecord, ...]
+    listed: bool
+
+    def refuse_running(self, running: Container[str]) -> None:
+        """A stream that still runs can't be scored yet. Raises Conflict."""
+        for index, record in enumerate(self.records):
+            if record.completion_id in running:
+                raise Conflict(
+                    "this completion is still being answered; score it when its stream has ended",
+                    code="completion_in_progress",
+                    param=self._param(index, "completion_id"),
+                    retry_after_seconds=1,
+                )
+
+    async def record(self, recorder: Recorder, now: float) -> tuple[FeedbackReceipt, ...]:
+        """Commit all, or none. Raises GatewayError, naming the index."""
+        try:
+            return await recorder.feedback(self.records)
+        except FeedbackError as error:
+            raise self._explain(error, now) from error
+        except DatabaseUnavailable as error:
+            raise Unavailable(
+                "feedback can't be made durable now; nothing was recorded",
+                code="ledger_unavailable",
+                retry_after_seconds=2,
+            ) from error
+
+    def _explain(self, error: FeedbackError, now: float) -> GatewayError:
+        completion_id = self.records[error.index].completion_id
+        param = self._param(error.index, "completion_id")
+        if isinstance(error, NoAnswerToScore):
+            return Conflict(
+                f"{completion_id} got no answer that could be scored",
+                code="no_answer_to_score",
+                param=param,
+                should_retry=False,
+            )
+        if isinstance(error, TooManySources):
+            return BadRequest(
+                "a completion takes scores of at most 8 sources", param=self._param(error.index, "source")
+            )
+        if isinstance(error, CompletionNotFound) and 0 <= now - born_at(completion_id) < SETTLING_SECONDS:
+            return Unavailable(
+                f"{completion_id} is not recorded yet", code="not_recorded_yet", param=param, retry_after_seconds=1
+            )
+        return NotFound(
+            f"there is no completion {completion_id} of this API key",
+            code="completion_not_found",
+            param=param,
+            should_retry=False,
+        )
+
+    def _param(self, index: int, field: str) -> str:
+        return f"feedback[{index}].{field}" if self.listed else field
+
+
+def parse_feedback(body: bytes, key: KeyRecord, now: float) -> FeedbackBatch:
+    """Read a feedback body. Raises InvalidJson, or BadRequest with the field and the index."""
+    listed = "feedback" in parse_json_object(body)
+    try:
+        if listed:
+            items = msgspec.json.decode(body, type=_Batch).feedback
+        else:
+            items = [msgspec.json.decode(body, type=_Feedback)]
+    except msgspec.ValidationError as error:
+        raise explain_validation(error) from None
+    return FeedbackBatch(
+        tuple(_record(item, f"feedback[{index}]." if listed else "", key, now) for index, item in enumerate(items)),
+        listed,
+    )
+
+
+def _record(item: _Feedback, prefix: str, key: KeyRecord, now: float) -> FeedbackRecord:
+    request_id = request_id_of(item.completion_id)
+    if request_id is None:
+        raise NotFound(
+            f"`{prefix}completion_id` must be the `id` of a completion, not {item.completion_id[:80]!r}",
+            code="completion_not_found",
+            param=f"{prefix}completion_id",
+            should_retry=False,
+        )
+    score = item.score if item.thumb is None else _THUMBS[item.thumb]
+    if score is None or (item.score is not None and item.thumb is not None):
+        raise BadRequest(f"exactly one of `{prefix}score` and `{prefix}thumb` is required", param=f"{prefix}score")
+    return FeedbackRecord(
+        id=new_id("fbk", now),
+        completion_id=request_id,
+        key_id=key.id,
+        any_key="feedback" in key.scopes,
+        routers=key.routers,
+        source=item.source,
+        score=score,
+        at=now,
+        comment=item.comment,
+        metadata=item.metadata,
+    )

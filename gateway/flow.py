@@ -1,0 +1,114 @@
+"""The whole flow, in two lines:
+
+request  → authenticate → decide → call provider → respond → record → learn
+feedback → authenticate ───────────────────────────────────→ record → learn
+
+(The answer's last byte waits for the record's commit, so in the code `record` stands before the end of `respond`.)
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from gateway.auth import Keyring, require
+from gateway.deciding import Decision, NobodyAvailable, decide
+from gateway.errors import AllModelsFailed, GatewayError, NotFound, RateLimited, Unavailable
+from gateway.exchange import Exchange, Outside
+from gateway.feedback import FeedbackBatch, parse_feedback
+from gateway.http import ClientGone, Http
+from gateway.live import LiveRouter
+from gateway.wire import CompletionRequest, parse_completion
+from storage.records import FeedbackReceipt, KeyRecord
+
+COOLING_WAIT_SECONDS = 5.0
+"""How long a request waits for the first of its cooling models to return, rather than fail at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may take."""
+
+    body_bytes: int = 20 * 1024 * 1024
+    feedback_bytes: int = 4 * 1024 * 1024
+
+
+class Flow:
+    """Serves completions and feedback with the collaborators that `gateway.app` gives it."""
+
+    def __init__(
+        self,
+        keyring: Keyring,
+        routers: dict[str, LiveRouter],
+        outside: Outside,
+        limits: Limits,
+    ) -> None:
+        self.keyring = keyring
+        self.routers = routers
+        self.outside = outside
+        self.clock = outside.clock
+        self.limits = limits
+        self.running: set[str] = set()
+
+    async def complete(self, http: Http, router_id: str) -> None:
+        """Answer one completion request."""
+        started = asyncio.get_running_loop().time()
+        try:
+            key, router = self.authenticate(http, router_id)
+            request = parse_completion(await http.read_json(self.limits.body_bytes))
+            decision = await self.decide(http.request_id, router, request)
+        except GatewayError as error:
+            await http.fail(error)
+            return
+        except ClientGone:
+            return
+        self.running.add(decision.id)
+        try:
+            await Exchange(self.outside, http, key, decision, started).serve()
+        finally:
+            self.running.discard(decision.id)
+
+    async def feedback(self, http: Http) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
+        """Record one feedback or a list of them, all or none. Raises GatewayError."""
+        now = self.clock()
+        key = self.keyring.authenticate(http.header(b"authorization"), now)
+        require(key, ("feedback", "routing"))
+        batch = parse_feedback(await http.read_json(self.limits.feedback_bytes), key, now)
+        batch.refuse_running(self.running)
+        return batch, await batch.record(self.outside.recorder, now)
+
+    def authenticate(self, http: Http, router_id: str) -> tuple[KeyRecord, LiveRouter]:
+        """Who asks, and the router that they may use. Raises InvalidApiKey, InsufficientScope, NotFound."""
+        key = self.keyring.authenticate(http.header(b"authorization"), self.clock())
+        require(key, ("routing",), router_id)
+        router = self.routers.get(router_id)
+        if router is None:
+            raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found", should_retry=False)
+        return key, router
+
+    async def decide(self, request_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
+        """Choose a model; wait a little where all are cooling."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + COOLING_WAIT_SECONDS
+        while True:
+            try:
+                return decide(
+                    request_id,
+                    router,
+                    request,
+                    self.outside.providers,
+                    self.outside.cooldowns,
+                    self.clock(),
+                    loop.time(),
+                )
+            except NobodyAvailable as nobody:
+                seconds = self.outside.cooldowns.soonest(nobody.models, loop.time())
+                if seconds is None:
+                    raise AllModelsFailed(f"no model is usable: {nobody}", should_retry=False) from None
+                if loop.time() + seconds > until:
+                    raise _cooling(nobody, seconds) from None
+                await asyncio.sleep(seconds)
+
+
+def _cooling(nobody: NobodyAvailable, seconds: float) -> GatewayError:
+    if "rate" in str(nobody):
+        return RateLimited(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)
+    return Unavailable(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)

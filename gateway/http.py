@@ -1,0 +1,139 @@
+"""One HTTP exchange on plain ASGI: read the body within a limit, answer once or stream, notice that a client left."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+from gateway.errors import GatewayError, RequestTooLarge, UnsupportedMedia
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+JSON_HEADERS: Headers = ((b"content-type", b"application/json"),)
+STREAM_HEADERS: Headers = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class ClientGone(Exception):
+    """The client closed the connection before it had its answer."""
+
+
+class Http:
+    """The exchange with one client. `request_id` goes out on every answer."""
+
+    __slots__ = ("_receive", "_scope", "_send", "_started", "request_id")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._started = False
+        self.request_id = request_id
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first header of that (lower-case) name."""
+        for key, value in self._scope["headers"]:
+            if key == name:
+                return bytes(value)
+        return None
+
+    @property
+    def started(self) -> bool:
+        """Whether the status line is already on its way."""
+        return self._started
+
+    async def read_json(self, limit: int) -> bytes:
+        """The whole body, at most `limit` bytes.
+
+        Raises UnsupportedMedia, RequestTooLarge, ClientGone.
+        """
+        content_type = (self.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        if content_type != b"application/json":
+            shown = content_type.decode("latin-1")[:100] or "none"
+            raise UnsupportedMedia(f"the Content-Type must be application/json, not {shown}")
+        if int(self.header(b"content-length") or 0) > limit:
+            raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part = message.get("body", b"")
+            size += len(part)
+            if size > limit:
+                raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def gone(self) -> None:
+        """Wait until the client leaves. The body must have been read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Answer in one piece."""
+        length = (b"content-length", str(len(body)).encode())
+        await self._start(status, [*JSON_HEADERS, length, *headers])
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def fail(self, error: GatewayError, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer with an error."""
+        await self.respond(error.status, [*error.headers(), *headers], error.body())
+
+    async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
+        """Send the headers of an event stream and its first events."""
+        await self._start(200, [*STREAM_HEADERS, *headers])
+        await self._send({"type": "http.response.body", "body": first, "more_body": True})
+
+    async def write(self, data: bytes) -> None:
+        """Send more of a stream; waits while the client reads slowly."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes) -> None:
+        """Send the last of a stream."""
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self._started = True
+        headers.append((b"x-request-id", self.request_id.encode()))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+class WatchedClient:
+    """Cancels the task it guards when the client goes away, and turns that into ClientGone.
+
+    Use as an async context manager around the wait for a provider; a commit is never interrupted.
+    """
+
+    __slots__ = ("_http", "_left", "_task", "_watch")
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+        self._left = False
+
+    async def __aenter__(self) -> "WatchedClient":
+        self._task = asyncio.current_task()
+        self._watch = asyncio.create_task(self._wait())
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._watch.cancel()
+        if self._left and self._task is not None:
+            self._task.uncancel()
+            if kind is None or issubclass(kind, asyncio.CancelledError):
+                raise ClientGone from None
+
+    async def _wait(self) -> None:
+        await self._http.gone()
+        self._left = True
+        if self._task is not None:
+            self._task.cancel()

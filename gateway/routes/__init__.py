@@ -1,0 +1,1 @@
+"""The ordinary routes: everything but completions, on FastAPI."""

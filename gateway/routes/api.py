@@ -1,0 +1,76 @@
+"""The FastAPI application: its routes, its OpenAPI document, and errors in OpenAI's shape."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateway.routes import feedback, health, models
+from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+
+def build_api(gateway: "Gateway", version: str) -> FastAPI:
+    """All routes but the completion's, which is dispatched before this application sees it."""
+    api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None)
+    api.state.gateway = gateway
+    for router in (feedback.router, health.router, models.router, _fallbacks()):
+        api.include_router(router)
+    api.add_exception_handler(GatewayError, _gateway_error)
+    api.add_exception_handler(HTTPException, _http_error)
+    api.add_exception_handler(RequestValidationError, _validation_error)
+    ordinary = api.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = ordinary()
+        document["paths"][COMPLETIONS_PATH] = COMPLETIONS_SCHEMA
+        return document
+
+    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    return api
+
+
+def _fallbacks() -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.post("/{router_id}/responses")
+    @router.post("/{router_id}/v1/responses")
+    async def responses(router_id: str) -> None:
+        raise NotFound(
+            "the Responses API is not served here; use chat completions: "
+            f"POST /{router_id}/chat/completions (`client.chat.completions.create`)",
+            should_retry=False,
+        )
+
+    return router
+
+
+async def _gateway_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)  # noqa: S101 - registered for this class alone
+    headers = {key.decode(): value.decode() for key, value in error.headers()}
+    return Response(error.body(), error.status, headers=headers, media_type="application/json")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    told: GatewayError
+    if error.status_code == 405:
+        told = MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}")
+    elif error.status_code == 404:
+        told = NotFound(f"there is nothing at {request.method} {request.url.path}", should_retry=False)
+    else:
+        told = BadRequest(str(error.detail))
+        told.status = error.status_code
+    return await _gateway_error(request, told)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    first = error.errors()[0]
+    param = ".".join(str(part) for part in first["loc"][1:]) or None
+    return await _gateway_error(request, BadRequest(f"`{param}`: {first['msg']}", param=param))

@@ -1,0 +1,42 @@
+"""GET /{router_id}/models: what an OpenAI client lists."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gateway.errors import NotFound
+from gateway.live import LiveRouter
+from gateway.routes.answer import gateway_of, json_response
+from gateway.wire import REQUESTED_MODEL
+
+router = APIRouter()
+
+
+@router.get("/{router_id}/models")
+@router.get("/{router_id}/v1/models", include_in_schema=False)
+async def list_models(router_id: str, request: Request) -> Response:
+    """`dari/routing` first, then the router's enabled models."""
+    return json_response({"object": "list", "data": _models(_authenticated(request, router_id))})
+
+
+@router.get("/{router_id}/models/{model:path}")
+@router.get("/{router_id}/v1/models/{model:path}", include_in_schema=False)
+async def get_model(router_id: str, model: str, request: Request) -> Response:
+    """One model of the router."""
+    for entry in _models(_authenticated(request, router_id)):
+        if entry["id"] == model:
+            return json_response(entry)
+    raise NotFound(f"router {router_id} has no enabled model {model[:80]!r}", code="model_not_found", param="model")
+
+
+def _authenticated(request: Request, router_id: str) -> LiveRouter:
+    header = request.headers.get("authorization")
+    return gateway_of(request).flow.authenticate(header.encode("latin-1") if header else None, router_id)[1]
+
+
+def _models(live: LiveRouter) -> list[dict[str, object]]:
+    created = int(live.created_at)
+    own = {"id": REQUESTED_MODEL, "object": "model", "created": created, "owned_by": "dari"}
+    return [own] + [
+        {"id": model.id, "object": "model", "created": created, "owned_by": model.provider}
+        for model in live.models.values()
+    ]

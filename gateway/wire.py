@@ -1,0 +1,298 @@
+"""The completion request as it comes in: read once, checked, and split into what is ours and what is forwarded."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import msgspec
+
+from bandit.features import Features
+from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
+
+REQUESTED_MODEL = "dari/routing"
+INSTRUCTIONS_LIMIT = 4_000
+NESTING_LIMIT = 128
+TEXT_LIMIT = 8_000  # characters of a request's text that the classifier may see from either end
+_OURS = {"model", "routing"}
+
+Fields: TypeAlias = dict[str, msgspec.Raw]
+_FIELDS = msgspec.json.Decoder(Fields)
+_KEY = re.compile(rb'[ \t\n\r]*"((?:[^"\\]|\\.)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
+_NEXT = re.compile(rb"[ \t\n\r]*([,}])")
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_WHERE = re.compile(r" - at `\$\.?(.*)`$")
+_UNKNOWN = re.compile(r"contains unknown field `(.*)`")
+_MISSING = re.compile(r"missing required field `(\w+)`")
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _StreamOptions(msgspec.Struct):
+    include_usage: bool | None = None
+
+
+class _ResponseFormat(msgspec.Struct):
+    type: str | None = None
+
+
+class _Part(msgspec.Struct):
+    type: str | None = None
+    text: str | None = None
+
+
+class _Known(msgspec.Struct):
+    """The fields whose types are checked; everything else belongs to the provider."""
+
+    messages: list[_Message]
+    routing: dict[str, msgspec.Raw] | None = None
+    instructions: str | None = msgspec.field(default=None, name="routing.instructions")
+    stream: bool | None = None
+    stream_options: _StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    stop: str | list[str] | None = None
+    tools: list[dict[str, msgspec.Raw]] | None = None
+    tool_choice: str | dict[str, msgspec.Raw] | None = None
+    response_format: _ResponseFormat | None = None
+    metadata: dict[str, msgspec.Raw] | None = None
+    user: str | None = None
+
+
+_KNOWN = msgspec.json.Decoder(_Known)
+_CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
+_STRING = msgspec.json.Decoder(str)
+_PART_NEEDS = {
+    "image_url": "vision",
+    "input_image": "vision",
+    "input_audio": "audio",
+    "file": "files",
+    "input_file": "files",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """A checked request. `fields` are forwarded value for value; `needs` are abilities a model must have."""
+
+    fields: Fields
+    features: Features
+    needs: frozenset[str]
+    stream: bool
+    include_usage: bool
+    max_tokens: int | None
+    instructions: str | None
+    metadata: Mapping[str, msgspec.Raw]
+    size: int
+
+    @property
+    def response_format(self) -> msgspec.Raw | None:
+        """What structure the answer was asked to have."""
+        return self.fields.get("response_format")
+
+    def task(self, key: str) -> str | None:
+        """The task class that the caller states under `metadata.<key>`, cut to 64 characters."""
+        raw = self.metadata.get(key)
+        stated = _string(raw)
+        return stated.strip()[:64] or None if stated else None
+
+
+def parse_completion(body: bytes) -> CompletionRequest:
+    """Read a completion request; every error names the field.
+
+    Raises BadRequest and its kinds.
+    """
+    fields = parse_json_object(body)
+    if bytes(fields.get("model", b"")) != b'"dari/routing"' and _string(fields.get("model")) != REQUESTED_MODEL:
+        raise ModelNotSupported(
+            f'`model` must be "{REQUESTED_MODEL}"; the router chooses among its own models', param="model"
+        )
+    try:
+        known = _KNOWN.decode(body)
+    except msgspec.ValidationError as error:
+        raise explain_validation(error) from None
+    if not known.messages:
+        raise BadRequest("`messages` must be a non-empty array of objects with a `role`", param="messages")
+    max_tokens = _positive("max_completion_tokens", known.max_completion_tokens)
+    max_tokens = max_tokens or _positive("max_tokens", known.max_tokens)
+    features, needs = _read_features(known)
+    return CompletionRequest(
+        fields={key: raw for key, raw in fields.items() if key not in _OURS and not key.startswith("routing.")},
+        features=features,
+        needs=needs,
+        stream=bool(known.stream),
+        include_usage=bool(known.stream_options and known.stream_options.include_usage),
+        max_tokens=max_tokens,
+        instructions=_instructions(known, fields),
+        metadata=known.metadata or {},
+        size=len(body),
+    )
+
+
+def parse_json_object(body: bytes) -> Fields:
+    """The top-level fields of a JSON object that every parser reads alike. Raises InvalidJson."""
+    try:
+        body.decode()
+        if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and _depth(body) > NESTING_LIMIT:
+            raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
+        fields = _FIELDS.decode(body)
+    except UnicodeDecodeError as error:
+        raise InvalidJson(f"the body is not valid UTF-8 (byte {error.start})") from None
+    except msgspec.ValidationError:
+        raise InvalidJson("the body must be a JSON object") from None
+    except msgspec.DecodeError as error:
+        raise InvalidJson(f"the body is not valid JSON: {error}") from None
+    _refuse_duplicates(body, fields)
+    return fields
+
+
+def _refuse_duplicates(body: bytes, fields: Fields) -> None:
+    """Walk the top-level keys, jumping over each value by its own bytes: parsers differ on which twin counts."""
+    position = body.index(b"{") + 1
+    seen: set[bytes] = set()
+    for _ in range(len(fields)):
+        match = _KEY.match(body, position)
+        if match is None:
+            break
+        key = match[1]
+        raw = fields.get(key.decode() if b"\\" not in key else _STRING.decode(b'"' + key + b'"'))
+        if key in seen or raw is None or not body.startswith(bytes(raw), match.end()):
+            raise InvalidJson(f"the key {key.decode()!r} stands twice in the body")
+        seen.add(key)
+        follower = _NEXT.match(body, match.end() + len(memoryview(raw)))
+        if follower is None:
+            raise InvalidJson(f"the key {key.decode()!r} stands twice in the body")
+        position = follower.end()
+        if follower[1] == b"}":
+            return
+    if fields:
+        raise InvalidJson("a key stands twice in the body")
+
+
+def _depth(body: bytes) -> int:
+    brackets = _STRINGS.sub(b"", body)
+    depth = deepest = 0
+    for byte in brackets:
+        if byte in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"]}":
+            depth -= 1
+    return deepest
+
+
+def explain_validation(error: msgspec.ValidationError) -> BadRequest:
+    """OpenAI's `param` from msgspec's path; the message says what was found and what is right."""
+    text = str(error)
+    where = _WHERE.search(text)
+    missing = _MISSING.search(text)
+    unknown = _UNKNOWN.search(text)
+    path = where[1] if where else ""
+    if missing:
+        path = f"{path}.{missing[1]}" if path else missing[1]
+        return BadRequest(f"`{path}` is required", param=path)
+    if unknown:
+        path = f"{path}.{unknown[1]}" if path else unknown[1]
+        return UnknownParameter(f"`{path}` is not a field here", param=path)
+    what = text[: where.start()] if where else text
+    return BadRequest(f"`{path}`: {what[0].lower()}{what[1:]}", param=path or None)
+
+
+def _string(raw: msgspec.Raw | None) -> str | None:
+    try:
+        return None if raw is None else _STRING.decode(raw)
+    except msgspec.ValidationError:
+        return None
+
+
+def _positive(name: str, value: int | None) -> int | None:
+    if value is not None and value < 1:
+        raise BadRequest(f"`{name}` must be at least 1, not {value}", param=name)
+    return value
+
+
+def _instructions(known: _Known, fields: Fields) -> str | None:
+    for key in fields:
+        if key.startswith("routing.") and key != "routing.instructions":
+            raise UnknownParameter(f"`{key}` is not a parameter; there is `routing.instructions`", param=key)
+    text, param = known.instructions, "routing.instructions"
+    for key, raw in (known.routing or {}).items():
+        if key != "instructions":
+            raise UnknownParameter(
+                f"`routing.{key}` is not a parameter; there is `routing.instructions`", param=f"routing.{key}"
+            )
+        nested = _string(raw)
+        if nested is None and bytes(raw) != b"null":
+            raise BadRequest("`routing.instructions` must be a string", param=param)
+        if nested is not None and text is not None and nested != text:
+            raise BadRequest("`routing.instructions` is given twice, and not alike", param=param)
+        text = nested if nested is not None else text
+    if text is not None and len(text) > INSTRUCTIONS_LIMIT:
+        raise BadRequest(
+            f"`routing.instructions` is {len(text):,} characters long; at most {INSTRUCTIONS_LIMIT:,} are read",
+            param=param,
+        )
+    return text
+
+
+def _read_features(known: _Known) -> tuple[Features, frozenset[str]]:
+    needs = {"tools"} if known.tools else set()
+    chars = images = turns = tool_turns = 0
+    system: list[str] = []
+    user: list[str] = []
+    for message in known.messages:
+        role = message.role
+        parts, part_images = _read_content(message.content, needs)
+        images += part_images
+        chars += len(memoryview(message.content)) - 2 if not part_images else sum(map(len, parts))
+        if role in {"system", "developer"}:
+            system.extend(parts)
+        elif role == "user":
+            turns += 1
+            user = parts
+        elif role in {"tool", "function"}:
+            tool_turns += 1
+    format_type = known.response_format.type if known.response_format else None
+    if format_type == "json_schema":
+        needs.add("json_schema")
+    features = Features(
+        system=_ends("\n".join(system)),
+        text=_ends("\n".join(user)),
+        prompt_chars=max(chars, 0),
+        tools=bool(known.tools),
+        tool_turns=tool_turns,
+        wants_json=format_type in {"json_schema", "json_object"},
+        images=images,
+        turns=turns,
+    )
+    return features, frozenset(needs)
+
+
+def _read_content(raw: msgspec.Raw, needs: set[str]) -> tuple[list[str], int]:
+    """The texts of a message's content and its number of images; what can't be read is the provider's to judge."""
+    try:
+        content = _CONTENT.decode(raw)
+    except msgspec.ValidationError:
+        return [], 0
+    if content is None:
+        return [], 0
+    if isinstance(content, str):
+        return [content], 0
+    texts, images = [], 0
+    for part in content:
+        if part.text is not None:
+            texts.append(part.text)
+        need = _PART_NEEDS.get(part.type or "")
+        if need:
+            needs.add(need)
+            images += need == "vision"
+    return texts, images
+
+
+def _ends(text: str) -> str:
+    return text if len(text) <= 2 * TEXT_LIMIT else text[:TEXT_LIMIT] + "\n" + text[-TEXT_LIMIT:]

@@ -1,0 +1,180 @@
+"""How a completion request is read: CONTRACT's failure column, field by field."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.errors import BadRequest, GatewayError
+from gateway.wire import CompletionRequest, parse_completion, parse_json_object
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"model": "dari/routing", "messages": MESSAGES} | fields).encode()
+
+
+def parse(**fields: Any) -> CompletionRequest:
+    return parse_completion(body(**fields))
+
+
+def error_of(raw: bytes) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        parse_completion(raw)
+    return caught.value
+
+
+WRONG = [
+    (b"", "invalid_json", None),
+    (b"[]", "invalid_json", None),
+    (b"{", "invalid_json", None),
+    (b'{"model": "dari/routing", "messages": [], "messages": []}', "invalid_json", None),
+    (b'{"model":"dari/routing","model":"dari/routing","messages":[{"role":"user"}]}', "invalid_json", None),
+    (b'{"a": 1, "a": 12}', "invalid_json", None),
+    (b'{"a": 12, "a": 1}', "invalid_json", None),
+    (b'{"a": 1, "b": 2, "\\u0061": 1}', "invalid_json", None),
+    (b'{"model": "dari/routing", "messages": "\xff"}', "invalid_json", None),
+    (b'{"temperature": NaN}', "invalid_json", None),
+    (b'{"temperature": -Infinity}', "invalid_json", None),
+    (b'{"x": ' + b"[" * 200 + b"]" * 200 + b"}", "invalid_json", None),
+    (b'{"x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "invalid_json", None),
+    (b'{"messages": [{"role": "user"}]}', "model_not_supported", "model"),
+    (body(model="openai/gpt-5.5"), "model_not_supported", "model"),
+    (body(model=None), "model_not_supported", "model"),
+    (body(model=["dari/routing"]), "model_not_supported", "model"),
+    (b'{"model": "dari/routing"}', "invalid_request", "messages"),
+    (body(messages=[]), "invalid_request", "messages"),
+    (body(messages={}), "invalid_request", "messages"),
+    (body(messages=[{"role": "user"}, {"content": "x"}]), "invalid_request", "messages[1].role"),
+    (body(messages=[{"role": 3}]), "invalid_request", "messages[0].role"),
+    (body(messages=["hello"]), "invalid_request", "messages[0]"),
+    (body(stream="yes"), "invalid_request", "stream"),
+    (body(stream_options={"include_usage": 1}), "invalid_request", "stream_options.include_usage"),
+    (body(temperature="hot"), "invalid_request", "temperature"),
+    (body(temperature=True), "invalid_request", "temperature"),
+    (body(top_p=[]), "invalid_request", "top_p"),
+    (body(max_tokens=1.5), "invalid_request", "max_tokens"),
+    (body(max_tokens=0), "invalid_request", "max_tokens"),
+    (body(max_completion_tokens="9"), "invalid_request", "max_completion_tokens"),
+    (body(stop=7), "invalid_request", "stop"),
+    (body(tools={}), "invalid_request", "tools"),
+    (body(tool_choice=1), "invalid_request", "tool_choice"),
+    (body(response_format="json"), "invalid_request", "response_format"),
+    (body(metadata=[]), "invalid_request", "metadata"),
+    (body(user=5), "invalid_request", "user"),
+    (body(routing=5), "invalid_request", "routing"),
+    (body(routing={"instructions": 5}), "invalid_request", "routing.instructions"),
+    (body(routing={"instructions": "x" * 4001}), "invalid_request", "routing.instructions"),
+    (body(**{"routing.instructions": ["x"]}), "invalid_request", "routing.instructions"),
+    (body(routing={"instruction": "x"}), "unknown_parameter", "routing.instruction"),
+    (body(**{"routing.x": "x"}), "unknown_parameter", "routing.x"),
+]
+
+
+@pytest.mark.parametrize(("raw", "code", "param"), WRONG)
+def test_a_wrong_body_is_refused_with_its_code_and_field(raw: bytes, code: str, param: str | None) -> None:
+    error = error_of(raw)
+    assert (error.code, error.param) == (code, param)
+    assert error.status == 400
+    assert error.message
+
+
+def test_what_is_ours_is_taken_out_and_the_rest_keeps_its_bytes() -> None:
+    raw = (
+        b'{"model": "dari/routing", "messages": [{"role": "user", "content": "h\\u00e9 \xf0\x9f\x99\x82"}], '
+        b'"routing": {"instructions": "Prefer cheaper."}, "seed": 123456789012345678901234567890, '
+        b'"temperature": 1.0, "logprobs" : true, "x_next_year": {"a": [1.0, 1e400]}}'
+    )
+    request = parse_completion(raw)
+    assert request.instructions == "Prefer cheaper."
+    assert {key: bytes(value) for key, value in request.fields.items()} == {
+        "messages": b'[{"role": "user", "content": "h\\u00e9 \xf0\x9f\x99\x82"}]',
+        "seed": b"123456789012345678901234567890",
+        "temperature": b"1.0",
+        "logprobs": b"true",
+        "x_next_year": b'{"a": [1.0, 1e400]}',
+    }
+
+
+def test_both_forms_of_the_instructions_mean_the_same() -> None:
+    assert parse(**{"routing.instructions": "x"}).instructions == "x"
+    assert parse(routing={"instructions": "x"}).instructions == "x"
+    assert "routing.instructions" not in parse(**{"routing.instructions": "x"}).fields
+    assert parse(routing={"instructions": None}).instructions is None
+    assert parse(routing=None).instructions is None
+
+
+def test_nulls_of_known_fields_are_as_good_as_absent() -> None:
+    request = parse(stream=None, max_tokens=None, tools=None, metadata=None, response_format=None, stop=None)
+    assert (request.stream, request.max_tokens, request.needs) == (False, None, frozenset())
+
+
+def test_needs_are_read_from_tools_format_and_parts() -> None:
+    parts = [
+        {"type": "text", "text": "What is this?"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "input_audio", "input_audio": {}},
+        {"type": "file", "file": {}},
+    ]
+    request = parse(
+        messages=[{"role": "user", "content": parts}],
+        tools=[{"type": "function"}],
+        response_format={"type": "json_schema", "json_schema": {}},
+    )
+    assert request.needs == {"tools", "json_schema", "vision", "audio", "files"}
+    assert request.features.wants_json
+    assert request.features.images == 1
+    assert request.features.text == "What is this?"
+
+
+def test_the_task_is_what_the_caller_says_under_the_routers_key() -> None:
+    request = parse(metadata={"task": " billing ", "other": 3, "long": "x" * 1_000_000})
+    assert request.task("task") == "billing"
+    assert request.task("other") is None
+    assert request.task("missing") is None
+    assert request.task("long") == "x" * 64
+
+
+def test_a_nesting_of_128_levels_is_read() -> None:
+    raw = b'{"model":"dari/routing","messages":[{"role":"user"}],"x":' + b"[" * 127 + b"]" * 127 + b"}"
+    assert parse_completion(raw).fields["x"]
+    brackets_in_text = body(messages=[{"role": "user", "content": '[{"' * 500}])
+    assert parse_completion(brackets_in_text)
+
+
+keys = st.text(max_size=6)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(keys, values, max_size=6), st.sampled_from([None, 0, 2]), st.booleans())
+def test_every_object_without_twins_is_read_value_for_value(
+    document: dict[str, Any], indent: int | None, ascii_only: bool
+) -> None:
+    try:
+        raw = json.dumps(document, indent=indent, ensure_ascii=ascii_only).encode()
+    except UnicodeEncodeError:
+        return
+    read = parse_json_object(raw)
+    assert {key: json.loads(bytes(value)) for key, value in read.items()} == document
+
+
+@given(st.dictionaries(keys, values, min_size=1, max_size=4), st.data())
+def test_every_object_with_a_twin_is_refused(document: dict[str, Any], data: st.DataObject) -> None:
+    twin = data.draw(st.sampled_from(sorted(document)))
+    members = [(key, value) for key, value in document.items()] + [(twin, data.draw(values))]
+    order = data.draw(st.permutations(members))
+    raw = "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in order) + "}"
+    with pytest.raises(BadRequest):
+        parse_json_object(raw.encode())
+
+
+def test_raw_fields_survive_encoding() -> None:
+    assert msgspec.json.encode(parse(seed=1).fields)
