@@ -1,32 +1,32 @@
 """The composition root: here, and only here, the parts are made and handed to one another."""
 
 import asyncio
+import contextlib
 import logging
 import re
 import time
-from collections.abc import Mapping
 from importlib.metadata import version
 
 from bandit.budget import pace
 from bandit.learning import learn_scores
-from bandit.types import BudgetState, Deltas, Scores
+from bandit.types import BudgetState, Deltas, RouterSettings, Scores, StatisticKey, Sums
 from gateway.auth import Keyring
+from gateway.catalog import Catalog
 from gateway.errors import MethodNotAllowed
 from gateway.exchange import Outside
 from gateway.failover import Cooldowns
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import new_id
-from gateway.live import LiveRouter
+from gateway.loading import build_providers, load_routers
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.routes.api import build_api
 from gateway.settings import Settings
-from storage.arms import Arms
+from gateway.simulated import serve_simulated
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.keys import Keys
-from storage.routers import Routers
 from storage.writer import Committed, Writer
 
 log = logging.getLogger(__name__)
@@ -80,12 +80,57 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Load what is known, and open the doors."""
-        self.client = HttpClient()
-        await self.client.start()
+        """Load what is known, and open the doors. Raises storage's errors."""
+        settings, database = self.settings, self.database
+        self._client = HttpClient()
+        await self._client.start()
+        self._simulated = contextlib.AsyncExitStack()
+        simulated_url = await self._simulated.enter_async_context(serve_simulated()) if settings.simulated else None
+        recorder = Recorder(settings.durability == "commit", self._apply)
+        self._writer = Writer(
+            database,
+            learn_scores=self._learn_scores,
+            pace=self._pace,
+            deliver=recorder.deliver,
+        )
+        recorder.attach(self._writer)
+        self.flow = Flow(
+            Keyring(Keys(database).all()),
+            load_routers(database, self.catalog),
+            Outside(
+                build_providers(settings.providers, self._client, simulated_url), Cooldowns(), recorder, time.time
+            ),
+            Limits(settings.max_request_bytes),
+        )
+        self._writer.start()
 
     async def stop(self) -> None:
-        """Write everything that is still on its way, and close."""
+        """Write everything that is still on its way, and close. The server has ended all requests by now."""
+        await asyncio.to_thread(self._writer.close)
+        await self._client.close()
+        await self._simulated.aclose()
+
+    def _apply(self, committed: Committed) -> None:
+        """Bring what was committed into the routers' memory, router by router."""
+        deltas: dict[str, dict[StatisticKey, Sums]] = {}
+        for key, sums in committed.deltas.items():
+            deltas.setdefault(key.router_id, {})[key] = sums
+        for router_id in deltas.keys() | committed.budgets.keys():
+            live = self.flow.routers.get(router_id)
+            if live is not None:
+                live.apply(deltas.get(router_id, {}), committed.budgets.get(router_id))
+
+    def _learn_scores(self, before: Scores, after: Scores) -> Deltas:
+        """What a changed score adds to the statistics; called by the writer inside its transaction."""
+        live = self.flow.routers.get(before.router_id)
+        half_life = (live.settings if live else RouterSettings(before.router_id)).half_lives.quality
+        return learn_scores(before, after, half_life)
+
+    def _pace(self, router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+        """The next state of a router's budget; None without one. Called by the writer inside its transaction."""
+        live = self.flow.routers.get(router_id)
+        budget_usd = live.settings.budget_usd_per_request if live else None
+        return None if budget_usd is None else pace(state, budget_usd, cost_usd)
 
     def problems(self) -> list[str]:
         """What keeps the gateway from serving. Asks the database: not for the event loop's thread."""

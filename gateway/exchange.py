@@ -20,6 +20,7 @@ from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.providers.call import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
+from gateway.settings import SIMULATED
 from storage.records import Content, KeyRecord, Status
 
 log = logging.getLogger(__name__)
@@ -180,7 +181,7 @@ class Exchange:
     def _explain(self) -> str:
         model = self._decision.router.models[self._attempts.model_id]
         said = explain(self._decision.weighed.choice, self._decision.draw, self._attempts.done)
-        return f"{said} (A simulated model: no provider key is configured.)" if model.simulated else said
+        return f"{said} (A simulated model: no provider key is configured.)" if model.provider == SIMULATED else said
 
     def _envelope(self) -> Envelope:
         return Envelope(self._decision.id, int(self._decision.at), self._attempts.model_id, self._reason)
