@@ -1,0 +1,120 @@
+"""Which models there are: who serves each, what it costs and what it can do. Prices are resolved once, at start."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from bandit.types import Price
+from gateway.abilities import abilities_of
+from gateway.prices import MILLION, Listed, look_up
+from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
+from gateway.settings.declarations import bad_model_id, is_loopback
+from gateway.settings.loading import undeclared
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as the gateway uses it. `abilities` are words of `settings.ABILITIES`, and `stream`."""
+
+    id: str
+    provider: str
+    upstream_name: str
+    price: Price | None
+    abilities: frozenset[str]
+    context_window: int | None = None
+    output_limit: int | None = None
+
+
+class UnknownModel(LookupError):
+    """The model can't be used as things are configured; the message says why and what to do."""
+
+
+class Catalog:
+    """All models, by id. A model that no file declares is resolved when a router first names it.
+
+    `notices` say which prices are unusual and which shipped models were left out.
+    """
+
+    def __init__(self, settings: Settings, now: datetime) -> None:
+        """Resolve every configured model. Raises SettingsError, with all models that have no price."""
+        self._settings = settings
+        self._now = now
+        self._models: dict[str, Model] = {}
+        self.notices: list[str] = []
+        problems: list[str] = []
+        for model in settings.models.values():
+            try:
+                self._models[model.id] = self._make(model)
+            except UnknownModel as error:
+                if model.shipped:
+                    self.notices.append(f"{error}; left out")
+                else:
+                    problems.append(f"{model.where}: {error}" if model.where else str(error))
+        if problems:
+            raise SettingsError(*problems)
+
+    def __iter__(self) -> Iterator[Model]:
+        return iter(self._models.values())
+
+    def __contains__(self, model_id: str) -> bool:
+        return model_id in self._models
+
+    def resolve(self, model_id: str) -> Model:
+        """The model of that id, declared or not. Raises UnknownModel."""
+        if model_id not in self._models:
+            if why := bad_model_id(model_id, self._settings.providers):
+                raise UnknownModel(why)
+            self._models[model_id] = self._make(undeclared(model_id))
+        return self._models[model_id]
+
+    def _make(self, declared: ModelSettings) -> Model:
+        if declared.provider == SIMULATED:
+            return _simulated(declared)
+        listed, price = self._price(declared)
+        abilities = declared.abilities
+        return Model(
+            id=declared.id,
+            provider=declared.provider,
+            upstream_name=declared.upstream_name,
+            price=price,
+            abilities=(abilities_of(declared.upstream_name) if abilities is None else abilities)
+            | ({"stream"} if declared.stream else frozenset()),
+            context_window=declared.context_window or (listed.context_window if listed else None),
+            output_limit=declared.output_limit,
+        )
+
+    def _price(self, declared: ModelSettings) -> tuple[Listed | None, Price]:
+        provider = self._settings.providers[declared.provider]
+        known = declared.input_usd_per_million is not None and declared.output_usd_per_million is not None
+        listed = None if known and declared.context_window else look_up(provider, declared.upstream_name, self._now)
+        input_usd, output_usd = declared.input_usd_per_million, declared.output_usd_per_million
+        cached_usd = declared.cached_input_usd_per_million
+        if listed:
+            if input_usd is None and cached_usd is None:
+                cached_usd = listed.cached_input_usd
+            input_usd = listed.input_usd if input_usd is None else input_usd
+            output_usd = listed.output_usd if output_usd is None else output_usd
+        elif input_usd is None and output_usd is None and is_loopback(provider.base_url):
+            input_usd = output_usd = 0.0
+            self.notices.append(f"{declared.id} runs on this machine and has no price: it counts as $0")
+        if input_usd is None or output_usd is None:
+            raise UnknownModel(
+                f"no price is known for {declared.id}: set input_usd_per_million and output_usd_per_million under "
+                f'[models."{declared.id}"]'
+            )
+        cached_usd = input_usd if cached_usd is None else cached_usd
+        return listed, Price(input_usd / MILLION, output_usd / MILLION, cached_usd / MILLION)
+
+
+_SIMULATED_PRICES: Mapping[str, Price] = {
+    "swift": Price(0.1 / MILLION, 0.4 / MILLION, 0.01 / MILLION),
+    "steady": Price(0.5 / MILLION, 2.0 / MILLION, 0.05 / MILLION),
+    "sage": Price(2.5 / MILLION, 10.0 / MILLION, 0.25 / MILLION),
+}
+
+
+def _simulated(declared: ModelSettings) -> Model:
+    price = _SIMULATED_PRICES.get(declared.upstream_name)
+    if price is None:
+        raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(_SIMULATED_PRICES))}")
+    return Model(declared.id, SIMULATED, declared.upstream_name, price, frozenset({"tools", "json_schema", "stream"}))

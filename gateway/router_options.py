@@ -1,0 +1,240 @@
+"""What can be set per router: read and checked alike from the file and the management API, kept as JSON.
+
+A key that is not set follows the defaults here, also after an upgrade changed them: only what was said is kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
+
+from bandit.types import HalfLives, Json, Objective, RouterSettings
+from gateway.fields import Fields, Problem, nearest, one_of, shown
+from storage.records import RouterModel, RouterRecord
+
+POLICIES = ("thompson", "uniform", "cheapest")
+"""Policies without an argument; `fixed:MODEL` is the one that has one."""
+
+OBJECTIVES = ("balanced", "cheapest", "fastest", "best")
+MAX_MODELS = 64
+MAX_USD = 1_000_000.0
+MAX_SECONDS = 10 * 365 * 86_400.0
+FOREVER = "forever"
+
+
+@dataclass(frozen=True, slots=True)
+class RouterOptions:
+    """A router's settings with their defaults.
+
+    `retention_days` None keeps the ledger forever; `sticky_seconds` None lets every request choose anew.
+    `automatic_models`: the router follows what is configured, until somebody sets its models.
+    """
+
+    policy: str = "thompson"
+    objective: Objective | str = "balanced"
+    exploration: float = 0.02
+    temperature: float = 0.5
+    half_lives: HalfLives = field(default_factory=HalfLives)
+    request_timeout_seconds: float = 120.0
+    max_attempts: int = 3
+    store_content: bool = False
+    retention_days: int | None = 90
+    instructions: bool = True
+    task_metadata_key: str = "task"
+    budget_usd_per_request: float | None = None
+    max_usd_per_day: float | None = None
+    latency_limit_seconds: float | None = None
+    quality_floor: float | None = None
+    newcomer_share: float = 0.2
+    newcomer_outcomes: int = 20
+    sticky_seconds: float | None = None
+    automatic_models: bool = False
+
+    @classmethod
+    def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
+        """The options of a stored router; keys of a newer version are passed over. Raises OptionsError."""
+        problems: list[Problem] = []
+        options = read_options(Fields(settings, problems))
+        if problems:
+            raise OptionsError(problems)
+        return options
+
+    def to_json(self) -> dict[str, Json]:
+        """All options, defaults too, as they are shown."""
+        shown_as: dict[str, Json] = {name: getattr(self, name) for name in OPTION_KEYS}
+        shown_as["half_lives"] = {f"{signal}_seconds": getattr(self.half_lives, signal) for signal in _SIGNALS}
+        if isinstance(self.objective, Objective):
+            shown_as["objective"] = {part: getattr(self.objective, part) for part in _OBJECTIVE_PARTS}
+        shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
+        return shown_as
+
+
+DEFAULT_OPTIONS = RouterOptions()
+OPTION_KEYS = tuple(each.name for each in dataclass_fields(RouterOptions))
+_SIGNALS = tuple(each.name for each in dataclass_fields(HalfLives))
+_OBJECTIVE_PARTS = tuple(each.name for each in dataclass_fields(Objective))
+
+
+class OptionsError(ValueError):
+    """A router's settings are wrong; `problems` says where and what would be right."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(f"{problem.dotted()} {problem.message}" for problem in problems))
+        self.problems = problems
+
+
+def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> RouterOptions:
+    """The options in a table; with `model_ids`, a fixed policy must name one of them. Does not close the table."""
+    default = DEFAULT_OPTIONS
+    return RouterOptions(
+        policy=_policy(fields, model_ids),
+        objective=_objective(fields),
+        exploration=fields.number("exploration", default.exploration, high=1.0),
+        temperature=fields.number("temperature", default.temperature, high=100.0, above=True),
+        half_lives=_half_lives(fields),
+        request_timeout_seconds=fields.number(
+            "request_timeout_seconds", default.request_timeout_seconds, high=3_600.0, above=True
+        ),
+        max_attempts=fields.integer("max_attempts", default.max_attempts, low=1, high=10),
+        store_content=fields.flag("store_content", default.store_content),
+        retention_days=_retention_days(fields),
+        instructions=fields.flag("instructions", default.instructions),
+        task_metadata_key=fields.text(
+            "task_metadata_key", default.task_metadata_key, pattern=r".{0,63}\S", right="a name of 1 to 64 characters"
+        ),
+        budget_usd_per_request=fields.number("budget_usd_per_request", None, high=MAX_USD, above=True),
+        max_usd_per_day=fields.number("max_usd_per_day", None, high=MAX_USD, above=True),
+        latency_limit_seconds=fields.number("latency_limit_seconds", None, high=3_600.0, above=True),
+        quality_floor=fields.number("quality_floor", None, high=1.0, above=True),
+        newcomer_share=fields.number("newcomer_share", default.newcomer_share, high=1.0, above=True),
+        newcomer_outcomes=fields.integer("newcomer_outcomes", default.newcomer_outcomes, high=1_000_000),
+        sticky_seconds=fields.number("sticky_seconds", None, high=7 * 86_400.0, above=True),
+        automatic_models=fields.flag("automatic_models", default.automatic_models),
+    )
+
+
+def mentioned_options(fields: Fields, model_ids: frozenset[str] | None = None) -> dict[str, Json]:
+    """Only the options that the table sets, checked: what is not mentioned stays as it is."""
+    read_options(fields, model_ids)
+    settings: dict[str, Json] = {}
+    for key in OPTION_KEYS:
+        value = fields.raw(key)
+        if isinstance(value, bool | int | float | str | dict):
+            settings[key] = value
+    return settings
+
+
+def read_models(fields: Fields) -> tuple[RouterModel, ...]:
+    """A router's `models`: ids, or tables like `{ id = "openai/gpt-5.5", max_share = 0.5 }`."""
+    value = fields.raw("models")
+    if value is None or value == []:
+        fields.blame("models", 'must name at least one model, such as models = ["openai/gpt-5.5"]')
+        return ()
+    if not isinstance(value, list | tuple):
+        fields.blame("models", f"must be a list of models, not {shown(value)}")
+        return ()
+    if len(value) > MAX_MODELS:
+        fields.blame("models", f"names {len(value)} models; a router takes at most {MAX_MODELS}")
+    models: dict[str, RouterModel] = {}
+    for position, item in enumerate(value):
+        place = (*fields.path, "models", position)
+        entry = Fields(item if isinstance(item, Mapping) else {"id": item}, fields.problems, place)
+        model = _router_model(entry)
+        if model.model_id in models:
+            entry.blame(None, f"names {shown(model.model_id)} a second time")
+        elif model.model_id:
+            models[model.model_id] = model
+    _check_shares(fields, models)
+    return tuple(models.values())
+
+
+def router_settings(record: RouterRecord) -> RouterSettings:
+    """What the bandit has to know of a stored router. Raises OptionsError."""
+    return bandit_settings(record.id, RouterOptions.from_json(record.settings))
+
+
+def bandit_settings(router_id: str, options: RouterOptions) -> RouterSettings:
+    """The bandit's part of a router's options."""
+    return RouterSettings(
+        router_id=router_id,
+        policy=options.policy,
+        objective=options.objective,
+        exploration=options.exploration,
+        temperature=options.temperature,
+        half_lives=options.half_lives,
+        deadline_seconds=options.request_timeout_seconds,
+        budget_usd_per_request=options.budget_usd_per_request,
+        latency_limit_seconds=options.latency_limit_seconds,
+        quality_floor=options.quality_floor,
+        newcomer_share=options.newcomer_share,
+        newcomer_outcomes=options.newcomer_outcomes,
+    )
+
+
+def _policy(fields: Fields, model_ids: frozenset[str] | None) -> str:
+    value = fields.raw("policy")
+    if isinstance(value, str) and value.startswith("fixed:"):
+        model_id = value.removeprefix("fixed:")
+        if model_ids is not None and model_id not in model_ids:
+            fields.blame("policy", f"fixes a model that the router does not have: {shown(model_id)}")
+        return value
+    if value is not None and value not in POLICIES:
+        near = nearest(value, POLICIES) if isinstance(value, str) else ""
+        fields.blame("policy", f"must be {one_of((*POLICIES, 'fixed:MODEL'))}, not {shown(value)}{near}")
+        return DEFAULT_OPTIONS.policy
+    return value if isinstance(value, str) else DEFAULT_OPTIONS.policy
+
+
+def _objective(fields: Fields) -> Objective | str:
+    if not isinstance(fields.raw("objective"), Mapping):
+        return fields.choice("objective", DEFAULT_OPTIONS.objective, OBJECTIVES)
+    table = fields.table("objective")
+    assert table is not None  # noqa: S101 - it is a mapping
+    for part in _OBJECTIVE_PARTS:
+        if table.raw(part) is None:
+            table.blame(None, f"needs {part}, in dollars")
+    objective = Objective(**{part: table.number(part, 0.0, high=MAX_USD) for part in _OBJECTIVE_PARTS})
+    table.close()
+    return objective
+
+
+def _half_lives(fields: Fields) -> HalfLives:
+    table = fields.table("half_lives")
+    if table is None:
+        return DEFAULT_OPTIONS.half_lives
+    seconds = {
+        signal: table.number(
+            f"{signal}_seconds", getattr(DEFAULT_OPTIONS.half_lives, signal), low=1.0, high=MAX_SECONDS
+        )
+        for signal in _SIGNALS
+    }
+    table.close()
+    return HalfLives(**seconds)
+
+
+def _retention_days(fields: Fields) -> int | None:
+    if fields.raw("retention_days") == FOREVER:
+        return None
+    return fields.integer("retention_days", DEFAULT_OPTIONS.retention_days, low=1, high=36_500)
+
+
+def _router_model(fields: Fields) -> RouterModel:
+    model = RouterModel(
+        model_id=fields.text("id", "", right='a model id such as "openai/gpt-5.5"'),
+        enabled=fields.flag("enabled", True),
+        min_share=fields.number("min_share", 0.0, high=1.0),
+        max_share=fields.number("max_share", 1.0, high=1.0, above=True),
+    )
+    fields.close()
+    if model.min_share > model.max_share:
+        fields.blame("min_share", f"is {model.min_share:g}, more than max_share, {model.max_share:g}")
+    return model
+
+
+def _check_shares(fields: Fields, models: Mapping[str, RouterModel]) -> None:
+    enabled = [model for model in models.values() if model.enabled]
+    if models and not enabled:
+        fields.blame("models", "are all disabled; enable at least one")
+    elif sum(model.min_share for model in enabled) > 1.0 + 1e-9:
+        fields.blame("models", "have min_share that add up to more than 1")
+    elif models and sum(model.max_share for model in enabled) < 1.0 - 1e-9:
+        fields.blame("models", "have max_share that add up to less than 1")

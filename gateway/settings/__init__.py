@@ -1,0 +1,27 @@
+"""The configuration: what the file declares, what the environment says, and what nobody had to say."""
+
+from gateway.settings.loading import load
+from gateway.settings.values import (
+    ABILITIES,
+    DEFAULT_CONFIG,
+    DEFAULT_ROUTER,
+    SIMULATED,
+    ModelSettings,
+    ProviderSettings,
+    RouterDeclaration,
+    Settings,
+    SettingsError,
+)
+
+__all__ = [
+    "ABILITIES",
+    "DEFAULT_CONFIG",
+    "DEFAULT_ROUTER",
+    "SIMULATED",
+    "ModelSettings",
+    "ProviderSettings",
+    "RouterDeclaration",
+    "Settings",
+    "SettingsError",
+    "load",
+]

@@ -1,0 +1,134 @@
+"""The tables of the configuration file, each read into its value."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.fields import Fields, Problem, shown
+from gateway.router_options import mentioned_options, read_models
+from gateway.settings.presets import PRESETS
+from gateway.settings.secrets import read_keys
+from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
+
+KINDS = ("openai", "anthropic")
+MAX_USD_PER_MILLION = 100_000.0
+_PROVIDER_NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+_ROUTER_ID = r"rtr_[A-Za-z0-9_-]{1,64}"
+
+
+def read_provider(
+    name: str, fields: Fields, environ: Mapping[str, str], directory: Path
+) -> tuple[ProviderSettings, str | None]:
+    """One `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice."""
+    preset = PRESETS.get(name)
+    if not re.fullmatch(_PROVIDER_NAME, name):
+        fields.blame(None, "is not a provider's name: up to 64 lower-case letters, digits, `-` and `_`")
+    elif name == SIMULATED:
+        fields.blame(None, "is built in and can't be declared; choose another name")
+    kind = fields.choice("kind", preset.kind if preset else "openai", KINDS)
+    base_url = fields.text("base_url", preset.base_url if preset else "")
+    keys = read_keys(fields, environ, directory)
+    if fields.raw("api_key") is None and preset and environ.get(preset.variable):
+        keys = (environ[preset.variable].strip(),)
+    if not base_url:
+        if fields.raw("base_url") is None:
+            fields.blame(None, 'needs base_url, such as base_url = "https://api.example.com/v1"')
+    elif why := _bad_url(base_url):
+        fields.blame("base_url", why)
+    settings = ProviderSettings(
+        name=name,
+        kind=kind,
+        base_url=base_url.rstrip("/"),
+        api_keys=keys,
+        timeout_seconds=fields.number("timeout_seconds", 120.0, high=3_600.0, above=True),
+        drop=frozenset(fields.texts("drop", ())),
+        api_version=fields.text("api_version", None, pattern=r"[A-Za-z0-9._-]+", right="a version like 2024-10-21"),
+    )
+    fields.close()
+    open_wire = keys and base_url.startswith("http://") and not is_loopback(base_url)
+    return settings, f"{fields.path[-1]}: keys and prompts go to {base_url} unencrypted" if open_wire else None
+
+
+def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSettings]) -> ModelSettings:
+    """One `[models."PROVIDER/NAME"]`."""
+    if why := bad_model_id(model_id, providers):
+        fields.blame(None, why)
+    provider, _, name = model_id.partition("/")
+    abilities = fields.texts("abilities", None)
+    for ability in abilities or ():
+        if ability not in ABILITIES:
+            fields.blame("abilities", f"{shown(ability)} is no ability; there are {', '.join(ABILITIES)}")
+    price = {
+        key: fields.number(key, None, high=MAX_USD_PER_MILLION)
+        for key in ("input_usd_per_million", "cached_input_usd_per_million", "output_usd_per_million")
+    }
+    settings = ModelSettings(
+        id=model_id,
+        provider=provider,
+        upstream_name=fields.text("upstream_name", name),
+        input_usd_per_million=price["input_usd_per_million"],
+        cached_input_usd_per_million=price["cached_input_usd_per_million"],
+        output_usd_per_million=price["output_usd_per_million"],
+        context_window=fields.integer("context_window", None, low=1),
+        output_limit=fields.integer("output_limit", None, low=1),
+        abilities=None if abilities is None else frozenset(abilities),
+        stream=fields.flag("stream", True),
+    )
+    fields.close()
+    return settings
+
+
+def read_router(router_id: str, fields: Fields, providers: Mapping[str, ProviderSettings]) -> RouterDeclaration:
+    """One `[routers.rtr_…]`. Models that are not declared are taken from the catalog."""
+    if not re.fullmatch(_ROUTER_ID, router_id):
+        fields.blame(None, "is not a router's id: rtr_ and up to 64 letters, digits, `-` and `_`")
+    name = fields.text("name", None, pattern=r"(?s).{0,200}\S", right="a name of at most 200 characters")
+    models = read_models(fields)
+    for position, model in enumerate(models):
+        if why := bad_model_id(model.model_id, providers):
+            fields.problems.append(Problem((*fields.path, "models", position), why))
+    options = mentioned_options(fields, frozenset(model.model_id for model in models))
+    fields.close()
+    return RouterDeclaration(id=router_id, name=name, models=models, options=options)
+
+
+def bad_model_id(model_id: str, providers: Mapping[str, ProviderSettings]) -> str | None:
+    """Why no model can have this id; None where one can."""
+    provider, slash, name = model_id.partition("/")
+    if not slash or not name.strip() or len(model_id) > 200:
+        return f'{shown(model_id)} is no model id: write "PROVIDER/NAME", such as "openai/gpt-5.5"'
+    if provider in providers or provider == SIMULATED:
+        return None
+    preset = PRESETS.get(provider)
+    remedy = f"set {preset.variable}, or declare" if preset else "declare"
+    known = ", ".join(sorted(providers)) or "none"
+    return (
+        f"{shown(model_id)}: there is no provider {shown(provider)} (there are: {known}); "
+        f"{remedy} [providers.{provider}]"
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _bad_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or re.search(r"\s", url):
+        return "must be a URL like https://api.example.com/v1"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "must be a URL without user, query or fragment (keys go to api_key)"
+    return None

@@ -1,0 +1,220 @@
+"""From a file and an environment to settings, all mistakes told at once, each with its line and its remedy."""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.fields import Fields, Problem, shown
+from gateway.settings.declarations import read_model, read_provider, read_router
+from gateway.settings.lines import Lines
+from gateway.settings.presets import PRESETS, SIMULATED_MODELS
+from gateway.settings.values import (
+    DEFAULT_CONFIG,
+    SIMULATED,
+    ModelSettings,
+    ProviderSettings,
+    RouterDeclaration,
+    Settings,
+    SettingsError,
+)
+
+CONFIG_VARIABLE = "BANDIT_GATEWAY_CONFIG"
+DATABASE_VARIABLE = "BANDIT_GATEWAY_DATABASE_URL"
+ADMIN_KEY_VARIABLE = "BANDIT_GATEWAY_ADMIN_KEY"
+DATABASE_URL = r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+"
+DATABASE_URL_RIGHT = 'a URL like "sqlite:///bandit-gateway.db" or "postgresql://user@host/database"'
+DURABILITIES = ("commit", "async")
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read the file at `path`, or at BANDIT_GATEWAY_CONFIG, or `bandit-gateway.toml` here if there is one.
+
+    Raises SettingsError.
+    """
+    named = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
+    found = named or Path(DEFAULT_CONFIG)
+    if named is None and not found.exists():
+        return _read({}, environ, Path(), None, Lines(""))
+    text = _read_text(found)
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(_syntax_problem(found, text, error)) from None
+    except RecursionError:
+        raise SettingsError(f"{found}: is nested too deeply to be a configuration") from None
+    return _read(values, environ, found.parent, str(found), Lines(text))
+
+
+def override(
+    settings: Settings,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    database_url: str | None = None,
+    durability: str | None = None,
+) -> Settings:
+    """The same settings with what the command line says instead. Raises SettingsError."""
+    problems: list[Problem] = []
+    given = Fields({"--database-url": database_url, "--durability": durability, "--port": port}, problems)
+    changed = replace(
+        settings,
+        database_url=given.text(
+            "--database-url", settings.database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
+        ),
+        durability=given.choice("--durability", settings.durability, DURABILITIES),
+        listen_host=host or settings.listen_host,
+        listen_port=given.integer("--port", settings.listen_port, high=65_535),
+    )
+    if problems:
+        raise SettingsError(*(f"{problem.path[-1]} {problem.message}" for problem in problems))
+    return changed
+
+
+def _read(
+    values: Mapping[str, object], environ: Mapping[str, str], directory: Path, source: str | None, lines: Lines
+) -> Settings:
+    problems: list[Problem] = []
+    notices: list[str] = []
+    fields = Fields(values, problems)
+    host, port = _listen(fields)
+    settings = Settings(
+        database_url=fields.text(
+            "database_url", Settings().database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
+        ),
+        durability=fields.choice("durability", "commit", DURABILITIES),
+        sqlite_synchronous=fields.choice("sqlite_synchronous", "normal", ("normal", "full")),
+        listen_host=host,
+        listen_port=port,
+        max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
+        config_path=source,
+    )
+    providers = _providers(fields, environ, directory, notices)
+    models: dict[str, ModelSettings] = {}
+    routers: dict[str, RouterDeclaration] = {}
+    fields.tables("models", lambda id_, table: models.update({id_: read_model(id_, table, providers)}))
+    fields.tables("routers", lambda id_, table: routers.update({id_: read_router(id_, table, providers)}))
+    fields.close()
+    problems.sort(key=lambda problem: lines.of(problem.path) or 0)
+    failures = [_render(problem, source, lines) for problem in problems]
+    database_url = _database_url(environ, failures) or settings.database_url
+    admin_key = _admin_key(environ, failures)
+    if failures:
+        raise SettingsError(*failures)
+    named = _all_models(models, routers, providers, lambda path: _place(path, source, lines))
+    return replace(
+        settings,
+        database_url=database_url,
+        admin_key=admin_key,
+        providers=providers,
+        models=named,
+        routers=routers,
+        simulated=any(model.provider == SIMULATED for model in named.values()),
+        notices=(*notices, *_idle(providers, named)),
+    )
+
+
+def _providers(
+    fields: Fields, environ: Mapping[str, str], directory: Path, notices: list[str]
+) -> dict[str, ProviderSettings]:
+    """The declared providers, and the well-known ones whose key is in the environment."""
+    providers: dict[str, ProviderSettings] = {}
+
+    def read(name: str, table: Fields) -> None:
+        providers[name], notice = read_provider(name, table, environ, directory)
+        if notice:
+            notices.append(notice)
+
+    fields.tables("providers", read)
+    for name, preset in PRESETS.items():
+        key = environ.get(preset.variable, "").strip()
+        if key and name not in providers:
+            providers[name] = ProviderSettings(name, preset.kind, preset.base_url, (key,))
+    return providers
+
+
+def _all_models(
+    declared: Mapping[str, ModelSettings],
+    routers: Mapping[str, RouterDeclaration],
+    providers: Mapping[str, ProviderSettings],
+    place: Callable[[tuple[str, ...]], str],
+) -> dict[str, ModelSettings]:
+    """The declared models and those that routers name; where nobody names any, the shipped lists."""
+    models = {id_: replace(model, where=place(("models", id_))) for id_, model in declared.items()}
+    for router in routers.values():
+        for named in router.models:
+            where = place(("routers", router.id, "models"))
+            models.setdefault(named.model_id, replace(undeclared(named.model_id), where=where))
+    if models:
+        return models
+    shipped = [f"{name}/{model}" for name in providers if name in PRESETS for model in PRESETS[name].models]
+    shipped = shipped or [f"{SIMULATED}/{model}" for model in SIMULATED_MODELS]
+    return {id_: replace(undeclared(id_), shipped=True) for id_ in shipped}
+
+
+def _idle(providers: Mapping[str, ProviderSettings], models: Mapping[str, ModelSettings]) -> list[str]:
+    used = {model.provider for model in models.values()}
+    return [f'provider {name} has no model yet: add [models."{name}/NAME"]' for name in providers if name not in used]
+
+
+def undeclared(model_id: str) -> ModelSettings:
+    """A model of which only its id is known."""
+    provider, _, name = model_id.partition("/")
+    return ModelSettings(id=model_id, provider=provider, upstream_name=name)
+
+
+def _listen(fields: Fields) -> tuple[str, int]:
+    default = Settings()
+    listen = fields.text("listen", f"{default.listen_host}:{default.listen_port}")
+    match = _LISTEN.fullmatch(listen)
+    if match is None or int(match[2]) > 65_535:
+        fields.blame("listen", f'must be "HOST:PORT", such as "127.0.0.1:8790", not {shown(listen)}')
+        return default.listen_host, default.listen_port
+    return match[1].strip("[]"), int(match[2])
+
+
+def _database_url(environ: Mapping[str, str], failures: list[str]) -> str | None:
+    url = environ.get(DATABASE_VARIABLE)
+    if url and not re.fullmatch(DATABASE_URL, url):
+        failures.append(f"the environment variable {DATABASE_VARIABLE} must be {DATABASE_URL_RIGHT}")
+    return url or None
+
+
+def _admin_key(environ: Mapping[str, str], failures: list[str]) -> str | None:
+    key = environ.get(ADMIN_KEY_VARIABLE)
+    if key and not re.fullmatch(r"[\x21-\x7e]{16,256}", key):
+        failures.append(
+            f"the environment variable {ADMIN_KEY_VARIABLE} must be 16 to 256 printable ASCII characters without "
+            "spaces, such as the output of `openssl rand -hex 24`"
+        )
+    return key or None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: there is no such file; name another with --config or {CONFIG_VARIABLE}") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: can't be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+    what = str(error)[: match.start()] if match else str(error)
+    line = int(match[1]) if match and match[1] else text.count("\n") + 1
+    column = f", column {match[2]}" if match and match[2] else ""
+    return f"{path}, line {line}{column}: is not valid TOML: {what[:1].lower()}{what[1:]}"
+
+
+def _render(problem: Problem, source: str | None, lines: Lines) -> str:
+    return f"{_place(problem.path, source, lines)}: {problem.dotted()} {problem.message}"
+
+
+def _place(path: tuple[str | int, ...], source: str | None, lines: Lines) -> str:
+    line = lines.of(path)
+    return f"{source or 'configuration'}{f', line {line}' if line else ''}"

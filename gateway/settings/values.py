@@ -1,0 +1,91 @@
+"""What a gateway is told at its start: frozen values, checked when they were read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bandit.types import Json
+from storage.records import RouterModel
+
+DEFAULT_CONFIG = "bandit-gateway.toml"
+DEFAULT_ROUTER = "rtr_default"
+SIMULATED = "simulated"
+"""The provider that a gateway without any other brings along."""
+
+ABILITIES = ("tools", "json_schema", "vision", "audio", "files")
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """One provider. `base_url` has no trailing slash; `api_keys` may be empty (a local server).
+
+    `drop` names request fields that this provider is never sent; `api_version` is Azure's query parameter.
+    """
+
+    name: str
+    kind: str
+    base_url: str
+    api_keys: tuple[str, ...] = field(default=(), repr=False)
+    timeout_seconds: float = 120.0
+    drop: frozenset[str] = frozenset()
+    api_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """One model as declared; None: as the catalog knows it. Prices in dollars per million tokens.
+
+    `shipped`: nobody named it, it comes with a provider's key. `where` is the place to mend, for errors.
+    """
+
+    id: str
+    provider: str
+    upstream_name: str  # the provider's own name
+    input_usd_per_million: float | None = None
+    cached_input_usd_per_million: float | None = None
+    output_usd_per_million: float | None = None
+    context_window: int | None = None
+    output_limit: int | None = None
+    abilities: frozenset[str] | None = None
+    stream: bool = True
+    shipped: bool = False
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterDeclaration:
+    """One router as declared: `options` holds only the keys that the file mentions, checked."""
+
+    id: str
+    name: str | None
+    models: tuple[RouterModel, ...]
+    options: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it. `simulated`: simulated models are in use, because nothing else is or because a router names them.
+
+    `notices` are sentences that whoever starts the gateway should read.
+    """
+
+    database_url: str = "sqlite:///bandit-gateway.db"
+    durability: str = "commit"
+    sqlite_synchronous: str = "normal"
+    listen_host: str = "127.0.0.1"
+    listen_port: int = 8790
+    max_request_bytes: int = 20 * 2**20
+    providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
+    models: Mapping[str, ModelSettings] = field(default_factory=dict)
+    routers: Mapping[str, RouterDeclaration] = field(default_factory=dict)
+    admin_key: str | None = field(default=None, repr=False)
+    simulated: bool = False
+    config_path: str | None = None
+    notices: tuple[str, ...] = ()
+
+
+class SettingsError(Exception):
+    """The gateway can't start as it is configured; one line per problem, each with its remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
