@@ -23,17 +23,18 @@ def read_provider(
 ) -> tuple[ProviderSettings, str | None]:
     """One `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice."""
     preset = PRESETS.get(name)
-    if not re.fullmatch(_PROVIDER_NAME, name):
-        fields.blame(None, "is not a provider's name: up to 64 lower-case letters, digits, `-` and `_`")
-    elif name == SIMULATED:
+    unusable = not re.fullmatch(_PROVIDER_NAME, name) or name == SIMULATED
+    if name == SIMULATED:
         fields.blame(None, "is built in and can't be declared; choose another name")
+    elif unusable:
+        fields.blame(None, "is not a provider's name: up to 64 lower-case letters, digits, `-` and `_`")
     kind = fields.choice("kind", preset.kind if preset else "openai", KINDS)
     base_url = fields.text("base_url", preset.base_url if preset else "")
     keys = read_keys(fields, environ, directory)
     if fields.raw("api_key") is None and preset and environ.get(preset.variable):
         keys = (environ[preset.variable].strip(),)
     if not base_url:
-        if fields.raw("base_url") is None:
+        if fields.raw("base_url") is None and not unusable:
             fields.blame(None, 'needs base_url, such as base_url = "https://api.example.com/v1"')
     elif why := _bad_url(base_url):
         fields.blame("base_url", why)

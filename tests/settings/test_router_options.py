@@ -1,0 +1,52 @@
+"""A router's options: kept as JSON, read back the same, and refused alike wherever they come from."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandit.types import HalfLives, Objective, RouterSettings
+from gateway.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, router_settings
+from storage.records import RouterRecord
+
+SECONDS = st.floats(1.0, 3_600.0)
+OPTIONS = st.builds(
+    RouterOptions,
+    policy=st.sampled_from(["thompson", "uniform", "cheapest", "fixed:a/b"]),
+    objective=st.sampled_from(["balanced", "best"]) | st.builds(Objective, *[st.floats(0, 1e6)] * 3),
+    exploration=st.floats(0, 1),
+    half_lives=st.builds(HalfLives, SECONDS, SECONDS, SECONDS, SECONDS),
+    request_timeout_seconds=SECONDS,
+    max_attempts=st.integers(1, 10),
+    store_content=st.booleans(),
+    retention_days=st.none() | st.integers(1, 36_500),
+    instructions=st.booleans(),
+    budget_usd_per_request=st.none() | st.floats(1e-9, 1e6),
+    sticky_seconds=st.none() | SECONDS,
+)
+
+
+@given(OPTIONS)
+def test_options_survive_the_way_through_json(options: RouterOptions) -> None:
+    assert RouterOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
+
+
+def test_nothing_set_means_the_defaults() -> None:
+    assert RouterOptions.from_json({}) == DEFAULT_OPTIONS
+    assert RouterOptions.from_json({"policy": None}) == DEFAULT_OPTIONS
+
+
+def test_the_defaults_are_those_of_the_bandit() -> None:
+    record = RouterRecord("rtr_a", "A", b"", {}, (), 0.0, 0.0)
+    assert router_settings(record) == RouterSettings("rtr_a")
+
+
+def test_keys_of_a_newer_version_are_passed_over_in_stored_options() -> None:
+    assert RouterOptions.from_json({"of_tomorrow": 1, "max_attempts": 2}).max_attempts == 2
+
+
+def test_a_broken_stored_option_is_named() -> None:
+    with pytest.raises(OptionsError, match="max_attempts must be a whole number") as caught:
+        RouterOptions.from_json({"max_attempts": "many"})
+    assert caught.value.problems[0].path == ("max_attempts",)
