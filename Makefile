@@ -1,0 +1,21 @@
+# `make check` is what CI runs, in the environment that is active. PYTHON names another one.
+PYTHON ?= python
+
+.PHONY: check format lint types imports test
+
+check: format lint types imports test
+
+format:
+	$(PYTHON) -m ruff format --check .
+
+lint:
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+imports:
+	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+test:
+	$(PYTHON) -m pytest
