@@ -213,6 +213,12 @@ class ArmView:
     p_best: float
     p_explored: float
     p: float
+    index: float = 0.0  # what the policy compared, and its deviation: p_best is a function of these
+    index_deviation: float = 0.0
+    limited: bool = False  # over the latency limit or under the quality floor: kept to its exploration share
+    newcomer: bool = False  # its share is capped until it is known
+    wait_seconds: float = 0.0  # expected until something comes: what a client that left is measured against
+    completion_tokens: float = 0.0  # expected
 
 
 @dataclass(frozen=True, slots=True)

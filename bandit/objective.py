@@ -1,0 +1,55 @@
+"""What a perfect answer, a second of waiting and a failure are worth: presets, and the refusal of absurd dollars."""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bandit.types import Objective, Steering
+
+TYPICAL_PROMPT_TOKENS = 1_000
+TYPICAL_COMPLETION_TOKENS = 300
+SMALLEST_TYPICAL_COST_USD = 0.0001
+LARGEST_USD = 10_000.0
+"""A perfect answer, a second or a failure worth more than this is taken for a mistake of units."""
+
+PRESETS: Mapping[str, Objective] = MappingProxyType(
+    {
+        "balanced": Objective(quality_usd=20.0, second_usd=0.2, failure_usd=5.0),
+        "cheapest": Objective(quality_usd=4.0, second_usd=0.04, failure_usd=2.0),
+        "fastest": Objective(quality_usd=10.0, second_usd=2.0, failure_usd=5.0),
+        "best": Objective(quality_usd=200.0, second_usd=0.2, failure_usd=50.0),
+    }
+)
+"""Each preset in units of c̄: the median expected cost of the router's models for a typical request."""
+
+
+def resolve(objective: Objective | str, typical_cost_usd: float) -> Objective:
+    """An objective in dollars; a preset's name is multiplied out with c̄ = `typical_cost_usd`, at least $0.0001.
+
+    Raises ValueError for a name that is no preset and for dollars that `validate` refuses.
+    """
+    if isinstance(objective, Objective):
+        return validate(objective)
+    preset = PRESETS.get(objective)
+    if preset is None:
+        raise ValueError(f"objective: {objective!r} is not a preset; choose one of {', '.join(sorted(PRESETS))}")
+    unit = max(typical_cost_usd, SMALLEST_TYPICAL_COST_USD)
+    return Objective(preset.quality_usd * unit, preset.second_usd * unit, preset.failure_usd * unit)
+
+
+def validate(objective: Objective) -> Objective:
+    """The objective itself. Raises ValueError naming the field that is negative, not finite or absurdly large."""
+    for name in ("quality_usd", "second_usd", "failure_usd"):
+        usd = getattr(objective, name)
+        if isinstance(usd, bool) or not isinstance(usd, (int, float)):
+            raise ValueError(f"objective.{name}: must be a number of dollars, not {type(usd).__name__}")
+        if not math.isfinite(usd) or not 0.0 <= usd <= LARGEST_USD:
+            raise ValueError(f"objective.{name}: must be from 0 to {LARGEST_USD:,.0f} dollars, not {usd}")
+    return objective
+
+
+def steer(objective: Objective, steering: Steering) -> Objective:
+    """The objective of one request, under what its instructions ask; the price's multiplier is applied elsewhere."""
+    return Objective(
+        objective.quality_usd * steering.quality, objective.second_usd * steering.second, objective.failure_usd
+    )

@@ -1,0 +1,32 @@
+"""Always the same model, as without a router; the best of the others where it can't be had."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bandit.policies.policy import shared_by_best, without_deviation
+from bandit.value import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """p = 1 for `model_id`."""
+
+    model_id: str
+    explores: bool = False
+
+    @property
+    def name(self) -> str:
+        """`fixed:` and the model."""
+        return f"fixed:{self.model_id}"
+
+    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+        """Expected utility, the fixed model's above all others."""
+        indexes = value.mean_usd.tolist()
+        row = value.snapshot.rows.get(self.model_id)
+        if row in value.rows:
+            indexes[value.rows.index(row)] = max(indexes) + 1.0
+        return without_deviation(indexes)
+
+    def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
+        """All on the best."""
+        return shared_by_best(indexes)

@@ -1,0 +1,41 @@
+"""What a policy is: it gives each candidate an index and a deviation, and turns these into probabilities."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from bandit.value import Value
+
+
+class Policy(Protocol):
+    """One way to choose. A decision records indexes and deviations; probabilities are a pure function of them."""
+
+    @property
+    def name(self) -> str:
+        """The policy's name in the settings, with its argument."""
+        ...
+
+    @property
+    def explores(self) -> bool:
+        """Whether the router's exploration share, limits, floors and newcomer caps apply: thompson alone."""
+        ...
+
+    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+        """Index and deviation of each candidate, in the candidates' order."""
+        ...
+
+    def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
+        """The probability of each candidate, summing to 1."""
+        ...
+
+
+def shared_by_best(indexes: Sequence[float]) -> list[float]:
+    """All probability on the largest index, shared equally where several are largest."""
+    best = max(indexes)
+    winners = [index == best for index in indexes]
+    share = 1.0 / sum(winners)
+    return [share if wins else 0.0 for wins in winners]
+
+
+def without_deviation(indexes: list[float]) -> tuple[list[float], list[float]]:
+    """Indexes that are certain."""
+    return indexes, [0.0] * len(indexes)

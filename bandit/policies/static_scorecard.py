@@ -1,0 +1,28 @@
+"""The best by scorecard and list price, without learning: a strong baseline, always worth showing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bandit.policies.policy import shared_by_best, without_deviation
+from bandit.priors import quality_prior
+from bandit.value import Value
+
+
+@dataclass(frozen=True, slots=True)
+class StaticScorecard:
+    """argmax of quality_usd · scorecard - (1 + λ) · expected cost; a model without a scorecard counts as 0.6."""
+
+    name: str = "static_scorecard"
+    explores: bool = False
+
+    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+        """The scorecard's worth less the cost."""
+        arms = value.snapshot.arms
+        cards = [quality_prior(arms[row].prior)[0] for row in value.rows]
+        costs = value.cost_usd.tolist()
+        worth, money = value.objective.quality_usd, value.price_multiplier
+        return without_deviation([worth * card - money * cost for card, cost in zip(cards, costs, strict=True)])
+
+    def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
+        """All on the best."""
+        return shared_by_best(indexes)

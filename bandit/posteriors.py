@@ -1,0 +1,263 @@
+"""The snapshot: an immutable picture of all arms of a router at one instant, and what it expects of each of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.amounts import Amounts, expected_amounts
+from bandit.latency import LogTime, log_time
+from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve, validate
+from bandit.priors import (
+    COMPLETION_TOKENS_WEIGHT,
+    DEFAULT_COMPLETION_TOKENS,
+    log_prior,
+    offset_tokens,
+    quality_prior,
+)
+from bandit.quality import Quality, quality_posterior
+from bandit.rows import Table, read
+from bandit.types import Arm, BudgetState, Context, Objective, Price, RouterSettings, Signal, StatisticKey, Sums
+
+Floats = NDArray[np.float64]
+
+SUCCESS_PRIOR = (0.98, 5.0)
+VALIDITY_PRIOR = (0.95, 5.0)
+"""Mean of the Beta prior, and how many attempts it is worth."""
+PROMPT_RATIO_TOKENS = 2_000.0
+"""Billed tokens are as estimated, with the weight of this many tokens."""
+PROMPT_RATIO_VARIATION = 0.1
+UNKNOWN_COST_USD = 0.001
+"""Expected dollars of an answer where no arm has a price and none was reported."""
+
+_FREE = Price(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A Beta posterior of a probability, per arm."""
+
+    mean: Floats
+    variance: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """What is known of a router's arms at the instant `at`; decisions use it as their now.
+
+    Arrays are in the order of `arms`, which are sorted by model id. Nothing changes after construction; what is
+    derived from the sums is computed when it is first asked for.
+    """
+
+    settings: RouterSettings
+    arms: tuple[Arm, ...]
+    table: Table
+    budget: BudgetState
+    at: float
+
+    @property
+    def router_id(self) -> str:
+        """The router whose arms these are."""
+        return self.settings.router_id
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The statistics that were broken and ignored, in words."""
+        return self.table.warnings
+
+    @cached_property
+    def rows(self) -> Mapping[str, int]:
+        """The row of each model in the arrays."""
+        return {arm.model_id: row for row, arm in enumerate(self.arms)}
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What answers, seconds and failures are worth in dollars, presets resolved."""
+        return resolve(self.settings.objective, self._typical_cost_usd)
+
+    @cached_property
+    def priced(self) -> NDArray[np.bool_]:
+        """Which arms have a price per token; the others learn dollars."""
+        return np.array([arm.price is not None for arm in self.arms])
+
+    @cached_property
+    def prices(self) -> Floats:
+        """Dollars per fresh input, cached input and output token: shape (3, arms), zero without a price."""
+        known = [arm.price or _FREE for arm in self.arms]
+        return np.array([[price.input_usd, price.cached_input_usd, price.output_usd] for price in known]).T
+
+    def quality(self, task: str) -> tuple[Floats, Floats]:
+        """Mean and variance of the expected score in a class, per arm."""
+        column = self.table.column(task)
+        return self._quality.mean[:, column], self._quality.variance[:, column]
+
+    @property
+    def scores(self) -> Floats:
+        """Weight of the scores behind each arm's quality, all classes together."""
+        return self._quality.scores
+
+    @cached_property
+    def has_scores(self) -> bool:
+        """Whether any arm has been scored at all."""
+        return bool(self.scores.any())
+
+    @property
+    def outcomes(self) -> Floats:
+        """How many outcomes each arm has ever had."""
+        outcomes: Floats = self.table.per_arm(Signal.OUTCOMES)[0]
+        return outcomes
+
+    @cached_property
+    def success(self) -> Share:
+        """Probability that an attempt ends in an answer."""
+        return self._share(Signal.SUCCESS, *SUCCESS_PRIOR)
+
+    @cached_property
+    def validity(self) -> Share:
+        """Probability that a structured answer is what was asked for."""
+        return self._share(Signal.VALIDITY, *VALIDITY_PRIOR)
+
+    @cached_property
+    def prompt_ratio(self) -> Floats:
+        """Billed prompt tokens per estimated one."""
+        estimated, billed, _ = self.table.per_arm(Signal.PROMPT_RATIO)
+        ratio: Floats = (PROMPT_RATIO_TOKENS + billed) / (PROMPT_RATIO_TOKENS + estimated)
+        return ratio
+
+    def completion_tokens(self, task: str, max_tokens: int | None = None) -> tuple[Floats, Floats]:
+        """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
+        column = self.table.column(task)
+        mean = self._tokens.mean[:, column]
+        if max_tokens is not None:
+            mean = np.minimum(mean, max_tokens)
+        return mean, self._tokens.variance[:, column]
+
+    def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
+        """Mean and variance of the expected dollars of an answer, per arm."""
+        tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
+        cached = min(context.cached_tokens, context.prompt_tokens)
+        fresh_usd, cached_usd, output_usd = self.prices
+        prompt = ((context.prompt_tokens - cached) * fresh_usd + cached * cached_usd) * self.prompt_ratio
+        mean = prompt + tokens * output_usd
+        variance = tokens_variance * output_usd**2 + (PROMPT_RATIO_VARIATION * prompt) ** 2 * self._prompt_doubt
+        if self.priced.all():
+            return mean, variance
+        column = self.table.column(context.task)
+        dollars = self._dollars
+        return (
+            np.where(self.priced, mean, dollars.mean[:, column]),
+            np.where(self.priced, variance, dollars.variance[:, column]),
+        )
+
+    def seconds(self, context: Context) -> tuple[Floats, Floats]:
+        """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
+        tokens, _ = self.completion_tokens(context.task, context.max_tokens)
+        if context.stream:
+            first, each = self.first_token, self.per_token
+            whole = tokens * each.mean
+            mean = first.mean + whole
+            variance = first.mean**2 * first.relative_variance + whole * whole * each.relative_variance
+        else:
+            mean = (self.offset_tokens + tokens) * self.total.mean
+            variance = mean * mean * self.total.relative_variance
+        shortened = np.minimum(self.settings.deadline_seconds / mean, 1.0)
+        return mean * shortened, variance * shortened**2
+
+    def wait_seconds(self, context: Context) -> Floats:
+        """Expected seconds until something comes: a stream's first token, or a whole plain answer."""
+        return self.first_token.mean if context.stream else self.seconds(context)[0]
+
+    @cached_property
+    def offset_tokens(self) -> Floats:
+        """The constant a of the plain answers' ln(seconds / (a + tokens)), per arm."""
+        return np.array([offset_tokens(arm.prior) for arm in self.arms])
+
+    @cached_property
+    def first_token(self) -> LogTime:
+        """Seconds to the first token of a stream."""
+        return self._log_time(Signal.FIRST_TOKEN)
+
+    @cached_property
+    def per_token(self) -> LogTime:
+        """Seconds per token of a stream after the first."""
+        return self._log_time(Signal.PER_TOKEN)
+
+    @cached_property
+    def total(self) -> LogTime:
+        """Seconds per (a + tokens) of a plain answer."""
+        return self._log_time(Signal.TOTAL)
+
+    @property
+    def kappa(self) -> float:
+        """How many scores the arm and class effects are worth in a cell, as the cells themselves show."""
+        return self._quality.kappa
+
+    @cached_property
+    def _quality(self) -> Quality:
+        priors = [quality_prior(arm.prior) for arm in self.arms]
+        weight, total, _ = self.table.per_task(Signal.QUALITY)
+        return quality_posterior(
+            weight, total, np.array([mean for mean, _ in priors]), np.array([strength for _, strength in priors])
+        )
+
+    @cached_property
+    def _tokens(self) -> Amounts:
+        prior = [arm.prior.completion_tokens or DEFAULT_COMPLETION_TOKENS for arm in self.arms]
+        return expected_amounts(
+            self.table.per_task(Signal.COMPLETION_TOKENS), np.array(prior), COMPLETION_TOKENS_WEIGHT
+        )
+
+    @cached_property
+    def _dollars(self) -> Amounts:
+        sums = self.table.per_task(Signal.COST)
+        return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0)
+
+    @cached_property
+    def _prompt_doubt(self) -> Floats:
+        doubt: Floats = PROMPT_RATIO_TOKENS / (PROMPT_RATIO_TOKENS + self.table.per_arm(Signal.PROMPT_RATIO)[0])
+        return doubt
+
+    @cached_property
+    def _typical_cost_usd(self) -> float:
+        """The arms' median cost of a typical request; an arm without a price by the mean of its reported dollars."""
+        fresh_usd, _, output_usd = self.prices
+        costs = list((TYPICAL_PROMPT_TOKENS * fresh_usd + TYPICAL_COMPLETION_TOKENS * output_usd)[self.priced])
+        if not self.priced.all():
+            weight, total, _ = self.table.per_task(Signal.COST).sum(axis=2)
+            costs += [total[row] / weight[row] for row in np.flatnonzero(~self.priced) if weight[row] > 0.0]
+        return float(np.median(costs)) if costs else UNKNOWN_COST_USD
+
+    def _share(self, signal: Signal, prior_mean: float, prior_weight: float) -> Share:
+        weight, total, _ = self.table.per_arm(signal)
+        size = prior_weight + weight
+        mean = (prior_weight * prior_mean + np.clip(total, 0.0, weight)) / size
+        return Share(mean, mean * (1.0 - mean) / (size + 1.0))
+
+    def _log_time(self, signal: Signal) -> LogTime:
+        return log_time(self.table.per_arm(signal), [log_prior(arm.prior, signal) for arm in self.arms])
+
+
+def take_snapshot(
+    settings: RouterSettings,
+    arms: Sequence[Arm],
+    sums: Mapping[StatisticKey, Sums],
+    budget: BudgetState,
+    at: float,
+) -> Snapshot:
+    """The router's arms at the instant `at`, in O(arms × classes).
+
+    Broken statistics count as absent and are named in the snapshot's `warnings`. Raises ValueError for an objective
+    that is no preset or not in sensible dollars, for two arms of one model, and for an instant that is not finite.
+    """
+    if not math.isfinite(at):
+        raise ValueError(f"at: must be seconds since the epoch, not {at}")
+    ordered = tuple(sorted(arms, key=lambda arm: arm.model_id))
+    rows = {arm.model_id: row for row, arm in enumerate(ordered)}
+    if len(rows) < len(ordered):
+        raise ValueError("arms: each model may be named once")
+    snapshot = Snapshot(settings, ordered, read(settings.router_id, rows, sums, at), budget, at)
+    validate(snapshot.objective)
+    return snapshot

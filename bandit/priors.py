@@ -1,0 +1,110 @@
+"""What is believed of a model before a router has seen it: eval scorecards, and what other routers saw."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
+
+DEFAULT_QUALITY = 0.6
+DEFAULT_QUALITY_WEIGHT = 4.0
+SCORECARD_WEIGHT = 20.0
+"""A pooled scorecard is worth this many scores (n₀)."""
+
+DEFAULT_COMPLETION_TOKENS = 300.0
+COMPLETION_TOKENS_WEIGHT = 2.0
+CAP_FACTOR = 4.0
+"""An observation of completion tokens counts at most this many times the prior mean."""
+UNKNOWN_CAP_TOKENS = 4_096.0
+"""The cap where nobody has said how long the model's answers are."""
+
+FIRST_TOKEN_PRIOR = LogNormalPrior(mean=math.log(0.8), spread=1.5, weight=1.0)
+PER_TOKEN_PRIOR = LogNormalPrior(mean=math.log(0.016), spread=1.5, weight=1.0)
+TOTAL_PRIOR = LogNormalPrior(mean=math.log(0.016), spread=1.5, weight=1.0)
+DEFAULT_OFFSET_TOKENS = 50.0
+"""Tokens that a typical model could have written in the time until its first one."""
+
+LARGEST_BORROWED_WEIGHT = 10.0
+"""What other routers saw of a model is worth at most this many observations."""
+SMALLEST_SPREAD = 0.5
+
+
+def unit_score(score: float, smallest: float, largest: float) -> float:
+    """A scorecard's score in its unit, mapped to [0, 1].
+
+    Raises ValueError when the score is not a number in the range, or the range is empty.
+    """
+    if not (math.isfinite(smallest) and math.isfinite(largest)) or smallest >= largest:
+        raise ValueError(f"range: the minimum must be less than the maximum, not {smallest} to {largest}")
+    if not smallest <= score <= largest:
+        raise ValueError(f"score: must be from {smallest:g} to {largest:g}, not {score}")
+    return (score - smallest) / (largest - smallest)
+
+
+def pooled(scores: Iterable[float]) -> float | None:
+    """One model's scores in [0, 1] over all scorecards as one prior mean; None without any."""
+    values = list(scores)
+    return sum(values) / len(values) if values else None
+
+
+def quality_prior(prior: ArmPrior) -> tuple[float, float]:
+    """Prior mean of the arm effect, and how many scores it is worth (κ_a)."""
+    if prior.scorecard is None:
+        return DEFAULT_QUALITY, DEFAULT_QUALITY_WEIGHT
+    return min(max(prior.scorecard, 0.0), 1.0), SCORECARD_WEIGHT
+
+
+def offset_tokens(prior: ArmPrior) -> float:
+    """The constant a of ln(seconds / (a + tokens)) for plain answers: the wait for the first token, in tokens."""
+    if prior.first_token is None or prior.per_token is None:
+        return DEFAULT_OFFSET_TOKENS
+    return min(max(math.exp(prior.first_token.mean - prior.per_token.mean), 1.0), 1_000.0)
+
+
+def completion_tokens_cap(prior: ArmPrior) -> float:
+    """The largest number of completion tokens that one answer may count for: a frozen constant of the arm."""
+    if prior.completion_tokens is None:
+        return UNKNOWN_CAP_TOKENS
+    return CAP_FACTOR * prior.completion_tokens
+
+
+def log_prior(prior: ArmPrior, signal: Signal) -> LogNormalPrior:
+    """The prior of a latency signal. Raises KeyError for a signal that is no latency."""
+    chosen, default = {
+        Signal.FIRST_TOKEN: (prior.first_token, FIRST_TOKEN_PRIOR),
+        Signal.PER_TOKEN: (prior.per_token, PER_TOKEN_PRIOR),
+        Signal.TOTAL: (prior.total, TOTAL_PRIOR),
+    }[signal]
+    return chosen or default
+
+
+def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums], scorecard: float | None = None) -> ArmPrior:
+    """The prior of a model in a new router from the sums of the same model in other routers.
+
+    Latency and tokens belong to the model more than to the router; quality is not borrowed. It is a value to be
+    kept with the arm: caps and clips are taken from it, so it must not move once the arm has learned.
+    """
+    merged: dict[Signal, Sums] = {}
+    for key, sums in sums_of_model_elsewhere.items():
+        if _is_sound(sums):
+            merged[key.signal] = merged[key.signal] + sums if key.signal in merged else sums
+    tokens = merged.get(Signal.COMPLETION_TOKENS)
+    return ArmPrior(
+        scorecard=scorecard,
+        first_token=_log_normal(merged.get(Signal.FIRST_TOKEN)),
+        per_token=_log_normal(merged.get(Signal.PER_TOKEN)),
+        total=_log_normal(merged.get(Signal.TOTAL)),
+        completion_tokens=max(tokens.total / tokens.weight, 1.0) if tokens else None,
+    )
+
+
+def _is_sound(sums: Sums) -> bool:
+    values = (sums.weight, sums.total, sums.squares, sums.at)
+    return all(math.isfinite(value) for value in values) and sums.weight > 0.0 and sums.half_life > 0.0
+
+
+def _log_normal(sums: Sums | None) -> LogNormalPrior | None:
+    if sums is None or sums.weight < 1.0:
+        return None
+    mean = sums.total / sums.weight
+    spread = math.sqrt(max(sums.squares / sums.weight - mean * mean, SMALLEST_SPREAD**2))
+    return LogNormalPrior(mean, spread, min(sums.weight, LARGEST_BORROWED_WEIGHT))

@@ -1,0 +1,65 @@
+"""Traffic shares: probabilities are moved as little as possible so that each lies within its bounds."""
+
+from collections.abc import Sequence
+
+SMALLEST = 1e-12
+"""An arm of probability zero can still be raised to fill what the others may not take."""
+
+
+def feasible(lows: Sequence[float], highs: Sequence[float]) -> tuple[list[float], list[float], bool]:
+    """Bounds that can all hold, and whether they had to be relaxed.
+
+    Lows that sum to more than 1 are scaled down in proportion, highs that sum to less than 1 scaled up; a low above
+    its own high gives way to the high.
+    """
+    relaxed = False
+    low = [min(max(a, 0.0), 1.0) for a in lows]
+    high = [min(max(b, 0.0), 1.0) for b in highs]
+    for k, (a, b) in enumerate(zip(low, high, strict=True)):
+        if a > b:
+            low[k], relaxed = b, True
+    total = sum(low)
+    if total > 1.0:
+        low, relaxed = [a / total for a in low], relaxed or total > 1.0 + 1e-9
+    total = sum(high)
+    if total < 1.0:
+        relaxed = relaxed or total < 1.0 - 1e-9
+        high = [b / total for b in high] if total > 0.0 else [1.0] * len(high)
+    return low, high, relaxed
+
+
+def project(p: Sequence[float], low: Sequence[float], high: Sequence[float]) -> list[float]:
+    """The distribution within [low, high] nearest to `p` in relative entropy: clip(c·p_k, low_k, high_k) with Σ = 1.
+
+    The bounds must be feasible. Arms that no bound touches keep their proportions.
+    """
+    if all(a <= x <= b for a, x, b in zip(low, p, high, strict=True)):
+        return list(p)
+    weights = [max(x, SMALLEST) for x in p]
+    turns = sorted(
+        {a / w for a, w in zip(low, weights, strict=True)} | {b / w for b, w in zip(high, weights, strict=True)}
+    )
+    below = 0.0
+    for turn in turns:
+        if sum(_clip(weights, low, high, turn)) >= 1.0:
+            return _solve(weights, low, high, below, turn)
+        below = turn
+    return _normalised(_clip(weights, low, high, turns[-1]))
+
+
+def _solve(
+    weights: Sequence[float], low: Sequence[float], high: Sequence[float], below: float, above: float
+) -> list[float]:
+    """Between two turns of the piecewise linear sum, the factor that makes it 1."""
+    first, second = sum(_clip(weights, low, high, below)), sum(_clip(weights, low, high, above))
+    factor = above if second <= first else below + (above - below) * (1.0 - first) / (second - first)
+    return _normalised(_clip(weights, low, high, factor))
+
+
+def _clip(weights: Sequence[float], low: Sequence[float], high: Sequence[float], factor: float) -> list[float]:
+    return [min(max(factor * w, a), b) for w, a, b in zip(weights, low, high, strict=True)]
+
+
+def _normalised(p: list[float]) -> list[float]:
+    total = sum(p)
+    return [x / total for x in p]

@@ -1,0 +1,84 @@
+"""What each candidate is expected to be worth for one request: utility in dollars, its parts and its uncertainty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.objective import steer
+from bandit.posteriors import Snapshot
+from bandit.types import Context, Objective, Steering
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """Expected values of the candidates, arrays in their order, and the terms they were composed on.
+
+    `mean_usd` and `deviation_usd` are those of the utility; the temperature is applied to the deviation.
+    """
+
+    snapshot: Snapshot
+    rows: list[int]
+    context: Context
+    objective: Objective
+    price_multiplier: float
+    mean_usd: Floats
+    deviation_usd: Floats
+    quality: Floats
+    quality_variance: Floats
+    success: Floats
+    validity: Floats
+    cost_usd: Floats
+    seconds: Floats
+    wait_seconds: Floats
+    completion_tokens: Floats
+
+
+def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: Steering) -> Value:
+    """Compose the utility U = Q·q·v·s - (1 + λ)·cost - w·seconds - F·(1 - s) of the arms in `rows`.
+
+    Q, w, F are the objective's dollars for a perfect answer, a second and a failure; q, v, s the quality, validity
+    (where JSON is asked for) and success; means and variances of independent parts. While nobody has given any score,
+    the quality's uncertainty is left out: cost and latency decide among what scorecards leave equal.
+    """
+    objective = steer(snapshot.objective, steering)
+    multiplier = snapshot.budget.multiplier * steering.cost
+    quality, quality_variance = snapshot.quality(context.task)
+    worth, worth_variance = quality, quality_variance if snapshot.has_scores else np.zeros_like(quality_variance)
+    validity = snapshot.validity.mean if context.wants_json else np.ones_like(quality)
+    if context.wants_json:
+        second = (worth_variance + worth**2) * (snapshot.validity.variance + validity**2)
+        worth = worth * validity
+        worth_variance = second - worth**2
+    success, success_variance = snapshot.success.mean, snapshot.success.variance
+    gain = objective.quality_usd * worth + objective.failure_usd
+    gain_variance = objective.quality_usd**2 * worth_variance
+    cost, cost_variance = snapshot.cost_usd(context)
+    seconds, seconds_variance = snapshot.seconds(context)
+    mean = success * gain - objective.failure_usd - multiplier * cost - objective.second_usd * seconds
+    variance = (
+        (success_variance + success**2) * gain_variance
+        + success_variance * gain**2
+        + multiplier**2 * cost_variance
+        + objective.second_usd**2 * seconds_variance
+    )
+    deviation = np.sqrt(snapshot.settings.temperature * variance)
+    return Value(
+        snapshot,
+        rows,
+        context,
+        objective,
+        multiplier,
+        mean[rows],
+        deviation[rows],
+        quality[rows],
+        quality_variance[rows],
+        success[rows],
+        validity[rows],
+        cost[rows],
+        seconds[rows],
+        snapshot.wait_seconds(context)[rows],
+        snapshot.completion_tokens(context.task, context.max_tokens)[0][rows],
+    )

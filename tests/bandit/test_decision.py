@@ -1,0 +1,23 @@
+"""One decision: probabilities, draw, re-draw and replay."""
+
+import pytest
+
+from bandit.decision import bucketed, choose, draw, redraw, replay
+from bandit.posteriors import take_snapshot
+from bandit.types import Arm, BudgetState, Price, RouterSettings
+
+ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]
+CONTEXT = bucketed("code", 700, None, 0, stream=False, wants_json=False)
+
+
+def test_probabilities_sum_to_one_and_replay_identically() -> None:
+    snapshot = take_snapshot(RouterSettings("rtr_1"), ARMS, {}, BudgetState(), 0.0)
+    choice = choose(snapshot, CONTEXT, ("c", "a", "b"))
+    assert sum(arm.p for arm in choice.arms) == pytest.approx(1.0, abs=1e-12)
+    assert choice == choose(snapshot, CONTEXT, ("a", "b", "c"))
+    first = draw(choice, b"secret", "req_1")
+    assert replay(choice, first).identical
+    second = redraw(choice, b"secret", "req_1", 2, {first.model_id})
+    assert second is not None
+    assert second.model_id != first.model_id
+    assert redraw(choice, b"secret", "req_1", 3, {"a", "b", "c"}) is None
