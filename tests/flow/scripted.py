@@ -1,0 +1,134 @@
+"""A provider that does what its model's name says: a real server on a socket, for tests of the flow."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+class Received:
+    """What the provider was sent, by model, and whether clients left."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, list[bytes]] = {}
+        self.headers: list[dict[str, str]] = []
+        self.left = threading.Event()
+
+
+def completion(model: str, content: str = "Hello!") -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-theirs",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": 10,
+            "completion_tokens": 5,
+            "total_tokens": 15,
+            "prompt_tokens_details": {"cached_tokens": 2},
+        },
+        "system_fingerprint": "fp_1",
+    }
+
+
+def chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes:
+    event = {
+        "id": "chatcmpl-theirs",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }
+    return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def scripted(received: Received) -> App:
+    """`good*` answers; `status-N` fails with N; `cut` breaks its stream; `mute` never answers; `slow*` drips."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        request = json.loads(body)
+        model = request["model"]
+        received.bodies.setdefault(model, []).append(body)
+        received.headers.append({key.decode(): value.decode() for key, value in scope["headers"]})
+
+        async def start(status: int, kind: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+            content_type = (b"content-type", kind.encode())
+            await send({"type": "http.response.start", "status": status, "headers": [content_type, *headers]})
+
+        async def gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            received.left.set()
+
+        if model.startswith("status-"):
+            status = int(model.split("-")[1])
+            retry = ((b"retry-after", b"7"),) if status == 429 else ()
+            await start(status, "application/json", retry)
+            error = {"message": f"scripted {status}", "type": "x", "param": "seed", "code": f"code_{status}"}
+            await send({"type": "http.response.body", "body": json.dumps({"error": error}).encode()})
+        elif model == "mute":
+            await gone()
+        elif not request.get("stream"):
+            await start(200, "application/json")
+            content = request.get("metadata", {}).get("say", "Hello!") if model != "slow" else "Hello!"
+            await send({"type": "http.response.body", "body": json.dumps(completion(model, content)).encode()})
+        else:
+            await start(200, "text/event-stream")
+            parts = [chunk(model, {"role": "assistant", "content": ""})]
+            parts += [chunk(model, {"content": word}) for word in ("Hel", "lo", "!")]
+            if model == "cut":
+                parts = parts[:2]
+            elif model == "empty":
+                parts = parts[:1]
+            else:
+                parts.append(chunk(model, {}, "stop"))
+                usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+                last = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": []}
+                if request.get("stream_options", {}).get("include_usage"):
+                    parts.append(b"data: " + json.dumps(last | {"usage": usage}).encode() + b"\n\n")
+                parts.append(b"data: [DONE]\n\n")
+            if model == "endless":
+                await send({"type": "http.response.body", "body": b"".join(parts[:2]), "more_body": True})
+                await gone()
+                return
+            for part in parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+@contextmanager
+def serving(app: App) -> Iterator[str]:
+    """Run an application on a free port of this machine, in a thread with a loop of its own."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="auto")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+    thread.start()
+    started = threading.Event()
+    while not server.started and thread.is_alive():
+        started.wait(0.01)
+    assert server.started, "the server did not start"
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        listener.close()
