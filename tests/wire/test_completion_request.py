@@ -169,7 +169,7 @@ def test_every_object_without_twins_is_read_value_for_value(
 @given(st.dictionaries(keys, values, min_size=1, max_size=4), st.data())
 def test_every_object_with_a_twin_is_refused(document: dict[str, Any], data: st.DataObject) -> None:
     twin = data.draw(st.sampled_from(sorted(document)))
-    members = [(key, value) for key, value in document.items()] + [(twin, data.draw(values))]
+    members = [*document.items(), (twin, data.draw(values))]
     order = data.draw(st.permutations(members))
     raw = "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in order) + "}"
     with pytest.raises(BadRequest):
