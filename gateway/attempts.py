@@ -18,14 +18,15 @@ T = TypeVar("T")
 
 
 class AttemptLog:
-    """What was tried for one decision. `provider_seconds` is the time spent waiting for providers."""
+    """What was tried for one decision. `draw` is the latest; `provider_seconds` were spent waiting for providers."""
 
     __slots__ = (
         "_decision",
-        "_draw",
+        "_running",
         "_started",
         "_started_at",
         "done",
+        "draw",
         "first_token_seconds",
         "provider_seconds",
         "text_bytes",
@@ -34,7 +35,8 @@ class AttemptLog:
 
     def __init__(self, decision: Decision) -> None:
         self._decision = decision
-        self._draw: Draw | None = None
+        self.draw = decision.draw
+        self._running = False
         self._started = self._started_at = 0.0
         self.done: list[Attempt] = []
         self.provider_seconds = 0.0
@@ -45,20 +47,20 @@ class AttemptLog:
     @property
     def started(self) -> int:
         """How many calls were begun."""
-        return len(self.done) + (self._draw is not None)
+        return len(self.done) + self._running
 
     @property
     def model_id(self) -> str:
         """The model of the running call, or else of the last."""
-        return self._draw.model_id if self._draw else self.done[-1].model_id
+        return self.draw.model_id
 
     def waited(self, loop_time: float) -> float:
         """Seconds spent waiting for providers, the running call included."""
-        return self.provider_seconds + (loop_time - self._started if self._draw else 0.0)
+        return self.provider_seconds + (loop_time - self._started if self._running else 0.0)
 
     def begin(self, draw: Draw, loop_time: float, now: float) -> None:
         """A call starts."""
-        self._draw = draw
+        self.draw, self._running = draw, True
         self._started, self._started_at = loop_time, now
         self.first_token_seconds = self.usage = None
         self.text_bytes = 0
@@ -76,10 +78,10 @@ class AttemptLog:
         error: ProviderError | None = None,
     ) -> None:
         """The running call is over; what it cost is booked, estimated where the provider did not say."""
-        draw = self._draw
-        if draw is None:
+        if not self._running:
             return
-        self._draw = None
+        self._running = False
+        draw = self.draw
         seconds = loop_time - self._started
         self.provider_seconds += seconds
         prompt, completion, cached, cost_usd, estimated = self._bill(ending, draw.model_id)

@@ -180,7 +180,7 @@ class Exchange:
 
     def _explain(self) -> str:
         model = self._decision.router.models[self._attempts.model_id]
-        said = explain(self._decision.weighed.choice, self._decision.draw, self._attempts.done)
+        said = explain(self._decision.weighed.choice, self._attempts.draw, self._attempts.done)
         return f"{said} (A simulated model: no provider key is configured.)" if model.provider == SIMULATED else said
 
     def _envelope(self) -> Envelope:
