@@ -6,10 +6,12 @@ from datetime import datetime
 
 from bandit.types import Price
 from gateway.abilities import abilities_of
-from gateway.prices import MILLION, Listed, look_up
+from gateway.prices import Listed, look_up
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id, is_loopback
 from gateway.settings.loading import undeclared
+
+MILLION = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class Model:
     id: str
     provider: str
     upstream_name: str
-    price: Price | None
+    price: Price
     abilities: frozenset[str]
     context_window: int | None = None
     output_limit: int | None = None
@@ -58,6 +60,13 @@ class Catalog:
 
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._models
+
+    def get(self, model_id: str) -> Model | None:
+        """The model of that id; None where it can't be used as things are configured."""
+        try:
+            return self.resolve(model_id)
+        except UnknownModel:
+            return None
 
     def resolve(self, model_id: str) -> Model:
         """The model of that id, declared or not. Raises UnknownModel."""

@@ -7,8 +7,6 @@ from decimal import Decimal
 from gateway.settings import ProviderSettings
 from gateway.settings.presets import PRESETS
 
-MILLION = 1_000_000.0
-
 
 @dataclass(frozen=True, slots=True)
 class Listed:

@@ -1,0 +1,82 @@
+"""What `serve` says once it answers: where, with which key, and a line to paste."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from gateway.discovery import LocalServer
+from gateway.settings import DEFAULT_ROUTER
+from gateway.settings.presets import PRESETS
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the banner tells. `routers` maps ids to their enabled models."""
+
+    version: str
+    url: str
+    database: str
+    durability: str
+    routers: Mapping[str, Sequence[str]]
+    simulated: bool
+    new_key_secret: str | None
+    messages: Sequence[str]
+
+
+class Banner:
+    """The banner of one start."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+
+    def text(self) -> str:
+        """All of it, ending without a newline."""
+        facts = self._facts
+        lines = [
+            f"Bandit Gateway {facts.version} answers on {facts.url}",
+            f"  API documentation  {facts.url}/docs",
+            f"  database           {facts.database}, durability {facts.durability}",
+        ]
+        for router_id, models in facts.routers.items():
+            lines.append(f"  {router_id:<17}  {', '.join(models) or 'no enabled model'}")
+        if facts.simulated:
+            variables = [preset.variable for preset in PRESETS.values()]
+            lines += [
+                "",
+                "The simulated/* models are simulated: they make answers up, cost nothing and learn from no one.",
+                f"For real ones stop, set {variables[0]}, {variables[1]} or another provider's key, and start again.",
+            ]
+        if facts.messages:
+            lines += ["", *(f"Note: {message}" for message in facts.messages)]
+        return "\n".join([*lines, "", *self._key_and_curl()])
+
+    def local_servers(self, found: Sequence[LocalServer]) -> str:
+        """The servers that answered on this machine, with the lines that would declare them."""
+        lines = ["", "Model servers on this machine, not used until bandit-gateway.toml declares them:"]
+        for server in found:
+            lines += ["", *(f"  {line}" for line in server.toml().splitlines())]
+        return "\n".join(lines)
+
+    def _key_and_curl(self) -> list[str]:
+        secret = self._facts.new_key_secret
+        if secret is None:
+            return [
+                "Keys are shown once, when they are made. Another one:",
+                "  bandit-gateway keys create --label me --scope routing",
+            ]
+        return [
+            "Your API key, shown only now (scopes routing, feedback, admin):",
+            f"  {secret}",
+            "",
+            "Try it:",
+            f"  {self._curl(secret)}",
+        ]
+
+    def _curl(self, secret: str) -> str:
+        routers = self._facts.routers
+        router_id = DEFAULT_ROUTER if DEFAULT_ROUTER in routers or not routers else next(iter(routers))
+        body = json.dumps({"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]})
+        return (
+            f"curl {self._facts.url}/{router_id}/chat/completions -H 'Authorization: Bearer {secret}' "
+            f"-H 'Content-Type: application/json' -d '{body}'"
+        )

@@ -1,0 +1,139 @@
+"""What the configuration declares is put into the database before serving: routers, and the first key.
+
+Declared wins over what was changed through the API, and says so; what is not declared is left alone.
+"""
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from bandit.types import Json
+from gateway.catalog import Catalog
+from gateway.keys import SCOPES, hash_key, new_key
+from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
+from storage.engine import Database
+from storage.keys import Keys
+from storage.records import RouterModel, RouterRecord
+from storage.routers import Routers
+
+ADMIN_LABEL = "BANDIT_GATEWAY_ADMIN_KEY"
+FIRST_LABEL = "first key"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What was done. `new_key_secret` is there only when the first key was made, and only now."""
+
+    new_key_secret: str | None
+    messages: tuple[str, ...]
+
+
+def prepare(settings: Settings, catalog: Catalog, database: Database, now: float) -> Prepared:
+    """Bring declared routers, the default router and the first key into the database. Raises storage's errors."""
+    messages = [*_apply_routers(settings, catalog, Routers(database), now)]
+    keys = Keys(database)
+    messages += _apply_admin_key(settings.admin_key, keys, now)
+    return Prepared(_make_first_key(keys, now), tuple(messages))
+
+
+def _apply_routers(settings: Settings, catalog: Catalog, routers: Routers, now: float) -> list[str]:
+    kept = {record.id: record for record in routers.all()}
+    messages: list[str] = []
+    for declaration in settings.routers.values():
+        record = kept.get(declaration.id)
+        if record is None:
+            routers.put(_new_router(declaration, now))
+            continue
+        declared, changes = _declared_over(record, declaration, now)
+        if changes:
+            routers.put(declared)
+            messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
+    if not kept and not settings.routers:
+        routers.put(_default_router(catalog, now))
+    for record in kept.values():
+        if record.settings.get("automatic_models") and record.id not in settings.routers:
+            followed = _followed(record, catalog, now)
+            if followed.models != record.models:
+                routers.put(followed)
+                names = ", ".join(model.model_id for model in followed.models if model.enabled)
+                messages.append(f"router {record.id} follows what is configured: {names}")
+    return messages
+
+
+def _new_router(declaration: RouterDeclaration, now: float) -> RouterRecord:
+    return RouterRecord(
+        id=declaration.id,
+        name=declaration.name or declaration.id,
+        secret=secrets.token_bytes(32),
+        settings=declaration.options,
+        models=declaration.models,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _default_router(catalog: Catalog, now: float) -> RouterRecord:
+    models = tuple(RouterModel(model.id) for model in catalog)
+    options: Mapping[str, Json] = {"automatic_models": True}
+    return RouterRecord(DEFAULT_ROUTER, "Default", secrets.token_bytes(32), options, models, now, now)
+
+
+def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: float) -> tuple[RouterRecord, list[str]]:
+    """The record as declared, and what that changed in words."""
+    changes = [
+        f"{key} is {_shown(value)}" + (f" (was {_shown(record.settings[key])})" if key in record.settings else "")
+        for key, value in declaration.options.items()
+        if record.settings.get(key) != value
+    ]
+    settings = {**record.settings, **declaration.options, "automatic_models": False}
+    models = _models_over(record.models, declaration.models)
+    before, after = ({model for model in each if model.enabled} for each in (record.models, models))
+    changes += [f"{model.model_id} is enabled" for model in models if model in after - before]
+    changes += [f"{model_id} is disabled" for model_id in sorted(_ids(before) - _ids(after))]
+    name = declaration.name or record.name
+    if name != record.name:
+        changes.append(f"name is {_shown(name)} (was {_shown(record.name)})")
+    return replace(record, name=name, settings=settings, models=models, updated_at=now), changes
+
+
+def _models_over(kept: tuple[RouterModel, ...], declared: tuple[RouterModel, ...]) -> tuple[RouterModel, ...]:
+    """The declared models; the others stay, disabled, with what was learned of them."""
+    ids = _ids(declared)
+    return (*declared, *(replace(model, enabled=False) for model in kept if model.model_id not in ids))
+
+
+def _followed(record: RouterRecord, catalog: Catalog, now: float) -> RouterRecord:
+    known = {model.model_id: model for model in record.models}
+    configured = tuple(replace(known.get(model.id, RouterModel(model.id)), enabled=True) for model in catalog)
+    return replace(record, models=_models_over(record.models, configured), updated_at=now)
+
+
+def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
+    """Keep the environment's key as the one live key of its label; a former one is revoked."""
+    if secret is None:
+        return []
+    mine = [key for key in keys.all() if key.label == ADMIN_LABEL and key.revoked_at is None]
+    messages: list[str] = []
+    for key in mine:
+        if key.hash != hash_key(secret):
+            keys.revoke(key.id, now)
+            messages.append(f"{ADMIN_LABEL} has changed: the former key {key.id} is revoked")
+    if not any(key.hash == hash_key(secret) for key in mine):
+        keys.add(new_key(ADMIN_LABEL, SCOPES, now=now, secret=secret)[1])
+    return messages
+
+
+def _make_first_key(keys: Keys, now: float) -> str | None:
+    if keys.all():
+        return None
+    secret, record = new_key(FIRST_LABEL, SCOPES, now=now)
+    keys.add(record)
+    return secret
+
+
+def _ids(models: Iterable[RouterModel]) -> set[str]:
+    return {model.model_id for model in models}
+
+
+def _shown(value: Json) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)

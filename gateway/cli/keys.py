@@ -1,0 +1,120 @@
+"""`keys`: make, list and revoke API keys."""
+
+import re
+import time
+from typing import Annotated
+
+import typer
+
+from gateway.cli.failures import CommandError
+from gateway.cli.options import Config, DatabaseUrl, Json, opened
+from gateway.cli.output import moment, print_json, print_table, say
+from storage.records import KeyRecord
+
+app = typer.Typer(no_args_is_help=True)
+
+UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
+LONGEST_LABEL = 200
+
+
+@app.command("create")
+def create(
+    label: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[str] | None, typer.Option(help="routing, feedback or admin; may be repeated.")] = None,
+    router: Annotated[list[str] | None, typer.Option(help="Only this router; may be repeated (default: all).")] = None,
+    expires: Annotated[str | None, typer.Option(help="When it ends: 12h, 90d, 1y (default: never).")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Make an API key. Its secret is printed once, alone on stdout."""
+    from gateway.keys import SCOPES, new_key  # noqa: PLC0415 - not for --help
+    from storage.keys import Keys  # noqa: PLC0415 - not for --help
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    scopes = list(dict.fromkeys(scope or []))
+    if not scopes:
+        raise CommandError("a key needs a scope: --scope routing, --scope feedback or --scope admin", 2)
+    for each in scopes:
+        if each not in SCOPES:
+            raise CommandError(f"--scope must be one of {', '.join(SCOPES)}, not {each!r}", 2)
+    if not label.strip() or len(label) > LONGEST_LABEL:
+        raise CommandError(f"--label must be 1 to {LONGEST_LABEL} characters that say what the key is for", 2)
+    now = time.time()
+    expires_at = None if expires is None else now + seconds_of(expires)
+    with opened(config, database_url) as database:
+        known = {record.id for record in Routers(database).all()}
+        for router_id in router or []:
+            if router_id not in known:
+                raise CommandError(f"there is no router {router_id}; there are {', '.join(sorted(known)) or 'none'}")
+        secret, record = new_key(label, scopes, router or None, expires_at, now=now)
+        Keys(database).add(record)
+    if json:
+        print_json({**_shown(record), "secret": secret})
+        return
+    where = f"on {', '.join(record.routers)}" if record.routers else "on all routers"
+    say(f"{record.id} ({label}): {', '.join(scopes)} {where}, expires {moment(expires_at)}; shown only now:")
+    typer.echo(secret)
+
+
+@app.command("list")
+def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """List all keys, without their secrets."""
+    from storage.keys import Keys  # noqa: PLC0415 - not for --help
+
+    with opened(config, database_url) as database:
+        records = Keys(database).all()
+    if json:
+        print_json([_shown(record) for record in records])
+        return
+    now = time.time()
+    rows = [
+        (
+            record.id,
+            record.label,
+            ", ".join(record.scopes),
+            ", ".join(record.routers) if record.routers is not None else "all",
+            moment(record.created_at),
+            moment(record.expires_at),
+            "revoked" if record.revoked_at else "expired" if (record.expires_at or now + 1) <= now else "live",
+        )
+        for record in records
+    ]
+    print_table(("id", "label", "scopes", "routers", "created", "expires", "state"), rows, "no keys yet")
+
+
+@app.command("revoke")
+def revoke(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the option's name
+    """Revoke a key for good. Running gateways follow within seconds."""
+    from storage.keys import Keys  # noqa: PLC0415 - not for --help
+
+    with opened(config, database_url) as database:
+        keys = Keys(database)
+        record = next((each for each in keys.all() if each.id == id), None)
+        if record is None:
+            raise CommandError(f"there is no key {id}; `bandit-gateway keys list` shows all")
+        if record.revoked_at is not None:
+            say(f"{id} was revoked already, at {moment(record.revoked_at)}")
+            return
+        keys.revoke(id, time.time())
+    say(f"{id} ({record.label}) is revoked")
+
+
+def seconds_of(span: str) -> float:
+    """Seconds in a span like `90d`. Raises CommandError."""
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdwy])", span.strip())
+    if match is None:
+        raise CommandError(f"a span of time is a number and m, h, d, w or y, such as 90d, not {span!r}", 2)
+    return float(int(match[1]) * UNITS[match[2]])
+
+
+def _shown(record: KeyRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "label": record.label,
+        "scopes": list(record.scopes),
+        "routers": None if record.routers is None else list(record.routers),
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+        "revoked_at": record.revoked_at,
+    }

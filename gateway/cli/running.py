@@ -1,0 +1,36 @@
+"""`serve` and `migrate`."""
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from gateway.cli.options import Config, DatabaseUrl, opened
+from gateway.cli.output import say
+
+
+def serve(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on (default 127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on (default 8790); 0: a free one.")] = None,
+    database_url: DatabaseUrl = None,
+    durability: Annotated[
+        str | None, typer.Option(help="commit: an answer waits until it is recorded; async: it does not.")
+    ] = None,
+) -> None:
+    """Run the gateway."""
+    from gateway.settings.loading import load, override  # noqa: PLC0415 - not for --help
+
+    settings = load(config, os.environ)
+    settings = override(settings, host=host, port=port, database_url=database_url, durability=durability)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    from gateway.server import run  # noqa: PLC0415 - not before the settings are known to be right
+
+    run(settings, typer.echo)
+
+
+def migrate(config: Config = None, database_url: DatabaseUrl = None) -> None:
+    """Bring the database's schema up to date (`serve` does this too)."""
+    with opened(config, database_url) as database:
+        say(f"the database {database.where} is up to date")

@@ -1,0 +1,110 @@
+"""`serve`: the configuration becomes a running server, and ends gracefully."""
+
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from importlib.metadata import version
+from types import FrameType
+
+import uvicorn
+
+from gateway.app import Gateway
+from gateway.banner import Banner, Facts
+from gateway.bootstrap import prepare
+from gateway.catalog import Catalog
+from gateway.discovery import discover
+from gateway.listening import BACKLOG, ServerError, bind, url_of
+from gateway.settings import Settings
+from storage.engine import open_database
+from storage.routers import Routers
+
+KEEP_ALIVE_SECONDS = 75
+SHUTDOWN_SECONDS = 130
+"""How long running answers may take once the server was told to stop: a request's default deadline and a little."""
+
+Say = Callable[[str], None]
+
+
+def run(settings: Settings, say: Say) -> None:
+    """Serve until SIGTERM or SIGINT. `say` gets the banner once the server answers.
+
+    Raises ServerError, SettingsError and storage's errors, all before the first request.
+    """
+    catalog = Catalog(settings, datetime.now(UTC))
+    listening = bind(settings.listen_host, settings.listen_port)
+    try:
+        database = open_database(settings.database_url, settings.sqlite_synchronous)
+        try:
+            prepared = prepare(settings, catalog, database, time.time())
+            facts = Facts(
+                version=version("bandit-gateway"),
+                url=url_of(listening),
+                database=database.where,
+                durability=settings.durability,
+                routers={
+                    router.id: tuple(model.model_id for model in router.models if model.enabled)
+                    for router in Routers(database).all()
+                },
+                simulated=settings.simulated,
+                new_key_secret=prepared.new_key_secret,
+                messages=(*settings.notices, *catalog.notices, *prepared.messages),
+            )
+            look_around = settings.config_path is None
+            _serve(Gateway(settings, database, catalog), listening, Banner(facts), say, look_around=look_around)
+        finally:
+            database.close()
+    finally:
+        listening.close()
+
+
+def _serve(app: Gateway, listening: socket.socket, banner: Banner, say: Say, *, look_around: bool) -> None:
+    async def announce() -> None:
+        say(banner.text())
+        if look_around and (found := await asyncio.to_thread(asyncio.run, discover())):
+            say(banner.local_servers(found))
+
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, _already_stopped)
+    try:
+        _Server(config, announce).run([listening])
+    except SystemExit:
+        raise ServerError("the gateway could not start; the log above says why") from None
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], Coroutine[None, None, None]]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, accept connections, then say so."""
+        await super().startup(sockets)
+        self._announcing = asyncio.create_task(self._announce())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, finish what runs, close the application."""
+        await self._announcing
+        await super().shutdown(sockets)
+
+
+def _already_stopped(_signal: int, _frame: FrameType | None) -> None:
+    """Uvicorn raises the signal again once it has stopped; a stop that was asked for is a success."""

@@ -1,0 +1,198 @@
+"""The commands as a user types them, without a server."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.keys import hash_key
+from storage.engine import open_database
+from storage.keys import Keys
+from storage.records import RouterModel, RouterRecord
+from storage.routers import Routers
+
+
+class Ran:
+    """What a command did."""
+
+    def __init__(self, *arguments: str) -> None:
+        result = CliRunner().invoke(app, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        self.status = result.exit_code
+        self.out = result.stdout
+        self.err = result.stderr
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty directory to run in, and no provider's key in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENAI", "ANTHROPIC", "OPENROUTER", "GEMINI", "GROQ", "MISTRAL", "DEEPSEEK", "TOGETHER", "XAI"):
+        monkeypatch.delenv(f"{name}_API_KEY", raising=False)
+    for name in ("CONFIG", "DATABASE_URL", "ADMIN_KEY"):
+        monkeypatch.delenv(f"BANDIT_GATEWAY_{name}", raising=False)
+    return tmp_path
+
+
+def put_router() -> None:
+    database = open_database("sqlite:///bandit-gateway.db")
+    models = (RouterModel("simulated/swift"), RouterModel("simulated/sage", enabled=False))
+    Routers(database).put(RouterRecord("rtr_a", "A router", b"s" * 32, {"max_attempts": 2}, models, 1.0, 2.0))
+    database.close()
+
+
+class TestKeys:
+    def test_a_new_keys_secret_is_alone_on_stdout_and_its_hash_is_kept(self) -> None:
+        ran = Ran("keys", "create", "--label", "ci", "--scope", "routing", "--scope", "feedback", "--expires", "90d")
+        assert ran.status == 0
+        secret = ran.out.removesuffix("\n")
+        assert re.fullmatch(r"sk-bg-[A-Za-z0-9_-]{43}", secret)
+        assert "ci" in ran.err
+        database = open_database("sqlite:///bandit-gateway.db")
+        (key,) = Keys(database).all()
+        database.close()
+        assert key.hash == hash_key(secret)
+        assert key.scopes == ("routing", "feedback")
+        assert key.expires_at == pytest.approx(key.created_at + 90 * 86_400)
+
+    def test_the_list_for_scripts_is_an_array_of_these_fields(self) -> None:
+        put_router()
+        Ran("keys", "create", "--label", "one", "--scope", "routing", "--router", "rtr_a")
+        Ran("keys", "create", "--label", "two", "--scope", "admin")
+        listed = json.loads(Ran("keys", "list", "--json").out)
+        assert [key["label"] for key in listed] == ["one", "two"]
+        assert listed[0]["routers"] == ["rtr_a"]
+        assert set(listed[1]) == {"id", "label", "scopes", "routers", "created_at", "expires_at", "revoked_at"}
+        assert listed[1]["routers"] is None
+
+    def test_a_revoked_key_is_listed_as_such(self) -> None:
+        Ran("keys", "create", "--label", "old", "--scope", "routing")
+        (key,) = json.loads(Ran("keys", "list", "--json").out)
+        assert Ran("keys", "revoke", key["id"]).status == 0
+        assert json.loads(Ran("keys", "list", "--json").out)[0]["revoked_at"] is not None
+        assert "revoked" in Ran("keys", "list").out
+        again = Ran("keys", "revoke", key["id"])
+        assert (again.status, "revoked already" in again.err) == (0, True)
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "words"),
+        [
+            (("create", "--label", "x"), 2, "--scope routing"),
+            (("create", "--scope", "routing"), 2, "--label"),
+            (("create", "--label", " ", "--scope", "routing"), 2, "--label"),
+            (("create", "--label", "x", "--scope", "root"), 2, "not 'root'"),
+            (("create", "--label", "x", "--scope", "routing", "--expires", "soon"), 2, "such as 90d, not 'soon'"),
+            (("create", "--label", "x", "--scope", "routing", "--router", "rtr_no"), 1, "there is no router rtr_no"),
+            (("revoke", "key_no"), 1, "there is no key key_no"),
+        ],
+    )
+    def test_a_mistake_is_one_line_on_stderr(self, arguments: tuple[str, ...], status: int, words: str) -> None:
+        ran = Ran("keys", *arguments)
+        assert (ran.status, ran.out) == (status, "")
+        assert words in ran.err
+
+
+class TestRouters:
+    def test_the_list_names_each_router_and_its_models(self) -> None:
+        put_router()
+        out = Ran("routers", "list").out
+        assert "rtr_a" in out
+        assert "simulated/swift" in out
+        (listed,) = json.loads(Ran("routers", "list", "--json").out)
+        assert listed["id"] == "rtr_a"
+        assert [model["enabled"] for model in listed["models"]] == [True, False]
+        assert "secret" not in listed
+
+    def test_one_router_is_shown_with_all_settings_and_without_its_secret(self) -> None:
+        put_router()
+        shown = json.loads(Ran("routers", "show", "rtr_a", "--json").out)
+        assert shown["settings"]["max_attempts"] == 2
+        assert shown["settings"]["policy"] == "thompson"
+        text = Ran("routers", "show", "rtr_a").out
+        assert "max_attempts" in text
+        assert "sss" not in text
+
+    def test_an_unknown_one_is_told_with_the_known_ones(self) -> None:
+        put_router()
+        ran = Ran("routers", "show", "rtr_b")
+        assert (ran.status, ran.err) == (1, "bandit-gateway: there is no router rtr_b; there are rtr_a\n")
+
+
+class TestModels:
+    def test_the_list_has_prices_per_million_tokens(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ANTHROPIC_API_KEY", "k")
+        listed = json.loads(Ran("models", "list", "--json").out)
+        assert {model["provider"] for model in listed} == {"anthropic"}
+        assert all(model["output_usd_per_million"] > 0 for model in listed)
+        assert "anthropic/" in Ran("models", "list").out
+
+
+class TestFailures:
+    def write(self, text: str) -> None:
+        Path("bandit-gateway.toml").write_text(text)
+
+    def test_a_broken_file_is_one_line_that_names_the_line(self) -> None:
+        self.write('listen = "127.0.0.1:1"\nfoo = = 1\n')
+        ran = Ran("serve")
+        assert ran.status == 2
+        assert ran.err.startswith("bandit-gateway: bandit-gateway.toml, line 2, column 7: is not valid TOML")
+        assert ran.err.count("\n") == 1
+
+    def test_every_mistake_in_a_file_has_its_line(self) -> None:
+        self.write('listn = "127.0.0.1:1"\ndurability = "no"\n')
+        ran = Ran("keys", "list")
+        assert ran.status == 2
+        assert [line.split(":")[1] for line in ran.err.splitlines()] == [
+            " bandit-gateway.toml, line 1",
+            " bandit-gateway.toml, line 2",
+        ]
+
+    @pytest.mark.parametrize("command", [("keys", "list"), ("routers", "list"), ("migrate",)])
+    def test_a_database_that_cannot_be_opened_is_one_line(self, command: tuple[str, ...]) -> None:
+        ran = Ran(*command, "--database-url", "sqlite:////nowhere/a.db")
+        assert (ran.status, ran.err.count("\n")) == (1, 1)
+        assert "/nowhere/a.db can't be opened" in ran.err
+
+    def test_a_file_that_is_no_database_is_one_line(self) -> None:
+        Path("bandit-gateway.db").write_text("hello " * 1_000)
+        ran = Ran("keys", "list")
+        assert (ran.status, ran.err.count("\n")) == (1, 1)
+        assert "bandit-gateway.db can't be opened" in ran.err
+
+    def test_a_url_with_a_password_is_never_repeated(self) -> None:
+        ran = Ran("keys", "list", "--database-url", "mysql://root:hunter2@h/d")
+        assert ran.status == 2
+        assert "hunter2" not in ran.err
+
+
+def test_the_version_is_printed_for_people_and_for_scripts() -> None:
+    number = json.loads(Ran("version", "--json").out)["version"]
+    assert Ran("version").out == f"bandit-gateway {number}\n"
+
+
+def test_migrate_makes_the_database(home: Path) -> None:
+    assert Ran("migrate").status == 0
+    assert (home / "bandit-gateway.db").exists()
+
+
+def every_command() -> list[tuple[str, ...]]:
+    def walk(prefix: tuple[str, ...], group: object) -> list[tuple[str, ...]]:
+        commands = getattr(group, "commands", None)
+        if commands is None:
+            return [prefix]
+        return [found for name, each in commands.items() for found in walk((*prefix, name), each)]
+
+    from typer.main import get_command  # noqa: PLC0415
+
+    return walk((), get_command(app))
+
+
+@pytest.mark.parametrize("command", every_command(), ids=" ".join)
+def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
+    ran = Ran(*command, "--help")
+    assert ran.status == 0
+    assert f"Usage: bandit-gateway {' '.join(command)}" in ran.out
