@@ -7,14 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 
+from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
-from gateway.fields import Fields, Problem, nearest, one_of, shown
+from gateway.fields import Fields, Problem, nearest, shown
 from storage.records import RouterModel, RouterRecord
 
-POLICIES = ("thompson", "uniform", "cheapest")
-"""Policies without an argument; `fixed:MODEL` is the one that has one."""
-
-OBJECTIVES = ("balanced", "cheapest", "fastest", "best")
 MAX_MODELS = 64
 MAX_USD = 1_000_000.0
 MAX_SECONDS = 10 * 365 * 86_400.0
@@ -171,28 +168,31 @@ def bandit_settings(router_id: str, options: RouterOptions) -> RouterSettings:
 
 
 def _policy(fields: Fields, model_ids: frozenset[str] | None) -> str:
-    value = fields.raw("policy")
-    if isinstance(value, str) and value.startswith("fixed:"):
-        model_id = value.removeprefix("fixed:")
-        if model_ids is not None and model_id not in model_ids:
-            fields.blame("policy", f"fixes a model that the router does not have: {shown(model_id)}")
-        return value
-    if value is not None and value not in POLICIES:
-        near = nearest(value, POLICIES) if isinstance(value, str) else ""
-        fields.blame("policy", f"must be {one_of((*POLICIES, 'fixed:MODEL'))}, not {shown(value)}{near}")
+    policy = fields.text("policy", DEFAULT_OPTIONS.policy)
+    if policy == DEFAULT_OPTIONS.policy:
+        return policy
+    from bandit.policies import PLAIN, named  # noqa: PLC0415 - half a second that most commands don't need
+
+    try:
+        named(policy)
+    except ValueError as error:
+        fields.blame("policy", str(error).removeprefix("policy: ") + nearest(policy, PLAIN))
         return DEFAULT_OPTIONS.policy
-    return value if isinstance(value, str) else DEFAULT_OPTIONS.policy
+    kind, _, model_id = policy.partition(":")
+    if kind == "fixed" and model_ids is not None and model_id not in model_ids:
+        fields.blame("policy", f"fixes a model that the router does not have: {shown(model_id)}")
+    return policy
 
 
 def _objective(fields: Fields) -> Objective | str:
     if not isinstance(fields.raw("objective"), Mapping):
-        return fields.choice("objective", DEFAULT_OPTIONS.objective, OBJECTIVES)
+        return fields.choice("objective", DEFAULT_OPTIONS.objective, PRESETS)
     table = fields.table("objective")
     assert table is not None  # noqa: S101 - it is a mapping
     for part in _OBJECTIVE_PARTS:
         if table.raw(part) is None:
             table.blame(None, f"needs {part}, in dollars")
-    objective = Objective(**{part: table.number(part, 0.0, high=MAX_USD) for part in _OBJECTIVE_PARTS})
+    objective = Objective(**{part: table.number(part, 0.0, high=LARGEST_USD) for part in _OBJECTIVE_PARTS})
     table.close()
     return objective
 

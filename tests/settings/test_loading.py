@@ -258,7 +258,7 @@ class TestMistakes:
                 "objective = { quality_usd = nan, second_usd = 1, failure_usd = 1 }",
                 "objective.quality_usd must be a finite",
             ),
-            ("objective = { quality_usd = 1e9, second_usd = 1, failure_usd = 1 }", "between 0 and 1,000,000"),
+            ("objective = { quality_usd = 1e9, second_usd = 1, failure_usd = 1 }", "between 0 and 10,000"),
             (
                 "objective = { quality_usd = 1, second_usd = 1, failure_usd = 1, x = 1 }",
                 "objective.x is not a known key",

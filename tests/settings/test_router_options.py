@@ -14,7 +14,7 @@ SECONDS = st.floats(1.0, 3_600.0)
 OPTIONS = st.builds(
     RouterOptions,
     policy=st.sampled_from(["thompson", "uniform", "cheapest", "fixed:a/b"]),
-    objective=st.sampled_from(["balanced", "best"]) | st.builds(Objective, *[st.floats(0, 1e6)] * 3),
+    objective=st.sampled_from(["balanced", "best"]) | st.builds(Objective, *[st.floats(0, 1e4)] * 3),
     exploration=st.floats(0, 1),
     half_lives=st.builds(HalfLives, SECONDS, SECONDS, SECONDS, SECONDS),
     request_timeout_seconds=SECONDS,
