@@ -1,6 +1,5 @@
 """The composition root: here, and only here, the parts are made and handed to one another."""
 
-import asyncio
 import contextlib
 import logging
 import re
@@ -27,7 +26,7 @@ from gateway.simulated import serve_simulated
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.keys import Keys
-from storage.writer import Committed, Writer
+from storage.writer import Committed
 
 log = logging.getLogger(__name__)
 
@@ -86,27 +85,24 @@ class Gateway:
         await self._client.start()
         self._simulated = contextlib.AsyncExitStack()
         simulated_url = await self._simulated.enter_async_context(serve_simulated()) if settings.simulated else None
-        recorder = Recorder(settings.durability == "commit", self._apply)
-        self._writer = Writer(
+        self._recorder = Recorder(
             database,
+            durable=settings.durability == "commit",
             learn_scores=self._learn_scores,
             pace=self._pace,
-            deliver=recorder.deliver,
+            apply=self._apply,
         )
-        recorder.attach(self._writer)
+        providers = build_providers(settings.providers, self._client, simulated_url)
         self.flow = Flow(
             Keyring(Keys(database).all()),
             load_routers(database, self.catalog),
-            Outside(
-                build_providers(settings.providers, self._client, simulated_url), Cooldowns(), recorder, time.time
-            ),
+            Outside(providers, Cooldowns(), self._recorder, time.time),
             Limits(settings.max_request_bytes),
         )
-        self._writer.start()
 
     async def stop(self) -> None:
         """Write everything that is still on its way, and close. The server has ended all requests by now."""
-        await asyncio.to_thread(self._writer.close)
+        await self._recorder.close()
         await self._client.close()
         await self._simulated.aclose()
 

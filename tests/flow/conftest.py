@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -81,9 +82,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         config.write_text(configuration(provider_url, directory))
         settings = load(config, {})
         database = open_database(settings.database_url)
-        prepare(settings, database, time.time())
+        catalog = Catalog(settings, datetime.now(UTC))
+        prepare(settings, catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(settings, database, Catalog.resolve(settings))
+        gateway = Gateway(settings, database, catalog)
         with serving(gateway) as url:
             yield Running(url, gateway, received, keys)
         database.close()
