@@ -95,7 +95,7 @@ class Gateway:
         providers = build_providers(settings.providers, self._client, simulated_url)
         self.flow = Flow(
             Keyring(Keys(database).all()),
-            load_routers(database, self.catalog),
+            load_routers(database, self.catalog, time.time()),
             Outside(providers, Cooldowns(), self._recorder, time.time),
             Limits(settings.max_request_bytes),
         )

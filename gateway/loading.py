@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from bandit.types import Arm, BudgetState, StatisticKey, Sums
+from gateway.arm_priors import ArmPriors
 from gateway.catalog import Catalog, Model
 from gateway.live import LiveRouter
 from gateway.providers.anthropic import AnthropicProvider
@@ -33,21 +34,23 @@ def build_providers(
     return providers
 
 
-def load_routers(database: Database, catalog: Catalog) -> dict[str, LiveRouter]:
-    """All routers of the database, each with what it has learned."""
+def load_routers(database: Database, catalog: Catalog, now: float) -> dict[str, LiveRouter]:
+    """All routers of the database, each with what it has learned. Raises DatabaseUnavailable."""
     arms = Arms(database)
+    everything = arms.sums()
+    priors = ArmPriors(database, everything, now)
     sums: dict[str, dict[StatisticKey, Sums]] = {}
-    for key, value in arms.sums(None).items():
+    for key, value in everything.items():
         sums.setdefault(key.router_id, {})[key] = value
     budgets = arms.budgets()
     return {
-        record.id: live_router(record, catalog, sums.get(record.id, {}), budgets.get(record.id, BudgetState()))
+        record.id: live_router(record, catalog, priors, sums.get(record.id, {}), budgets.get(record.id, BudgetState()))
         for record in Routers(database).all()
     }
 
 
 def live_router(
-    record: RouterRecord, catalog: Catalog, sums: dict[StatisticKey, Sums], budget: BudgetState
+    record: RouterRecord, catalog: Catalog, priors: ArmPriors, sums: dict[StatisticKey, Sums], budget: BudgetState
 ) -> LiveRouter:
     """One router as it runs. A model that the catalog does not know any more is left out, loudly."""
     options = RouterOptions.from_json(record.settings)
@@ -61,7 +64,8 @@ def live_router(
             log.warning("router %s: the model %s is not configured any more; left out", record.id, entry.model_id)
             continue
         models[model.id] = model
-        arms.append(Arm(model.id, model.price, min_share=entry.min_share, max_share=entry.max_share))
+        prior = priors.of(record.id, model.id)
+        arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
     return LiveRouter(
         options=options,
         settings=bandit_settings(record.id, options),
