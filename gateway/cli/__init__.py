@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import keys, models, routers, running
+from gateway.cli import checking, evals, keys, models, routers, running
 from gateway.cli.failures import Commands
 from gateway.cli.options import Json
 from gateway.cli.output import print_json
@@ -18,8 +18,10 @@ app = typer.Typer(
 )
 app.command("serve")(running.serve)
 app.command("migrate")(running.migrate)
+app.command("doctor")(checking.doctor)
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(routers.app, name="routers", help="Routers: list, show.")
+app.add_typer(evals.app, name="evals", help="Scorecards: import, list.")
 app.add_typer(models.app, name="models", help="Models: list what the catalog knows.")
 
 

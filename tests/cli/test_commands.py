@@ -2,6 +2,8 @@
 
 import json
 import re
+import socketserver
+import threading
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,67 @@ class TestModels:
         assert {model["provider"] for model in listed} == {"anthropic"}
         assert all(model["output_usd_per_million"] > 0 for model in listed)
         assert "anthropic/" in Ran("models", "list").out
+
+
+class TestEvals:
+    def run_import(self, text: str, *more: str) -> Ran:
+        Path("card.csv").write_text(text)
+        fixed = ("--name", "MMLU", "--metric", "accuracy", "--unit", "percent")
+        return Ran("evals", "import", "card.csv", *fixed, *more)
+
+    def test_a_scorecard_is_kept_and_the_same_name_replaces_it(self) -> None:
+        assert self.run_import("model_id,score\nsimulated/swift,50\nsimulated/sage,90\n").status == 0
+        again = self.run_import("model_id,score\nsimulated/swift,60\n")
+        assert "in place of the former one" in again.err
+        (listed,) = json.loads(Ran("evals", "list", "--json").out)
+        assert listed["scores"] == {"simulated/swift": 0.6}
+        assert "MMLU" in Ran("evals", "list").out
+
+    def test_a_mistake_names_file_and_line_and_nothing_is_imported(self) -> None:
+        ran = self.run_import("model_id,score\nsimulated/swift,50\nsimulated/sag,lots\n")
+        assert ran.status == 1
+        assert ran.err.splitlines() == [
+            'bandit-gateway: card.csv: line 3: there is no model "simulated/sag"; did you mean "simulated/sage"?',
+            'bandit-gateway: card.csv: line 3: the score must be a number, not "lots"',
+        ]
+        assert json.loads(Ran("evals", "list", "--json").out) == []
+
+    def test_an_unknown_router_or_file_is_told(self) -> None:
+        assert "there is no router rtr_x" in self.run_import("model_id,score\n", "--router", "rtr_x").err
+        fixed = ("--name", "n", "--metric", "m", "--unit", "percent")
+        assert "none.csv: can't be read" in Ran("evals", "import", "none.csv", *fixed).err
+
+
+class TestDoctor:
+    def test_a_healthy_place_has_nothing_wrong(self) -> None:
+        put_router()
+        Path("bandit-gateway.toml").write_text('listen = "127.0.0.1:0"')
+        ran = Ran("doctor", "--json")
+        found = {(each["check"], each["state"]) for each in json.loads(ran.out)}
+        assert ran.status == 0
+        assert {("configuration", "ok"), ("database", "ok"), ("routers", "ok"), ("address", "ok")} <= found
+
+    def test_what_is_wrong_is_told_with_the_remedy_and_a_status(self) -> None:
+        database = open_database("sqlite:///bandit-gateway.db")
+        Routers(database).put(RouterRecord("rtr_a", "A", b"", {}, (RouterModel("gone/model"),), 1.0, 2.0))
+        database.close()
+        with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as taken:
+            Path("bandit-gateway.toml").write_text(f'listen = "127.0.0.1:{taken.server_address[1]}"\n')
+            serving = threading.Thread(target=taken.serve_forever, kwargs={"poll_interval": 0.01})
+            serving.start()
+            ran = Ran("doctor", "--json")
+            taken.shutdown()
+            serving.join()
+        wrong = {each["check"]: each["detail"] for each in json.loads(ran.out) if each["state"] == "wrong"}
+        assert ran.status == 1
+        assert "models that are not configured: gone/model" in wrong["routers"]
+        assert "is in use" in wrong["address"]
+
+    def test_a_broken_file_ends_the_examination(self) -> None:
+        Path("bandit-gateway.toml").write_text("listen = 3")
+        ran = Ran("doctor")
+        assert ran.status == 1
+        assert "line 1: listen must be" in ran.out
 
 
 class TestFailures:

@@ -1,0 +1,115 @@
+"""`evals`: scorecards, what models scored elsewhere."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.failures import CommandError
+from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
+from gateway.cli.output import moment, print_json, print_table, say
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("import")
+def import_scorecard(
+    file: Annotated[Path, typer.Argument(help="A CSV file: model_id,score[,notes].")],
+    name: Annotated[str, typer.Option(help="What was measured, such as MMLU; the same name again replaces it.")],
+    metric: Annotated[str, typer.Option(help="How, such as accuracy.")],
+    unit: Annotated[str, typer.Option(help="percent, fraction, or another one with --min and --max.")],
+    minimum: Annotated[float | None, typer.Option("--min", help="The worst score there is.")] = None,
+    maximum: Annotated[float | None, typer.Option("--max", help="The best score there is.")] = None,
+    router: Annotated[str | None, typer.Option(help="Only for this router (default: all).")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Import a scorecard: what is believed of models before a router has scores of its own."""
+    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.ids import new_id  # noqa: PLC0415 - not for --help
+    from gateway.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
+    from storage.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    now = time.time()
+    catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
+    with opened(config, database_url) as database:
+        routers = Routers(database).all()
+        if router is not None and router not in {record.id for record in routers}:
+            known = ", ".join(record.id for record in routers) or "none"
+            raise CommandError(f"there is no router {router}; there are {known}")
+        models = {model.id for model in catalog} | {model.model_id for each in routers for model in each.models}
+        try:
+            scale = scale_of(unit, minimum, maximum)
+            rows = read_scorecard(_read(file), scale, models)
+        except ScorecardError as error:
+            raise CommandError("\n".join(f"{file}: {problem}" for problem in error.problems)) from None
+        evals = Evals(database)
+        former = next((each for each in evals.all() if (each.name, each.router_id) == (name, router)), None)
+        record = EvalRecord(
+            id=former.id if former else new_id("eval", now),
+            name=name,
+            metric=metric,
+            unit=unit,
+            minimum=scale.minimum,
+            maximum=scale.maximum,
+            router_id=router,
+            created_at=now,
+            rows=rows,
+        )
+        evals.put(record)
+    if json:
+        print_json({"id": record.id, "name": name, "rows": len(rows), "replaced": former is not None})
+    else:
+        say(f"{record.id}: {name}, {len(rows)} models" + (", in place of the former one" if former else ""))
+
+
+@app.command("list")
+def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """List all scorecards."""
+    from storage.evals import Evals  # noqa: PLC0415 - not for --help
+
+    with opened(config, database_url) as database:
+        records = Evals(database).all()
+    if json:
+        print_json(
+            [
+                {
+                    "id": record.id,
+                    "name": record.name,
+                    "metric": record.metric,
+                    "unit": record.unit,
+                    "router_id": record.router_id,
+                    "created_at": record.created_at,
+                    "scores": {row.model_id: row.score for row in record.rows},
+                }
+                for record in records
+            ]
+        )
+        return
+    rows = [
+        (
+            record.id,
+            record.name,
+            record.metric,
+            record.router_id or "all",
+            str(len(record.rows)),
+            moment(record.created_at),
+        )
+        for record in records
+    ]
+    print_table(("id", "name", "metric", "router", "models→", "imported"), rows, "no scorecards yet")
+
+
+def _read(file: Path) -> bytes:
+    """The file's bytes, one more than a scorecard may have at most."""
+    from gateway.scorecards import MAX_BYTES  # noqa: PLC0415 - not for --help
+
+    try:
+        with file.open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{file}: can't be read ({error.strerror})", 2) from None
