@@ -1,0 +1,65 @@
+"""A provider's keys: which one a call uses, and which rest for a while."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bandit.types import Ending
+from gateway.providers.call import ProviderError
+
+LIMITED_SECONDS = 5.0
+"""How long a rate-limited key rests where the provider did not say."""
+REFUSED_SECONDS = 600.0
+"""How long a refused key rests before it is tried again."""
+
+
+@dataclass(slots=True)
+class _Key:
+    secret: str
+    refused_until: float = 0.0
+    limited_until: dict[str, float] = field(default_factory=dict)  # by model
+
+    def free_at(self, model: str) -> float:
+        return max(self.refused_until, self.limited_until.get(model, 0.0))
+
+
+class KeyRing:
+    """Turns through the keys; one that is rate-limited for a model, or refused, is passed over while others are free.
+
+    A single key never rests here: whether its models do is for the cooldowns. No keys: calls go without one.
+    """
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self.secrets = tuple(secrets)
+        self._keys = [_Key(secret) for secret in secrets] or [_Key("")]
+        self._turn = 0
+
+    def pick(self, model: str, now: float) -> str:
+        """The next free key, else the one that is free first; "" where there is none."""
+        if len(self._keys) == 1:
+            return self._keys[0].secret
+        for _ in self._keys:
+            self._turn = (self._turn + 1) % len(self._keys)
+            key = self._keys[self._turn]
+            if key.free_at(model) <= now:
+                return key.secret
+        return min(self._keys, key=lambda key: key.free_at(model)).secret
+
+    def another(self, secret: str, model: str, error: ProviderError, now: float) -> bool:
+        """Take note of a failure; whether a free key is left that may do better."""
+        if len(self._keys) == 1 or error.ending not in {Ending.RATE_LIMITED, Ending.MISCONFIGURED}:
+            return False
+        for key in self._keys:
+            if key.secret != secret:
+                continue
+            if error.ending is Ending.RATE_LIMITED:
+                wait = error.retry_after_seconds
+                key.limited_until[model] = now + (LIMITED_SECONDS if wait is None else wait)
+            elif error.status in {401, 402, 403} or error.status == 429:
+                key.refused_until = now + REFUSED_SECONDS
+            else:
+                return False  # a wrong model name is wrong for every key
+        return any(key.free_at(model) <= now for key in self._keys)
+
+    def soonest(self, model: str, now: float) -> float:
+        """Seconds until the first key is free for the model."""
+        return max(min(key.free_at(model) for key in self._keys) - now, 0.0)

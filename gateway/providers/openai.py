@@ -1,0 +1,81 @@
+"""Any server that speaks OpenAI's wire format: the caller's bytes go through, with the model's own name set."""
+
+from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from gateway.providers.call import Answer, Call, Chunk
+from gateway.providers.client import HttpClient
+from gateway.providers.keyring import KeyRing
+from gateway.providers.openai_answers import ChunkReader, read_answer
+from gateway.providers.upstream import IDLE_SECONDS, Request, Upstream
+from gateway.settings import ProviderSettings
+
+_TRUE = msgspec.Raw(b"true")
+_WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
+_OPTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.encode
+
+
+class OpenAIProvider:
+    """OpenAI itself, and Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp and their like."""
+
+    def __init__(self, settings: ProviderSettings, client: HttpClient, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._drop = settings.drop
+        self._base_url = settings.base_url
+        self._api_version = settings.api_version
+        self._upstream = Upstream(
+            client, KeyRing(settings.api_keys), self._authorize, settings.timeout_seconds, idle_seconds
+        )
+
+    async def complete(self, call: Call) -> Answer:
+        """The whole answer of a plain call. Raises ProviderError."""
+        fields = self._fields(call)
+        return read_answer(await self._upstream.post(self._request(call, fields)), self._upstream.secrets)
+
+    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+        """The chunks of a streamed call, usage asked for. Raises ProviderError."""
+        fields = self._fields(call)
+        fields["stream"] = _TRUE
+        if "stream_options" not in self._drop:
+            fields["stream_options"] = _with_usage(call.fields.get("stream_options"))
+        return self._upstream.stream(self._request(call, fields), ChunkReader(self._upstream.secrets))
+
+    def knows(self, field: str) -> bool:
+        """Every field can be sent; those of `drop` are left out."""
+        return True
+
+    def _fields(self, call: Call) -> dict[str, msgspec.Raw]:
+        fields = {"model": msgspec.Raw(_encode(call.model)), **call.fields}
+        for name in self._drop:
+            fields.pop(name, None)
+        return fields
+
+    def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
+        return Request(self._url(call.model), call.model, _encode(fields), fields.keys(), call.deadline)
+
+    def _url(self, model: str) -> str:
+        if self._api_version is None:
+            return f"{self._base_url}/chat/completions"
+        # Azure: the classic form names the deployment in the path; the v1 form does not.
+        base = self._base_url if urlsplit(self._base_url).path else f"{self._base_url}/openai"
+        place = "" if base.endswith("/v1") else f"/deployments/{quote(model, safe='')}"
+        return f"{base}{place}/chat/completions?api-version={self._api_version}"
+
+    def _authorize(self, key: str) -> Mapping[str, str]:
+        headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": "bandit-gateway",
+        }
+        if key:
+            headers |= {"api-key": key} if self._api_version else {"Authorization": f"Bearer {key}"}
+        return headers
+
+
+def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
+    """The caller's stream options, usage included in any case: it tells the cost."""
+    if options is None or bytes(options) == b"null":
+        return _WITH_USAGE
+    return msgspec.Raw(_encode({**_OPTIONS.decode(options), "include_usage": _TRUE}))

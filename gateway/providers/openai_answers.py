@@ -1,0 +1,179 @@
+"""What comes back in OpenAI's wire format, read leniently: answers, the chunks of streams, and usage."""
+
+import msgspec
+
+from gateway.providers.call import Answer, Chunk, Usage
+from gateway.providers.faults import malformed, refused
+from gateway.providers.refusals import read_error
+from gateway.providers.upstream import raise_told_error
+
+DONE = b"[DONE]"
+_NULL = msgspec.Raw(b"null")
+_NOTHING = {b"", b"null", b'""', b"[]", b"{}"}
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _Function(msgspec.Struct):
+    name: msgspec.Raw = _NULL
+    arguments: msgspec.Raw = _NULL
+
+
+class _ToolCall(msgspec.Struct):
+    function: _Function | None = None
+
+
+class _Part(msgspec.Struct):
+    type: str = "text"
+    text: str = ""
+
+
+class _Said(msgspec.Struct):
+    """A message or a delta. Some servers think aloud in `reasoning_content` or `reasoning`: billed, but not said."""
+
+    content: str | list[_Part] | None = None
+    refusal: str | None = None
+    tool_calls: list[_ToolCall] | None = None
+    function_call: _Function | None = None
+    audio: msgspec.Raw = _NULL
+    reasoning_content: msgspec.Raw = _NULL
+    reasoning: msgspec.Raw = _NULL
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    message: _Said | None = None
+    delta: _Said | None = None
+    finish_reason: str | None = None
+
+
+class _CachedTokens(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _CachedTokens | None = None
+    prompt_cache_hit_tokens: int | None = None
+
+
+_CHOICES = msgspec.json.Decoder(list[_Choice])
+_USAGE = msgspec.json.Decoder(_Usage)
+_ERROR = msgspec.json.Decoder()
+
+
+def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
+    """A plain answer. Raises ProviderError: the error it tells of, or that it is malformed."""
+    try:
+        fields = _FIELDS.decode(body)
+        choices = _CHOICES.decode(fields["choices"]) if "choices" in fields else []
+    except (msgspec.DecodeError, RecursionError):
+        raise malformed("not a chat completion in JSON" if body else "an empty body") from None
+    if not choices or choices[0].message is None:
+        raise_told_error(body, secrets)
+        raise malformed("no choices with a message")
+    size = sum(_measure(choice.message)[0] for choice in choices if choice.message)
+    first = choices[0]
+    return Answer(
+        fields=fields,
+        usage=read_usage(fields.get("usage")),
+        finish_reason=first.finish_reason,
+        text_bytes=size,
+        text=_text(first.message) if first.message else None,
+    )
+
+
+class ChunkReader:
+    """Reads the events of one stream: a role in every chunk, no usage, no finish or no `[DONE]` are all taken."""
+
+    __slots__ = ("_open", "_secrets", "ended", "finished", "said")
+
+    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+        self._secrets = secrets
+        self._open: set[int] = set()  # the choices that have begun and not finished
+        self.said = self.finished = self.ended = False
+
+    def read(self, event: bytes) -> Chunk | None:
+        """One event. Raises ProviderError where it tells of an error, or makes no sense."""
+        if event.strip() == DONE:
+            self.ended = True
+            return None
+        try:
+            fields = _FIELDS.decode(event)
+            raw = fields.get("choices", _NULL)
+            choices = _CHOICES.decode(raw) if raw != _NULL else []
+        except (msgspec.DecodeError, RecursionError):
+            raise malformed("an event of the stream is not a chunk in JSON") from None
+        if not choices and fields.get("error", _NULL) != _NULL:
+            raise refused(read_error(_ERROR.decode(fields["error"]), self._secrets))
+        chunk = Chunk(fields, says=False, usage=read_usage(fields.get("usage")))
+        for choice in choices:
+            self._take(choice, chunk)
+        self.said = self.said or chunk.says
+        return chunk
+
+    def _take(self, choice: _Choice, chunk: Chunk) -> None:
+        said = choice.delta or choice.message
+        if said is not None:
+            size, speaks = _measure(said)
+            chunk.text_bytes += size
+            chunk.says = chunk.says or speaks
+            if choice.index == 0:
+                chunk.text += _text(said) or ""
+        if choice.finish_reason:
+            chunk.says = True
+            if chunk.finish_reason is None or choice.index == 0:
+                chunk.finish_reason = choice.finish_reason
+            self._open.discard(choice.index)
+            self.finished = not self._open
+        else:
+            self._open.add(choice.index)
+            self.finished = False
+
+
+def read_usage(raw: msgspec.Raw | None) -> Usage | None:
+    """Tokens as reported; None where they are missing or make no sense.
+
+    Some providers leave the tokens of thinking out of `completion_tokens` and only count them in the total, yet bill
+    them as output: the larger of both is what is paid for.
+    """
+    if raw is None or raw == _NULL:
+        return None
+    try:
+        usage = _USAGE.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    prompt, completion = usage.prompt_tokens, usage.completion_tokens
+    if prompt is None or completion is None or prompt < 0 or completion < 0:
+        return None
+    details = usage.prompt_tokens_details
+    cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
+    completion = max(completion, (usage.total_tokens or 0) - prompt)
+    return Usage(prompt, completion, min(max(cached, 0), prompt))
+
+
+def _text(said: _Said) -> str | None:
+    if isinstance(said.content, list):
+        return "".join(part.text for part in said.content if part.type == "text")
+    return said.content
+
+
+def _measure(said: _Said) -> tuple[int, bool]:
+    """The bytes of what was said and thought, and whether anything was said."""
+    text = _text(said)
+    size = 0
+    if text:
+        size = len(text) if text.isascii() else len(text.encode())
+    if said.refusal:
+        size += len(said.refusal)
+    calls = [call.function for call in said.tool_calls or () if call.function]
+    if said.function_call:
+        calls.append(said.function_call)
+    for function in calls:
+        size += sum(len(raw) - 2 for raw in (function.name, function.arguments) if bytes(raw) not in _NOTHING)
+    speaks = size > 0 or bool(said.tool_calls) or bytes(said.audio) not in _NOTHING
+    for raw in (said.reasoning_content, said.reasoning):
+        if raw is not _NULL and bytes(raw) not in _NOTHING:
+            size += len(raw) - 2
+    return size, speaks

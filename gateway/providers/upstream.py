@@ -1,0 +1,250 @@
+"""One call to one provider, whatever its wire format: keys, time limits, one quick retry, and what a failure means."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from bandit.types import Ending
+from gateway.providers.call import Chunk, ProviderError
+from gateway.providers.client import HttpClient, HttpResponse, TransportError
+from gateway.providers.faults import after_content, lost, malformed, refused
+from gateway.providers.keyring import KeyRing
+from gateway.providers.refusals import read_error, read_refusal
+from gateway.sse import EventParser, EventTooLarge
+
+IDLE_SECONDS = 60.0
+"""A stream that has begun to speak and then is silent for so long has stalled."""
+LINGER_SECONDS = 2.0
+"""How long a finished stream may take to send its usage and its end."""
+DRAIN_SECONDS = 0.05
+"""How long the end of the body is waited for after the stream's last event, to use the connection again."""
+REFUSAL_LIMIT = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call in a provider's own format. `sent` are the names of the caller's fields in it."""
+
+    url: str
+    model: str
+    body: bytes
+    sent: Collection[str]
+    deadline: float  # on the event loop's clock
+
+
+class Reader(Protocol):
+    """Understands the events of one stream.
+
+    `said`: something was said. `finished`: the answer is whole. `ended`: nothing more comes.
+    """
+
+    said: bool
+    finished: bool
+    ended: bool
+
+    def read(self, event: bytes) -> Chunk | None:
+        """What an event means to an OpenAI client. Raises ProviderError for an event that tells of an error."""
+        ...
+
+
+class Upstream:
+    """The way to one provider. `authorize` turns a key into headers; `timeout_seconds` bounds a plain call, and a
+    stream until it speaks; `idle_seconds` bounds its silences afterwards.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        keys: KeyRing,
+        authorize: Callable[[str], Mapping[str, str]],
+        timeout_seconds: float,
+        idle_seconds: float = IDLE_SECONDS,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._headers = {key: authorize(key) for key in (*keys.secrets, "")}
+        self._timeout_seconds = timeout_seconds
+        self._idle_seconds = min(idle_seconds, timeout_seconds)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may hold."""
+        return self._keys.secrets
+
+    async def post(self, request: Request) -> bytes:
+        """The whole body of a successful answer, as valid UTF-8. Raises ProviderError."""
+        limit = min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
+        try:
+            async with asyncio.timeout_at(limit):
+                with await self._open(request) as response:
+                    return as_utf8(await response.read())
+        except TransportError as error:
+            raise lost(error) from error
+        except TimeoutError:
+            raise ProviderError(Ending.TIMEOUT, "the provider did not answer in time") from None
+
+    async def stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
+        """The chunks of a stream, as many at a time as one network read completed. Raises ProviderError."""
+        try:
+            async with contextlib.aclosing(self._stream(request, reader)) as lists:
+                async for chunks in lists:
+                    yield chunks
+        except ProviderError as error:
+            if reader.said and error.ending is not Ending.CUT:
+                raise after_content(error) from error
+            raise
+
+    async def _stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
+        loop = asyncio.get_running_loop()
+        limit = min(request.deadline, loop.time() + self._timeout_seconds)
+        try:
+            async with asyncio.timeout_at(limit):
+                response = await self._open(request)
+        except TransportError as error:
+            raise lost(error) from error
+        except TimeoutError:
+            raise ProviderError(Ending.TIMEOUT, "the provider did not answer in time") from None
+        with response:
+            await self._expect_events(response, limit)
+            parser = EventParser()
+            async for data in self._reads(response, reader, limit, request.deadline):
+                chunks = _read_all(parser, data, reader)
+                if chunks:
+                    yield chunks
+                if reader.ended:
+                    break
+            else:
+                chunks = [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]
+                if chunks:
+                    yield chunks
+            if not (reader.ended or reader.finished):
+                raise ProviderError(Ending.FAILED, "the stream broke off before its end")
+            await _drain(response)
+
+    async def _reads(
+        self, response: HttpResponse, reader: Reader, limit: float, deadline: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Each network read in turn, within the limits on silence; ends quietly when the answer is whole."""
+        loop = asyncio.get_running_loop()
+        reads = aiter(response.chunks())
+        while True:
+            if reader.finished:
+                limit = min(deadline, loop.time() + LINGER_SECONDS)
+            elif reader.said:
+                limit = min(deadline, loop.time() + self._idle_seconds)
+            try:
+                async with asyncio.timeout_at(limit):
+                    data = await anext(reads)
+            except StopAsyncIteration:
+                return
+            except TransportError as error:
+                if reader.finished:
+                    return
+                raise lost(error) from error
+            except TimeoutError:
+                if reader.finished:
+                    return
+                raise ProviderError(Ending.TIMEOUT, "the provider fell silent in the middle of its answer") from None
+            yield data
+
+    async def _open(self, request: Request) -> HttpResponse:
+        """Send the request until it is accepted: with another key, or once more where a connection was stale."""
+        loop = asyncio.get_running_loop()
+        retried = False
+        while True:
+            key = self._keys.pick(request.model, loop.time())
+            try:
+                response = await self._client.send("POST", request.url, self._headers[key], request.body)
+            except TransportError as error:
+                if not error.before_any_byte or retried:
+                    raise
+                retried = True
+                continue
+            if 200 <= response.status < 300:
+                return response
+            refusal = await self._refusal(response, request)
+            if not self._keys.another(key, request.model, refusal, loop.time()):
+                raise refusal
+
+    async def _refusal(self, response: HttpResponse, request: Request) -> ProviderError:
+        with response:
+            try:
+                body = await response.read(REFUSAL_LIMIT)
+            except TransportError:
+                body = b""
+        told = read_refusal(response.status, response.headers, body, self.secrets, time.time())
+        return refused(told, request.sent)
+
+    async def _expect_events(self, response: HttpResponse, limit: float) -> None:
+        """Refuse what can't be an event stream; a JSON answer may tell of an error. Raises ProviderError."""
+        kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in {"application/json", "text/html"}:
+            return
+        try:
+            async with asyncio.timeout_at(limit):
+                body = await response.read(REFUSAL_LIMIT)
+        except (TransportError, TimeoutError):
+            body = b""
+        raise_told_error(body, self.secrets)
+        raise malformed(f"{kind} where an event stream was asked for")
+
+
+def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:
+    """Raise the error that an answer with status 200 holds; nothing if it holds none."""
+    with contextlib.suppress(msgspec.DecodeError):
+        parsed = msgspec.json.decode(body, type=_Told)
+        if parsed.error:
+            raise refused(read_error(parsed.error, secrets))
+
+
+class _Told(msgspec.Struct):
+    error: object = None
+
+
+def as_utf8(data: bytes) -> bytes:
+    """The same bytes; where they are not UTF-8, with U+FFFD in place of what is not, as the SSE standard decodes."""
+    if data.isascii():
+        return data
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
+
+
+def _read_all(parser: EventParser, data: bytes, reader: Reader) -> list[Chunk]:
+    try:
+        events = parser.feed(data)
+    except EventTooLarge as error:
+        raise malformed(str(error)) from None
+    chunks = []
+    for event in events:
+        if not event:
+            continue
+        chunk = reader.read(as_utf8(event))
+        if chunk is not None:
+            chunks.append(chunk)
+        if reader.ended:
+            break
+    return chunks
+
+
+def _read_last(event: bytes, reader: Reader) -> Chunk | None:
+    """An event without its closing blank line: taken if it is whole."""
+    try:
+        return reader.read(as_utf8(event)) if event else None
+    except ProviderError:
+        return None
+
+
+async def _drain(response: HttpResponse) -> None:
+    """Read the end of the body, if it is there, so that the connection can be used again."""
+    with contextlib.suppress(TimeoutError, TransportError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in response.chunks():
+                pass

@@ -1,0 +1,79 @@
+"""What a simulated model says: words that call themselves simulated, or the JSON or tool call that was asked for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bandit.types import Json
+
+_FILLER = (
+    "It has the length, the delay and the price of an answer, and nothing in it was thought. "
+    "Configure a provider to get real answers."
+)
+_DEPTH = 6
+
+
+def words(name: str, tokens: int) -> list[str]:
+    """An answer of so many tokens, a word each, that says in its first ones what it is."""
+    said = f"Simulated answer by {name}: no real model was asked.".split()
+    while len(said) < tokens:
+        said += _FILLER.split()
+    return [word if number == 0 else f" {word}" for number, word in enumerate(said[:tokens])]
+
+
+def instance(schema: object, root: Mapping[str, Any] | None = None, depth: int = 0) -> Json:
+    """A small value that a JSON schema of the usual kind allows."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return None
+    root = schema if root is None else root
+    if "const" in schema or schema.get("enum"):
+        chosen: Json = schema["const"] if "const" in schema else schema["enum"][0]
+        return chosen
+    if isinstance(schema.get("$ref"), str):
+        return instance(_referred(root, schema["$ref"]), root, depth + 1)
+    for key in ("anyOf", "oneOf", "allOf"):
+        if schema.get(key):
+            return instance(schema[key][0], root, depth + 1)
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    match kind[0] if isinstance(kind, list) and kind else kind:
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: instance(properties[name], root, depth + 1) for name in properties}
+        case "array":
+            return [instance(schema.get("items"), root, depth + 1) for _ in range(schema.get("minItems", 1))]
+        case "integer" | "number":
+            return schema.get("minimum", 1) if isinstance(schema.get("minimum", 1), int | float) else 1
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            return "simulated"[: schema.get("maxLength")].ljust(schema.get("minLength", 0), ".")
+
+
+def tool_call(request: Mapping[str, Any]) -> tuple[str, Json] | None:
+    """The name and arguments of the call that a request with tools gets; None where it gets words.
+
+    Tools are called once: a request that already holds a tool's result gets words.
+    """
+    tools = [tool["function"] for tool in request.get("tools") or () if isinstance(tool.get("function"), dict)]
+    choice = request.get("tool_choice")
+    if not tools or choice == "none" or any(message.get("role") == "tool" for message in request["messages"]):
+        return None
+    wanted = choice["function"]["name"] if isinstance(choice, dict) and "function" in choice else tools[0]["name"]
+    tool = next((tool for tool in tools if tool["name"] == wanted), tools[0])
+    return str(tool["name"]), instance(tool.get("parameters", {"type": "object"}))
+
+
+def structured(request: Mapping[str, Any]) -> Json:
+    """The value that `response_format` asks for; None where it asks for text."""
+    asked = request.get("response_format") or {}
+    if asked.get("type") == "json_schema":
+        return instance(asked.get("json_schema", {}).get("schema", {}))
+    return {"simulated": True} if asked.get("type") == "json_object" else None
+
+
+def _referred(root: Mapping[str, Any], reference: str) -> object:
+    found: object = root
+    for part in reference.removeprefix("#").strip("/").split("/"):
+        found = found.get(part) if isinstance(found, dict) and part else found
+    return found

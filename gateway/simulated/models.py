@@ -1,0 +1,113 @@
+"""What a simulated model is like: its speed, its length of answers, its failures, and how good it is at what."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import NormalDist
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bandit.types import Price
+
+_NORMAL = NormalDist()
+FREE = Price(0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedModel:
+    """One model. Times in seconds; `spread` is that of ln(seconds) and of ln(tokens); `failure_rate` in [0, 1].
+
+    `quality` is the true mean score per task, in [0, 1], and `usual_quality` that of any other task.
+    """
+
+    first_token_seconds: float = 0.0
+    seconds_per_token: float = 0.0
+    completion_tokens: int = 60
+    spread: float = 0.0
+    failure_rate: float = 0.0
+    usual_quality: float = 0.7
+    quality: Mapping[str, float] = field(default_factory=dict)
+    price: Price = FREE
+
+
+class Behaviour(NamedTuple):
+    """What one request meets."""
+
+    fails: bool
+    first_token_seconds: float
+    seconds_per_token: float
+    completion_tokens: int
+
+
+def behave(model: SimulatedModel, name: str, number: int, seed: str) -> Behaviour:
+    """How the model treats its request of that number: the same for the same seed, name and number."""
+    digest = hashlib.blake2b(f"{seed}/{name}/{number}".encode(), digest_size=32).digest()
+    fails, first, pace, length = (
+        (int.from_bytes(digest[at : at + 8], "big") + 0.5) / 2.0**64 for at in range(0, 32, 8)
+    )
+    if model.spread == 0.0:
+        return Behaviour(
+            fails < model.failure_rate, model.first_token_seconds, model.seconds_per_token, model.completion_tokens
+        )
+    return Behaviour(
+        fails=fails < model.failure_rate,
+        first_token_seconds=model.first_token_seconds * _log_normal(first, model.spread),
+        seconds_per_token=model.seconds_per_token * _log_normal(pace, model.spread),
+        completion_tokens=max(1, round(model.completion_tokens * _log_normal(length, model.spread))),
+    )
+
+
+def _log_normal(u: float, spread: float) -> float:
+    """A factor whose logarithm is Normal around 0, at most three spreads away."""
+    return float(2.718281828459045 ** (spread * min(max(_NORMAL.inv_cdf(min(max(u, 1e-12), 1 - 1e-12)), -3.0), 3.0)))
+
+
+_SIMPLE = ("chat", "writing", "translation", "summarization", "cloze", "multiple_choice")
+_STRICT = ("extraction", "tool_use", "question_answering")
+_HARD = ("code", "math", "analysis")
+
+
+def _by_task(simple: float, strict: float, hard: float) -> Mapping[str, float]:
+    return MappingProxyType(
+        dict.fromkeys(_SIMPLE, simple) | dict.fromkeys(_STRICT, strict) | dict.fromkeys(_HARD, hard)
+    )
+
+
+DEFAULT_MODELS: Mapping[str, SimulatedModel] = MappingProxyType(
+    {
+        "swift": SimulatedModel(
+            first_token_seconds=0.03,
+            seconds_per_token=0.0008,
+            completion_tokens=60,
+            spread=0.2,
+            usual_quality=0.6,
+            quality=_by_task(simple=0.88, strict=0.5, hard=0.2),
+            price=Price(0.1e-6, 0.4e-6, 0.01e-6),
+        ),
+        "steady": SimulatedModel(
+            first_token_seconds=0.08,
+            seconds_per_token=0.0015,
+            completion_tokens=80,
+            spread=0.2,
+            usual_quality=0.75,
+            quality=_by_task(simple=0.9, strict=0.88, hard=0.5),
+            price=Price(0.5e-6, 2.0e-6, 0.05e-6),
+        ),
+        "sage": SimulatedModel(
+            first_token_seconds=0.2,
+            seconds_per_token=0.003,
+            completion_tokens=110,
+            spread=0.2,
+            usual_quality=0.9,
+            quality=_by_task(simple=0.91, strict=0.9, hard=0.92),
+            price=Price(2.5e-6, 10.0e-6, 0.25e-6),
+        ),
+    }
+)
+"""A cheap and quick one, one in the middle, a dear and good one: none is best for every task."""
+
+
+def true_quality(model: str, task: str, models: Mapping[str, SimulatedModel] = DEFAULT_MODELS) -> float:
+    """The mean score that simulated users give a model's answers to a task; `model` with or without its provider."""
+    found = models[model.rpartition("/")[2]]
+    return found.quality.get(task, found.usual_quality)
