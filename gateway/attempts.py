@@ -141,6 +141,7 @@ async def try_in_turn(
     while draw is not None:
         model = router.models[draw.model_id]
         attempts.begin(draw, loop.time(), clock())
+        cooldowns.begun(model.id, loop.time())
         try:
             return await call(providers[model.provider], Call(model.upstream_name, decision.request.fields, deadline))
         except ProviderError as error:

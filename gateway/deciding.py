@@ -12,7 +12,7 @@ from gateway.failover import Cooldowns
 from gateway.instructions import interpret
 from gateway.live import LiveRouter, Published, Weighed
 from gateway.providers.call import Provider
-from gateway.wire import CompletionRequest
+from gateway.wire import CompletionRequest, Fields
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
@@ -61,7 +61,7 @@ def decide(
     classes = classify(request.features)
     task = request.task(router.options.task_metadata_key) or classes.task
     prompt_tokens = estimate_prompt_tokens(request.features)
-    able, left_out = _able(router, request, prompt_tokens, providers)
+    able, left_out = _able(router, request, prompt_tokens, providers, cooldowns, loop_time)
     steering = NO_STEERING
     if request.instructions and router.options.instructions:
         steering, able = _steer(request, task, classes.long, able, left_out)
@@ -86,16 +86,26 @@ def decide(
 
 
 def _able(
-    router: LiveRouter, request: CompletionRequest, prompt_tokens: int, providers: Mapping[str, Provider]
+    router: LiveRouter,
+    request: CompletionRequest,
+    prompt_tokens: int,
+    providers: Mapping[str, Provider],
+    cooldowns: Cooldowns,
+    loop_time: float,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and why each of the others can't."""
     special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
-    length = prompt_tokens + (request.max_tokens or 0)
+    tokens = prompt_tokens + (request.max_tokens or 0)
     left_out: dict[str, str] = {}
     for model in router.models.values():
-        missing = _missing(model, request.needs, length) or _unknown(providers[model.provider], special)
-        if missing:
-            left_out[model.id] = missing
+        why = (
+            _lacking(model, request.needs)
+            or _too_long(model, cooldowns.context_limit(model.id, loop_time), tokens)
+            or _unknown(providers[model.provider], special)
+            or _refused(cooldowns.incapable_fields(model.id, loop_time), request.fields)
+        )
+        if why:
+            left_out[model.id] = why
     able = tuple(model_id for model_id in router.models if model_id not in left_out)
     if not able:
         raise NoCapableModel(
@@ -105,18 +115,26 @@ def _able(
     return able, left_out
 
 
-def _missing(model: Model, needs: frozenset[str], tokens: int) -> str | None:
+def _lacking(model: Model, needs: frozenset[str]) -> str | None:
     lacking = needs - model.abilities
-    if lacking:
-        return "lacks " + ", ".join(sorted(lacking))
-    if model.context_window is not None and tokens > model.context_window:
-        return f"has a context of {model.context_window} tokens, and about {tokens} are needed"
+    return "lacks " + ", ".join(sorted(lacking)) if lacking else None
+
+
+def _too_long(model: Model, stated_limit: int | None, tokens: int) -> str | None:
+    limits = [limit for limit in (model.context_window, stated_limit) if limit is not None]
+    if limits and tokens > min(limits):
+        return f"has a context of {min(limits)} tokens, and about {tokens} are needed"
     return None
 
 
 def _unknown(provider: Provider, fields: list[str]) -> str | None:
     unknown = [field for field in fields if not provider.knows(field)]
     return "can't be sent " + ", ".join(sorted(unknown)) if unknown else None
+
+
+def _refused(refused: frozenset[str], fields: Fields) -> str | None:
+    again = refused & fields.keys() if refused else refused
+    return "refused " + ", ".join(sorted(again)) + " within the hour" if again else None
 
 
 def _steer(

@@ -68,9 +68,9 @@ class Exchange:
 
     async def _plain(self) -> None:
         async with WatchedClient(self._http):
-            answer = await self._in_turn(_complete)
+            answer = await self._in_turn(_answer)
         self._attempts.usage, self._attempts.text_bytes = answer.usage, answer.text_bytes
-        self._attempts.end(Ending.COMPLETE, self._loop.time(), finish_reason=answer.finish_reason)
+        self._complete(answer.finish_reason)
         self._reason = self._explain()
         body = self._envelope().whole(answer.fields)
         await self._record(Status.ANSWERED, text=answer.text, answer=body)
@@ -87,10 +87,16 @@ class Exchange:
                     data = self._relay(envelope, chunks)
                     if data:
                         await self._http.write(data)
-        self._attempts.end(Ending.COMPLETE, self._loop.time(), finish_reason=envelope.finish_reason)
+        self._complete(envelope.finish_reason)
         await self._record(Status.ANSWERED, text=envelope.text(), answer=envelope.text().encode())
         last = envelope.usage(self._attempts.done[-1]) if self._decision.request.include_usage else b""
         await self._http.end(last + DONE)
+
+    def _complete(self, finish_reason: str | None) -> None:
+        """The running call has brought a whole answer."""
+        now = self._loop.time()
+        self._attempts.end(Ending.COMPLETE, now, finish_reason=finish_reason)
+        self._outside.cooldowns.succeeded(self._attempts.model_id, now)
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         outside = self._outside
@@ -146,6 +152,7 @@ class Exchange:
     async def _client_gone(self) -> None:
         """Nobody waits any more and the call is cancelled; what it cost is booked."""
         self._attempts.end(Ending.CLIENT_GONE, self._loop.time())
+        self._outside.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
         status = Status.PARTIAL if self._attempts.text_bytes else Status.CLIENT_GONE
         with contextlib.suppress(GatewayError):
@@ -196,5 +203,5 @@ class Exchange:
         ]
 
 
-async def _complete(provider: Provider, call: Call) -> Answer:
+async def _answer(provider: Provider, call: Call) -> Answer:
     return await provider.complete(call)

@@ -52,7 +52,7 @@ class Flow:
         """Answer one completion request."""
         started = asyncio.get_running_loop().time()
         try:
-            key, router = self.authenticate(http, router_id)
+            key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = parse_completion(await http.read_json(self.limits.body_bytes))
             decision = await self.decide(http.request_id, router, request)
         except GatewayError as error:
@@ -75,9 +75,9 @@ class Flow:
         batch.refuse_running(self.running)
         return batch, await batch.record(self.outside.recorder, now)
 
-    def authenticate(self, http: Http, router_id: str) -> tuple[KeyRecord, LiveRouter]:
+    def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
         """Who asks, and the router that they may use. Raises InvalidApiKey, InsufficientScope, NotFound."""
-        key = self.keyring.authenticate(http.header(b"authorization"), self.clock())
+        key = self.keyring.authenticate(authorization, self.clock())
         require(key, ("routing",), router_id)
         router = self.routers.get(router_id)
         if router is None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from openai import OpenAI
 from gateway.app import Gateway
 from gateway.bootstrap import prepare
 from gateway.catalog import Catalog
+from gateway.failover import Cooldowns
 from gateway.keys import new_key
 from gateway.settings import load
 from storage.engine import open_database
@@ -58,6 +59,11 @@ class Running:
     def http(self, key: str | None = "routing") -> httpx.Client:
         headers = {} if key is None else {"authorization": f"Bearer {self.keys.get(key, key)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=10)
+
+    def forget_cooldowns(self) -> None:
+        """Let every model be tried again, whatever happened to it in another test."""
+        flow = self.gateway.flow
+        flow.outside = replace(flow.outside, cooldowns=Cooldowns())
 
 
 def configuration(provider_url: str, directory: Path) -> str:

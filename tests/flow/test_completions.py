@@ -137,7 +137,7 @@ async def test_the_async_client_works_plain_and_streamed(running: Running) -> No
 def test_each_failure_raises_its_own_exception(
     running: Running, router_id: str, key: str, kind: type[openai.APIStatusError], code: str, stream: bool
 ) -> None:
-    running.gateway.flow.outside.cooldowns.forget()
+    running.forget_cooldowns()
     with pytest.raises(kind) as caught:
         running.client(router_id, key).chat.completions.create(model="dari/routing", messages=MESSAGES, stream=stream)
     error = caught.value
@@ -155,9 +155,9 @@ def test_the_callers_own_mistake_comes_back_in_the_providers_words(running: Runn
 
 def test_statuses_and_retry_hints(running: Running) -> None:
     body = {"model": "dari/routing", "messages": MESSAGES}
-    cooldowns = running.gateway.flow.outside.cooldowns
+
     with running.http() as http:
-        cooldowns.forget()
+        running.forget_cooldowns()
         limited = http.post("/rtr_429/chat/completions", json=body)
         assert limited.status_code == 429
         assert 1 <= int(limited.headers["retry-after"]) <= 8
@@ -177,7 +177,7 @@ def test_statuses_and_retry_hints(running: Running) -> None:
 def test_a_model_that_fails_before_its_first_word_is_replaced_unseen(
     running: Running, router_id: str, stream: bool
 ) -> None:
-    running.gateway.flow.outside.cooldowns.forget()
+    running.forget_cooldowns()
     if router_id == "rtr_cutfirst" and not stream:
         return
     client = running.client(router_id)
@@ -197,10 +197,10 @@ def test_a_model_that_fails_before_its_first_word_is_replaced_unseen(
 
 
 def test_a_stream_that_breaks_ends_in_an_error_without_done(running: Running) -> None:
-    running.gateway.flow.outside.cooldowns.forget()
+    running.forget_cooldowns()
     with pytest.raises(openai.APIError, match="cut off"):
         list(running.client("rtr_cut").chat.completions.create(model="dari/routing", messages=MESSAGES, stream=True))
-    running.gateway.flow.outside.cooldowns.forget()
+    running.forget_cooldowns()
     with running.http() as http:
         body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
         text = http.post("/rtr_cut/chat/completions", json=body).text

@@ -94,7 +94,7 @@ def test_a_key_scores_its_own_completions_and_a_feedback_key_all(running: Runnin
 
 
 def test_a_call_without_an_answer_can_not_be_scored(running: Running) -> None:
-    running.gateway.flow.outside.cooldowns.forget()
+    running.forget_cooldowns()
     with running.http() as http:
         failed = http.post("/rtr_500/chat/completions", json={"model": "dari/routing", "messages": MESSAGES})
     response = send(running, completion_id=failed.headers["x-request-id"], score=1)
