@@ -17,11 +17,13 @@ ENDINGS = {
 
 
 def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
-    """Why this model answers this request, in words and in the decision's own figures."""
+    """Why this model answers this request, in words and in the decision's own figures.
+
+    `draw` is that of the model which answers; `attempts` are those before it, and may hold its own.
+    """
     views = {arm.model_id: arm for arm in choice.arms}
-    answered = attempts[-1].model_id if attempts else draw.model_id
-    arm = views[answered]
-    failed = [attempt for attempt in attempts[:-1] if attempt.ending in ENDINGS and attempt.model_id != answered]
+    arm = views[draw.model_id]
+    failed = [attempt for attempt in attempts if attempt.ending in ENDINGS and attempt.model_id != draw.model_id]
     text = f"{_kind(choice)}: {_why(choice, arm, failed)} ({_figures(choice, arm)})."
     if choice.steering.not_understood:
         text += " Not understood: " + "; ".join(f"“{part}”" for part in choice.steering.not_understood) + "."
