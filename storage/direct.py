@@ -1,0 +1,70 @@
+"""One connection held for long, at the driver's level: a transaction costs two statements and no more.
+
+SQLAlchemy's own begin, commit and checkout cost more than the commit of a small SQLite transaction. Core statements run
+in the same transaction through `core`.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from storage.engine import Database, unavailable
+from storage.errors import Contention, DatabaseUnavailable, RecordRefused
+
+_CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
+
+
+class Direct:
+    """An open connection. Raises DatabaseUnavailable where none can be had."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        driver = database.engine.dialect.loaded_dbapi
+        self._errors: type[Exception] = driver.Error
+        self._refusals: tuple[type[Exception], ...] = (driver.IntegrityError, driver.DataError)
+        if database.sqlite:
+            self._refusals += (driver.InterfaceError, driver.ProgrammingError)  # values that can't be bound
+        try:
+            self.core = database.engine.connect().execution_options(direct=True)
+            self.core.begin()  # for SQLAlchemy one long transaction; `transaction` draws the real borders
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._as_ours(error) from error
+        connection: Any = self.core.connection.driver_connection
+        self._connection = connection
+        self.cursor = connection.cursor()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, else roll back.
+
+        Raises DatabaseUnavailable, Contention (the same again may pass), RecordRefused (it will not).
+        """
+        try:
+            if self._database.sqlite:
+                self.cursor.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.commit()
+        except BaseException as error:
+            with contextlib.suppress(self._errors):
+                self._connection.rollback()
+            if isinstance(error, self._errors | DBAPIError):
+                raise self._as_ours(error) from error
+            raise
+
+    def close(self) -> None:
+        """Give the connection up; what was not committed is rolled back."""
+        with contextlib.suppress(DBAPIError, self._errors):
+            self.core.invalidate()
+        self.core.close()
+
+    def _as_ours(self, error: Exception) -> DatabaseUnavailable | Contention | RecordRefused:
+        cause = getattr(error, "orig", None) or error
+        if isinstance(cause, self._refusals):
+            return RecordRefused(f"the database refuses this record: {cause}")
+        if getattr(cause, "sqlstate", None) in _CONTENTION:
+            return Contention(str(cause))
+        return unavailable(self._database.where, cause)

@@ -1,0 +1,99 @@
+"""Eval scorecards: what models scored elsewhere, before a router has seen them."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select
+
+from storage.engine import Database
+from storage.revisions import Topic, mark_changed
+from storage.tables import eval_rows, evals
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRow:
+    """One model's score, already in [0, 1]."""
+
+    model_id: str
+    score: float
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EvalRecord:
+    """A scorecard. `minimum` and `maximum` are the range of its unit; `router_id` None: it speaks to all routers."""
+
+    id: str
+    name: str
+    metric: str
+    unit: str
+    minimum: float
+    maximum: float
+    router_id: str | None
+    created_at: float
+    rows: tuple[EvalRow, ...]
+
+
+class Evals:
+    """The scorecards of this ledger. Every method raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[EvalRecord]:
+        """Every scorecard, the oldest first."""
+        with self._database.read() as connection:
+            return read_evals(connection)
+
+    def put(self, record: EvalRecord) -> None:
+        """Keep a scorecard whole, or replace the one of this id."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.EVALS)
+            connection.execute(delete(evals).where(evals.c.id == record.id))
+            connection.execute(
+                insert(evals).values(
+                    id=record.id,
+                    name=record.name,
+                    metric=record.metric,
+                    unit=record.unit,
+                    minimum=record.minimum,
+                    maximum=record.maximum,
+                    router_id=record.router_id,
+                    created_at=record.created_at,
+                )
+            )
+            if record.rows:
+                connection.execute(
+                    insert(eval_rows),
+                    [
+                        {"eval_id": record.id, "model_id": row.model_id, "score": row.score, "notes": row.notes}
+                        for row in record.rows
+                    ],
+                )
+
+    def delete(self, eval_id: str) -> bool:
+        """Remove a scorecard. Returns whether there was one."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.EVALS)
+            return connection.execute(delete(evals).where(evals.c.id == eval_id)).rowcount > 0
+
+
+def read_evals(connection: Connection) -> list[EvalRecord]:
+    """Every scorecard with its rows, the oldest first."""
+    rows: dict[str, list[EvalRow]] = defaultdict(list)
+    for row in connection.execute(select(eval_rows).order_by(eval_rows.c.model_id)):
+        rows[row.eval_id].append(EvalRow(row.model_id, row.score, row.notes))
+    return [
+        EvalRecord(
+            id=row.id,
+            name=row.name,
+            metric=row.metric,
+            unit=row.unit,
+            minimum=row.minimum,
+            maximum=row.maximum,
+            router_id=row.router_id,
+            created_at=row.created_at,
+            rows=tuple(rows[row.id]),
+        )
+        for row in connection.execute(select(evals).order_by(evals.c.created_at, evals.c.id))
+    ]

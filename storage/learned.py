@@ -1,0 +1,100 @@
+"""What events add to the statistics: gathered per batch, and kept with each outcome so that the ledger can be folded.
+
+An outcome's deltas are kept as `{model: {signal or signal/task: [weight, total, squares]}}`, with the instant as a
+fourth number where it is not the outcome's own. Half-lives are not kept: they are the router's, and can be changed.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from bandit.types import Deltas, Signal, StatisticKey, Sums
+
+log = logging.getLogger(__name__)
+
+HalfLife = Callable[[str, Signal], float]
+"""The half-life in seconds that a router keeps for a signal."""
+
+_decoder = msgspec.json.Decoder(dict[str, dict[str, list[float]]])
+_signals = {signal.value: signal for signal in Signal}
+
+
+def encode_deltas(deltas: Deltas, at: float) -> str:
+    """The deltas of an outcome that ended at `at`, as the ledger keeps them."""
+    models: dict[str, dict[str, list[float]]] = {}
+    for key, sums in deltas.items():
+        if not _finite(sums):
+            continue
+        name = f"{key.signal}/{key.task}" if key.task else str(key.signal)
+        kept = [sums.weight, sums.total, sums.squares]
+        if sums.at != at:
+            kept.append(sums.at)
+        model = models.get(key.model_id)
+        if model is None:
+            models[key.model_id] = {name: kept}
+        else:
+            model[name] = kept
+    return msgspec.json.encode(models).decode()
+
+
+def decode_deltas(kept: str, router_id: str, at: float, half_life: HalfLife) -> Iterator[tuple[StatisticKey, Sums]]:
+    """The deltas of a kept outcome, with the half-lives of today; unknown signals are left out."""
+    for model_id, entries in _decoder.decode(kept).items():
+        for name, numbers in entries.items():
+            signal_name, _, task = name.partition("/")
+            signal = _signals.get(signal_name)
+            if signal is not None:
+                weight, total, squares, *own = numbers
+                key = StatisticKey(router_id, model_id, task, signal)
+                sums = Sums(own[0] if own else at, half_life(router_id, signal), weight, total, squares)
+                yield key, sums
+
+
+def _finite(sums: Sums) -> bool:
+    anything = sums.at + sums.weight + sums.total + sums.squares
+    return anything - anything == 0.0
+
+
+class Gathered:
+    """Deltas of many events, added up per statistic. The sums are those of `Sums.__add__`, without its objects."""
+
+    __slots__ = ("_sums",)
+
+    def __init__(self) -> None:
+        self._sums: dict[StatisticKey, list[float]] = {}
+
+    def add(self, deltas: Deltas) -> None:
+        """Add an event's deltas; one that is not finite is dropped and shouted about."""
+        sums = self._sums
+        for key, new in deltas.items():
+            at, weight, total, squares = new.at, new.weight, new.total, new.squares
+            if not _finite(new):
+                log.error("a statistic of %s would become %s: not learned", key, new)
+                continue
+            held = sums.get(key)
+            if held is None:
+                sums[key] = [at, new.half_life, weight, total, squares]
+            elif at == held[0]:
+                held[2] += weight
+                held[3] += total
+                held[4] += squares
+            elif at > held[0]:
+                fade = 2.0 ** ((held[0] - at) / held[1])
+                held[0] = at
+                held[2] = held[2] * fade + weight
+                held[3] = held[3] * fade + total
+                held[4] = held[4] * fade + squares
+            else:
+                fade = 2.0 ** ((at - held[0]) / new.half_life)
+                held[2] += weight * fade
+                held[3] += total * fade
+                held[4] += squares * fade
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Rows for the table of arms, in one order for all processes, so that none waits for another in a circle."""
+        return sorted((key[0], key[1], key[2], str(key[3]), *held) for key, held in self._sums.items())
+
+    def deltas(self) -> dict[StatisticKey, Sums]:
+        """What was gathered."""
+        return {key: Sums(*held) for key, held in self._sums.items()}

@@ -1,0 +1,139 @@
+"""Reads the ledger: single decisions, pages of them, the day's spend, and everything of a router as a stream."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+
+from bandit.types import Attempt
+from storage.engine import Database
+from storage.records import DecisionView, FeedbackRecord
+from storage.rows import read_attempt, read_decision, read_outcome
+from storage.tables import attempts, choices, decisions, feedback, scores
+from storage.traffic import spend_by_router
+
+MOST_IN_A_PAGE = 200
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some decisions, the newest first. `cursor` asks for those after them; None: there are no more."""
+
+    views: tuple[DecisionView, ...]
+    cursor: str | None
+
+
+class Ledger:
+    """What is recorded. Every method raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def decision(self, completion_id: str) -> DecisionView | None:
+        """One request with all that belongs to it; None for an unknown id."""
+        with self._database.read() as connection:
+            views = _views(connection, _with_choice().where(decisions.c.id == completion_id))
+        return views[0] if views else None
+
+    def decisions(self, router_id: str | None = None, cursor: str | None = None, limit: int = 50) -> Page:
+        """A page of decisions, the newest first. Raises ValueError for a cursor that is none of ours."""
+        limit = max(1, min(limit, MOST_IN_A_PAGE))
+        query = _with_choice().order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit + 1)
+        if router_id is not None:
+            query = query.where(decisions.c.router_id == router_id)
+        if cursor is not None:
+            at, last_id = _read_cursor(cursor)
+            query = query.where(
+                decisions.c.at <= at,  # so that the index is entered at the right place
+                or_(decisions.c.at < at, and_(decisions.c.at == at, decisions.c.id < last_id)),
+            )
+        with self._database.read() as connection:
+            views = _views(connection, query)
+        more = len(views) > limit
+        views = views[:limit]
+        last = views[-1].decision if more else None
+        return Page(tuple(views), f"{last.at!r}~{last.id}" if last else None)
+
+    def spend_today(self, router_id: str, at: float) -> float:
+        """Dollars spent by a router on the UTC day of `at`."""
+        with self._database.read() as connection:
+            return spend_by_router(connection, at).get(router_id, 0.0)
+
+    def export(self, router_id: str) -> Iterator[dict[str, Any]]:
+        """Every request of a router, the oldest first, as flat rows, in constant memory.
+
+        A row holds the columns of `decisions` without `learned`, and `score` (the mean over sources) and `sources`.
+        """
+        query = _export_query().where(decisions.c.router_id == router_id).order_by(decisions.c.at, decisions.c.id)
+        with self._database.read() as connection:
+            stream = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+            for row in stream.mappings():
+                yield dict(row)
+
+
+def _with_choice() -> Select[Any]:
+    return select(decisions, choices.c.choice).join_from(
+        decisions, choices, decisions.c.choice_id == choices.c.id, isouter=True
+    )
+
+
+def _export_query() -> Select[Any]:
+    own = scores.c.decision_id == decisions.c.id
+    score = select(func.avg(scores.c.score)).where(own).scalar_subquery().label("score")
+    sources = select(func.count()).select_from(scores).where(own).scalar_subquery().label("sources")
+    return select(*(column for column in decisions.c if column.name != "learned"), score, sources)
+
+
+def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
+    rows = connection.execute(query).all()
+    ids = [row.id for row in rows]
+    tried = _attempts_of(connection, ids)
+    given = _feedback_of(connection, ids)
+    return [
+        DecisionView(
+            read_decision(row, row.choice or b""), tuple(tried[row.id]), read_outcome(row), tuple(given[row.id])
+        )
+        for row in rows
+    ]
+
+
+def _attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    found: dict[str, list[Attempt]] = defaultdict(list)
+    query = select(attempts).where(attempts.c.decision_id.in_(ids)).order_by(attempts.c.number)
+    for row in connection.execute(query):
+        found[row.decision_id].append(read_attempt(row))
+    return found
+
+
+def _feedback_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[FeedbackRecord]]:
+    found: dict[str, list[FeedbackRecord]] = defaultdict(list)
+    query = select(feedback).where(feedback.c.decision_id.in_(ids)).order_by(feedback.c.at, feedback.c.id)
+    for row in connection.execute(query):
+        found[row.decision_id].append(_read_feedback(row))
+    return found
+
+
+def _read_feedback(row: Row[Any]) -> FeedbackRecord:
+    return FeedbackRecord(
+        id=row.id,
+        completion_id=row.decision_id,
+        key_id=row.key_id,
+        any_key=False,
+        routers=None,
+        source=row.source,
+        score=row.score,
+        at=row.at,
+        comment=row.comment,
+        metadata=None if row.metadata is None else msgspec.json.decode(row.metadata),
+    )
+
+
+def _read_cursor(cursor: str) -> tuple[float, str]:
+    at, _, last_id = cursor.partition("~")
+    if not last_id:
+        raise ValueError("the cursor is none that was given out")
+    return float(at), last_id

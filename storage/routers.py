@@ -1,0 +1,90 @@
+"""Routers and the models in them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from storage.engine import Database
+from storage.records import RouterModel, RouterRecord
+from storage.revisions import Topic, mark_changed
+from storage.tables import router_models, routers
+
+
+class Routers:
+    """The routers of this ledger. Every method raises DatabaseUnavailable where the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def all(self) -> list[RouterRecord]:
+        """Every router, by id."""
+        with self._database.read() as connection:
+            return read_routers(connection)
+
+    def get(self, router_id: str) -> RouterRecord | None:
+        """One router; None where there is none of this id."""
+        with self._database.read() as connection:
+            return next(iter(read_routers(connection, router_id)), None)
+
+    def put(self, record: RouterRecord) -> None:
+        """Insert the router, or replace the one of this id, its models included."""
+        values = {
+            "name": record.name,
+            "secret": record.secret,
+            "settings": msgspec.json.encode(record.settings).decode(),
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+        }
+        models = [
+            {
+                "router_id": record.id,
+                "model_id": model.model_id,
+                "position": position,
+                "enabled": model.enabled,
+                "min_share": model.min_share,
+                "max_share": model.max_share,
+            }
+            for position, model in enumerate(record.models)
+        ]
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.ROUTERS)
+            replaced = connection.execute(update(routers).where(routers.c.id == record.id).values(values))
+            if replaced.rowcount == 0:
+                connection.execute(insert(routers).values(id=record.id, **values))
+            connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
+            if models:
+                connection.execute(insert(router_models), models)
+
+    def delete(self, router_id: str) -> bool:
+        """Remove a router; its ledger and statistics stay. Returns whether there was one."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.ROUTERS)
+            return connection.execute(delete(routers).where(routers.c.id == router_id)).rowcount > 0
+
+
+def read_routers(connection: Connection, router_id: str | None = None) -> list[RouterRecord]:
+    """Every router, or the one of this id, in one consistent picture each."""
+    wanted = select(routers).order_by(routers.c.id)
+    models = select(router_models).order_by(router_models.c.router_id, router_models.c.position)
+    if router_id is not None:
+        wanted = wanted.where(routers.c.id == router_id)
+        models = models.where(router_models.c.router_id == router_id)
+    rows = connection.execute(wanted).all()
+    by_router: dict[str, list[RouterModel]] = defaultdict(list)
+    for row in connection.execute(models):
+        by_router[row.router_id].append(RouterModel(row.model_id, row.enabled, row.min_share, row.max_share))
+    return [_record(row, by_router[row.id]) for row in rows]
+
+
+def _record(row: Row[tuple[object, ...]], models: Sequence[RouterModel]) -> RouterRecord:
+    return RouterRecord(
+        id=row.id,
+        name=row.name,
+        secret=row.secret,
+        settings=msgspec.json.decode(row.settings),
+        models=tuple(models),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

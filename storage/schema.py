@@ -1,0 +1,70 @@
+"""The schema's version: migrations run once, whoever comes first, and a current schema is recognised by one look.
+
+Revisions are numbered in order and only add, so that an older version can run beside a newer one during a deploy: a
+schema that is newer than this version is accepted.
+"""
+
+import logging
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, inspect, text
+
+from storage.errors import SchemaOutdated
+
+log = logging.getLogger(__name__)
+
+HEAD = "0001"
+"""The newest revision; a test holds it equal to the migrations' own head."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_ADVISORY_LOCK = 0x62616E646974  # "bandit": one number for everybody who migrates a ledger
+
+
+def migrate_database(engine: Engine) -> None:
+    """Bring the schema to `HEAD` in one transaction, under a lock that lets one process at a time do so."""
+    with engine.connect() as connection:
+        if _is_current(revision_of(connection)):
+            return
+        connection.rollback()
+        with connection.execution_options(immediate=True).begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+            if not _is_current(revision_of(connection)):
+                upgrade(connection, "head")
+
+
+def require_current_schema(engine: Engine, where: str) -> None:
+    """Raises SchemaOutdated where the schema is older than `HEAD`."""
+    with engine.connect() as connection:
+        found = revision_of(connection)
+    if not _is_current(found):
+        raise SchemaOutdated(
+            f"the database {where} has schema {found or 'none'} and this version needs {HEAD}: "
+            "run `bandit-gateway migrate`"
+        )
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The schema's revision; None for a database without one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return revision
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Run the migrations up to `revision` (`head`: all) in the connection's transaction."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
+def _is_current(found: str | None) -> bool:
+    if found is not None and found > HEAD:
+        log.warning("the database has schema %s, newer than this version's %s: a newer version runs too", found, HEAD)
+    return found is not None and found >= HEAD

@@ -1,0 +1,281 @@
+"""The tables: what is kept, where, and what each column means.
+
+Times are seconds since the epoch, money is dollars. JSON is kept as text in our own encoding. There is no foreign key
+from the ledger to `routers`: what happened stays true when a router is deleted, and comes back to it when it returns.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _required(name: str, type_: type) -> "Column[object]":
+    return Column(name, type_, nullable=False)
+
+
+routers = Table(
+    "routers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("name", Text),
+    _required("secret", LargeBinary),
+    _required("settings", Text),
+    _required("created_at", Double),
+    _required("updated_at", Double),
+)
+
+router_models = Table(
+    "router_models",
+    metadata,
+    Column("router_id", Text, ForeignKey("routers.id", ondelete="CASCADE"), primary_key=True),
+    Column("model_id", Text, primary_key=True),
+    _required("position", Integer),
+    _required("enabled", Boolean),
+    _required("min_share", Double),
+    _required("max_share", Double),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    _required("label", Text),
+    _required("scopes", Text),
+    Column("routers", Text),
+    _required("created_at", Double),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+)
+
+choices = Table(
+    "choices",
+    metadata,
+    Column("id", Text, primary_key=True),  # the decision that used it first
+    _required("router_id", Text),
+    _required("at", Double),
+    _required("choice", LargeBinary),
+    Index(None, "router_id", "at"),
+)
+
+decisions = Table(
+    "decisions",  # a request: what was decided and what came of it; one row, because both become durable together
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("router_id", Text),
+    _required("key_id", Text),
+    _required("at", Double),
+    _required("choice_id", Text),
+    _required("choice_digest", Text),
+    _required("algorithm", Text),
+    _required("policy", Text),
+    _required("task", Text),
+    _required("drawn_model_id", Text),
+    _required("u", Double),
+    _required("propensity", Double),
+    _required("randomised", Boolean),
+    _required("stream", Boolean),
+    _required("estimated_prompt_tokens", BigInteger),
+    _required("request_bytes", BigInteger),
+    Column("instructions", Text),
+    _required("status", Text),
+    _required("ended_at", Double),
+    _required("seconds", Double),
+    _required("overhead_seconds", Double),
+    Column("model_id", Text),  # who answered
+    _required("attempts", Integer),
+    Column("prompt_tokens", BigInteger),
+    _required("cached_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    _required("cost_usd", Double),
+    _required("estimated", Boolean),
+    Column("finish_reason", Text),
+    _required("reason", Text),
+    _required("http_status", Integer),
+    Column("error_code", Text),
+    Column("valid", Boolean),
+    _required("learned", Text),  # what the outcome added to the statistics: storage.learned says how
+    Index(None, "router_id", "at"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _required("model_id", Text),
+    _required("propensity", Double),
+    _required("randomised", Boolean),
+    _required("ending", Text),
+    _required("started_at", Double),
+    _required("seconds", Double),
+    _required("stream", Boolean),
+    Column("first_token_seconds", Double),
+    Column("status", Integer),
+    _required("detail", Text),
+    Column("finish_reason", Text),
+    Column("prompt_tokens", BigInteger),
+    _required("cached_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
+    _required("cost_usd", Double),
+    _required("estimated", Boolean),
+    _required("cost_known", Boolean),
+    sqlite_with_rowid=False,
+)
+
+contents = Table(
+    "contents",  # prompts and answers, only of routers that say so
+    metadata,
+    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    _required("request", LargeBinary),
+    _required("answer", LargeBinary),
+)
+
+feedback = Table(
+    "feedback",  # every score that changed something, or that said something
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), nullable=False, index=True),
+    _required("key_id", Text),
+    _required("source", Text),
+    _required("score", Double),
+    _required("at", Double),
+    Column("comment", Text),
+    Column("metadata", Text),
+    _required("status", Text),
+)
+
+scores = Table(
+    "scores",  # the current score of each source: the truth of which quality statistics are a sum
+    metadata,
+    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("source", Text, primary_key=True),
+    _required("score", Double),
+    _required("feedback_id", Text),
+    sqlite_with_rowid=False,
+)
+
+
+def _sums() -> list["Column[object]"]:
+    return [
+        Column("router_id", Text, primary_key=True),
+        Column("model_id", Text, primary_key=True),
+        Column("task", Text, primary_key=True),
+        Column("signal", Text, primary_key=True),
+        _required("at", Double),
+        _required("half_life", Double),
+        _required("weight", Double),
+        _required("total", Double),
+        _required("squares", Double),
+    ]
+
+
+arms = Table(
+    "arms",  # sufficient statistics, changed only by addition
+    metadata,
+    *_sums(),
+    _required("revision", BigInteger),
+    sqlite_with_rowid=False,
+    postgresql_with={"fillfactor": 50},  # room for updates in place: no index has to change
+)
+
+checkpoints = Table(
+    "checkpoints",  # what the decisions that retention has deleted had added to the arms
+    metadata,
+    *_sums(),
+    sqlite_with_rowid=False,
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    _required("multiplier", Double),
+    Column("mean_cost_usd", Double),
+    _required("revision", BigInteger),
+)
+
+traffic = Table(
+    "traffic",  # per UTC day: what each model was asked for, what it answered and what it cost
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    Column("day", Integer, primary_key=True),  # days since the epoch
+    Column("model_id", Text, primary_key=True),
+    _required("drawn", BigInteger),  # first draws
+    _required("answered", BigInteger),
+    _required("attempts", BigInteger),
+    _required("failures", BigInteger),  # attempts that did not answer
+    _required("prompt_tokens", BigInteger),
+    _required("completion_tokens", BigInteger),
+    _required("cost_usd", Double),
+    _required("revision", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    Column("task", Text, primary_key=True),
+    _required("first_used_at", Double),
+    _required("last_used_at", Double),
+)
+
+evals = Table(
+    "evals",  # scorecards
+    metadata,
+    Column("id", Text, primary_key=True),
+    _required("name", Text),
+    _required("metric", Text),
+    _required("unit", Text),
+    _required("minimum", Double),
+    _required("maximum", Double),
+    Column("router_id", Text, index=True),  # null: all routers
+    _required("created_at", Double),
+)
+
+eval_rows = Table(
+    "eval_rows",
+    metadata,
+    Column("eval_id", Text, ForeignKey("evals.id", ondelete="CASCADE"), primary_key=True),
+    Column("model_id", Text, primary_key=True),
+    _required("score", Double),  # in [0, 1]
+    _required("notes", Text),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _required("value", Text),
+    _required("updated_at", Double),
+)
+
+revisions = Table(
+    "revisions",  # a counter per topic, raised by every transaction that changes the topic
+    metadata,
+    Column("topic", Text, primary_key=True),
+    _required("value", BigInteger),
+)
+
+TOPICS = ("routers", "keys", "evals", "statistics")
+"""The rows of `revisions`, made by the first migration. On PostgreSQL `statistics` is not counted: see `changes`."""

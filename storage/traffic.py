@@ -1,0 +1,57 @@
+"""What each model was asked for and what it cost, per router and UTC day."""
+
+from sqlalchemy import Connection, func, select
+
+from bandit.types import Ending
+from storage.records import CompletionRecord
+from storage.tables import traffic
+
+COUNTS = ("drawn", "answered", "attempts", "failures", "prompt_tokens", "completion_tokens", "cost_usd")
+
+_DRAWN, _ANSWERED, _ATTEMPTS, _FAILURES, _PROMPT, _COMPLETION, _COST = range(len(COUNTS))
+
+
+def day_of(at: float) -> int:
+    """The UTC day of an instant, in days since the epoch."""
+    return int(at // 86_400)
+
+
+class GatheredTraffic:
+    """Counts of many requests. A request belongs to the day on which it ended."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, int, str], list[float]] = {}
+
+    def add(self, record: CompletionRecord) -> None:
+        """Count one request and its attempts."""
+        decision, outcome = record.decision, record.outcome
+        router_id, day = decision.router_id, day_of(outcome.at)
+        self._of(router_id, day, decision.model_id)[_DRAWN] += 1
+        if outcome.model_id is not None:
+            self._of(router_id, day, outcome.model_id)[_ANSWERED] += 1
+        for attempt in record.attempts:
+            counts = self._of(router_id, day, attempt.model_id)
+            counts[_ATTEMPTS] += 1
+            counts[_FAILURES] += attempt.ending is not Ending.COMPLETE and attempt.ending is not Ending.CLIENT_GONE
+            counts[_PROMPT] += attempt.prompt_tokens or 0
+            counts[_COMPLETION] += attempt.completion_tokens or 0
+            counts[_COST] += attempt.cost_usd
+
+    def _of(self, router_id: str, day: int, model_id: str) -> list[float]:
+        key = (router_id, day, model_id)
+        counts = self._counts.get(key)
+        if counts is None:
+            counts = self._counts[key] = [0, 0, 0, 0, 0, 0, 0.0]
+        return counts
+
+    def rows(self) -> list[tuple[object, ...]]:
+        """Rows for the table, in one order for all processes."""
+        return sorted((*key, *counts) for key, counts in self._counts.items())
+
+
+def spend_by_router(connection: Connection, at: float) -> dict[str, float]:
+    """Dollars spent by each router on the UTC day of `at`."""
+    query = select(traffic.c.router_id, func.sum(traffic.c.cost_usd)).where(traffic.c.day == day_of(at))
+    return {row[0]: row[1] for row in connection.execute(query.group_by(traffic.c.router_id))}
