@@ -1,0 +1,185 @@
+"""The load generator: keeps a number of connections busy for a time, in a process of its own.
+
+`python -m benchmarks.load.generator` reads a `Load` as JSON from standard input and prints a `Measurement` as JSON.
+The loop is closed: a connection asks again when its answer is complete.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from time import perf_counter, process_time
+
+import psutil
+import uvloop
+
+from benchmarks.load.connection import ClientProtocol, Tally
+from benchmarks.load.cpu import cpu_seconds, families
+from benchmarks.load.script import CHUNKS, request_body
+
+DEADLINE_SECONDS = 60.0
+"""A run that takes so much longer than it should is an error, not a wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to do: for `seconds` after a warm-up or, where `requests` is given, until so many were answered."""
+
+    host: str
+    port: int
+    path: str
+    connections: int
+    stream: bool = False
+    pace_ms: int = 0
+    seconds: float = 2.0
+    warm_up_seconds: float = 0.5
+    requests: int | None = None
+    key: str | None = None
+    model: str = "dari/routing"
+    pids: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """What came of it. Percentiles in milliseconds; `cpu_seconds` are the target's, within the measured time."""
+
+    answers: int
+    checked: int
+    chunks: float
+    seconds: float
+    cpu_seconds: float
+    own_cpu_seconds: float
+    p50_ms: float
+    p99_ms: float
+    ttft_p50_ms: float | None
+    ttft_p99_ms: float | None
+    reconnects: int
+    error_count: int
+    errors: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """The counters at one moment."""
+
+    at: float
+    cpu_seconds: float
+    own_cpu_seconds: float
+    body_bytes: int
+
+    @classmethod
+    def now(cls, target: list[psutil.Process], tally: Tally) -> "Instant":
+        """Read them."""
+        return cls(perf_counter(), cpu_seconds(target), process_time(), tally.body_bytes)
+
+
+def http_request(load: Load) -> bytes:
+    """The request's bytes, headers and all."""
+    body = request_body(load.model, stream=load.stream, pace_ms=load.pace_ms)
+    head = [
+        f"POST {load.path} HTTP/1.1",
+        f"host: {load.host}:{load.port}",
+        "content-type: application/json",
+        "accept: application/json",
+        f"content-length: {len(body)}",
+    ]
+    if load.key:
+        head.append(f"authorization: Bearer {load.key}")
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of the sorted values do not exceed (nearest rank)."""
+    return values[min(int(share * len(values)), len(values) - 1)]
+
+
+class Run:
+    """One run of a load."""
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._request = http_request(load)
+        self._tally = Tally()
+        self._stopping = False
+        self._current: dict[int, ClientProtocol] = {}
+
+    async def measure(self) -> Measurement:
+        """Put the load on, and tell what came back."""
+        load = self._load
+        target = families(load.pids)  # looked up once: it takes milliseconds
+        began = Instant.now(target, self._tally)
+        tasks = [asyncio.create_task(self._keep_busy(number)) for number in range(load.connections)]
+        if load.requests is None:
+            await asyncio.sleep(load.warm_up_seconds)
+            began = Instant.now(target, self._tally)
+            await asyncio.sleep(load.seconds)
+            ended = Instant.now(target, self._tally)
+            await self._stop(tasks)
+        else:
+            limit = DEADLINE_SECONDS + load.requests / 20
+            _, late = await asyncio.wait(tasks, timeout=limit)
+            ended = Instant.now(target, self._tally)
+            if late:
+                self._tally.blame(f"{self._tally.finished} of {load.requests} answers after {limit:.0f} s")
+                await self._stop(tasks)
+        return self._summary(began, ended)
+
+    async def _stop(self, tasks: "list[asyncio.Task[None]]") -> None:
+        self._stopping = True
+        for protocol in self._current.values():
+            protocol.stop()
+        await asyncio.wait(tasks, timeout=DEADLINE_SECONDS)
+
+    async def _keep_busy(self, number: int) -> None:
+        """One connection after another: a server may close one after an answer."""
+        load, loop = self._load, asyncio.get_running_loop()
+        while not self._stopping and (load.requests is None or self._tally.sent < load.requests):
+            try:
+                _, protocol = await loop.create_connection(
+                    lambda: ClientProtocol(self._request, load.stream, self._tally, load.requests), load.host, load.port
+                )
+            except OSError as error:
+                self._tally.blame(f"no connection to {load.host}:{load.port}: {error}")
+                return
+            self._current[number] = protocol
+            await protocol.closed
+            if self._tally.error_count:
+                return
+
+    def _summary(self, began: "Instant", ended: "Instant") -> Measurement:
+        tally, load = self._tally, self._load
+        inside = [index for index, at in enumerate(tally.ends) if began.at <= at <= ended.at]
+        if not inside:
+            tally.blame(f"no answer within {ended.at - began.at:.1f} s")
+        latencies = sorted(tally.latencies[index] for index in inside) or [0.0]
+        firsts = sorted(tally.first_tokens[index] for index in inside) if load.stream else []
+        # Streams that began or end outside of the measured time count with the part that came inside of it.
+        streams = (ended.body_bytes - began.body_bytes) / max(self._bytes_per_answer(), 1.0)
+        return Measurement(
+            answers=len(inside),
+            checked=tally.checked,
+            chunks=streams * CHUNKS if load.stream else 0.0,
+            seconds=ended.at - began.at,
+            cpu_seconds=ended.cpu_seconds - began.cpu_seconds,
+            own_cpu_seconds=ended.own_cpu_seconds - began.own_cpu_seconds,
+            p50_ms=1e3 * percentile(latencies, 0.5),
+            p99_ms=1e3 * percentile(latencies, 0.99),
+            ttft_p50_ms=1e3 * percentile(firsts, 0.5) if firsts else None,
+            ttft_p99_ms=1e3 * percentile(firsts, 0.99) if firsts else None,
+            reconnects=tally.reconnects,
+            error_count=tally.error_count,
+            errors=tally.errors,
+        )
+
+    def _bytes_per_answer(self) -> float:
+        return self._tally.finished_bytes / max(self._tally.finished, 1)
+
+
+def main() -> None:
+    """Read the load, run it, print what was measured."""
+    load = Load(**json.load(sys.stdin))
+    json.dump(asdict(uvloop.run(Run(load).measure())), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""What is compared with what: the gateway with the forwarder, within one round, and the goal for each figure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from benchmarks.load.generator import Measurement
+from benchmarks.load.rounds import C1, C32, STREAM, STREAM_FULL, Results, Spread, cpu_us_per_answer, cpu_us_per_chunk
+
+Round = Mapping[str, Mapping[str, Measurement]]
+"""Target → phase → what was measured in one round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """One figure of a round. `goal` is what it should be at most, or at least."""
+
+    name: str
+    title: str
+    value: Callable[[Round], float]
+    goal: float
+    at_least: bool = False
+
+    def reached(self, value: float) -> bool:
+        """Whether a value is as good as the goal."""
+        return value >= self.goal if self.at_least else value <= self.goal
+
+
+def _rps(measured: Measurement) -> float:
+    return measured.answers / measured.seconds
+
+
+def _added_ms(target: str, one: Round) -> float:
+    """Milliseconds that a target adds at one connection to the provider's own time."""
+    return one[target][C1.name].p50_ms - one["provider"][C1.name].p50_ms
+
+
+def _first_token_ms(target: str, one: Round) -> float:
+    return one[target][STREAM.name].ttft_p50_ms or 0.0
+
+
+RATIOS = (
+    Ratio(
+        "throughput_c32",
+        "answers/s at 32 connections, commit: gateway ÷ forwarder",
+        lambda one: _rps(one["gateway"][C32.name]) / _rps(one["forwarder"][C32.name]),
+        0.85,
+        at_least=True,
+    ),
+    Ratio(
+        "throughput_c32_async",
+        "the same with durability async",
+        lambda one: _rps(one["gateway-async"][C32.name]) / _rps(one["forwarder"][C32.name]),
+        0.85,
+        at_least=True,
+    ),
+    Ratio(
+        "cpu_per_request_c32",
+        "CPU for an answer at 32 connections: gateway ÷ forwarder",
+        lambda one: cpu_us_per_answer(one["gateway"][C32.name]) / cpu_us_per_answer(one["forwarder"][C32.name]),
+        1 / 0.85,
+    ),
+    Ratio(
+        "p50_c1_added_ms",
+        "p50 at 1 connection, commit: gateway − forwarder, ms",
+        lambda one: one["gateway"][C1.name].p50_ms - one["forwarder"][C1.name].p50_ms,
+        0.4,
+    ),
+    Ratio(
+        "p50_c1_added_times_async",
+        "what p50 at 1 connection grows by, async: gateway ÷ forwarder",
+        lambda one: _added_ms("gateway-async", one) / _added_ms("forwarder", one),
+        1.5,
+    ),
+    Ratio(
+        "p99_c32",
+        "p99 at 32 connections: gateway ÷ forwarder",
+        lambda one: one["gateway"][C32.name].p99_ms / one["forwarder"][C32.name].p99_ms,
+        2.0,
+    ),
+    Ratio(
+        "stream_ttft_added_ms",
+        "time to first token p50, 32 streams: gateway − forwarder, ms",
+        lambda one: _first_token_ms("gateway", one) - _first_token_ms("forwarder", one),
+        1.0,
+    ),
+    Ratio(
+        "stream_cpu_per_chunk",
+        "CPU for a chunk, 32 streams: gateway ÷ forwarder",
+        lambda one: cpu_us_per_chunk(one["gateway"][STREAM.name]) / cpu_us_per_chunk(one["forwarder"][STREAM.name]),
+        1.3,
+    ),
+    Ratio(
+        "stream_chunks_full",
+        "chunks/s, 32 streams at full speed: gateway ÷ forwarder",
+        lambda one: one["gateway"][STREAM_FULL.name].chunks / one["forwarder"][STREAM_FULL.name].chunks,
+        0.85,
+        at_least=True,
+    ),
+)
+
+
+def compare(results: Results) -> dict[str, Spread]:
+    """Every ratio that the measured targets and phases allow, computed round by round."""
+    rounds: list[Round] = [
+        {target: {phase: measured[number] for phase, measured in phases.items()} for target, phases in results.items()}
+        for number in range(_count(results))
+    ]
+    spreads: dict[str, Spread] = {}
+    for ratio in RATIOS:
+        try:
+            spreads[ratio.name] = Spread.of([ratio.value(one) for one in rounds])
+        except (KeyError, ZeroDivisionError):  # a target or phase was left out, or its CPU can't be seen
+            continue
+    return spreads
+
+
+def _count(results: Results) -> int:
+    return min(len(measured) for phases in results.values() for measured in phases.values())

@@ -1,0 +1,147 @@
+"""The report of the overhead benchmark: tables for people, JSON for machines, a plot for both."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load.generator import Measurement
+from benchmarks.load.ratios import RATIOS, compare
+from benchmarks.load.rounds import (
+    PHASES,
+    STREAM,
+    STREAM_FULL,
+    Phase,
+    Results,
+    Spread,
+    chunks_per_second,
+    cpu_us_per_answer,
+    cpu_us_per_chunk,
+    rps,
+)
+
+
+def figures(phase: Phase, measured: list[Measurement]) -> dict[str, Spread]:
+    """Name → medians over the rounds, for one target under one load."""
+    found = {
+        "rps": Spread.of([rps(each) for each in measured]),
+        "p50_ms": Spread.of([each.p50_ms for each in measured]),
+        "p99_ms": Spread.of([each.p99_ms for each in measured]),
+        "cpu_us_per_request": Spread.of([cpu_us_per_answer(each) for each in measured]),
+    }
+    if phase.stream:
+        found |= {
+            "chunks_per_s": Spread.of([chunks_per_second(each) for each in measured]),
+            "ttft_p50_ms": Spread.of([each.ttft_p50_ms or 0.0 for each in measured]),
+            "ttft_p99_ms": Spread.of([each.ttft_p99_ms or 0.0 for each in measured]),
+            "cpu_us_per_chunk": Spread.of([cpu_us_per_chunk(each) for each in measured]),
+        }
+    return found
+
+
+def as_json(results: Results, resident: dict[str, float], settings: dict[str, object]) -> dict[str, Any]:
+    """The whole report. `stream32` has latency and CPU from paced streams, `chunks_per_s` from those at full speed."""
+    targets: dict[str, Any] = {}
+    for name, phases in results.items():
+        entry: dict[str, Any] = {}
+        for phase in PHASES:
+            if phase.name in phases:
+                spreads = figures(phase, phases[phase.name])
+                entry[phase.name] = {key: spread.median for key, spread in spreads.items()}
+                entry[phase.name]["rounds"] = {key: [spread.low, spread.high] for key, spread in spreads.items()}
+        if STREAM.name in entry and STREAM_FULL.name in entry:
+            entry[STREAM.name]["paced_chunks_per_s"] = entry[STREAM.name]["chunks_per_s"]
+            entry[STREAM.name]["chunks_per_s"] = entry[STREAM_FULL.name]["chunks_per_s"]
+        entry["rss_mb"] = resident.get(name)
+        targets[name] = entry
+    ratios = compare(results)
+    return {
+        "targets": targets,
+        "ratios": {name: spread.median for name, spread in ratios.items()},
+        "ratio_rounds": {name: [spread.low, spread.high] for name, spread in ratios.items()},
+        "settings": settings,
+        "machine": {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()},
+    }
+
+
+def show(console: Console, report: dict[str, Any]) -> None:
+    """Print the tables."""
+    for phase in PHASES:
+        if any(phase.name in entry for entry in report["targets"].values()):
+            console.print(_phase_table(phase, report))
+    if report["ratios"]:
+        console.print(_ratio_table(report))
+
+
+def _phase_table(phase: Phase, report: dict[str, Any]) -> Table:
+    columns = ["rps", "p50_ms", "p99_ms", "cpu_us_per_request"]
+    titles = ["answers/s", "p50 ms", "p99 ms", "CPU µs/answer"]
+    if phase.stream:
+        columns = ["chunks_per_s", "ttft_p50_ms", "ttft_p99_ms", "cpu_us_per_chunk"]
+        titles = ["chunks/s", "first token p50 ms", "p99 ms", "CPU µs/chunk"]
+    table = Table(title=f"{phase.title} (median of the rounds, lowest–highest)", title_justify="left")
+    table.add_column("target")
+    for title in [*titles, "resident MB"]:
+        table.add_column(title, justify="right")
+    for name, entry in report["targets"].items():
+        if phase.name not in entry:
+            continue
+        shown = entry[phase.name]
+        cells = []
+        for column in columns:
+            low, high = shown["rounds"][column]
+            value = shown.get("paced_chunks_per_s", shown[column]) if column == "chunks_per_s" else shown[column]
+            cells.append(f"{_short(value)} [dim]{_short(low)}–{_short(high)}[/dim]")
+        resident = entry["rss_mb"]
+        table.add_row(name, *cells, f"{resident:.0f}" if resident else "–")
+    return table
+
+
+def _ratio_table(report: dict[str, Any]) -> Table:
+    table = Table(title="Against the forwarder (median of the rounds, lowest–highest)", title_justify="left")
+    for title in ("figure", "what", "value", "goal", ""):
+        table.add_column(title, justify="right" if title in {"value", "goal"} else "left")
+    for ratio in RATIOS:
+        if ratio.name not in report["ratios"]:
+            continue
+        value = report["ratios"][ratio.name]
+        low, high = report["ratio_rounds"][ratio.name]
+        table.add_row(
+            ratio.name,
+            ratio.title,
+            f"{value:.2f} [dim]{low:.2f}–{high:.2f}[/dim]",
+            f"{'≥' if ratio.at_least else '≤'} {ratio.goal:.2f}",
+            "[green]reached[/green]" if ratio.reached(value) else "[yellow]not yet[/yellow]",
+        )
+    return table
+
+
+def plot(path: Path, report: dict[str, Any]) -> None:
+    """Draw answers per second and p50 for each target, as a PNG. Needs the extra `bench`."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 - optional, and slow to import
+
+    phases = [phase for phase in PHASES if not phase.stream]
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    names = [name for name in report["targets"] if name != "provider"]
+    width = 0.8 / max(len(names), 1)
+    for position, name in enumerate(names):
+        entry = report["targets"][name]
+        places = [index + position * width for index in range(len(phases))]
+        left.bar(places, [entry[phase.name]["rps"] for phase in phases], width, label=name)
+        right.bar(places, [entry[phase.name]["p50_ms"] for phase in phases], width, label=name)
+    for axes, title in ((left, "answers per second"), (right, "p50, ms")):
+        axes.set_title(title)
+        axes.set_xticks([index + 0.4 - width / 2 for index in range(len(phases))], [phase.title for phase in phases])
+    right.set_yscale("log")
+    left.legend()
+    figure.savefig(path, dpi=120)
+
+
+def _short(value: float) -> str:
+    if value >= 1_000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.2f}"

@@ -1,0 +1,98 @@
+"""The rounds: every target under every load, one after the other, again and again, so that ratios are of one run."""
+
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.load.generator import Measurement
+from benchmarks.load.servers import BenchmarkFailed, put_load_on, tail
+from benchmarks.load.targets import Target
+
+PACE_MS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One kind of load. `pace_ms` is what lies between a stream's chunks; 0: as fast as they can be taken."""
+
+    name: str
+    title: str
+    connections: int
+    stream: bool = False
+    pace_ms: int = 0
+
+
+C1 = Phase("c1", "1 connection", 1)
+C32 = Phase("c32", "32 connections", 32)
+C256 = Phase("c256", "256 connections", 256)
+STREAM = Phase("stream32", f"32 streams, a chunk each {PACE_MS} ms", 32, stream=True, pace_ms=PACE_MS)
+STREAM_FULL = Phase("stream32_full", "32 streams, as fast as can be", 32, stream=True)
+PHASES = (C1, C32, C256, STREAM, STREAM_FULL)
+
+Results = dict[str, dict[str, list[Measurement]]]
+"""Target → phase → one measurement per round."""
+
+
+def measure_rounds(
+    targets: Sequence[Target],
+    phases: Sequence[Phase],
+    rounds: int,
+    seconds: float,
+    warm_up_seconds: float,
+    done: Callable[[str], None],
+) -> Results:
+    """Measure all; `done` hears of each measurement. Raises BenchmarkFailed at the first wrong answer."""
+    results: Results = {target.name: {phase.name: [] for phase in phases} for target in targets}
+    for number in range(rounds):
+        for phase in phases:
+            # Who goes first changes, so that what a phase leaves behind does not always hit the same one.
+            for target in [*targets[number % len(targets) :], *targets[: number % len(targets)]]:
+                load = target.load(
+                    phase.connections,
+                    stream=phase.stream,
+                    pace_ms=phase.pace_ms,
+                    seconds=seconds,
+                    warm_up_seconds=warm_up_seconds,
+                )
+                try:
+                    measured = put_load_on(load)
+                except BenchmarkFailed as error:
+                    log = f"\n{target.name} said:\n{tail(target.log)}" if target.log else ""
+                    raise BenchmarkFailed(f"{target.name}, {phase.title}: {error}{log}") from None
+                results[target.name][phase.name].append(measured)
+                done(f"{target.name}, {phase.title}")
+    return results
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of the rounds, and the lowest and highest of them."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of one value per round, at least one."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+def rps(measured: Measurement) -> float:
+    """Answers per second."""
+    return measured.answers / measured.seconds
+
+
+def chunks_per_second(measured: Measurement) -> float:
+    """Content chunks per second."""
+    return measured.chunks / measured.seconds
+
+
+def cpu_us_per_answer(measured: Measurement) -> float:
+    """The target's CPU microseconds for one answer."""
+    return 1e6 * measured.cpu_seconds / max(measured.answers, 1)
+
+
+def cpu_us_per_chunk(measured: Measurement) -> float:
+    """The target's CPU microseconds for one content chunk."""
+    return 1e6 * measured.cpu_seconds / max(measured.chunks, 1.0)
