@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bandit.types import Json
 from gateway.catalog import Catalog
 from gateway.keys import SCOPES, hash_key, new_key
+from gateway.router_changes import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.engine import Database
 from storage.keys import Keys
@@ -86,7 +87,7 @@ def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: fl
         if record.settings.get(key) != value
     ]
     settings = {**record.settings, **declaration.options, "automatic_models": False}
-    models = _models_over(record.models, declaration.models)
+    models = models_over(record.models, declaration.models)
     before, after = ({model for model in each if model.enabled} for each in (record.models, models))
     changes += [f"{model.model_id} is enabled" for model in models if model in after - before]
     changes += [f"{model_id} is disabled" for model_id in sorted(_ids(before) - _ids(after))]
@@ -96,16 +97,10 @@ def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: fl
     return replace(record, name=name, settings=settings, models=models, updated_at=now), changes
 
 
-def _models_over(kept: tuple[RouterModel, ...], declared: tuple[RouterModel, ...]) -> tuple[RouterModel, ...]:
-    """The declared models; the others stay, disabled, with what was learned of them."""
-    ids = _ids(declared)
-    return (*declared, *(replace(model, enabled=False) for model in kept if model.model_id not in ids))
-
-
 def _followed(record: RouterRecord, catalog: Catalog, now: float) -> RouterRecord:
     known = {model.model_id: model for model in record.models}
     configured = tuple(replace(known.get(model.id, RouterModel(model.id)), enabled=True) for model in catalog)
-    return replace(record, models=_models_over(record.models, configured), updated_at=now)
+    return replace(record, models=models_over(record.models, configured), updated_at=now)
 
 
 def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:

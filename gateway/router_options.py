@@ -75,7 +75,7 @@ class OptionsError(ValueError):
     """A router's settings are wrong; `problems` says where and what would be right."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        super().__init__("; ".join(f"{problem.dotted()} {problem.message}" for problem in problems))
+        super().__init__("\n".join(f"{problem.dotted()} {problem.message}" for problem in problems))
         self.problems = problems
 
 

@@ -20,7 +20,7 @@ app.command("serve")(running.serve)
 app.command("migrate")(running.migrate)
 app.command("doctor")(checking.doctor)
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
-app.add_typer(routers.app, name="routers", help="Routers: list, show.")
+app.add_typer(routers.app, name="routers", help="Routers: list, show, create, set, delete.")
 app.add_typer(evals.app, name="evals", help="Scorecards: import, list.")
 app.add_typer(models.app, name="models", help="Models: list what the catalog knows.")
 

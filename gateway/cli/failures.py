@@ -44,6 +44,6 @@ def exit_status(error: Exception) -> int | None:
 
     if isinstance(error, CommandError):
         return error.status
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | OptionsError):
         return 2
-    return 1 if isinstance(error, LedgerError | ServerError | OptionsError) else None
+    return 1 if isinstance(error, LedgerError | ServerError) else None

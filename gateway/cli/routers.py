@@ -1,15 +1,29 @@
-"""`routers`: what is kept of each."""
+"""`routers`: see, make, change and delete them."""
+
+from __future__ import annotations
 
 import json as json_module
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
 from gateway.cli.failures import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, opened
-from gateway.cli.output import moment, print_json, print_table
-from storage.records import RouterRecord
+from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
+from gateway.cli.output import moment, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from gateway.catalog import Catalog
+    from storage.records import RouterRecord
+    from storage.routers import Routers
 
 app = typer.Typer(no_args_is_help=True)
+
+Settable: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="KEY=VALUE as in the configuration file; VALUE default unsets. May be repeated."),
+]
 
 
 @app.command("list")
@@ -41,10 +55,7 @@ def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json:
     from storage.routers import Routers  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
-        records = {record.id: record for record in Routers(database).all()}
-    record = records.get(id)
-    if record is None:
-        raise CommandError(f"there is no router {id}; there are {', '.join(sorted(records)) or 'none'}")
+        record = _get(Routers(database), id)
     if json:
         print_json(_shown(record))
         return
@@ -65,6 +76,101 @@ def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json:
         [(key, _value(value), "" if key in record.settings else "default") for key, value in options.items()],
         "",
     )
+
+
+@app.command("create")
+def create(
+    id: Annotated[str, typer.Argument(help="rtr_ and a name of your own.")],  # noqa: A002 - the argument's name
+    model: Annotated[list[str], typer.Option(help="A model id; may be repeated.")],
+    name: Annotated[str | None, typer.Option(help="For people (default: the id).")] = None,
+    options: Settable = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make a router."""
+    from gateway.router_changes import new_router  # noqa: PLC0415 - not for --help
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
+    record = new_router(id, values, _catalog(config, database_url), time.time())
+    with opened(config, database_url) as database:
+        routers = Routers(database)
+        if routers.get(id) is not None:
+            raise CommandError(f"there is a router {id} already; change it with `bandit-gateway routers set {id}`")
+        routers.put(record)
+    say(f"{id} is made: {', '.join(model)}")
+
+
+@app.command("set")
+def set_options(
+    id: str,  # noqa: A002 - the argument's name
+    model: Annotated[
+        list[str] | None, typer.Option(help="The models from now on; may be repeated. Others keep what was learned.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    options: Settable = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Change a router. What the configuration file declares is set again at the next start."""
+    from gateway.router_changes import changed_router  # noqa: PLC0415 - not for --help
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    values = _values(options)
+    values |= {"models": model} if model else {}
+    values |= {} if name is None else {"name": name}
+    if not values:
+        raise CommandError("nothing to change: give --model, --name or --set KEY=VALUE", 2)
+    catalog = _catalog(config, database_url)
+    with opened(config, database_url) as database:
+        routers = Routers(database)
+        routers.put(changed_router(_get(routers, id), values, catalog, time.time()))
+    say(f"{id} is changed: {', '.join(values)}")
+
+
+@app.command("delete")
+def delete(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the argument's name
+    """Delete a router. Its ledger stays; a router of the same id takes it up again."""
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    with opened(config, database_url) as database:
+        routers = Routers(database)
+        _get(routers, id)
+        routers.delete(id)
+    say(f"{id} is deleted")
+
+
+def _get(routers: Routers, router_id: str) -> RouterRecord:
+    record = routers.get(router_id)
+    if record is None:
+        known = ", ".join(each.id for each in routers.all()) or "none"
+        raise CommandError(f"there is no router {router_id}; there are {known}")
+    return record
+
+
+def _catalog(config: Path | None, database_url: str | None) -> Catalog:
+    from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
+
+    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+
+    return Catalog(read_settings(config, database_url), datetime.now(UTC))
+
+
+def _values(options: list[str] | None) -> dict[str, object]:
+    """`KEY=VALUE` as in the configuration file; a value that is no TOML is a string, `default` unsets the key."""
+    import tomllib  # noqa: PLC0415 - not for --help
+
+    values: dict[str, object] = {}
+    for option in options or []:
+        key, equals, text = option.partition("=")
+        if not equals or not key.strip():
+            raise CommandError(f"--set takes KEY=VALUE, such as --set max_attempts=2, not {option!r}", 2)
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text.strip()
+        values[key.strip()] = None if value == "default" else value
+    return values
 
 
 def _shown(record: RouterRecord) -> dict[str, object]:

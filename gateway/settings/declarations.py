@@ -85,7 +85,7 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
     """One `[routers.rtr_…]`. Models that are not declared are taken from the catalog."""
     if not re.fullmatch(_ROUTER_ID, router_id):
         fields.blame(None, "is not a router's id: rtr_ and up to 64 letters, digits, `-` and `_`")
-    name = fields.text("name", None, pattern=r"(?s).{0,200}\S", right="a name of at most 200 characters")
+    name = fields.text("name", None, pattern=r"(?s).{0,199}\S", right="a name of at most 200 characters")
     models = read_models(fields)
     for position, model in enumerate(models):
         if why := bad_model_id(model.model_id, providers):

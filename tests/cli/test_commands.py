@@ -123,6 +123,57 @@ class TestRouters:
         ran = Ran("routers", "show", "rtr_b")
         assert (ran.status, ran.err) == (1, "bandit-gateway: there is no router rtr_b; there are rtr_a\n")
 
+    def test_a_router_is_made_changed_and_deleted(self) -> None:
+        two = ("--model", "simulated/swift", "--model", "simulated/sage")
+        assert Ran("routers", "create", "rtr_b", *two, "--set", "policy=uniform", "--set", "max_attempts=2").status == 0
+        settings = {"policy": "uniform", "max_attempts": 2}
+        assert self.stored("rtr_b").settings == settings
+        options = (
+            "--set",
+            "policy=default",
+            "--set",
+            "objective={ quality_usd = 1.0, second_usd = 0.0, failure_usd = 0.0 }",
+        )
+        assert Ran("routers", "set", "rtr_b", "--model", "simulated/sage", *options).status == 0
+        changed = self.stored("rtr_b")
+        assert "policy" not in changed.settings
+        assert changed.settings["max_attempts"] == 2
+        assert changed.settings["objective"] == {"quality_usd": 1.0, "second_usd": 0.0, "failure_usd": 0.0}
+        assert [(model.model_id, model.enabled) for model in changed.models] == [
+            ("simulated/sage", True),
+            ("simulated/swift", False),
+        ]
+        assert Ran("routers", "delete", "rtr_b").status == 0
+        assert Ran("routers", "show", "rtr_b").status == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "status", "words"),
+        [
+            (("create", "b", "--model", "simulated/swift"), 2, "id must be rtr_"),
+            (("create", "rtr_b", "--model", "openai/x"), 2, 'models[0] "openai/x": there is no provider'),
+            (("create", "rtr_a", "--model", "simulated/swift"), 1, "there is a router rtr_a already"),
+            (("create", "rtr_b", "--model", "simulated/swift", "--set", "polcy=1"), 2, 'did you mean "policy"?'),
+            (("set", "rtr_a", "--set", "max_attempts"), 2, "KEY=VALUE"),
+            (("set", "rtr_a", "--set", "max_attempts=many"), 2, "max_attempts must be a whole number"),
+            (("set", "rtr_a", "--set", "policy=fixed:simulated/steady"), 2, "does not have"),
+            (("set", "rtr_a"), 2, "nothing to change"),
+            (("set", "rtr_x", "--name", "x"), 1, "there is no router rtr_x; there are rtr_a"),
+            (("delete", "rtr_x"), 1, "there is no router rtr_x"),
+        ],
+    )
+    def test_a_mistake_is_one_line_on_stderr(self, arguments: tuple[str, ...], status: int, words: str) -> None:
+        put_router()
+        ran = Ran("routers", *arguments)
+        assert (ran.status, ran.out, ran.err.count("\n")) == (status, "", 1)
+        assert words in ran.err
+
+    def stored(self, router_id: str) -> RouterRecord:
+        database = open_database("sqlite:///bandit-gateway.db")
+        record = Routers(database).get(router_id)
+        database.close()
+        assert record is not None
+        return record
+
 
 class TestModels:
     def test_the_list_has_prices_per_million_tokens(self, monkeypatch: pytest.MonkeyPatch) -> None:

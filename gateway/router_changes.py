@@ -1,0 +1,71 @@
+"""Making and changing routers while the gateway runs: the same checks for the command line and the management API."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bandit.types import Json
+from gateway.catalog import Catalog, UnknownModel
+from gateway.fields import Fields, Problem
+from gateway.router_options import OptionsError, mentioned_options, read_models, read_options
+from storage.records import RouterModel, RouterRecord
+
+ROUTER_ID = re.compile(r"rtr_[A-Za-z0-9_-]{1,64}")
+
+
+def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, now: float) -> RouterRecord:
+    """A router from `name`, `models` and options, by their names in the configuration file. Raises OptionsError."""
+    problems: list[Problem] = []
+    if not ROUTER_ID.fullmatch(router_id):
+        problems.append(Problem(("id",), "must be rtr_ and up to 64 letters, digits, `-` and `_`"))
+    fields = Fields(values, problems)
+    models = _read_models(fields, catalog)
+    name = _read_name(fields, router_id)
+    settings = mentioned_options(fields, frozenset(model.model_id for model in models))
+    fields.close()
+    if problems:
+        raise OptionsError(problems)
+    return RouterRecord(router_id, name, secrets.token_bytes(32), settings, models, now, now)
+
+
+def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: Catalog, now: float) -> RouterRecord:
+    """The router with what `values` says instead; null puts an option back to its default. Raises OptionsError.
+
+    Models that are not named any more stay, disabled, with what was learned of them.
+    """
+    problems: list[Problem] = []
+    fields = Fields(values, problems)
+    name = _read_name(fields, record.name)
+    models = record.models
+    settings: dict[str, Json] = {key: value for key, value in record.settings.items() if key not in values}
+    if fields.raw("models") is not None:
+        models = models_over(record.models, _read_models(fields, catalog))
+        settings["automatic_models"] = False
+    settings |= mentioned_options(fields)
+    fields.close()
+    if not problems:
+        read_options(Fields(settings, problems), frozenset(model.model_id for model in models))
+    if problems:
+        raise OptionsError(problems)
+    return replace(record, name=name, settings=settings, models=models, updated_at=now)
+
+
+def models_over(kept: tuple[RouterModel, ...], named: tuple[RouterModel, ...]) -> tuple[RouterModel, ...]:
+    """The models that are named now; the others stay, disabled, with what was learned of them."""
+    ids = {model.model_id for model in named}
+    return (*named, *(replace(model, enabled=False) for model in kept if model.model_id not in ids))
+
+
+def _read_name(fields: Fields, default: str) -> str:
+    return fields.text("name", default, pattern=r"(?s).{0,199}\S", right="a name of at most 200 characters")
+
+
+def _read_models(fields: Fields, catalog: Catalog) -> tuple[RouterModel, ...]:
+    models = read_models(fields)
+    for position, model in enumerate(models):
+        try:
+            catalog.resolve(model.model_id)
+        except UnknownModel as error:
+            fields.problems.append(Problem((*fields.path, "models", position), str(error)))
+    return models
