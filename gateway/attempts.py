@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 from typing import TypeVar
 
 from bandit.decision import redraw
@@ -54,25 +55,24 @@ class AttemptLog:
         """The model of the running call, or else of the last."""
         return self.draw.model_id
 
-    def waited(self, loop_time: float) -> float:
+    def waited(self) -> float:
         """Seconds spent waiting for providers, the running call included."""
-        return self.provider_seconds + (loop_time - self._started if self._running else 0.0)
+        return self.provider_seconds + (perf_counter() - self._started if self._running else 0.0)
 
-    def begin(self, draw: Draw, loop_time: float, now: float) -> None:
-        """A call starts."""
+    def begin(self, draw: Draw, now: float) -> None:
+        """A call starts; `now` in seconds since the epoch."""
         self.draw, self._running = draw, True
-        self._started, self._started_at = loop_time, now
+        self._started, self._started_at = perf_counter(), now
         self.first_token_seconds = self.usage = None
         self.text_bytes = 0
 
-    def spoke(self, loop_time: float) -> None:
+    def spoke(self) -> None:
         """The stream said something for the first time."""
-        self.first_token_seconds = loop_time - self._started
+        self.first_token_seconds = perf_counter() - self._started
 
     def end(
         self,
         ending: Ending,
-        loop_time: float,
         *,
         finish_reason: str | None = None,
         error: ProviderError | None = None,
@@ -82,7 +82,7 @@ class AttemptLog:
             return
         self._running = False
         draw = self.draw
-        seconds = loop_time - self._started
+        seconds = perf_counter() - self._started
         self.provider_seconds += seconds
         prompt, completion, cached, cost_usd, estimated = self._bill(ending, draw.model_id)
         self.done.append(
@@ -140,12 +140,12 @@ async def try_in_turn(
     draw: Draw | None = decision.draw
     while draw is not None:
         model = router.models[draw.model_id]
-        attempts.begin(draw, loop.time(), clock())
+        attempts.begin(draw, clock())
         cooldowns.begun(model.id, loop.time())
         try:
             return await call(providers[model.provider], Call(model.upstream_name, decision.request.fields, deadline))
         except ProviderError as error:
-            attempts.end(error.ending, loop.time(), error=error)
+            attempts.end(error.ending, error=error)
             if error.ending is Ending.REJECTED:
                 raise ProviderRejected(
                     error.message, status=error.status or 400, param=error.param, code=error.code

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TypeVar
 
 import msgspec
@@ -94,9 +95,8 @@ class Exchange:
 
     def _complete(self, finish_reason: str | None) -> None:
         """The running call has brought a whole answer."""
-        now = self._loop.time()
-        self._attempts.end(Ending.COMPLETE, now, finish_reason=finish_reason)
-        self._outside.cooldowns.succeeded(self._attempts.model_id, now)
+        self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
+        self._outside.cooldowns.succeeded(self._attempts.model_id, self._loop.time())
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         outside = self._outside
@@ -112,7 +112,7 @@ class Exchange:
             async for chunks in events:
                 held += chunks
                 if any(chunk.says for chunk in chunks):
-                    self._attempts.spoke(self._loop.time())
+                    self._attempts.spoke()
                     return held, events
             raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
         except BaseException:
@@ -129,7 +129,7 @@ class Exchange:
     async def _cut(self, error: ProviderError) -> None:
         """The stream broke after its first content: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
-        self._attempts.end(error.ending, self._loop.time(), error=error)
+        self._attempts.end(error.ending, error=error)
         self._outside.cooldowns.failed(model_id, error, self._loop.time())
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
@@ -139,7 +139,7 @@ class Exchange:
     async def _fail(self, error: GatewayError) -> None:
         """No answer, or one that could not be recorded: the error, as far as the exchange still allows."""
         if not self._recorded:
-            self._attempts.end(Ending.FAILED, self._loop.time())
+            self._attempts.end(Ending.FAILED)
             self._reason = self._explain()
             status = Status.REJECTED if error.status in {400, 413, 422} else Status.FAILED
             with contextlib.suppress(GatewayError):
@@ -151,7 +151,7 @@ class Exchange:
 
     async def _client_gone(self) -> None:
         """Nobody waits any more and the call is cancelled; what it cost is booked."""
-        self._attempts.end(Ending.CLIENT_GONE, self._loop.time())
+        self._attempts.end(Ending.CLIENT_GONE)
         self._outside.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
         status = Status.PARTIAL if self._attempts.text_bytes else Status.CLIENT_GONE
@@ -176,7 +176,7 @@ class Exchange:
             status,
             key_id=self._key.id,
             at=self._outside.clock(),
-            seconds=self._loop.time() - self._started,
+            seconds=perf_counter() - self._started,
             reason=self._reason,
             error=error,
             http_status=http_status,
@@ -194,8 +194,7 @@ class Exchange:
         return Envelope(self._decision.id, int(self._decision.at), self._attempts.model_id, self._reason)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
-        now = self._loop.time()
-        overhead = now - self._started - self._attempts.waited(now)
+        overhead = perf_counter() - self._started - self._attempts.waited()
         return [
             (b"x-router-selected-model", self._attempts.model_id.encode()),
             (b"x-router-attempts", str(self._attempts.started).encode()),
