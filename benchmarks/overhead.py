@@ -164,7 +164,7 @@ def _progress(console: Console) -> Progress:
 def main() -> None:
     """Run, report, and exit with 1 if anything was wrong."""
     options = parse()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 130)
     try:
         with tempfile.TemporaryDirectory(prefix="overhead-") as directory:
             run = measure if options.profile is None else _profile

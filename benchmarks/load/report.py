@@ -94,7 +94,7 @@ def _phase_table(phase: Phase, report: dict[str, Any]) -> Table:
         for column in columns:
             low, high = shown["rounds"][column]
             value = shown.get("paced_chunks_per_s", shown[column]) if column == "chunks_per_s" else shown[column]
-            cells.append(f"{_short(value)} [dim]{_short(low)}–{_short(high)}[/dim]")
+            cells.append(_cell(value, low, high))
         resident = entry["rss_mb"]
         table.add_row(name, *cells, f"{resident:.0f}" if resident else "–")
     return table
@@ -139,6 +139,10 @@ def plot(path: Path, report: dict[str, Any]) -> None:
     right.set_yscale("log")
     left.legend()
     figure.savefig(path, dpi=120)
+
+
+def _cell(value: float, low: float, high: float) -> str:
+    return _short(value) if low == high else f"{_short(value)} [dim]{_short(low)}–{_short(high)}[/dim]"
 
 
 def _short(value: float) -> str:

@@ -34,10 +34,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(
-    command: Sequence[str], core: int, log: Path, environ: Mapping[str, str] | None = None
+def running(
+    command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process on a core, its output in a file; ended by SIGTERM, and by SIGKILL if it does not listen."""
+    """A process, its output in a file; ended by SIGTERM, and by SIGKILL if it does not listen."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
@@ -46,7 +46,6 @@ def server(
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environ or {})},
         )
-        pin(process.pid, core)
         try:
             yield process
         finally:
@@ -56,6 +55,16 @@ def server(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def server(
+    command: Sequence[str], core: int, log: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running process that is kept on a core."""
+    with running(command, log, environ) as process:
+        pin(process.pid, core)
+        yield process
 
 
 @contextmanager

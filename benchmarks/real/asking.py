@@ -1,0 +1,89 @@
+"""Asking real models through the real client: straight, and through the gateway with a score for each answer."""
+
+import time
+from dataclasses import dataclass
+
+import httpx
+from openai import OpenAI
+
+from benchmarks.real.questions import Question, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A real OpenAI-compatible server, as it is named and priced here (dollars per million tokens)."""
+
+    name: str
+    url: str
+    input_usd: float
+    output_usd: float
+
+    @property
+    def model_id(self) -> str:
+        """The model's id in the gateway: a provider of the same name with one model."""
+        return f"{self.name}/{self.name}"
+
+    def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """What a call costs."""
+        return (prompt_tokens * self.input_usd + completion_tokens * self.output_usd) / 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question, who answered it, and how well, fast and dear."""
+
+    model_id: str
+    score: float
+    seconds: float
+    cost_usd: float
+    answer: str
+    reason: str = ""
+
+
+class Gateway:
+    """The running gateway, asked as an application would ask it."""
+
+    def __init__(self, url: str, router_id: str, key: str, servers: list[Server], *, send_task: bool) -> None:
+        self._client = OpenAI(base_url=f"{url}/{router_id}", api_key=key, max_retries=0, timeout=120)
+        self._http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=30, trust_env=False)
+        self._servers = {server.model_id: server for server in servers}
+        self._send_task = send_task
+
+    def ask(self, question: Question) -> Asked:
+        """Ask, judge the answer, and give the score back as feedback. Raises the clients' errors."""
+        began = time.perf_counter()
+        raw = self._client.chat.completions.with_raw_response.create(
+            model="dari/routing",
+            messages=[{"role": "user", "content": question.prompt}],
+            max_tokens=question.max_tokens,
+            temperature=0,
+            metadata={"task": question.kind.value} if self._send_task else {},
+        )
+        answer = raw.parse()
+        seconds = time.perf_counter() - began
+        text = answer.choices[0].message.content or ""
+        score = judge(question, text)
+        self._http.post(
+            "/feedback", json={"completion_id": answer.id, "score": score, "source": "rule"}
+        ).raise_for_status()
+        assert answer.usage is not None
+        cost = self._servers[answer.model].cost_usd(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+        routing = (answer.model_extra or {})["dari_routing"]
+        return Asked(answer.model, score, seconds, cost, text, routing["reason"])
+
+
+def ask_alone(server: Server, question: Question) -> Asked:
+    """Ask one server straight. Raises the client's errors."""
+    client = OpenAI(base_url=server.url, api_key="none", max_retries=0, timeout=120)
+    began = time.perf_counter()
+    answer = client.chat.completions.create(
+        model=server.name,
+        messages=[{"role": "user", "content": question.prompt}],
+        max_tokens=question.max_tokens,
+        temperature=0,
+    )
+    seconds = time.perf_counter() - began
+    text = answer.choices[0].message.content or ""
+    assert answer.usage is not None
+    cost = server.cost_usd(answer.usage.prompt_tokens, answer.usage.completion_tokens)
+    return Asked(server.model_id, judge(question, text), seconds, cost, text)

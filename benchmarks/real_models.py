@@ -1,0 +1,166 @@
+"""Real models behind the real gateway, asked by the real client, scored by a rule: does the router learn?
+
+Takes two or more OpenAI-compatible servers that are already running. It does not run in CI: it needs models. With
+llama.cpp and one small model at two precisions, for example:
+
+  llama-quantize --allow-requantize SmolLM2-135M-Instruct.Q4_1.gguf small-q2.gguf Q2_K
+  llama-server -m SmolLM2-135M-Instruct.Q4_1.gguf --port 8191 -c 2048 -np 1 &
+  llama-server -m small-q2.gguf                   --port 8192 -c 2048 -np 1 &
+  python -m benchmarks.real_models \\
+      --server q4 http://127.0.0.1:8191/v1 0.10 0.40  --server q2 http://127.0.0.1:8192/v1 0.05 0.20
+
+Each --server is NAME, base URL, and dollars per million input and output tokens: made-up prices for models of one's
+own. It starts `bandit-gateway serve` with one router over all of them and a new database, asks the questions of
+benchmarks/real/questions.py one after the other (sums, facts, JSON; a rule judges), sends each score to POST /feedback,
+and prints who got the traffic and how good, fast and dear the answers were: before learning, after, and for each
+model alone on the same questions.
+"""
+
+import argparse
+import json
+import secrets
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.load.servers import free_port, running, wait_until_answered
+from benchmarks.load.targets import COMMAND_LINE
+from benchmarks.real.asking import Asked, Gateway, Server, ask_alone
+from benchmarks.real.questions import Question, questions
+
+ROUTER = "rtr_real"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.real_models",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--server",
+        nargs=4,
+        action="append",
+        required=True,
+        metavar=("NAME", "URL", "INPUT_USD", "OUTPUT_USD"),
+        help="a running server and its price per million tokens; give at least two",
+    )
+    parser.add_argument("--count", type=int, default=200, help="questions (default 200)")
+    parser.add_argument("--window", type=int, default=50, help="questions of `before` and of `after` (default 50)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the questions (default 1)")
+    parser.add_argument("--objective", default="balanced", help="preset or TOML table (default balanced)")
+    parser.add_argument("--send-task", action="store_true", help="send metadata.task; else the gateway classifies")
+    parser.add_argument("--skip-alone", action="store_true", help="do not ask each model alone")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write every answer as JSON")
+    options = parser.parse_args(arguments)
+    if len(options.server) < 2:
+        parser.error("there is nothing to choose: give --server at least twice")
+    return options
+
+
+def configuration(servers: Sequence[Server], directory: Path, port: int, objective: str) -> str:
+    """The gateway's TOML file: a provider and a model for each server, all in one router."""
+    parts = [f'database_url = "sqlite:///{directory}/ledger.db"\nlisten = "127.0.0.1:{port}"\n']
+    for server in servers:
+        parts.append(f'[providers.{server.name}]\nkind = "openai"\nbase_url = "{server.url}"\n')
+        parts.append(
+            f'[models."{server.model_id}"]\ninput_usd_per_million = {server.input_usd}\n'
+            f"output_usd_per_million = {server.output_usd}\ncontext_window = 2048\nabilities = []\n"
+        )
+    listed = ", ".join(f'"{server.model_id}"' for server in servers)
+    shown = objective if objective.startswith("{") else f'"{objective}"'
+    parts.append(f'[routers.{ROUTER}]\nname = "Real models"\nmodels = [{listed}]\nobjective = {shown}\n')
+    return "\n".join(parts)
+
+
+@contextmanager
+def gateway(servers: list[Server], options: argparse.Namespace) -> Iterator[Gateway]:
+    """The real gateway, running on these servers."""
+    with tempfile.TemporaryDirectory(prefix="real-models-") as name:
+        directory, port, key = Path(name), free_port(), secrets.token_hex(24)
+        path, log = directory / "bandit-gateway.toml", directory / "serve.log"
+        path.write_text(configuration(servers, directory, port, options.objective))
+        command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(path)]
+        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
+            url = f"http://127.0.0.1:{port}"
+            wait_until_answered(process, f"{url}/healthz", log)
+            yield Gateway(url, ROUTER, key, servers, send_task=options.send_task)
+
+
+def table(routed: list[Asked], alone: dict[str, list[Asked]], servers: Sequence[Server], window: int) -> Table:
+    """Traffic, quality, seconds and cost: before, after, overall, and of each model alone."""
+    shown = Table(title=f"{len(routed)} questions", title_justify="left")
+    for column in ("who answered", "questions", "share", "mean score", "mean seconds", "$ per 1,000"):
+        shown.add_column(column, justify="left" if column == "who answered" else "right")
+    parts = [(f"first {window}", routed[:window]), (f"last {window}", routed[-window:]), ("all", routed)]
+    for title, part in parts:
+        for server in servers:
+            own = [asked for asked in part if asked.model_id == server.model_id]
+            shown.add_row(f"{title}: {server.name}", str(len(own)), f"{len(own) / len(part):.0%}", *_means(own))
+        shown.add_row(f"[bold]{title}: router[/bold]", str(len(part)), "", *_means(part), end_section=True)
+    for model_id, asked in alone.items():
+        shown.add_row(f"alone: {model_id.split('/')[0]}", str(len(asked)), "", *_means(asked))
+        last = asked[-window:]
+        shown.add_row(f"alone, last {window}: {model_id.split('/')[0]}", str(len(last)), "", *_means(last))
+    return shown
+
+
+def _means(asked: Sequence[Asked]) -> tuple[str, str, str]:
+    if not asked:
+        return "–", "–", "–"
+    return (
+        f"{statistics.fmean(each.score for each in asked):.3f}",
+        f"{statistics.fmean(each.seconds for each in asked):.2f}",
+        f"{1e3 * statistics.fmean(each.cost_usd for each in asked):.4f}",
+    )
+
+
+def by_kind(routed: list[Asked], alone: dict[str, list[Asked]], asked_for: list[Question]) -> Table:
+    """Mean score per kind of question."""
+    shown = Table(title="Mean score by kind of question", title_justify="left")
+    kinds = sorted({question.kind for question in asked_for})
+    for column in ("who", *kinds):
+        shown.add_column(column)
+    for name, answers in {"router": routed, **alone}.items():
+        cells = []
+        for kind in kinds:
+            scores = [each.score for each, question in zip(answers, asked_for, strict=True) if question.kind == kind]
+            cells.append(f"{statistics.fmean(scores):.3f} of {len(scores)}")
+        shown.add_row(name, *cells)
+    return shown
+
+
+def main() -> None:
+    """Ask everything, and print the tables."""
+    options = parse()
+    console = Console(width=None if sys.stdout.isatty() else 110)
+    servers = [Server(name, url.rstrip("/"), float(dear), float(out)) for name, url, dear, out in options.server]
+    asked_for = questions(options.count, options.seed)
+    with gateway(servers, options) as router:
+        routed = [router.ask(each) for each in track(asked_for, "through the gateway", console=console)]
+    alone: dict[str, list[Asked]] = {}
+    for server in [] if options.skip_alone else servers:
+        alone[server.model_id] = [
+            ask_alone(server, each) for each in track(asked_for, f"{server.name} alone", console=console)
+        ]
+    console.print(table(routed, alone, servers, options.window))
+    console.print(by_kind(routed, alone, asked_for))
+    console.print(f"The last reason: {routed[-1].reason}")
+    if options.json:
+        answers = {"router": routed, **alone}
+        report = {name: [asdict(each) for each in asked] for name, asked in answers.items()}
+        report["questions"] = [asdict(each) for each in asked_for]
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""The questions for real models are many and different, and the rule that judges them is strict and fair."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.real.asking import Server
+from benchmarks.real.questions import Kind, Question, judge, questions
+from benchmarks.real_models import ROUTER, configuration, parse
+from gateway.settings import load
+
+
+def test_questions_are_different_of_three_kinds_and_the_same_for_the_same_seed() -> None:
+    asked = questions(200, seed=1)
+    assert len({question.prompt for question in asked}) == 200
+    assert {question.kind for question in asked} == set(Kind)
+    assert asked == questions(200, seed=1) != questions(200, seed=2)
+
+
+def test_every_question_s_own_right_answer_gets_the_full_score() -> None:
+    assert {judge(question, question.right) for question in questions(200, seed=3)} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "answer", "score"),
+    [
+        (Kind.SUM, "12", "12.", 1.0),
+        (Kind.SUM, "12", "7 + 5 = 12", 0.5),
+        (Kind.SUM, "12", "12 is what 7 + 5 is", 0.0),
+        (Kind.SUM, "12", "112", 0.0),
+        (Kind.SUM, "12", "", 0.0),
+        (Kind.FACT, "Blue whale", "the Blue whale", 0.5),
+        (Kind.FACT, "Blue whale", "blue whale.", 1.0),
+        (Kind.FACT, "Ice", "Nice", 0.0),
+        (Kind.JSON, '{"a": 1}', '{"a": 1}', 1.0),
+        (Kind.JSON, '{"a": 1}', '```json\n{"a": 1}\n```', 1.0),
+        (Kind.JSON, '{"a": 1}', '{"a": "1"}', 0.5),
+        (Kind.JSON, '{"a": 1}', "[1]", 0.0),
+        (Kind.JSON, '{"a": 1}', 'Sure! {"a": 1}', 0.0),
+    ],
+)
+def test_an_answer_is_judged_by_its_form_and_content(kind: Kind, right: str, answer: str, score: float) -> None:
+    assert judge(Question(kind, "?", right, 10), answer) == score
+
+
+def test_the_gateway_accepts_the_configuration_that_is_written(tmp_path: Path) -> None:
+    servers = [Server("q4", "http://127.0.0.1:8191/v1", 0.1, 0.4), Server("q2", "http://127.0.0.1:8192/v1", 0.05, 0.2)]
+    path = tmp_path / "bandit-gateway.toml"
+    path.write_text(configuration(servers, tmp_path, 8790, "balanced"))
+    settings = load(path, {})
+    assert [model.model_id for model in settings.routers[ROUTER].models] == ["q4/q4", "q2/q2"]
+
+
+def test_one_server_is_nothing_to_choose_from(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parse(["--server", "q4", "http://127.0.0.1:8191/v1", "0.1", "0.4"])
+    assert "at least twice" in capsys.readouterr().err
