@@ -1,0 +1,200 @@
+"""The product's own policies in a replay: the very functions that serve, driven by data instead of a network."""
+
+import json
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from bandit.budget import pace
+from bandit.decision import bucketed, choose, draw, redraw
+from bandit.features import Features, classify, estimate_prompt_tokens
+from bandit.learning import learn_attempt, learn_scores, merge
+from bandit.posteriors import Snapshot, take_snapshot
+from bandit.types import (
+    Arm,
+    ArmPrior,
+    Attempt,
+    BudgetState,
+    Choice,
+    Context,
+    Ending,
+    HalfLives,
+    Objective,
+    Price,
+    RouterSettings,
+    Scores,
+    Signal,
+    StatisticKey,
+    Sums,
+)
+from benchmarks.replay.data import Floats
+from benchmarks.replay.scenarios import World
+
+ROUTER_ID = "rtr_replay"
+FIRST_REQUEST_AT = 1_700_000_000.0
+SECONDS_BETWEEN_REQUESTS = 10.0
+UNKNOWN_SECONDS = 1.0
+"""What an answer takes where the data has no latency; waiting is worth nothing then."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What a replay may set of a router. `half_life_requests` is the quality's; `card` the models' scorecards."""
+
+    temperature: float | None = None
+    exploration: float | None = None
+    half_life_requests: float | None = None
+    budget_usd: float | None = None
+    card: Floats | None = None
+
+
+class Engine:
+    """Thompson and the other policies of `bandit.policies` on one world."""
+
+    def __init__(self, policy: str, world: World, value: float, seed: int, options: EngineOptions) -> None:
+        self._world = world
+        self._settings = _settings(policy, value, options)
+        self._priors = _priors(world, options)
+        self._columns = {model: column for column, model in enumerate(world.models)}
+        self._secret = seed.to_bytes(32, "big")
+        self._sums: dict[StatisticKey, Sums] = {}
+        self._budget = BudgetState()
+        self._snapshot: Snapshot | None = None
+        self._request: tuple[int, Context, Choice] | None = None
+
+    def choose(self, t: int, failed: frozenset[int]) -> int | None:
+        """Drawn from the policy's probabilities; after a failure drawn again without the failed."""
+        if failed:
+            return self._choose_again(t, failed)
+        context = self._context(t)
+        choice = choose(self._fresh(t), context, self._offered(t))
+        self._request = (t, context, choice)
+        return self._columns[draw(choice, self._secret, str(t)).model_id]
+
+    def learn_answer(self, t: int, arm: int, answered: bool) -> None:
+        """Learn cost, tokens, latency and success, and pace the budget."""
+        assert self._request is not None
+        assert self._request[0] == t
+        assert self._snapshot is not None
+        context = self._request[1]
+        attempt = self._attempt(t, arm, answered)
+        merge(self._sums, learn_attempt(self._snapshot, context, attempt, _instant(t), None))
+        if self._settings.budget_usd_per_request is not None:
+            self._budget = pace(self._budget, self._settings.budget_usd_per_request, attempt.cost_usd)
+        self._snapshot = None
+
+    def learn_score(self, t: int, arm: int, score: float) -> None:
+        """Learn a score, in the class and at the time of its request."""
+        before = Scores(ROUTER_ID, self._world.models[arm], self._world.tasks[t], _instant(t))
+        after = replace(before, by_source={"user": score})
+        merge(self._sums, learn_scores(before, after, self._settings.half_lives.quality))
+        self._snapshot = None
+
+    def dump(self) -> bytes:
+        """The statistics and the budget as JSON."""
+        rows = [[*key, *_fields(sums)] for key, sums in sorted(self._sums.items())]
+        return json.dumps([rows, [self._budget.multiplier, self._budget.mean_cost_usd]]).encode()
+
+    def load(self, state: bytes) -> None:
+        """Continue from the JSON of `dump`."""
+        rows, (multiplier, mean_cost_usd) = json.loads(state)
+        self._sums = {
+            StatisticKey(router_id, model_id, task, Signal(signal)): Sums(*numbers)
+            for router_id, model_id, task, signal, *numbers in rows
+        }
+        self._budget = BudgetState(multiplier, mean_cost_usd)
+        self._snapshot = None
+
+    def _fresh(self, t: int) -> Snapshot:
+        if self._snapshot is None:
+            self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))
+        return self._snapshot
+
+    def _arms(self, t: int) -> tuple[Arm, ...]:
+        units = self._world.unit_usd
+        prices = [None] * len(self._priors) if units is None else [Price(0.0, usd, 0.0) for usd in units[t].tolist()]
+        return tuple(
+            Arm(model, price, prior)
+            for model, price, prior in zip(self._world.models, prices, self._priors, strict=True)
+        )
+
+    def _offered(self, t: int) -> tuple[str, ...]:
+        return tuple(
+            m for m, offered in zip(self._world.models, self._world.offered[t].tolist(), strict=True) if offered
+        )
+
+    def _context(self, t: int) -> Context:
+        tokens = estimate_prompt_tokens(features_of(self._world.prompts[t]))
+        return bucketed(self._world.tasks[t], tokens, None, 0, stream=False, wants_json=False)
+
+    def _choose_again(self, t: int, failed: frozenset[int]) -> int | None:
+        assert self._request is not None
+        names = {self._world.models[arm] for arm in failed}
+        drawn = redraw(self._request[2], self._secret, str(t), len(failed) + 1, names)
+        return None if drawn is None else self._columns[drawn.model_id]
+
+    def _attempt(self, t: int, arm: int, answered: bool) -> Attempt:
+        world = self._world
+        attempt = Attempt(
+            number=1,
+            model_id=world.models[arm],
+            propensity=1.0,
+            randomised=True,
+            ending=Ending.COMPLETE if answered else Ending.FAILED,
+            started_at=_instant(t),
+            seconds=UNKNOWN_SECONDS if world.latency_s is None else float(world.latency_s[t, arm]),
+            stream=False,
+        )
+        if not answered:
+            return attempt
+        cost = float(world.cost_usd[t, arm])
+        completion = None if world.completion_tokens is None else round(float(world.completion_tokens[t, arm]))
+        if world.unit_usd is not None:
+            completion = round(cost / float(world.unit_usd[t, arm]))
+        prompt = None if world.prompt_tokens is None else round(float(world.prompt_tokens[t, arm]))
+        return replace(attempt, cost_usd=cost, prompt_tokens=prompt, completion_tokens=completion)
+
+
+@lru_cache(maxsize=20_000)
+def features_of(prompt: str) -> Features:
+    """A prompt as the gateway would see it: one user turn, nothing else."""
+    return Features(
+        system="",
+        text=prompt,
+        prompt_chars=len(prompt),
+        tools=False,
+        tool_turns=0,
+        wants_json=False,
+        images=0,
+        turns=1,
+    )
+
+
+def built_in_tasks(prompts: tuple[str, ...]) -> tuple[str, ...]:
+    """The class that the product's own classifier gives each prompt."""
+    return tuple(classify(features_of(prompt)).task for prompt in prompts)
+
+
+def _settings(policy: str, value: float, options: EngineOptions) -> RouterSettings:
+    settings = RouterSettings(ROUTER_ID, policy, Objective(value, 0.0, 0.0), budget_usd_per_request=options.budget_usd)
+    if options.temperature is not None:
+        settings = replace(settings, temperature=options.temperature)
+    if options.exploration is not None:
+        settings = replace(settings, exploration=options.exploration)
+    if options.half_life_requests is None:
+        return settings
+    seconds = options.half_life_requests * SECONDS_BETWEEN_REQUESTS
+    return replace(settings, half_lives=replace(HalfLives(), quality=seconds))
+
+
+def _priors(world: World, options: EngineOptions) -> tuple[ArmPrior, ...]:
+    if options.card is None:
+        return (ArmPrior(),) * len(world.models)
+    return tuple(ArmPrior(scorecard=float(score)) for score in options.card)
+
+
+def _instant(t: int) -> float:
+    return FIRST_REQUEST_AT + SECONDS_BETWEEN_REQUESTS * t
+
+
+def _fields(sums: Sums) -> tuple[float, ...]:
+    return sums.at, sums.half_life, sums.weight, sums.total, sums.squares

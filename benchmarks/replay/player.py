@@ -1,0 +1,27 @@
+"""What plays a replay: it chooses a model for each request and learns from what comes back."""
+
+from typing import Protocol
+
+
+class Player(Protocol):
+    """One policy on one world. Requests are t = 0, 1, …; models are columns of the world's arrays."""
+
+    def choose(self, t: int, failed: frozenset[int]) -> int | None:
+        """The model for request t, without those that have failed it already; None when nobody is left."""
+        ...
+
+    def learn_answer(self, t: int, arm: int, answered: bool) -> None:
+        """The call ended: cost, tokens and latency are the world's, if it was answered."""
+        ...
+
+    def learn_score(self, t: int, arm: int, score: float) -> None:
+        """Somebody scored the answer to request t, perhaps much later."""
+        ...
+
+    def dump(self) -> bytes:
+        """All that was learned, as text or bytes that another process can read."""
+        ...
+
+    def load(self, state: bytes) -> None:
+        """Continue from a state that `dump` gave."""
+        ...

@@ -1,0 +1,56 @@
+"""Hindsight references: what random choice, the best fixed model and an oracle get from the same requests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.replay.data import Floats, ReplayData
+from benchmarks.replay.scenarios import World
+
+SCORECARD_PROMPTS = 100
+"""A scorecard is what a small eval would have said: the mean quality on so many of the prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """Mean utility of each reference on one sequence, and the best fixed model's column."""
+
+    random: float
+    oracle: float
+    best_fixed: float
+    best_per_task: float
+    best_arm: int
+
+    def share(self, utility: float) -> float:
+        """The share of (oracle - random) that a mean utility is; 0 where nothing is to be gained."""
+        gap = self.oracle - self.random
+        return (utility - self.random) / gap if gap > 0.0 else 0.0
+
+
+def look_back(world: World, value: float) -> References:
+    """What the references get. Only models that are offered throughout can be the fixed one."""
+    utility = world.utility(value)
+    can = world.offered & world.answers
+    always = world.offered.all(axis=0)
+    fixed = np.where(always, utility.mean(axis=0), -np.inf)
+    return References(
+        random=float(np.mean((utility * can).sum(axis=1) / can.sum(axis=1))),
+        oracle=float(np.where(can, utility, -np.inf).max(axis=1).mean()),
+        best_fixed=float(fixed.max()),
+        best_per_task=_best_per_task(utility[:, always], world.tasks),
+        best_arm=int(np.argmax(fixed)),
+    )
+
+
+def scorecard(data: ReplayData, seed: int) -> Floats:
+    """Each model's mean quality on a small sample of the prompts, to the percent, as an eval would report it."""
+    sample = np.random.default_rng([seed, 4]).permutation(len(data.prompts))[:SCORECARD_PROMPTS]
+    card: Floats = np.round(data.quality[sample].mean(axis=0), 2)
+    return card
+
+
+def _best_per_task(utility: Floats, tasks: Sequence[str]) -> float:
+    names = np.array(tasks)
+    total = sum(utility[names == task].sum(axis=0).max() for task in set(tasks))
+    return float(total / len(tasks))

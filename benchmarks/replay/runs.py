@@ -1,0 +1,139 @@
+"""Many replays: every combination of data, scenario, value, feedback, policy and seed, over processes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import numpy as np
+
+from benchmarks.replay.baselines import BASELINES
+from benchmarks.replay.data import Floats, ReplayData
+from benchmarks.replay.engine import Engine, EngineOptions, built_in_tasks
+from benchmarks.replay.loop import NOBODY, Trace, play
+from benchmarks.replay.player import Player
+from benchmarks.replay.references import References, look_back, scorecard
+from benchmarks.replay.scenarios import SCENARIOS, World, priced, sequence
+
+CURVE_POINTS = 50
+FIRST_AFTER_CHANGE = 300
+STATIC_SCORECARD = "static_scorecard"
+KNOW_PRICES = (STATIC_SCORECARD, "cheapest")
+"""What never tries a model must have been told what it costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One policy on one sequence. `data` is an index into the loaded sets."""
+
+    data: int
+    scenario: str
+    value: float
+    feedback: float
+    delay: int
+    policy: str
+    seed: int
+    options: EngineOptions
+    scorecards: bool
+    known_prices: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one policy got on one sequence: figures by name, and mean utility in equal pieces of it."""
+
+    job: Job
+    figures: dict[str, float]
+    curve: Floats
+
+
+class Sets:
+    """The loaded data, with the tasks that the policies are told: the callers' or the built-in classifier's."""
+
+    def __init__(self, data: Sequence[ReplayData], classes: str) -> None:
+        self.data = tuple(data)
+        self.tasks = tuple(built_in_tasks(one.prompts) if classes == "builtin" else one.tasks for one in data)
+
+    def world(self, job: Job) -> World:
+        """The sequence of a job, before anything is played."""
+        world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed)
+        if job.known_prices or job.policy in KNOW_PRICES:
+            world = priced(world)
+        return SCENARIOS[job.scenario](world, job.value, job.seed)
+
+    def run(self, job: Job) -> Played:
+        """Play one job."""
+        world = self.world(job)
+        trace = play(world, self._maker(job, world), job.delay)
+        figures = measure(world, trace, look_back(world, job.value), job.value)
+        if world.restarts_at is not None:
+            whole = replace(world, restarts_at=None)
+            again = play(whole, self._maker(job, whole), job.delay)
+            same = np.array_equal(trace.arms, again.arms) and trace.state == again.state
+            figures["same_as_without_restart"] = float(same)
+        return Played(job, figures, curve(world, trace, job.value))
+
+    def _maker(self, job: Job, world: World) -> Callable[[], Player]:
+        if job.policy in BASELINES:
+            return lambda: BASELINES[job.policy](world, job.value, job.seed)
+        options = job.options
+        if job.scorecards or job.policy == STATIC_SCORECARD:
+            options = replace(options, card=scorecard(self.data[job.data], job.seed))
+        return lambda: Engine(job.policy, world, job.value, job.seed, options)
+
+
+def measure(world: World, trace: Trace, references: References, value: float) -> dict[str, float]:
+    """The figures of one trace; nobody's answer has quality 0 and costs nothing."""
+    rows, answered = np.arange(len(world)), trace.arms != NOBODY
+    utility = np.where(answered, world.utility(value)[rows, trace.arms], 0.0)
+    quality = np.where(answered, world.quality[rows, trace.arms], 0.0)
+    cost = np.where(answered, world.cost_usd[rows, trace.arms], 0.0)
+    mean = float(utility.mean())
+    figures = {
+        "utility": mean,
+        "share_of_oracle": references.share(mean),
+        "regret_vs_best_fixed": references.best_fixed - mean,
+        "quality": float(quality.mean()),
+        "usd_per_1000": 1000.0 * float(cost.mean()),
+        "best_arm_share": float(np.mean(trace.arms == references.best_arm)),
+    }
+    if world.latency_s is not None:
+        figures["p95_latency_s"] = float(np.quantile(world.latency_s[rows, trace.arms][answered], 0.95))
+    if world.changes_at is not None:
+        first = slice(world.changes_at, world.changes_at + FIRST_AFTER_CHANGE)
+        figures["utility_before_change"] = float(utility[: world.changes_at].mean())
+        figures["utility_first_after_change"] = float(utility[first].mean())
+        figures["utility_later_after_change"] = float(utility[first.stop :].mean())
+    return figures
+
+
+def curve(world: World, trace: Trace, value: float) -> Floats:
+    """Mean utility in each of 50 equal pieces of the sequence."""
+    utility = np.where(trace.arms == NOBODY, 0.0, world.utility(value)[np.arange(len(world)), trace.arms])
+    return np.array([piece.mean() for piece in np.array_split(utility, min(CURVE_POINTS, len(world)))])
+
+
+def run_all(sets: Sets, jobs: Sequence[Job], processes: int) -> Iterator[Played]:
+    """Play all jobs, in any order; the caller counts. Slow policies are best put first."""
+    if processes <= 1:
+        yield from map(sets.run, jobs)
+        return
+    with ProcessPoolExecutor(processes, get_context("spawn"), _start, (sets,)) as pool:
+        futures = [pool.submit(_run, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+_process_sets: list[Sets] = []
+
+
+def _start(sets: Sets) -> None:
+    _process_sets.append(sets)
+
+
+def _run(job: Job) -> Played:
+    return _process_sets[0].run(job)

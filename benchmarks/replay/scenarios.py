@@ -1,0 +1,170 @@
+"""Scenarios: one seed's sequence of requests, and what changes in the middle of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.replay.data import Floats, ReplayData
+
+Bools = NDArray[np.bool_]
+
+DROP = 0.5
+"""What is left of the quality of the model that gets worse."""
+PRICE_CUT = 0.1
+LIARS = 0.1
+"""The share of scores that are not honest in the scenarios about feedback."""
+UNITS_PER_ANSWER = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What is true at each request t of a sequence, arrays of shape (requests, models).
+
+    `scores` is what a judge would say of each answer, `scored` whether anybody judges request t. `offered` are the
+    models that exist, `answers` those that do not fail. `unit_usd` are list prices of a unit of an answer where the
+    gateway is to know them; None: dollars are learned as they are billed.
+    """
+
+    models: tuple[str, ...]
+    order: NDArray[np.int64]  # which prompt of the data each request is
+    tasks: tuple[str, ...]
+    prompts: tuple[str, ...]
+    quality: Floats
+    cost_usd: Floats
+    scores: Floats
+    scored: Bools
+    offered: Bools
+    answers: Bools
+    prompt_tokens: Floats | None
+    completion_tokens: Floats | None
+    latency_s: Floats | None
+    unit_usd: Floats | None = None
+    changes_at: int | None = None
+    restarts_at: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def utility(self, value: float) -> Floats:
+        """Quality less cost in units of what a perfect answer is worth; a model that fails gives nothing."""
+        worth: Floats = np.where(self.answers, self.quality - self.cost_usd / value, 0.0)
+        return worth
+
+
+def sequence(data: ReplayData, tasks: tuple[str, ...], feedback: float, seed: int) -> World:
+    """The prompts in a random order, each scored with the probability `feedback`; the same for every policy."""
+    rng = np.random.default_rng([seed, 1])
+    order = rng.permutation(len(data.prompts))
+    quality = data.quality[order]
+    yes = np.ones(quality.shape, dtype=np.bool_)
+
+    def ordered(values: Floats | None) -> Floats | None:
+        return None if values is None else values[order]
+
+    return World(
+        data.models,
+        order,
+        tuple(tasks[i] for i in order),
+        tuple(data.prompts[i] for i in order),
+        quality,
+        data.cost_usd[order],
+        quality,
+        rng.random(len(order)) < feedback,
+        yes,
+        yes,
+        ordered(data.prompt_tokens),
+        ordered(data.completion_tokens),
+        ordered(data.latency_s),
+    )
+
+
+def stationary(world: World, value: float, seed: int) -> World:
+    """Nothing changes."""
+    return world
+
+
+def quality_drop(world: World, value: float, seed: int) -> World:
+    """In the middle the best model's answers become half as good."""
+    middle, best = len(world) // 2, best_fixed(world, value)
+    quality = world.quality.copy()
+    quality[middle:, best] *= DROP
+    return replace(world, quality=quality, scores=quality, changes_at=middle)
+
+
+def price_cut(world: World, value: float, seed: int) -> World:
+    """In the middle the dearest model's list price falls to a tenth; the gateway knows list prices."""
+    middle, dearest = len(world) // 2, int(np.argmax(world.cost_usd.mean(axis=0)))
+    factor = np.ones(world.cost_usd.shape)
+    factor[middle:, dearest] = PRICE_CUT
+    known = priced(world)
+    assert known.unit_usd is not None
+    return replace(known, cost_usd=world.cost_usd * factor, unit_usd=known.unit_usd * factor, changes_at=middle)
+
+
+def new_model(world: World, value: float, seed: int) -> World:
+    """The best model is added in the middle."""
+    middle, best = len(world) // 2, best_fixed(world, value)
+    offered = world.offered.copy()
+    offered[:middle, best] = False
+    return replace(world, offered=offered, changes_at=middle)
+
+
+def outage(world: World, value: float, seed: int) -> World:
+    """For a quarter of the time, from the middle on, every call to the best model fails."""
+    middle, best = len(world) // 2, best_fixed(world, value)
+    answers = world.answers.copy()
+    answers[middle : middle + len(world) // 4, best] = False
+    return replace(world, answers=answers, changes_at=middle)
+
+
+def biased_feedback(world: World, value: float, seed: int) -> World:
+    """A tenth of the scores come from fans of the worst model: 1 for its answers, 0 for all others."""
+    fans = np.random.default_rng([seed, 2]).random(len(world)) < LIARS
+    worst = int(np.argmin(world.utility(value).mean(axis=0)))
+    scores = world.scores.copy()
+    scores[fans] = 0.0
+    scores[fans, worst] = 1.0
+    return replace(world, scores=scores)
+
+
+def adversarial_feedback(world: World, value: float, seed: int) -> World:
+    """A tenth of the scores say the opposite: 1 - q."""
+    liars = np.random.default_rng([seed, 3]).random(len(world)) < LIARS
+    return replace(world, scores=np.where(liars[:, None], 1.0 - world.quality, world.scores))
+
+
+def restart(world: World, value: float, seed: int) -> World:
+    """In the middle the state is written, the process ends, and another one reads it: nothing may change."""
+    return replace(world, restarts_at=len(world) // 2)
+
+
+SCENARIOS: Mapping[str, Callable[[World, float, int], World]] = MappingProxyType(
+    {
+        scenario.__name__: scenario
+        for scenario in (
+            stationary,
+            quality_drop,
+            price_cut,
+            new_model,
+            outage,
+            biased_feedback,
+            adversarial_feedback,
+            restart,
+        )
+    }
+)
+"""What can happen in a sequence, by name; `value` and `seed` decide whom it hits."""
+
+
+def priced(world: World) -> World:
+    """The same world, where an answer is billed in units of a list price that the gateway knows."""
+    unit = np.maximum(world.cost_usd.mean(axis=0), 1e-12) / UNITS_PER_ANSWER
+    return replace(world, unit_usd=np.broadcast_to(unit, world.cost_usd.shape).copy())
+
+
+def best_fixed(world: World, value: float) -> int:
+    """The model with the highest mean utility in hindsight."""
+    return int(np.argmax(world.utility(value).mean(axis=0)))
