@@ -1,54 +1,113 @@
-"""Whether a structured answer is what was asked for: JSON, and of the schema where one was given."""
+"""Whether a structured answer is the JSON, and of the schema, that was asked for: bounded in time, whoever asks."""
 
+import re
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import jsonschema
 import msgspec
-from jsonschema.protocols import Validator
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
-LARGEST_TEXT = 1_000_000
-"""Characters; a longer answer is not checked against its schema, only parsed."""
+TEXT_LIMIT = 256 * 1024
+SCHEMA_LIMIT = 32 * 1024
+STEPS = 5_000
+"""Keywords applied before a check is given up: about a tenth of a second."""
+_LONGEST_MATCHED = 256
+_RISKY = re.compile(r"[)\]][*+?{]|\)\??[*+{]|\\[1-9]|\(\?")
+_GREEDY = re.compile(r"(?<!\\)[*+]|\{\d*,\d*\}")
 
 
-class _Schema(msgspec.Struct):
-    schema: msgspec.Raw | None = None
+class _TooLongError(Exception):
+    """The check takes longer than it is worth."""
 
 
-class _Format(msgspec.Struct):
-    type: str = ""
-    json_schema: _Schema | None = None
+class _Checker:
+    """One schema, compiled, with a count of the steps that a check takes."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        Draft202012Validator.check_schema(schema)
+        self._left = 0
+        keywords = {name: self._counted(check) for name, check in Draft202012Validator.VALIDATORS.items()}
+        # Nothing is fetched: a reference to another document is one that can't be resolved.
+        self._validator = extend(
+            Draft202012Validator,
+            {**keywords, "pattern": _check_pattern, "uniqueItems": _check_unique},
+        )(schema, registry=Registry())
+
+    def accepts(self, value: object) -> bool:
+        """Whether the value is of the schema. Raises _TooLongError, Unresolvable, RecursionError."""
+        self._left = STEPS
+        return next(iter(self._validator.iter_errors(value)), None) is None
+
+    def _counted(self, check: Any) -> Any:
+        def counted(*arguments: Any) -> Iterator[ValidationError]:
+            self._left -= 1
+            if self._left < 0:
+                raise _TooLongError
+            yield from check(*arguments) or ()
+
+        return counted
 
 
-def is_valid(response_format: msgspec.Raw, text: str) -> bool:
-    """Whether `text` is what `response_format` (the request's field) asked for.
+def is_valid(response_format: bytes, text: str) -> bool | None:
+    """Whether the text is what `response_format` asks for; None where that is not checked.
 
-    A schema that is no schema is the caller's mistake, not the answer's: then JSON is enough.
+    Not checked: a format that asks for no JSON; a schema that is broken, refers to other documents, or is so large or
+    deep that checking would hold up other requests. Patterns that could take long are not applied.
     """
+    checker = _compiled(bytes(response_format)) if len(response_format) <= SCHEMA_LIMIT else None
+    if checker is None or len(text) > TEXT_LIMIT:
+        return None
     try:
-        document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
         return False
+    except RecursionError:
+        return None
     try:
-        asked = msgspec.json.decode(response_format, type=_Format)
-    except msgspec.ValidationError:
-        return True
-    if asked.type == "json_object":
-        return isinstance(document, dict)
-    if asked.json_schema is None or asked.json_schema.schema is None or len(text) > LARGEST_TEXT:
-        return True
-    validator = _validator(bytes(asked.json_schema.schema))
-    return validator is None or bool(validator.is_valid(document))
+        return checker.accepts(value)
+    except (_TooLongError, Unresolvable, RecursionError):
+        return None
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: bytes) -> Validator | None:
-    """The compiled schema; None for one that is none."""
-    document: Any = msgspec.json.decode(schema)
+def _compiled(response_format: bytes) -> _Checker | None:
     try:
-        kind = jsonschema.validators.validator_for(document)
-        kind.check_schema(document)
-        made: Validator = kind(document)
-    except jsonschema.SchemaError:
-        return None
-    return made
+        match msgspec.json.decode(response_format):
+            case {"type": "json_object"}:
+                return _Checker({"type": "object"})
+            case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+                # The library applies these patterns to names in many places, for as long as they take.
+                return None if b'"patternProperties"' in msgspec.json.encode(schema) else _Checker(schema)
+    except (msgspec.DecodeError, SchemaError, RecursionError):
+        pass
+    return None
+
+
+def _check_pattern(validator: Any, pattern: str, value: object, schema: object) -> Iterator[ValidationError]:
+    if not isinstance(value, str) or len(value) > _LONGEST_MATCHED or not _is_quick(pattern):
+        return
+    if not re.search(pattern, value):
+        yield ValidationError(f"does not match {pattern!r}")
+
+
+def _check_unique(validator: Any, unique: object, value: object, schema: object) -> Iterator[ValidationError]:
+    """The library's own compares every pair where it can't sort."""
+    if unique and isinstance(value, list) and len({msgspec.json.encode(item) for item in value}) < len(value):
+        yield ValidationError("has an item twice")
+
+
+@lru_cache(maxsize=256)
+def _is_quick(pattern: str) -> bool:
+    """Whether matching can't take long: no repeated groups, no back references, at most two open repetitions."""
+    if len(pattern) > 200 or _RISKY.search(re.sub(r"\[[^\]]*\]", "x", pattern)):
+        return False
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError):
+        return False
+    return len(_GREEDY.findall(pattern)) <= 2

@@ -3,7 +3,6 @@
 TransportError, by its `fault`: REFUSED, TLS, LOST, TIMEOUT, TOO_LARGE, GARBLED.
 """
 
-import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum

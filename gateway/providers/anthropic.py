@@ -1,0 +1,63 @@
+"""Anthropic's Messages API: requests, answers and streams translated both ways."""
+
+from collections.abc import AsyncGenerator, Mapping
+
+import msgspec
+
+from gateway.providers.anthropic_answers import EventReader, read_message
+from gateway.providers.anthropic_requests import KNOWN, translate
+from gateway.providers.call import Answer, Call, Chunk
+from gateway.providers.client import HttpClient
+from gateway.providers.keyring import KeyRing
+from gateway.providers.upstream import IDLE_SECONDS, Request, Upstream
+from gateway.settings import ProviderSettings
+
+VERSION = "2023-06-01"
+"""The version of the API in which older models still take a temperature."""
+
+
+class AnthropicProvider:
+    """Claude at Anthropic, or any server with the same API."""
+
+    def __init__(self, settings: ProviderSettings, client: HttpClient, *, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._drop = settings.drop
+        self._url = f"{settings.base_url}/messages"
+        self._upstream = Upstream(
+            client, KeyRing(settings.api_keys), _authorize, settings.timeout_seconds, idle_seconds
+        )
+
+    async def complete(self, call: Call) -> Answer:
+        """The whole answer of a plain call. Raises ProviderError."""
+        request, json_tool = self._request(call, stream=False)
+        return read_message(await self._upstream.post(request), json_tool, self._upstream.secrets)
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+        """The chunks of a streamed call. Raises ProviderError."""
+        request, json_tool = self._request(call, stream=True)
+        lists = self._upstream.stream(request, EventReader(json_tool, self._upstream.secrets))
+        try:
+            async for chunks in lists:
+                yield chunks
+        finally:
+            await lists.aclose()
+
+    def knows(self, field: str) -> bool:
+        """Whether the field has a translation, or is a hint that may be left out."""
+        return field in KNOWN or field in self._drop
+
+    def _request(self, call: Call, *, stream: bool) -> tuple[Request, bool]:
+        fields = {name: raw for name, raw in call.fields.items() if name not in self._drop}
+        body, json_tool = translate(call.model, fields)
+        if stream:
+            body["stream"] = True
+        return Request(self._url, call.model, msgspec.json.encode(body), fields.keys(), call.deadline), json_tool
+
+
+def _authorize(key: str) -> Mapping[str, str]:
+    headers = {
+        "Content-Type": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "User-Agent": "bandit-gateway",
+        "anthropic-version": VERSION,
+    }
+    return headers | {"x-api-key": key} if key else headers

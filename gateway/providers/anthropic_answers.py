@@ -1,0 +1,252 @@
+"""Anthropic's messages and stream events as OpenAI's completions and chunks. What was thought is left out."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from bandit.types import Json
+from gateway.providers.call import Answer, Chunk, ProviderError, Usage
+from gateway.providers.faults import malformed, refused
+from gateway.providers.refusals import read_error
+from gateway.providers.upstream import raise_told_error
+
+Delta: TypeAlias = dict[str, Json]
+
+_encode = msgspec.json.encode
+_FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "pause_turn": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+_STATUSES = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+
+
+class _Block(msgspec.Struct):
+    type: str
+    text: str = ""
+    thinking: str = ""
+    id: str = ""
+    name: str = ""
+    input: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block]
+    stop_reason: str | None = None
+    usage: _Usage | None = None
+    id: str = ""
+
+
+class _Delta(msgspec.Struct):
+    type: str = ""
+    text: str = ""
+    partial_json: str = ""
+    thinking: str = ""
+    stop_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    index: int = 0
+    message: _Message | None = None
+    content_block: _Block | None = None
+    delta: _Delta | None = None
+    usage: _Usage | None = None
+    error: dict[str, Any] | None = None
+
+
+_MESSAGE = msgspec.json.Decoder(_Message)
+_EVENT = msgspec.json.Decoder(_Event)
+
+
+def read_message(body: bytes, json_tool: bool, secrets: tuple[str, ...] = ()) -> Answer:
+    """A plain answer; with `json_tool` the one tool's input is its content. Raises ProviderError."""
+    try:
+        message = _MESSAGE.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise_told_error(body, secrets)
+        raise malformed("not a message in JSON" if body else "an empty body") from None
+    calls = [block for block in message.content if block.type == "tool_use"]
+    text = "".join(block.text for block in message.content if block.type == "text")
+    if json_tool and calls:
+        text, calls = bytes(calls[0].input).decode(), []
+    finish = _finish(message.stop_reason, json_tool)
+    said: dict[str, Json] = {"role": "assistant", "content": text if text or not calls else None}
+    if calls:
+        said["tool_calls"] = [_call(block, bytes(block.input).decode()) for block in calls]
+    usage = _usage(message.usage)
+    fields = {
+        "id": msgspec.Raw(_encode(message.id)),
+        "choices": msgspec.Raw(_encode([{"index": 0, "message": said, "finish_reason": finish}])),
+    }
+    if usage is not None:
+        fields["usage"] = _openai_usage(usage)
+    size = len(text.encode()) + sum(len(call.name) + len(call.input) for call in calls)
+    return Answer(fields, usage, finish, size, text if text or not calls else None)
+
+
+class EventReader:
+    """Reads the events of one stream."""
+
+    def __init__(self, json_tool: bool, secrets: tuple[str, ...] = ()) -> None:
+        self._json_tool = json_tool
+        self._secrets = secrets
+        self._tools: dict[int, int] = {}  # a tool block's index → its place among the calls
+        self._silent: set[int] = set()  # tool blocks that have no input yet
+        self._used = _Usage()
+        self.said = self.finished = self.ended = False
+
+    def read(self, event: bytes) -> Chunk | None:
+        """One event. Raises ProviderError where it tells of an error, or makes no sense."""
+        try:
+            read = _EVENT.decode(event)
+        except (msgspec.DecodeError, RecursionError):
+            raise malformed("an event of the stream makes no sense") from None
+        chunk = self._translate(read)
+        if chunk is not None:
+            self.said = self.said or chunk.says
+        return chunk
+
+    def _translate(self, event: _Event) -> Chunk | None:
+        match event.type:
+            case "message_start" if event.message is not None:
+                self._use(event.message.usage)
+                return _chunk({"role": "assistant", "content": ""}, says=False)
+            case "content_block_start" if event.content_block is not None:
+                return self._begin(event.index, event.content_block)
+            case "content_block_delta" if event.delta is not None:
+                return self._go_on(event.index, event.delta)
+            case "content_block_stop" if event.index in self._silent:
+                self._silent.discard(event.index)
+                return self._arguments(event.index, "{}")
+            case "message_delta":
+                return self._end(event)
+            case "message_stop":
+                self.ended = True
+            case "error":
+                raise self._told(event.error or {})
+        return None
+
+    def _begin(self, index: int, block: _Block) -> Chunk | None:
+        if block.type == "text" and block.text:
+            return _content(block.text)
+        if block.type != "tool_use":
+            return None
+        self._tools[index] = len(self._tools)
+        given = bytes(block.input).decode()
+        if given in {"{}", "null"}:
+            self._silent.add(index)
+            given = ""
+        if self._json_tool:
+            return _content(given) if given else None
+        call: Json = {"index": self._tools[index], **_call(block, given)}
+        return _chunk({"tool_calls": [call]}, says=True, size=len(block.name) + len(given))
+
+    def _go_on(self, index: int, delta: _Delta) -> Chunk | None:
+        if delta.type == "text_delta" and delta.text:
+            return _content(delta.text)
+        if delta.type == "input_json_delta" and delta.partial_json and index in self._tools:
+            self._silent.discard(index)
+            return self._arguments(index, delta.partial_json)
+        if delta.type == "thinking_delta":
+            # Paid for, though not passed on.
+            return Chunk({}, says=False, text_bytes=len(delta.thinking.encode()))
+        return None
+
+    def _arguments(self, index: int, json: str) -> Chunk:
+        if self._json_tool:
+            return _content(json)
+        call: Json = {"index": self._tools[index], "function": {"arguments": json}}
+        return _chunk({"tool_calls": [call]}, says=True, size=len(json.encode()))
+
+    def _end(self, event: _Event) -> Chunk:
+        self._use(event.usage)
+        reason = event.delta.stop_reason if event.delta else None
+        if reason is None:
+            return Chunk({}, says=False)
+        self.finished = True
+        chunk = _chunk({}, says=True, finish=_finish(reason, self._json_tool))
+        chunk.usage = _usage(self._used)
+        if chunk.usage is not None:
+            chunk.fields["usage"] = _openai_usage(chunk.usage)
+        return chunk
+
+    def _use(self, usage: _Usage | None) -> None:
+        """Counts are cumulative: the last one said is the one that holds."""
+        if usage is None:
+            return
+        for name in _Usage.__struct_fields__:
+            said = getattr(usage, name)
+            if said is not None:
+                setattr(self._used, name, said)
+
+    def _told(self, error: Mapping[str, Any]) -> ProviderError:
+        status = _STATUSES.get(str(error.get("type")), 500)
+        return refused(read_error({"code": status, **error}, self._secrets))
+
+
+def _finish(reason: str | None, json_tool: bool) -> str | None:
+    finish = _FINISHES.get(reason or "", reason)
+    return "stop" if json_tool and finish == "tool_calls" else finish
+
+
+def _call(block: _Block, arguments: str) -> dict[str, Json]:
+    return {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
+
+
+def _content(text: str) -> Chunk:
+    return _chunk({"content": text}, says=True, size=len(text.encode()), text=text)
+
+
+def _chunk(delta: Delta, *, says: bool, finish: str | None = None, size: int = 0, text: str = "") -> Chunk:
+    choices: Json = [{"index": 0, "delta": delta, "finish_reason": finish}]
+    return Chunk(
+        {"choices": msgspec.Raw(_encode(choices))}, says=says, finish_reason=finish, text_bytes=size, text=text
+    )
+
+
+def _usage(usage: _Usage | None) -> Usage | None:
+    """Tokens as OpenAI counts them: what was read from and written to the cache is part of the prompt."""
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    cached = usage.cache_read_input_tokens or 0
+    return Usage(
+        prompt_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
+        completion_tokens=usage.output_tokens,
+        cached_tokens=cached,
+    )
+
+
+def _openai_usage(usage: Usage) -> msgspec.Raw:
+    return msgspec.Raw(
+        _encode(
+            {
+                "prompt_tokens": usage.prompt_tokens,
+                "completion_tokens": usage.completion_tokens,
+                "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+                "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+            }
+        )
+    )

@@ -1,0 +1,71 @@
+"""JSON schemas in the part of the language that Anthropic's own structured output understands."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+_KEPT = ("type", "enum", "const", "description", "title", "required", "default", "$ref")
+_FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
+_IGNORED = frozenset({"$schema", "$id", "strict"})
+_PARTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
+_DEPTH = 32
+
+T = TypeVar("T")
+
+
+class _InexpressibleError(Exception):
+    """The schema says something that can't be left out."""
+
+
+def narrowed(schema: object) -> dict[str, Any] | None:
+    """A schema whose every answer the given one allows in kind, or None where that can't be said.
+
+    Objects are closed. Bounds and patterns, which are not understood there, move into the description.
+    """
+    try:
+        found = _narrow(schema)
+    except _InexpressibleError:
+        return None
+    return found if found.get("type") == "object" or "$ref" in found else None
+
+
+def _narrow(schema: object, depth: int = 0) -> dict[str, Any]:
+    if not isinstance(schema, dict) or not schema or depth > _DEPTH:
+        raise _InexpressibleError
+    rest = {key: value for key, value in schema.items() if key not in _IGNORED}
+    found: dict[str, Any] = {key: rest.pop(key) for key in _KEPT if key in rest}
+    if "$ref" in found and not str(found["$ref"]).startswith("#/"):
+        raise _InexpressibleError
+    for key, name in _PARTS.items():
+        if key in rest:
+            found[name] = [_narrow(part, depth + 1) for part in _of(list, rest.pop(key))]
+    for key in ("$defs", "definitions"):
+        if key in rest:
+            found[key] = {name: _narrow(part, depth + 1) for name, part in _of(dict, rest.pop(key)).items()}
+    if found.get("type") == "object" or "properties" in rest:
+        found |= _closed(rest, depth)
+    if "items" in rest:
+        found["items"] = _narrow(rest.pop("items"), depth + 1)
+    if rest.get("format") in _FORMATS:
+        found["format"] = rest.pop("format")
+    if rest.get("minItems") in (0, 1):
+        found["minItems"] = rest.pop("minItems")
+    if rest:
+        said = msgspec.json.encode(rest).decode()
+        found["description"] = f"{found['description']}\n\n{said}" if found.get("description") else said
+    return found
+
+
+def _closed(rest: dict[str, Any], depth: int) -> dict[str, Any]:
+    """The object's properties; one that must be open can't be expressed."""
+    properties = _of(dict, rest.pop("properties", {}))
+    if rest.pop("additionalProperties", False) not in (False, None) or "patternProperties" in rest or not properties:
+        raise _InexpressibleError
+    narrow = {name: _narrow(part, depth + 1) for name, part in properties.items()}
+    return {"type": "object", "additionalProperties": False, "properties": narrow}
+
+
+def _of(kind: type[T], value: object) -> T:
+    if not isinstance(value, kind):
+        raise _InexpressibleError
+    return value
