@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from sqlalchemy import Dialect, case, insert, select
+import msgspec
+from sqlalchemy import Dialect, case, select
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.addition import add_counts, add_sums, upsert
-from storage.bulk import Bulk
+from storage.addition import add_counts, add_sums
+from storage.bulk import Cursor, among, compile_bulk, compile_text, insert_many
 from storage.direct import Direct
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.learned import Gathered, encode_deltas
 from storage.memory import Memory, Recall
-from storage.pacing import Pace, pace_budgets
+from storage.pacing import Pace, Pacing
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord
 from storage.revisions import Topic, count_change
 from storage.rows import attempt_row, decision_row
-from storage.scoring import LearnScores, Scoring
+from storage.scoring import LearnScores, Scoring, ScoringQueries
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
 from storage.traffic import COUNTS, GatheredTraffic
 
@@ -44,8 +45,8 @@ class Batches:
     def __init__(self, database: Database, learn_scores: LearnScores, pace: Pace) -> None:
         self._database = database
         self._learn_scores = learn_scores
-        self._pace = pace
         self._statements = _Statements(database.engine.dialect)
+        self._pacing = Pacing(database.engine.dialect, pace)
         self._memory = Memory()
         self._direct: Direct | None = None
 
@@ -60,7 +61,7 @@ class Batches:
         recall = self._memory.begin()
         try:
             with self._direct.transaction():
-                written = self._write(self._direct, items, recall, again)
+                written = self._write(self._direct.cursor, items, recall, again)
         except DatabaseUnavailable:
             self.close()
             raise
@@ -73,11 +74,11 @@ class Batches:
             self._direct.close()
             self._direct = None
 
-    def _write(self, direct: Direct, items: Sequence[Item], recall: Recall, again: bool) -> Written:
-        statements, cursor = self._statements, direct.cursor
+    def _write(self, cursor: Cursor, items: Sequence[Item], recall: Recall, again: bool) -> Written:
+        statements = self._statements
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
-            records = _unknown(direct, records)
+            records = self._unknown(cursor, records)
         learned, counted = Gathered(), GatheredTraffic()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
@@ -96,28 +97,36 @@ class Batches:
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
-        results = self._score(direct, items, learned)
+        results = self._score(cursor, items, learned)
         if self._database.sqlite:
             cursor.execute(statements.count)
-        moved = pace_budgets(direct.core, records, self._pace)
+        moved = self._pacing.move(cursor, records)
         statements.arms.write(cursor, learned.rows())
         statements.traffic.write(cursor, counted.rows())
         statements.tasks.write(cursor, recall.task_rows())
         return Written(results, learned.deltas(), moved)
 
-    def _score(self, direct: Direct, items: Sequence[Item], learned: Gathered) -> list[Result]:
+    def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
+        """The records whose ids the ledger does not have yet, each once."""
+        by_id = {record.decision.id: record for record in records}
+        cursor.execute(self._statements.known, (msgspec.json.encode(list(by_id)).decode(),))
+        for (known,) in cursor.fetchall():
+            del by_id[known]
+        return list(by_id.values())
+
+    def _score(self, cursor: Cursor, items: Sequence[Item], learned: Gathered) -> list[Result]:
         given = [record.completion_id for item in items if isinstance(item, tuple) for record in item]
         if not given:
             return [()] * len(items)
-        scoring = Scoring(direct.core, given, self._learn_scores)
+        scoring = Scoring(*self._statements.scoring.read(cursor, given), self._learn_scores)
         results: list[Result] = []
         for item in items:
             try:
                 results.append(scoring.judge(item, learned) if isinstance(item, tuple) else ())
             except FeedbackError as error:
                 results.append(error)
-        self._statements.feedback.write(direct.cursor, scoring.feedback_rows)
-        self._statements.scores.write(direct.cursor, list(scoring.score_rows.values()))
+        self._statements.feedback.write(cursor, scoring.feedback_rows)
+        self._statements.scores.write(cursor, list(scoring.score_rows.values()))
         return results
 
 
@@ -125,36 +134,22 @@ class _Statements:
     """The statements of a batch, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self.choices = Bulk(insert(choices), dialect)
-        self.decisions = Bulk(insert(decisions), dialect)
-        self.attempts = Bulk(insert(attempts), dialect)
-        self.contents = Bulk(insert(contents), dialect)
-        self.feedback = Bulk(insert(feedback), dialect)
-        replace_score = upsert(scores, dialect, tuple(scores.columns.keys()), revised=False)
-        self.scores = Bulk(
-            replace_score.on_conflict_do_update(
-                index_elements=["decision_id", "source"],
-                set_={"score": replace_score.excluded.score, "feedback_id": replace_score.excluded.feedback_id},
-            ),
-            dialect,
-        )
-        use_task = upsert(tasks, dialect, tuple(tasks.columns.keys()), revised=False)
-        used = use_task.excluded.last_used_at
+        self.choices = compile_bulk(insert_many(choices, dialect), dialect)
+        self.decisions = compile_bulk(insert_many(decisions, dialect), dialect)
+        self.attempts = compile_bulk(insert_many(attempts, dialect), dialect)
+        self.contents = compile_bulk(insert_many(contents, dialect), dialect)
+        self.feedback = compile_bulk(insert_many(feedback, dialect), dialect)
+        score = insert_many(scores, dialect)
+        replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
+        keyed = score.on_conflict_do_update(index_elements=["decision_id", "source"], set_=replaced)
+        self.scores = compile_bulk(keyed, dialect)
+        task = insert_many(tasks, dialect)
+        used = task.excluded.last_used_at
         later = case((tasks.c.last_used_at > used, tasks.c.last_used_at), else_=used)
-        self.tasks = Bulk(
-            use_task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later}), dialect
-        )
-        self.arms = Bulk(add_sums(arms, dialect, revised=True), dialect)
-        self.traffic = Bulk(add_counts(traffic, dialect, COUNTS), dialect)
-        self.count = str(count_change(Topic.STATISTICS).compile(dialect=dialect))
-
-
-def _unknown(direct: Direct, records: list[CompletionRecord]) -> list[CompletionRecord]:
-    """The records whose ids the ledger does not have yet, each once."""
-    by_id = {record.decision.id: record for record in records}
-    ids = list(by_id)
-    for start in range(0, len(ids), 500):
-        known = select(decisions.c.id).where(decisions.c.id.in_(ids[start : start + 500]))
-        for found in direct.core.execute(known).scalars():
-            del by_id[found]
-    return list(by_id.values())
+        moved = task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later})
+        self.tasks = compile_bulk(moved, dialect)
+        self.arms = add_sums(arms, dialect)
+        self.traffic = add_counts(traffic, dialect, COUNTS)
+        self.count = compile_text(count_change(Topic.STATISTICS), dialect)
+        self.known = compile_text(select(decisions.c.id).where(among(decisions.c.id, dialect)), dialect)
+        self.scoring = ScoringQueries(dialect)

@@ -1,25 +1,25 @@
 """One connection held for long, at the driver's level: a transaction costs two statements and no more.
 
-SQLAlchemy's own begin, commit and checkout cost more than the commit of a small SQLite transaction. Core statements run
-in the same transaction through `core`.
+SQLAlchemy's own checkout, begin and commit cost more than the commit of a small SQLite transaction. Its Core still
+writes the statements; here they are texts that were compiled once.
 """
 
 import contextlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.engine import Database, unavailable
+from storage.engine import Database, first_line, unavailable
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
 _CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
 
 
 class Direct:
-    """An open connection. Raises DatabaseUnavailable where none can be had."""
+    """An open connection; `cursor` is the driver's. Raises DatabaseUnavailable where none can be had."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -29,11 +29,10 @@ class Direct:
         if database.sqlite:
             self._refusals += (driver.InterfaceError, driver.ProgrammingError)  # values that can't be bound
         try:
-            self.core = database.engine.connect().execution_options(direct=True)
-            self.core.begin()  # for SQLAlchemy one long transaction; `transaction` draws the real borders
-        except (DBAPIError, PoolTimeout) as error:
+            self._pooled = database.engine.raw_connection()
+        except (DBAPIError, PoolTimeout, self._errors) as error:
             raise self._as_ours(error) from error
-        connection: Any = self.core.connection.driver_connection
+        connection: Any = self._pooled.driver_connection
         self._connection = connection
         self.cursor = connection.cursor()
 
@@ -44,27 +43,34 @@ class Direct:
         Raises DatabaseUnavailable, Contention (the same again may pass), RecordRefused (it will not).
         """
         try:
-            if self._database.sqlite:
-                self.cursor.execute("BEGIN IMMEDIATE")
-            yield
-            self._connection.commit()
+            with self._together():
+                if self._database.sqlite:
+                    self.cursor.execute("BEGIN IMMEDIATE")
+                yield
+                self._connection.commit()
         except BaseException as error:
             with contextlib.suppress(self._errors):
                 self._connection.rollback()
-            if isinstance(error, self._errors | DBAPIError):
+            if isinstance(error, self._errors):
                 raise self._as_ours(error) from error
             raise
 
+    def _together(self) -> AbstractContextManager[object]:
+        """On PostgreSQL statements are sent without waiting for one another, a whole batch in one round."""
+        if self._database.sqlite:
+            return contextlib.nullcontext()
+        pipeline: AbstractContextManager[object] = self._connection.pipeline()
+        return pipeline
+
     def close(self) -> None:
         """Give the connection up; what was not committed is rolled back."""
-        with contextlib.suppress(DBAPIError, self._errors):
-            self.core.invalidate()
-        self.core.close()
+        with contextlib.suppress(self._errors, DBAPIError):
+            self._pooled.invalidate()
 
     def _as_ours(self, error: Exception) -> DatabaseUnavailable | Contention | RecordRefused:
         cause = getattr(error, "orig", None) or error
         if isinstance(cause, self._refusals):
-            return RecordRefused(f"the database refuses this record: {cause}")
+            return RecordRefused(f"the database refuses this record: {first_line(cause)}")
         if getattr(cause, "sqlstate", None) in _CONTENTION:
             return Contention(str(cause))
         return unavailable(self._database.where, cause)

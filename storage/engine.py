@@ -67,8 +67,12 @@ class Database:
 
 def unavailable(where: str, error: BaseException) -> DatabaseUnavailable:
     """The driver's error as ours, in one line."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return DatabaseUnavailable(f"the database {where} is not usable now: {lines[0]}")
+    return DatabaseUnavailable(f"the database {where} is not usable now: {first_line(error)}")
+
+
+def first_line(error: BaseException) -> str:
+    """What the driver says, without the details, which may hold what was to be written."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool = True) -> Database:
@@ -128,9 +132,8 @@ def _open_sqlite(url: URL, synchronous: str) -> Database:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if not options.get("direct"):  # `storage.direct` begins by itself
-            connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("immediate") else "BEGIN")
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return Database(engine, str(Path(url.database)))
 
@@ -167,7 +170,11 @@ def _open_postgresql(url: URL) -> Database:
     where = URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
     try:
         engine = create_engine(
-            url.set(drivername="postgresql+psycopg"), connect_args=options, pool_size=5, max_overflow=20
+            url.set(drivername="postgresql+psycopg"),
+            connect_args=options,
+            paramstyle="format",
+            pool_size=5,
+            max_overflow=20,
         )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise DatabaseUnavailable(
@@ -177,10 +184,9 @@ def _open_postgresql(url: URL) -> Database:
 
 
 def _cannot_open(database: Database, error: BaseException) -> str:
-    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     if database.sqlite:
         folder = Path(database.where).resolve().parent
         remedy = f"check that {folder} exists and can be written, and that the file is a SQLite database"
     else:
         remedy = "check that the server runs and that the URL's host, user, password and database are right"
-    return f"the database {database.where} can't be opened ({first_line}); {remedy}"
+    return f"the database {database.where} can't be opened ({first_line(error)}); {remedy}"

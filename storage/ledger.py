@@ -95,7 +95,10 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
     given = _feedback_of(connection, ids)
     return [
         DecisionView(
-            read_decision(row, row.choice or b""), tuple(tried[row.id]), read_outcome(row), tuple(given[row.id])
+            read_decision(row, (row.choice or "").encode()),
+            tuple(tried[row.id]),
+            read_outcome(row),
+            tuple(given[row.id]),
         )
         for row in rows
     ]

@@ -45,7 +45,7 @@ class Recall:
         if known is not None and 0.0 <= at - known[1] < CHOICE_SECONDS:
             return known[0]
         self._choices[digest] = (decision.id, at)
-        self.choice_rows.append((decision.id, decision.router_id, at, decision.choice))
+        self.choice_rows.append((decision.id, decision.router_id, at, decision.choice.decode()))
         return decision.id
 
     def use_task(self, decision: DecisionRecord) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Dialect, bindparam, select, update
 
 from bandit.types import BudgetState
-from storage.addition import current_revision, upsert
+from storage.bulk import Cursor, compile_bulk, compile_text, current_revision, insert_many
 from storage.records import CompletionRecord
 from storage.tables import budgets
 
@@ -13,32 +13,43 @@ Pace = Callable[[str, BudgetState, float], BudgetState | None]
 """A router's budget after an answer that cost so many dollars; None for a router without a budget."""
 
 
-def pace_budgets(connection: Connection, records: Sequence[CompletionRecord], pace: Pace) -> dict[str, BudgetState]:
-    """Move the budgets on by these answers, in order; returns those that moved."""
-    costs: dict[str, list[float]] = {}
-    for record in records:
-        if record.outcome.model_id is not None:
-            costs.setdefault(record.decision.router_id, []).append(record.outcome.cost_usd)
-    paced = sorted(router_id for router_id in costs if pace(router_id, BudgetState(), 0.0) is not None)
-    moved: dict[str, BudgetState] = {}
-    for router_id in paced:
-        state = _lock(connection, router_id)
-        for cost_usd in costs[router_id]:
-            state = pace(router_id, state, cost_usd) or state
-        values = {"multiplier": state.multiplier, "mean_cost_usd": state.mean_cost_usd}
-        revision = current_revision(connection.dialect)
-        own = budgets.c.router_id == router_id
-        connection.execute(update(budgets).where(own).values(revision=revision, **values))
-        moved[router_id] = state
-    return moved
+class Pacing:
+    """Moves budgets on in the transaction of the answers that they are about."""
 
+    def __init__(self, dialect: Dialect, pace: Pace) -> None:
+        self._pace = pace
+        own = budgets.c.router_id == bindparam("own")
+        changed = update(budgets).where(own)
+        changed = changed.values(
+            multiplier=bindparam("multiplier"),
+            mean_cost_usd=bindparam("mean_cost_usd"),
+            revision=current_revision(dialect),
+        )
+        self._insert = compile_bulk(insert_many(budgets, dialect).on_conflict_do_nothing(), dialect)
+        locked = select(budgets.c.multiplier, budgets.c.mean_cost_usd).where(own).with_for_update()
+        self._lock = compile_text(locked, dialect)
+        self._update = compile_text(changed, dialect)
 
-def _lock(connection: Connection, router_id: str) -> BudgetState:
-    """The router's row, made where it is missing, and locked until the commit."""
-    columns = ("router_id", "multiplier", "mean_cost_usd")
-    fresh = upsert(budgets, connection.dialect, columns, revised=True).on_conflict_do_nothing()
-    start = BudgetState()
-    values = {"router_id": router_id, "multiplier": start.multiplier, "mean_cost_usd": start.mean_cost_usd}
-    connection.execute(fresh, values)
-    row = connection.execute(select(budgets).where(budgets.c.router_id == router_id).with_for_update()).one()
-    return BudgetState(row.multiplier, row.mean_cost_usd)
+    def move(self, cursor: Cursor, records: Sequence[CompletionRecord]) -> dict[str, BudgetState]:
+        """Move the budgets on by these answers, in order; returns those that moved."""
+        costs: dict[str, list[float]] = {}
+        for record in records:
+            if record.outcome.model_id is not None:
+                costs.setdefault(record.decision.router_id, []).append(record.outcome.cost_usd)
+        moved: dict[str, BudgetState] = {}
+        for router_id in sorted(costs):  # one order for all processes, so that none waits for another in a circle
+            if self._pace(router_id, BudgetState(), 0.0) is None:
+                continue
+            state = self._locked(cursor, router_id)
+            for cost_usd in costs[router_id]:
+                state = self._pace(router_id, state, cost_usd) or state
+            cursor.execute(self._update, (state.multiplier, state.mean_cost_usd, router_id))
+            moved[router_id] = state
+        return moved
+
+    def _locked(self, cursor: Cursor, router_id: str) -> BudgetState:
+        """The router's row, made where it is missing, and locked until the commit."""
+        start = BudgetState()
+        self._insert.write(cursor, [(router_id, start.multiplier, start.mean_cost_usd)])
+        cursor.execute(self._lock, (router_id,))
+        return BudgetState(*cursor.fetchall()[0])

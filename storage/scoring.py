@@ -6,12 +6,13 @@ changed mind takes the old mean's effect back and adds the new one's.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Dialect, select
 
 from bandit.types import Deltas, Scores
+from storage.bulk import Cursor, among, compile_text
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.learned import Gathered
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus, Status
@@ -24,7 +25,6 @@ MAX_SOURCES = 8
 LearnScores = Callable[[Scores, Scores], Deltas]
 """What a completion's scores before and after a feedback change in the statistics."""
 
-_IDS_AT_ONCE = 500
 _NO_ANSWER = {Status.FAILED.value, Status.REJECTED.value, Status.CLIENT_GONE.value}
 
 
@@ -37,37 +37,56 @@ class _Current(NamedTuple):
     metadata: str | None
 
 
-class Scoring:
-    """The scores of one batch: read under lock, judged one list at a time, then written together."""
+class _Completion(NamedTuple):
+    """What has to be known of a completion to score it."""
 
-    def __init__(self, connection: Connection, completion_ids: Iterable[str], learn_scores: LearnScores) -> None:
+    id: str
+    router_id: str
+    key_id: str
+    model_id: str  # who answered; null where there was no answer
+    task: str
+    status: str
+    ended_at: float
+
+
+class ScoringQueries:
+    """What is read to score completions, compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        # Locked in the order of their ids: two processes that score the same completions wait, and never in a circle.
+        found = select(*(decisions.c[name] for name in _Completion._fields)).where(among(decisions.c.id, dialect))
+        self._completions = compile_text(found.order_by(decisions.c.id).with_for_update(), dialect)
+        columns = (scores.c.decision_id, scores.c.source, scores.c.score, scores.c.feedback_id)
+        current = select(*columns, feedback.c.comment, feedback.c.metadata)
+        current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
+        self._current = compile_text(current.where(among(scores.c.decision_id, dialect)), dialect)
+
+    def read(self, cursor: Cursor, ids: Iterable[str]) -> "tuple[dict[str, _Completion], dict[str, _Sources]]":
+        """The completions of these ids, locked until the commit, and their current scores."""
+        listed = (msgspec.json.encode(sorted(set(ids))).decode(),)
+        cursor.execute(self._completions, listed)
+        completions = {row[0]: _Completion(*row) for row in cursor.fetchall()}
+        current: dict[str, _Sources] = defaultdict(dict)
+        cursor.execute(self._current, listed)
+        for completion_id, source, *given in cursor.fetchall():
+            current[completion_id][source] = _Current(*given)
+        return completions, current
+
+
+_Sources = dict[str, _Current]
+
+
+class Scoring:
+    """The scores of one batch, judged one list at a time, to be written together."""
+
+    def __init__(
+        self, completions: dict[str, _Completion], current: dict[str, _Sources], learn_scores: LearnScores
+    ) -> None:
+        self._completions = completions
+        self._current = current
         self._learn_scores = learn_scores
-        self._completions: dict[str, Row[Any]] = {}
-        self._current: dict[str, dict[str, _Current]] = defaultdict(dict)
-        wanted = sorted(set(completion_ids))
-        for start in range(0, len(wanted), _IDS_AT_ONCE):
-            self._load(connection, wanted[start : start + _IDS_AT_ONCE])
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
-
-    def _load(self, connection: Connection, ids: list[str]) -> None:
-        columns = decisions.c
-        found: Select[Any] = select(
-            columns.id,
-            columns.router_id,
-            columns.key_id,
-            columns.model_id,
-            columns.task,
-            columns.status,
-            columns.ended_at,
-        )
-        # Locked in the order of their ids: two processes that score the same completions wait, and never in a circle.
-        found = found.where(columns.id.in_(ids)).order_by(columns.id).with_for_update()
-        self._completions.update((row.id, row) for row in connection.execute(found))
-        current: Select[Any] = select(scores, feedback.c.comment, feedback.c.metadata)
-        current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
-        for row in connection.execute(current.where(scores.c.decision_id.in_(ids))):
-            self._current[row.decision_id][row.source] = _Current(row.score, row.feedback_id, row.comment, row.metadata)
 
     def judge(self, records: tuple[FeedbackRecord, ...], learned: Gathered) -> tuple[FeedbackReceipt, ...]:
         """Take a list of scores, all or none, and gather what they change. Raises FeedbackError."""
@@ -79,7 +98,7 @@ class Scoring:
             completion = self._completions.get(record.completion_id)
             if completion is None or not _may_score(record, completion):
                 raise CompletionNotFound(index)
-            if completion.status in _NO_ANSWER or completion.model_id is None:
+            if completion.status in _NO_ANSWER:
                 raise NoAnswerToScore(index)
             before = trial.get(completion.id) or self._current[completion.id]
             held = before.get(record.source)
@@ -115,7 +134,7 @@ class Scoring:
             self._current[completion_id] = after
 
 
-def _may_score(record: FeedbackRecord, completion: Row[Any]) -> bool:
+def _may_score(record: FeedbackRecord, completion: _Completion) -> bool:
     if record.key_id == completion.key_id:
         return True
     return record.any_key and (record.routers is None or completion.router_id in record.routers)
@@ -130,7 +149,7 @@ def _given(record: FeedbackRecord) -> _Current:
     )
 
 
-def _scores(completion: Row[Any], by_source: Mapping[str, _Current]) -> Scores:
+def _scores(completion: _Completion, by_source: Mapping[str, _Current]) -> Scores:
     return Scores(
         router_id=completion.router_id,
         model_id=completion.model_id,
@@ -154,7 +173,9 @@ def _row(record: FeedbackRecord, given: _Current, status: FeedbackStatus) -> tup
     )
 
 
-def _receipt(record: FeedbackRecord, completion: Row[Any], given: _Current, status: FeedbackStatus) -> FeedbackReceipt:
+def _receipt(
+    record: FeedbackRecord, completion: _Completion, given: _Current, status: FeedbackStatus
+) -> FeedbackReceipt:
     return FeedbackReceipt(
         id=given.feedback_id,
         completion_id=completion.id,

@@ -73,7 +73,7 @@ choices = Table(
     Column("id", Text, primary_key=True),  # the decision that used it first
     _required("router_id", Text),
     _required("at", Double),
-    _required("choice", LargeBinary),
+    _required("choice", Text),
     Index(None, "router_id", "at"),
 )
 
