@@ -4,10 +4,30 @@ The class decides which quality statistics a model is judged by; it has to mean 
 said in the reason. Only the ends of long texts are read, so 20 MB take no longer than 20 kB.
 """
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from bandit.task_shapes import Shape, see
-from bandit.task_words import TASK_NAMES, Evidence, weigh_words
+from bandit.task_words import listen
+
+TASK_NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "code": "code",
+        "math": "math",
+        "multiple_choice": "multiple-choice",
+        "cloze": "fill-in",
+        "extraction": "extraction",
+        "translation": "translation",
+        "summarization": "summarization",
+        "writing": "writing",
+        "tool_use": "tool-use",
+        "question_answering": "question-answering",
+        "analysis": "analysis",
+        "chat": "chat",
+    }
+)
+"""Every class of the built-in classifier, and how the reason calls it."""
 
 LONG_PROMPT_TOKENS = 1_500
 """A request of at least so many estimated tokens (about two pages) is called long."""
@@ -15,16 +35,22 @@ LONG_PROMPT_TOKENS = 1_500
 BYTES_PER_TOKEN = 4.0
 SAMPLE_CHARS = 2_000
 
-HEAD_CHARS = 1_600
-TAIL_CHARS = 1_200
-ASK_CHARS = 400
+HEAD_CHARS = 700
+TAIL_CHARS = 700
+ASK_CHARS = 300
 """Words are read from so many characters at either end: that is where people say what they want."""
 
 SYSTEM_SHARE = 0.5
 """What a word of the system prompt speaks for a task, next to one of the user's."""
 
+GAP_EVIDENCE = 3.0
+"""So many words of gaps and endings make a choice among options a gap to fill."""
+
+SMALL_TALK_CHARS = 80
+"""In longer texts a greeting is only politeness."""
+
 LEAST_EVIDENCE = 1.5
-"""Below this nothing is evident: it is chat."""
+"""Below this nothing is evident: a few words are chat, more are a question of some kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +76,15 @@ class TaskClass:
     words: str
 
 
+_CLASSES: Mapping[tuple[str, bool], TaskClass] = MappingProxyType(
+    {
+        (task, long): TaskClass(task, long, f"{'Long' if long else 'Short'} {name} request")
+        for task, name in TASK_NAMES.items()
+        for long in (False, True)
+    }
+)
+
+
 def classify(features: Features) -> TaskClass:
     """The class of a request, by its shape and by the words at the ends of its text."""
     text = features.text
@@ -57,7 +92,7 @@ def classify(features: Features) -> TaskClass:
         text = text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]
     task = _task(features, text)
     long = estimate_prompt_tokens(features) >= LONG_PROMPT_TOKENS
-    return TaskClass(task, long, f"{'Long' if long else 'Short'} {TASK_NAMES[task]} request")
+    return _CLASSES[task, long]
 
 
 def estimate_prompt_tokens(features: Features) -> int:
@@ -71,28 +106,36 @@ def _task(features: Features, text: str) -> str:
     if features.tools or features.tool_turns:
         return "tool_use"
     shape = see(text)
+    evidence = listen(text if len(text) <= 2 * ASK_CHARS else f"{text[:ASK_CHARS]} {text[-ASK_CHARS:]}")
     if shape.options and not shape.fenced:
-        return "cloze" if shape.gap else "multiple_choice"
-    evidence = weigh_words(text[:ASK_CHARS], text[-ASK_CHARS:] if len(text) > ASK_CHARS else "", 1.0)
+        return "cloze" if evidence.get("cloze", 0.0) >= GAP_EVIDENCE or " _ " in text else "multiple_choice"
+    if shape.gap:
+        return "cloze"
     if features.system:
-        _add(evidence, weigh_words(features.system[:ASK_CHARS], "", SYSTEM_SHARE))
-    _add(evidence, _of_shape(features, shape))
-    task, best = max(evidence.items(), key=lambda item: item[1], default=("chat", 0.0))
-    return task if best >= LEAST_EVIDENCE else "chat"
-
-
-def _add(evidence: Evidence, more: Evidence) -> None:
-    for task, weight in more.items():
+        for task, weight in listen(features.system[:ASK_CHARS]).items():
+            evidence[task] = evidence.get(task, 0.0) + SYSTEM_SHARE * weight
+    for task, weight in _of_shape(features, shape):
         evidence[task] = evidence.get(task, 0.0) + weight
+    if len(text) > SMALL_TALK_CHARS and "chat" in evidence:
+        evidence["chat"] *= 0.4
+    task, best = max(evidence.items(), key=_weight, default=("chat", 0.0))
+    if best >= LEAST_EVIDENCE:
+        return task
+    return "chat" if len(text) < SMALL_TALK_CHARS / 2 or task == "chat" else "question_answering"
 
 
-def _of_shape(features: Features, shape: Shape) -> Evidence:
-    evidence = {
-        "code": shape.code,
-        "math": shape.math,
-        "question_answering": 1.5 if shape.asks else 0.0,
-        "extraction": 3.0 if features.wants_json else 1.5 * shape.table,
-    }
+def _weight(vote: tuple[str, float]) -> float:
+    return vote[1]
+
+
+def _of_shape(features: Features, shape: Shape) -> Iterator[tuple[str, float]]:
+    yield "code", shape.code
+    yield "math", shape.math
+    if shape.asks:
+        yield "question_answering", 1.0 if len(features.text) < SMALL_TALK_CHARS / 2 else 1.5
+    if features.wants_json:
+        yield "extraction", 3.0
+    elif shape.table:
+        yield "extraction", 2.5
     if features.prompt_chars > 4_000:
-        evidence["summarization"] = 0.5
-    return evidence
+        yield "summarization", 2.0

@@ -1,71 +1,78 @@
-"""The shape of a text: fences and code lines, formulas, tables, options to choose from. Cheap tests only."""
+"""The shape of a text: fences and code lines, formulas, tables, gaps to fill, options to choose from.
 
-from dataclasses import dataclass
+Searches for one character are nearly free and stand before searches for more.
+"""
 
-LINES_SEEN = 60
+import re
+from typing import NamedTuple
 
-_CODE_STARTS = frozenset(
-    """def class import from #include using namespace public private protected static const let var function func fn
-    return if( for( while( else: else{ elif try: except: except catch switch package impl struct enum interface
-    async await SELECT INSERT UPDATE DELETE CREATE ALTER #!/bin/bash #!/usr/bin/env $ >>> npm pip sudo docker kubectl
-    git @Override @app fmt.Println console.log print( println! <html> <div <?php FROM RUN at File""".split()
-)
-_TRACES = ("Traceback (most recent call last)", "Exception in thread", "Error: ", "Exception: ", "panic: ", "segfault")
+LINES_SEEN = 16
+"""So many lines are looked at from either end."""
+
+SUM_CHARS = 300
+
+_CODE_ENDS = frozenset(";{}")
+_LATEX = ("\\frac", "\\int", "\\sum", "\\sqrt", "\\cdot", "\\le", "\\begin{")
+_SYMBOLS = ("∫", "√", "²", "³", "×", "÷", "∑", "≤", "π")
+_SUM = re.compile(r"\d\s?[-+*/]\s?\(?\d[\d\s.()+*/-]*(?:=|$|\?)|[xyz]\)? ?[-+=] ?\d|\d ?[-+=] ?\d*[xyz]\b")
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a text looks like. `code`, `math` and `table` are weights, 0 for none."""
+class Shape(NamedTuple):
+    """What a text looks like. `code` and `math` are weights, 0 for none."""
 
     fenced: bool
     code: float
     math: float
-    table: float
-    options: bool
-    gap: bool
+    table: bool
+    options: bool  # it offers options to choose from
+    gap: bool  # it has a place left open
     asks: bool
 
 
 def see(text: str) -> Shape:
-    """The shape of a text that is already cut to a few thousand characters."""
-    fenced = "```" in text
+    """The shape of a text of at most a few thousand characters."""
     lines = text.split("\n", LINES_SEEN)
+    if len(lines) > LINES_SEEN:
+        lines = lines[:-1] + lines[-1].rsplit("\n", LINES_SEEN)[1:]
+    fenced = "`" in text and "```" in text
     return Shape(
         fenced=fenced,
-        code=(3.0 if fenced else 0.0) + _code_lines(lines) + (3.0 if any(trace in text for trace in _TRACES) else 0.0),
+        code=(3.0 if fenced else 0.0) + _code(text, lines),
         math=_math(text),
-        table=1.0 if sum("|" in line or "\t" in line for line in lines) >= 3 else 0.0,
-        options=_options(text),
-        gap=" _ " in text or "___" in text or "continuation" in text,
-        asks="?" in text or "？" in text or "؟" in text,
+        table="|" in text and sum("|" in line for line in lines) >= 3,
+        options=_options(text, lines),
+        gap="_" in text and ("___" in text or " _ " in text),
+        asks="?" in text or (not text.isascii() and ("？" in text or "؟" in text)),
     )
 
 
-def _code_lines(lines: list[str]) -> float:
-    found = 0
-    for line in lines[:LINES_SEEN]:
-        words = line.split(None, 1)
-        if words and (words[0] in _CODE_STARTS or line.rstrip().endswith((";", "{", "}", "):", "=>"))):
-            found += 1
-    return min(found, 4) * 1.0
+def _code(text: str, lines: list[str]) -> float:
+    ends = sum(line[-1:] in _CODE_ENDS or line.endswith("):") for line in lines if line)
+    query = "SELECT" in text and "FROM" in text
+    return min(ends, 3) * 1.5 + (6.0 if query else 0.0)
 
 
 def _math(text: str) -> float:
     weight = 0.0
-    if "\\frac" in text or "\\int" in text or "\\sum" in text or "$$" in text or "∫" in text or "√" in text:
+    if "\\" in text and any(command in text for command in _LATEX):
+        weight = 3.0
+    elif "^" in text or ("%" in text and "% of " in text):
+        weight = 3.5
+    elif not text.isascii() and any(symbol in text for symbol in _SYMBOLS):
+        weight = 3.0
+    if ("=" in text or "+" in text or "*" in text) and _SUM.search(text[:SUM_CHARS]):
         weight += 3.0
-    if "How many" in text or "how many" in text or "How much" in text or "how much" in text:
-        digits = sum(character.isdigit() for character in text[:600])
-        weight += 3.0 if digits >= 2 else 0.0
     return weight
 
 
-def _options(text: str) -> bool:
-    """Whether the text offers lettered or numbered options to choose from."""
-    return (
-        ("(A)" in text and "(B)" in text)
-        or ("A) " in text and "B) " in text)
-        or ("\nA. " in text and "\nB. " in text)
-        or ("Option 1" in text and "Option 2" in text)
-        or ("(1)" in text and "(2)" in text and ("option" in text or "Option" in text))
-    )
+def _options(text: str, lines: list[str]) -> bool:
+    if ")" in text:
+        for first, second in (("A)", "B)"), ("a)", "b)")):
+            if second in text and first in text:
+                return True
+        if "2)" in text and "1)" in text and ("ption" in text or "hoose" in text or "hich " in text):
+            return True
+        if not text.isascii() and "Б)" in text and "А)" in text:
+            return True
+    starts = {line[:2] for line in lines}
+    return ("A." in starts and "B." in starts) or ("a." in starts and "b." in starts) or "Option 2" in text

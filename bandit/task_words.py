@@ -1,70 +1,91 @@
-"""Which words speak for which task, and how loudly."""
+"""What the words of a request speak for: each distinct word and phrase adds its weight to a task.
+
+Almost all the time goes into cutting the text into words; what is known of them is found by intersecting two sets.
+"""
 
 import re
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import TypeAlias
+
+from bandit.task_vocabulary import HEARD, NUMERALS, OPENERS, PHRASES, PIECE, PIECES, QUANTITIES, WORDS
 
 Evidence: TypeAlias = dict[str, float]
 
-TASK_NAMES: Mapping[str, str] = MappingProxyType(
-    {
-        "code": "code",
-        "math": "math",
-        "multiple_choice": "multiple-choice",
-        "cloze": "fill-in",
-        "extraction": "extraction",
-        "translation": "translation",
-        "summarization": "summarization",
-        "writing": "writing",
-        "tool_use": "tool-use",
-        "question_answering": "question-answering",
-        "analysis": "analysis",
-        "chat": "chat",
-    }
-)
-"""Every class of the built-in classifier, and how the reason calls it."""
+OPENING_WORDS = 4
+"""A question word among the first so many makes a question."""
+OPENER_WEIGHT = 1.5
 
-_SPOKEN: Mapping[str, Mapping[float, str]] = {
-    "code": {
-        3.0: "python javascript typescript java rust golang kotlin swift sql regex html css bash dockerfile django "
-        "react numpy pandas c++ c# php ruby scala stacktrace refactor debug compile codebase",
-        2.0: "function code algorithm class method api script bug exception array string unit query program endpoint",
-    },
-    "math": {
-        3.0: "solve equation integral derivative probability theorem polynomial prove calculate compute algebra",
-        1.5: "sum percent total average triangle circle matrix divided",
-    },
-    "extraction": {3.0: "extract parse json csv xml fields entities classify label categorize", 1.5: "table list"},
-    "translation": {5.0: "translate translation traduire übersetze traduce traduci переведи 翻译 翻訳"},
-    "summarization": {5.0: "summarize summarise summary tldr résume zusammenfassen resumen recap condense"},
-    "writing": {
-        3.0: "poem story essay blog email letter rewrite rephrase paraphrase proofread slogan tweet headline lyrics",
-        2.0: "write draft compose tone edit",
-    },
-    "question_answering": {1.0: "what who when where why which is are does did explain describe"},
-    "analysis": {
-        3.0: "analyze analyse compare evaluate strategy plan pros cons architecture roadmap assess tradeoffs recommend",
-    },
-    "chat": {2.0: "hello hi hey thanks thank hola bonjour hallo привет 你好"},
-}
+OPENING_BONUS = 1.5
+"""The first word of a request, where it is a task's word, is what the request is about."""
+COMMON_WEIGHT = 2.0
+"""Words of no more weight, such as "write", open requests of every kind."""
 
-_WEIGHTS: Mapping[str, tuple[str, float]] = MappingProxyType(
-    {
-        word: (task, weight)
-        for task, by_weight in _SPOKEN.items()
-        for weight, words in by_weight.items()
-        for word in words.split()
-    }
-)
-_WORD = re.compile(r"[^\W\d_]+[+#]*")
+_FIRST_YEAR, _LAST_YEAR = "1500", "2100"
+"""Numbers between are mostly years, and no part of a sum."""
+
+_FIRST_UNSPACED = "\u2e80"
+"""From here on Unicode's scripts are mostly written without spaces."""
+UNSPACED_SAMPLE = 40
+UNSPACED_CHARS = 160
+
+_LATIN = re.compile("[a-z]+[+#]*")
+_PUNCTUATION = ".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n"
 
 
-def weigh_words(head: str, tail: str, share: float) -> Evidence:
-    """What the words of a text's two ends speak for; each word counts once."""
+def listen(text: str) -> Evidence:
+    """What the words of an ask (a few hundred characters) speak for, by task."""
     evidence: Evidence = {}
-    for word in set(_WORD.findall(f"{head}\n{tail}".lower())):
-        spoken = _WEIGHTS.get(word)
-        if spoken:
-            evidence[spoken[0]] = evidence.get(spoken[0], 0.0) + spoken[1] * share
+    spaced = text.lower()
+    for mark in _PUNCTUATION:
+        spaced = spaced.replace(mark, " ")
+    words = spaced.split()
+    heard = HEARD.intersection(words)
+    for word in heard:
+        vote = WORDS.get(word)
+        if vote:
+            evidence[vote[0]] = evidence.get(vote[0], 0.0) + vote[1]
+    _hear_phrases(evidence, heard, words)
+    _hear_sums(evidence, heard, words)
+    _hear_opening(evidence, words)
+    if not text.isascii() and max(text[:UNSPACED_SAMPLE] + text[-UNSPACED_SAMPLE:]) >= _FIRST_UNSPACED:
+        _hear_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
     return evidence
+
+
+def _hear_unspaced(evidence: Evidence, text: str) -> None:
+    """Chinese, Japanese and their like: known parts of words, and the Latin words between."""
+    for piece in set(PIECE.findall(text)):
+        task, weight = PIECES[piece]
+        evidence[task] = evidence.get(task, 0.0) + weight
+    for word in HEARD.intersection(_LATIN.findall(text.lower())):
+        if word in WORDS:
+            task, weight = WORDS[word]
+            evidence[task] = evidence.get(task, 0.0) + weight
+
+
+def _hear_phrases(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
+    flat = ""
+    for word in heard:
+        for phrase, task, weight in PHRASES.get(word, ()):
+            flat = flat or f" {' '.join(words)} "
+            if phrase in flat:
+                evidence[task] = evidence.get(task, 0.0) + weight
+
+
+def _hear_sums(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
+    """A sum told as a story has numbers, and words of quantity."""
+    numbers = len(heard & NUMERALS) + sum(map(_counts, words))
+    quantities = len(heard & QUANTITIES)
+    if numbers >= 4 or (numbers >= 2 and quantities):
+        evidence["math"] = evidence.get("math", 0.0) + min(numbers, 4) * 0.5 + min(quantities, 3) * 1.0
+
+
+def _counts(word: str) -> bool:
+    return word.isdigit() and not (len(word) == len(_FIRST_YEAR) and _FIRST_YEAR <= word <= _LAST_YEAR)
+
+
+def _hear_opening(evidence: Evidence, words: list[str]) -> None:
+    if any(word in OPENERS for word in words[:OPENING_WORDS]):
+        evidence["question_answering"] = evidence.get("question_answering", 0.0) + OPENER_WEIGHT
+    task, weight = WORDS.get(words[0], ("", 0.0)) if words else ("", 0.0)
+    if weight > COMMON_WEIGHT:
+        evidence[task] += OPENING_BONUS
