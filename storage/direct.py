@@ -37,13 +37,14 @@ class Direct:
         self.cursor = connection.cursor()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, together: bool = False) -> Iterator[None]:
         """Commit at the end of the block, else roll back.
 
+        With `together`, PostgreSQL's statements are sent without waiting for one another, the whole block in one round.
         Raises DatabaseUnavailable, Contention (the same again may pass), RecordRefused (it will not).
         """
         try:
-            with self._together():
+            with self._pipeline() if together else contextlib.nullcontext():
                 if self._database.sqlite:
                     self.cursor.execute("BEGIN IMMEDIATE")
                 yield
@@ -55,10 +56,7 @@ class Direct:
                 raise self._as_ours(error) from error
             raise
 
-    def _together(self) -> AbstractContextManager[object]:
-        """On PostgreSQL statements are sent without waiting for one another, a whole batch in one round."""
-        if self._database.sqlite:
-            return contextlib.nullcontext()
+    def _pipeline(self) -> AbstractContextManager[object]:
         pipeline: AbstractContextManager[object] = self._connection.pipeline()
         return pipeline
 
