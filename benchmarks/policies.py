@@ -73,7 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policies", type=_policy, nargs="+", help="instead of all")
     parser.add_argument("--classes", choices=("data", "builtin"), default="data", help="who says the task")
     parser.add_argument("--scorecards", action="store_true", help="a scorecard of 100 prompts as every policy's prior")
-    parser.add_argument("--known-prices", action="store_true", help="the gateway knows list prices, as it often does")
     parser.add_argument("--budget", type=_positive, metavar="USD", help="mean dollars a request, paced")
     parser.add_argument("--half-life", type=_positive, metavar="REQUESTS", help="of quality; default: 14 days")
     parser.add_argument("--temperature", type=_positive, help="of thompson")
@@ -111,7 +110,6 @@ def _jobs(options: argparse.Namespace, sets: Sets) -> list[Job]:
                     seed,
                     engine,
                     options.scorecards,
-                    options.known_prices,
                 )
             )
     return jobs

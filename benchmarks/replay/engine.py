@@ -110,8 +110,12 @@ class Engine:
         return self._snapshot
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
-        units = self._world.unit_usd
-        prices = [None] * len(self._priors) if units is None else [Price(0.0, usd, 0.0) for usd in units[t].tolist()]
+        listed = self._world.prices_usd
+        prices = (
+            [None] * len(self._priors)
+            if listed is None
+            else [Price(input_usd, output_usd, input_usd) for input_usd, output_usd in listed[t].tolist()]
+        )
         return tuple(
             Arm(model, price, prior)
             for model, price, prior in zip(self._world.models, prices, self._priors, strict=True)
@@ -146,12 +150,14 @@ class Engine:
         )
         if not answered:
             return attempt
-        cost = float(world.cost_usd[t, arm])
-        completion = None if world.completion_tokens is None else round(float(world.completion_tokens[t, arm]))
-        if world.unit_usd is not None:
-            completion = round(cost / float(world.unit_usd[t, arm]))
-        prompt = None if world.prompt_tokens is None else round(float(world.prompt_tokens[t, arm]))
-        return replace(attempt, cost_usd=cost, prompt_tokens=prompt, completion_tokens=completion)
+        return replace(
+            attempt,
+            cost_usd=float(world.cost_usd[t, arm]),
+            prompt_tokens=None if world.prompt_tokens is None else round(float(world.prompt_tokens[t, arm])),
+            completion_tokens=None
+            if world.completion_tokens is None
+            else round(float(world.completion_tokens[t, arm])),
+        )
 
 
 @lru_cache(maxsize=20_000)

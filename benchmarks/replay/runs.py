@@ -35,7 +35,6 @@ class Job:
     seed: int
     options: EngineOptions
     scorecards: bool
-    known_prices: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +56,7 @@ class Sets:
     def world(self, job: Job) -> World:
         """The sequence of a job, before anything is played."""
         world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed)
-        if job.known_prices or job.policy in KNOW_PRICES:
+        if job.policy in KNOW_PRICES:
             world = priced(world)
         return SCENARIOS[job.scenario](world, job.value, job.seed)
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
 from benchmarks.replay.data import Floats, ReplayData
 
@@ -17,6 +18,7 @@ PRICE_CUT = 0.1
 LIARS = 0.1
 """The share of scores that are not honest in the scenarios about feedback."""
 UNITS_PER_ANSWER = 100.0
+SMALLEST_USD = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,8 @@ class World:
     """What is true at each request t of a sequence, arrays of shape (requests, models).
 
     `scores` is what a judge would say of each answer, `scored` whether anybody judges request t. `offered` are the
-    models that exist, `answers` those that do not fail. `unit_usd` are list prices of a unit of an answer where the
-    gateway is to know them; None: dollars are learned as they are billed.
+    models that exist, `answers` those that do not fail. `prices_usd` are list prices of an input and an output token,
+    shape (requests, models, 2), where the gateway is to know them; None: dollars are learned as they are billed.
     """
 
     models: tuple[str, ...]
@@ -41,7 +43,7 @@ class World:
     prompt_tokens: Floats | None
     completion_tokens: Floats | None
     latency_s: Floats | None
-    unit_usd: Floats | None = None
+    prices_usd: Floats | None = None
     changes_at: int | None = None
     restarts_at: int | None = None
 
@@ -78,7 +80,17 @@ def sequence(data: ReplayData, tasks: tuple[str, ...], feedback: float, seed: in
         ordered(data.prompt_tokens),
         ordered(data.completion_tokens),
         ordered(data.latency_s),
+        _list_prices(data),
     )
+
+
+def _list_prices(data: ReplayData) -> Floats | None:
+    """What an input and an output token of each model cost, by least squares from its bills; None without tokens."""
+    if data.prompt_tokens is None or data.completion_tokens is None:
+        return None
+    tokens = np.stack([data.prompt_tokens, data.completion_tokens], axis=2)
+    prices = [nnls(tokens[:, k], data.cost_usd[:, k])[0] for k in range(len(data.models))]
+    return np.broadcast_to(np.array(prices), (*data.cost_usd.shape, 2))
 
 
 def stationary(world: World, value: float, seed: int) -> World:
@@ -100,8 +112,9 @@ def price_cut(world: World, value: float, seed: int) -> World:
     factor = np.ones(world.cost_usd.shape)
     factor[middle:, dearest] = PRICE_CUT
     known = priced(world)
-    assert known.unit_usd is not None
-    return replace(known, cost_usd=world.cost_usd * factor, unit_usd=known.unit_usd * factor, changes_at=middle)
+    assert known.prices_usd is not None
+    prices = known.prices_usd * factor[:, :, None]
+    return replace(known, cost_usd=world.cost_usd * factor, prices_usd=prices, changes_at=middle)
 
 
 def new_model(world: World, value: float, seed: int) -> World:
@@ -160,9 +173,17 @@ SCENARIOS: Mapping[str, Callable[[World, float, int], World]] = MappingProxyType
 
 
 def priced(world: World) -> World:
-    """The same world, where an answer is billed in units of a list price that the gateway knows."""
-    unit = np.maximum(world.cost_usd.mean(axis=0), 1e-12) / UNITS_PER_ANSWER
-    return replace(world, unit_usd=np.broadcast_to(unit, world.cost_usd.shape).copy())
+    """The same world with list prices; without token counts an answer is billed in hundredths of a typical one."""
+    if world.prices_usd is not None:
+        return world
+    unit = np.maximum(world.cost_usd.mean(axis=0), SMALLEST_USD) / UNITS_PER_ANSWER
+    prices = np.stack([np.zeros_like(unit), unit], axis=1)
+    return replace(
+        world,
+        prompt_tokens=None,
+        completion_tokens=np.round(world.cost_usd / unit),
+        prices_usd=np.broadcast_to(prices, (*world.cost_usd.shape, 2)),
+    )
 
 
 def best_fixed(world: World, value: float) -> int:
