@@ -43,7 +43,7 @@ class Banner:
             variables = [preset.variable for preset in PRESETS.values()]
             lines += [
                 "",
-                "The simulated/* models are simulated: they make answers up, cost nothing and learn from no one.",
+                "The simulated/* models are simulated: no real model is asked, and all about them is made up.",
                 f"For real ones stop, set {variables[0]}, {variables[1]} or another provider's key, and start again.",
             ]
         if facts.messages:

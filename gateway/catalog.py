@@ -1,6 +1,6 @@
 """Which models there are: who serves each, what it costs and what it can do. Prices are resolved once, at start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -115,15 +115,11 @@ class Catalog:
         return listed, Price(input_usd / MILLION, output_usd / MILLION, cached_usd / MILLION)
 
 
-_SIMULATED_PRICES: Mapping[str, Price] = {
-    "swift": Price(0.1 / MILLION, 0.4 / MILLION, 0.01 / MILLION),
-    "steady": Price(0.5 / MILLION, 2.0 / MILLION, 0.05 / MILLION),
-    "sage": Price(2.5 / MILLION, 10.0 / MILLION, 0.25 / MILLION),
-}
-
-
 def _simulated(declared: ModelSettings) -> Model:
-    price = _SIMULATED_PRICES.get(declared.upstream_name)
-    if price is None:
-        raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(_SIMULATED_PRICES))}")
-    return Model(declared.id, SIMULATED, declared.upstream_name, price, frozenset({"tools", "json_schema", "stream"}))
+    from gateway.simulated import DEFAULT_MODELS  # noqa: PLC0415 - a server that real models don't need
+
+    simulated = DEFAULT_MODELS.get(declared.upstream_name)
+    if simulated is None:
+        raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(DEFAULT_MODELS))}")
+    abilities = frozenset({"tools", "json_schema", "stream"})
+    return Model(declared.id, SIMULATED, declared.upstream_name, simulated.price, abilities)

@@ -12,11 +12,11 @@ from types import FrameType
 
 import uvicorn
 
-from gateway.app import Gateway
 from gateway.banner import Banner, Facts
 from gateway.bootstrap import prepare
 from gateway.catalog import Catalog
 from gateway.discovery import discover
+from gateway.http import ASGIApp
 from gateway.listening import BACKLOG, ServerError, bind, url_of
 from gateway.settings import Settings
 from storage.engine import open_database
@@ -39,6 +39,8 @@ def run(settings: Settings, say: Say) -> None:
     try:
         database = open_database(settings.database_url, settings.sqlite_synchronous)
         try:
+            from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
+
             prepared = prepare(settings, catalog, database, time.time())
             facts = Facts(
                 version=version("bandit-gateway"),
@@ -53,15 +55,15 @@ def run(settings: Settings, say: Say) -> None:
                 new_key_secret=prepared.new_key_secret,
                 messages=(*settings.notices, *catalog.notices, *prepared.messages),
             )
-            look_around = settings.config_path is None
-            _serve(Gateway(settings, database, catalog), listening, Banner(facts), say, look_around=look_around)
+            gateway = Gateway(settings, database, catalog)
+            _serve(gateway, listening, Banner(facts), say, look_around=settings.config_path is None)
         finally:
             database.close()
     finally:
         listening.close()
 
 
-def _serve(app: Gateway, listening: socket.socket, banner: Banner, say: Say, *, look_around: bool) -> None:
+def _serve(app: ASGIApp, listening: socket.socket, banner: Banner, say: Say, *, look_around: bool) -> None:
     async def announce() -> None:
         say(banner.text())
         if look_around and (found := await asyncio.to_thread(asyncio.run, discover())):

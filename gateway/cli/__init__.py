@@ -17,6 +17,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(running.serve)
+app.command("demo")(running.demo)
 app.command("migrate")(running.migrate)
 app.command("doctor")(checking.doctor)
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")

@@ -37,6 +37,7 @@ class Commands(TyperGroup):
 
 def exit_status(error: Exception) -> int | None:
     """The exit status of an expected failure; None for a defect of ours, whose stack trace is wanted."""
+    from gateway.demo.house import DemoError  # noqa: PLC0415 - not for --help
     from gateway.listening import ServerError  # noqa: PLC0415 - not for --help
     from gateway.router_options import OptionsError  # noqa: PLC0415 - not for --help
     from gateway.settings import SettingsError  # noqa: PLC0415 - not for --help
@@ -46,4 +47,4 @@ def exit_status(error: Exception) -> int | None:
         return error.status
     if isinstance(error, SettingsError | OptionsError):
         return 2
-    return 1 if isinstance(error, LedgerError | ServerError) else None
+    return 1 if isinstance(error, LedgerError | ServerError | DemoError) else None

@@ -1,4 +1,4 @@
-"""`serve` and `migrate`."""
+"""`serve`, `demo` and `migrate`."""
 
 import logging
 import os
@@ -8,6 +8,8 @@ import typer
 
 from gateway.cli.options import Config, DatabaseUrl, opened
 from gateway.cli.output import say
+
+DEMO_REQUESTS = 300
 
 
 def serve(
@@ -29,6 +31,15 @@ def serve(
     from gateway.server import run  # noqa: PLC0415 - not before the settings are known to be right
 
     run(settings, typer.echo)
+
+
+def demo(
+    requests: Annotated[int, typer.Option(min=20, max=10_000, help="Scored requests to send.")] = DEMO_REQUESTS,
+) -> None:
+    """Watch a router learn: simulated models, simulated users who ask, wait and score, a temporary database."""
+    from gateway.demo import run  # noqa: PLC0415 - not for --help
+
+    run(requests)
 
 
 def migrate(config: Config = None, database_url: DatabaseUrl = None) -> None:

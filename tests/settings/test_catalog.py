@@ -9,7 +9,8 @@ from bandit.types import Price
 from gateway.abilities import abilities_of
 from gateway.catalog import Catalog, UnknownModel
 from gateway.settings import SettingsError, load
-from gateway.settings.presets import PRESETS
+from gateway.settings.presets import PRESETS, SIMULATED_MODELS
+from gateway.simulated import DEFAULT_MODELS
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ALL_KEYS = {preset.variable: "k" for preset in PRESETS.values()}
@@ -119,3 +120,7 @@ def test_abilities_follow_the_models_family(name: str, can: set[str], cannot: se
     abilities = abilities_of(name)
     assert can <= abilities
     assert not cannot & abilities
+
+
+def test_the_simulated_models_are_those_that_are_served() -> None:
+    assert set(SIMULATED_MODELS) == set(DEFAULT_MODELS)

@@ -1,0 +1,5 @@
+"""`python -m gateway.cli` is `bandit-gateway`."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,99 @@
+"""The gateway of a demo: a process of its own, a temporary database, and nothing of the user's configuration."""
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.settings.presets import PRESETS, SIMULATED_MODELS
+
+QUALITY_USD = 0.01
+SECOND_USD = 0.0002
+FAILURE_USD = 0.005
+LEARNER = "rtr_demo"
+RANDOM = "rtr_random"
+STOP_SECONDS = 20.0
+
+
+class DemoError(Exception):
+    """The demo's gateway did not start; the message is what it said."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Where the demo's gateway answers, and a key with all scopes."""
+
+    url: str
+    key: str
+
+
+def fixed_router(model: str) -> str:
+    """The id of the router that always takes one model."""
+    return f"rtr_{model}"
+
+
+@contextmanager
+def open_house() -> Iterator[House]:
+    """A gateway for as long as the context lasts. Raises DemoError."""
+    key = secrets.token_urlsafe(32)
+    with tempfile.TemporaryDirectory(prefix="bandit-gateway-demo-") as folder:
+        config = Path(folder, "demo.toml")
+        config.write_text(configuration(Path(folder, "demo.db")), "utf-8")
+        log = Path(folder, "log")
+        command = [sys.executable, "-m", "gateway.cli", "serve", "--config", str(config)]
+        with (
+            log.open("wb") as stderr,
+            subprocess.Popen(  # noqa: S603 - our own command
+                command, env=_environment(key), cwd=folder, stdout=subprocess.PIPE, stderr=stderr, text=True
+            ) as process,
+        ):
+            try:
+                yield House(_wait_until_ready(process, log), key)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def configuration(database: Path) -> str:
+    """The learner, one router per fixed model, and one that draws at random."""
+    models = ", ".join(f'"simulated/{model}"' for model in SIMULATED_MODELS)
+    policies = {
+        LEARNER: "thompson",
+        RANDOM: "uniform",
+        **{fixed_router(model): f"fixed:simulated/{model}" for model in SIMULATED_MODELS},
+    }
+    objective = f"{{ quality_usd = {QUALITY_USD}, second_usd = {SECOND_USD}, failure_usd = {FAILURE_USD} }}"
+    routers = [
+        f'[routers.{router_id}]\nmodels = [{models}]\npolicy = "{policy}"\nobjective = {objective}\n'
+        for router_id, policy in policies.items()
+    ]
+    return f'listen = "127.0.0.1:0"\ndatabase_url = "sqlite:///{database}"\n' + "\n".join(routers)
+
+
+def _environment(key: str) -> dict[str, str]:
+    theirs = {preset.variable for preset in PRESETS.values()}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in theirs and not name.startswith("BANDIT_GATEWAY_")
+    }
+    return {**kept, "BANDIT_GATEWAY_ADMIN_KEY": key, "PYTHONUNBUFFERED": "1"}
+
+
+def _wait_until_ready(process: "subprocess.Popen[str]", log: Path) -> str:
+    """The URL in the banner, which is printed when the gateway answers."""
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    for line in process.stdout:
+        if match := re.search(r"answers on (http://\S+)", line):
+            return match[1]
+    said = log.read_text("utf-8", "replace").strip().splitlines()
+    raise DemoError(f"the demo's gateway did not start: {said[-1] if said else 'it said nothing'}")

@@ -1,0 +1,145 @@
+"""`serve` and `demo` as a newcomer runs them: real processes, real sockets."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
+LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
+SECONDS = 30.0
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what configures a gateway."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith("_API_KEY") and not name.startswith("BANDIT_GATEWAY_")
+    }
+
+
+class Serving:
+    """A running `serve`: what it said, and where it answers."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.said = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.said += line
+            if LAST_LINES.search(self.said):
+                break
+        found = re.search(r"answers on (http://\S+)", self.said)
+        assert found, self.said
+        self.url = found[1]
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status after the signal."""
+        self.process.send_signal(with_signal)
+        return self.process.wait(SECONDS)
+
+
+@contextmanager
+def serving(home: Path, *arguments: str, **environ: str) -> Iterator[Serving]:
+    """A gateway in `home`, on a free port."""
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--port", "0", *arguments]
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env={**environment(), **environ}, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        with process:
+            try:
+                yield Serving(process)
+            finally:
+                process.kill()
+
+
+def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
+    return httpx.post(
+        f"{url}/{router}/chat/completions",
+        headers={"authorization": f"Bearer {key}"},
+        json={"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]},
+        timeout=30,
+    )
+
+
+def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: Path) -> None:
+    """Nothing is configured: a newcomer starts, pastes, gets a routed answer, stops and starts again."""
+    with serving(tmp_path) as first:
+        (line,) = [line for line in first.said.splitlines() if line.strip().startswith("curl ")]
+        if shutil.which("curl"):
+            answer = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout)
+        else:
+            words = shlex.split(line)
+            headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+            answer = httpx.post(words[1], headers=headers, content=words[-1], timeout=30).json()
+        assert answer["dari_routing"]["requested_model"] == "dari/routing"
+        assert answer["model"].startswith("simulated/")
+        assert (tmp_path / "bandit-gateway.db").exists()
+        secret = SECRET.findall(first.said)[0]
+        assert first.stop() == 0, "a stop that was asked for is a success"
+    with serving(tmp_path) as second:
+        assert not SECRET.search(second.said), "a key is shown once"
+        assert ask(second.url, secret).status_code == 200
+        assert second.stop(signal.SIGINT) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_declared_gateway_serves_what_its_file_says(tmp_path: Path) -> None:
+    (tmp_path / "bandit-gateway.toml").write_text(
+        'database_url = "sqlite:///mine.db"\n[routers.rtr_mine]\nmodels = ["simulated/sage"]\n'
+    )
+    key = "an-admin-key-of-mine"
+    with serving(tmp_path, BANDIT_GATEWAY_ADMIN_KEY=key) as running:
+        assert ask(running.url, key, "rtr_mine").json()["model"] == "simulated/sage"
+        assert ask(running.url, key).status_code == 404, "no default router beside a declared one"
+        assert key not in running.said
+    assert (tmp_path / "mine.db").exists()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--database-url", "sqlite:////nowhere/a.db", "--port", "0"]])
+def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    """A port in use and a database that can't be opened: one line with the remedy, status 1, nothing left behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (tmp_path / "bandit-gateway.toml").write_text(f'listen = "127.0.0.1:{port}"')
+        ran = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", *command],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+    assert ("is in use" in ran.stderr) or ("/nowhere/a.db can't be opened" in ran.stderr)
+    assert not (tmp_path / "bandit-gateway.db").exists()
+
+
+def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "demo", "--requests", "24"],
+        cwd=tmp_path,
+        env={**environment(), "OPENAI_API_KEY": "never-used", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for row in ("router, learning", "always swift", "always steady", "always sage", "at random"):
+        assert row in ran.stdout
+    assert list(tmp_path.iterdir()) == [], "its database was a temporary one"
