@@ -198,7 +198,8 @@ def _newcomers(value: Value) -> list[bool]:
 
 
 def _uniform(secret: bytes, message: str) -> float:
-    digest = hmac.digest(secret, message.encode(), "sha256")
+    # Not hmac.digest: that lets other threads run, and waits for its turn again.
+    digest = hmac.new(secret, message.encode(), "sha256").digest()
     return ((int.from_bytes(digest[:8], "big") >> 12) + 0.5) * _U_SCALE
 
 

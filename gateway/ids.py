@@ -2,13 +2,36 @@
 
 import os
 import re
+from collections.abc import Iterator
 
+_RANDOM_BYTES = 10
+_POOLED_IDS = 1_024
 _REQUEST_ID = re.compile(r"(?:chatcmpl-)?(req_[0-9a-f]{32})")
 
 
 def new_id(prefix: str, now: float) -> str:
     """A fresh id such as `req_0193…`; `now` in seconds since the epoch."""
-    return f"{prefix}_{int(now * 1000):012x}{os.urandom(10).hex()}"
+    return _join(prefix, now, os.urandom(_RANDOM_BYTES).hex())
+
+
+class RequestIds:
+    """Makes the ids of requests, for one thread.
+
+    Random bits are fetched for many ids at once: a system call for each would hand the interpreter to another thread.
+    """
+
+    def __init__(self) -> None:
+        self._pool: Iterator[str] = iter(())
+
+    def new(self, now: float) -> str:
+        """A fresh request id."""
+        random = next(self._pool, None)
+        if random is None:
+            width = 2 * _RANDOM_BYTES
+            many = os.urandom(_RANDOM_BYTES * _POOLED_IDS).hex()
+            self._pool = (many[start : start + width] for start in range(0, len(many), width))
+            random = next(self._pool)
+        return _join("req", now, random)
 
 
 def request_id_of(completion_id: str) -> str | None:
@@ -20,3 +43,7 @@ def request_id_of(completion_id: str) -> str | None:
 def born_at(request_id: str) -> float:
     """Seconds since the epoch at which an id was made."""
     return int(request_id.partition("_")[2][:12], 16) / 1000
+
+
+def _join(prefix: str, now: float, random: str) -> str:
+    return f"{prefix}_{int(now * 1000):012x}{random}"
