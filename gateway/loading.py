@@ -7,6 +7,7 @@ from bandit.types import Arm, BudgetState, StatisticKey, Sums
 from gateway.arm_priors import ArmPriors
 from gateway.catalog import Catalog, Model
 from gateway.live import LiveRouter
+from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.call import Provider
 from gateway.providers.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
@@ -26,7 +27,8 @@ def build_providers(
     """An adapter for each provider, by name."""
     providers: dict[str, Provider] = {}
     for settings in declared.values():
-        providers[settings.name] = OpenAIProvider(settings, client)
+        adapter = AnthropicProvider if settings.kind == "anthropic" else OpenAIProvider
+        providers[settings.name] = adapter(settings, client)
     if simulated_url is not None:
         providers[SIMULATED] = OpenAIProvider(ProviderSettings(SIMULATED, "openai", simulated_url), client)
     return providers
