@@ -6,10 +6,9 @@ import logging
 import re
 import time
 from importlib.metadata import version
+from pathlib import Path
 
-from bandit.budget import pace
-from bandit.learning import learn_scores
-from bandit.types import BudgetState, Deltas, RouterSettings, Scores, StatisticKey, Sums
+from gateway.adapters import build_providers
 from gateway.auth import Keyring
 from gateway.catalog import Catalog
 from gateway.errors import MethodNotAllowed
@@ -18,16 +17,16 @@ from gateway.failover import Cooldowns
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
-from gateway.loading import build_providers, load_routers
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
+from gateway.registry import Registry
 from gateway.routes.api import build_api
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.engine import Database
-from storage.errors import DatabaseUnavailable
 from storage.keys import Keys
-from storage.writer import Committed
+from storage.recording import State
+from storage.spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -90,20 +89,17 @@ class Gateway:
         await self._client.start()
         self._simulated = contextlib.AsyncExitStack()
         simulated_url = await self._simulated.enter_async_context(serve_simulated()) if settings.simulated else None
+        keyring, registry = Keyring(Keys(database).all()), Registry(database, self.catalog)
         self._recorder = Recorder(
             database,
+            registry,
+            keyring,
             durable=settings.durability == "commit",
-            learn_scores=self._learn_scores,
-            pace=self._pace,
-            apply=self._apply,
+            spool=Spool(spool_stem(settings.database_url)),
         )
         providers = build_providers(settings.providers, self._client, simulated_url)
-        self.flow = Flow(
-            Keyring(Keys(database).all()),
-            load_routers(database, self.catalog, time.time()),
-            Outside(providers, Cooldowns(), self._recorder, time.time),
-            Limits(settings.max_request_bytes),
-        )
+        outside = Outside(providers, Cooldowns(), self._recorder, time.time)
+        self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
         _spare_the_collector()
 
     async def stop(self) -> None:
@@ -112,39 +108,18 @@ class Gateway:
         await self._client.close()
         await self._simulated.aclose()
 
-    def _apply(self, committed: Committed) -> None:
-        """Bring what was committed into the routers' memory, router by router."""
-        deltas: dict[str, dict[StatisticKey, Sums]] = {}
-        for key, sums in committed.deltas.items():
-            deltas.setdefault(key.router_id, {})[key] = sums
-        for router_id in deltas.keys() | committed.budgets.keys():
-            live = self.flow.routers.get(router_id)
-            if live is not None:
-                live.apply(deltas.get(router_id, {}), committed.budgets.get(router_id))
-
-    def _learn_scores(self, before: Scores, after: Scores) -> Deltas:
-        """What a changed score adds to the statistics; called by the writer inside its transaction."""
-        live = self.flow.routers.get(before.router_id)
-        half_life = (live.settings if live else RouterSettings(before.router_id)).half_lives.quality
-        return learn_scores(before, after, half_life)
-
-    def _pace(self, router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-        """The next state of a router's budget; None without one. Called by the writer inside its transaction."""
-        live = self.flow.routers.get(router_id)
-        budget_usd = live.settings.budget_usd_per_request if live else None
-        return None if budget_usd is None else pace(state, budget_usd, cost_usd)
-
     def problems(self) -> list[str]:
-        """What keeps the gateway from serving. Asks the database: not for the event loop's thread."""
-        try:
-            self.database.check()
-        except DatabaseUnavailable as error:
-            return [str(error)]
+        """What keeps the gateway from serving."""
+        if self._recorder.state is State.FULL:
+            return ["neither the database nor the local spool can take a record: see the log"]
         return [] if self.flow.routers else ["there is no router: declare one in the configuration file"]
 
     def notes(self) -> list[str]:
-        """What an operator should mend, though the gateway serves: parked models."""
-        return [f"{model_id}: {why}" for model_id, why in sorted(self.flow.outside.cooldowns.parked().items())]
+        """What an operator should mend, though the gateway serves."""
+        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.flow.outside.cooldowns.parked().items())]
+        if self._recorder.state is State.SPOOLING:
+            notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
+        return notes
 
 
 def _with_id(send: Send, request_id: str) -> Send:
@@ -161,3 +136,10 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+
+
+def spool_stem(database_url: str) -> Path:
+    """Where completions wait while the database is away: beside an SQLite file, else in the working directory."""
+    kind, _, path = database_url.partition(":///")
+    beside = Path(path) if kind == "sqlite" else Path("bandit-gateway.db")
+    return beside.with_name(f"{beside.stem}.")

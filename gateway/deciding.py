@@ -42,6 +42,11 @@ class Decision:
     weighed: Weighed
     draw: Draw
 
+    @property
+    def expected_usd(self) -> float:
+        """What the drawn arm's answer is expected to cost."""
+        return next(arm.cost_usd for arm in self.weighed.choice.arms if arm.model_id == self.draw.model_id)
+
 
 def decide(
     request_id: str,

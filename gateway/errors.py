@@ -19,6 +19,7 @@ GatewayError
 ├── BudgetExhausted       429  budget_exhausted
 ├── AllModelsFailed       502  all_models_failed
 ├── ProviderTimeout       504  provider_timeout
+├── OurOwnFault           500  internal_error
 └── Unavailable           503  overloaded, ledger_unavailable, not_recorded_yet
 """
 
@@ -65,6 +66,13 @@ class GatewayError(Exception):
         if self.should_retry is not None:
             headers.append((b"x-should-retry", b"true" if self.should_retry else b"false"))
         return headers
+
+
+class OurOwnFault(GatewayError):
+    """A defect of the gateway: the log has its cause."""
+
+    def __init__(self) -> None:
+        super().__init__("the gateway failed; its log has the cause under this request id")
 
 
 class BadRequest(GatewayError):

@@ -16,15 +16,19 @@ from gateway.answers import DONE, Envelope, error_event
 from gateway.attempts import AttemptLog, try_in_turn
 from gateway.booking import book
 from gateway.deciding import Decision
-from gateway.errors import AllModelsFailed, GatewayError
+from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault
 from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.providers.call import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
 from gateway.settings import SIMULATED
+from storage.recording import State
 from storage.records import Content, KeyRecord, Status
 
 log = logging.getLogger(__name__)
+
+DEGRADED = (b"x-router-degraded", b"ledger")
+"""Told while records go to the local spool."""
 
 T = TypeVar("T")
 
@@ -65,7 +69,7 @@ class Exchange:
             await self._client_gone()
         except Exception:
             log.exception("request %s failed for a reason of our own", self._decision.id)
-            await self._fail(GatewayError("the gateway failed; its log has the cause under this request id"))
+            await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
         async with WatchedClient(self._http):
@@ -183,6 +187,7 @@ class Exchange:
             text=text,
             content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
         )
+        self._decision.router.spend.settle(self._decision.expected_usd, record.outcome.cost_usd, record.outcome.at)
         await self._outside.recorder.completion(record)
 
     def _explain(self) -> str:
@@ -195,11 +200,14 @@ class Exchange:
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         overhead = perf_counter() - self._started - self._attempts.waited()
-        return [
+        headers = [
             (b"x-router-selected-model", self._attempts.model_id.encode()),
             (b"x-router-attempts", str(self._attempts.started).encode()),
             (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
         ]
+        if self._outside.recorder.state is not State.OK:
+            headers.append(DEGRADED)
+        return headers
 
 
 async def _answer(provider: Provider, call: Call) -> Answer:

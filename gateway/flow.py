@@ -7,18 +7,21 @@ feedback → authenticate ──────────────────
 """
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.auth import Keyring, require
 from gateway.deciding import Decision, NobodyAvailable, decide
-from gateway.errors import AllModelsFailed, GatewayError, NotFound, RateLimited, Unavailable
+from gateway.errors import AllModelsFailed, GatewayError, NotFound, OurOwnFault, RateLimited, Unavailable
 from gateway.exchange import Exchange, Outside
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.http import ClientGone, Http
 from gateway.live import LiveRouter
 from gateway.wire import CompletionRequest, parse_completion
 from storage.records import FeedbackReceipt, KeyRecord
+
+log = logging.getLogger(__name__)
 
 COOLING_WAIT_SECONDS = 5.0
 """How long a request waits for the first of its cooling models to return, rather than fail at once."""
@@ -55,11 +58,17 @@ class Flow:
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = parse_completion(await http.read_json(self.limits.body_bytes))
+            self.outside.recorder.require_room()
             decision = await self.decide(http.request_id, router, request)
+            router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:
             await http.fail(error)
             return
         except ClientGone:
+            return
+        except Exception:
+            log.exception("request %s could not be decided", http.request_id)
+            await http.fail(OurOwnFault())
             return
         self.running.add(decision.id)
         try:

@@ -23,6 +23,7 @@ from bandit.types import (
 )
 from gateway.catalog import Model
 from gateway.router_options import RouterOptions
+from gateway.spending import DailySpend
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +80,10 @@ class LiveRouter:
         arms: tuple[Arm, ...],
         sums: dict[StatisticKey, Sums],
         budget: BudgetState,
+        spend: DailySpend,
         created_at: float,
     ) -> None:
+        self.spend = spend
         self.created_at = created_at
         self.id = settings.router_id
         self.options = options
@@ -111,9 +114,10 @@ class LiveRouter:
         self.budget = budget or self.budget
         self._changed = True
 
-    def replace(self, sums: Mapping[StatisticKey, Sums]) -> None:
+    def replace(self, sums: Mapping[StatisticKey, Sums], budget: BudgetState | None = None) -> None:
         """Take rows as another process left them."""
         self._sums.update(sums)
+        self.budget = budget or self.budget
         self._changed = True
 
     def _warn(self, warnings: Iterable[str]) -> None:

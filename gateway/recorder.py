@@ -2,23 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from typing import TypeAlias
 
-from bandit.types import BudgetState, Deltas, Scores
+from gateway.auth import Keyring
 from gateway.errors import Unavailable
+from gateway.live import LiveRouter
+from gateway.registry import Registry
+from storage.changes import Changed
 from storage.engine import Database
 from storage.errors import LedgerError, WriterFull
+from storage.recording import State
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord
+from storage.spool import Spool
 from storage.writer import Committed, Writer
 
 log = logging.getLogger(__name__)
+
+QUEUE_LIMIT = 10_000
+"""Records that may wait for the writer; beyond that requests are refused."""
 
 Waiting: TypeAlias = "asyncio.Future[tuple[FeedbackReceipt, ...]]"
 
 
 class Recorder:
-    """Records completions and feedback; what a commit changed is applied to the routers in memory.
+    """Records completions and feedback; what a commit changed, here or elsewhere, is applied to what is in memory.
 
     With `durable` (the durability `commit`) a completion waits for its commit; feedback always does.
     """
@@ -26,17 +33,42 @@ class Recorder:
     def __init__(
         self,
         database: Database,
+        registry: Registry,
+        keyring: Keyring,
         *,
         durable: bool,
-        learn_scores: Callable[[Scores, Scores], Deltas],
-        pace: Callable[[str, BudgetState, float], BudgetState | None],
-        apply: Callable[[Committed], None],
+        spool: Spool,
     ) -> None:
         self._durable = durable
-        self._apply = apply
+        self._registry = registry
+        self._keyring = keyring
         self._loop = asyncio.get_running_loop()
-        self._writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=self._deliver)
+        self._writer = Writer(
+            database,
+            queue_limit=QUEUE_LIMIT,
+            learn_scores=registry.learn_scores,
+            pace=registry.pace,
+            deliver=self._deliver,
+            follow=self._follow,
+            spool=spool,
+        )
         self._writer.start()
+
+    @property
+    def state(self) -> State:
+        """How the ledger can be written now."""
+        return self._writer.state
+
+    def require_room(self) -> None:
+        """Refuse a request that could not be recorded, before a provider is paid. Raises Unavailable."""
+        if self._writer.state is State.FULL:
+            raise Unavailable(
+                "neither the database nor the local spool can take a record now",
+                code="ledger_unavailable",
+                retry_after_seconds=2,
+            )
+        if self._writer.queued >= QUEUE_LIMIT:
+            raise _overloaded()
 
     async def close(self) -> None:
         """Write everything that was handed over, and end the thread."""
@@ -65,15 +97,24 @@ class Recorder:
         try:
             self._writer.submit(item, waiting)
         except WriterFull:
-            raise Unavailable("the ledger's queue is full; try again shortly", retry_after_seconds=1) from None
+            raise _overloaded() from None
         return waiting
 
     def _deliver(self, committed: Committed) -> None:
         """Called by the writer's thread, once per batch."""
         self._loop.call_soon_threadsafe(self._committed, committed)
 
+    def _follow(self, changed: Changed) -> None:
+        """Called by the writer's thread when other processes, or the command line, have changed something."""
+        self._loop.call_soon_threadsafe(self._changed, changed, self._registry.reloaded(changed))
+
+    def _changed(self, changed: Changed, reloaded: dict[str, LiveRouter] | None) -> None:
+        self._registry.follow(changed, reloaded)
+        if changed.keys is not None:
+            self._keyring.replace(changed.keys)
+
     def _committed(self, committed: Committed) -> None:
-        self._apply(committed)
+        self._registry.apply(committed)
         for waiting, result in committed.results:
             if not isinstance(waiting, asyncio.Future) or waiting.done():
                 continue
@@ -81,6 +122,10 @@ class Recorder:
                 waiting.set_exception(result)
             else:
                 waiting.set_result(result)
+
+
+def _overloaded() -> Unavailable:
+    return Unavailable("the ledger's queue is full; try again shortly", retry_after_seconds=1)
 
 
 def _log_failure(waiting: Waiting) -> None:

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, OurOwnFault
 from gateway.routes import feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
 
@@ -24,6 +24,7 @@ def build_api(gateway: "Gateway", version: str) -> FastAPI:
     api.add_exception_handler(GatewayError, _gateway_error)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
+    api.add_exception_handler(Exception, _our_own_fault)
     ordinary = api.openapi
 
     def openapi() -> dict[str, Any]:
@@ -74,3 +75,7 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     first = error.errors()[0]
     param = ".".join(str(part) for part in first["loc"][1:]) or None
     return await _gateway_error(request, BadRequest(f"`{param}`: {first['msg']}", param=param))
+
+
+async def _our_own_fault(request: Request, error: Exception) -> Response:
+    return await _gateway_error(request, OurOwnFault())

@@ -1,0 +1,51 @@
+"""The day's money: what a router has spent since midnight UTC, and what its running requests are expected to."""
+
+from gateway.errors import BudgetExhausted
+
+DAY_SECONDS = 86_400
+
+
+def day_of(at: float) -> int:
+    """The UTC day of an instant, in days since the epoch."""
+    return int(at // DAY_SECONDS)
+
+
+class DailySpend:
+    """A hard limit on a router's dollars a day.
+
+    Every process counts its own spending at once and the others' when it hears of it, within about a second: that is
+    how far the limit can be overrun, besides what requests cost above their expectation.
+    """
+
+    __slots__ = ("_day", "_limit_usd", "_reserved_usd", "_spent_usd")
+
+    def __init__(self, limit_usd: float | None, day: int, spent_usd: float) -> None:
+        self._limit_usd = limit_usd
+        self._day = day
+        self._spent_usd = spent_usd
+        self._reserved_usd = 0.0
+
+    def reserve(self, expected_usd: float, now: float) -> None:
+        """Set aside what a request is expected to cost. Raises BudgetExhausted."""
+        self._turn(now)
+        if self._limit_usd is not None and self._spent_usd + self._reserved_usd + expected_usd > self._limit_usd:
+            raise BudgetExhausted(
+                f"the router's ${self._limit_usd:g} for this UTC day are spent; it serves again at midnight UTC",
+                should_retry=False,
+            )
+        self._reserved_usd += expected_usd
+
+    def settle(self, expected_usd: float, cost_usd: float, now: float) -> None:
+        """The request is over: what it cost takes the place of what was set aside."""
+        self._turn(now)
+        self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
+        self._spent_usd += cost_usd
+
+    def replace(self, day: int, spent_usd: float) -> None:
+        """Take the ledger's own figure, in which all processes are."""
+        if day == self._day:
+            self._spent_usd = spent_usd
+
+    def _turn(self, now: float) -> None:
+        if day_of(now) > self._day:
+            self._day, self._spent_usd = day_of(now), 0.0
