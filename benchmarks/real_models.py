@@ -139,6 +139,18 @@ def by_kind(routed: list[Asked], alone: dict[str, list[Asked]], asked_for: list[
     return shown
 
 
+def blocks(routed: list[Asked], servers: Sequence[Server], size: int) -> str:
+    """Each model's share of the traffic, block by block: how soon the router learned."""
+    lines = []
+    for server in servers:
+        parts = [routed[start : start + size] for start in range(0, len(routed), size)]
+        shares = [sum(asked.model_id == server.model_id for asked in part) / len(part) for part in parts]
+        lines.append(
+            f"Share of {server.name}, {size} questions at a time: " + " ".join(f"{each:.0%}" for each in shares)
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Ask everything, and print the tables."""
     options = parse()
@@ -154,6 +166,7 @@ def main() -> None:
         ]
     console.print(table(routed, alone, servers, options.window))
     console.print(by_kind(routed, alone, asked_for))
+    console.print(blocks(routed, servers, max(options.window // 2, 1)))
     console.print(f"The last reason: {routed[-1].reason}")
     if options.json:
         answers = {"router": routed, **alone}
