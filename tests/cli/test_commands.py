@@ -213,6 +213,17 @@ class TestEvals:
         assert "none.csv: can't be read" in Ran("evals", "import", "none.csv", *fixed).err
 
 
+class TestExplain:
+    @pytest.mark.parametrize(
+        ("id_", "status", "words"),
+        [("hello", 2, "looks like chatcmpl-req_"), ("req_" + "0" * 32, 1, "there is no decision req_0000")],
+    )
+    def test_an_id_that_is_none_or_unknown_is_told(self, id_: str, status: int, words: str) -> None:
+        ran = Ran("explain", id_)
+        assert (ran.status, ran.err.count("\n")) == (status, 1)
+        assert words in ran.err
+
+
 class TestDoctor:
     def test_a_healthy_place_has_nothing_wrong(self) -> None:
         put_router()

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
 
 SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
 LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
@@ -95,6 +98,13 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: P
         assert ask(second.url, secret).status_code == 200
         assert second.stop(signal.SIGINT) == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
+    database = f"sqlite:///{tmp_path}/bandit-gateway.db"
+    explained = CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database])
+    assert answer["dari_routing"]["reason"] in explained.stdout
+    assert explained.stdout.endswith("replayed: identical\n")
+    told = json.loads(CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database, "--json"]).stdout)
+    assert told["decision"]["model_id"] == answer["model"]
+    assert told["replay"]["drawn_again"] is True
 
 
 def test_a_declared_gateway_serves_what_its_file_says(tmp_path: Path) -> None:

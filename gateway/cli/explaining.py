@@ -1,0 +1,87 @@
+"""`explain`: one decision in words and figures, replayed and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failures import CommandError
+from gateway.cli.options import Config, DatabaseUrl, Json, opened
+from gateway.cli.output import moment, print_json, print_table
+
+if TYPE_CHECKING:
+    from gateway.explaining import Explained
+
+
+def explain(
+    completion_id: Annotated[str, typer.Argument(help="chatcmpl-req_… or req_…, as an answer's id or x-request-id.")],
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Explain one decision: candidates, probabilities, the draw, what came of it; replayed and compared."""
+    from gateway.explaining import NotExplainable, to_json  # noqa: PLC0415 - not for --help
+    from gateway.explaining import explain as explained_of  # noqa: PLC0415 - not for --help
+    from gateway.ids import request_id_of  # noqa: PLC0415 - not for --help
+    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    request_id = request_id_of(completion_id)
+    if request_id is None:
+        raise CommandError(f"a completion's id looks like chatcmpl-req_… or req_…, not {completion_id[:80]!r}", 2)
+    with opened(config, database_url) as database:
+        view = Ledger(database).decision(request_id)
+        if view is None:
+            raise CommandError(f"there is no decision {request_id} in {database.where}")
+        router = Routers(database).get(view.decision.router_id)
+    try:
+        explained = explained_of(view, router.secret if router else None)
+    except NotExplainable as error:
+        raise CommandError(str(error)) from None
+    if json:
+        print_json(to_json(explained))
+    else:
+        _print(explained)
+
+
+def _print(explained: Explained) -> None:
+    view, choice = explained.view, explained.choice
+    decision, outcome = view.decision, view.outcome
+    typer.echo(f"{decision.id}  {moment(decision.at)}  router {decision.router_id}, policy {decision.policy}")
+    typer.echo(f"{outcome.reason}\n")
+    rows = [
+        (
+            ("→ " if arm.model_id == decision.model_id else "  ") + arm.model_id,
+            f"{arm.p:.4f}",
+            f"{arm.p_best:.4f}",
+            f"{arm.mean_usd:.5f}",
+            f"{arm.deviation_usd:.5f}",
+            f"{arm.quality:.3f} ± {arm.quality_deviation:.3f}",
+            f"{arm.scores:.1f}",
+            f"{arm.success:.3f}",
+            f"{arm.cost_usd:.5f}",
+            f"{arm.seconds:.2f}",
+        )
+        for arm in choice.arms
+    ]
+    columns = ("  model", "p→", "p best→", "value $→", "± $→", "quality→", "scores→", "success→", "cost $→", "seconds→")
+    print_table(columns, rows, "")
+    for model_id, why in choice.left_out:
+        typer.echo(f"  {model_id} was no candidate: {why}")
+    goal = choice.objective
+    typer.echo(
+        f"\ntask {decision.task or 'general'}, about {decision.prompt_tokens} prompt tokens; a perfect answer is worth "
+        f"${goal.quality_usd:.4g}, a second ${goal.second_usd:.4g}, a failure ${goal.failure_usd:.4g}; "
+        f"a dollar counts {choice.price_multiplier:.3g}"
+    )
+    drawn = f"u = {decision.u:.6f}" if decision.randomised else "not drawn at random"
+    typer.echo(f"{drawn}: {decision.model_id}, with probability {decision.propensity:.4f}")
+    for attempt in view.attempts:
+        detail = f" ({attempt.detail})" if attempt.detail else ""
+        ended = f"{attempt.ending} after {attempt.seconds:.2f} s"
+        typer.echo(f"attempt {attempt.number}: {attempt.model_id}, {ended}{detail}")
+    typer.echo(f"outcome: {outcome.status}, {outcome.seconds:.2f} s, ${outcome.cost_usd:.6f}")
+    for each in view.feedback:
+        typer.echo(f"feedback: {each.score:g} from {each.source}, {moment(each.at)}")
+    typer.echo(explained.verdict)

@@ -1,0 +1,72 @@
+"""One decision in full: what was known, how the arm was drawn, what came of it, and the same computed again."""
+
+from dataclasses import asdict, dataclass
+
+import msgspec
+
+from bandit.decision import Replay, draw, replay
+from bandit.types import Choice, Draw
+from storage.records import DecisionView
+
+
+class NotExplainable(LookupError):
+    """The record does not say enough any more; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A recorded request, its choice, and its replay.
+
+    `drawn_again`: u follows from the router's secret; None where there is no secret or nothing was drawn.
+    """
+
+    view: DecisionView
+    choice: Choice
+    replay: Replay
+    drawn_again: bool | None
+
+    @property
+    def verdict(self) -> str:
+        """How the replay went, in words."""
+        again, decision = self.replay, self.view.decision
+        if again.identical and self.drawn_again is not False:
+            return "replayed: identical"
+        if decision.algorithm != again.algorithm:
+            return (
+                f"replayed by algorithm {again.algorithm}, recorded by {decision.algorithm}: {again.model_id}, "
+                f"probabilities differ by up to {again.largest_difference:.2g}"
+            )
+        if self.drawn_again is False:
+            return "replayed: u does not follow from the router's secret; was the router made anew?"
+        return f"replayed: DIFFERENT, {again.model_id}, probabilities differ by up to {again.largest_difference:.2g}"
+
+
+def explain(view: DecisionView, secret: bytes | None) -> Explained:
+    """Replay a recorded decision; `secret` is its router's, where there is one still. Raises NotExplainable."""
+    decision = view.decision
+    try:
+        choice = msgspec.json.decode(decision.choice, type=Choice)
+    except msgspec.DecodeError:
+        raise NotExplainable(f"the choice of {decision.id} can't be read any more") from None
+    drawn = Draw(1, decision.u, decision.model_id, decision.propensity, decision.randomised)
+    again = None
+    if secret is not None and decision.randomised:
+        again = draw(choice, secret, decision.id).u == decision.u
+    return Explained(view, choice, replay(choice, drawn), again)
+
+
+def to_json(explained: Explained) -> dict[str, object]:
+    """All of it for scripts and the management API."""
+    view = explained.view
+    decision = {key: value for key, value in asdict(view.decision).items() if key not in {"choice", "choice_id"}}
+    return {
+        "decision": decision,
+        "choice": asdict(explained.choice),
+        "attempts": [asdict(attempt) for attempt in view.attempts],
+        "outcome": asdict(view.outcome),
+        "feedback": [
+            {"id": each.id, "source": each.source, "score": each.score, "at": each.at, "comment": each.comment}
+            for each in view.feedback
+        ],
+        "replay": {**asdict(explained.replay), "drawn_again": explained.drawn_again, "verdict": explained.verdict},
+    }
