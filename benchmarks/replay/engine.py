@@ -104,6 +104,12 @@ class Engine:
         self._budget = BudgetState(multiplier, mean_cost_usd)
         self._snapshot = None
 
+    @property
+    def choice(self) -> Choice:
+        """The distribution that the last request's model was drawn from."""
+        assert self._request is not None
+        return self._request[2]
+
     def _fresh(self, t: int) -> Snapshot:
         if self._snapshot is None:
             self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))

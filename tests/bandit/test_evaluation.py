@@ -1,0 +1,146 @@
+"""Off-policy evaluation finds the truth, says how sure it is, and is silent where the log says too little."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandit.evaluation import Estimate, Figure, evaluate
+from bandit.logged import Logged
+from bandit.types import Objective
+
+MODELS = ("a", "b", "c")
+QUALITY = {"code": (0.9, 0.6, 0.3), "chat": (0.5, 0.6, 0.8)}
+COST = (0.004, 0.001, 0.0005)
+OBJECTIVE = Objective(quality_usd=0.01, second_usd=0.001, failure_usd=0.005)
+P = {"code": (0.6, 0.3, 0.1), "chat": (0.1, 0.2, 0.7)}
+NOW = 1e6
+
+
+def make_log(seed: int, size: int, scored: float = 1.0, failing: float = 0.0) -> list[Logged]:
+    """Decisions of a policy that knows the class, on a world whose truth is known."""
+    rng = np.random.default_rng(seed)
+    log = []
+    for t in range(size):
+        task = "code" if rng.random() < 0.5 else "chat"
+        arm = int(rng.choice(3, p=P[task]))
+        answered = bool(rng.random() >= failing)
+        score = float(rng.random() < QUALITY[task][arm]) if answered and rng.random() < scored else None
+        log.append(
+            Logged(
+                at=float(t),
+                task=task,
+                model_id=MODELS[arm],
+                probabilities=dict(zip(MODELS, P[task], strict=True)),
+                randomised=True,
+                answered=answered,
+                cost_usd=COST[arm] * float(rng.uniform(0.5, 1.5)) if answered else 0.0,
+                seconds=2.0,
+                score=score,
+                scored_at=t + 10.0 if score is not None else None,
+            )
+        )
+    return log
+
+
+def always(model: str, log: list[Logged]) -> list[dict[str, float]]:
+    return [{model: 1.0}] * len(log)
+
+
+def holds(estimate: Estimate, truth: float) -> bool:
+    return estimate.low <= truth <= estimate.high
+
+
+def true_quality(arm: int, failing: float = 0.0) -> float:
+    return (1.0 - failing) * (QUALITY["code"][arm] + QUALITY["chat"][arm]) / 2.0
+
+
+@given(st.integers(0, 10_000))
+def test_a_policy_evaluated_on_its_own_log_is_the_log_s_mean(seed: int) -> None:
+    log = make_log(seed, 200)
+    told = evaluate(log, [dict(row.probabilities) for row in log], OBJECTIVE, NOW)
+    for estimates in (told.ips, told.snips):
+        assert estimates[Figure.COST].mean == pytest.approx(np.mean([row.cost_usd for row in log]))
+        assert estimates[Figure.QUALITY].mean == pytest.approx(np.mean([row.score for row in log]))
+    assert told.effective_size[Figure.COST] == pytest.approx(200.0)
+
+
+@pytest.mark.parametrize("arm", [0, 1, 2])
+@pytest.mark.parametrize("scored", [1.0, 0.3])
+def test_other_policies_are_estimated_within_their_intervals_also_where_scores_are_rare(
+    arm: int, scored: float
+) -> None:
+    log = make_log(arm, 4_000, scored)
+    told = evaluate(log, always(MODELS[arm], log), OBJECTIVE, NOW)
+    for estimates in (told.ips, told.snips, told.doubly_robust):
+        assert holds(estimates[Figure.QUALITY], true_quality(arm))
+        assert holds(estimates[Figure.COST], COST[arm])
+        utility = 0.01 * true_quality(arm) - COST[arm] - 0.001 * 2.0
+        assert holds(estimates[Figure.UTILITY], utility)
+
+
+def test_intervals_cover_the_truth_in_about_nineteen_of_twenty_logs() -> None:
+    covered = []
+    for seed in range(100):
+        log = make_log(seed, 800, scored=0.5)
+        told = evaluate(log, always("c", log), OBJECTIVE, NOW)
+        covered.append(holds(told.doubly_robust[Figure.QUALITY], true_quality(2)))
+    assert 0.9 <= np.mean(covered) <= 0.99
+
+
+def test_the_doubly_robust_interval_is_narrower_than_that_of_weights_alone() -> None:
+    log = make_log(1, 2_000)
+    told = evaluate(log, always("b", log), OBJECTIVE, NOW)
+    widths = [one[Figure.QUALITY].high - one[Figure.QUALITY].low for one in (told.doubly_robust, told.ips)]
+    assert widths[0] < widths[1]
+
+
+def test_a_failure_counts_as_quality_zero_and_costs_what_the_objective_says() -> None:
+    log = make_log(2, 4_000, failing=0.2)
+    told = evaluate(log, always("a", log), OBJECTIVE, NOW)
+    assert holds(told.doubly_robust[Figure.SUCCESS], 0.8)
+    assert holds(told.doubly_robust[Figure.QUALITY], true_quality(0, 0.2))
+    utility = 0.01 * true_quality(0, 0.2) - 0.8 * COST[0] - 0.002 - 0.005 * 0.2
+    assert holds(told.doubly_robust[Figure.UTILITY], utility)
+
+
+def test_young_sticky_and_unexplained_decisions_are_left_out_and_counted() -> None:
+    log = make_log(3, 500)
+    log[0] = replace(log[0], randomised=False)
+    log[1] = replace(log[1], probabilities={"z": 1.0})
+    told = evaluate(log, [{"a": 1.0}] * 500, OBJECTIVE, now=499.0)
+    assert told.decisions == 500 - 2 - 10  # scores take 10 seconds
+    assert sum(told.left_out.values()) == 12
+    assert len(told.left_out) == 3
+
+
+def test_thin_evidence_is_refused_with_the_reason_and_cost_is_told_where_scores_are_too_few() -> None:
+    log = make_log(4, 200, scored=0.05)
+    told = evaluate(log, always("b", log), OBJECTIVE, NOW)
+    assert "not enough evidence" in told.refused[Figure.QUALITY]
+    assert "not enough evidence" in told.refused[Figure.UTILITY]
+    assert Figure.QUALITY not in told.doubly_robust
+    assert holds(told.doubly_robust[Figure.COST], COST[1])
+
+
+def test_choices_that_had_no_chance_in_the_log_are_refused() -> None:
+    log = make_log(5, 500)
+    told = evaluate(log, always("elsewhere/new", log), OBJECTIVE, NOW)
+    assert set(told.refused) == set(Figure)
+    assert "no chance" in told.refused[Figure.COST]
+
+
+def test_an_empty_log_refuses_everything() -> None:
+    told = evaluate([], [], OBJECTIVE, NOW)
+    assert told.decisions == 0
+    assert set(told.refused) == set(Figure)
+
+
+def test_a_target_that_is_no_distribution_is_an_error() -> None:
+    log = make_log(6, 3)
+    with pytest.raises(ValueError, match="sum to 1"):
+        evaluate(log, [{"a": 0.5}] * 3, OBJECTIVE, NOW)
+    with pytest.raises(ValueError, match="each of 3 decisions"):
+        evaluate(log, [], OBJECTIVE, NOW)
