@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, OurOwnFault
-from gateway.routes import feedback, health, models
+from gateway.routes import docs, feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
 
 if TYPE_CHECKING:
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 
 def build_api(gateway: "Gateway", version: str) -> FastAPI:
     """All routes but the completion's, which is dispatched before this application sees it."""
-    api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None)
+    api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     api.state.gateway = gateway
-    for router in (feedback.router, health.router, models.router, _fallbacks()):
+    for router in (docs.router, feedback.router, health.router, models.router, _fallbacks()):
         api.include_router(router)
+    api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _validation_error)

@@ -3,13 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.auth import require
-from gateway.errors import GatewayError
 from gateway.routes.answer import gateway_of, json_response
+from gateway.routes.local import is_admin_or_local
 
 router = APIRouter()
-
-_LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 
 
 @router.get("/healthz")
@@ -25,19 +22,6 @@ async def readyz(request: Request) -> Response:
     problems, notes = gateway.problems(), gateway.notes()
     status = "unavailable" if problems else "degraded" if notes else "ready"
     answer: dict[str, object] = {"status": status}
-    if _may_see_details(request):
+    if is_admin_or_local(request):
         answer |= {"problems": problems, "notes": notes}
     return json_response(answer, 503 if problems else 200)
-
-
-def _may_see_details(request: Request) -> bool:
-    client = request.client.host if request.client else ""
-    if client in _LOCAL_NAMES and request.url.hostname in _LOCAL_NAMES:
-        return True
-    header = request.headers.get("authorization")
-    flow = gateway_of(request).flow
-    try:
-        require(flow.keyring.authenticate(header.encode("latin-1") if header else None, flow.clock()), ("admin",))
-    except GatewayError:
-        return False
-    return True

@@ -271,3 +271,16 @@ def test_health_and_readiness(running: Running) -> None:
         document = http.get("/openapi.json").json()
         assert "/{router_id}/chat/completions" in document["paths"]
         assert "/feedback" in document["paths"]
+
+
+def test_the_documentation_needs_nothing_from_outside(running: Running) -> None:
+    with running.http(None) as http:
+        page = http.get("/docs")
+        assert page.status_code == 200
+        assert "https://" not in page.text
+        for asset in re.findall(r'(?:href|src)="(/docs/assets/[^"]+)"', page.text):
+            assert http.get(asset).status_code == 200
+        assert "/docs/assets/swagger-ui-bundle.js" in page.text
+        assert http.get("/docs", headers={"host": "example.com"}).status_code == 401
+    with running.http("admin") as http:
+        assert http.get("/docs", headers={"host": "example.com"}).status_code == 200

@@ -1,0 +1,36 @@
+"""GET /docs and /openapi.json: the API's documentation, whose page needs nothing from outside."""
+
+from fastapi import APIRouter, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from gateway.routes.answer import json_response
+from gateway.routes.local import require_admin_or_local
+
+ASSETS = StaticFiles(packages=[("fastapi_swagger", "resources")])
+"""Swagger UI's own files, as its package ships them; FastAPI's page would load them from a network."""
+
+ASSETS_PATH = "/docs/assets"
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The documentation as a page."""
+    require_admin_or_local(request)
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title="Bandit Gateway",
+        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
+        swagger_favicon_url=f"{ASSETS_PATH}/favicon-32x32.png",
+    )
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """The documentation as OpenAPI."""
+    require_admin_or_local(request)
+    return json_response(request.app.openapi())
