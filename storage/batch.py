@@ -39,6 +39,7 @@ class Written:
     """What a transaction did: the items' results in order, and what it added to the statistics."""
 
     results: list[Result]
+    recorded: int = 0  # completions that the ledger did not have
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
 
@@ -61,25 +62,38 @@ class Batches:
         Raises DatabaseUnavailable, Contention, RecordRefused; then nothing was written, or (a connection lost at the
         commit) it is not known whether it was.
         """
-        if self._direct is None:
-            self._direct = Direct(self._database)
+        direct = self._opened()
         recall = self._memory.begin()
         together = not self._database.sqlite and len(items) <= TOGETHER
         statements = self._statements if together else self._copying
         try:
-            with self._direct.transaction(together=together):
-                written = self._write(statements, self._direct.cursor, items, recall, again)
+            with direct.transaction(together=together):
+                written = self._write(statements, direct.cursor, items, recall, again)
         except DatabaseUnavailable:
             self.close()
             raise
         recall.keep()
         return written
 
+    def data_version(self) -> int | None:
+        """SQLite's number that changes when another connection has written; None for PostgreSQL.
+
+        Raises DatabaseUnavailable.
+        """
+        if not self._database.sqlite:
+            return None
+        return self._opened().data_version()
+
     def close(self) -> None:
         """Give the connection up; the next write opens another."""
         if self._direct is not None:
             self._direct.close()
             self._direct = None
+
+    def _opened(self) -> Direct:
+        if self._direct is None:
+            self._direct = Direct(self._database)
+        return self._direct
 
     def _write(
         self, statements: "_Statements", cursor: Cursor, items: Sequence[Item], recall: Recall, again: bool
@@ -112,7 +126,7 @@ class Batches:
         statements.arms.write(cursor, learned.rows())
         statements.traffic.write(cursor, counted.rows())
         statements.tasks.write(cursor, recall.task_rows())
-        return Written(results, learned.deltas(), moved)
+        return Written(results, len(records), learned.deltas(), moved)
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """The records whose ids the ledger does not have yet, each once."""

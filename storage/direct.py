@@ -60,6 +60,15 @@ class Direct:
         pipeline: AbstractContextManager[object] = self._connection.pipeline()
         return pipeline
 
+    def data_version(self) -> int:
+        """SQLite's number that changes when another connection has written. Raises DatabaseUnavailable."""
+        try:
+            self.cursor.execute("PRAGMA data_version")
+            version: int = self.cursor.fetchone()[0]
+        except self._errors as error:
+            raise self._as_ours(error) from error
+        return version
+
     def close(self) -> None:
         """Give the connection up; what was not committed is rolled back."""
         with contextlib.suppress(self._errors, DBAPIError):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -15,6 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import DatabaseUnavailable
 from storage.schema import migrate_database, require_current_schema
+from storage.tables import settings
 
 BUSY_SECONDS = 5.0
 """How long SQLite waits for another process's write before it counts as away."""
@@ -22,6 +23,11 @@ BUSY_SECONDS = 5.0
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 60
 OLDEST_POSTGRESQL = 13
+
+PROBE_BYTES = 512 * 1024
+"""What `check_writable` writes for a moment: a full disk has room for less before it has room for a batch."""
+
+_PROBE = "probe"
 
 
 class Database:
@@ -52,6 +58,15 @@ class Database:
         """Raises DatabaseUnavailable where the database does not answer now."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
+
+    def check_writable(self) -> None:
+        """Raises DatabaseUnavailable where the database does not take what a large batch would write."""
+        row = {"name": _PROBE, "value": "0" * PROBE_BYTES, "updated_at": 0.0}
+        with self.write() as connection:
+            connection.execute(delete(settings).where(settings.c.name == _PROBE))
+            connection.execute(insert(settings), row)
+        with self.write() as connection:
+            connection.execute(delete(settings).where(settings.c.name == _PROBE))
 
     def close(self) -> None:
         """Close every connection that is not in use."""
@@ -175,6 +190,7 @@ def _open_postgresql(url: URL) -> Database:
             paramstyle="format",
             pool_size=5,
             max_overflow=20,
+            pool_pre_ping=True,
         )
     except (ModuleNotFoundError, NoSuchModuleError):
         raise DatabaseUnavailable(

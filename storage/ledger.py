@@ -10,9 +10,9 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from bandit.types import Attempt
 from storage.engine import Database
-from storage.records import DecisionView, FeedbackRecord
+from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
-from storage.tables import attempts, choices, decisions, feedback, scores
+from storage.tables import attempts, choices, contents, decisions, feedback, scores
 from storage.traffic import spend_by_router
 
 MOST_IN_A_PAGE = 200
@@ -38,6 +38,13 @@ class Ledger:
         with self._database.read() as connection:
             views = _views(connection, _with_choice().where(decisions.c.id == completion_id))
         return views[0] if views else None
+
+    def content(self, completion_id: str) -> Content | None:
+        """Prompt and answer of a request; None where they were not kept."""
+        query = select(contents.c.request, contents.c.answer).where(contents.c.decision_id == completion_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return None if row is None else Content(row.request, row.answer)
 
     def decisions(self, router_id: str | None = None, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of decisions, the newest first. Raises ValueError for a cursor that is none of ours."""

@@ -1,10 +1,13 @@
-"""Raises the counter of a topic that a transaction changes, so that other processes look again."""
+"""Raises the counter of a topic that a transaction changes, and says so, that other processes look again."""
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Update, literal_column, update
+from sqlalchemy import ColumnElement, Connection, Update, func, literal_column, select, update
 
 from storage.tables import revisions
+
+CHANNEL = "bandit_gateway"
+"""Where PostgreSQL announces changes."""
 
 
 class Topic(StrEnum):
@@ -19,6 +22,8 @@ class Topic(StrEnum):
 def mark_changed(connection: Connection, topic: Topic) -> None:
     """Count a change of `topic`. The row stays locked until the commit, so no reader can miss a number."""
     connection.execute(count_change(topic))
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, topic.value)))
 
 
 def count_change(topic: Topic) -> Update:

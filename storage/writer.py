@@ -1,25 +1,31 @@
 """One thread that writes everything: what is waiting goes into one transaction.
 
 A single record is committed at once; while that commit runs the next group gathers, so groups form under load alone.
+The same thread looks at what other processes have changed, between its own commits: so what it delivers, in its order,
+always adds up to the rows of the database.
 """
 
 import logging
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.batch import Batches, Item, Result, Written
+from storage.changes import Changed
 from storage.engine import Database
-from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, WriterFull
-from storage.learned import Gathered
+from storage.errors import DatabaseUnavailable, WriterFull
+from storage.following import Following
 from storage.pacing import Pace
+from storage.recording import Recording, State
 from storage.scoring import LearnScores
+from storage.spool import Spool
 
 log = logging.getLogger(__name__)
 
-_CONTENTION_TRIES = 5
+IDLE_SECONDS = 0.1
+"""How long the thread waits for a record before it looks around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,9 @@ class Committed:
 class Writer:
     """The ledger's one writer in this process.
 
-    `deliver` is called in the writer's thread, once per batch, after the commit. `queue_limit` bounds what waits,
-    `batch_limit` what is written at once.
+    `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed.
+    `queue_limit` bounds what waits, `batch_limit` what is written at once; `spool` takes completions while the database
+    is away.
     """
 
     def __init__(
@@ -48,16 +55,35 @@ class Writer:
         learn_scores: LearnScores,
         pace: Pace,
         deliver: Callable[[Committed], None],
+        follow: Callable[[Changed], None] | None = None,
+        spool: Spool | None = None,
         queue_limit: int = 10_000,
         batch_limit: int = 100,
     ) -> None:
         self._batches = Batches(database, learn_scores, pace)
+        self._recording = Recording(database, self._batches, spool)
         self._deliver = deliver
+        self._following = Following(database, self._batches, follow) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closing = False
+
+    @property
+    def state(self) -> State:
+        """How the ledger can be written now."""
+        return self._recording.state
+
+    @property
+    def queued(self) -> int:
+        """Items that wait to be written."""
+        return self._queue.qsize()
+
+    @property
+    def spooled(self) -> int:
+        """Completions that wait for the database to return."""
+        return self._recording.waiting
 
     def start(self) -> None:
         """Begin to write."""
@@ -76,57 +102,51 @@ class Writer:
         self._closing = True
         self._queue.put(None)
         self._thread.join()
-        self._batches.close()
 
     def _run(self) -> None:
+        self._recording.adopt()
         open_ = True
         while open_:
-            waiting = [self._queue.get()]
-            while len(waiting) < self._batch_limit and waiting[-1] is not None and not self._queue.empty():
-                waiting.append(self._queue.get())
-            batch = [entry for entry in waiting if entry is not None]
-            open_ = len(batch) == len(waiting)
+            taken = self._take()
+            batch = [entry for entry in taken if entry is not None]
+            open_ = len(batch) == len(taken)
             if batch:
-                self._commit([item for item, _ in batch], [token for _, token in batch])
+                written = self._recording.write([item for item, _ in batch])
+                self._hand_over([token for _, token in batch], written)
+            self._look_around()
+        if self._following is not None:
+            self._following.close()
+        self._recording.close()
 
-    def _commit(self, items: list[Item], tokens: list[object]) -> None:
-        written = self._write(items)
+    def _take(self) -> list[tuple[Item, object] | None]:
         try:
-            self._deliver(Committed(list(zip(tokens, written.results, strict=True)), written.deltas, written.budgets))
+            taken = [self._queue.get(timeout=IDLE_SECONDS)]
+        except queue.Empty:
+            return []
+        while len(taken) < self._batch_limit and taken[-1] is not None and not self._queue.empty():
+            taken.append(self._queue.get())
+        return taken
+
+    def _hand_over(self, tokens: list[object], written: Written) -> None:
+        committed = Committed(list(zip(tokens, written.results, strict=True)), written.deltas, written.budgets)
+        try:
+            self._deliver(committed)
         except Exception:  # the thread must outlive whoever listens
             log.exception("a commit could not be delivered")
+        if self._following is not None and written.deltas:
+            self._following.announce()
 
-    def _write(self, items: Sequence[Item]) -> Written:
-        """Write the items together; where one of them is refused, each by itself."""
-        try:
-            return self._try(items)
-        except DatabaseUnavailable as error:
-            log.error("%s", error)
-            return Written([error] * len(items))
-        except Exception as error:  # the thread must outlive every record
-            log.warning("a batch of %d is written one by one, because: %r", len(items), error)
-        learned, budgets, results = Gathered(), dict[str, BudgetState](), list[Result]()
-        for item in items:
-            written = self._write_alone(item)
-            results += written.results
-            learned.add(written.deltas)
-            budgets |= written.budgets
-        return Written(results, learned.deltas(), budgets)
-
-    def _write_alone(self, item: Item) -> Written:
-        try:
-            return self._try([item], again=True)
-        except LedgerError as error:
-            log.error("a record can't be written: %s", error)
-            return Written([error])
-        except Exception as error:  # the thread must outlive every record
-            log.exception("a record can't be written")
-            return Written([RecordRefused(f"{type(error).__name__}: {error}")])
-
-    def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
-        for _ in range(_CONTENTION_TRIES - 1):
+    def _look_around(self) -> None:
+        """Recover what can be recovered, and follow what others have changed."""
+        following = self._following
+        if self._recording.state is not State.OK:
+            written = self._recording.recover()
+            if written is not None:
+                self._hand_over([], written)
+            if following is not None:
+                following.lose_sight()
+        elif following is not None:
             try:
-                return self._batches.write(items, again=again)
-            except Contention as error:
-                log.info("a batch is written again: %s", error)
-        return self._batches.write(items, again=again)
+                following.look()
+            except DatabaseUnavailable as error:
+                self._recording.leave(error)

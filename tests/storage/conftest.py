@@ -1,212 +1,19 @@
-"""Both databases, fresh for each test, and makers of records."""
+"""Both databases, fresh for each test."""
 
 import itertools
-import math
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
 
+import psycopg
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import delete, literal_column, update
 
-from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
 from benchmarks.postgresql import NoPostgresql, PostgresqlServer
-from storage.batch import Item
 from storage.engine import Database, open_database
-from storage.records import (
-    CompletionRecord,
-    Content,
-    DecisionRecord,
-    FeedbackReceipt,
-    FeedbackRecord,
-    OutcomeRecord,
-    Status,
-)
-from storage.writer import Committed, Writer
-
-NOW = 1_760_000_000.0
-BUDGETED = "rtr_budget"
-
-
-def half_life(router_id: str, signal: Signal) -> float:
-    """What `Making` and `learn_scores` use, per signal."""
-    return {Signal.SUCCESS: 3_600.0, Signal.QUALITY: 86_400.0, Signal.OUTCOMES: math.inf}.get(signal, 1_800.0)
-
-
-def learn_scores(before: Scores, after: Scores) -> Deltas:
-    """The quality statistics of a completion: minus its old mean, plus its new one."""
-    key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
-    change = Sums(after.at, 86_400.0, 0.0)
-    for scores, sign in ((before, -1.0), (after, 1.0)):
-        mean = scores.mean()
-        if mean is not None:
-            change += Sums(after.at, 86_400.0, sign, sign * mean, sign * mean * mean)
-    return {key: change}
-
-
-def pace(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-    """Counts answers in the multiplier and adds their cost, for one router."""
-    if router_id != BUDGETED:
-        return None
-    return BudgetState(state.multiplier + 1.0, (state.mean_cost_usd or 0.0) + cost_usd)
-
-
-class Making:
-    """Makes records that differ where they must."""
-
-    def __init__(self) -> None:
-        self._numbers = itertools.count()
-
-    def completion(
-        self,
-        router_id: str = "rtr_a",
-        model_id: str = "m/one",
-        *,
-        completion_id: str | None = None,
-        at: float | None = None,
-        key_id: str = "key_1",
-        status: Status = Status.ANSWERED,
-        task: str = "code",
-        cost_usd: float = 0.002,
-        attempts: int = 1,
-        choice: bytes = b'{"arms":[]}',
-        content: Content | None = None,
-        instructions: str | None = None,
-        deltas: Deltas | None = None,
-    ) -> CompletionRecord:
-        number = next(self._numbers)
-        at = NOW + number if at is None else at
-        answered = status in {Status.ANSWERED, Status.PARTIAL}
-        tried = tuple(
-            Attempt(
-                number=index,
-                model_id=model_id if index == attempts else "m/failing",
-                propensity=0.5,
-                randomised=index == 1,
-                ending=Ending.COMPLETE if answered and index == attempts else Ending.FAILED,
-                started_at=at,
-                seconds=0.25,
-                stream=False,
-                status=200,
-                prompt_tokens=100,
-                completion_tokens=50,
-                cost_usd=cost_usd / attempts,
-            )
-            for index in range(1, attempts + 1)
-        )
-        return CompletionRecord(
-            decision=DecisionRecord(
-                id=completion_id or f"req_{number:032x}",
-                router_id=router_id,
-                key_id=key_id,
-                at=at,
-                choice_id=f"digest of {choice!r}",
-                choice=choice,
-                algorithm="matching-1",
-                policy="thompson",
-                task=task,
-                model_id=tried[0].model_id if tried else model_id,
-                u=0.25,
-                propensity=0.5,
-                randomised=True,
-                stream=False,
-                prompt_tokens=98,
-                request_bytes=300,
-                instructions=instructions,
-            ),
-            attempts=tried,
-            outcome=OutcomeRecord(
-                status=status,
-                at=at + 0.5,
-                seconds=0.5,
-                overhead_seconds=0.001,
-                model_id=model_id if answered else None,
-                attempts=attempts,
-                prompt_tokens=100,
-                cached_tokens=0,
-                completion_tokens=50,
-                cost_usd=cost_usd,
-                estimated=False,
-                finish_reason="stop",
-                reason="Short code request: m/one has the best expected value.",
-                http_status=200,
-            ),
-            deltas=self.deltas(router_id, model_id, task, at + 0.5) if deltas is None else deltas,
-            content=content,
-        )
-
-    def deltas(self, router_id: str, model_id: str, task: str, at: float) -> Deltas:
-        def sums(signal: Signal, weight: float, total: float = 0.0, squares: float = 0.0) -> Sums:
-            return Sums(at, half_life(router_id, signal), weight, total, squares)
-
-        return {
-            StatisticKey(router_id, model_id, "", Signal.SUCCESS): sums(Signal.SUCCESS, 1.0, 1.0, 1.0),
-            StatisticKey(router_id, model_id, "", Signal.OUTCOMES): sums(Signal.OUTCOMES, 1.0),
-            StatisticKey(router_id, model_id, "", Signal.TOTAL): sums(Signal.TOTAL, 1.0, -1.3, 1.69),
-            StatisticKey(router_id, model_id, task, Signal.COMPLETION_TOKENS): sums(
-                Signal.COMPLETION_TOKENS, 1.0, 50.0, 2500.0
-            ),
-        }
-
-    def score(
-        self,
-        completion_id: str,
-        score: float,
-        *,
-        source: str = "user",
-        key_id: str = "key_1",
-        any_key: bool = False,
-        routers: tuple[str, ...] | None = None,
-        comment: str | None = None,
-    ) -> FeedbackRecord:
-        number = next(self._numbers)
-        return FeedbackRecord(
-            id=f"fbk_{number:032x}",
-            completion_id=completion_id,
-            key_id=key_id,
-            any_key=any_key,
-            routers=routers,
-            source=source,
-            score=score,
-            at=NOW + number,
-            comment=comment,
-        )
-
-
-class Running:
-    """A writer at work, and everything that it has delivered."""
-
-    def __init__(self, database: Database) -> None:
-        self.commits: list[Committed] = []
-        self.writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=self.deliver)
-        self.writer.start()
-
-    def deliver(self, committed: Committed) -> None:
-        self.commits.append(committed)
-        for token, result in committed.results:
-            assert isinstance(token, Future)
-            if isinstance(result, Exception):
-                token.set_exception(result)
-            else:
-                token.set_result(result)
-
-    def submit(self, item: Item) -> "Future[tuple[FeedbackReceipt, ...]]":
-        future: Future[tuple[FeedbackReceipt, ...]] = Future()
-        self.writer.submit(item, future)
-        return future
-
-    def write(self, *items: Item) -> list[tuple[FeedbackReceipt, ...]]:
-        """Submit all, and wait for all. Raises the first item's exception."""
-        return [future.result(10) for future in [self.submit(item) for item in items]]
-
-    def learned(self) -> dict[StatisticKey, Sums]:
-        """Everything delivered, added up."""
-        total: dict[StatisticKey, Sums] = {}
-        for committed in self.commits:
-            for key, sums in committed.deltas.items():
-                total[key] = total[key] + sums if key in total else sums
-        return total
+from storage.spool import Spool
+from storage.tables import metadata, revisions
+from tests.storage.making import Making, Running
 
 
 @pytest.fixture
@@ -216,15 +23,39 @@ def making() -> Making:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresqlServer]:
-    """A server with a migrated database `template_ledger`."""
+    """A PostgreSQL server, or a skip that says why there is none."""
     try:
         server = PostgresqlServer(fsync=False)
     except NoPostgresql as error:
         pytest.skip(str(error))
     with server:
-        execute(server, "CREATE DATABASE template_ledger")
-        open_database(server.url("template_ledger")).close()
         yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgresql: PostgresqlServer) -> str:
+    """A migrated database, in which tests leave things."""
+    execute(postgresql.url(), "CREATE DATABASE migrated")
+    open_database(postgresql.url("migrated")).close()
+    return postgresql.url("migrated")
+
+
+@pytest.fixture
+def postgresql_url(migrated_url: str) -> str:
+    """A database that is migrated and empty. Deleting takes a fraction of the time of making or truncating one."""
+    tables = [table for table in reversed(metadata.sorted_tables) if table.name != "revisions"]
+    zero = str(update(revisions).values(value=literal_column("0")))
+    execute(migrated_url, "; ".join([*(str(delete(table)) for table in tables), zero]))
+    return migrated_url
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql: PostgresqlServer) -> Iterator[str]:
+    """A database with nothing in it."""
+    name = f"empty_{next(_names)}"
+    execute(postgresql.url(), f"CREATE DATABASE {name}")
+    yield postgresql.url(name)
+    execute(postgresql.url(), f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="session")
@@ -234,23 +65,13 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def execute(server: PostgresqlServer, sql: str) -> None:
-    """Run a statement outside of a transaction."""
-    engine = create_engine(server.url().replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(sql))
-    engine.dispose()
-
-
 _names = itertools.count()
 
 
-@pytest.fixture
-def postgresql_url(postgresql: PostgresqlServer) -> Iterator[str]:
-    name = f"ledger_{next(_names)}"
-    execute(postgresql, f"CREATE DATABASE {name} TEMPLATE template_ledger")
-    yield postgresql.url(name)
-    execute(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+def execute(url: str, sql: str) -> None:
+    """Run statements."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.encode())
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -270,7 +91,7 @@ def database(ledger_url: str) -> Iterator[Database]:
     database.close()
 
 
-Start = Callable[[Database], Running]
+Start = Callable[..., Running]
 
 
 @pytest.fixture
@@ -278,8 +99,8 @@ def start_writer() -> Iterator[Start]:
     """Starts writers, and closes those that the test has left open."""
     started: list[Running] = []
 
-    def start(database: Database) -> Running:
-        started.append(Running(database))
+    def start(database: Database, *, spool: Spool | None = None, queue_limit: int = 10_000) -> Running:
+        started.append(Running(database, spool=spool, queue_limit=queue_limit))
         return started[-1]
 
     yield start
@@ -290,3 +111,20 @@ def start_writer() -> Iterator[Start]:
 @pytest.fixture
 def running(database: Database, start_writer: Start) -> Running:
     return start_writer(database)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def shared_ledger(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Database, Running, Making]]:
+    """One ledger for all examples of all properties: they keep out of one another's way by the routers' ids."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'ledger.db'}"
+    else:
+        url = request.getfixturevalue("postgresql").url("shared")
+        execute(request.getfixturevalue("postgresql").url(), "CREATE DATABASE shared")
+    database = open_database(url)
+    running = Running(database)
+    yield database, running, Making()
+    running.writer.close()
+    database.close()

@@ -1,0 +1,246 @@
+"""Keeps recording whatever happens to the database: to it while it is there, else to the spool, and back again."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import TypeVar
+
+from bandit.types import BudgetState
+from storage.batch import Batches, Item, Result, Written
+from storage.engine import Database
+from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
+from storage.learned import Gathered
+from storage.records import CompletionRecord
+from storage.spool import Spool
+
+log = logging.getLogger(__name__)
+
+CONTENTION_TRIES = 5
+SomeItem = TypeVar("SomeItem", bound=Item)
+
+PROBE_SECONDS = 0.5
+REPLAYED_AT_ONCE = 100
+
+
+class State(StrEnum):
+    """How the ledger can be written now."""
+
+    OK = "ok"
+    SPOOLING = "spooling"  # the database is away, or not everything that waited for it is written yet
+    FULL = "full"  # a further completion could not be recorded: refuse it before a provider is paid
+
+
+class Recording:
+    """Writes batches; for one thread. `spool` None: while the database is away nothing can be recorded."""
+
+    def __init__(self, database: Database, batches: Batches, spool: Spool | None) -> None:
+        self._database = database
+        self._batches = batches
+        self._spool = spool
+        self._probe: _Probe | None = None  # at work while the database is away
+        self._refused: set[str] = set()  # in the spool, but the database does not take them
+        self.state = State.OK
+
+    @property
+    def away(self) -> bool:
+        """Whether the database does not answer."""
+        return self._probe is not None
+
+    @property
+    def waiting(self) -> int:
+        """Completions in the spool that the database will take."""
+        return self._spool.count - len(self._refused) if self._spool else 0
+
+    def write(self, items: Sequence[Item]) -> Written:
+        """Record the items: together, or one by one where one is refused. The results say what came of each.
+
+        While completions wait in the spool no score is taken: it may be of one of them.
+        """
+        if not self.away and not self.waiting:
+            return self._write_here(items)
+        completions = [item for item in items if isinstance(item, CompletionRecord)]
+        written = self._spool_all(completions) if self.away else self._write_here(completions)
+        results = iter(written.results)
+        unheard = DatabaseUnavailable(f"the database {self._database.where} is away: no score can be recorded now")
+        written.results = [unheard if isinstance(item, tuple) else next(results) for item in items]
+        return written
+
+    def leave(self, error: DatabaseUnavailable) -> None:
+        """The database does not answer: record to the spool until it does."""
+        if not self.away:
+            log.error("%s; completions are spooled until it returns", error)
+            self._probe = _Probe(self._database)
+        self._judge_state()
+
+    def recover(self) -> Written | None:
+        """One step back to normal, if any can be made: what the spool holds is written, a batch at a time."""
+        if self._probe is not None and self._probe.returned.is_set():
+            self._probe = None
+            log.warning("the database %s is back; %d completions wait for it", self._database.where, self.waiting)
+        written = self._replay(self._spool) if self._spool and self.waiting and not self.away else None
+        self._judge_state()
+        return written
+
+    def adopt(self) -> None:
+        """Take over what processes that died have left in their spools."""
+        if self._spool is not None:
+            try:
+                self._spool.adopt()
+            except LedgerError as error:
+                log.error("a spool that was left behind can't be read: %s", error)
+            self._judge_state()
+
+    def close(self) -> None:
+        """Stop; what waits in the spool stays there."""
+        if self._probe is not None:
+            self._probe.stop()
+        if self._spool is not None:
+            self._spool.close()
+        self._batches.close()
+
+    def _write_here(self, items: Sequence[Item]) -> Written:
+        if not items:
+            return Written([])
+        try:
+            return self._try(items)
+        except DatabaseUnavailable as error:
+            self.leave(error)
+            return self.write(items)
+        except Exception as error:  # the thread must outlive every record
+            log.warning("a batch of %d is written one by one, because: %r", len(items), error)
+        return self._one_by_one(items, lambda item: self._try([item], again=True))
+
+    def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
+        for _ in range(CONTENTION_TRIES - 1):
+            try:
+                return self._batches.write(items, again=again)
+            except Contention as error:
+                log.info("a batch is written again: %s", error)
+        return self._batches.write(items, again=again)
+
+    def _one_by_one(self, items: Sequence[SomeItem], write: Callable[[SomeItem], Written]) -> Written:
+        together = _Together()
+        for number, item in enumerate(items):
+            try:
+                together.add(write(item))
+            except DatabaseUnavailable as error:
+                self.leave(error)
+                together.add(self.write(items[number:]))
+                break
+            except Exception as error:  # the thread must outlive every record
+                together.add(Written([_why(error)]))
+        return together.written()
+
+    def _spool_all(self, records: Sequence[CompletionRecord]) -> Written:
+        if not records:
+            return Written([])
+        try:
+            return self._spool_some(records)
+        except SpoolFull as error:
+            log.error("%s", error)
+            return Written([error] * len(records))
+        except Exception as error:  # the thread must outlive every record
+            log.warning("a batch of %d is spooled one by one, because: %r", len(records), error)
+        return self._one_by_one(records, lambda record: self._spool_some([record]))
+
+    def _spool_some(self, records: Sequence[CompletionRecord]) -> Written:
+        if self._spool is None:
+            raise SpoolFull(f"the database {self._database.where} is away, and there is no spool")
+        try:
+            self._spool.append(records)
+        finally:
+            self._judge_state()
+        return Written([()] * len(records))
+
+    def _replay(self, spool: Spool) -> Written | None:
+        try:
+            records = spool.oldest(REPLAYED_AT_ONCE, self._refused)
+        except DatabaseUnavailable as error:
+            log.error("the spool can't be read: %s", error)
+            return None
+        try:
+            written = self._replay_some(records)
+        except DatabaseUnavailable as error:
+            self.leave(error)
+            return None
+        try:
+            spool.remove([record.decision.id for record in records if record.decision.id not in self._refused])
+        except DatabaseUnavailable as error:
+            log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
+        return written
+
+    def _replay_some(self, records: Sequence[CompletionRecord]) -> Written:
+        try:
+            return self._try(records, again=True)
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:  # the thread must outlive every record
+            log.warning("%d spooled completions are written one by one, because: %r", len(records), error)
+        together = _Together()
+        for record in records:
+            try:
+                together.add(self._try([record], again=True))
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # the thread must outlive every record
+                self._refused.add(record.decision.id)
+                log.error("%s stays in the spool, because: %s", record.decision.id, _why(error))
+        return together.written()
+
+    def _judge_state(self) -> None:
+        if self.away:
+            self.state = State.FULL if self._spool is None or self._spool.full else State.SPOOLING
+        else:
+            self.state = State.SPOOLING if self.waiting else State.OK
+
+
+class _Together:
+    """What several transactions did, as one."""
+
+    def __init__(self) -> None:
+        self._learned = Gathered()
+        self._budgets: dict[str, BudgetState] = {}
+        self._results: list[Result] = []
+        self._recorded = 0
+
+    def add(self, written: Written) -> None:
+        self._results += written.results
+        self._recorded += written.recorded
+        self._learned.add(written.deltas)
+        self._budgets |= written.budgets
+
+    def written(self) -> Written:
+        return Written(self._results, self._recorded, self._learned.deltas(), self._budgets)
+
+
+class _Probe:
+    """Asks the database whether it can be written again; `returned` is set when it can."""
+
+    def __init__(self, database: Database) -> None:
+        self.returned = threading.Event()
+        self._database = database
+        self._stopped = threading.Event()
+        threading.Thread(target=self._run, name="ledger-probe", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PROBE_SECONDS):
+            try:
+                self._database.check_writable()
+            except DatabaseUnavailable as error:
+                log.debug("%s", error)
+            else:
+                self.returned.set()
+                return
+
+
+def _why(error: Exception) -> LedgerError:
+    """Why an item could not be written; what is no error of ours is a bug of somebody's, and shown whole in the log."""
+    if isinstance(error, LedgerError):
+        log.error("a record can't be written: %s", error)
+        return error
+    log.error("a record can't be written", exc_info=error)
+    return RecordRefused(repr(error))

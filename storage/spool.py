@@ -1,0 +1,197 @@
+"""Where completions wait while the database is away: a local SQLite file of the same schema, and of bounded size.
+
+Each process claims a file of its own, `…spool-0.db`, `…spool-1.db`, …; a claim ends with its process, so what a dead
+process left is found and written by whoever comes next. Files are kept when they are empty: their room on the disk is
+reserved.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from sqlalchemy import delete, func, select
+
+from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
+from storage.arms import read_sums
+from storage.batch import Batches
+from storage.engine import Database, open_database
+from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
+from storage.learned import decode_deltas
+from storage.records import CompletionRecord, Content
+from storage.rows import read_attempt, read_decision, read_outcome
+from storage.tables import arms, attempts, choices, contents, decisions, tasks, traffic
+
+_MOST_FILES = 256
+_RETURNS_SPACE = (choices, arms, traffic, tasks)
+
+
+class Spool:
+    """The completions that this process could not write, in one file or, after adopting others', in several.
+
+    `stem` is the path that the files' names begin with; `limit` is how many completions wait at most.
+    """
+
+    def __init__(self, stem: Path, limit: int = 100_000) -> None:
+        self._stem = stem
+        self._limit = limit
+        self._files: list[_File] = []
+        self._failing = False
+
+    @property
+    def count(self) -> int:
+        """Completions that wait here."""
+        return sum(file.count for file in self._files)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more should come: the limit is reached, or the file can't be written."""
+        return self._failing or self.count >= self._limit
+
+    def append(self, records: Sequence[CompletionRecord]) -> None:
+        """Keep completions durably. Raises SpoolFull where that can't be done.
+
+        What was under way when the limit was reached is still taken: refusing comes before a provider is paid.
+        """
+        try:
+            if not self._files:
+                self._claim_own()
+            self._files[0].append(records)
+        except (DatabaseUnavailable, SpoolFull) as error:
+            self._failing = True
+            raise SpoolFull(f"the local spool {self._stem} can't be written: {error}") from error
+        self._failing = False
+
+    def oldest(self, count: int, but: Collection[str] = ()) -> list[CompletionRecord]:
+        """Some of those that wait, without those of certain ids. Raises DatabaseUnavailable."""
+        for file in self._files:
+            found = file.oldest(count, but) if file.count else []
+            if found:
+                return found
+        return []
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Forget completions that the database has. Raises DatabaseUnavailable where a file can't be written."""
+        for file in self._files:
+            file.remove(ids)
+
+    def adopt(self) -> None:
+        """Take over what dead processes have left. Raises DatabaseUnavailable where a file can't be opened."""
+        mine = {file.path for file in self._files}
+        for path in sorted(self._stem.parent.glob(f"{self._stem.name}spool-*.db")):
+            if path not in mine:
+                file = _File.claim(path)
+                if file is not None and file.count:
+                    self._files.append(file)
+                elif file is not None:
+                    file.close()
+
+    def close(self) -> None:
+        """Give up the claims; what waits stays in the files."""
+        for file in self._files:
+            file.close()
+        self._files.clear()
+
+    def _claim_own(self) -> None:
+        for number in range(_MOST_FILES):
+            file = _File.claim(self._stem.with_name(f"{self._stem.name}spool-{number}.db"))
+            if file is not None:
+                self._files.append(file)
+                return
+        raise SpoolFull(f"{_MOST_FILES} processes have a spool already")
+
+
+class _File:
+    """One spool file, claimed."""
+
+    def __init__(self, path: Path, claim: sqlite3.Connection) -> None:
+        self.path = path
+        self._claim = claim
+        # Acknowledged answers wait here for a database that may survive the loss of power: so must they.
+        self._database = open_database(f"sqlite:///{path}", sqlite_synchronous="full")
+        self._batches = _plain_batches(self._database)
+        with self._database.read() as connection:
+            self.count: int = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+
+    @classmethod
+    def claim(cls, path: Path) -> "_File | None":
+        """Open the file, unless a living process has it. Raises DatabaseUnavailable."""
+        try:
+            claim = sqlite3.connect(path.with_suffix(".lock"), timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                claim.execute("BEGIN EXCLUSIVE")
+                return cls(path, claim)
+            except BaseException:
+                claim.close()
+                raise
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                return None
+            raise DatabaseUnavailable(f"{path} can't be claimed: {error}") from error
+
+    def append(self, records: Sequence[CompletionRecord]) -> None:
+        self.count += self._batches.write(records, again=True).recorded
+
+    def oldest(self, count: int, but: Collection[str]) -> list[CompletionRecord]:
+        columns = (choices.c.choice, contents.c.request, contents.c.answer)
+        query = (
+            select(decisions, *columns)
+            .join_from(decisions, choices, decisions.c.choice_id == choices.c.id)
+            .join(contents, contents.c.decision_id == decisions.c.id, isouter=True)
+            .where(decisions.c.id.notin_(list(but)))
+            .order_by(decisions.c.id)
+            .limit(count)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            tried: dict[str, list[Attempt]] = defaultdict(list)
+            ids = [row.id for row in rows]
+            for row in connection.execute(select(attempts).where(attempts.c.decision_id.in_(ids))):
+                tried[row.decision_id].append(read_attempt(row))
+            half_lives = {
+                (key.router_id, key.signal): sums.half_life
+                for key, sums in read_sums(connection.execute(select(arms))).items()
+            }
+
+        def half_life(router_id: str, signal: Signal) -> float:
+            return half_lives[router_id, signal]
+
+        return [
+            CompletionRecord(
+                decision=read_decision(row, row.choice.encode()),
+                attempts=tuple(sorted(tried[row.id], key=lambda attempt: attempt.number)),
+                outcome=read_outcome(row),
+                deltas=dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)),
+                content=None if row.request is None else Content(row.request, row.answer),
+            )
+            for row in rows
+        ]
+
+    def remove(self, ids: Sequence[str]) -> None:
+        if not self.count:
+            return
+        with self._database.write() as connection:
+            connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
+            left: int = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
+            if left == 0:
+                for table in _RETURNS_SPACE:
+                    connection.execute(delete(table))
+        self.count = left
+        if left == 0:
+            self._batches.close()
+            self._batches = _plain_batches(self._database)  # which remembers no choice that is gone
+
+    def close(self) -> None:
+        self._batches.close()
+        self._database.close()
+        self._claim.close()
+
+
+def _plain_batches(database: Database) -> Batches:
+    def no_scores(before: Scores, after: Scores) -> Deltas:
+        raise LedgerError("a spool takes no scores")
+
+    def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+        return None
+
+    return Batches(database, no_scores, no_budget)

@@ -1,0 +1,245 @@
+"""Makers of records, a learning rule and a budget that can be checked by hand, and a writer that remembers."""
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
+from storage.batch import Item
+from storage.changes import Changed
+from storage.engine import Database
+from storage.records import (
+    CompletionRecord,
+    Content,
+    DecisionRecord,
+    FeedbackReceipt,
+    FeedbackRecord,
+    OutcomeRecord,
+    Status,
+)
+from storage.spool import Spool
+from storage.writer import Committed, Writer
+
+NOW = 1_760_000_000.0
+BUDGETED = "rtr_budget"
+
+
+def half_life(router_id: str, signal: Signal) -> float:
+    """What `Making` and `learn_scores` use, per signal."""
+    return {Signal.SUCCESS: 3_600.0, Signal.QUALITY: 86_400.0, Signal.OUTCOMES: math.inf}.get(signal, 1_800.0)
+
+
+def learn_scores(before: Scores, after: Scores) -> Deltas:
+    """The quality statistics of a completion: minus its old mean, plus its new one."""
+    key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
+    change = Sums(after.at, 86_400.0, 0.0)
+    for scores, sign in ((before, -1.0), (after, 1.0)):
+        mean = scores.mean()
+        if mean is not None:
+            change += Sums(after.at, 86_400.0, sign, sign * mean, sign * mean * mean)
+    return {key: change}
+
+
+def pace(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+    """Counts answers in the multiplier and adds their cost, for one router."""
+    if router_id != BUDGETED:
+        return None
+    return BudgetState(state.multiplier + 1.0, (state.mean_cost_usd or 0.0) + cost_usd)
+
+
+class Making:
+    """Makes records that differ where they must."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count()
+
+    def number(self) -> int:
+        """A fresh number."""
+        return next(self._numbers)
+
+    def completion(
+        self,
+        router_id: str = "rtr_a",
+        model_id: str = "m/one",
+        *,
+        completion_id: str | None = None,
+        at: float | None = None,
+        key_id: str = "key_1",
+        status: Status = Status.ANSWERED,
+        task: str = "code",
+        cost_usd: float = 0.002,
+        attempts: int = 1,
+        choice: bytes = b'{"arms":[]}',
+        content: Content | None = None,
+        instructions: str | None = None,
+        deltas: Deltas | None = None,
+    ) -> CompletionRecord:
+        number = next(self._numbers)
+        at = NOW + number if at is None else at
+        answered = status in {Status.ANSWERED, Status.PARTIAL}
+        tried = tuple(
+            Attempt(
+                number=index,
+                model_id=model_id if index == attempts else "m/failing",
+                propensity=0.5,
+                randomised=index == 1,
+                ending=Ending.COMPLETE if answered and index == attempts else Ending.FAILED,
+                started_at=at,
+                seconds=0.25,
+                stream=False,
+                status=200,
+                prompt_tokens=100,
+                completion_tokens=50,
+                cost_usd=cost_usd / attempts,
+            )
+            for index in range(1, attempts + 1)
+        )
+        return CompletionRecord(
+            decision=DecisionRecord(
+                id=completion_id or f"req_{number:032x}",
+                router_id=router_id,
+                key_id=key_id,
+                at=at,
+                choice_id=f"digest of {choice!r}",
+                choice=choice,
+                algorithm="matching-1",
+                policy="thompson",
+                task=task,
+                model_id=tried[0].model_id if tried else model_id,
+                u=0.25,
+                propensity=0.5,
+                randomised=True,
+                stream=False,
+                prompt_tokens=98,
+                request_bytes=300,
+                instructions=instructions,
+            ),
+            attempts=tried,
+            outcome=OutcomeRecord(
+                status=status,
+                at=at + 0.5,
+                seconds=0.5,
+                overhead_seconds=0.001,
+                model_id=model_id if answered else None,
+                attempts=attempts,
+                prompt_tokens=100,
+                cached_tokens=0,
+                completion_tokens=50,
+                cost_usd=cost_usd,
+                estimated=False,
+                finish_reason="stop",
+                reason="Short code request: m/one has the best expected value.",
+                http_status=200,
+            ),
+            deltas=self.deltas(router_id, model_id, task, at + 0.5) if deltas is None else deltas,
+            content=content,
+        )
+
+    def deltas(self, router_id: str, model_id: str, task: str, at: float) -> Deltas:
+        def sums(signal: Signal, weight: float, total: float = 0.0, squares: float = 0.0) -> Sums:
+            return Sums(at, half_life(router_id, signal), weight, total, squares)
+
+        return {
+            StatisticKey(router_id, model_id, "", Signal.SUCCESS): sums(Signal.SUCCESS, 1.0, 1.0, 1.0),
+            StatisticKey(router_id, model_id, "", Signal.OUTCOMES): sums(Signal.OUTCOMES, 1.0),
+            StatisticKey(router_id, model_id, "", Signal.TOTAL): sums(Signal.TOTAL, 1.0, -1.3, 1.69),
+            StatisticKey(router_id, model_id, task, Signal.COMPLETION_TOKENS): sums(
+                Signal.COMPLETION_TOKENS, 1.0, 50.0, 2500.0
+            ),
+        }
+
+    def score(
+        self,
+        completion_id: str,
+        score: float,
+        *,
+        source: str = "user",
+        key_id: str = "key_1",
+        any_key: bool = False,
+        routers: tuple[str, ...] | None = None,
+        comment: str | None = None,
+    ) -> FeedbackRecord:
+        number = next(self._numbers)
+        return FeedbackRecord(
+            id=f"fbk_{number:032x}",
+            completion_id=completion_id,
+            key_id=key_id,
+            any_key=any_key,
+            routers=routers,
+            source=source,
+            score=score,
+            at=NOW + number,
+            comment=comment,
+        )
+
+
+class Running:
+    """A writer at work, and everything that it has delivered."""
+
+    def __init__(self, database: Database, *, spool: Spool | None = None, queue_limit: int = 10_000) -> None:
+        self.commits: list[Committed] = []
+        self.changes: list[Changed] = []
+        self.sums: dict[StatisticKey, Sums] = {}  # as an instance of the gateway would hold them in memory
+        self.budgets: dict[str, BudgetState] = {}
+        self._said = threading.Condition()
+        self.writer = Writer(
+            database,
+            learn_scores=learn_scores,
+            pace=pace,
+            deliver=self.deliver,
+            follow=self.follow,
+            spool=spool,
+            queue_limit=queue_limit,
+        )
+        self.writer.start()
+
+    def deliver(self, committed: Committed) -> None:
+        with self._said:
+            self.commits.append(committed)
+            for key, sums in committed.deltas.items():
+                self.sums[key] = self.sums[key] + sums if key in self.sums else sums
+            self.budgets |= committed.budgets
+            self._said.notify_all()
+        for token, result in committed.results:
+            assert isinstance(token, Future)
+            if isinstance(result, Exception):
+                token.set_exception(result)
+            else:
+                token.set_result(result)
+
+    def submit(self, item: Item) -> "Future[tuple[FeedbackReceipt, ...]]":
+        future: Future[tuple[FeedbackReceipt, ...]] = Future()
+        self.writer.submit(item, future)
+        return future
+
+    def write(self, *items: Item) -> list[tuple[FeedbackReceipt, ...]]:
+        """Submit all, and wait for all. Raises the first item's exception."""
+        return [future.result(10) for future in [self.submit(item) for item in items]]
+
+    def follow(self, changed: Changed) -> None:
+        with self._said:
+            self.changes.append(changed)
+            self.sums.update(changed.sums)
+            self.budgets |= changed.budgets
+            self._said.notify_all()
+
+    def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Wait until something holds that a delivery can bring about."""
+        deadline = time.monotonic() + seconds
+        with self._said:
+            while not holds():
+                assert time.monotonic() < deadline, "it did not come about"
+                self._said.wait(0.05)
+
+
+def assert_same_sums(found: dict[StatisticKey, Sums], expected: dict[StatisticKey, Sums]) -> None:
+    """Equal to 1e-9, at one instant. A sum that is nothing may be missing."""
+    for key in found.keys() | expected.keys():
+        a, b = found.get(key), expected.get(key)
+        at = max(sums.at for sums in (a, b) if sums is not None)
+        for name in ("weight", "total", "squares"):
+            values = [0.0 if sums is None else getattr(sums.faded_to(at), name) for sums in (a, b)]
+            assert math.isclose(*values, rel_tol=1e-9, abs_tol=1e-9), (key, name, a, b)

@@ -1,0 +1,129 @@
+"""What a completion leaves in the ledger, and what becomes of one that comes twice or can't be written."""
+
+import dataclasses
+import math
+
+import pytest
+
+from bandit.types import Signal, StatisticKey, Sums
+from storage.arms import Arms
+from storage.engine import Database
+from storage.errors import RecordRefused
+from storage.ledger import Ledger
+from storage.records import CompletionRecord, Content, Status
+from tests.storage.making import Making, Running, assert_same_sums
+
+
+def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
+    return dataclasses.replace(record, outcome=dataclasses.replace(record.outcome, **outcome))  # type: ignore[arg-type]
+
+
+def test_a_completion_is_read_back_as_it_was_written(database: Database, running: Running, making: Making) -> None:
+    record = making.completion(attempts=3, instructions="Lower cost — für Kurzes 🙂", choice=b'{"u":"\xc3\xa9"}')
+    running.write(record)
+    view = Ledger(database).decision(record.decision.id)
+    assert view is not None
+    assert (view.decision, view.attempts, view.outcome) == (record.decision, record.attempts, record.outcome)
+    assert view.feedback == ()
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 40, 101, 230])
+def test_batches_of_every_size_are_written_whole(
+    database: Database, running: Running, making: Making, count: int
+) -> None:
+    records = [making.completion(attempts=2, choice=f"{number % 3}".encode()) for number in range(count)]
+    running.write(*records)
+    exported = list(Ledger(database).export("rtr_a"))
+    assert [row["id"] for row in exported] == [record.decision.id for record in records]
+    assert Ledger(database).decision(records[-1].decision.id).decision == records[-1].decision  # type: ignore[union-attr]
+
+
+def test_the_statistics_are_the_sum_of_the_deltas(database: Database, running: Running, making: Making) -> None:
+    records = [making.completion(model_id=f"m/{number % 3}", task=f"t{number % 2}") for number in range(50)]
+    running.write(*records)
+    expected: dict[StatisticKey, Sums] = {}
+    for record in records:
+        for key, sums in record.deltas.items():
+            expected[key] = expected[key] + sums if key in expected else sums
+    assert_same_sums(Arms(database).sums(), expected)
+    assert_same_sums(running.sums, expected)
+    assert Arms(database).sums("rtr_other") == {}
+
+
+def test_a_completion_that_is_written_twice_counts_once(database: Database, running: Running, making: Making) -> None:
+    first, second, third = making.completion(), making.completion(), making.completion()
+    running.write(first)
+    before = Arms(database).sums()
+    assert running.write(second, first, third, third) == [(), (), (), ()]
+    key = StatisticKey("rtr_a", "m/one", "", Signal.OUTCOMES)
+    assert (before[key].weight, Arms(database).sums()[key].weight) == (1.0, 3.0)
+    assert len(list(Ledger(database).export("rtr_a"))) == 3
+    assert Ledger(database).spend_today("rtr_a", first.outcome.at) == pytest.approx(3 * 0.002)
+
+
+def test_a_record_that_the_database_refuses_fails_alone(database: Database, running: Running, making: Making) -> None:
+    good = [making.completion() for _ in range(4)]
+    bad = [
+        changed(making.completion(), seconds=math.nan),
+        changed(making.completion(), prompt_tokens=1 << 70),
+        changed(making.completion(), status=None),
+    ]
+    futures = [running.submit(item) for item in (good[0], bad[0], good[1], bad[1], good[2], bad[2], good[3])]
+    errors = [future.exception(10) for future in futures]
+    assert [type(error) for error in errors[1::2]] == [RecordRefused] * 3
+    assert errors[::2] == [None] * 4
+    assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in good]
+
+
+def test_a_refusal_does_not_tell_what_was_to_be_written(running: Running, making: Making) -> None:
+    bad = changed(making.completion(instructions="a secret"), seconds=math.nan)
+    assert "secret" not in str(running.submit(bad).exception(10))
+
+
+def test_text_that_a_database_refuses_is_mended(database: Database, running: Running, making: Making) -> None:
+    record = making.completion(instructions="nul \x00 and half a pair \ud800")
+    running.write(record)
+    view = Ledger(database).decision(record.decision.id)
+    assert view is not None
+    assert view.decision.instructions == "nul � and half a pair ?"
+
+
+def test_a_delta_that_is_no_number_is_dropped_and_the_rest_is_learned(
+    database: Database, running: Running, making: Making
+) -> None:
+    good, bad = (StatisticKey("rtr_a", "m/one", "", signal) for signal in (Signal.SUCCESS, Signal.TOTAL))
+    deltas = {good: Sums(1.0, 10.0, 1.0, 1.0, 1.0), bad: Sums(1.0, 10.0, 1.0, math.nan)}
+    running.write(making.completion(deltas=deltas))
+    assert Arms(database).sums() == {good: deltas[good]}
+    assert running.sums == {good: deltas[good]}
+
+
+def test_content_is_kept_only_where_it_is_given(database: Database, running: Running, making: Making) -> None:
+    silent = making.completion()
+    kept = making.completion(content=Content(b'{"messages": "\x00\xff"}', b"answer"))
+    running.write(silent, kept)
+    ledger = Ledger(database)
+    assert ledger.content(silent.decision.id) is None
+    assert ledger.content(kept.decision.id) == kept.content
+
+
+def test_a_choice_is_kept_once_for_the_decisions_that_share_it_closely(
+    database: Database, running: Running, making: Making
+) -> None:
+    close = [making.completion(at=1_000.0 + number) for number in range(5)]
+    far = making.completion(at=9_000.0)
+    running.write(*close)
+    running.write(far, making.completion(at=9_001.0))
+    rows = list(Ledger(database).export("rtr_a"))
+    assert [row["choice_id"] for row in rows] == [close[0].decision.id] * 5 + [far.decision.id] * 2
+
+
+def test_a_failed_request_has_its_row_and_no_answering_model(
+    database: Database, running: Running, making: Making
+) -> None:
+    record = making.completion(status=Status.FAILED, attempts=2)
+    running.write(record)
+    view = Ledger(database).decision(record.decision.id)
+    assert view is not None
+    assert view.outcome.model_id is None
+    assert [attempt.number for attempt in view.attempts] == [1, 2]
