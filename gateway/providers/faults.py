@@ -83,7 +83,8 @@ RULES: tuple[Rule, ...] = (
             r"(?i)unsupported (parameter|value|argument)|unrecognized (request argument|key|field|parameter)"
             r"|unknown (parameter|field|name)|extra inputs are not permitted|property '[^']+' is unsupported"
             r"|model\b.{0,80}\b(does not|doesn't|cannot|can't) support"
-            r"|not supported (by|with|for|on|in) (this |the )?\S* ?model"
+            r"|\b(does not|doesn't) support (tools?|functions?|images?|vision|audio|json|streaming|system)\b"
+            r"|(not supported|not available|deprecated) (by|with|for|on|in) (this |the )?\S* ?model"
             r"|(parameter|argument|field)\b.{0,60}\bnot (supported|permitted|allowed)"
         ),
     ),

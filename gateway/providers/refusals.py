@@ -14,7 +14,7 @@ LONGEST_WAIT_SECONDS = 3_600.0
 
 _SECRETS = re.compile(
     r"(?i)\b(bearer\s+)[^\s\"',;]+|((?:x-)?api[-_ ]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',;]+"
-    r"|(authorization[\"']?\s*[:=]\s*[\"']?)(?:basic\s+)?[^\s\"',;]+|(://)[^/\s@]+(?=@)"
+    r"|(authorization[\"']?\s*[:=]\s*[\"']?)(?:(?:basic|bearer)\s+)?[^\s\"',;]+|(://)[^/\s@]+(?=@)"
     r"|\b(?:sk|gsk|pk|rk|xai|key)[-_][A-Za-z0-9_*-]{8,}|\bAIza[A-Za-z0-9_-]{10,}"
 )
 _FIELD = re.compile(r"[A-Za-z_]\w*")

@@ -1,0 +1,38 @@
+"""Real servers on sockets, and the real client between."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+
+import msgspec
+import pytest
+
+from gateway.providers.call import Call
+from gateway.providers.client import HttpClient
+from gateway.simulated.faults import FaultyProvider, serve_faults
+
+MESSAGES = b'[{"role":"user","content":"Hi"}]'
+CallMaker = Callable[..., Call]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[HttpClient]:
+    http = HttpClient()
+    await http.start()
+    yield http
+    await http.close()
+
+
+@pytest.fixture
+async def faulty() -> AsyncIterator[FaultyProvider]:
+    async with serve_faults() as provider:
+        yield provider
+
+
+@pytest.fixture
+def call() -> CallMaker:
+    def make(model: str, seconds: float = 10.0, fields: Mapping[str, bytes] | None = None) -> Call:
+        raw = {"messages": MESSAGES, **(fields or {})}
+        deadline = asyncio.get_running_loop().time() + seconds
+        return Call(model, {name: msgspec.Raw(value) for name, value in raw.items()}, deadline)
+
+    return make

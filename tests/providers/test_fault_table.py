@@ -1,0 +1,194 @@
+"""Each fault of docs/faults.md, whole and streamed, against a real server: how the attempt ends."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bandit.types import Ending
+from gateway.providers.call import Answer, Call, Chunk, ProviderError
+from gateway.providers.client import HttpClient
+from gateway.providers.openai import OpenAIProvider
+from gateway.settings import ProviderSettings
+from gateway.simulated.faults import FAULTS, HUGE_BYTES, TEXT, FaultyProvider, refusing_port
+
+COMPLETE, FAILED, TIMEOUT, CUT = Ending.COMPLETE, Ending.FAILED, Ending.TIMEOUT, Ending.CUT
+TABLE: dict[str, tuple[Ending, Ending]] = {
+    "ok": (COMPLETE, COMPLETE),
+    "reset": (FAILED, FAILED),
+    "reset-once": (COMPLETE, COMPLETE),
+    "hang": (TIMEOUT, TIMEOUT),
+    "mute": (TIMEOUT, TIMEOUT),
+    "stall": (TIMEOUT, CUT),
+    "half-json": (FAILED, FAILED),
+    "429": (Ending.RATE_LIMITED, Ending.RATE_LIMITED),
+    "429-retry-after": (Ending.RATE_LIMITED, Ending.RATE_LIMITED),
+    "529": (FAILED, FAILED),
+    "wrong-type": (FAILED, FAILED),
+    "empty": (FAILED, FAILED),
+    "gzip": (COMPLETE, COMPLETE),
+    "bad-gzip": (FAILED, FAILED),
+    "huge": (COMPLETE, FAILED),
+    "endless": (FAILED, CUT),
+    "drip": (COMPLETE, COMPLETE),
+    "cut": (FAILED, CUT),
+    "cut-reset": (FAILED, CUT),
+    "cut-early": (FAILED, FAILED),
+    "cut-with-done": (FAILED, COMPLETE),
+    "double-done": (COMPLETE, COMPLETE),
+    "no-done": (COMPLETE, COMPLETE),
+    "bad-utf8": (COMPLETE, COMPLETE),
+    "error-event": (FAILED, CUT),
+    "redirect": (Ending.MISCONFIGURED, Ending.MISCONFIGURED),
+    "not-http": (FAILED, FAILED),
+    "status-400": (Ending.REJECTED, Ending.REJECTED),
+    "status-401": (Ending.MISCONFIGURED, Ending.MISCONFIGURED),
+    "status-402": (Ending.MISCONFIGURED, Ending.MISCONFIGURED),
+    "status-403": (Ending.MISCONFIGURED, Ending.MISCONFIGURED),
+    "status-404": (Ending.MISCONFIGURED, Ending.MISCONFIGURED),
+    "status-408": (FAILED, FAILED),
+    "status-413": (Ending.REJECTED, Ending.REJECTED),
+    "status-422": (Ending.REJECTED, Ending.REJECTED),
+    "status-429": (Ending.RATE_LIMITED, Ending.RATE_LIMITED),
+    "status-500": (FAILED, FAILED),
+    "status-503": (FAILED, FAILED),
+}
+QUICK = {"timeout_seconds": 0.3, "idle_seconds": 0.2}
+PATIENT = {"timeout_seconds": 20.0, "idle_seconds": 20.0}
+SLOW_TO_END = {"huge", "drip"}
+
+
+def provider(client: HttpClient, base_url: str, *, timeout_seconds: float, idle_seconds: float) -> OpenAIProvider:
+    settings = ProviderSettings("faulty", "openai", base_url, ("sk-secret-0123456789",), timeout_seconds)
+    return OpenAIProvider(settings, client, idle_seconds=idle_seconds)
+
+
+async def collect(adapter: OpenAIProvider, call: Call) -> list[Chunk]:
+    return [chunk async for chunks in adapter.stream(call) for chunk in chunks]
+
+
+async def ending_of(attempt: Any) -> tuple[Ending, ProviderError | None]:
+    try:
+        await attempt
+    except ProviderError as error:
+        return error.ending, error
+    return Ending.COMPLETE, None
+
+
+def patience(fault: str, stream: bool) -> dict[str, float]:
+    return PATIENT if fault in SLOW_TO_END or (fault, stream) == ("endless", False) else QUICK
+
+
+def test_every_fault_is_in_the_table() -> None:
+    assert FAULTS.keys() <= TABLE.keys()
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize("fault", TABLE)
+async def test_a_fault_ends_the_attempt_as_the_table_says(
+    fault: str, stream: bool, client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **patience(fault, stream))
+    if fault == "endless" and stream:
+        attempt = collect(adapter, call(fault, seconds=0.3))
+    else:
+        attempt = collect(adapter, call(fault)) if stream else adapter.complete(call(fault))  # type: ignore[assignment]
+    ending, error = await ending_of(attempt)
+    assert ending is TABLE[fault][stream], error and error.message
+    if error is not None:
+        assert 0 < len(error.message) <= 500
+        assert "sk-secret" not in error.message
+    if fault == "reset":
+        assert faulty.requests[fault] == 2  # one quick retry, and no more
+    if fault == "429-retry-after":
+        assert error is not None
+        assert error.retry_after_seconds == 7.0
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_a_refused_connection_fails_without_a_retry(
+    stream: bool, client: HttpClient, call: Callable[..., Call]
+) -> None:
+    with refusing_port() as port:
+        adapter = provider(client, f"http://127.0.0.1:{port}/v1", **QUICK)
+        ending, error = await ending_of(collect(adapter, call("m")) if stream else adapter.complete(call("m")))
+    assert ending is FAILED
+    assert error is not None
+    assert not error.before_any_byte
+    assert "no connection" in error.message
+
+
+@pytest.mark.parametrize("fault", ["ok", "gzip", "double-done", "no-done", "cut-with-done", "reset-once"])
+async def test_what_completes_has_its_whole_text(
+    fault: str, client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **PATIENT)
+    chunks = await collect(adapter, call(fault))
+    assert "".join(chunk.text for chunk in chunks) == TEXT
+    if fault != "cut-with-done":
+        answer = await adapter.complete(call(fault))
+        assert answer.text == TEXT
+        assert answer.usage is not None
+        assert [chunk.usage for chunk in chunks if chunk.usage] == [answer.usage]
+
+
+async def test_fifty_megabytes_are_an_answer_and_more_than_the_limit_are_not(
+    client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **PATIENT)
+    answer: Answer = await adapter.complete(call("huge"))
+    assert answer.text_bytes == HUGE_BYTES
+
+
+async def test_invalid_utf8_is_replaced_as_the_standard_says(
+    client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **QUICK)
+    answer = await adapter.complete(call("bad-utf8"))
+    chunks = await collect(adapter, call("bad-utf8"))
+    for raw in (answer.fields["choices"], *(chunk.fields["choices"] for chunk in chunks)):
+        bytes(raw).decode()
+    assert "�" in (answer.text or "")
+
+
+@pytest.mark.parametrize("fault", ["hang", "mute", "stall"])
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_a_cancelled_call_closes_the_connection_within_100_ms(
+    fault: str, stream: bool, client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **PATIENT)
+    attempt = asyncio.ensure_future(collect(adapter, call(fault)) if stream else adapter.complete(call(fault)))
+    async with asyncio.timeout(2), faulty.changed:
+        await faulty.changed.wait_for(lambda: fault in faulty.requests)
+    attempt.cancel()
+    cancelled_at = asyncio.get_running_loop().time()
+    async with asyncio.timeout(2), faulty.changed:
+        await faulty.changed.wait_for(lambda: fault in faulty.gone)
+    assert faulty.gone[fault][0] - cancelled_at < 0.1
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+
+
+async def test_closing_a_stream_closes_its_connection_within_100_ms(
+    client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **PATIENT)
+    lists = adapter.stream(call("stall"))
+    while not any(chunk.says for chunk in await anext(lists)):
+        pass
+    await lists.aclose()
+    closed_at = asyncio.get_running_loop().time()
+    async with asyncio.timeout(2), faulty.changed:
+        await faulty.changed.wait_for(lambda: "stall" in faulty.gone)
+    assert faulty.gone["stall"][0] - closed_at < 0.1
+
+
+async def test_connections_serve_again_after_answers_and_streams(
+    client: HttpClient, faulty: FaultyProvider, call: Callable[..., Call]
+) -> None:
+    adapter = provider(client, faulty.base_url, **QUICK)
+    for _ in range(5):
+        await adapter.complete(call("ok"))
+        await collect(adapter, call("ok"))
+    assert faulty.connections == 1
