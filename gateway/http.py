@@ -20,6 +20,9 @@ STREAM_HEADERS: Headers = (
     (b"x-accel-buffering", b"no"),
 )
 
+WATCH_AFTER_SECONDS = 0.02
+"""A client that leaves is noticed after this time at the latest."""
+
 
 class ClientGone(Exception):
     """The client closed the connection before it had its answer."""
@@ -111,26 +114,33 @@ class Http:
 class WatchedClient:
     """Cancels the task it guards when the client goes away, and turns that into ClientGone.
 
-    Use as an async context manager around the wait for a provider; a commit is never interrupted.
+    Use as an async context manager around the wait for a provider; a commit is never interrupted. The watch begins
+    when the wait has lasted a moment: a task for each short wait would cost more than it could save.
     """
 
-    __slots__ = ("_http", "_left", "_task", "_watch")
+    __slots__ = ("_http", "_left", "_task", "_timer", "_watch")
 
     def __init__(self, http: Http) -> None:
         self._http = http
         self._left = False
+        self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "WatchedClient":
         self._task = asyncio.current_task()
-        self._watch = asyncio.create_task(self._wait())
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._watch.cancel()
+        self._timer.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
         if self._left and self._task is not None:
             self._task.uncancel()
             if kind is None or issubclass(kind, asyncio.CancelledError):
                 raise ClientGone from None
+
+    def _begin(self) -> None:
+        self._watch = asyncio.create_task(self._wait())
 
     async def _wait(self) -> None:
         await self._http.gone()
