@@ -1,17 +1,18 @@
 """From a request to a decision: which models can serve it, what the caller wishes, and which arm is drawn."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bandit.decision import bucketed, draw
 from bandit.features import classify, estimate_prompt_tokens
-from bandit.types import NO_STEERING, Context, Draw, Steering
+from bandit.types import NO_STEERING, Choice, Context, Draw, Steering
 from gateway.catalog import Model
 from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.failover import Cooldowns
 from gateway.instructions import interpret
 from gateway.live import LiveRouter, Published, Weighed
 from gateway.providers.call import Provider
+from gateway.stickiness import conversation_of
 from gateway.wire import CompletionRequest, Fields
 
 FORWARDED_BY_ALL = frozenset(
@@ -41,6 +42,7 @@ class Decision:
     prompt_tokens: int  # estimated from the text
     weighed: Weighed
     draw: Draw
+    conversation: bytes | None  # where the router keeps a conversation's model
 
     @property
     def expected_usd(self) -> float:
@@ -77,6 +79,10 @@ def decide(
     context = bucketed(task, prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json)
     published = router.published(now)
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
+    drawn = draw(weighed.choice, router.secret, request_id)
+    conversation = conversation_of(request.fields) if router.sticky else None
+    if router.sticky and conversation is not None:
+        drawn = _kept(weighed.choice, drawn, router.sticky.model(conversation, now))
     return Decision(
         id=request_id,
         at=now,
@@ -86,8 +92,17 @@ def decide(
         context=context,
         prompt_tokens=prompt_tokens,
         weighed=weighed,
-        draw=draw(weighed.choice, router.secret, request_id),
+        draw=drawn,
+        conversation=conversation,
     )
+
+
+def _kept(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
+    """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
+    for arm in choice.arms:
+        if arm.model_id == model_id:
+            return replace(drawn, model_id=arm.model_id, propensity=arm.p, randomised=False)
+    return drawn
 
 
 def _able(

@@ -101,6 +101,9 @@ class Exchange:
         """The running call has brought a whole answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
         self._outside.cooldowns.succeeded(self._attempts.model_id, self._loop.time())
+        sticky, conversation = self._decision.router.sticky, self._decision.conversation
+        if sticky is not None and conversation is not None:
+            sticky.keep(conversation, self._attempts.model_id, self._outside.clock())
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         outside = self._outside

@@ -24,6 +24,7 @@ from bandit.types import (
 from gateway.catalog import Model
 from gateway.router_options import RouterOptions
 from gateway.spending import DailySpend
+from gateway.stickiness import Stickiness
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,7 @@ class LiveRouter:
         self.secret = secret
         self.models = models  # the enabled ones, by id, in order
         self.budget = budget
+        self.sticky = Stickiness(options.sticky_seconds) if options.sticky_seconds is not None else None
         self._arms = arms
         self._sums = sums
         self._published: Published | None = None

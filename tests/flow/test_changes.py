@@ -109,3 +109,24 @@ def test_every_routed_request_has_one_row_with_its_outcome(running: Running) -> 
             if status == "answered":
                 assert view.outcome.cost_usd == pytest.approx((8 * 1.0 + 2 * 0.5 + 5 * 2.0) / 1e6)
                 assert view.outcome.reason == response.json()["dari_routing"]["reason"]
+
+
+def test_a_conversation_keeps_its_model_where_the_router_says_so(running: Running) -> None:
+    new_router(running, "rtr_sticky", policy="uniform", sticky_seconds=60)
+    client = running.client("rtr_sticky")
+    ledger = Ledger(running.gateway.database)
+
+    def models(**fields: Any) -> set[str]:
+        return {
+            client.chat.completions.create(model="dari/routing", messages=MESSAGES, **fields).model for _ in range(12)
+        }
+
+    assert models() == {"p/good-a", "p/good-b"}
+    assert len(models(prompt_cache_key="a")) == 1
+    assert len(models(user="ann")) == 1
+    answer = client.chat.completions.create(model="dari/routing", messages=MESSAGES, user="ann")
+    view = ledger.decision(answer.id.removeprefix("chatcmpl-"))
+    assert view is not None
+    assert not view.decision.randomised
+    assert view.decision.propensity == pytest.approx(0.5)
+    assert len({tuple(models(user=f"user {number}")) for number in range(12)}) == 2

@@ -1,0 +1,51 @@
+"""Conversations that keep their model for a while, so that the provider's prompt cache pays.
+
+Kept per process, and bounded: a conversation that is forgotten is decided anew.
+"""
+
+import hashlib
+from collections import OrderedDict
+
+import msgspec
+
+from gateway.wire import Fields
+
+MOST_CONVERSATIONS = 100_000
+
+_MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
+
+
+class Stickiness:
+    """The model that answered each conversation last, for `seconds` after that."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+
+    def model(self, conversation: bytes, now: float) -> str | None:
+        """Who answered last; None where that is forgotten."""
+        model_id, until = self._kept.get(conversation, (None, now))
+        return model_id if now < until else None
+
+    def keep(self, conversation: bytes, model_id: str, now: float) -> None:
+        """The model has answered: it goes on, for a time from now."""
+        self._kept[conversation] = (model_id, now + self._seconds)
+        self._kept.move_to_end(conversation)
+        while len(self._kept) > MOST_CONVERSATIONS:
+            self._kept.popitem(last=False)
+
+
+def conversation_of(fields: Fields) -> bytes | None:
+    """What the turns of one conversation have in common: `prompt_cache_key`, else `user` with the opening messages.
+
+    None where the caller gives neither: nobody knows then whose turn it is.
+    """
+    key = fields.get("prompt_cache_key", _NULL)
+    if bytes(key) != b"null":
+        return hashlib.blake2b(b"key\0" + bytes(key), digest_size=16).digest()
+    user = fields.get("user", _NULL)
+    if bytes(user) == b"null":
+        return None
+    opening = b"\0".join(bytes(message) for message in _MESSAGES.decode(fields["messages"])[:2])
+    return hashlib.blake2b(b"user\0" + bytes(user) + b"\0" + opening, digest_size=16).digest()
