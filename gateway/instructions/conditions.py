@@ -1,0 +1,198 @@
+"""When a wish holds: a test of the request's class, its length and its tools, read from the words of a condition."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import MappingProxyType
+
+from bandit.features import TASK_NAMES
+from gateway.instructions.lexicon import (
+    CONDITIONS,
+    CORRECTNESS,
+    INTERACTIVE,
+    REASONING,
+    Dimension,
+    Entry,
+    Kind,
+)
+from gateway.instructions.reading import Part, Segment, Word
+
+_CIRCUMSTANCES = frozenset(
+    {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}
+)
+_PRIORITIES = MappingProxyType({Dimension.QUALITY: CORRECTNESS, Dimension.SECOND: INTERACTIVE})
+"""Which tasks "when correctness matters" and "when latency is critical" come to."""
+
+_JOINERS = frozenset({Kind.AND, Kind.OR, Kind.COMMA})
+_SPLIT = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The request as conditions see it: the classes it counts as, the words of the class's name, length, tools."""
+
+    kinds: frozenset[str]
+    name: frozenset[str]
+    long: bool
+    tools: bool
+
+
+@lru_cache(1_024)
+def kinds_of(task: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The built-in classes that a class counts as, and the words of its name.
+
+    A class that a caller named himself counts as those that its words speak of: `code-review` is code.
+    """
+    words = frozenset(_SPLIT.split(task.lower())) - {""}
+    if task in TASK_NAMES:
+        return frozenset({task}), words
+    spoken = (CONDITIONS.words.get(word) for word in words)
+    return frozenset().union(*(entry.tasks for entry in spoken if entry)), words
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One kind of request. Empty `tasks`: any class; None: any length, with or without tools."""
+
+    tasks: frozenset[str] = frozenset()
+    long: bool | None = None
+    tools: bool | None = None
+    negated: bool = False
+    words: frozenset[str] = frozenset()  # as they were written, to know a caller's own class by
+    unknown: tuple[Word, ...] = ()
+    complete: bool = False  # it has a noun of its own: "long documents"
+
+    def testable(self, asked: Asked) -> bool:
+        """Whether it says anything that can be tested."""
+        return bool(self.tasks) or self.long is not None or self.tools is not None or self._named(asked)
+
+    def holds(self, asked: Asked) -> bool:
+        """Whether this request is of this kind."""
+        fits = (
+            (not (self.tasks or self.unknown) or bool(self.tasks & asked.kinds) or self._named(asked))
+            and self.long in {None, asked.long}
+            and self.tools in {None, asked.tools}
+        )
+        return fits != self.negated
+
+    def _named(self, asked: Asked) -> bool:
+        return bool(asked.name) and asked.name <= self.words
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Any of the atoms, or none of them where negated. Without atoms it always holds."""
+
+    atoms: tuple[Atom, ...]
+    negated: bool = False
+
+    def testable(self, asked: Asked) -> bool:
+        """Whether all of it can be tested on this request."""
+        return all(atom.testable(asked) for atom in self.atoms)
+
+    def holds(self, asked: Asked) -> bool:
+        """Whether the request meets it."""
+        return (not self.atoms or any(atom.holds(asked) for atom in self.atoms)) != self.negated
+
+    def opposite(self) -> "Condition":
+        """What holds where this does not."""
+        return replace(self, negated=not self.negated)
+
+
+def read_condition(segment: Segment) -> Condition | None:
+    """The condition that a segment states; None where it is about what is wanted, as in "for speed"."""
+    if any(word.kind is Kind.ANY for word in segment.words) and not _says_more(segment.words):
+        return Condition((), segment.part is Part.UNLESS)
+    if segment.marker == "for" and not any(word.kind in _CIRCUMSTANCES for word in segment.words):
+        return None
+    atoms = _atoms(segment.words)
+    if not atoms:
+        return None
+    return Condition(tuple(atoms), segment.part is Part.UNLESS)
+
+
+def _says_more(words: Iterable[Word]) -> bool:
+    return any(word.kind in {Kind.TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, None} for word in words)
+
+
+def _atoms(words: Sequence[Word]) -> list[Atom]:
+    atoms: list[Atom] = []
+    stretch: list[Word] = []
+    joiner: Kind | None = None
+    negated = excepted = False
+    for word in (*words, Word("", None, -1, -1)):
+        kind = word.kind
+        if kind is Kind.AVOID:
+            negated = True
+        elif kind is Kind.EXCEPT:
+            excepted = True
+        if kind in _JOINERS or word.start < 0:
+            atom = _atom(stretch, negated != excepted)
+            if atom:
+                _join(atoms, atom, joiner)
+            if kind is not Kind.OR and stretch:
+                negated = False
+            joiner = kind if stretch or joiner is not Kind.AND else joiner
+            stretch = []
+        else:
+            stretch.append(word)
+    return atoms
+
+
+def _join(atoms: list[Atom], atom: Atom, joiner: Kind | None) -> None:
+    """Lists are "any of them"; a bare adjective narrows its neighbour; what is negated together stays together."""
+    last = atoms[-1] if atoms else None
+    if last and joiner is Kind.AND and (_bare(last) or _bare(atom)):
+        atoms[-1] = Atom(
+            last.tasks | atom.tasks,
+            atom.long if last.long is None else last.long,
+            atom.tools if last.tools is None else last.tools,
+            last.negated or atom.negated,
+            last.words | atom.words,
+            (*last.unknown, *atom.unknown),
+            last.complete or atom.complete,
+        )
+    elif last and last.negated and atom.negated and not (_bare(last) or _bare(atom)):
+        atoms[-1] = replace(
+            last, tasks=last.tasks | atom.tasks, words=last.words | atom.words, unknown=(*last.unknown, *atom.unknown)
+        )
+    else:
+        atoms.append(atom)
+
+
+def _bare(atom: Atom) -> bool:
+    return not (atom.tasks or atom.unknown or atom.complete)
+
+
+def _atom(words: Sequence[Word], negated: bool) -> Atom | None:
+    """What the words between two joiners say; None where they say nothing about requests."""
+    unknown = [word for word in words if word.entry is None]
+    entries = [word.entry for word in words if word.entry]
+    kinds = [entry.kind for entry in entries]
+    scales = [entry.flag for entry in entries if entry.kind is Kind.SCALE]
+    tools = Kind.TOOLS in kinds
+    tasks = _tasks_of(entries, Kind.TOPIC)
+    priority = next((entry.dimension for entry in entries if entry.dimension), None)
+    if not tasks and priority:
+        tasks = _PRIORITIES.get(priority, tasks)
+        if not tasks:  # whether cost matters can't be seen from a request
+            unknown = [word for word in words if word.entry and word.entry.dimension]
+    tasks = tasks or _tasks_of(entries, Kind.WEAK_TOPIC)
+    if not tasks and Kind.HARD in kinds:
+        tasks = REASONING
+    if not (tasks or unknown or scales or tools):
+        return None
+    return Atom(
+        tasks=tasks,
+        long=scales[-1] if scales else None,
+        tools=tools or None,
+        negated=negated,
+        words=frozenset(part for word in words for part in _SPLIT.split(word.text)),
+        unknown=tuple(unknown),
+        complete=bool(scales) and Kind.THING in kinds[kinds.index(Kind.SCALE) :],
+    )
+
+
+def _tasks_of(entries: Iterable[Entry], kind: Kind) -> frozenset[str]:
+    return frozenset().union(*(entry.tasks for entry in entries if entry.kind is kind))

@@ -1,0 +1,208 @@
+"""From prose to segments: what is wished, and when. One pass over the words, no way back, so time is linear."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import NamedTuple
+
+from gateway.instructions.lexicon import CONDITIONS, EFFECTS, SUPERLATIVE, Entry, Kind, Table
+
+MOST_WORDS = 400
+MOST_SENTENCES = 40
+"""Of a text; what comes after is not read, and said so. They also bound the time that a text can take."""
+
+LONGEST_SENTENCE = 80
+"""Words; nobody understands a longer one."""
+
+MOST_PARTS = 4
+"""Of a hyphenated word that is taken apart."""
+
+LOOK_AHEAD = 6
+"""Words that say nothing themselves may stand between "and" and the verb that begins something new."""
+
+
+_TOKEN = re.compile(r"(?P<end>[.!?;\n]+)|(?P<mark>[,:()—–])|(?P<word>[^\W_][\w+/@&'’:.-]*)")
+_TRAILING = ".:-'’/@&"
+
+_BREAKERS = frozenset(
+    {"use", "choose", "pick", "select", "prefer", "favor", "favour", "route", "send", "avoid", "never", "switch"}
+)
+"""Verbs that end a condition even without a comma."""
+_SUBJECTS = frozenset({"i", "you", "we", "they", "to", "tool", "users", "that"})
+_SEPARATORS = frozenset({Kind.COMMA, Kind.AND, Kind.BUT, Kind.THEN})
+_SILENT = _SEPARATORS | {Kind.FILLER, Kind.ANY}
+_IMPERATIVES = frozenset({Kind.USE, Kind.PREFER, Kind.ONLY, Kind.AVOID})
+_WISHES = frozenset({Kind.ADJECTIVE, Kind.NOUN, Kind.MORE, Kind.LESS})
+_CIRCUMSTANCES = frozenset({Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.THING})
+
+
+class Word(NamedTuple):
+    """A word or known phrase, and where it stands in the text. `entry` None: unknown."""
+
+    text: str
+    entry: Entry | None
+    start: int
+    end: int
+
+    @property
+    def kind(self) -> Kind | None:
+        """The part it plays; None where it is unknown."""
+        return self.entry.kind if self.entry else None
+
+
+class Part(Enum):
+    """What a segment says."""
+
+    EFFECT = auto()
+    IF = auto()
+    UNLESS = auto()
+    OTHERWISE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a sentence that says one thing. `marker` is the word that opened a condition."""
+
+    part: Part
+    words: tuple[Word, ...]
+    marker: str = ""
+
+
+def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
+    """The sentences of a text, each in segments; and where reading ended, the text's end but for very long ones."""
+    sentences: list[list[Segment]] = []
+    tokens: list[Word] = []
+    for number, match in enumerate(_TOKEN.finditer(text)):
+        if number >= MOST_WORDS or len(sentences) >= MOST_SENTENCES:
+            sentences.append(_Sentence(tokens).segments())
+            return sentences, match.start()
+        group, found = match.lastgroup, match[0]
+        if group == "word":
+            kept = found.rstrip(_TRAILING)
+            tokens.append(Word(_plain(kept), None, match.start(), match.start() + len(kept)))
+            found = found[len(kept) :]
+        elif group == "mark":
+            tokens.append(Word(found, None, match.start(), match.end()))
+        if group == "end" or "." in found:
+            sentences.append(_Sentence(tokens).segments())
+            tokens = []
+        elif group == "word" and ":" in found:
+            tokens.append(Word(":", None, match.end() - 1, match.end()))
+    sentences.append(_Sentence(tokens).segments())
+    return sentences, len(text)
+
+
+def _plain(word: str) -> str:
+    word = word.lower().replace("’", "'")
+    return word.removesuffix("'s") if word != "it's" else word
+
+
+class _Sentence:
+    """Splits one sentence."""
+
+    def __init__(self, tokens: list[Word]) -> None:
+        self._tokens = _without_hyphens(tokens)
+        self._texts = [token.text for token in self._tokens]
+        self._found: list[Segment] = []
+        self._part = Part.EFFECT
+        self._marker = ""
+        self._words: list[Word] = []
+
+    def segments(self) -> list[Segment]:
+        if len(self._tokens) > LONGEST_SENTENCE:
+            return [Segment(Part.EFFECT, (self._word(None, 0, len(self._tokens)),))]
+        at = 0
+        while at < len(self._tokens):
+            table = EFFECTS if self._part is Part.EFFECT else CONDITIONS
+            entry, length = table.match(self._texts, at)
+            if not self._turn(entry.kind if entry else None, at, length):
+                self._words.append(self._word(entry, at, length))
+            at += length
+        self._open(Part.EFFECT)
+        return self._found
+
+    def _turn(self, kind: Kind | None, at: int, length: int) -> bool:
+        """Open a new segment where one begins; whether the words at `at` are spent on that."""
+        text = self._texts[at]
+        if kind is Kind.OTHERWISE:
+            self._open(Part.OTHERWISE)
+            self._words.append(self._word(None, at, length))
+            self._open(Part.EFFECT)
+            return True
+        if kind is Kind.IF or kind is Kind.UNLESS:
+            self._open(Part.IF if kind is Kind.IF else Part.UNLESS, text)
+            return True
+        if self._part is Part.EFFECT:
+            if kind is Kind.EXCEPT and self._circumstance_follows(at + length):
+                self._open(Part.UNLESS, text)
+                return True
+            if kind is Kind.BUT or (kind in _SEPARATORS and self._imperative_follows(at + length)):
+                self._open(Part.EFFECT)
+                return True
+            return False
+        if kind in _SEPARATORS and (
+            self._imperative_follows(at + length) or self._wish_follows(at + length, kind is Kind.COMMA)
+        ):
+            self._open(Part.EFFECT)
+            return True
+        if text in _BREAKERS and length == 1 and not (at and self._texts[at - 1] in _SUBJECTS and text == "use"):
+            self._open(Part.EFFECT)
+            entry, _ = EFFECTS.match(self._texts, at)
+            self._words.append(self._word(entry, at, 1))
+            return True
+        return False
+
+    def _word(self, entry: Entry | None, at: int, length: int) -> Word:
+        last = self._tokens[at + length - 1]
+        text = self._texts[at] if length == 1 else " ".join(self._texts[at : at + length])
+        return Word(text, entry, self._tokens[at].start, last.end)
+
+    def _open(self, part: Part, marker: str = "") -> None:
+        if self._words:
+            self._found.append(Segment(self._part, tuple(self._words), self._marker))
+        self._part, self._marker, self._words = part, marker, []
+
+    def _next(self, at: int, table: Table) -> tuple[str, Entry | None, bool]:
+        """The first word from `at` on that says something, and whether an article stands before it."""
+        article = False
+        until = min(len(self._tokens), at + LOOK_AHEAD)
+        while at < until:
+            entry, length = table.match(self._texts, at)
+            if not entry or entry.kind not in _SILENT:
+                return self._texts[at], entry, article
+            article = article or self._texts[at] in {"the", "a", "an"}
+            at += length
+        return "", None, article
+
+    def _imperative_follows(self, at: int) -> bool:
+        text, entry, _ = self._next(at, EFFECTS)
+        if not entry or entry.kind not in _IMPERATIVES:
+            return False
+        return self._part is Part.EFFECT or entry.kind is not Kind.AVOID or text in {"avoid", "never", "don't", "do"}
+
+    def _wish_follows(self, at: int, after_comma: bool) -> bool:
+        _, entry, article = self._next(at, CONDITIONS)
+        if not entry or entry.kind not in _WISHES:
+            return False
+        leading = all(segment.part is not Part.EFFECT for segment in self._found)
+        return (after_comma and leading) or (article and entry.factor >= SUPERLATIVE)
+
+    def _circumstance_follows(self, at: int) -> bool:
+        _, entry, _ = self._next(at, CONDITIONS)
+        return entry is not None and entry.kind in _CIRCUMSTANCES
+
+
+def _without_hyphens(tokens: list[Word]) -> list[Word]:
+    """`low-latency` as two words where both are known and the compound is not; names keep their hyphens."""
+    split: list[Word] = []
+    for token in tokens:
+        parts = token.text.split("-") if "-" in token.text else ()
+        if 1 < len(parts) <= MOST_PARTS and token.text not in CONDITIONS.words and all(map(_is_known, parts)):
+            split.extend(Word(part, None, token.start, token.end) for part in parts)
+        else:
+            split.append(token)
+    return split
+
+
+def _is_known(word: str) -> bool:
+    return word in CONDITIONS.words or word in CONDITIONS.phrases
