@@ -12,6 +12,12 @@ from gateway.wire import Fields
 
 MOST_CONVERSATIONS = 100_000
 
+
+class _Role(msgspec.Struct):
+    role: str
+
+
+_ROLE = msgspec.json.Decoder(_Role)
 _MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
 
@@ -37,7 +43,7 @@ class Stickiness:
 
 
 def conversation_of(fields: Fields) -> bytes | None:
-    """What the turns of one conversation have in common: `prompt_cache_key`, else `user` with the opening messages.
+    """What the turns of one conversation have in common: `prompt_cache_key`, else `user` with the messages up to their first.
 
     None where the caller gives neither: nobody knows then whose turn it is.
     """
@@ -47,5 +53,9 @@ def conversation_of(fields: Fields) -> bytes | None:
     user = fields.get("user", _NULL)
     if bytes(user) == b"null":
         return None
-    opening = b"\0".join(bytes(message) for message in _MESSAGES.decode(fields["messages"])[:2])
-    return hashlib.blake2b(b"user\0" + bytes(user) + b"\0" + opening, digest_size=16).digest()
+    opening = hashlib.blake2b(b"user\0" + bytes(user), digest_size=16)
+    for message in _MESSAGES.decode(fields["messages"]):
+        opening.update(b"\0" + bytes(message))
+        if _ROLE.decode(message).role == "user":
+            break
+    return opening.digest()

@@ -124,7 +124,9 @@ def test_a_conversation_keeps_its_model_where_the_router_says_so(running: Runnin
     assert models() == {"p/good-a", "p/good-b"}
     assert len(models(prompt_cache_key="a")) == 1
     assert len(models(user="ann")) == 1
-    answer = client.chat.completions.create(model="dari/routing", messages=MESSAGES, user="ann")
+    turn: Any = [*MESSAGES, {"role": "assistant", "content": "Hello!"}, {"role": "user", "content": "And now?"}]
+    answer = client.chat.completions.create(model="dari/routing", messages=turn, user="ann")
+    assert {answer.model} == models(user="ann")
     view = ledger.decision(answer.id.removeprefix("chatcmpl-"))
     assert view is not None
     assert not view.decision.randomised
