@@ -43,7 +43,7 @@ class Stickiness:
 
 
 def conversation_of(fields: Fields) -> bytes | None:
-    """What the turns of one conversation have in common: `prompt_cache_key`, else `user` with the messages up to their first.
+    """What all turns of one conversation share: `prompt_cache_key`, else `user` and the messages up to their first.
 
     None where the caller gives neither: nobody knows then whose turn it is.
     """
