@@ -2,7 +2,7 @@
 
 import typer
 
-from gateway.cli import checking, evals, explaining, keys, models, routers, running
+from gateway.cli import analysing, checking, evals, explaining, keys, models, routers, running
 from gateway.cli.failures import Commands
 from gateway.cli.options import Json
 from gateway.cli.output import print_json
@@ -20,6 +20,8 @@ app.command("serve")(running.serve)
 app.command("demo")(running.demo)
 app.command("migrate")(running.migrate)
 app.command("explain")(explaining.explain)
+app.command("evaluate")(analysing.evaluate)
+app.command("export")(analysing.export)
 app.command("doctor")(checking.doctor)
 app.add_typer(keys.app, name="keys", help="API keys: create, list, revoke.")
 app.add_typer(routers.app, name="routers", help="Routers: list, show, create, set, delete.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as json_module
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -158,19 +158,24 @@ def _catalog(config: Path | None, database_url: str | None) -> Catalog:
 
 def _values(options: list[str] | None) -> dict[str, object]:
     """`KEY=VALUE` as in the configuration file; a value that is no TOML is a string, `default` unsets the key."""
-    import tomllib  # noqa: PLC0415 - not for --help
-
     values: dict[str, object] = {}
     for option in options or []:
         key, equals, text = option.partition("=")
         if not equals or not key.strip():
             raise CommandError(f"--set takes KEY=VALUE, such as --set max_attempts=2, not {option!r}", 2)
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text.strip()
+        value = toml_value(text)
         values[key.strip()] = None if value == "default" else value
     return values
+
+
+def toml_value(text: str) -> Any:
+    """A value as in the configuration file; what is no TOML is a string."""
+    import tomllib  # noqa: PLC0415 - not for --help
+
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
 
 
 def _shown(record: RouterRecord) -> dict[str, object]:

@@ -224,6 +224,33 @@ class TestExplain:
         assert words in ran.err
 
 
+class TestAnalysis:
+    @pytest.mark.parametrize(
+        ("arguments", "status", "words"),
+        [
+            (("evaluate", "--router", "rtr_x"), 1, "there is no router rtr_x; there are rtr_a"),
+            (("evaluate", "--router", "rtr_a", "--since", "soon"), 2, "such as 90d"),
+            (("evaluate", "--router", "rtr_a", "--models", "a/b"), 2, "rtr_a has no model a/b"),
+            (("evaluate", "--router", "rtr_a", "--objective", "chepest"), 2, 'did you mean "cheapest"?'),
+            (("export", "--router", "rtr_x"), 1, "there is no router rtr_x"),
+            (("export", "--router", "rtr_a", "--format", "xls"), 2, "not 'xls'"),
+            (("export", "--router", "rtr_a", "--format", "parquet"), 2, "--output"),
+            (("export", "--router", "rtr_a"), 1, "nothing to export"),
+        ],
+    )
+    def test_a_mistake_is_one_line_on_stderr(self, arguments: tuple[str, ...], status: int, words: str) -> None:
+        put_router()
+        ran = Ran(*arguments)
+        assert (ran.status, ran.out, ran.err.count("\n")) == (status, "", 1)
+        assert words in ran.err
+
+    def test_a_preset_is_multiplied_out_with_the_routers_prices(self) -> None:
+        put_router()
+        ran = Ran("evaluate", "--router", "rtr_a", "--objective", "best", "--json")
+        assert ran.status == 0
+        assert json.loads(ran.out)["target"]["decisions"] == 0
+
+
 class TestDoctor:
     def test_a_healthy_place_has_nothing_wrong(self) -> None:
         put_router()

@@ -105,6 +105,11 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: P
     told = json.loads(CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database, "--json"]).stdout)
     assert told["decision"]["model_id"] == answer["model"]
     assert told["replay"]["drawn_again"] is True
+    router = ("--router", "rtr_default", "--database-url", database)
+    exported = CliRunner().invoke(app, ["export", "--format", "jsonl", *router]).stdout.splitlines()
+    assert [json.loads(row)["status"] for row in exported] == ["answered", "answered"]
+    evaluated = json.loads(CliRunner().invoke(app, ["evaluate", "--policy", "uniform", "--json", *router]).stdout)
+    assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
 
 
 def test_a_declared_gateway_serves_what_its_file_says(tmp_path: Path) -> None:

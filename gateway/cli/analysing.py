@@ -1,0 +1,165 @@
+"""`evaluate` and `export`: what the ledger says, for analysis."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failures import CommandError
+from gateway.cli.keys import seconds_of
+from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
+from gateway.cli.output import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from bandit.evaluation import Estimate, Evaluation, Figure
+    from bandit.types import Objective
+    from storage.engine import Database
+    from storage.records import RouterRecord
+
+Router = Annotated[str, typer.Option(help="The router's id.")]
+
+
+def evaluate(
+    router: Router,
+    policy: Annotated[
+        str, typer.Option(help="thompson, best, uniform, cheapest, fastest, latency_weighted or fixed:MODEL.")
+    ] = "thompson",
+    objective: Annotated[
+        str | None,
+        typer.Option(help="A preset or { quality_usd = …, second_usd = …, failure_usd = … } (default: as logged)."),
+    ] = None,
+    models: Annotated[str | None, typer.Option(help="Only these, with commas between (default: as logged).")] = None,
+    since: Annotated[str, typer.Option(help="How far back to look: 7d, 12h.")] = "30d",
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
+    from gateway.evaluating import Question, evaluate_router  # noqa: PLC0415 - not for --help
+    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
+
+    now = time.time()
+    start = now - seconds_of(since)
+    with opened(config, database_url) as database:
+        record = _router(database, router)
+        question = Question(
+            policy=policy,
+            objective=_objective(objective, record, config, database_url),
+            models=None if models is None else _known_models(models, record),
+        )
+        try:
+            answer = evaluate_router(Ledger(database), router, question, start, now)
+        except ValueError as error:
+            raise CommandError(f"--{error}", 2) from None
+    if json:
+        sides = {"target": answer.target, "logged": answer.logged}
+        print_json({name: _shown(side) for name, side in sides.items()} | {"left_out": dict(answer.left_out)})
+        return
+    rows = [
+        (
+            figure.value,
+            _interval(answer.logged.doubly_robust.get(figure)),
+            _interval(answer.target.doubly_robust.get(figure)),
+            f"{answer.target.effective_size.get(figure, 0.0):,.0f}",
+            answer.target.refused.get(figure, ""),
+        )
+        for figure in (answer.target.effective_size or answer.target.refused)
+    ]
+    typer.echo(f"{answer.target.decisions} decisions of the last {since}; means per request with 95% intervals\n")
+    print_table(("", "as logged→", f"{policy}→", "effective size→", ""), rows, "")
+    left_out = {**answer.left_out, **answer.target.left_out}
+    for why, count in left_out.items():
+        typer.echo(f"left out: {count} ({why})")
+    for note in answer.target.notes:
+        typer.echo(f"note: {note}")
+
+
+def export(
+    router: Router,
+    format: Annotated[str, typer.Option(help="csv, jsonl or parquet.")] = "csv",  # noqa: A002 - the option's name
+    output: Annotated[Path | None, typer.Option(help="The file to write (default: standard output).")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Export a router's ledger, a row per request, in constant memory."""
+    from gateway.exporting import FORMATS, ExportError, write, write_file  # noqa: PLC0415 - not for --help
+    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
+
+    if format not in FORMATS:
+        raise CommandError(f"--format must be one of {', '.join(FORMATS)}, not {format!r}", 2)
+    if output is None and format == "parquet":
+        raise CommandError("Parquet is no text: name a file with --output", 2)
+    with opened(config, database_url) as database:
+        _router(database, router)
+        rows = Ledger(database).export(router)
+        try:
+            count = write(rows, format, sys.stdout.buffer) if output is None else write_file(rows, format, output)
+        except ExportError as error:
+            raise CommandError(str(error)) from None
+    say(f"{count:,} requests" + (f" in {output}" if output else ""))
+
+
+def _router(database: Database, router_id: str) -> RouterRecord:
+    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+
+    routers = Routers(database)
+    record = routers.get(router_id)
+    if record is None:
+        known = ", ".join(each.id for each in routers.all()) or "none"
+        raise CommandError(f"there is no router {router_id}; there are {known}")
+    return record
+
+
+def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
+    models = tuple(filter(None, (part.strip() for part in text.split(","))))
+    known = {model.model_id for model in record.models}
+    for model in models:
+        if model not in known:
+            raise CommandError(f"--models: {record.id} has no model {model}; it has {', '.join(sorted(known))}", 2)
+    return models
+
+
+def _objective(
+    text: str | None, record: RouterRecord, config: Path | None, database_url: str | None
+) -> Objective | None:
+    """The objective in dollars; a preset is multiplied out with the prices of the router's models."""
+    if text is None:
+        return None
+    from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
+    from statistics import median  # noqa: PLC0415 - not for --help
+
+    from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve  # noqa: PLC0415
+    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.cli.routers import toml_value  # noqa: PLC0415 - not for --help
+    from gateway.router_options import RouterOptions  # noqa: PLC0415 - not for --help
+
+    objective = RouterOptions.from_json({"objective": toml_value(text)}).objective
+    catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
+    models = [catalog.get(model.model_id) for model in record.models if model.enabled]
+    costs = [model.price.cost_usd(TYPICAL_PROMPT_TOKENS, TYPICAL_COMPLETION_TOKENS) for model in models if model]
+    return resolve(objective, median(costs) if costs else 0.0)
+
+
+def _interval(estimate: Estimate | None) -> str:
+    return "-" if estimate is None else f"{estimate.mean:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
+
+
+def _shown(evaluation: Evaluation) -> dict[str, object]:
+    def figures(estimates: Mapping[Figure, Estimate]) -> dict[str, dict[str, float]]:
+        return {figure.value: {"mean": e.mean, "low": e.low, "high": e.high} for figure, e in estimates.items()}
+
+    return {
+        "decisions": evaluation.decisions,
+        "ips": figures(evaluation.ips),
+        "snips": figures(evaluation.snips),
+        "doubly_robust": figures(evaluation.doubly_robust),
+        "effective_size": {figure.value: size for figure, size in evaluation.effective_size.items()},
+        "refused": {figure.value: why for figure, why in evaluation.refused.items()},
+        "left_out": dict(evaluation.left_out),
+        "notes": list(evaluation.notes),
+    }

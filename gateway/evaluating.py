@@ -1,0 +1,111 @@
+"""Off-policy evaluation of a router from its ledger: what would another policy, objective or model set have done?"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from bandit.evaluation import Evaluation, evaluate
+from bandit.logged import Logged
+from bandit.targets import target_probabilities
+from bandit.types import Choice, Ending, Objective
+from storage.ledger import Ledger
+from storage.records import DecisionView
+
+MOST_DECISIONS = 100_000
+"""The newest so many are used: more would not narrow an interval that matters."""
+
+_FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
+"""Endings of a first draw that are the model's own failure; what is nobody's or the caller's fault says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a policy (None: the router's, as logged), an objective (None: as logged), models (None: all)."""
+
+    policy: str = "thompson"
+    objective: Objective | None = None
+    models: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The evaluation, beside the log's own figures by the same estimators; `left_out` counts what was not usable."""
+
+    target: Evaluation
+    logged: Evaluation
+    left_out: Mapping[str, int]
+
+
+def evaluate_router(ledger: Ledger, router_id: str, question: Question, since: float, now: float) -> Answer:
+    """Evaluate on the decisions of a router since an instant (seconds since the epoch).
+
+    Raises ValueError for a policy that can't be recomputed from a record, and storage's errors.
+    """
+    log: list[Logged] = []
+    choices: list[Choice] = []
+    left_out: Counter[str] = Counter()
+    decoder = msgspec.json.Decoder(Choice)
+    kept: dict[bytes, Choice] = {}
+    for view in views_since(ledger, router_id, since):
+        raw = view.decision.choice
+        try:
+            choice = kept.get(raw) or kept.setdefault(raw, decoder.decode(raw))
+        except msgspec.DecodeError:
+            left_out["its choice can't be read any more"] += 1
+            continue
+        one = logged(view, choice)
+        if isinstance(one, str):
+            left_out[one] += 1
+            continue
+        log.append(one)
+        choices.append(choice)
+    wanted = [target_probabilities(each, question.policy, question.objective, question.models) for each in choices]
+    objective = question.objective or (choices[0].objective if choices else Objective(0.0, 0.0, 0.0))
+    return Answer(
+        target=evaluate(log, wanted, objective, now),
+        logged=evaluate(log, [one.probabilities for one in log], objective, now),
+        left_out=left_out,
+    )
+
+
+def logged(view: DecisionView, choice: Choice) -> Logged | str:
+    """A recorded request as off-policy evaluation sees it: its first draw. A string says why it tells nothing."""
+    decision = view.decision
+    if not view.attempts:
+        return "no model was called"
+    first = view.attempts[0]
+    answered = first.ending is Ending.COMPLETE
+    if not answered and first.ending not in _FAILED:
+        return f"the first model's call ended {first.ending}: no fault of its own"
+    current = {each.source: each for each in view.feedback}
+    scored = current.values() if answered else ()
+    return Logged(
+        at=decision.at,
+        task=decision.task,
+        model_id=decision.model_id,
+        probabilities={arm.model_id: arm.p for arm in choice.arms},
+        randomised=decision.randomised,
+        answered=answered,
+        cost_usd=first.cost_usd,
+        seconds=first.seconds,
+        score=sum(each.score for each in scored) / len(scored) if scored else None,
+        scored_at=max(each.at for each in scored) if scored else None,
+    )
+
+
+def views_since(ledger: Ledger, router_id: str, since: float) -> Iterator[DecisionView]:
+    """The router's decisions since an instant, the newest first, at most `MOST_DECISIONS`."""
+    cursor: str | None = None
+    count = 0
+    while count < MOST_DECISIONS:
+        page = ledger.decisions(router_id, cursor, 200)
+        for view in page.views:
+            if view.decision.at < since:
+                return
+            count += 1
+            yield view
+        cursor = page.cursor
+        if cursor is None:
+            return
