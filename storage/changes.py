@@ -69,9 +69,9 @@ class Changes:
                 snapshot = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
                 state = snapshot  # "oldest running : next : running, …": equal ones see the same rows
                 now[Topic.STATISTICS] = int(snapshot.partition(":")[0])
-            changed = None if state == self._state else self._read(connection, now)
+            changed = Changed() if state == self._state else self._read(connection, now)
         self._state, self._seen = state, now
-        return changed
+        return None if changed == Changed() else changed
 
     def _read(self, connection: Connection, now: Mapping[Topic, int]) -> Changed:
         since = self._seen.get(Topic.STATISTICS, 0)

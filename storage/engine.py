@@ -96,7 +96,7 @@ def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool
     With `migrate` false the schema is only checked. `sqlite_synchronous` is `normal` (an acknowledged row survives the
     death of every process) or `full` (the loss of power too). Raises DatabaseUnavailable.
     """
-    database = _connect(url, sqlite_synchronous)
+    database = connect(url, sqlite_synchronous)
     try:
         if migrate:
             migrate_database(database.engine)
@@ -111,7 +111,8 @@ def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool
     return database
 
 
-def _connect(url: str, sqlite_synchronous: str) -> Database:
+def connect(url: str, sqlite_synchronous: str) -> Database:
+    """A database whose schema nobody has looked at. Raises DatabaseUnavailable for a URL that is none of ours."""
     try:
         parsed = make_url(url)
         scheme = parsed.get_backend_name()
@@ -143,7 +144,7 @@ def _open_sqlite(url: URL, synchronous: str) -> Database:
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
-        _ensure_power(connection)
+        ensure_power(connection)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -166,7 +167,8 @@ def _enter_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
-def _ensure_power(connection: sqlite3.Connection) -> None:
+def ensure_power(connection: sqlite3.Connection) -> None:
+    """SQLite can be built without mathematical functions; adding statistics takes one."""
     try:
         connection.execute("SELECT power(2.0, -1.0)")
     except sqlite3.OperationalError:

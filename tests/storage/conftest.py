@@ -84,23 +84,38 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+Opening = Callable[[str], Database]
+
+
 @pytest.fixture
-def database(ledger_url: str) -> Iterator[Database]:
-    database = open_database(ledger_url)
-    yield database
-    database.close()
+def opening() -> Iterator[Opening]:
+    """Opens databases, and closes them at the end."""
+    opened: list[Database] = []
+
+    def open_it(url: str) -> Database:
+        opened.append(open_database(url))
+        return opened[-1]
+
+    yield open_it
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def database(ledger_url: str, opening: Opening) -> Database:
+    return opening(ledger_url)
 
 
 Start = Callable[..., Running]
 
 
 @pytest.fixture
-def start_writer() -> Iterator[Start]:
-    """Starts writers, and closes those that the test has left open."""
+def start_writer(opening: Opening) -> Iterator[Start]:
+    """Starts writers, and closes them before their databases are."""
     started: list[Running] = []
 
-    def start(database: Database, *, spool: Spool | None = None, queue_limit: int = 10_000) -> Running:
-        started.append(Running(database, spool=spool, queue_limit=queue_limit))
+    def start(database: Database, *, spool: Spool | None = None) -> Running:
+        started.append(Running(database, spool=spool))
         return started[-1]
 
     yield start

@@ -1,0 +1,160 @@
+"""What one process changes, the others hold within a second, exactly as the database has it."""
+
+import dataclasses
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from storage.arms import Arms
+from storage.changes import Changes
+from storage.engine import Database
+from storage.evals import EvalRecord, Evals
+from storage.keys import Keys
+from storage.records import KeyRecord, RouterRecord
+from storage.routers import Routers
+from tests.storage.conftest import Opening, Start
+from tests.storage.making import BUDGETED, NOW, Making, Running, same_sums
+
+ROUTER = RouterRecord("rtr_a", "A", b"s", {}, (), NOW, NOW)
+KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)
+
+
+@pytest.fixture
+def other(ledger_url: str, opening: Opening, start_writer: Start) -> Running:
+    """A writer of another process, as far as the database can tell."""
+    return start_writer(opening(ledger_url))
+
+
+def test_the_first_look_finds_everything_and_the_next_nothing(
+    database: Database, running: Running, making: Making
+) -> None:
+    Routers(database).put(ROUTER)
+    Keys(database).add(KEY)
+    running.write(making.completion(BUDGETED, cost_usd=0.5))
+    changes = Changes(database)
+    changed = changes.look(1)
+    assert changed is not None
+    assert (changed.routers, changed.keys, changed.evals) == ([ROUTER], [KEY], [])
+    assert changed.sums == Arms(database).sums()
+    assert changed.budgets == Arms(database).budgets()
+    assert list(changed.spend_usd.values()) == [0.5]
+    if database.sqlite:  # PostgreSQL's transactions are its whole cluster's: it may look again, to no harm
+        assert changes.look(1) is None
+
+
+def test_a_look_finds_what_changed_since_the_last_and_no_more(
+    database: Database, running: Running, making: Making
+) -> None:
+    running.write(making.completion("rtr_a"), making.completion("rtr_b"))
+    changes = Changes(database)
+    changes.look(1)
+    running.write(making.completion("rtr_b"))
+    changed = changes.look(2)
+    assert changed is not None
+    assert {key.router_id for key in changed.sums} == {"rtr_b"}
+    assert (changed.routers, changed.keys, changed.evals, changed.budgets) == (None, None, None, {})
+    Routers(database).put(ROUTER)
+    Routers(database).delete("rtr_a")
+    changed = changes.look(3)
+    assert changed is not None
+    assert (changed.routers, changed.keys, changed.sums) == ([], None, {})
+
+
+def test_a_transaction_that_commits_late_is_not_missed(database: Database, running: Running, making: Making) -> None:
+    """On PostgreSQL it has a lower number than what was seen before it; SQLite's transactions come one at a time."""
+    if database.sqlite:
+        pytest.skip("SQLite has one transaction at a time")
+    running.write(making.completion("rtr_late"), making.completion("rtr_early"))
+    changes = Changes(database)
+    with database.write() as late:
+        late.execute(
+            text(
+                "UPDATE arms SET weight = 7, revision = pg_current_xact_id()::text::bigint WHERE router_id = 'rtr_late'"
+            )
+        )
+        running.write(making.completion("rtr_early"))
+        changes.look()
+        running.write(making.completion("rtr_early"))
+        assert changes.look() is not None
+    changed = changes.look()
+    assert changed is not None
+    assert {sums.weight for key, sums in changed.sums.items() if key.router_id == "rtr_late"} == {7.0}
+
+
+def test_after_forgetting_everything_is_found_again(database: Database, running: Running, making: Making) -> None:
+    running.write(making.completion())
+    changes = Changes(database)
+    changes.look(1)
+    changes.forget()
+    changed = changes.look(1)
+    assert changed is not None
+    assert changed.sums == Arms(database).sums()
+
+
+def test_two_writers_hold_what_the_database_has(
+    database: Database, running: Running, other: Running, making: Making
+) -> None:
+    records = [making.completion(BUDGETED if number % 5 == 0 else "rtr_a") for number in range(60)]
+    futures = [(running, other)[number % 2].submit(record) for number, record in enumerate(records)]
+    futures += [
+        (running, other)[number % 3 == 0].submit((making.score(record.decision.id, 0.5),))
+        for number, record in enumerate(records)
+        if futures[number].result(10) == ()
+    ]
+    assert all(len(future.result(10)) == 1 for future in futures[60:])
+    expected = Arms(database).sums()
+    budgets = Arms(database).budgets()
+    for held in (running, other):
+        held.until(lambda held=held: same_sums(held.sums, expected) and held.budgets == budgets)  # type: ignore[misc]
+
+
+def test_revoked_keys_and_changed_routers_are_told_within_two_seconds(
+    database: Database, running: Running, making: Making
+) -> None:
+    running.until(lambda: bool(running.changes))
+    started = time.monotonic()
+    Keys(database).add(KEY)
+    Keys(database).revoke("key_1", NOW + 1)
+    Routers(database).put(ROUTER)
+    Evals(database).put(EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, None, NOW, ()))
+    revoked = [dataclasses.replace(KEY, revoked_at=NOW + 1)]
+    running.until(lambda: any(changed.keys == revoked for changed in running.changes))
+    running.until(lambda: any(changed.routers == [ROUTER] for changed in running.changes))
+    running.until(lambda: any(changed.evals for changed in running.changes))
+    assert time.monotonic() - started < 2.0
+
+
+def test_a_lost_listening_connection_is_made_again(
+    postgresql_url: str, opening: Opening, start_writer: Start, making: Making
+) -> None:
+    running, other = start_writer(opening(postgresql_url)), start_writer(opening(postgresql_url))
+    other.write(making.completion("rtr_before"))
+    running.until(lambda: any(key.router_id == "rtr_before" for key in running.sums))
+    listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    with opening(postgresql_url).write() as connection:
+        connection.execute(text(f"{listening} AND (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%')"))
+    other.write(making.completion("rtr_after"))
+    running.until(lambda: any(key.router_id == "rtr_after" for key in running.sums))
+
+
+def test_what_is_held_never_differs_from_the_rows_while_others_write(
+    database: Database, running: Running, other: Running, making: Making
+) -> None:
+    """The same thread commits and looks: no delta is added to rows that hold it already."""
+    stop = threading.Event()
+
+    def write_on() -> None:
+        while not stop.is_set():
+            other.write(making.completion("rtr_a"))
+
+    thread = threading.Thread(target=write_on)
+    thread.start()
+    for _ in range(60):
+        running.write(making.completion("rtr_a"))
+    stop.set()
+    thread.join()
+    expected = Arms(database).sums()
+    for held in (running, other):
+        held.until(lambda held=held: same_sums(held.sums, expected))  # type: ignore[misc]

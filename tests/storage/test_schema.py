@@ -1,0 +1,141 @@
+"""How a database is opened, and how its schema comes to be what the code says."""
+
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from storage import schema
+from storage.engine import Database, connect, ensure_power, open_database
+from storage.errors import DatabaseUnavailable, SchemaOutdated
+from storage.revisions import Topic
+from storage.tables import metadata
+
+
+def revisions() -> list[str]:
+    config = Config()
+    config.set_main_option("script_location", str(schema.MIGRATIONS))
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()][::-1]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'empty.db'}"
+    url: str = request.getfixturevalue("empty_postgresql_url")
+    return url
+
+
+def test_the_migrated_schema_equals_the_tables(database: Database) -> None:
+    with database.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+
+
+def test_the_head_that_the_code_names_is_the_migrations_own() -> None:
+    assert revisions()[-1] == schema.HEAD
+
+
+def test_revisions_are_numbered_in_order() -> None:
+    assert revisions() == sorted(revisions())
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_every_released_revision_comes_up_to_head(empty_url: str, revision: str) -> None:
+    with pytest.raises(SchemaOutdated, match="bandit-gateway migrate"):
+        open_database(empty_url, migrate=False)
+    database = connect(empty_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, revision)
+    database.close()
+    database = open_database(empty_url)
+    with database.read() as connection:
+        assert schema.revision_of(connection) == schema.HEAD
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        topics = set(connection.execute(text("SELECT topic FROM revisions")).scalars())
+        assert topics == {topic.value for topic in Topic}
+    database.close()
+    open_database(empty_url, migrate=False).close()
+
+
+def test_threads_that_open_an_empty_database_at_once_all_find_it_migrated(empty_url: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        databases = list(pool.map(lambda _: open_database(empty_url), range(8)))
+    for database in databases:
+        database.check()
+        database.close()
+
+
+def test_processes_that_open_an_empty_database_at_once_all_find_it_migrated(tmp_path: Path) -> None:
+    program = "import sys; from storage.engine import open_database; open_database(sys.argv[1]).check()"
+    command = [sys.executable, "-c", program, f"sqlite:///{tmp_path / 'ledger.db'}"]
+    processes = [subprocess.Popen(command) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+
+
+def test_a_newer_schema_is_accepted_because_migrations_only_add(database: Database, ledger_url: str) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    try:
+        open_database(ledger_url).close()
+        open_database(ledger_url, migrate=False).close()
+    finally:
+        with database.write() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.HEAD})
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nonsense", "sqlite:///PATH or postgresql://"),
+        ("mysql://root@localhost/x", "not mysql"),
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite:////nowhere/at/all.db", "check that /nowhere/at exists and can be written"),
+        ("postgresql://user:secret@127.0.0.1:1/ledger", "check that the server runs"),
+        ("postgresql://user:secret@127.0.0.1:1/ledger?sslmode=nonsense", "can't be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_one_clear_line_without_its_password(url: str, says: str) -> None:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        open_database(url)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_bytes(b"Dear diary, " * 1_000)
+    with pytest.raises(DatabaseUnavailable, match="not a database"):
+        open_database(f"sqlite:///{path}")
+    assert path.read_bytes().startswith(b"Dear diary")
+
+
+def test_sqlite_synchronous_is_normal_or_full(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseUnavailable, match='"normal" or "full"'):
+        open_database(f"sqlite:///{tmp_path / 'l.db'}", "off")
+    for name, number in (("normal", 1), ("full", 2)):
+        database = open_database(f"sqlite:///{tmp_path / 'l.db'}", name)
+        with database.read() as connection:
+            assert connection.execute(text("PRAGMA synchronous")).scalar() == number
+            assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar() == 1
+        database.close()
+
+
+def test_without_mathematical_functions_sqlite_is_given_power() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.create_function("power", 2, None)  # as a build without them
+    with pytest.raises(sqlite3.OperationalError):
+        connection.execute("SELECT power(2.0, -3.0)")
+    ensure_power(connection)
+    assert connection.execute("SELECT power(2.0, -3.0)").fetchone() == (0.125,)
+    connection.close()

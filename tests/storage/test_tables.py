@@ -1,0 +1,108 @@
+"""Routers, keys, scorecards, settings and tasks are kept as they are given."""
+
+import dataclasses
+
+import pytest
+
+from bandit.types import Json
+from storage.engine import Database
+from storage.evals import EvalRecord, EvalRow, Evals
+from storage.keys import Keys
+from storage.records import KeyRecord, RouterModel, RouterRecord
+from storage.routers import Routers
+from storage.settings import Settings
+from storage.tasks import Tasks, TaskUse
+from tests.storage.making import NOW, Making, Running
+
+ROUTER = RouterRecord(
+    id="rtr_a",
+    name="Support — antworten",
+    secret=b"\x00\xff secret",
+    settings={"policy": "thompson", "objective": {"quality_usd": 0.02}, "limits": [1, 2.5, None, True]},
+    models=(RouterModel("z/last"), RouterModel("a/first", enabled=False, min_share=0.1, max_share=0.5)),
+    created_at=NOW,
+    updated_at=NOW + 0.25,
+)
+KEY = KeyRecord("key_1", "a" * 64, "my label", ("routing", "feedback"), ("rtr_a",), NOW, NOW + 1e6)
+EVAL = EvalRecord(
+    "evl_1", "mmlu", "accuracy", "percent", 0.0, 100.0, None, NOW, (EvalRow("a/one", 0.5), EvalRow("b/two", 1.0, "why"))
+)
+
+
+def test_a_router_is_read_back_as_it_was_put_with_its_models_in_order(database: Database) -> None:
+    routers = Routers(database)
+    other = dataclasses.replace(ROUTER, id="rtr_b", models=())
+    routers.put(other)
+    routers.put(ROUTER)
+    assert routers.all() == [ROUTER, other]
+    assert (routers.get("rtr_a"), routers.get("rtr_c")) == (ROUTER, None)
+
+
+def test_putting_a_router_replaces_it_whole(database: Database) -> None:
+    routers = Routers(database)
+    routers.put(ROUTER)
+    changed = dataclasses.replace(ROUTER, name="x", settings={}, models=(RouterModel("a/new"),), updated_at=NOW + 9)
+    routers.put(changed)
+    assert routers.all() == [changed]
+
+
+def test_a_deleted_router_leaves_its_ledger_and_statistics(
+    database: Database, running: Running, making: Making
+) -> None:
+    routers = Routers(database)
+    routers.put(ROUTER)
+    running.write(making.completion("rtr_a"))
+    assert routers.delete("rtr_a")
+    assert not routers.delete("rtr_a")
+    assert routers.all() == []
+    assert running.write(making.completion("rtr_a")) == [()]
+
+
+def test_a_key_is_kept_once_and_revoked_once(database: Database) -> None:
+    keys = Keys(database)
+    forever = KeyRecord("key_2", "b" * 64, "", ("admin",), None, NOW + 1)
+    keys.add(KEY)
+    keys.add(forever)
+    keys.add(dataclasses.replace(KEY, id="key_3", label="the same secret"))
+    assert keys.all() == [KEY, forever]
+    assert keys.revoke("key_1", NOW + 5)
+    assert not keys.revoke("key_1", NOW + 6)
+    assert not keys.revoke("key_9", NOW)
+    assert keys.all()[0] == dataclasses.replace(KEY, revoked_at=NOW + 5)
+
+
+def test_a_scorecard_is_kept_whole_replaced_and_removed(database: Database) -> None:
+    evals = Evals(database)
+    evals.put(EVAL)
+    assert evals.all() == [EVAL]
+    replaced = dataclasses.replace(EVAL, router_id="rtr_a", rows=(EvalRow("c/three", 0.1),))
+    evals.put(replaced)
+    assert evals.all() == [replaced]
+    assert evals.delete("evl_1")
+    assert not evals.delete("evl_1")
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 0.1, "text", [1, [2]], {"a": {"b": None}}])
+def test_a_setting_is_read_back(database: Database, value: Json) -> None:
+    settings = Settings(database)
+    assert settings.get("x") is None
+    settings.put("x", "before", NOW)
+    settings.put("x", value, NOW)
+    assert settings.get("x") == value
+
+
+def test_tasks_are_noted_with_their_decisions_and_freed_when_unused(
+    database: Database, running: Running, making: Making
+) -> None:
+    def use(task: str, *instants: float) -> None:
+        running.write(*(making.completion(task=task, at=NOW + at) for at in instants))
+
+    use("code", 50.0, 10.0, 90.0)
+    use("code", 20_000.0)
+    use("code", 20_100.0)
+    use("chat", 5.0)
+    tasks = Tasks(database)
+    assert tasks.of("rtr_a") == {"chat": TaskUse(NOW + 5, NOW + 5), "code": TaskUse(NOW + 10, NOW + 20_000)}
+    assert tasks.free("rtr_a", unused_since=NOW + 6) == ["chat"]
+    assert tasks.of("rtr_a").keys() == {"code"}
+    assert tasks.of("rtr_b") == {}

@@ -1,0 +1,132 @@
+"""The one writer: groups, a bounded queue, everything written at the end, and nobody's failure is another's."""
+
+import threading
+
+import pytest
+
+from bandit.types import BudgetState, Deltas, Scores
+from storage.batch import Item
+from storage.engine import Database
+from storage.errors import RecordRefused, WriterFull
+from storage.ledger import Ledger
+from storage.recording import State
+from storage.writer import Committed, Writer
+from tests.storage.making import Making, Running, learn_scores, pace
+
+
+class Gate:
+    """Holds the writer's thread in its first delivery until it is opened."""
+
+    def __init__(self, database: Database, queue_limit: int = 10_000, batch_limit: int = 100) -> None:
+        self.entered, self.open = threading.Event(), threading.Event()
+        self.commits: list[Committed] = []
+        self.writer = Writer(
+            database,
+            learn_scores=learn_scores,
+            pace=pace,
+            deliver=self.deliver,
+            queue_limit=queue_limit,
+            batch_limit=batch_limit,
+        )
+        self.writer.start()
+
+    def deliver(self, committed: Committed) -> None:
+        self.commits.append(committed)
+        self.entered.set()
+        assert self.open.wait(10)
+
+    def hold(self, making: Making) -> None:
+        self.writer.submit(making.completion(), None)
+        assert self.entered.wait(10)
+
+    def finish(self) -> list[int]:
+        self.open.set()
+        self.writer.close()
+        return [len(committed.results) for committed in self.commits]
+
+
+def test_what_waits_is_committed_in_groups_no_larger_than_the_limit(database: Database, making: Making) -> None:
+    gate = Gate(database, batch_limit=10)
+    gate.hold(making)
+    for _ in range(25):
+        gate.writer.submit(making.completion(), None)
+    assert gate.finish() == [1, 10, 10, 5]
+
+
+def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database, making: Making) -> None:
+    gate = Gate(database, queue_limit=3)
+    gate.hold(making)
+    for _ in range(3):
+        gate.writer.submit(making.completion(), None)
+    with pytest.raises(WriterFull, match="3 records wait"):
+        gate.writer.submit(making.completion(), None)
+    assert gate.writer.queued == 3
+    assert sum(gate.finish()) == 4
+
+
+def test_closing_writes_everything_that_was_submitted(database: Database, running: Running, making: Making) -> None:
+    futures = [running.submit(making.completion()) for _ in range(500)]
+    running.writer.close()
+    assert all(future.done() and future.result() == () for future in futures)
+    assert len(list(Ledger(database).export("rtr_a"))) == 500
+    with pytest.raises(WriterFull, match="closed"):
+        running.writer.submit(making.completion(), None)
+
+
+def test_results_come_in_the_order_of_the_items_with_their_tokens(running: Running, making: Making) -> None:
+    records = [making.completion() for _ in range(30)]
+    running.write(*records, *((making.score(record.decision.id, 0.5),) for record in records))
+    tokens = [token for committed in running.commits for token, _ in committed.results]
+    assert len(tokens) == len(set(map(id, tokens))) == 60
+
+
+def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making: Making) -> None:
+    def learn(before: Scores, after: Scores) -> Deltas:
+        if 0.5 in after.by_source.values():
+            raise ZeroDivisionError("a bug in the rule")
+        return learn_scores(before, after)
+
+    running = Running(database, learn=learn)
+    record = making.completion()
+    items: list[Item] = [record, (making.score(record.decision.id, 0.5),), (making.score(record.decision.id, 0.9),)]
+    futures = [running.submit(item) for item in items]
+    assert isinstance(futures[1].exception(10), RecordRefused)
+    assert [futures[0].result(10), futures[2].result(10)[0].score] == [(), 0.9]
+    running.writer.close()
+
+
+def test_the_thread_outlives_a_listener_that_fails(database: Database, making: Making) -> None:
+    delivered: list[Committed] = []
+
+    def deliver(committed: Committed) -> None:
+        delivered.append(committed)
+        raise RuntimeError("a bug in the listener")
+
+    writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=deliver, batch_limit=1)
+    writer.start()
+    for _ in range(3):
+        writer.submit(making.completion(), None)
+    writer.close()
+    assert len(delivered) == 3
+
+
+def test_a_writer_at_work_is_ok(running: Running, making: Making) -> None:
+    running.write(making.completion())
+    assert running.writer.state is State.OK
+    assert (running.writer.queued, running.writer.spooled) == (0, 0)
+
+
+def test_routers_without_a_budget_are_asked_and_left_alone(database: Database, making: Making) -> None:
+    asked: list[str] = []
+
+    def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+        asked.append(router_id)
+        return None
+
+    commits: list[Committed] = []
+    writer = Writer(database, learn_scores=learn_scores, pace=no_budget, deliver=commits.append)
+    writer.start()
+    writer.submit(making.completion("rtr_x"), None)
+    writer.close()
+    assert asked == ["rtr_x"]
+    assert [committed.budgets for committed in commits] == [{}]
