@@ -20,6 +20,7 @@ from gateway.ids import RequestIds
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.registry import Registry
+from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
@@ -48,7 +49,7 @@ class Gateway:
         self.database = database
         self.catalog = catalog
         self._request_ids = RequestIds()
-        self.api = build_api(self, version("bandit-gateway"))
+        self.api = build_api(version("bandit-gateway"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what a server hands over, as ASGI says."""
@@ -100,6 +101,7 @@ class Gateway:
         providers = build_providers(settings.providers, self._client, simulated_url)
         outside = Outside(providers, Cooldowns(), self._recorder, time.time)
         self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
+        self.api.state.parts = Parts(self.flow, self._problems, self._notes)
         _spare_the_collector()
 
     async def stop(self) -> None:
@@ -108,13 +110,13 @@ class Gateway:
         await self._client.close()
         await self._simulated.aclose()
 
-    def problems(self) -> list[str]:
+    def _problems(self) -> list[str]:
         """What keeps the gateway from serving."""
         if self._recorder.state is State.FULL:
             return ["neither the database nor the local spool can take a record: see the log"]
         return [] if self.flow.routers else ["there is no router: declare one in the configuration file"]
 
-    def notes(self) -> list[str]:
+    def _notes(self) -> list[str]:
         """What an operator should mend, though the gateway serves."""
         notes = [f"{model_id}: {why}" for model_id, why in sorted(self.flow.outside.cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:

@@ -1,19 +1,31 @@
-"""What the routes share: where the gateway is, and how JSON goes out."""
+"""What the routes share: the parts of the gateway that they use, and how JSON goes out."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 from fastapi import Request
 from fastapi.responses import Response
 
-if TYPE_CHECKING:
-    from gateway.app import Gateway
+from gateway.flow import Flow
 
 
-def gateway_of(request: Request) -> "Gateway":
-    """The gateway that serves this request."""
-    gateway: Gateway = request.app.state.gateway
-    return gateway
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What routes work with; there from the gateway's start on.
+
+    `problems` tells what keeps it from serving, `notes` what an operator should mend though it serves.
+    """
+
+    flow: Flow
+    problems: Callable[[], list[str]]
+    notes: Callable[[], list[str]]
+
+
+def parts_of(request: Request) -> Parts:
+    """The parts of the gateway that serves this request."""
+    parts: Parts = request.app.state.parts
+    return parts
 
 
 def json_response(content: object, status: int = 200) -> Response:

@@ -1,6 +1,6 @@
 """The FastAPI application: its routes, its OpenAPI document, and errors in OpenAI's shape."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,14 +11,13 @@ from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound,
 from gateway.routes import docs, feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
 
-if TYPE_CHECKING:
-    from gateway.app import Gateway
 
+def build_api(version: str) -> FastAPI:
+    """All routes but the completion's, which is dispatched before this application sees it.
 
-def build_api(gateway: "Gateway", version: str) -> FastAPI:
-    """All routes but the completion's, which is dispatched before this application sees it."""
+    The gateway puts its `Parts` into `state.parts` when it starts.
+    """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    api.state.gateway = gateway
     for router in (docs.router, feedback.router, health.router, models.router, _fallbacks()):
         api.include_router(router)
     api.mount(docs.ASSETS_PATH, docs.ASSETS)

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.http import Http
-from gateway.routes.answer import gateway_of, json_response
+from gateway.routes.answer import parts_of, json_response
 from gateway.routes.schemas import FEEDBACK_SCHEMA
 from storage.records import FeedbackReceipt
 
@@ -15,7 +15,7 @@ router = APIRouter()
 async def post_feedback(request: Request) -> Response:
     """Score one completion, or up to 1,000 at once: all or nothing."""
     http = Http(request.scope, request.receive, request._send, request.scope["state"]["request_id"])
-    batch, receipts = await gateway_of(request).flow.feedback(http)
+    batch, receipts = await parts_of(request).flow.feedback(http)
     objects = [_feedback_object(receipt) for receipt in receipts]
     return json_response({"object": "list", "data": objects} if batch.listed else objects[0])
 

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.routes.answer import gateway_of, json_response
+from gateway.routes.answer import parts_of, json_response
 from gateway.routes.local import is_admin_or_local
 
 router = APIRouter()
@@ -18,8 +18,8 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """It can serve: records can be written and routers are loaded. Details for admins and for this machine."""
-    gateway = gateway_of(request)
-    problems, notes = gateway.problems(), gateway.notes()
+    parts = parts_of(request)
+    problems, notes = parts.problems(), parts.notes()
     status = "unavailable" if problems else "degraded" if notes else "ready"
     answer: dict[str, object] = {"status": status}
     if is_admin_or_local(request):

@@ -4,7 +4,7 @@ from fastapi import Request
 
 from gateway.auth import require
 from gateway.errors import GatewayError
-from gateway.routes.answer import gateway_of
+from gateway.routes.answer import parts_of
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 
@@ -18,7 +18,7 @@ def require_admin_or_local(request: Request) -> None:
     if client in _LOCAL_NAMES and request.url.hostname in _LOCAL_NAMES:
         return
     header = request.headers.get("authorization")
-    flow = gateway_of(request).flow
+    flow = parts_of(request).flow
     require(flow.keyring.authenticate(header.encode("latin-1") if header else None, flow.clock()), ("admin",))
 
 

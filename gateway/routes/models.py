@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from gateway.errors import NotFound
 from gateway.live import LiveRouter
-from gateway.routes.answer import gateway_of, json_response
+from gateway.routes.answer import parts_of, json_response
 from gateway.wire import REQUESTED_MODEL
 
 router = APIRouter()
@@ -30,7 +30,7 @@ async def get_model(router_id: str, model: str, request: Request) -> Response:
 
 def _authenticated(request: Request, router_id: str) -> LiveRouter:
     header = request.headers.get("authorization")
-    return gateway_of(request).flow.authenticate(header.encode("latin-1") if header else None, router_id)[1]
+    return parts_of(request).flow.authenticate(header.encode("latin-1") if header else None, router_id)[1]
 
 
 def _models(live: LiveRouter) -> list[dict[str, object]]:
