@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.routes.answer import parts_of, json_response
+from gateway.routes.answer import json_response, parts_of
 from gateway.routes.local import is_admin_or_local
 
 router = APIRouter()

@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from gateway.errors import NotFound
 from gateway.live import LiveRouter
-from gateway.routes.answer import parts_of, json_response
+from gateway.routes.answer import json_response, parts_of
 from gateway.wire import REQUESTED_MODEL
 
 router = APIRouter()
