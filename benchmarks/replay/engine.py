@@ -59,35 +59,29 @@ class Engine:
         self._sums: dict[StatisticKey, Sums] = {}
         self._budget = BudgetState()
         self._snapshot: Snapshot | None = None
-        self._request: tuple[int, Context, Choice] | None = None
+        self._asked: Choice | None = None
 
     def choose(self, t: int, failed: frozenset[int]) -> int | None:
         """Drawn from the policy's probabilities; after a failure drawn again without the failed."""
         if failed:
             return self._choose_again(t, failed)
-        context = self._context(t)
-        choice = choose(self._fresh(t), context, self._offered(t))
-        self._request = (t, context, choice)
-        return self._columns[draw(choice, self._secret, str(t)).model_id]
+        self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))
+        self._asked = choose(self._snapshot, self._context(t), self._offered(t))
+        return self._columns[draw(self._asked, self._secret, str(t)).model_id]
 
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         """Learn cost, tokens, latency and success, and pace the budget."""
-        assert self._request is not None
-        assert self._request[0] == t
         assert self._snapshot is not None
-        context = self._request[1]
         attempt = self._attempt(t, arm, answered)
-        merge(self._sums, learn_attempt(self._snapshot, context, attempt, _instant(t), None))
+        merge(self._sums, learn_attempt(self._snapshot, self.choice.context, attempt, _instant(t), None))
         if self._settings.budget_usd_per_request is not None:
             self._budget = pace(self._budget, self._settings.budget_usd_per_request, attempt.cost_usd)
-        self._snapshot = None
 
     def learn_score(self, t: int, arm: int, score: float) -> None:
         """Learn a score, in the class and at the time of its request."""
         before = Scores(ROUTER_ID, self._world.models[arm], self._world.tasks[t], _instant(t))
         after = replace(before, by_source={"user": score})
         merge(self._sums, learn_scores(before, after, self._settings.half_lives.quality))
-        self._snapshot = None
 
     def dump(self) -> bytes:
         """The statistics and the budget as JSON."""
@@ -102,18 +96,12 @@ class Engine:
             for router_id, model_id, task, signal, *numbers in rows
         }
         self._budget = BudgetState(multiplier, mean_cost_usd)
-        self._snapshot = None
 
     @property
     def choice(self) -> Choice:
         """The distribution that the last request's model was drawn from."""
-        assert self._request is not None
-        return self._request[2]
-
-    def _fresh(self, t: int) -> Snapshot:
-        if self._snapshot is None:
-            self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))
-        return self._snapshot
+        assert self._asked is not None
+        return self._asked
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
         listed = self._world.prices_usd
@@ -137,9 +125,8 @@ class Engine:
         return bucketed(self._world.tasks[t], tokens, None, 0, stream=False, wants_json=False)
 
     def _choose_again(self, t: int, failed: frozenset[int]) -> int | None:
-        assert self._request is not None
         names = {self._world.models[arm] for arm in failed}
-        drawn = redraw(self._request[2], self._secret, str(t), len(failed) + 1, names)
+        drawn = redraw(self.choice, self._secret, str(t), len(failed) + 1, names)
         return None if drawn is None else self._columns[drawn.model_id]
 
     def _attempt(self, t: int, arm: int, answered: bool) -> Attempt:

@@ -99,10 +99,10 @@ def measure(world: World, trace: Trace, references: References, value: float) ->
     if world.latency_s is not None:
         figures["p95_latency_s"] = float(np.quantile(world.latency_s[rows, trace.arms][answered], 0.95))
     if world.changes_at is not None:
-        first = slice(world.changes_at, world.changes_at + FIRST_AFTER_CHANGE)
-        figures["utility_before_change"] = float(utility[: world.changes_at].mean())
-        figures["utility_first_after_change"] = float(utility[first].mean())
-        figures["utility_later_after_change"] = float(utility[first.stop :].mean())
+        pieces = np.split(utility, [world.changes_at, world.changes_at + FIRST_AFTER_CHANGE])
+        for name, piece in zip(("before_change", "first_after_change", "later_after_change"), pieces, strict=True):
+            if len(piece):
+                figures[f"utility_{name}"] = float(piece.mean())
     return figures
 
 
