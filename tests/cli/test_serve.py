@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 
+README = Path(__file__).parents[2] / "README.md"
 SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
 LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
 SECONDS = 30.0
@@ -78,8 +79,10 @@ def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
     )
 
 
-def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: Path) -> None:
-    """Nothing is configured: a newcomer starts, pastes, gets a routed answer, stops and starts again."""
+def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is configured: a newcomer starts, pastes, tries the README's example, stops and starts again."""
     with serving(tmp_path) as first:
         (line,) = [line for line in first.said.splitlines() if line.strip().startswith("curl ")]
         if shutil.which("curl"):
@@ -92,6 +95,10 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: P
         assert answer["model"].startswith("simulated/")
         assert (tmp_path / "bandit-gateway.db").exists()
         secret = SECRET.findall(first.said)[0]
+        monkeypatch.setenv("BANDIT_GATEWAY_KEY", secret)
+        (example,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+        exec(example.replace("http://127.0.0.1:8790", first.url), {})  # noqa: S102 - our own README
+        assert "simulated/" in capsys.readouterr().out
         assert first.stop() == 0, "a stop that was asked for is a success"
     with serving(tmp_path) as second:
         assert not SECRET.search(second.said), "a key is shown once"
@@ -107,7 +114,7 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(tmp_path: P
     assert told["replay"]["drawn_again"] is True
     router = ("--router", "rtr_default", "--database-url", database)
     exported = CliRunner().invoke(app, ["export", "--format", "jsonl", *router]).stdout.splitlines()
-    assert [json.loads(row)["status"] for row in exported] == ["answered", "answered"]
+    assert [json.loads(row)["status"] for row in exported] == ["answered"] * 3
     evaluated = json.loads(CliRunner().invoke(app, ["evaluate", "--policy", "uniform", "--json", *router]).stdout)
     assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
 
