@@ -48,9 +48,9 @@ class _Reader:
     wished: bool = False
     strength: float | None = None
     direction: Entry | None = None
+    less: bool = False  # just before
     over: bool = False
     waiting: list[Dimension] = field(default_factory=list)
-    last_adjective: Dimension | None = None
     votes: dict[Dimension, float] = field(default_factory=dict)
     runs: list[tuple[Mode | None, list[Word]]] = field(default_factory=list)
     known: int = 0
@@ -66,8 +66,11 @@ class _Reader:
                 joined = True
                 continue
             joined = False
+            if word.text == "to" and self.waiting:
+                self._read_over(word.text)  # speed to quality
             self.known += word.entry.kind not in {Kind.FILLER, Kind.AND, Kind.OR, Kind.COMMA}
             self._read_known(word.entry, word.text)
+            self.less = word.entry.kind is Kind.LESS
 
     def _read_known(self, entry: Entry, text: str) -> None:
         kind = entry.kind
@@ -127,8 +130,7 @@ class _Reader:
 
     def _asks_more(self, positive: bool) -> bool:
         """Whether an adjective asks for more of its dimension, `less` and `not` and `over` considered."""
-        less = self.direction is not None and self.direction.kind is Kind.LESS
-        return positive != (less != (self.negative or self.over))
+        return positive != (self.less != (self.negative or self.over))
 
     def _vote(self, dimension: Dimension, more: bool, factor: float) -> None:
         """A dimension that is named twice in one breath counts once, at its loudest."""
@@ -137,7 +139,7 @@ class _Reader:
 
     def finish(self, only_then: bool) -> Wish:
         """What it comes to. Nothing, where most of it was not understood."""
-        if self.waiting and (self.mode or self.votes or self.direction or self.negative):
+        if self.mode or self.votes or self.direction or self.negative or not self.runs:
             for dimension in self.waiting:
                 self._vote(dimension, self.mode is not None or not self.negative, PLAIN)
         mentions: list[Mention] = []

@@ -68,7 +68,8 @@ _KINDS: Mapping[Kind, str] = {
         generally normally typically in general by default of to as at from such be is are was were am been being
         do does did will would should shall can could may might must model models llm llms provider providers one ones
         option options possible there here me us all kind kinds type types sort some something any which who
-        as also too so very really quite just mainly mostly instead with on in into about regarding concerning
+        as also too so very even used down really quite just mainly mostly instead with on in into about regarding
+        concerning
         make sure ensure that's it's i'm whatever whichever available when it comes to think i'd like we'd
         routing router today now answer output result results response responses return given
         first second foremost and/or generation matter want need needs wants let let's""",
@@ -77,7 +78,7 @@ _KINDS: Mapping[Kind, str] = {
     Kind.PREFER: "prefer prefers preferring preferably favor favour favors favours like rather lean ideally",
     Kind.ONLY: "only exclusively solely restrict limit strictly stick",
     Kind.AVOID: """avoid avoids avoiding never don't dont not no without exclude excluding skip ban block refuse
-        doesn't isn't aren't cannot can't won't shouldn't mustn't neither nor disallow forbid stop""",
+        doesn't isn't aren't cannot can't won't shouldn't mustn't neither nor disallow forbid stop non""",
     Kind.EXCEPT: "except excepting excluding",
     Kind.MORE: "more higher high increase increased maximize maximise raise greater",
     Kind.LESS: """less lower low reduce reduced minimize minimise cut decrease lowering save saving fewer limited
@@ -103,7 +104,9 @@ _KINDS: Mapping[Kind, str] = {
 }
 
 _PHRASES: Mapping[Kind, str] = {
-    Kind.FILLER: """as well, at least, at most, in order to, such as, e.g, i.e, for example, for instance, for me,
+    Kind.FILLER: """as well, at least, at most, under control, in order to, such as, e.g, i.e, for example,
+        for instance,
+        for me,
         for this request, for this, for us, for now, in this case, i want, we want, i need, we need, if possible,
         if you can, when possible, where possible, the request, this request, a model, it is, there is, involves,
         asks for, is about, are about, has to do with, deals with, requires, require, contains, contain, includes,
@@ -123,7 +126,7 @@ _PHRASES: Mapping[Kind, str] = {
     Kind.IMPORTANT: """care about, cares about, care for, focus on, top priority, most important, more important,
         matters most, matters more, optimize for, optimise for, optimized for, is critical, is key, is urgent,
         watch the, mind the, keep an eye on, aim for, be mindful of, conscious of, prioritize, is a priority""",
-    Kind.OVER: "more than, more important than, rather than, instead of, ahead of, at the expense of, even at the",
+    Kind.OVER: "more than, more important than, rather than, instead of, ahead of, at the expense of",
     Kind.OTHERWISE: """in all other cases, in other cases, for everything else, for anything else, for all else,
         for the rest, for all other requests, for other requests, for all others, for others, in any other case,
         for all other tasks, for other tasks, everything else, anything else""",

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from gateway.instructions.lexicon import CONDITIONS, EFFECTS, SUPERLATIVE, Entry, Kind, Table
 
-MOST_WORDS = 400
-MOST_SENTENCES = 40
+MOST_WORDS = 300
+MOST_SENTENCES = 30
 """Of a text; what comes after is not read, and said so. They also bound the time that a text can take."""
 
 LONGEST_SENTENCE = 80
@@ -29,8 +29,14 @@ _BREAKERS = frozenset(
 )
 """Verbs that end a condition even without a comma."""
 _SUBJECTS = frozenset({"i", "you", "we", "they", "to", "tool", "users", "that"})
-_SEPARATORS = frozenset({Kind.COMMA, Kind.AND, Kind.BUT, Kind.THEN})
-_SILENT = _SEPARATORS | {Kind.FILLER, Kind.ANY}
+_PLACES = frozenset({"with", "on", "in", "about"})
+"""They open a condition where a kind of request follows."""
+_ROUTES = frozenset({"route", "send", "give", "assign"})
+"""`send math to X` says when before it says what."""
+
+SEPARATORS = frozenset({Kind.COMMA, Kind.AND, Kind.BUT, Kind.THEN})
+_TO = Entry(Kind.USE)
+_SILENT = SEPARATORS | {Kind.FILLER, Kind.ANY}
 _IMPERATIVES = frozenset({Kind.USE, Kind.PREFER, Kind.ONLY, Kind.AVOID})
 _WISHES = frozenset({Kind.ADJECTIVE, Kind.NOUN, Kind.MORE, Kind.LESS})
 _CIRCUMSTANCES = frozenset({Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.THING})
@@ -106,6 +112,7 @@ class _Sentence:
         self._found: list[Segment] = []
         self._part = Part.EFFECT
         self._marker = ""
+        self._routes = False
         self._words: list[Word] = []
 
     def segments(self) -> list[Segment]:
@@ -133,16 +140,28 @@ class _Sentence:
             self._open(Part.IF if kind is Kind.IF else Part.UNLESS, text)
             return True
         if self._part is Part.EFFECT:
+            if text in _ROUTES and self._circumstance_follows(at + length):
+                self._routes = True
+                self._open(Part.IF, text)
+                return True
+            if text in _PLACES and self._circumstance_follows(at + length):
+                self._open(Part.IF, text)
+                return True
             if kind is Kind.EXCEPT and self._circumstance_follows(at + length):
                 self._open(Part.UNLESS, text)
                 return True
-            if kind is Kind.BUT or (kind in _SEPARATORS and self._imperative_follows(at + length)):
+            if kind is Kind.BUT or (kind in SEPARATORS and self._imperative_follows(at + length)):
                 self._open(Part.EFFECT)
                 return True
+            if self._routes and text == "to":
+                self._words.append(self._word(_TO, at, length))
+                return True
             return False
-        if kind in _SEPARATORS and (
-            self._imperative_follows(at + length) or self._wish_follows(at + length, kind is Kind.COMMA)
-        ):
+        if self._routes and text == "to":
+            self._open(Part.EFFECT)
+            self._words.append(self._word(_TO, at, length))
+            return True
+        if kind in SEPARATORS and (self._imperative_follows(at + length) or self._wish_follows(at + length, kind)):
             self._open(Part.EFFECT)
             return True
         if text in _BREAKERS and length == 1 and not (at and self._texts[at - 1] in _SUBJECTS and text == "use"):
@@ -180,12 +199,12 @@ class _Sentence:
             return False
         return self._part is Part.EFFECT or entry.kind is not Kind.AVOID or text in {"avoid", "never", "don't", "do"}
 
-    def _wish_follows(self, at: int, after_comma: bool) -> bool:
+    def _wish_follows(self, at: int, after: Kind) -> bool:
         _, entry, article = self._next(at, CONDITIONS)
         if not entry or entry.kind not in _WISHES:
             return False
         leading = all(segment.part is not Part.EFFECT for segment in self._found)
-        return (after_comma and leading) or (article and entry.factor >= SUPERLATIVE)
+        return after is Kind.BUT or (after is Kind.COMMA and leading) or (article and entry.factor >= SUPERLATIVE)
 
     def _circumstance_follows(self, at: int) -> bool:
         _, entry, _ = self._next(at, CONDITIONS)

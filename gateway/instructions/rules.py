@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 
 from gateway.instructions.conditions import Asked, Condition, read_condition
 from gateway.instructions.effects import Mention, Mode, Wish, read_wish
-from gateway.instructions.reading import Part, Segment, Word, read_sentences
+from gateway.instructions.lexicon import Kind
+from gateway.instructions.reading import SEPARATORS, Part, Segment, Word, read_sentences
 
 MOST_RULES = 64
 """So many rules of one text are kept; the text of the rest counts as not understood."""
 
 Span = tuple[int, int]
+
+_EMPTY = SEPARATORS | {Kind.FILLER}
+_CONDITIONS = frozenset({Part.IF, Part.UNLESS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,56 +68,94 @@ def _says_something(wish: Wish) -> bool:
     return bool(wish.multipliers or wish.mentions or wish.unknown)
 
 
+Groups = tuple[tuple[Condition, ...], ...]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A wish whose own conditions are still being read; without any, those that the sentence began with hold."""
+
+    wish: Wish
+    leading: tuple[Condition, ...]
+    unless: Groups
+    own: list[Condition]
+
+    def rules(self) -> list[Rule]:
+        conditions = tuple(self.own) or self.leading
+        if not (self.wish.only_then and self.wish.mentions and conditions):
+            return [Rule(self.wish, conditions, self.unless)]
+        others = tuple(Mention(Mode.AVOID, mention.words) for mention in self.wish.mentions)
+        return [Rule(Wish(mentions=others), (), (conditions,)), Rule(replace(self.wish, mentions=()), conditions)]
+
+
 class _Reading:
     """Reads one sentence after others, which an "otherwise" refers to."""
 
     def __init__(self, before: Sequence[Rule]) -> None:
         self._before = before
-        self._leading: list[Condition] = []
-        self._unless: tuple[tuple[Condition, ...], ...] = ()
-        self._wishes: list[tuple[Wish, list[Condition], tuple[tuple[Condition, ...], ...]]] = []
+        self._leading: tuple[Condition, ...] = ()
+        self._unless: Groups = ()
+        self._drafts: list[_Draft] = []
 
     def read(self, segments: Sequence[Segment]) -> list[Rule]:
-        found: list[Rule] = []
-        waiting: Segment | None = None
-        for segment in (*segments, None):
-            condition = read_condition(segment) if segment and segment.part in {Part.IF, Part.UNLESS} else None
-            if segment and segment.part in {Part.IF, Part.UNLESS} and condition is None:
-                waiting = _merged(waiting, segment)  # "for speed": a wish, not a condition
-                continue
-            if waiting and (segment is None or segment.part is not None):
-                self._wish(waiting, condition is not None)
-                waiting = None
-            if segment is None:
-                break
+        segments = _without_purposes(segments)
+        for place, segment in enumerate(segments):
+            following = segments[place + 1] if place + 1 < len(segments) else None
             if segment.part is Part.EFFECT:
-                waiting = segment
+                wish = read_wish(segment.words, following is not None and following.part in _CONDITIONS)
+                if any(word.kind not in _EMPTY for word in segment.words):
+                    self._drafts.append(_Draft(wish, self._leading, self._unless, []))
             elif segment.part is Part.OTHERWISE:
-                found += self._rules()
-                self._unless = tuple(rule.conditions for rule in (*self._before, *found) if rule.conditions)
-                self._leading, self._wishes = [], []
-            elif condition is not None:
-                (self._wishes[-1][1] if self._wishes else self._leading).append(condition)
-        return found + self._rules()
+                self._otherwise(following is not None)
+            elif condition := read_condition(segment):
+                self._attach(condition, segment, segments[place - 1] if place else None, following)
+        return self._rules(self._drafts)
 
-    def _wish(self, segment: Segment, before_condition: bool) -> None:
-        wish = read_wish(segment.words, before_condition)
-        if _says_something(wish):
-            self._wishes.append((wish, [], self._unless))
+    def _attach(
+        self, condition: Condition, segment: Segment, preceding: Segment | None, following: Segment | None
+    ) -> None:
+        """A condition is about the wish before it, but for the first and for "…, for code use …"."""
+        opens = (
+            segment.part is Part.IF
+            and preceding is not None
+            and preceding.words[-1].kind in SEPARATORS
+            and following is not None
+            and following.part is Part.EFFECT
+        )
+        if opens:
+            self._leading = (condition,)
+        elif self._drafts:
+            self._drafts[-1].own.append(condition)
+        else:
+            self._leading = (*self._leading, condition)
 
-    def _rules(self) -> list[Rule]:
-        rules: list[Rule] = []
-        for wish, own, unless in self._wishes:
-            conditions = tuple(own or self._leading)
-            if wish.only_then and wish.mentions and conditions:
-                others = tuple(Mention(Mode.AVOID, mention.words) for mention in wish.mentions)
-                rules.append(Rule(Wish(mentions=others), (), (conditions,)))
-                rules.append(Rule(replace(wish, mentions=()), conditions, unless))
-            else:
-                rules.append(Rule(wish, conditions, unless))
-        return rules
+    def _otherwise(self, more_follows: bool) -> None:
+        """About the wishes to come; at the end of a sentence, about the last one."""
+        if more_follows:
+            self._unless = self._groups(self._drafts)
+            self._leading = ()
+        elif self._drafts:
+            last = self._drafts[-1]
+            last.unless = self._groups(self._drafts[:-1])
+            last.leading = ()
+
+    def _groups(self, drafts: Sequence[_Draft]) -> Groups:
+        rules = (*self._before, *self._rules(drafts))
+        return tuple(dict.fromkeys(rule.conditions for rule in rules if rule.conditions))
+
+    @staticmethod
+    def _rules(drafts: Sequence[_Draft]) -> list[Rule]:
+        return [rule for draft in drafts for rule in draft.rules()]
 
 
-def _merged(waiting: Segment | None, segment: Segment) -> Segment:
-    words = (*waiting.words, *segment.words) if waiting else segment.words
-    return Segment(Part.EFFECT, words)
+def _without_purposes(segments: Sequence[Segment]) -> list[Segment]:
+    """`for speed` states no condition: its words belong to the wish before it, or are one."""
+    found: list[Segment] = []
+    for segment in segments:
+        if segment.part is not Part.IF or read_condition(segment):
+            found.append(segment)
+        elif found and found[-1].part is Part.EFFECT:
+            found[-1] = Segment(Part.EFFECT, (*found[-1].words, *segment.words))
+        else:
+            found.append(Segment(Part.EFFECT, segment.words))
+    return found
