@@ -7,6 +7,9 @@ from bandit.types import ArmView, Attempt, Choice, Draw, Ending
 LONG_PROMPT_TOKENS = 1_500
 """From here on a prompt is called long."""
 
+NOTABLE_MULTIPLIER = 1.05
+"""A budget that makes dollars dearer by more than this is worth a word."""
+
 ENDINGS = {
     Ending.TIMEOUT: "timed out",
     Ending.FAILED: "failed",
@@ -21,31 +24,48 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
 
     `draw` is that of the model which answers; `attempts` are those before it, and may hold its own.
     """
-    views = {arm.model_id: arm for arm in choice.arms}
-    arm = views[draw.model_id]
+    arm = next(view for view in choice.arms if view.model_id == draw.model_id)
     failed = [attempt for attempt in attempts if attempt.ending in ENDINGS and attempt.model_id != draw.model_id]
-    text = f"{_kind(choice)}: {_why(choice, arm, failed)} ({_figures(choice, arm)})."
-    if choice.steering.not_understood:
-        text += " Not understood: " + "; ".join(f"“{part}”" for part in choice.steering.not_understood) + "."
+    text = f"{_kind(choice)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
+    steering = choice.steering
+    if steering.words:
+        text += f" Instructions: {steering.words}."
+    if steering.not_understood:
+        text += " Not understood: " + "; ".join(f"“{part}”" for part in steering.not_understood) + "."
     return text
 
 
 def _kind(choice: Choice) -> str:
     scale = "Long" if choice.context.prompt_tokens >= LONG_PROMPT_TOKENS else "Short"
-    return f"{scale} {choice.context.task or 'general'} request"
+    return f"{scale} {(choice.context.task or 'general').replace('_', ' ')} request"
 
 
-def _why(choice: Choice, arm: ArmView, failed: Sequence[Attempt]) -> str:
+def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) -> str:
     if failed:
         told = ", ".join(f"{attempt.model_id} {ENDINGS[attempt.ending]}" for attempt in failed)
         return f"{told}, so {arm.model_id} answers instead"
-    best = max(choice.arms, key=lambda view: view.mean_usd)
+    if not draw.randomised:
+        return f"{arm.model_id} answered this conversation before and keeps it"
     if len(choice.arms) == 1:
-        return f"{arm.model_id} is the only model that can serve it"
-    if arm is best:
-        return f"{arm.model_id} has the best expected value of {len(choice.arms)} models"
-    return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
+        others = "; ".join(f"{model_id} {why}" for model_id, why in choice.left_out)
+        return f"{arm.model_id} is the only candidate" + (f": {others}" if others else "")
+    if choice.policy != "thompson":
+        return f"{arm.model_id} by the policy {choice.policy}, with probability {arm.p:.2g}"
+    if arm.mean_usd < max(view.mean_usd for view in choice.arms):
+        return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
+    return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice)
 
 
-def _figures(choice: Choice, arm: ArmView) -> str:
-    return f"quality {arm.quality:.2f} from {arm.scores:.0f} scores, about ${arm.cost_usd:.2g} and {arm.seconds:.1f} s"
+def _because(choice: Choice) -> str:
+    """What besides quality, cost and wait has decided."""
+    if not any(view.scores for view in choice.arms):
+        return ", by cost and wait while nothing is scored"
+    budget = choice.price_multiplier / choice.steering.cost
+    if budget > NOTABLE_MULTIPLIER:
+        return f", with a dollar counted {budget:.2g} times to keep to the budget"
+    return ""
+
+
+def _figures(arm: ArmView) -> str:
+    scored = f"quality {arm.quality:.2f} from {arm.scores:.0f} scores" if arm.scores else "no scores yet"
+    return f"{scored}, about ${arm.cost_usd:.2g} and {arm.seconds:.1f} s"
