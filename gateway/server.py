@@ -19,6 +19,7 @@ from gateway.discovery import discover
 from gateway.http import ASGIApp
 from gateway.listening import BACKLOG, ServerError, bind, url_of
 from gateway.settings import Settings
+from gateway.workers import Supervisor
 from storage.engine import open_database
 from storage.routers import Routers
 
@@ -27,9 +28,10 @@ SHUTDOWN_SECONDS = 130
 """How long running answers may take once the server was told to stop: a request's default deadline and a little."""
 
 Say = Callable[[str], None]
+Announce = Callable[[], Coroutine[None, None, None]]
 
 
-def run(settings: Settings, say: Say) -> None:
+def run(settings: Settings, say: Say, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT. `say` gets the banner once the server answers.
 
     Raises ServerError, SettingsError and storage's errors, all before the first request.
@@ -37,38 +39,60 @@ def run(settings: Settings, say: Say) -> None:
     catalog = Catalog(settings, datetime.now(UTC))
     listening = bind(settings.listen_host, settings.listen_port)
     try:
-        database = open_database(settings.database_url, settings.sqlite_synchronous)
-        try:
-            from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
+        banner = Banner(_prepare(settings, catalog, url_of(listening)))
 
-            prepared = prepare(settings, catalog, database, time.time())
-            facts = Facts(
-                version=version("bandit-gateway"),
-                url=url_of(listening),
-                database=database.where,
-                durability=settings.durability,
-                routers={
-                    router.id: tuple(model.model_id for model in router.models if model.enabled)
-                    for router in Routers(database).all()
-                },
-                simulated=settings.simulated,
-                new_key_secret=prepared.new_key_secret,
-                messages=(*settings.notices, *catalog.notices, *prepared.messages),
-            )
-            gateway = Gateway(settings, database, catalog)
-            _serve(gateway, listening, Banner(facts), say, look_around=settings.config_path is None)
-        finally:
-            database.close()
+        def work(first: bool) -> None:
+            _work(settings, catalog, listening, banner if first else None, say)
+
+        if workers == 1:
+            work(True)
+        else:
+            Supervisor(workers, work).run()
     finally:
         listening.close()
 
 
-def _serve(app: ASGIApp, listening: socket.socket, banner: Banner, say: Say, *, look_around: bool) -> None:
+def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
+    """Bring the database up to what is declared; the facts for the banner. Leaves nothing open."""
+    database = open_database(settings.database_url, settings.sqlite_synchronous)
+    try:
+        prepared = prepare(settings, catalog, database, time.time())
+        return Facts(
+            version=version("bandit-gateway"),
+            url=url,
+            database=database.where,
+            durability=settings.durability,
+            routers={
+                router.id: tuple(model.model_id for model in router.models if model.enabled)
+                for router in Routers(database).all()
+            },
+            simulated=settings.simulated,
+            new_key_secret=prepared.new_key_secret,
+            messages=(*settings.notices, *catalog.notices, *prepared.messages),
+        )
+    finally:
+        database.close()
+
+
+def _work(settings: Settings, catalog: Catalog, listening: socket.socket, banner: Banner | None, say: Say) -> None:
+    from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
+
+    database = open_database(settings.database_url, settings.sqlite_synchronous)
+
     async def announce() -> None:
+        if banner is None:
+            return
         say(banner.text())
-        if look_around and (found := await asyncio.to_thread(asyncio.run, discover())):
+        if settings.config_path is None and (found := await asyncio.to_thread(asyncio.run, discover())):
             say(banner.local_servers(found))
 
+    try:
+        _serve(Gateway(settings, database, catalog), listening, announce)
+    finally:
+        database.close()
+
+
+def _serve(app: ASGIApp, listening: socket.socket, announce: Announce) -> None:
     config = uvicorn.Config(
         app,
         http="httptools",
@@ -93,7 +117,7 @@ def _serve(app: ASGIApp, listening: socket.socket, banner: Banner, say: Say, *, 
 class _Server(uvicorn.Server):
     """Uvicorn that says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], Coroutine[None, None, None]]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Announce) -> None:
         super().__init__(config)
         self._announce = announce
 

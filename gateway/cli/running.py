@@ -20,6 +20,7 @@ def serve(
     durability: Annotated[
         str | None, typer.Option(help="commit: an answer waits until it is recorded; async: it does not.")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the database.")] = 1,
 ) -> None:
     """Run the gateway."""
     from gateway.settings.loading import load, override  # noqa: PLC0415 - not for --help
@@ -30,7 +31,7 @@ def serve(
     logging.getLogger("alembic").setLevel(logging.WARNING)
     from gateway.server import run  # noqa: PLC0415 - not before the settings are known to be right
 
-    run(settings, typer.echo)
+    run(settings, typer.echo, workers)
 
 
 def demo(

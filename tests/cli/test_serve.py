@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -119,15 +120,31 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
 
 
-def test_a_declared_gateway_serves_what_its_file_says(tmp_path: Path) -> None:
+def test_several_workers_serve_what_the_file_says_and_survive_one_anothers_death(tmp_path: Path) -> None:
     (tmp_path / "bandit-gateway.toml").write_text(
         'database_url = "sqlite:///mine.db"\n[routers.rtr_mine]\nmodels = ["simulated/sage"]\n'
     )
     key = "an-admin-key-of-mine"
-    with serving(tmp_path, BANDIT_GATEWAY_ADMIN_KEY=key) as running:
+    with serving(tmp_path, "--workers", "2", BANDIT_GATEWAY_ADMIN_KEY=key) as running:
+        workers = psutil.Process(running.process.pid).children()
+        assert len(workers) == 2
         assert ask(running.url, key, "rtr_mine").json()["model"] == "simulated/sage"
         assert ask(running.url, key).status_code == 404, "no default router beside a declared one"
         assert key not in running.said
+        workers[0].kill()
+        workers[0].wait(SECONDS)
+        answers = [ask(running.url, key, "rtr_mine") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200] * 4
+        scored = httpx.post(
+            f"{running.url}/feedback",
+            headers={"authorization": f"Bearer {key}"},
+            json={"completion_id": answers[0].json()["id"], "score": 1},
+            timeout=30,
+        )
+        assert scored.json()["status"] == "recorded", "whichever worker is asked"
+        everyone = psutil.Process(running.process.pid).children()
+        assert running.stop() == 0
+        assert not psutil.wait_procs(everyone, SECONDS)[1], "no worker is left behind"
     assert (tmp_path / "mine.db").exists()
 
 
