@@ -57,7 +57,7 @@ class Batches:
         self._direct: Direct | None = None
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
-        """Commit the items together. With `again`, completions that the ledger has already count as written.
+        """Commit the items together. With `again`, what the ledger has already counts as written.
 
         Raises DatabaseUnavailable, Contention, RecordRefused; then nothing was written, or (a connection lost at the
         commit) it is not known whether it was.
@@ -119,7 +119,7 @@ class Batches:
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
-        results = self._score(cursor, items, learned)
+        results = self._score(cursor, items, learned, again)
         if self._database.sqlite:
             cursor.execute(statements.count)
         moved = self._pacing.move(cursor, records)
@@ -136,11 +136,11 @@ class Batches:
             del by_id[known]
         return list(by_id.values())
 
-    def _score(self, cursor: Cursor, items: Sequence[Item], learned: Gathered) -> list[Result]:
-        given = [record.completion_id for item in items if isinstance(item, tuple) for record in item]
+    def _score(self, cursor: Cursor, items: Sequence[Item], learned: Gathered, again: bool) -> list[Result]:
+        given = [record for item in items if isinstance(item, tuple) for record in item]
         if not given:
             return [()] * len(items)
-        scoring = Scoring(*self._statements.scoring.read(cursor, given), self._learn_scores)
+        scoring = Scoring(self._statements.scoring.read(cursor, given, again=again), self._learn_scores)
         results: list[Result] = []
         for item in items:
             try:

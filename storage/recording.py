@@ -71,6 +71,7 @@ class Recording:
         if not self.away:
             log.error("%s; completions are spooled until it returns", error)
             self._probe = _Probe(self._database)
+            self._batches.close()
         self._judge_state()
 
     def recover(self) -> Written | None:
@@ -103,13 +104,23 @@ class Recording:
         if not items:
             return Written([])
         try:
-            return self._try(items)
+            return self._try_twice(items)
         except DatabaseUnavailable as error:
             self.leave(error)
             return self.write(items)
         except Exception as error:  # the thread must outlive every record
             log.warning("a batch of %d is written one by one, because: %r", len(items), error)
         return self._one_by_one(items, lambda item: self._try([item], again=True))
+
+    def _try_twice(self, items: Sequence[Item]) -> Written:
+        """Once more on a new connection, where the old one may have been all that was lost."""
+        try:
+            return self._try(items)
+        except DatabaseUnavailable as error:
+            if self._database.sqlite:
+                raise
+            log.info("a batch is written again on a new connection: %s", error)
+        return self._try(items, again=True)
 
     def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
         for _ in range(CONTENTION_TRIES - 1):
@@ -168,7 +179,7 @@ class Recording:
             spool.remove([record.decision.id for record in records if record.decision.id not in self._refused])
         except DatabaseUnavailable as error:
             log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
-        return written
+        return Written([], written.recorded, written.deltas, written.budgets)
 
     def _replay_some(self, records: Sequence[CompletionRecord]) -> Written:
         try:

@@ -5,7 +5,7 @@ changed mind takes the old mean's effect back and adds the new one's.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -49,6 +49,14 @@ class _Completion(NamedTuple):
     ended_at: float
 
 
+class Known(NamedTuple):
+    """What the ledger knows of the completions that are scored."""
+
+    completions: dict[str, _Completion]
+    current: dict[str, dict[str, _Current]]  # by completion and source
+    written: dict[str, FeedbackStatus]  # feedback of this batch that the ledger has already
+
+
 class ScoringQueries:
     """What is read to score completions, compiled once."""
 
@@ -60,30 +68,30 @@ class ScoringQueries:
         current = select(*columns, feedback.c.comment, feedback.c.metadata)
         current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
         self._current = compile_text(current.where(among(scores.c.decision_id, dialect)), dialect)
+        written = select(feedback.c.id, feedback.c.status).where(among(feedback.c.id, dialect))
+        self._written = compile_text(written, dialect)
 
-    def read(self, cursor: Cursor, ids: Iterable[str]) -> "tuple[dict[str, _Completion], dict[str, _Sources]]":
-        """The completions of these ids, locked until the commit, and their current scores."""
-        listed = (msgspec.json.encode(sorted(set(ids))).decode(),)
+    def read(self, cursor: Cursor, given: Sequence[FeedbackRecord], *, again: bool) -> Known:
+        """What is known; the completions are locked until the commit. `again`: some may be written already."""
+        listed = _listed(record.completion_id for record in given)
         cursor.execute(self._completions, listed)
         completions = {row[0]: _Completion(*row) for row in cursor.fetchall()}
-        current: dict[str, _Sources] = defaultdict(dict)
+        current: dict[str, dict[str, _Current]] = defaultdict(dict)
         cursor.execute(self._current, listed)
-        for completion_id, source, *given in cursor.fetchall():
-            current[completion_id][source] = _Current(*given)
-        return completions, current
-
-
-_Sources = dict[str, _Current]
+        for completion_id, source, *held in cursor.fetchall():
+            current[completion_id][source] = _Current(*held)
+        written: dict[str, FeedbackStatus] = {}
+        if again:
+            cursor.execute(self._written, _listed(record.id for record in given))
+            written = {row[0]: FeedbackStatus(row[1]) for row in cursor.fetchall()}
+        return Known(completions, current, written)
 
 
 class Scoring:
     """The scores of one batch, judged one list at a time, to be written together."""
 
-    def __init__(
-        self, completions: dict[str, _Completion], current: dict[str, _Sources], learn_scores: LearnScores
-    ) -> None:
-        self._completions = completions
-        self._current = current
+    def __init__(self, known: Known, learn_scores: LearnScores) -> None:
+        self._completions, self._current, self._written = known
         self._learn_scores = learn_scores
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
@@ -95,25 +103,24 @@ class Scoring:
         receipts: list[FeedbackReceipt] = []
         effects: list[Deltas] = []
         for index, record in enumerate(records):
-            completion = self._completions.get(record.completion_id)
-            if completion is None or not _may_score(record, completion):
-                raise CompletionNotFound(index)
-            if completion.status in _NO_ANSWER:
-                raise NoAnswerToScore(index)
+            completion = self._find(index, record)
+            given, source = _given(record), clean(record.source)
+            if record.id in self._written:
+                receipts.append(_receipt(record, completion, given, self._written[record.id]))
+                continue
             before = trial.get(completion.id) or self._current[completion.id]
-            held = before.get(record.source)
+            held = before.get(source)
             if held is None and len(before) >= MAX_SOURCES:
                 raise TooManySources(index)
-            given = _given(record)
             if held is None or held.score != record.score:
                 status = FeedbackStatus.RECORDED if held is None else FeedbackStatus.UPDATED
-                after = {**before, record.source: given}
+                after = {**before, source: given}
                 effects.append(self._learn_scores(_scores(completion, before), _scores(completion, after)))
             else:
                 status = FeedbackStatus.UNCHANGED
                 if given[2:] in {(None, None), held[2:]}:
                     given = held  # a plain repeat
-                after = {**before, record.source: given}
+                after = {**before, source: given}
             trial[completion.id] = after
             if given is not held:
                 rows.append(_row(record, given, status))
@@ -122,6 +129,14 @@ class Scoring:
         for effect in effects:
             learned.add(effect)
         return tuple(receipts)
+
+    def _find(self, index: int, record: FeedbackRecord) -> _Completion:
+        completion = self._completions.get(record.completion_id)
+        if completion is None or not _may_score(record, completion):
+            raise CompletionNotFound(index)
+        if completion.status in _NO_ANSWER:
+            raise NoAnswerToScore(index)
+        return completion
 
     def _accept(self, trial: Mapping[str, dict[str, _Current]], rows: list[tuple[object, ...]]) -> None:
         self.feedback_rows += rows
@@ -132,6 +147,10 @@ class Scoring:
                     row = (completion_id, source, current.score, current.feedback_id)
                     self.score_rows[completion_id, source] = row
             self._current[completion_id] = after
+
+
+def _listed(ids: Iterable[str]) -> tuple[str]:
+    return (msgspec.json.encode(sorted(set(ids))).decode(),)
 
 
 def _may_score(record: FeedbackRecord, completion: _Completion) -> bool:

@@ -15,7 +15,7 @@ from bandit.types import BudgetState, StatisticKey, Sums
 from storage.batch import Batches, Item, Result, Written
 from storage.changes import Changed
 from storage.engine import Database
-from storage.errors import DatabaseUnavailable, WriterFull
+from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
 from storage.following import Following
 from storage.pacing import Pace
 from storage.recording import Recording, State
@@ -111,9 +111,11 @@ class Writer:
             batch = [entry for entry in taken if entry is not None]
             open_ = len(batch) == len(taken)
             if batch:
-                written = self._recording.write([item for item, _ in batch])
-                self._hand_over([token for _, token in batch], written)
-            self._look_around()
+                self._hand_over([token for _, token in batch], self._write([item for item, _ in batch]))
+            try:
+                self._look_around()
+            except Exception:  # the thread must outlive its own mistakes
+                log.exception("the ledger's writer could not look around")
         if self._following is not None:
             self._following.close()
         self._recording.close()
@@ -126,6 +128,13 @@ class Writer:
         while len(taken) < self._batch_limit and taken[-1] is not None and not self._queue.empty():
             taken.append(self._queue.get())
         return taken
+
+    def _write(self, items: list[Item]) -> Written:
+        try:
+            return self._recording.write(items)
+        except Exception as error:  # the thread must outlive its own mistakes
+            log.exception("a batch of %d could not be recorded", len(items))
+            return Written([RecordRefused(repr(error))] * len(items))
 
     def _hand_over(self, tokens: list[object], written: Written) -> None:
         committed = Committed(list(zip(tokens, written.results, strict=True)), written.deltas, written.budgets)

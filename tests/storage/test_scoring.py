@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey
 from storage.arms import Arms
+from storage.batch import Batches
 from storage.engine import Database
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.ledger import Ledger
 from storage.records import FeedbackStatus, Status
-from tests.storage.making import Making, Running
+from tests.storage.making import Making, Running, learn_scores, pace
 
 QUALITY = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)
 
@@ -126,6 +127,20 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
     error = running.submit((score,)).exception(10)
     assert (error is None) == found
     assert found or isinstance(error, CompletionNotFound)
+
+
+def test_scores_that_are_written_again_after_an_unknown_commit_count_once(database: Database, making: Making) -> None:
+    batches = Batches(database, learn_scores, pace)
+    record = making.completion()
+    first = (making.score(record.decision.id, 0.2), making.score(record.decision.id, 0.4, source="judge"))
+    second = (making.score(record.decision.id, 0.9),)
+    written = batches.write([record, first, second])
+    assert written.deltas[QUALITY].total == pytest.approx(0.65)
+    again = batches.write([record, first, second], again=True)
+    assert again.results == written.results
+    assert (again.recorded, again.deltas) == (0, {})
+    assert quality(database) == (1.0, 0.65)
+    batches.close()
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REJECTED, Status.CLIENT_GONE])

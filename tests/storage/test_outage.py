@@ -1,0 +1,259 @@
+"""The database goes away and comes back: completions are spooled and written once each, scores refused meanwhile."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from storage import engine
+from storage.arms import Arms
+from storage.engine import Database
+from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
+from storage.ledger import Ledger
+from storage.recording import State
+from storage.records import Content, FeedbackStatus
+from storage.spool import Spool
+from tests.storage.conftest import Opening, Start, execute
+from tests.storage.making import BUDGETED, Making, Running, same_sums
+
+
+class Outage(Protocol):
+    """Takes the database away."""
+
+    def begin(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+class Locked:
+    """SQLite's write lock is held for longer than anybody waits."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+
+    def begin(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def end(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Unreachable:
+    """PostgreSQL ends all connections and takes no others."""
+
+    def __init__(self, url: str, name: str, elsewhere: str) -> None:
+        self._name, self._elsewhere = name, elsewhere
+
+    def begin(self) -> None:
+        execute(self._elsewhere, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS false")
+        ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'"  # noqa: S608
+        execute(self._elsewhere, ended)
+
+    def end(self) -> None:
+        execute(self._elsewhere, f"ALTER DATABASE {self._name} ALLOW_CONNECTIONS true")
+
+
+@pytest.fixture
+def outage(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ledger_url: str, tmp_path: Path
+) -> Iterator[Outage]:
+    if ledger_url.startswith("sqlite"):
+        monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+        locked = Locked(tmp_path / "ledger.db")
+        yield locked
+        locked.end()
+        locked.close()
+    else:
+        server = request.getfixturevalue("postgresql")
+        unreachable = Unreachable(ledger_url, "migrated", server.url())
+        yield unreachable
+        unreachable.end()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "it-")
+
+
+@pytest.fixture
+def spooling(outage: Outage, database: Database, spool: Spool, start_writer: Start) -> Running:
+    """A writer with a spool, whose database can go away."""
+    return start_writer(database, spool=spool)
+
+
+def is_ok(running: Running) -> bool:
+    return running.writer.state is State.OK
+
+
+def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_when_it_returns(
+    outage: Outage, database: Database, spooling: Running, making: Making
+) -> None:
+    before = [making.completion(BUDGETED, attempts=2) for _ in range(5)]
+    spooling.write(*before)
+    outage.begin()
+    during = [making.completion(BUDGETED, attempts=2, choice=f"{number // 100}".encode()) for number in range(250)]
+    assert spooling.write(*during) == [()] * 250
+    assert (spooling.writer.state, spooling.writer.spooled) == (State.SPOOLING, 250)
+    outage.end()
+    spooling.until(lambda: is_ok(spooling))
+    after = [making.completion(BUDGETED) for _ in range(3)]
+    spooling.write(*after)
+    exported = [row["id"] for row in Ledger(database).export(BUDGETED)]
+    assert exported == [record.decision.id for record in (*before, *during, *after)]
+    view = Ledger(database).decision(during[7].decision.id)
+    assert view is not None
+    assert (view.decision, view.attempts, view.outcome) == (
+        during[7].decision,
+        during[7].attempts,
+        during[7].outcome,
+    )
+    expected = Arms(database).sums()
+    spooling.until(lambda: same_sums(spooling.sums, expected))
+    assert Arms(database).budgets()[BUDGETED].multiplier == 1.0 + 258
+    assert spooling.budgets == Arms(database).budgets()
+
+
+def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_is_written(
+    outage: Outage, spooling: Running, making: Making
+) -> None:
+    early = making.completion()
+    spooling.write(early)
+    outage.begin()
+    late = making.completion()
+    futures = [
+        spooling.submit((making.score(early.decision.id, 0.5),)),
+        spooling.submit(late),
+        spooling.submit((making.score(late.decision.id, 0.5),)),
+    ]
+    kinds = [type(future.exception(10)) for future in futures]
+    assert kinds == [DatabaseUnavailable, type(None), DatabaseUnavailable]
+    outage.end()
+    spooling.until(lambda: is_ok(spooling))
+    receipts = spooling.write((making.score(early.decision.id, 0.5), making.score(late.decision.id, 0.5)))[0]
+    assert [receipt.status for receipt in receipts] == [FeedbackStatus.RECORDED] * 2
+
+
+def test_what_a_dead_process_left_is_written_by_the_next(
+    outage: Outage, ledger_url: str, database: Database, spool: Spool, opening: Opening, making: Making, tmp_path: Path
+) -> None:
+    dying = Running(database, spool=spool)
+    outage.begin()
+    records = [making.completion() for _ in range(150)]
+    dying.write(*records)
+    dying.writer.close()
+    outage.end()
+    next_one = Running(opening(ledger_url), spool=Spool(tmp_path / "it-"))
+    next_one.until(lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits))
+    next_one.writer.close()
+    assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in records]
+
+
+def test_what_was_committed_before_the_process_died_is_not_written_again(
+    database: Database, running: Running, spool: Spool, start_writer: Start, making: Making
+) -> None:
+    """The commit came through, and the process died before it took the records out of its spool."""
+    records = [making.completion() for _ in range(5)]
+    running.write(*records)
+    before = Arms(database).sums()
+    spool.append([*records, making.completion("rtr_b")])
+    spool.close()
+    again = start_writer(database, spool=spool)
+    again.until(lambda: any(key.router_id == "rtr_b" for key in again.sums) and is_ok(again))
+    assert Arms(database).sums("rtr_a") == before
+
+
+def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
+    outage: Outage, database: Database, start_writer: Start, making: Making, tmp_path: Path
+) -> None:
+    running = start_writer(database, spool=Spool(tmp_path / "small-", limit=3))
+    outage.begin()
+    states = []
+    for _ in range(4):
+        running.write(making.completion())
+        states.append(running.writer.state)
+    assert states == [State.SPOOLING, State.SPOOLING, State.FULL, State.FULL]
+    outage.end()
+    running.until(lambda: is_ok(running))
+    assert len(list(Ledger(database).export("rtr_a"))) == 4
+
+
+def test_without_a_spool_or_with_one_that_cannot_be_written_completions_fail_and_the_state_is_full(
+    outage: Outage, database: Database, start_writer: Start, making: Making, tmp_path: Path
+) -> None:
+    for spool in (None, Spool(tmp_path / "no such folder" / "it-")):
+        running = start_writer(database, spool=spool)
+        running.write(making.completion())
+        outage.begin()
+        assert isinstance(running.submit(making.completion()).exception(10), SpoolFull)
+        assert running.writer.state is State.FULL
+        outage.end()
+        running.until(lambda running=running: is_ok(running))  # type: ignore[misc]
+        running.write(making.completion())
+
+
+def test_a_spooled_completion_is_read_back_as_it_was(spool: Spool, making: Making) -> None:
+    records = [
+        making.completion(attempts=2, choice=b'{"a":1}', instructions="x"),
+        making.completion(choice=b'{"a":1}', content=Content(b"q\x00", b"\xff")),
+        making.completion("rtr_b", task="a/b"),
+    ]
+    spool.append(records)
+    assert spool.oldest(10) == records
+    assert spool.oldest(1) == records[:1]
+    assert spool.oldest(10, but={records[0].decision.id}) == records[1:]
+    spool.remove([records[1].decision.id])
+    assert (spool.count, spool.oldest(10)) == (2, [records[0], records[2]])
+    spool.remove([record.decision.id for record in records])
+    assert spool.count == 0
+    spool.append(records[1:2])
+    assert spool.oldest(10) == records[1:2]
+    spool.close()
+
+
+def test_a_record_that_nobody_can_keep_fails_alone(
+    outage: Outage, database: Database, spooling: Running, making: Making
+) -> None:
+    outage.begin()
+    items = [making.completion(), making.completion(cost_usd=float("nan")), making.completion()]
+    errors = [future.exception(10) for future in [spooling.submit(item) for item in items]]
+    assert [type(error) for error in errors] == [type(None), RecordRefused, type(None)]
+    outage.end()
+    spooling.until(lambda: is_ok(spooling))
+    assert len(list(Ledger(database).export("rtr_a"))) == 2
+
+
+def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
+    postgresql_url: str, opening: Opening, spool: Spool, start_writer: Start, making: Making
+) -> None:
+    database = opening(postgresql_url)
+    records = [making.completion(task=task) for task in ("a", "nul in a key \x00", "b")]
+    spool.append(records)
+    spool.close()
+    running = start_writer(database, spool=spool)
+    running.until(lambda: is_ok(running) and bool(running.commits))
+    assert [row["task"] for row in Ledger(database).export("rtr_a")] == ["a", "b"]
+    assert spool.count == 1
+
+
+def test_living_processes_have_spools_of_their_own(making: Making, tmp_path: Path) -> None:
+    spools = [Spool(tmp_path / "it-") for _ in range(3)]
+    records = [making.completion() for _ in spools]
+    for spool, record in zip(spools, records, strict=True):
+        spool.append([record])
+    for spool, record in zip(spools, records, strict=True):
+        spool.adopt()
+        assert spool.oldest(10) == [record]
+    for spool in spools:
+        spool.close()
+    heir = Spool(tmp_path / "it-")
+    heir.adopt()
+    assert heir.count == 3
+    while heir.count:
+        heir.remove([record.decision.id for record in heir.oldest(10)])
+    heir.close()
