@@ -3,7 +3,8 @@
 import csv
 import io
 import math
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bandit.priors import unit_score
@@ -11,20 +12,50 @@ from gateway.fields import nearest, shown
 from storage.evals import EvalRow
 
 MAX_BYTES = 2_000_000
+MAX_COLUMNS = 50
 MAX_NOTES = 2_000
+MAX_ID = 200
 MAX_PROBLEMS = 20
 UNITS = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0)}
 """Units whose range is known."""
+
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+"""What `float` reads, without its underscores and other scripts' digits."""
 
 
 class ScorecardError(ValueError):
     """The scorecard can't be imported, and nothing of it was; each problem names its line and what would be right."""
 
     def __init__(self, *problems: str) -> None:
-        more = len(problems) - MAX_PROBLEMS
-        shortened = (*problems[:MAX_PROBLEMS], f"… and {more} more") if more > 0 else problems
-        super().__init__("\n".join(shortened))
-        self.problems = shortened
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Problems:
+    """What is wrong with a file; of very many problems the first are told and the others counted."""
+
+    def __init__(self) -> None:
+        self._told: list[str] = []
+        self._others = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether one more would only be counted."""
+        return len(self._told) >= MAX_PROBLEMS
+
+    def add(self, line: int, problem: str) -> None:
+        """Keep a problem of a line."""
+        if self.full:
+            self._others += 1
+        else:
+            self._told.append(f"line {line}: {problem}")
+
+    def complain(self) -> None:
+        """Raises ScorecardError if there was any problem."""
+        if self._told:
+            raise ScorecardError(*self._told, *([f"… and {self._others} more"] if self._others else []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +88,50 @@ def read_scorecard(data: bytes, scale: Scale, known: Collection[str]) -> tuple[E
     """
     if len(data) > MAX_BYTES:
         raise ScorecardError(f"the file is too large; a scorecard has at most {MAX_BYTES:,} bytes")
+    problems = _Problems()
+    records = _records(_decode(data), problems)
+    _, header = next(records, (1, []))
+    problems.complain()
+    rows = _rows(records, _columns(header), scale, known, problems)
+    problems.complain()
+    if not rows:
+        raise ScorecardError("the file has no rows: a scorecard has a line `model_id,score` and one line per model")
+    return rows
+
+
+def _decode(data: bytes) -> str:
+    """The text of a file in UTF-8, with or without a mark at its beginning."""
+    if data.startswith(_UTF_16_MARKS):
+        raise ScorecardError("line 1: is UTF-16 text; save the file as UTF-8")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ScorecardError(f"line {line}: is not UTF-8 text; save the file as UTF-8") from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise ScorecardError(f"line {line}: holds a NUL character, as UTF-16 text does; save the file as UTF-8")
+    return text
+
+
+def _records(text: str, problems: _Problems) -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line on which it begins: a quoted cell may go over several."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
     try:
-        columns = _columns(next(reader, []))
-        return _rows(((reader.line_num, cells) for cells in reader), columns, scale, known)
+        for cells in reader:
+            yield line, cells
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise ScorecardError(f"line {reader.line_num}: is not valid CSV: {error}") from None
+        problems.add(line, f"is not valid CSV: {error}")
 
 
 def _columns(header: list[str]) -> dict[str, int]:
-    names = [name.strip().lower() for name in header]
+    names = [name.strip().lower() for name in header[:MAX_COLUMNS]]
+    if len(names) == 1:
+        for separator, called in _SEPARATORS.items():
+            if separator in names[0]:
+                raise ScorecardError(f"line 1: the columns are separated by {called}; separate them by commas")
     problems = [f"line 1: the column {needed} is missing" for needed in ("model_id", "score") if needed not in names]
     for name in names:
         if name not in {"model_id", "score", "notes"}:
@@ -79,49 +139,52 @@ def _columns(header: list[str]) -> dict[str, int]:
         elif names.count(name) > 1:
             problems.append(f"line 1: the column {name} stands twice")
     if problems:
-        raise ScorecardError(*dict.fromkeys(problems))
+        raise ScorecardError(*dict.fromkeys(problems[:MAX_PROBLEMS]))
     return {name: position for position, name in enumerate(names)}
 
 
 def _rows(
-    lines: Iterable[tuple[int, list[str]]], columns: dict[str, int], scale: Scale, known: Collection[str]
+    lines: Iterable[tuple[int, list[str]]],
+    columns: dict[str, int],
+    scale: Scale,
+    known: Collection[str],
+    problems: _Problems,
 ) -> tuple[EvalRow, ...]:
+    """The good rows; they count only where no problem was added."""
     rows: dict[str, EvalRow] = {}
     first_line: dict[str, int] = {}
-    problems: list[str] = []
     for line, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(columns):
-            problems.append(f"line {line}: has {len(cells)} cells and the header {len(columns)}")
+            problems.add(line, f"has {len(cells)} cells and the header {len(columns)}")
             continue
         model_id = cells[columns["model_id"]].strip()
         if model_id in first_line:
-            problems.append(f"line {line}: scores {shown(model_id)} again, after line {first_line[model_id]}")
+            problems.add(line, f"scores {shown(model_id)} again, after line {first_line[model_id]}")
             continue
         first_line[model_id] = line
         if model_id not in known:
-            near = nearest(model_id, known) or "; `bandit-gateway models list` shows all"
-            problems.append(f"line {line}: there is no model {shown(model_id)}{near}")
+            near = "" if problems.full else nearest(model_id[:MAX_ID], known)
+            near = near or "; `bandit-gateway models list` shows all"
+            problems.add(line, f"there is no model {shown(model_id)}{near}")
         try:
             score = _score(cells[columns["score"]], scale)
         except ValueError as error:
-            problems.append(f"line {line}: {error}")
+            problems.add(line, str(error))
             continue
         notes = cells[columns["notes"]].strip() if "notes" in columns else ""
         rows[model_id] = EvalRow(model_id, score, notes[:MAX_NOTES])
-    if problems:
-        raise ScorecardError(*problems)
-    if not rows:
-        raise ScorecardError("the file has no rows: a scorecard has a line `model_id,score` and one line per model")
     return tuple(rows.values())
 
 
 def _score(text: str, scale: Scale) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"the score must be a number, not {shown(text.strip())}") from None
+    text = text.strip()
+    if not _NUMBER.fullmatch(text):
+        remedy = "; write it without the percent sign" if text.endswith("%") else ""
+        remedy = remedy or ("; write it with a decimal point" if "," in text else "")
+        raise ValueError(f"the score must be a number, not {shown(text)}{remedy}")
+    value = float(text)
     if not scale.minimum <= value <= scale.maximum:
         raise ValueError(f"the score must be from {scale.minimum:g} to {scale.maximum:g} ({scale.unit}), not {value:g}")
     return unit_score(value, scale.minimum, scale.maximum)
