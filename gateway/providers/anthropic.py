@@ -56,7 +56,7 @@ class AnthropicProvider:
 def _authorize(key: str) -> Mapping[str, str]:
     headers = {
         "Content-Type": "application/json",
-        "Accept-Encoding": "gzip, deflate",
+        "Accept-Encoding": "identity",
         "User-Agent": "bandit-gateway",
         "anthropic-version": VERSION,
     }

@@ -1,89 +1,74 @@
-"""The one HTTP session to all providers: a request goes in; status, headers and an iterator of bytes come out.
+"""The way to all providers: a request goes in; status, headers and the body's bytes come out.
 
-TransportError, by its `fault`: REFUSED, TLS, LOST, TIMEOUT, TOO_LARGE, GARBLED.
+A small HTTP/1.1 client of our own on llhttp: docs/adr/0003-provider-client.md says why. It keeps no cookies, follows
+no redirects, verifies certificates, and goes through the environment's proxies.
 """
 
+import asyncio
+import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from enum import StrEnum
+from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
-import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
-from yarl import URL
+from gateway.providers.dialing import Resolver, Target, dial, locate
+from gateway.providers.http1 import Connection
+from gateway.providers.inflating import Inflater
+from gateway.providers.transport import Fault, TransportError
 
-CONNECT_SECONDS = 10.0
-"""A provider that can't be connected to within this time is down; the request's time is better spent on another."""
 ANSWER_LIMIT = 64 * 1024 * 1024
-_BUFFER = 64 * 1024
-"""Bytes of a response held before the provider is made to wait (the session stops reading at twice this)."""
-
-
-class Fault(StrEnum):
-    """What went wrong below HTTP's own statuses."""
-
-    REFUSED = "refused"  # no connection came about: nothing was sent
-    TLS = "tls"  # the provider's certificate or handshake is not to be trusted
-    LOST = "lost"  # the connection broke
-    TIMEOUT = "timeout"
-    TOO_LARGE = "too_large"
-    GARBLED = "garbled"  # not HTTP, or a body that can't be unpacked
-
-
-class TransportError(Exception):
-    """No whole response. `before_any_byte`: the provider had said nothing yet, not even a status."""
-
-    def __init__(self, fault: Fault, message: str, *, before_any_byte: bool = False) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.before_any_byte = before_any_byte
+IDLE_SECONDS = 50.0
+"""How long a connection is kept for another request: less than the minute after which many servers close."""
+_HEADER = re.compile(r"[A-Za-z0-9-]+: [\x20-\x7e]*")
 
 
 class HttpResponse:
-    """A response whose body is still to be read. Close it, or use it as a context manager."""
+    """A response whose body is still to be read. Close it, or use it as a context manager. Limits: loop's clock."""
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_connection", "_inflater", "_pool", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self._response = response
-        self.status = response.status
-        self.headers: Mapping[str, str] = response.headers  # names in any case
+    def __init__(self, connection: Connection, pool: "deque[Connection]") -> None:
+        self._connection = connection
+        self._pool: deque[Connection] | None = pool
+        self.status = connection.status
+        self.headers: Mapping[str, str] = connection.headers  # names in lower case
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        self._inflater = Inflater(encoding) if encoding not in {"", "identity"} else None
 
-    async def read(self, limit: int = ANSWER_LIMIT) -> bytes:
-        """The whole body, unpacked. Raises TransportError, TOO_LARGE past `limit` bytes."""
-        content = self._response.content
+    async def read(self, limit: float, most: int = ANSWER_LIMIT) -> bytes:
+        """The whole body, unpacked. Raises TransportError: TOO_LARGE past `most` bytes, TIMEOUT past the limit."""
         parts: list[bytes] = []
         size = 0
-        try:
-            while part := await content.readany():
-                size += len(part)
-                if size > limit:
-                    raise TransportError(Fault.TOO_LARGE, f"the answer is larger than {limit:,} bytes")
-                parts.append(part)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _wrapped(error) from error
+        while part := await self.some(limit):
+            size += len(part)
+            if size > most:
+                raise TransportError(Fault.TOO_LARGE, f"the answer is larger than {most:,} bytes")
+            parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """What each network read brought, unpacked. Raises TransportError."""
-        content = self._response.content
-        try:
-            while part := await content.readany():
-                yield part
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _wrapped(error) from error
-
-    @property
-    def ended(self) -> bool:
-        """Whether the body has been read to its end, so that the connection can serve again."""
-        return self._response.content.at_eof()
+    async def some(self, limit: float) -> bytes:
+        """What has come of the body since the last time, unpacked; b"" at its end. Raises TransportError."""
+        inflater = self._inflater
+        if inflater is None:
+            return await self._connection.some(limit)
+        while True:
+            packed = b"" if inflater.waiting else await self._connection.some(limit)
+            if not packed and not inflater.waiting:
+                return b""
+            if part := inflater.feed(packed):
+                return part
 
     def close(self) -> None:
-        """Drop the connection, at once, unless the body has been read to its end."""
-        self._response.close()
+        """Keep the connection for another request if the response has come whole, else drop it at once."""
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        if self._connection.reusable:
+            self._connection.idle_since = asyncio.get_running_loop().time()
+            pool.append(self._connection)
+        else:
+            self._connection.abort()
 
     def __enter__(self) -> Self:
         return self
@@ -95,89 +80,68 @@ class HttpResponse:
 
 
 class HttpClient:
-    """One session with kept-alive connections, as many as there are calls. Start it inside the event loop.
-
-    Cookies are not kept, redirects are not followed, certificates are verified. Proxies are those of the environment
-    (`HTTPS_PROXY`, `NO_PROXY`, …) as it was at the first call to an origin. `ssl_context` replaces the system's.
-    """
+    """Connections to providers, kept alive, as many as there are calls. `ssl_context` replaces the system's."""
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
-        self._ssl: ssl.SSLContext | bool = ssl_context or True
-        self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._ssl = ssl_context
+        self._targets: dict[tuple[str, str], tuple[Target, bytes]] = {}
+        self._pools: dict[tuple[str, int, bool], deque[Connection]] = {}
+        self._resolver = Resolver()
+        self._open = False
 
     async def start(self) -> None:
-        """Open the session."""
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60.0, ttl_dns_cache=60, ssl=self._ssl),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            # The session's own look-up reads files in a thread on every call, and would take credentials from .netrc.
-            trust_env=False,
-            read_bufsize=_BUFFER,
-        )
+        """Open for calls, on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._open = True
 
     async def close(self) -> None:
-        """Close the session and its connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the idle connections. Calls that run go on to their end."""
+        self._open = False
+        for pool in self._pools.values():
+            while pool:
+                pool.pop().abort()
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
-        """Send a request and wait for the status and headers of its response. Raises TransportError."""
-        if self._session is None:
+    async def send(self, method: str, url: str, headers: bytes, body: bytes, limit: float) -> HttpResponse:
+        """Send a request and wait for the status and headers of its response, at most until `limit`.
+
+        `headers` are of `encode_headers`. The URLs of one client are few: each is remembered. Raises TransportError.
+        """
+        if not self._open:
             raise RuntimeError("the HTTP client was not started")
-        target = URL(url)
+        target, first_lines = self._target(method, url)
+        pool = self._pools.setdefault(target.origin, deque())
+        connection = self._idle(pool) or await dial(target, self._resolver, self._ssl, limit)
         try:
-            response = await self._session.request(
-                method,
-                target,
-                data=body or None,
-                headers=headers,
-                allow_redirects=False,
-                proxy=self._proxy(target),
-            )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _wrapped(error, before_any_byte=True) from error
-        return HttpResponse(response)
+            connection.request(b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body)), body)
+            await connection.head(limit)
+            return HttpResponse(connection, pool)
+        except BaseException:
+            connection.abort()
+            raise
 
-    def _proxy(self, url: URL) -> str | None:
-        origin = url.authority + url.scheme
-        if origin not in self._proxies:
-            self._proxies[origin] = proxy_for(str(url))
-        return self._proxies[origin]
+    def _target(self, method: str, url: str) -> tuple[Target, bytes]:
+        found = self._targets.get((method, url))
+        if found is None:
+            target = locate(url)
+            found = self._targets[method, url] = target, target.first_lines(method)
+        return found
 
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL."""
-    parts = urlsplit(url)
-    if parts.hostname is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
+    def _idle(self, pool: "deque[Connection]") -> Connection | None:
+        """The connection used last, if it still stands; those that were idle for too long are closed."""
+        oldest = self._loop.time() - IDLE_SECONDS
+        while pool and pool[0].idle_since < oldest:
+            pool.popleft().abort()
+        while pool:
+            connection = pool.pop()
+            if connection.standing:
+                return connection
         return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
 
 
-def _wrapped(error: Exception, *, before_any_byte: bool = False) -> TransportError:
-    """The foreign error in our words; no address or header of the request is in them."""
-    match error:
-        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
-            fault, message = Fault.TLS, "the provider's TLS certificate or handshake was not accepted"
-        case aiohttp.ConnectionTimeoutError():
-            fault, message = Fault.REFUSED, f"no connection within {CONNECT_SECONDS:g} s"
-        case TimeoutError():
-            fault, message = Fault.TIMEOUT, "the provider did not answer in time"
-        case aiohttp.ClientConnectorDNSError():
-            fault, message = Fault.REFUSED, "the provider's host name can't be resolved"
-        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
-            fault, message = Fault.REFUSED, "the proxy could not connect to the provider"
-        case aiohttp.ClientConnectorError():
-            fault, message = Fault.REFUSED, f"no connection to the provider ({error.strerror or 'refused'})"
-        case aiohttp.ClientOSError() | aiohttp.ServerDisconnectedError() | aiohttp.ClientConnectionError() | OSError():
-            fault, message = Fault.LOST, "the provider closed the connection"
-        case aiohttp.ClientPayloadError() if isinstance(error.__cause__, ContentEncodingError):
-            fault, message = Fault.GARBLED, "the provider's answer could not be unpacked"
-        case aiohttp.ClientPayloadError():
-            fault, message = Fault.LOST, "the provider closed the connection in the middle of its answer"
-        case _:
-            fault, message = Fault.GARBLED, "the provider's answer is not HTTP"
-    return TransportError(fault, message, before_any_byte=before_any_byte and fault is Fault.LOST)
+def encode_headers(headers: Mapping[str, str]) -> bytes:
+    """Headers as they go on the wire. Raises ValueError for one that would not be one line of printable ASCII."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    for name, line in zip(headers, lines, strict=True):
+        if not _HEADER.fullmatch(line):
+            raise ValueError(f"the header {name!r} must be one line of printable ASCII")
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")

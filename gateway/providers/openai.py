@@ -66,7 +66,7 @@ class OpenAIProvider:
     def _authorize(self, key: str) -> Mapping[str, str]:
         headers = {
             "Content-Type": "application/json",
-            "Accept-Encoding": "gzip, deflate",
+            "Accept-Encoding": "identity",
             "User-Agent": "bandit-gateway",
         }
         if key:

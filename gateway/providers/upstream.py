@@ -11,10 +11,11 @@ import msgspec
 
 from bandit.types import Ending
 from gateway.providers.call import Chunk, ProviderError
-from gateway.providers.client import HttpClient, HttpResponse, TransportError
+from gateway.providers.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.faults import after_content, lost, malformed, refused
 from gateway.providers.keyring import KeyRing
 from gateway.providers.refusals import read_error, read_refusal
+from gateway.providers.transport import Fault, TransportError
 from gateway.sse import EventParser, EventTooLarge
 
 IDLE_SECONDS = 60.0
@@ -67,7 +68,7 @@ class Upstream:
     ) -> None:
         self._client = client
         self._keys = keys
-        self._headers = {key: authorize(key) for key in (*keys.secrets, "")}
+        self._headers = {key: encode_headers(authorize(key)) for key in (*keys.secrets, "")}
         self._timeout_seconds = timeout_seconds
         self._idle_seconds = min(idle_seconds, timeout_seconds)
 
@@ -78,15 +79,12 @@ class Upstream:
 
     async def post(self, request: Request) -> bytes:
         """The whole body of a successful answer, as valid UTF-8. Raises ProviderError."""
-        limit = min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
+        limit = self._limit(request)
         try:
-            async with asyncio.timeout_at(limit):
-                with await self._open(request) as response:
-                    return as_utf8(await response.read())
+            with await self._open(request, limit) as response:
+                return as_utf8(await response.read(limit))
         except TransportError as error:
             raise lost(error) from error
-        except TimeoutError:
-            raise ProviderError(Ending.TIMEOUT, "the provider did not answer in time") from None
 
     async def stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
         """The chunks of a stream, as many at a time as one network read completed. Raises ProviderError."""
@@ -100,66 +98,48 @@ class Upstream:
             raise
 
     async def _stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
-        loop = asyncio.get_running_loop()
-        limit = min(request.deadline, loop.time() + self._timeout_seconds)
+        limit = self._limit(request)
+        parser = EventParser()
         try:
-            async with asyncio.timeout_at(limit):
-                response = await self._open(request)
+            with await self._open(request, limit) as response:
+                await self._expect_events(response, limit)
+                while not reader.ended and (data := await self._next(response, reader, limit, request.deadline)):
+                    if chunks := _read_all(parser, data, reader):
+                        yield chunks
+                if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
+                    yield chunks
+                if not (reader.ended or reader.finished):
+                    raise ProviderError(Ending.FAILED, "the stream broke off before its end")
+                await _drain(response)
         except TransportError as error:
             raise lost(error) from error
-        except TimeoutError:
-            raise ProviderError(Ending.TIMEOUT, "the provider did not answer in time") from None
-        with response:
-            await self._expect_events(response, limit)
-            parser = EventParser()
-            async for data in self._reads(response, reader, limit, request.deadline):
-                chunks = _read_all(parser, data, reader)
-                if chunks:
-                    yield chunks
-                if reader.ended:
-                    break
-            else:
-                chunks = [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]
-                if chunks:
-                    yield chunks
-            if not (reader.ended or reader.finished):
-                raise ProviderError(Ending.FAILED, "the stream broke off before its end")
-            await _drain(response)
 
-    async def _reads(
-        self, response: HttpResponse, reader: Reader, limit: float, deadline: float
-    ) -> AsyncGenerator[bytes, None]:
-        """Each network read in turn, within the limits on silence; ends quietly when the answer is whole."""
-        loop = asyncio.get_running_loop()
-        reads = aiter(response.chunks())
-        while True:
+    async def _next(self, response: HttpResponse, reader: Reader, limit: float, deadline: float) -> bytes:
+        """The next bytes, within the limits on silence; none, without a complaint, when the answer is whole."""
+        if reader.finished:
+            limit = min(deadline, asyncio.get_running_loop().time() + LINGER_SECONDS)
+        elif reader.said:
+            limit = min(deadline, asyncio.get_running_loop().time() + self._idle_seconds)
+        try:
+            return await response.some(limit)
+        except TransportError as error:
             if reader.finished:
-                limit = min(deadline, loop.time() + LINGER_SECONDS)
-            elif reader.said:
-                limit = min(deadline, loop.time() + self._idle_seconds)
-            try:
-                async with asyncio.timeout_at(limit):
-                    data = await anext(reads)
-            except StopAsyncIteration:
-                return
-            except TransportError as error:
-                if reader.finished:
-                    return
-                raise lost(error) from error
-            except TimeoutError:
-                if reader.finished:
-                    return
+                return b""
+            if error.fault is Fault.TIMEOUT:
                 raise ProviderError(Ending.TIMEOUT, "the provider fell silent in the middle of its answer") from None
-            yield data
+            raise
 
-    async def _open(self, request: Request) -> HttpResponse:
+    def _limit(self, request: Request) -> float:
+        return min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
+
+    async def _open(self, request: Request, limit: float) -> HttpResponse:
         """Send the request until it is accepted: with another key, or once more where a connection was stale."""
         loop = asyncio.get_running_loop()
         retried = False
         while True:
             key = self._keys.pick(request.model, loop.time())
             try:
-                response = await self._client.send("POST", request.url, self._headers[key], request.body)
+                response = await self._client.send("POST", request.url, self._headers[key], request.body, limit)
             except TransportError as error:
                 if not error.before_any_byte or retried:
                     raise
@@ -167,14 +147,14 @@ class Upstream:
                 continue
             if 200 <= response.status < 300:
                 return response
-            refusal = await self._refusal(response, request)
+            refusal = await self._refusal(response, request, limit)
             if not self._keys.another(key, request.model, refusal, loop.time()):
                 raise refusal
 
-    async def _refusal(self, response: HttpResponse, request: Request) -> ProviderError:
+    async def _refusal(self, response: HttpResponse, request: Request, limit: float) -> ProviderError:
         with response:
             try:
-                body = await response.read(REFUSAL_LIMIT)
+                body = await response.read(limit, REFUSAL_LIMIT)
             except TransportError:
                 body = b""
         told = read_refusal(response.status, response.headers, body, self.secrets, time.time())
@@ -186,9 +166,8 @@ class Upstream:
         if kind not in {"application/json", "text/html"}:
             return
         try:
-            async with asyncio.timeout_at(limit):
-                body = await response.read(REFUSAL_LIMIT)
-        except (TransportError, TimeoutError):
+            body = await response.read(limit, REFUSAL_LIMIT)
+        except TransportError:
             body = b""
         raise_told_error(body, self.secrets)
         raise malformed(f"{kind} where an event stream was asked for")
@@ -243,8 +222,7 @@ def _read_last(event: bytes, reader: Reader) -> Chunk | None:
 
 
 async def _drain(response: HttpResponse) -> None:
-    """Read the end of the body, if it is there, so that the connection can be used again."""
-    with contextlib.suppress(TimeoutError, TransportError):
-        async with asyncio.timeout(DRAIN_SECONDS):
-            async for _ in response.chunks():
-                pass
+    """Wait a moment for the end of the body, so that the connection can be used again."""
+    limit = asyncio.get_running_loop().time() + DRAIN_SECONDS
+    with contextlib.suppress(TransportError):
+        await response.read(limit, REFUSAL_LIMIT)

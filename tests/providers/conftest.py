@@ -10,8 +10,20 @@ from gateway.providers.call import Call
 from gateway.providers.client import HttpClient
 from gateway.simulated.faults import FaultyProvider, serve_faults
 
+try:
+    import uvloop
+except ImportError:
+    uvloop = None  # type: ignore[assignment,unused-ignore]  # not on every platform
+
 MESSAGES = b'[{"role":"user","content":"Hi"}]'
 CallMaker = Callable[..., Call]
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop that the product runs on, where there is one."""
+    return {"loop": uvloop.new_event_loop if uvloop else asyncio.new_event_loop}
 
 
 @pytest.fixture

@@ -1,0 +1,187 @@
+"""From a URL to a connection: addresses, proxies of the environment, TLS."""
+
+import asyncio
+import base64
+import functools
+import os
+import socket
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import aiohappyeyeballs
+import certifi
+from aiohappyeyeballs import AddrInfoType
+
+from gateway.providers.http1 import Connection
+from gateway.providers.transport import Fault, TransportError
+
+CONNECT_SECONDS = 10.0
+"""A provider that can't be connected to within this time is down; the request's time is better spent on another."""
+RESOLVED_SECONDS = 30.0
+_OTHER_FAMILY_SECONDS = 0.25
+_PROXY_ANSWER_LIMIT = 16 * 1024
+
+_Addresses: TypeAlias = Sequence[AddrInfoType]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a URL leads: the connection to make, and what goes on a request's first two lines."""
+
+    host: str
+    port: int
+    tls: bool
+    proxy: tuple[str, int, str] | None  # host, port and the header that it wants
+    path: str
+
+    @property
+    def origin(self) -> tuple[str, int, bool]:
+        """What connections are shared by."""
+        return self.host, self.port, self.tls
+
+    def first_lines(self, method: str) -> bytes:
+        """The request line and the Host header."""
+        usual = self.port == (443 if self.tls else 80)
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        authority = name if usual else f"{name}:{self.port}"
+        path, more = self.path, ""
+        if self.proxy is not None and not self.tls:
+            path, more = f"http://{authority}{path}", self.proxy[2]
+        return f"{method} {path} HTTP/1.1\r\nHost: {authority}\r\n{more}".encode("ascii")
+
+
+def locate(url: str) -> Target:
+    """The target of an http or https URL. Raises TransportError."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isascii() or not url.isprintable():
+        raise TransportError(Fault.REFUSED, "the provider's base_url is not an http or https URL in ASCII")
+    tls = parts.scheme == "https"
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(parts.hostname, parts.port or (443 if tls else 80), tls, _proxy_of(url), path.replace(" ", "%20"))
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for a URL (`HTTPS_PROXY`, `NO_PROXY`, …)."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+class Resolver:
+    """Addresses of host names, remembered for a little while, each looked up by one caller at a time."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int], tuple[float, _Addresses]] = {}
+        self._locks: dict[tuple[str, int], asyncio.Lock] = {}
+
+    async def resolve(self, host: str, port: int) -> _Addresses:
+        """The addresses. Raises socket.gaierror."""
+        loop = asyncio.get_running_loop()
+        async with self._locks.setdefault((host, port), asyncio.Lock()):
+            until, addresses = self._found.get((host, port), (0.0, []))
+            if loop.time() >= until:
+                addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                self._found[host, port] = loop.time() + RESOLVED_SECONDS, addresses
+            return addresses
+
+    def forget(self, host: str, port: int) -> None:
+        """Look the addresses up again: they did not answer."""
+        self._found.pop((host, port), None)
+
+
+async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | None, limit: float) -> Connection:
+    """Connect, within CONNECT_SECONDS and the limit. `context` None: the system's. Raises TransportError."""
+    loop = asyncio.get_running_loop()
+    host, port = target.proxy[:2] if target.proxy else (target.host, target.port)
+    try:
+        async with asyncio.timeout_at(min(limit, loop.time() + CONNECT_SECONDS)):
+            addresses = await resolver.resolve(host, port)
+            try:
+                return await _connect(loop, addresses, target, context)
+            except BaseException:
+                resolver.forget(host, port)
+                raise
+    except TimeoutError:
+        fault = Fault.TIMEOUT if loop.time() >= limit else Fault.REFUSED
+        raise TransportError(fault, "no connection to the provider in time") from None
+    except socket.gaierror as error:
+        raise TransportError(Fault.REFUSED, "the provider's host name can't be resolved") from error
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or "the handshake failed"
+        raise TransportError(Fault.TLS, f"the provider's TLS was not accepted: {why}") from error
+    except OSError as error:
+        raise TransportError(Fault.REFUSED, f"no connection to the provider ({_why(error)})") from error
+
+
+async def _connect(
+    loop: asyncio.AbstractEventLoop, addresses: _Addresses, target: Target, context: ssl.SSLContext | None
+) -> Connection:
+    sock = await aiohappyeyeballs.start_connection(addresses, happy_eyeballs_delay=_OTHER_FAMILY_SECONDS, loop=loop)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if target.proxy and target.tls:
+            await _tunnel(loop, sock, target, target.proxy[2])
+        _, connection = await loop.create_connection(
+            lambda: Connection(loop),
+            sock=sock,
+            ssl=(context or system_context()) if target.tls else None,
+            server_hostname=target.host if target.tls else None,
+        )
+    except BaseException:
+        sock.close()
+        raise
+    return connection
+
+
+async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, target: Target, header: str) -> None:
+    """Ask the proxy for a way through (RFC 9110 §9.3.6)."""
+    name = f"[{target.host}]" if ":" in target.host else target.host
+    to = f"{name}:{target.port}"
+    await loop.sock_sendall(sock, f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{header}\r\n".encode("ascii"))
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        part = await loop.sock_recv(sock, 4_096)
+        answer += part
+        if not part or len(answer) > _PROXY_ANSWER_LIMIT:
+            raise TransportError(Fault.REFUSED, "the proxy closed the connection")
+    status = answer.split(b" ", 2)[1:2]
+    if not answer.startswith(b"HTTP/1.") or not status or not status[0].startswith(b"2"):
+        said = status[0][:3].decode("ascii", "replace") if status else "nothing of sense"
+        raise TransportError(Fault.REFUSED, f"the proxy did not connect to the provider (it answered {said})")
+
+
+@functools.cache
+def system_context() -> ssl.SSLContext:
+    """TLS verified against the system's authorities; against certifi's where the system has none."""
+    context = ssl.create_default_context()
+    paths = ssl.get_default_verify_paths()
+    folder = str(paths.capath or "")
+    if not context.get_ca_certs() and not (folder and any(os.scandir(folder))):
+        context.load_verify_locations(certifi.where())
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _proxy_of(url: str) -> tuple[str, int, str] | None:
+    named = proxy_for(url)
+    if not named:
+        return None
+    parts = urlsplit(named if "://" in named else f"http://{named}")
+    if parts.scheme != "http" or not parts.hostname:
+        raise TransportError(Fault.REFUSED, "the environment's proxy is not an http:// one, which alone is supported")
+    header = ""
+    if parts.username is not None:
+        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        header = f"Proxy-Authorization: Basic {base64.b64encode(secret.encode()).decode()}\r\n"
+    return parts.hostname, parts.port or 80, header
+
+
+def _why(error: OSError) -> str:
+    return os.strerror(error.errno).lower() if error.errno else "refused"
