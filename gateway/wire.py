@@ -251,7 +251,7 @@ def _read_features(known: _Known) -> tuple[Features, frozenset[str]]:
         role = message.role
         parts, part_images = _read_content(message.content, needs)
         images += part_images
-        chars += len(memoryview(message.content)) - 2 if not part_images else sum(map(len, parts))
+        chars += sum(map(len, parts))
         if role in {"system", "developer"}:
             system.extend(parts)
         elif role == "user":
@@ -265,7 +265,7 @@ def _read_features(known: _Known) -> tuple[Features, frozenset[str]]:
     features = Features(
         system=_ends("\n".join(system)),
         text=_ends("\n".join(user)),
-        prompt_chars=max(chars, 0),
+        prompt_chars=chars,
         tools=bool(known.tools),
         tool_turns=tool_turns,
         wants_json=format_type in {"json_schema", "json_object"},
