@@ -26,6 +26,7 @@ from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.engine import Database
 from storage.keys import Keys
+from storage.ledger import Ledger
 from storage.recording import State
 from storage.spool import Spool
 
@@ -101,7 +102,7 @@ class Gateway:
         providers = build_providers(settings.providers, self._client, simulated_url)
         outside = Outside(providers, Cooldowns(), self._recorder, time.time)
         self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
-        self.api.state.parts = Parts(self.flow, self._problems, self._notes)
+        self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
         _spare_the_collector()
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from gateway.flow import Flow
+from storage.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Parts:
     """
 
     flow: Flow
+    ledger: Ledger
     problems: Callable[[], list[str]]
     notes: Callable[[], list[str]]
 

@@ -7,9 +7,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, OurOwnFault
-from gateway.routes import docs, feedback, health, models
+from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, OurOwnFault, Unavailable
+from gateway.routes import admin, docs, feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
+from storage.errors import DatabaseUnavailable
 
 
 def build_api(version: str) -> FastAPI:
@@ -18,10 +19,11 @@ def build_api(version: str) -> FastAPI:
     The gateway puts its `Parts` into `state.parts` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    for router in (docs.router, feedback.router, health.router, models.router, _fallbacks()):
+    for router in (admin.router, docs.router, feedback.router, health.router, models.router, _fallbacks()):
         api.include_router(router)
     api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)
+    api.add_exception_handler(DatabaseUnavailable, _database_away)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(Exception, _our_own_fault)
@@ -79,3 +81,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
 
 async def _our_own_fault(request: Request, error: Exception) -> Response:
     return await _gateway_error(request, OurOwnFault())
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    told = "the database does not answer; try again shortly"
+    return await _gateway_error(request, Unavailable(told, code="ledger_unavailable", retry_after_seconds=2))

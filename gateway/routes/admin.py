@@ -1,0 +1,65 @@
+"""/admin/decisions: what was decided, on what grounds, and the same computed again. Scope `admin`."""
+
+from dataclasses import asdict
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from gateway.auth import require
+from gateway.errors import BadRequest, NotFound
+from gateway.explaining import NotExplainable, explain, to_json
+from gateway.ids import request_id_of
+from gateway.routes.answer import json_response, parts_of
+from storage.records import DecisionView, KeyRecord
+
+MOST_AT_ONCE = 200
+
+router = APIRouter(prefix="/admin")
+
+
+@router.get("/decisions")
+def list_decisions(
+    request: Request, router_id: str | None = None, cursor: str | None = None, limit: int = 50
+) -> Response:
+    """Requests, the latest first. `next_cursor` goes on where this page ends; null at the end."""
+    key = _admin(request, router_id)
+    if router_id is None and key.routers is not None:
+        raise BadRequest("`router_id` is required for a key of some routers", param="router_id")
+    if not 1 <= limit <= MOST_AT_ONCE:
+        raise BadRequest(f"`limit` must be from 1 to {MOST_AT_ONCE}, not {limit}", param="limit")
+    try:
+        page = parts_of(request).ledger.decisions(router_id, cursor, limit)
+    except ValueError as error:
+        raise BadRequest(f"`cursor`: {error}", param="cursor") from None
+    data = [_summary(view) for view in page.views]
+    return json_response({"object": "list", "data": data, "next_cursor": page.cursor})
+
+
+@router.get("/decisions/{completion_id}")
+def get_decision(completion_id: str, request: Request) -> Response:
+    """One request in full: its choice, attempts, outcome and feedback, and the decision replayed from its record."""
+    key = _admin(request, None)
+    parts = parts_of(request)
+    request_id = request_id_of(completion_id)
+    view = parts.ledger.decision(request_id) if request_id else None
+    if view is None or (key.routers is not None and view.decision.router_id not in key.routers):
+        raise NotFound(f"there is no completion {completion_id[:80]!r}", code="completion_not_found")
+    live = parts.flow.routers.get(view.decision.router_id)
+    try:
+        return json_response(to_json(explain(view, live.secret if live else None)))
+    except NotExplainable as error:
+        raise NotFound(str(error), code="not_explainable") from None
+
+
+def _admin(request: Request, router_id: str | None) -> KeyRecord:
+    header = request.headers.get("authorization")
+    flow = parts_of(request).flow
+    key = flow.keyring.authenticate(header.encode("latin-1") if header else None, flow.clock())
+    require(key, ("admin",), router_id)
+    return key
+
+
+def _summary(view: DecisionView) -> dict[str, object]:
+    decision, outcome = asdict(view.decision), asdict(view.outcome)
+    del decision["choice"], decision["choice_id"]
+    return {"id": f"chatcmpl-{view.decision.id}", "decision": decision, "outcome": outcome}

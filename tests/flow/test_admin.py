@@ -1,0 +1,53 @@
+"""What operators can ask of the ledger over HTTP."""
+
+from typing import Any
+
+from tests.flow.conftest import Running
+
+MESSAGES: Any = [{"role": "user", "content": "Hi"}]
+
+
+def test_a_decision_is_shown_whole_and_replays_identically(running: Running) -> None:
+    answer = running.client().chat.completions.create(model="dari/routing", messages=MESSAGES)
+    with running.http() as http:
+        http.post("/feedback", json={"completion_id": answer.id, "score": 0.5})
+    with running.http("admin") as http:
+        shown = http.get(f"/admin/decisions/{answer.id}").json()
+    assert shown["replay"]["identical"]
+    assert shown["replay"]["drawn_again"]
+    assert shown["replay"]["verdict"] == "replayed: identical"
+    assert shown["decision"]["model_id"] == answer.model
+    assert shown["outcome"]["status"] == "answered"
+    assert [attempt["ending"] for attempt in shown["attempts"]] == ["complete"]
+    assert [feedback["score"] for feedback in shown["feedback"]] == [0.5]
+    assert abs(sum(arm["p"] for arm in shown["choice"]["arms"]) - 1.0) < 1e-9
+    assert "secret" not in str(shown)
+
+
+def test_decisions_are_listed_page_by_page(running: Running) -> None:
+    made = {
+        running.client("rtr_second").chat.completions.create(model="dari/routing", messages=MESSAGES).id
+        for _ in range(5)
+    }
+    with running.http("admin") as http:
+        seen: list[str] = []
+        cursor = None
+        while True:
+            query = {"router_id": "rtr_second", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+            page = http.get("/admin/decisions", params=query).json()
+            seen += [entry["id"] for entry in page["data"]]
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+    assert len(seen) == len(set(seen))
+    assert made <= set(seen)
+
+
+def test_wrong_questions_are_refused_by_name(running: Running) -> None:
+    with running.http("admin") as http:
+        assert http.get("/admin/decisions/req_none").status_code == 404
+        assert http.get("/admin/decisions", params={"limit": 0}).json()["error"]["param"] == "limit"
+        assert http.get("/admin/decisions", params={"limit": "x"}).json()["error"]["param"] == "limit"
+        assert http.get("/admin/decisions", params={"cursor": "x"}).json()["error"]["param"] == "cursor"
+    with running.http("routing") as http:
+        assert http.get("/admin/decisions").status_code == 403
