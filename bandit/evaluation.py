@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 FOLDS = 5
 CELL_WEIGHT = 4.0
 """A model's mean is worth this many observations of a class, and the log's this many of a model."""
-SPREAD_WEIGHT = 10.0
+SPREAD_WEIGHT = 2.0
 """The log's spread of what m did not predict is worth this many observations of a model in a class."""
 SMALLEST_EFFECTIVE_SIZE = 30.0
 LARGEST_UNSEEN = 0.05

@@ -76,7 +76,8 @@ class Snapshot:
     @cached_property
     def objective(self) -> Objective:
         """What answers, seconds and failures are worth in dollars, presets resolved."""
-        return resolve(self.settings.objective, self._typical_cost_usd)
+        wanted = self.settings.objective
+        return resolve(wanted, self._typical_cost_usd if isinstance(wanted, str) else 0.0)
 
     @cached_property
     def priced(self) -> NDArray[np.bool_]:

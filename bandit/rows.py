@@ -10,11 +10,9 @@ from bandit.types import ANY_TASK, Signal, StatisticKey, Sums
 
 SIGNALS: tuple[Signal, ...] = tuple(Signal)
 _COLUMN: dict[Signal, int] = {signal: column for column, signal in enumerate(SIGNALS)}
-_POSITIVE = [
-    _COLUMN[signal]
-    for signal in SIGNALS
-    if signal not in {Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.OUTCOMES}
-]
+_POSITIVE = np.array(
+    [signal not in {Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.OUTCOMES} for signal in SIGNALS]
+)
 """Signals whose total cannot be negative; latency totals are sums of logarithms."""
 LARGEST = 1e30
 ROUNDING = 1e-9
@@ -80,7 +78,7 @@ def _sound(values: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
         numbers = values[:, 2:]
         sound: NDArray[np.bool_] = np.isfinite(values[:, 0]) & (values[:, 1] > 0.0)
         sound &= (np.abs(numbers) < LARGEST).all(axis=1) & (numbers[:, 0] > 0.0) & (numbers[:, 2] >= -ROUNDING)
-        sound &= (numbers[:, 1] >= -ROUNDING) | ~np.isin(signals, _POSITIVE)
+        sound &= (numbers[:, 1] >= -ROUNDING) | ~_POSITIVE[signals]
     return sound
 
 
