@@ -7,7 +7,6 @@ every value costs us three times as much, and reading JSON costs the server thre
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from math import isinf
 from typing import Any, Protocol
 
@@ -48,12 +47,8 @@ class Cursor(Protocol):
         """Run one statement."""
         ...
 
-    def fetchall(self) -> list[Any]:
+    def fetchall(self) -> Sequence[Any]:
         """The rows of the statement that ran last."""
-        ...
-
-    def copy(self, statement: str, /) -> AbstractContextManager[Any]:
-        """Begin to copy rows into a table. PostgreSQL's alone, and not while statements are sent together."""
         ...
 
 
@@ -180,12 +175,12 @@ class _Json:
 
 
 class _Copy:
-    """`COPY … FROM STDIN`."""
+    """`COPY … FROM STDIN`, with psycopg's cursor; not while statements are sent together."""
 
     def __init__(self, table: Table) -> None:
         self._sql = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN"
 
-    def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
+    def write(self, cursor: Any, rows: Sequence[tuple[object, ...]]) -> None:
         if rows:
             with cursor.copy(self._sql) as copy:
                 for row in rows:

@@ -45,6 +45,17 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose reads all see one state, and may take their time. Raises DatabaseUnavailable."""
+        with self._errors_as_ours(), self.engine.connect() as connection:
+            if self.sqlite:
+                yield connection
+                return
+            patient = connection.execution_options(isolation_level="REPEATABLE READ")
+            patient.execute(text("SET LOCAL statement_timeout = 0"))
+            yield patient
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block. Raises DatabaseUnavailable."""
         with (

@@ -1,0 +1,90 @@
+"""Folds the ledger: what all outcomes and current scores add up to, which is what the statistics must be."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from bandit.types import Scores, Signal, StatisticKey, Sums
+from storage.arms import read_sums
+from storage.learned import Gathered, decode_deltas
+from storage.scoring import LearnScores
+from storage.tables import checkpoints, decisions, scores
+
+RouterHalfLife = Callable[[str, Signal], float | None]
+"""The half-life in seconds that a router keeps for a signal; None where nobody knows the router any more."""
+
+_ROWS_AT_ONCE = 1_000
+
+
+class HalfLives:
+    """Half-lives as the routers have them, or else as their statistics have."""
+
+    def __init__(self, of_router: RouterHalfLife, *kept: Iterable[tuple[StatisticKey, Sums]]) -> None:
+        self._of_router = of_router
+        self._known: dict[tuple[str, Signal], float] = {}
+        self._kept = {(key.router_id, key.signal): sums.half_life for rows in kept for key, sums in rows}
+
+    def __call__(self, router_id: str, signal: Signal) -> float:
+        """Seconds; infinite where nothing is known."""
+        key = (router_id, signal)
+        known = self._known.get(key)
+        if known is None:
+            said = self._of_router(router_id, signal)
+            known = self._known[key] = self._kept.get(key, float("inf")) if said is None else said
+        return known
+
+
+def fold(
+    connection: Connection, half_life: HalfLives, learn_scores: LearnScores, router_id: str | None = None
+) -> dict[StatisticKey, Sums]:
+    """The statistics of one router or of all, from the ledger alone: its checkpoint, its outcomes and its scores."""
+    gathered = Gathered()
+    checkpoint = read_sums(connection.execute(of_router(select(checkpoints), checkpoints, router_id)))
+    for key, sums in checkpoint.items():
+        gathered.add({key: dataclasses.replace(sums, half_life=half_life(key.router_id, key.signal))})
+    outcomes = select(decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
+    fold_outcomes(_stream(connection, of_router(outcomes, decisions, router_id)), half_life, gathered)
+    fold_scores(_stream(connection, of_router(current_scores(), decisions, router_id)), learn_scores, gathered)
+    return gathered.deltas()
+
+
+def fold_outcomes(rows: Iterable[Any], half_life: HalfLives, gathered: Gathered) -> None:
+    """Add what outcomes have taught: rows with `router_id`, `ended_at` and `learned`."""
+    for row in rows:
+        gathered.add(dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)))
+
+
+def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: Gathered) -> None:
+    """Add what the current scores teach: rows of `current_scores`, those of a completion together."""
+    completion: Any = None
+    by_source: dict[str, float] = {}
+
+    def learn() -> None:
+        if completion is not None:
+            place = (completion.router_id, completion.model_id, completion.task, completion.ended_at)
+            gathered.add(learn_scores(Scores(*place), Scores(*place, by_source)))
+
+    for row in rows:
+        if completion is None or row.id != completion.id:
+            learn()
+            completion, by_source = row, {}
+        by_source[row.source] = row.score
+    learn()
+
+
+def current_scores() -> Select[Any]:
+    """All current scores with their completions' places in the statistics."""
+    columns = ("id", "router_id", "model_id", "task", "ended_at")
+    query: Select[Any] = select(*(decisions.c[name] for name in columns), scores.c.source, scores.c.score)
+    return query.join_from(scores, decisions, scores.c.decision_id == decisions.c.id).order_by(scores.c.decision_id)
+
+
+def of_router(query: Select[Any], table: Any, router_id: str | None) -> Select[Any]:
+    """The query, about one router alone where one is named."""
+    return query if router_id is None else query.where(table.c.router_id == router_id)
+
+
+def _stream(connection: Connection, query: Select[Any]) -> Iterable[Any]:
+    return connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)

@@ -1,0 +1,130 @@
+"""Compares the statistics with the fold of the ledger, and mends them, while the gateways go on."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+
+from bandit.types import StatisticKey, Sums
+from storage.addition import add_sums
+from storage.arms import read_sums
+from storage.engine import Database
+from storage.folding import HalfLives, RouterHalfLife, fold, of_router
+from storage.learned import Gathered
+from storage.revisions import Topic, mark_changed
+from storage.scoring import LearnScores
+from storage.tables import arms
+
+TOLERANCE = 1e-9
+"""Sums count as equal where they differ by no more than this, or this share of themselves."""
+
+
+CLOCK_TOLERANCE_SECONDS = 1e-3
+"""A row is not of a later instant than its last event: it would make everything fade that is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A statistic that is not what the ledger adds up to; None: there is no such row."""
+
+    key: StatisticKey
+    kept: Sums | None
+    folded: Sums | None
+
+
+class Rebuild:
+    """Makes the statistics what the ledger says. Every method raises DatabaseUnavailable.
+
+    `half_life` says what each router keeps: rebuilding is how a changed half-life takes effect. Of outcomes that
+    retention has deleted, only the sums as they had faded by then are known.
+    """
+
+    def __init__(self, database: Database, learn_scores: LearnScores, half_life: RouterHalfLife) -> None:
+        self._database = database
+        self._learn_scores = learn_scores
+        self._half_life = half_life
+
+    def check(self, router_id: str | None = None) -> list[Difference]:
+        """Where statistics and ledger differ, at one instant, of one router or of all."""
+        with self._database.snapshot() as connection:
+            kept = read_sums(connection.execute(of_router(select(arms), arms, router_id)))
+            half_lives = HalfLives(self._half_life, kept.items())
+            folded = fold(connection, half_lives, self._learn_scores, router_id)
+        return [
+            Difference(key, kept.get(key), folded.get(key))
+            for key in sorted(kept.keys() | folded.keys())
+            if not equal(kept.get(key), folded.get(key))
+        ]
+
+    def run(self, router_id: str | None = None) -> list[Difference]:
+        """Mend every difference, and return those that there were.
+
+        Only what is missing is added, so nothing that is learned meanwhile is lost, and nobody has to wait.
+        """
+        found = self.check(router_id)
+        unusable = [
+            difference.key
+            for difference in found
+            if difference.kept and not _can_be_mended(difference.kept, difference.folded or _nothing(difference.kept))
+        ]
+        if unusable:
+            self._remove(unusable)
+        if found:
+            self._add([_missing(difference) for difference in (self.check(router_id) if unusable else found)])
+        return found
+
+    def _remove(self, keys: list[StatisticKey]) -> None:
+        """Take broken rows out; what is learned from here on makes new ones."""
+        with self._database.write() as connection:
+            for key in keys:
+                own = (arms.c[name] == str(part) for name, part in key._asdict().items())
+                connection.execute(delete(arms).where(*own))
+
+    def _add(self, missing: list[Mapping[StatisticKey, Sums]]) -> None:
+        gathered = Gathered()
+        for sums in missing:
+            gathered.add(sums)
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.STATISTICS)
+            add_sums(arms, connection.dialect).write(connection.connection.cursor(), gathered.rows())
+
+
+def equal(kept: Sums | None, folded: Sums | None) -> bool:
+    """Whether two sums are the same at the later instant of the two. No row is the same as nothing."""
+    some = kept or folded
+    if some is None:
+        return True
+    kept, folded = kept or _nothing(some), folded or _nothing(some)
+    if kept.half_life != folded.half_life or not kept.at <= folded.at + CLOCK_TOLERANCE_SECONDS:
+        return False
+    at = max(kept.at, folded.at)
+    return all(
+        math.isclose(a, b, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
+        for a, b in zip(_numbers(kept.faded_to(at)), _numbers(folded.faded_to(at)), strict=True)
+    )
+
+
+def _can_be_mended(kept: Sums, folded: Sums) -> bool:
+    """Whether adding can make the row right: not where it is no number, too late, or so large that digits are lost."""
+    return (
+        all(map(math.isfinite, (kept.at, *_numbers(kept))))
+        and kept.half_life == folded.half_life
+        and kept.at <= folded.at + CLOCK_TOLERANCE_SECONDS
+        and all(abs(a) <= 1e3 * max(1.0, abs(b)) for a, b in zip(_numbers(kept), _numbers(folded), strict=True))
+    )
+
+
+def _numbers(sums: Sums) -> tuple[float, float, float]:
+    return sums.weight, sums.total, sums.squares
+
+
+def _missing(difference: Difference) -> Mapping[StatisticKey, Sums]:
+    """What has to be added to the row to make it the fold."""
+    folded = difference.folded or (_nothing(difference.kept) if difference.kept else None)
+    assert folded is not None  # noqa: S101 - a difference has a side
+    return {difference.key: folded + -difference.kept if difference.kept else folded}
+
+
+def _nothing(like: Sums) -> Sums:
+    return Sums(like.at, like.half_life, 0.0)

@@ -1,0 +1,62 @@
+"""Deletes old requests a few at a time, and keeps what they had taught: their share of the fold, as a checkpoint."""
+
+from sqlalchemy import Connection, delete, select
+
+from storage.addition import add_sums
+from storage.arms import read_sums
+from storage.engine import Database
+from storage.folding import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
+from storage.learned import Gathered
+from storage.memory import CHOICE_SECONDS
+from storage.scoring import LearnScores
+from storage.tables import arms, checkpoints, choices, decisions
+
+DELETED_AT_ONCE = 200
+
+
+class Retention:
+    """Forgets old requests. Every method raises DatabaseUnavailable.
+
+    A request goes with its attempts, content, scores and comments. Statistics, traffic and task names stay, and a
+    rebuild comes to the same statistics as before.
+    """
+
+    def __init__(self, database: Database, learn_scores: LearnScores, half_life: RouterHalfLife) -> None:
+        self._database = database
+        self._learn_scores = learn_scores
+        self._half_life = half_life
+        self._add = add_sums(checkpoints, database.engine.dialect)
+
+    def delete_some(self, router_id: str, before: float, count: int = DELETED_AT_ONCE) -> int:
+        """Delete the oldest requests of a router that were decided before an instant, `count` at most.
+
+        One short transaction; call it again, with a pause, while it returns `count`.
+        """
+        old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
+        columns = (decisions.c.id, decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
+        # What another process is deleting, or is scoring this moment, is left to it, or to the next time.
+        oldest = select(*columns).where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
+        with self._database.write() as connection:
+            rows = connection.execute(oldest).all()
+            if rows:
+                ids = [row.id for row in rows]
+                gathered = Gathered()
+                half_life = self._half_lives(connection, router_id)
+                fold_outcomes(rows, half_life, gathered)
+                scored = connection.execute(current_scores().where(decisions.c.id.in_(ids)))
+                fold_scores(scored, self._learn_scores, gathered)
+                self._add.write(connection.connection.cursor(), gathered.rows())
+                connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
+            if len(rows) < count:
+                self._delete_choices(connection, router_id, before, count)
+        return len(rows)
+
+    def _half_lives(self, connection: Connection, router_id: str) -> HalfLives:
+        kept = read_sums(connection.execute(select(arms).where(arms.c.router_id == router_id)))
+        return HalfLives(self._half_life, kept.items())
+
+    def _delete_choices(self, connection: Connection, router_id: str, before: float, count: int) -> None:
+        """Those that no decision uses any more: a choice is shared only by decisions close to its first."""
+        free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
+        some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)
+        connection.execute(delete(choices).where(choices.c.id.in_(some)))
