@@ -1,6 +1,7 @@
 """`doctor`: is everything in place? Each check says what it found and, where something is wrong, the remedy."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import httpx
 from gateway.catalog import Catalog
 from gateway.listening import ServerError, bind
 from gateway.router_options import OptionsError, RouterOptions
-from gateway.settings import ProviderSettings, Settings, SettingsError, load
+from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
 from gateway.settings.loading import override
 from storage.engine import open_database
 from storage.errors import LedgerError
@@ -84,6 +85,13 @@ def _packages() -> Finding:
 
 
 def _database(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
+    if absent := missing_database(settings.database_url):
+        if os.access(absent.absolute().parent, os.W_OK):
+            yield Finding("database", State.NOTE, f"{absent} is not there yet: `bandit-gateway serve` makes it")
+        else:
+            detail = f"{absent} can't be made: check that {absent.absolute().parent} exists and can be written"
+            yield Finding("database", State.WRONG, detail)
+        return
     try:
         database = open_database(settings.database_url, settings.sqlite_synchronous)
     except LedgerError as error:

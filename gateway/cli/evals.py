@@ -36,7 +36,7 @@ def import_scorecard(
 
     now = time.time()
     catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
-    with opened(config, database_url) as database:
+    with opened(config, database_url, create=True) as database:
         routers = Routers(database).all()
         if router is not None and router not in {record.id for record in routers}:
             known = ", ".join(record.id for record in routers) or "none"

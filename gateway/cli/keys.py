@@ -42,7 +42,7 @@ def create(
         raise CommandError(f"--label must be 1 to {LONGEST_LABEL} characters that say what the key is for", 2)
     now = time.time()
     expires_at = None if expires is None else now + seconds_of(expires)
-    with opened(config, database_url) as database:
+    with opened(config, database_url, create=True) as database:
         known = {record.id for record in Routers(database).all()}
         for router_id in router or []:
             if router_id not in known:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from gateway.cli.failures import CommandError
+
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from storage.engine import Database
@@ -31,11 +33,20 @@ def read_settings(config: Path | None, database_url: str | None = None) -> Setti
 
 
 @contextmanager
-def opened(config: Path | None, database_url: str | None) -> Iterator[Database]:
-    """The configured database, its schema up to date. Raises SettingsError and storage's errors."""
+def opened(config: Path | None, database_url: str | None, *, create: bool = False) -> Iterator[Database]:
+    """The configured database, its schema up to date; a missing SQLite file is only made with `create`.
+
+    Raises CommandError, SettingsError and storage's errors.
+    """
+    from gateway.settings import missing_database  # noqa: PLC0415 - not for --help
     from storage.engine import open_database  # noqa: PLC0415 - not for --help
 
     settings = read_settings(config, database_url)
+    missing = None if create else missing_database(settings.database_url)
+    if missing is not None:
+        raise CommandError(
+            f"there is no database {missing} yet: `bandit-gateway serve` makes it; or name one with --database-url"
+        )
     database = open_database(settings.database_url, settings.sqlite_synchronous)
     try:
         yield database

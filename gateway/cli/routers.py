@@ -93,7 +93,7 @@ def create(
 
     values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
     record = new_router(id, values, _catalog(config, database_url), time.time())
-    with opened(config, database_url) as database:
+    with opened(config, database_url, create=True) as database:
         routers = Routers(database)
         if routers.get(id) is not None:
             raise CommandError(f"there is a router {id} already; change it with `bandit-gateway routers set {id}`")

@@ -45,5 +45,5 @@ def demo(
 
 def migrate(config: Config = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's schema up to date (`serve` does this too)."""
-    with opened(config, database_url) as database:
+    with opened(config, database_url, create=True) as database:
         say(f"the database {database.where} is up to date")

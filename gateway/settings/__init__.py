@@ -1,6 +1,6 @@
 """The configuration: what the file declares, what the environment says, and what nobody had to say."""
 
-from gateway.settings.loading import load
+from gateway.settings.loading import load, missing_database
 from gateway.settings.values import (
     ABILITIES,
     DEFAULT_CONFIG,
@@ -24,4 +24,5 @@ __all__ = [
     "Settings",
     "SettingsError",
     "load",
+    "missing_database",
 ]

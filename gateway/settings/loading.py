@@ -73,6 +73,12 @@ def override(
     return changed
 
 
+def missing_database(database_url: str) -> Path | None:
+    """The SQLite file of a database that is not there yet; None where it is, or where it is no file."""
+    kind, _, path = database_url.partition(":///")
+    return Path(path) if kind == "sqlite" and not Path(path).exists() else None
+
+
 def _read(
     values: Mapping[str, object], environ: Mapping[str, str], directory: Path, source: str | None, lines: Lines
 ) -> Settings:

@@ -93,6 +93,7 @@ class TestKeys:
         ],
     )
     def test_a_mistake_is_one_line_on_stderr(self, arguments: tuple[str, ...], status: int, words: str) -> None:
+        put_router()
         ran = Ran("keys", *arguments)
         assert (ran.status, ran.out) == (status, "")
         assert words in ran.err
@@ -219,6 +220,7 @@ class TestExplain:
         [("hello", 2, "looks like chatcmpl-req_"), ("req_" + "0" * 32, 1, "there is no decision req_0000")],
     )
     def test_an_id_that_is_none_or_unknown_is_told(self, id_: str, status: int, words: str) -> None:
+        put_router()
         ran = Ran("explain", id_)
         assert (ran.status, ran.err.count("\n")) == (status, 1)
         assert words in ran.err
@@ -307,7 +309,13 @@ class TestFailures:
     def test_a_database_that_cannot_be_opened_is_one_line(self, command: tuple[str, ...]) -> None:
         ran = Ran(*command, "--database-url", "sqlite:////nowhere/a.db")
         assert (ran.status, ran.err.count("\n")) == (1, 1)
-        assert "/nowhere/a.db can't be opened" in ran.err
+        assert "database /nowhere/a.db" in ran.err
+
+    @pytest.mark.parametrize("command", [("keys", "list"), ("routers", "list"), ("evals", "list"), ("doctor",)])
+    def test_looking_makes_no_database(self, command: tuple[str, ...], home: Path) -> None:
+        ran = Ran(*command)
+        assert "`bandit-gateway serve` makes it" in ran.err + ran.out
+        assert list(home.iterdir()) == []
 
     def test_a_file_that_is_no_database_is_one_line(self) -> None:
         Path("bandit-gateway.db").write_text("hello " * 1_000)
