@@ -125,7 +125,7 @@ def _show(
     sets: Sets, rows: Sequence[Row], played: Sequence[Played], options: argparse.Namespace, screen: Console
 ) -> None:
     for table in tables(sets, rows):
-        Console(width=max(screen.width, 140)).print(table)
+        Console(width=max(screen.width, 170)).print(table)
     changed = [one for one in played if one.figures.get("same_as_without_restart") == 0.0]
     for one in changed:
         print(f"restart changed {one.job.policy}, seed {one.job.seed}", file=sys.stderr)

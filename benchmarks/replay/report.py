@@ -17,6 +17,21 @@ OURS = "thompson"
 PLAIN = ("regret_vs_best_fixed", "quality", "usd_per_1000", "p95_latency_s", "best_arm_share")
 """Figures whose mean stands alone in a run; their intervals are under `intervals`."""
 
+COLUMNS = (
+    ("share_of_oracle", "share of oracle", 3),
+    ("utility", "utility", 3),
+    ("regret_vs_best_fixed", "regret", 3),
+    ("quality", "quality", 3),
+    ("usd_per_1000", "$ per 1,000", 3),
+    ("best_arm_share", "best arm", 2),
+    ("p95_latency_s", "p95 s", 1),
+    ("spent_of_budget", "of budget", 3),
+    ("utility_before_change", "before change", 3),
+    ("utility_first_after_change", "first 300 after", 3),
+    ("utility_later_after_change", "later", 3),
+)
+"""Figures of the tables: name, heading, digits; those that nobody has are left out."""
+
 Setting = tuple[int, str, float, float]
 """Data, scenario, value and feedback: what policies are compared within."""
 
@@ -172,25 +187,13 @@ def _table(sets: Sets, rows: Sequence[Row]) -> Table:
         f"{job.feedback:.0%} scored, {job.delay} late · {len(rows[0].played)} seeds"
     )
     table = Table(title=title, title_justify="left")
-    table.add_column("policy")
-    heads = ("share of oracle", "thompson leads by", "utility", "regret", "quality", "$ per 1,000", "best arm")
-    with_latency = rows[0].interval("p95_latency_s") is not None
-    for head in (*heads, "p95 s") if with_latency else heads:
+    table.add_column("policy", no_wrap=True)
+    table.add_column("thompson leads by", justify="right")
+    figures = [one for one in COLUMNS if any(row.values(one[0]) for row in rows)]
+    for _, head, _ in figures:
         table.add_column(head, justify="right")
     for row in rows:
         ahead = lead(rows, row)
-        cells = [
-            row.policy,
-            _cell(row, "share_of_oracle", 3),
-            ahead.shown(3) if ahead else "",
-            _cell(row, "utility", 3),
-        ]
-        cells += [_cell(row, "regret_vs_best_fixed", 3), _cell(row, "quality", 3), _cell(row, "usd_per_1000", 3)]
-        cells.append(_cell(row, "best_arm_share", 2))
-        table.add_row(*cells, _cell(row, "p95_latency_s", 1)) if with_latency else table.add_row(*cells)
+        cells = [made.shown(digits) if (made := row.interval(name)) else "–" for name, _, digits in figures]
+        table.add_row(row.policy, ahead.shown(3) if ahead else "", *cells)
     return table
-
-
-def _cell(row: Row, figure: str, digits: int) -> str:
-    found = row.interval(figure)
-    return found.shown(digits) if found else "–"

@@ -65,6 +65,8 @@ class Sets:
         world = self.world(job)
         trace = play(world, self._maker(job, world), job.delay)
         figures = measure(world, trace, look_back(world, job.value), job.value)
+        if job.options.budget_usd is not None:
+            figures["spent_of_budget"] = figures["usd_per_1000"] / (1000.0 * job.options.budget_usd)
         if world.restarts_at is not None:
             whole = replace(world, restarts_at=None)
             again = play(whole, self._maker(job, whole), job.delay)
