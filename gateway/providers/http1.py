@@ -135,6 +135,13 @@ class Connection(asyncio.Protocol):
         self.abort()
         self._wake()
 
+    def _garbled(self) -> None:
+        """What has come is no response; behind a whole one it spoils the connection, not the response."""
+        if self.complete:
+            self.abort()
+        else:
+            self._break(Fault.GARBLED, "the provider's answer is not HTTP")
+
     # What the event loop calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -151,7 +158,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
-            self._break(Fault.GARBLED, "the provider's answer is not HTTP")
+            self._garbled()
         if self._buffered > HIGH_WATER and not self._paused and not self.complete and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()

@@ -1,0 +1,357 @@
+"""The HTTP client against raw servers that say exactly what is written here."""
+
+import asyncio
+import contextlib
+import ssl
+import subprocess
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.providers.client import HttpClient, encode_headers
+from gateway.providers.dialing import locate
+from gateway.providers.http1 import HIGH_WATER, Connection
+from gateway.providers.inflating import PIECE
+from gateway.providers.transport import Fault, TransportError
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Raw:
+    """A server that keeps what it was sent and answers each request with the next of its answers."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.closed = asyncio.Condition()
+        self.ended = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+                self.requests.append(head + await reader.readexactly(length))
+                answer = self.answers.pop(0)
+                writer.write(answer)
+                await writer.drain()
+                if b"Connection: close" in answer or not answer:
+                    break
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        async with self.closed:
+            self.ended += 1
+            self.closed.notify_all()
+
+
+@contextlib.asynccontextmanager
+async def listening(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    running: set[asyncio.Task[None]] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        running.add(task)
+        try:
+            await script(reader, writer)
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+            pass  # the test is over
+        finally:
+            running.discard(task)
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        for task in list(running):
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def ask(client: HttpClient, url: str, body: bytes = b"{}", seconds: float = 5.0) -> tuple[int, bytes]:
+    limit = asyncio.get_running_loop().time() + seconds
+    with await client.send("POST", url, encode_headers({"X-A": "b"}), body, limit) as response:
+        return response.status, await response.read(limit)
+
+
+async def test_a_request_goes_out_as_http_says(client: HttpClient) -> None:
+    raw = Raw(OK)
+    async with listening(raw.serve) as port:
+        assert await ask(client, f"http://127.0.0.1:{port}/v1/x?y=1") == (200, b"ok")
+    head = f"POST /v1/x?y=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-A: b\r\nContent-Length: 2\r\n\r\n{{}}"
+    assert raw.requests == [head.encode()]
+
+
+@pytest.mark.parametrize(
+    ("answer", "body", "kept"),
+    [
+        (OK, b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok", True),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", b"until the end", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", b"ok", False),
+        (OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"ok", False),
+        (OK + b"garbage", b"ok", False),
+    ],
+)
+async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: bool, client: HttpClient) -> None:
+    raw = Raw(answer, OK)
+    async with listening(raw.serve) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert (await ask(client, url))[1] == body
+        assert await ask(client, url) == (200, b"ok")
+    assert raw.connections == (1 if kept else 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "fault"),
+    [
+        (b"", Fault.LOST),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\nhalf", Fault.LOST),
+        (b"HTTP/1.1 200 OK\r\nConnection: close", Fault.LOST),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", Fault.GARBLED),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 70_000 + b"\r\n\r\n", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
+    ],
+)
+async def test_what_is_no_whole_answer_is_an_error(answer: bytes, fault: Fault, client: HttpClient) -> None:
+    async with listening(Raw(answer).serve) as port:
+        with pytest.raises(TransportError) as told:
+            await ask(client, f"http://127.0.0.1:{port}/")
+    assert told.value.fault is fault
+    assert told.value.before_any_byte == (answer == b"")
+
+
+async def test_a_connection_that_its_server_closed_while_idle_is_not_used_again(client: HttpClient) -> None:
+    raw = Raw(OK, OK)
+
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw.connections += 1
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK)
+        writer.close()
+        async with raw.closed:
+            raw.ended += 1
+            raw.closed.notify_all()
+
+    async with listening(once) as port:
+        url = f"http://127.0.0.1:{port}/"
+        for _ in range(3):
+            assert await ask(client, url) == (200, b"ok")
+            async with raw.closed:
+                await raw.closed.wait_for(lambda: raw.ended == raw.connections)
+            await asyncio.sleep(0.01)  # the end of the connection is on its way to us
+    assert raw.connections == 3
+
+
+async def test_packed_answers_are_unpacked_in_bounded_pieces(client: HttpClient) -> None:
+    bomb = zlib.compress(b"\0" * (80 * 1024 * 1024))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    async with listening(Raw(head + bomb, head + bomb).serve) as port:
+        url = f"http://127.0.0.1:{port}/"
+        limit = asyncio.get_running_loop().time() + 10
+        with await client.send("POST", url, b"", b"", limit) as response:
+            assert len(await response.some(limit)) <= PIECE
+        with pytest.raises(TransportError, match="larger than") as told:
+            await ask(client, url)
+    assert told.value.fault is Fault.TOO_LARGE
+
+
+@pytest.mark.parametrize("wbits", [31, 15, -15], ids=["gzip", "zlib", "bare deflate"])
+async def test_every_kind_of_packing_is_read(wbits: int, client: HttpClient) -> None:
+    packer = zlib.compressobj(wbits=wbits)
+    body = packer.compress(b"hello " * 100) + packer.flush()
+    name = b"gzip" if wbits == 31 else b"deflate"
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (name, len(body))
+    async with listening(Raw(head + body).serve) as port:
+        assert (await ask(client, f"http://127.0.0.1:{port}/"))[1] == b"hello " * 100
+
+
+async def test_an_answer_that_nobody_reads_makes_its_provider_wait() -> None:
+    loop = asyncio.get_running_loop()
+    made: list[Connection] = []
+    sent = 0
+    stuck = asyncio.Event()
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while True:
+                writer.write(b"x" * 65_536)
+                async with asyncio.timeout(0.2):
+                    await writer.drain()
+                sent += 65_536
+        stuck.set()
+
+    async with listening(flood) as port:
+        _, connection = await loop.create_connection(lambda: Connection(loop), "127.0.0.1", port)
+        made.append(connection)
+        connection.request(b"GET / HTTP/1.1\r\n\r\n", b"")
+        await connection.head(loop.time() + 5)
+        await asyncio.wait_for(stuck.wait(), 10)
+        held = len(await connection.some(loop.time() + 5))
+        assert held <= HIGH_WATER + 512 * 1024
+        connection.abort()
+
+
+async def test_a_time_limit_holds_at_every_step(client: HttpClient) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with listening(mute) as port:
+        for seconds in (0.05, 0.0, -1.0):
+            with pytest.raises(TransportError) as told:
+                await ask(client, f"http://127.0.0.1:{port}/", seconds=seconds)
+            assert told.value.fault is Fault.TIMEOUT
+
+
+async def test_a_large_body_goes_out_whole(client: HttpClient) -> None:
+    raw = Raw(OK)
+    async with listening(raw.serve) as port:
+        assert await ask(client, f"http://127.0.0.1:{port}/", b"x" * 5_000_000) == (200, b"ok")
+    assert raw.requests[0].endswith(b"\r\n\r\n" + b"x" * 5_000_000)
+
+
+@given(st.text(max_size=20))
+def test_no_header_can_hold_another(value: str) -> None:
+    if not (value.isascii() and value.isprintable()):
+        with pytest.raises(ValueError, match="the header 'Authorization' must be one line of printable ASCII"):
+            encode_headers({"Authorization": f"Bearer {value}"})
+        return
+    line = encode_headers({"Authorization": f"Bearer {value}"})
+    assert line.count(b"\r\n") == 1
+    assert line.endswith(b"\r\n")
+
+
+@pytest.mark.parametrize("url", ["ftp://a/", "http://", "//a/b", "http://a/\r\nX: y", "http://ä/"])
+def test_what_is_no_web_address_is_refused(url: str) -> None:
+    with pytest.raises(TransportError, match="not an http or https URL"):
+        locate(url)
+
+
+async def test_a_name_that_does_not_exist_is_told(client: HttpClient) -> None:
+    with pytest.raises(TransportError, match=r"host name can't be resolved|no connection") as told:
+        await ask(client, "http://does-not-exist.invalid/")
+    assert told.value.fault is Fault.REFUSED
+
+
+class TestProxies:
+    @pytest.fixture(autouse=True)
+    def no_other_proxies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.upper(), raising=False)
+
+    async def test_plain_http_goes_through_the_proxy_in_full(
+        self, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        raw = Raw(OK)
+        async with listening(raw.serve) as port:
+            monkeypatch.setenv("http_proxy", f"http://me:s%40cret@127.0.0.1:{port}")
+            assert await ask(client, "http://api.example.com/v1") == (200, b"ok")
+        assert raw.requests[0].startswith(b"POST http://api.example.com/v1 HTTP/1.1\r\nHost: api.example.com\r\n")
+        assert b"Proxy-Authorization: Basic bWU6c0BjcmV0\r\n" in raw.requests[0]
+
+    async def test_what_no_proxy_names_goes_directly(self, client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        raw = Raw(OK)
+        async with listening(raw.serve) as port:
+            monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+            monkeypatch.setenv("no_proxy", "127.0.0.1")
+            assert await ask(client, f"http://127.0.0.1:{port}/") == (200, b"ok")
+
+    async def test_https_goes_through_a_tunnel_and_is_verified_at_its_end(
+        self, certificate: "Certificate", monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[bytes] = []
+        raw = Raw(OK)
+        async with listening(raw.serve, certificate.server) as provider:
+
+            async def tunnel(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                asked.append(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                there = await asyncio.open_connection("127.0.0.1", provider)
+                await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+            async with listening(tunnel) as port:
+                monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+                client = HttpClient(certificate.client)
+                await client.start()
+                assert await ask(client, "https://localhost:9443/v1") == (200, b"ok")
+                await client.close()
+        assert asked[0].startswith(b"CONNECT localhost:9443 HTTP/1.1\r\nHost: localhost:9443\r\n")
+        assert raw.requests[0].startswith(b"POST /v1 HTTP/1.1\r\n")
+
+    async def test_a_proxy_that_refuses_is_told(self, client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        raw = Raw(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n")
+        async with listening(raw.serve) as port:
+            monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+            with pytest.raises(TransportError, match=r"proxy did not connect .* 407") as told:
+                await ask(client, "https://api.example.com/v1")
+        assert told.value.fault is Fault.REFUSED
+
+
+class Certificate:
+    """A certificate for localhost, made for the test."""
+
+    def __init__(self, folder: Path) -> None:
+        key, cert = folder / "key.pem", folder / "cert.pem"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+                *("-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost"),
+                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        self.server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.server.load_cert_chain(cert, key)
+        self.client = ssl.create_default_context(cafile=cert)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    try:
+        return Certificate(tmp_path_factory.mktemp("certificate"))
+    except FileNotFoundError:
+        pytest.skip("there is no openssl command to make a certificate with")
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65_536):
+            writer.write(data)
+    except ConnectionError:
+        pass  # the other side has left
+    finally:
+        writer.close()
+
+
+async def test_tls_is_verified(certificate: Certificate, client: HttpClient) -> None:
+    raw = Raw(OK)
+    async with listening(raw.serve, certificate.server) as port:
+        with pytest.raises(TransportError, match="TLS") as told:
+            await ask(client, f"https://localhost:{port}/")
+        assert told.value.fault is Fault.TLS
+        trusting = HttpClient(certificate.client)
+        await trusting.start()
+        assert await ask(trusting, f"https://localhost:{port}/") == (200, b"ok")
+        await trusting.close()
+    assert len(raw.requests) == 1
