@@ -1,5 +1,6 @@
 """Reads the ledger: single decisions, pages of them, the day's spend, and everything of a router as a stream."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from storage.engine import Database
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.tables import attempts, choices, contents, decisions, feedback, scores
-from storage.traffic import spend_by_router
+from storage.traffic import Traffic, spend_by_router, traffic_by_model
 
 MOST_IN_A_PAGE = 200
 _ROWS_AT_ONCE = 500
@@ -46,12 +47,11 @@ class Ledger:
             row = connection.execute(query).first()
         return None if row is None else Content(row.request, row.answer)
 
-    def decisions(self, router_id: str | None = None, cursor: str | None = None, limit: int = 50) -> Page:
-        """A page of decisions, the newest first. Raises ValueError for a cursor that is none of ours."""
+    def decisions(self, router_id: str, cursor: str | None = None, limit: int = 50) -> Page:
+        """A page of a router's decisions, the newest first. Raises ValueError for a cursor that is none of ours."""
         limit = max(1, min(limit, MOST_IN_A_PAGE))
-        query = _with_choice().order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit + 1)
-        if router_id is not None:
-            query = query.where(decisions.c.router_id == router_id)
+        query = _with_choice().where(decisions.c.router_id == router_id)
+        query = query.order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit + 1)
         if cursor is not None:
             at, last_id = _read_cursor(cursor)
             query = query.where(
@@ -69,6 +69,11 @@ class Ledger:
         """Dollars spent by a router on the UTC day of `at`."""
         with self._database.read() as connection:
             return spend_by_router(connection, at).get(router_id, 0.0)
+
+    def traffic(self, router_id: str, since: float) -> dict[str, Traffic]:
+        """What each of a router's models was asked for and what it cost, from the UTC day of `since` on."""
+        with self._database.read() as connection:
+            return traffic_by_model(connection, router_id, since)
 
     def export(self, router_id: str) -> Iterator[dict[str, Any]]:
         """Every request of a router, the oldest first, as flat rows, in constant memory.
@@ -144,6 +149,10 @@ def _read_feedback(row: Row[Any]) -> FeedbackRecord:
 
 def _read_cursor(cursor: str) -> tuple[float, str]:
     at, _, last_id = cursor.partition("~")
-    if not last_id:
+    try:
+        instant = float(at)
+    except ValueError:
+        instant = math.nan
+    if not last_id or not math.isfinite(instant):
         raise ValueError("the cursor is none that was given out")
-    return float(at), last_id
+    return instant, last_id

@@ -1,5 +1,7 @@
 """What each model was asked for and what it cost, per router and UTC day."""
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, func, select
 
 from bandit.types import Ending
@@ -14,6 +16,19 @@ _DRAWN, _ANSWERED, _ATTEMPTS, _FAILURES, _PROMPT, _COMPLETION, _COST = range(len
 def day_of(at: float) -> int:
     """The UTC day of an instant, in days since the epoch."""
     return int(at // 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What a model was asked for: first draws, answers, calls and failed calls, billed tokens, dollars."""
+
+    drawn: int
+    answered: int
+    attempts: int
+    failures: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
 
 
 class GatheredTraffic:
@@ -55,3 +70,17 @@ def spend_by_router(connection: Connection, at: float) -> dict[str, float]:
     """Dollars spent by each router on the UTC day of `at`."""
     query = select(traffic.c.router_id, func.sum(traffic.c.cost_usd)).where(traffic.c.day == day_of(at))
     return {row[0]: row[1] for row in connection.execute(query.group_by(traffic.c.router_id))}
+
+
+def traffic_by_model(connection: Connection, router_id: str, since: float) -> dict[str, Traffic]:
+    """A router's traffic per model, from the UTC day of `since` on."""
+    sums = [func.sum(traffic.c[name]) for name in COUNTS]
+    query = select(traffic.c.model_id, *sums).group_by(traffic.c.model_id)
+    query = query.where(traffic.c.router_id == router_id, traffic.c.day >= day_of(since))
+    found: dict[str, Traffic] = {}
+    for model_id, *counts, cost_usd in connection.execute(query):
+        drawn, answered, attempts, failures, prompt_tokens, completion_tokens = map(int, counts)
+        found[model_id] = Traffic(
+            drawn, answered, attempts, failures, prompt_tokens, completion_tokens, float(cost_usd)
+        )
+    return found

@@ -1,0 +1,53 @@
+"""A process that records as fast as it can and says what was acknowledged, until somebody kills it.
+
+Each line on its standard output is an acknowledgement: `completion ID`, or `score ID`.
+"""
+
+import itertools
+import os
+import sys
+import threading
+import uuid
+from dataclasses import replace
+
+from bandit.types import BudgetState
+from storage.engine import open_database
+from storage.writer import Committed, Writer
+from tests.storage.making import Making, learn_scores
+
+OUTSTANDING = 64
+
+
+def score_of(completion_id: str) -> float:
+    """Every completion has its score, so that a repeat is one."""
+    return int(completion_id[-2:], 16) / 255
+
+
+def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+    return None
+
+
+def main(url: str) -> None:
+    making, run = Making(), uuid.uuid4().hex[:20]
+    room = threading.Semaphore(OUTSTANDING)
+
+    def deliver(committed: Committed) -> None:
+        failed = [result for _, result in committed.results if isinstance(result, Exception)]
+        assert not failed, failed
+        os.write(1, b"".join(f"{token}\n".encode() for token, _ in committed.results))
+        room.release(len(committed.results))
+
+    writer = Writer(open_database(url), learn_scores=learn_scores, pace=no_budget, deliver=deliver)
+    writer.start()
+    for number in itertools.count():
+        completion_id = f"req_{run}{number:012x}"
+        room.acquire()
+        writer.submit(making.completion(completion_id=completion_id), f"completion {completion_id}")
+        for _ in range(number % 3):  # none, once, and once more for nothing
+            room.acquire()
+            score = replace(making.score(completion_id, score_of(completion_id)), id=f"fbk_{uuid.uuid4().hex}")
+            writer.submit((score,), f"score {completion_id}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,110 @@
+"""Reading the ledger: pages, spend, traffic, and the whole of it as a stream."""
+
+import tracemalloc
+
+import pytest
+
+from storage.engine import Database
+from storage.ledger import Ledger
+from storage.records import Status
+from storage.traffic import Traffic, day_of
+from tests.storage.making import NOW, Making, Running
+
+
+def test_pages_show_every_decision_once_the_newest_first(database: Database, running: Running, making: Making) -> None:
+    records = [making.completion(at=NOW + number // 4) for number in range(23)]  # four at the same instant
+    running.write(*records, making.completion("rtr_other"))
+    ledger = Ledger(database)
+    seen: list[str] = []
+    cursor: str | None = None
+    sizes: list[int] = []
+    while not sizes or cursor:
+        page = ledger.decisions("rtr_a", cursor, limit=5)
+        sizes.append(len(page.views))
+        seen += [view.decision.id for view in page.views]
+        cursor = page.cursor
+    assert seen == [record.decision.id for record in reversed(records)]
+    assert sizes == [5, 5, 5, 5, 3]
+
+
+def test_pages_stay_in_place_while_decisions_are_added(database: Database, running: Running, making: Making) -> None:
+    records = [making.completion(at=NOW + number) for number in range(4)]
+    running.write(*records)
+    ledger = Ledger(database)
+    first = ledger.decisions("rtr_a", limit=2)
+    running.write(making.completion(at=NOW + 100))
+    second = ledger.decisions("rtr_a", first.cursor, limit=2)
+    assert [view.decision.id for view in second.views] == [records[1].decision.id, records[0].decision.id]
+    assert second.cursor is None
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "1.0", "~req_1", "soon~req_1", "nan~req_1"])
+def test_a_cursor_that_was_not_given_out_is_refused(database: Database, cursor: str) -> None:
+    with pytest.raises(ValueError, match="cursor"):
+        Ledger(database).decisions("rtr_a", cursor)
+
+
+def test_a_router_without_decisions_has_an_empty_page(database: Database) -> None:
+    page = Ledger(database).decisions("rtr_a")
+    assert (page.views, page.cursor) == ((), None)
+    assert Ledger(database).decision("req_unknown") is None
+    assert list(Ledger(database).export("rtr_a")) == []
+
+
+def test_a_days_spend_is_what_its_attempts_cost(database: Database, running: Running, making: Making) -> None:
+    midnight = day_of(NOW) * 86_400.0
+    running.write(
+        making.completion(at=midnight - 1.0, cost_usd=8.0),  # ends half a second before midnight
+        making.completion(at=midnight - 0.1, cost_usd=1.0),
+        making.completion(at=midnight + 86_000.0, cost_usd=2.0, attempts=2),
+        making.completion("rtr_b", at=midnight, cost_usd=32.0),
+    )
+    ledger = Ledger(database)
+    assert ledger.spend_today("rtr_a", midnight) == pytest.approx(3.0)
+    assert ledger.spend_today("rtr_a", midnight - 1.0) == pytest.approx(8.0)
+    assert ledger.spend_today("rtr_c", midnight) == 0.0
+
+
+def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(
+    database: Database, running: Running, making: Making
+) -> None:
+    running.write(
+        making.completion(model_id="m/one", cost_usd=1.0),
+        making.completion(model_id="m/one", cost_usd=1.0, attempts=2),
+        making.completion(model_id="m/two", cost_usd=0.5, status=Status.FAILED),
+    )
+    running.write(making.completion(model_id="m/two", at=NOW - 2 * 86_400.0))
+    assert Ledger(database).traffic("rtr_a", NOW) == {
+        "m/one": Traffic(1, 2, 2, 0, 200, 100, 1.5),
+        "m/failing": Traffic(1, 0, 1, 1, 100, 50, 0.5),
+        "m/two": Traffic(1, 0, 1, 1, 100, 50, 0.5),
+    }
+    assert Ledger(database).traffic("rtr_a", NOW - 3 * 86_400.0)["m/two"].answered == 1
+
+
+def test_an_export_holds_everything_with_its_score(database: Database, running: Running, making: Making) -> None:
+    record = making.completion(attempts=2, instructions="Prefer speed.")
+    running.write(record, making.completion("rtr_b"))
+    running.write((making.score(record.decision.id, 0.2), making.score(record.decision.id, 0.6, source="judge")))
+    (row,) = Ledger(database).export("rtr_a")
+    assert (row["id"], row["sources"], row["instructions"]) == (record.decision.id, 2, "Prefer speed.")
+    assert row["score"] == pytest.approx(0.4)
+    assert (row["propensity"], row["cost_usd"], row["status"]) == (0.5, 0.002, "answered")
+    assert "learned" not in row
+
+
+def test_an_export_takes_the_same_memory_however_long_it_is(
+    database: Database, running: Running, making: Making
+) -> None:
+    running.write(*(making.completion("rtr_short") for _ in range(600)))
+    running.write(*(making.completion("rtr_long") for _ in range(2_400)))
+
+    def peak(router_id: str) -> int:
+        tracemalloc.start()
+        assert sum(1 for _ in Ledger(database).export(router_id)) in {600, 2_400}
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak("rtr_short")
+    assert peak("rtr_long") < 1.3 * peak("rtr_short")
