@@ -118,14 +118,11 @@ def _task(features: Features, text: str) -> str:
         evidence[task] = evidence.get(task, 0.0) + weight
     if len(text) > SMALL_TALK_CHARS and "chat" in evidence:
         evidence["chat"] *= 0.4
-    task, best = max(evidence.items(), key=_weight, default=("chat", 0.0))
+    best = max(evidence.values())
     if best >= LEAST_EVIDENCE:
-        return task
-    return "chat" if len(text) < SMALL_TALK_CHARS / 2 or task == "chat" else "question_answering"
-
-
-def _weight(vote: tuple[str, float]) -> float:
-    return vote[1]
+        return next(task for task in TASK_NAMES if evidence.get(task) == best)
+    small = len(text) < SMALL_TALK_CHARS / 2 and not shape.asks
+    return "chat" if small or "chat" in evidence else "question_answering"
 
 
 def _of_shape(features: Features, shape: Shape) -> Iterator[tuple[str, float]]:

@@ -37,7 +37,7 @@ def see(text: str) -> Shape:
     fenced = "`" in text and "```" in text
     return Shape(
         fenced=fenced,
-        code=(3.0 if fenced else 0.0) + _code(text, lines),
+        code=(5.0 if fenced else 0.0) + _code(text, lines),
         math=_math(text),
         table="|" in text and sum("|" in line for line in lines) >= 3,
         options=_options(text, lines),

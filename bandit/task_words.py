@@ -6,13 +6,26 @@ Almost all the time goes into cutting the text into words; what is known of them
 import re
 from typing import TypeAlias
 
-from bandit.task_vocabulary import HEARD, NUMERALS, OPENERS, PHRASES, PIECE, PIECES, QUANTITIES, WORDS
+from bandit.task_vocabulary import (
+    HEARD,
+    INTO,
+    LANGUAGE,
+    NUMERALS,
+    OPENERS,
+    PHRASES,
+    PIECE,
+    PIECES,
+    QUANTITIES,
+    WORDS,
+)
 
 Evidence: TypeAlias = dict[str, float]
 
 OPENING_WORDS = 4
 """A question word among the first so many makes a question."""
 OPENER_WEIGHT = 1.5
+
+INTO_WEIGHT = 2.0
 
 OPENING_BONUS = 1.5
 """The first word of a request, where it is a task's word, is what the request is about."""
@@ -44,8 +57,10 @@ def listen(text: str) -> Evidence:
         if vote:
             evidence[vote[0]] = evidence.get(vote[0], 0.0) + vote[1]
     _hear_phrases(evidence, heard, words)
-    _hear_sums(evidence, heard, words)
-    _hear_opening(evidence, words)
+    asks = "?" in text
+    _hear_sums(evidence, heard, words, asks)
+    _hear_languages(evidence, heard, words)
+    _hear_opening(evidence, words, asks)
     if not text.isascii() and max(text[:UNSPACED_SAMPLE] + text[-UNSPACED_SAMPLE:]) >= _FIRST_UNSPACED:
         _hear_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
     return evidence
@@ -71,20 +86,29 @@ def _hear_phrases(evidence: Evidence, heard: frozenset[str], words: list[str]) -
                 evidence[task] = evidence.get(task, 0.0) + weight
 
 
-def _hear_sums(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
-    """A sum told as a story has numbers, and words of quantity."""
+def _hear_sums(evidence: Evidence, heard: frozenset[str], words: list[str], asks: bool) -> None:
+    """A sum told as a story has numbers, words of quantity, and a question."""
     numbers = len(heard & NUMERALS) + sum(map(_counts, words))
     quantities = len(heard & QUANTITIES)
     if numbers >= 4 or (numbers >= 2 and quantities):
-        evidence["math"] = evidence.get("math", 0.0) + min(numbers, 4) * 0.5 + min(quantities, 3) * 1.0
+        told = min(numbers, 4) * 0.75 + min(quantities, 3) * 1.0
+        evidence["math"] = evidence.get("math", 0.0) + (told if asks else 0.5 * told)
 
 
 def _counts(word: str) -> bool:
     return word.isdigit() and not (len(word) == len(_FIRST_YEAR) and _FIRST_YEAR <= word <= _LAST_YEAR)
 
 
-def _hear_opening(evidence: Evidence, words: list[str]) -> None:
-    if any(word in OPENERS for word in words[:OPENING_WORDS]):
+def _hear_languages(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
+    """The name of a language says more after "into"."""
+    for word in heard:
+        if WORDS.get(word) == LANGUAGE and words[words.index(word) - 1] in INTO:
+            evidence[LANGUAGE[0]] += INTO_WEIGHT
+
+
+def _hear_opening(evidence: Evidence, words: list[str], asks: bool) -> None:
+    """A question begins with a question word, but for a greeting; without a question mark, at once."""
+    if any(word in OPENERS for word in words[: OPENING_WORDS if asks else 1]):
         evidence["question_answering"] = evidence.get("question_answering", 0.0) + OPENER_WEIGHT
     task, weight = WORDS.get(words[0], ("", 0.0)) if words else ("", 0.0)
     if weight > COMMON_WEIGHT:

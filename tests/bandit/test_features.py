@@ -1,8 +1,11 @@
 """The built-in task classifier: pure, fast, bounded, and as right as it was measured to be."""
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,6 +13,8 @@ from hypothesis import strategies as st
 
 from bandit.features import LONG_PROMPT_TOKENS, TASK_NAMES, Features, classify, estimate_prompt_tokens
 from tests.bandit.labelled import ARTICLE, labelled_requests, request
+
+ROOT = Path(__file__).parents[2]
 
 requests = st.builds(
     Features,
@@ -37,21 +42,21 @@ def test_a_prompt_has_at_least_one_token_and_at_most_one_per_byte(features: Feat
     assert 1 <= estimate_prompt_tokens(features) <= max(1, 4 * features.prompt_chars)
 
 
-@pytest.mark.parametrize("name", ["tuned", "held"])
-def test_labelled_requests_are_recognised(name: str) -> None:
-    """At least 96% of all, and 80% of each class: what was measured, less a margin for later words."""
+@pytest.mark.parametrize(("name", "least", "least_of_each"), [("known", 0.95, 0.85), ("unseen", 0.70, 0.30)])
+def test_labelled_requests_are_recognised(name: str, least: float, least_of_each: float) -> None:
+    """What was measured (0.98 and 0.73), less a margin. No word was ever chosen to suit the unseen ones."""
     totals: Counter[str] = Counter()
     right: Counter[str] = Counter()
     for labelled in labelled_requests(name):
         totals[labelled.task] += 1
         right[labelled.task] += classify(labelled.features).task == labelled.task
     assert set(totals) == set(TASK_NAMES)
-    assert right.total() / totals.total() >= 0.96
-    assert {task: right[task] / totals[task] for task in totals if right[task] < 0.8 * totals[task]} == {}
+    assert right.total() / totals.total() >= least
+    assert [task for task in totals if right[task] < least_of_each * totals[task]] == []
 
 
 def test_the_labelled_requests_are_many_and_no_two_alike() -> None:
-    texts = [labelled.features for name in ("tuned", "held") for labelled in labelled_requests(name)]
+    texts = [labelled.features for name in ("known", "unseen") for labelled in labelled_requests(name)]
     assert len(texts) >= 300
     assert len(set(texts)) == len(texts)
 
@@ -114,3 +119,19 @@ def test_no_repetition_makes_it_slow(piece: str) -> None:
     start = time.perf_counter()
     classify(features)
     assert time.perf_counter() - start < 0.05
+
+
+def test_the_class_does_not_depend_on_the_process() -> None:
+    """Replicas must agree: sets of words come in another order in each process, sums and ties must not show it."""
+    script = (
+        "from tests.bandit.labelled import labelled_requests\n"
+        "from bandit.features import classify\n"
+        "print([classify(one.features).task for name in ('known', 'unseen') for one in labelled_requests(name)])"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", script], env={"PYTHONHASHSEED": seed}, cwd=ROOT, capture_output=True, check=True
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(answers) == 1
