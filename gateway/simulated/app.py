@@ -20,14 +20,14 @@ CREATED = 1_700_000_000
 
 
 class SimulatedApp:
-    """Serves the given models. `requests` counts calls by model; `left` those whose client went away too early."""
+    """Serves the given models. `requests` counts calls by model, `left` early leavers; `changed` tells of either."""
 
     def __init__(self, models: Mapping[str, SimulatedModel], seed: str = "simulated") -> None:
         self._models = models
         self._seed = seed
         self.requests: dict[str, int] = dict.fromkeys(models, 0)
         self.left = 0
-        self.someone_left = asyncio.Condition()
+        self.changed = asyncio.Condition()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one request, as ASGI has it."""
@@ -56,7 +56,9 @@ class SimulatedApp:
             found = f"there is no model {name!r}" if model is None else "`messages` is empty"
             await _refuse(send, *((404, found, "model_not_found") if model is None else (400, found, "empty")))
             return
-        self.requests[name] += 1
+        async with self.changed:
+            self.requests[name] += 1
+            self.changed.notify_all()
         meets = behave(model, name, self.requests[name], self._seed)
         if meets.fails:
             await _refuse(send, 500, "simulated failure", "simulated_failure")
@@ -66,9 +68,9 @@ class SimulatedApp:
                 answer = _Answer(name, self.requests[name], request, meets, len(body))
                 await (answer.stream if request.get("stream") else answer.whole)(send, client)
             except _LeftError:
-                async with self.someone_left:
+                async with self.changed:
                     self.left += 1
-                    self.someone_left.notify_all()
+                    self.changed.notify_all()
 
 
 class _LeftError(Exception):
