@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from bandit.types import Json
 from gateway.catalog import Catalog
 from gateway.keys import SCOPES, hash_key, new_key
+from gateway.rebuilding import keep_router
 from gateway.router_changes import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.engine import Database
@@ -31,13 +32,14 @@ class Prepared:
 
 def prepare(settings: Settings, catalog: Catalog, database: Database, now: float) -> Prepared:
     """Bring declared routers, the default router and the first key into the database. Raises storage's errors."""
-    messages = [*_apply_routers(settings, catalog, Routers(database), now)]
+    messages = [*_apply_routers(settings, catalog, database, now)]
     keys = Keys(database)
     messages += _apply_admin_key(settings.admin_key, keys, now)
     return Prepared(_make_first_key(keys, now), tuple(messages))
 
 
-def _apply_routers(settings: Settings, catalog: Catalog, routers: Routers, now: float) -> list[str]:
+def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now: float) -> list[str]:
+    routers = Routers(database)
     kept = {record.id: record for record in routers.all()}
     messages: list[str] = []
     for declaration in settings.routers.values():
@@ -47,7 +49,8 @@ def _apply_routers(settings: Settings, catalog: Catalog, routers: Routers, now: 
             continue
         declared, changes = _declared_over(record, declaration, now)
         if changes:
-            routers.put(declared)
+            if keep_router(database, declared, record):
+                changes.append("its statistics are rebuilt with the new half-lives")
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:
         routers.put(_default_router(catalog, now))

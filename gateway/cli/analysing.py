@@ -1,10 +1,11 @@
-"""`evaluate` and `export`: what the ledger says, for analysis."""
+"""`evaluate`, `export` and `rebuild`: what the ledger says."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from bandit.evaluation import Estimate, Evaluation, Figure
-    from bandit.types import Objective
+    from bandit.types import Objective, Sums
     from storage.engine import Database
     from storage.records import RouterRecord
 
@@ -102,6 +103,52 @@ def export(
         except ExportError as error:
             raise CommandError(str(error)) from None
     say(f"{count:,} requests" + (f" in {output}" if output else ""))
+
+
+def rebuild(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit status 1 on a difference.")] = False,
+    router: Annotated[str | None, typer.Option(help="Only this router (default: all).")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Recompute the statistics from the ledger, while gateways may go on serving."""
+    from gateway.rebuilding import rebuild_of  # noqa: PLC0415 - not for --help
+
+    with opened(config, database_url) as database:
+        if router is not None:
+            _router(database, router)
+        rebuilding = rebuild_of(database)
+        differences = rebuilding.check(router) if check else rebuilding.run(router)
+    if json:
+        print_json(
+            {
+                "equal": not differences,
+                "differences": [
+                    {
+                        "router_id": each.key.router_id,
+                        "model_id": each.key.model_id,
+                        "task": each.key.task,
+                        "signal": each.key.signal,
+                        "kept": None if each.kept is None else asdict(each.kept),
+                        "folded": None if each.folded is None else asdict(each.folded),
+                    }
+                    for each in differences
+                ],
+            }
+        )
+    elif not differences:
+        typer.echo("equal: the statistics are the sum of the ledger")
+    else:
+        rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
+        print_table(("router", "model", "task", "signal", "kept (n, sum, squares)", "ledger"), rows, "")
+        typer.echo(f"{len(differences)} statistics " + ("differ" if check else "differed and are mended"))
+    if check and differences:
+        raise typer.Exit(1)
+
+
+def _sums(sums: Sums | None) -> str:
+    return "-" if sums is None else f"{sums.weight:.6g}, {sums.total:.6g}, {sums.squares:.6g}"
 
 
 def _router(database: Database, router_id: str) -> RouterRecord:

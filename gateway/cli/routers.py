@@ -113,6 +113,7 @@ def set_options(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Change a router. What the configuration file declares is set again at the next start."""
+    from gateway.rebuilding import keep_router  # noqa: PLC0415 - not for --help
     from gateway.router_changes import changed_router  # noqa: PLC0415 - not for --help
     from storage.routers import Routers  # noqa: PLC0415 - not for --help
 
@@ -123,9 +124,9 @@ def set_options(
         raise CommandError("nothing to change: give --model, --name or --set KEY=VALUE", 2)
     catalog = _catalog(config, database_url)
     with opened(config, database_url) as database:
-        routers = Routers(database)
-        routers.put(changed_router(_get(routers, id), values, catalog, time.time()))
-    say(f"{id} is changed: {', '.join(values)}")
+        former = _get(Routers(database), id)
+        rebuilt = keep_router(database, changed_router(former, values, catalog, time.time()), former)
+    say(f"{id} is changed: {', '.join(values)}" + ("; its statistics are rebuilt" if rebuilt else ""))
 
 
 @app.command("delete")

@@ -1,0 +1,64 @@
+"""Statistics from the ledger: how each router's half-lives and scores are folded, and when that must be done anew."""
+
+from dataclasses import replace
+
+from bandit.learning import learn_scores
+from bandit.types import Deltas, HalfLives, Scores, Signal
+from gateway.router_options import OptionsError, RouterOptions
+from storage.engine import Database
+from storage.rebuild import Rebuild
+from storage.records import RouterRecord
+from storage.routers import Routers
+
+NEVER = float("inf")
+
+
+def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
+    """Seconds after which an observation of this signal weighs half; scores say it themselves."""
+    one = Scores("", "", "", 0.0)
+    taught = learn_scores(one, replace(one, by_source={"": 1.0}), half_lives.quality)
+    for key, sums in taught.items():
+        if key.signal is signal:
+            return sums.half_life
+    match signal:
+        case Signal.SUCCESS:
+            return half_lives.success
+        case Signal.FIRST_TOKEN | Signal.PER_TOKEN | Signal.TOTAL:
+            return half_lives.latency
+        case Signal.COMPLETION_TOKENS | Signal.PROMPT_RATIO | Signal.COST:
+            return half_lives.tokens
+        case Signal.OUTCOMES:
+            return NEVER
+        case _:
+            return half_lives.quality
+
+
+def rebuild_of(database: Database) -> Rebuild:
+    """The rebuild of this database, with the routers' half-lives as they are now. Raises storage's errors."""
+    known = {record.id: half_lives_of(record) for record in Routers(database).all()}
+
+    def half_life(router_id: str, signal: Signal) -> float | None:
+        half_lives = known.get(router_id)
+        return None if half_lives is None else half_life_of(half_lives, signal)
+
+    def learned(before: Scores, after: Scores) -> Deltas:
+        return learn_scores(before, after, known.get(before.router_id, HalfLives()).quality)
+
+    return Rebuild(database, learned, half_life)
+
+
+def half_lives_of(record: RouterRecord) -> HalfLives:
+    """A stored router's half-lives; the defaults where its settings can't be read."""
+    try:
+        return RouterOptions.from_json(record.settings).half_lives
+    except OptionsError:
+        return HalfLives()
+
+
+def keep_router(database: Database, record: RouterRecord, former: RouterRecord | None) -> bool:
+    """Store a router; where its half-lives have changed, its statistics are rebuilt. Returns whether they were."""
+    Routers(database).put(record)
+    if former is None or half_lives_of(former) == half_lives_of(record):
+        return False
+    rebuild_of(database).run(record.id)
+    return True
