@@ -84,8 +84,6 @@ def choose(
         deviations,
         limited,
         newcomers,
-        value.wait_seconds.tolist(),
-        value.completion_tokens.tolist(),
         strict=True,
     )
     return Choice(
@@ -96,7 +94,7 @@ def choose(
         context=context,
         objective=value.objective,
         price_multiplier=value.price_multiplier,
-        temperature=settings.temperature,
+        temperature=value.temperature,
         exploration=exploration,
         relaxed=relaxed,
         arms=tuple(ArmView(*column) for column in columns),

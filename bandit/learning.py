@@ -16,10 +16,10 @@ from bandit.types import (
     ANY_TASK,
     Arm,
     Attempt,
-    Choice,
     Context,
     Deltas,
     Ending,
+    HalfLives,
     RouterSettings,
     Scores,
     Signal,
@@ -29,6 +29,9 @@ from bandit.types import (
 
 PATIENCE = 1.5
 """Who waited t seconds in vain is taken to have faced an answer of 1.5 t."""
+
+RECENT_FACTOR = 16.0
+"""How many times faster the recent scores fade."""
 
 
 class Wait(Enum):
@@ -93,17 +96,6 @@ def learn_attempt(
     return _learn(snapshot.settings, snapshot.arms[row], context, expected, attempt, at, max_tokens)
 
 
-def relearn_attempt(
-    settings: RouterSettings, arm: Arm, choice: Choice, attempt: Attempt, at: float, max_tokens: int | None
-) -> dict[StatisticKey, Sums]:
-    """What `learn_attempt` made of the same attempt, from the record of the choice alone: to rebuild the statistics."""
-    view = next((view for view in choice.arms if view.model_id == arm.model_id == attempt.model_id), None)
-    if view is None:
-        return {}
-    expected = Expected(view.wait_seconds, view.completion_tokens)
-    return _learn(settings, arm, choice.context, lambda: expected, attempt, at, max_tokens)
-
-
 def learn_validity(snapshot: Snapshot, model_id: str, valid: bool, at: float) -> dict[StatisticKey, Sums]:
     """What one checked structured answer teaches; quality is untouched."""
     key = StatisticKey(snapshot.router_id, model_id, ANY_TASK, Signal.VALIDITY)
@@ -121,8 +113,29 @@ def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[Statis
         return {}
     weight = float(new is not None) - float(old is not None)
     old, new = old or 0.0, new or 0.0
+    total, squares = new - old, new * new - old * old
     key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
-    return {key: Sums(after.at, half_life, weight, new - old, new * new - old * old)}
+    return {
+        key: Sums(after.at, half_life, weight, total, squares),
+        key._replace(signal=Signal.RECENT_QUALITY): Sums(after.at, half_life / RECENT_FACTOR, weight, total, squares),
+    }
+
+
+def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
+    """Seconds after which an observation of this signal weighs half; infinite for what never fades."""
+    return {
+        Signal.SUCCESS: half_lives.success,
+        Signal.QUALITY: half_lives.quality,
+        Signal.RECENT_QUALITY: half_lives.quality / RECENT_FACTOR,
+        Signal.VALIDITY: half_lives.quality,
+        Signal.FIRST_TOKEN: half_lives.latency,
+        Signal.PER_TOKEN: half_lives.latency,
+        Signal.TOTAL: half_lives.latency,
+        Signal.COMPLETION_TOKENS: half_lives.tokens,
+        Signal.PROMPT_RATIO: half_lives.tokens,
+        Signal.COST: half_lives.tokens,
+        Signal.OUTCOMES: math.inf,
+    }[signal]
 
 
 def merge(into: dict[StatisticKey, Sums], deltas: Deltas) -> None:

@@ -95,6 +95,10 @@ class Snapshot:
         column = self.table.column(task)
         return self._quality.mean[:, column], self._quality.variance[:, column]
 
+    def quality_interval(self, task: str, coverage: float = 0.9) -> tuple[Floats, Floats, Floats]:
+        """Mean, lower and upper bound of the expected score in a class, per arm, for people to read."""
+        return self._quality.interval(self.table.column(task), coverage)
+
     @property
     def scores(self) -> Floats:
         """Weight of the scores behind each arm's quality, all classes together."""
@@ -104,6 +108,15 @@ class Snapshot:
     def has_scores(self) -> bool:
         """Whether any arm has been scored at all."""
         return bool(self.scores.any())
+
+    @cached_property
+    def scored_share(self) -> float:
+        """About which share of the answers gets a score, from 0 to 1; 1 where nothing is known of answers."""
+        answers = np.maximum(
+            self.table.per_task(Signal.COMPLETION_TOKENS)[0].sum(axis=1),
+            self.table.per_task(Signal.COST)[0].sum(axis=1),
+        ).sum()
+        return min(float(self.scores.sum() / answers), 1.0) if answers > 0.0 else 1.0
 
     @property
     def outcomes(self) -> Floats:
@@ -198,10 +211,12 @@ class Snapshot:
 
     @cached_property
     def _quality(self) -> Quality:
-        priors = [quality_prior(arm.prior) for arm in self.arms]
-        weight, total, _ = self.table.per_task(Signal.QUALITY)
+        priors = np.array([quality_prior(arm.prior) for arm in self.arms])
         return quality_posterior(
-            weight, total, np.array([mean for mean, _ in priors]), np.array([strength for _, strength in priors])
+            self.table.per_task(Signal.QUALITY),
+            self.table.per_task(Signal.RECENT_QUALITY),
+            priors[:, 0],
+            priors[:, 1],
         )
 
     @cached_property

@@ -4,65 +4,132 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 Floats = NDArray[np.float64]
 
 CLASS_WEIGHT = 5.0
 """The class effect is shrunk by this many pseudo-scores."""
-SMALLEST_KAPPA, LARGEST_KAPPA = 4.0, 400.0
-EXPECTED_KAPPA = 40.0
-EXPECTED_KAPPA_WEIGHT = 100.0
-"""Before the cells have shown how much they differ, κ is this, worth so many pairs of scores."""
-SWEEPS = 4
+SWEEPS = 3
 SMALLEST_MEAN, LARGEST_MEAN = 0.02, 0.98
+
+SMALLEST_KAPPA, LARGEST_KAPPA = 4.0, 400.0
+EXPECTED_KAPPA, EXPECTED_KAPPA_PAIRS = 40.0, 100.0
+"""Before the cells have shown how much they differ, κ is this, worth so many pairs of scores."""
+LARGE_CELL = 40.0
+"""Cells with many more scores than this do not dominate the estimate of κ."""
+
+COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
+"""Before scores have shown their spread, they are coin flips of this variance, worth so many scores."""
+SMALLEST_NOISE = 0.05
+
+ALARM = 2.5
+"""Deviations between recent and older scores from which on the older ones lose weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Posterior of the expected score. `mean` and `variance` have shape (arms, tasks); `scores` is per arm."""
+    """Posterior of the expected score; arrays have shape (arms, tasks), `scores` is per arm.
+
+    `mean` and `variance` are for choosing among arms of one class: what is unsure about the class alone moves all
+    arms alike and is left out. `interval` counts it.
+    """
 
     mean: Floats
     variance: Floats
     scores: Floats
     kappa: float
+    _count: Floats
+    _total: Floats
+    _center: Floats
+    _doubt: Floats
+
+    def interval(self, column: int, coverage: float) -> tuple[Floats, Floats, Floats]:
+        """Mean and bounds of the expected score of each arm in one class.
+
+        From the cell's prior without the cell itself and with both effects' doubt counted,
+        1/κ' = 1/κ + 1/(n_k + κ_a) + 1/(n_g + 5): the interval covers what it says.
+        """
+        strength = 1.0 / (1.0 / self.kappa + self._doubt[:, column])
+        center, count, total = self._center[:, column], self._count[:, column], self._total[:, column]
+        alpha = center * strength + total
+        beta = (1.0 - center) * strength + count - total
+        tail = (1.0 - coverage) / 2.0
+        return alpha / (alpha + beta), betaincinv(alpha, beta, tail), betaincinv(alpha, beta, 1.0 - tail)
 
 
-def quality_posterior(weight: Floats, total: Floats, prior_mean: Floats, prior_weight: Floats) -> Quality:
-    """The Beta posterior of each cell (arm k, class g), from its number of scores N and their sum S.
+def quality_posterior(scores: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats) -> Quality:
+    """The Beta posterior of each cell (arm k, class g), from its scores' weight N, sum S and sum of squares.
 
-    The cell's prior mean is arm effect + class effect, t = clip(m_k + b_g, 0.02, 0.98), each computed without the
-    cell itself; its strength κ' joins how much cells differ from arm + class (κ, by the method of moments) with how
-    well the two effects are known: 1/κ' = 1/κ + 1/(n_k + κ_a) + 1/(n_g + 5). O(arms × classes).
+    t = clip(m_k + b_g, 0.02, 0.98), κ' = κ(n_k + κ_a)/(κ + n_k + κ_a), α = tκ' + S, β = (1 - t)κ' + N - S; κ is how
+    much cells really differ from arm + class, by the method of moments on each cell against the effects without it.
+    Graded scores tell more than coin flips: N and S are divided by the observed variance within cells over that of
+    flips. `scores` and `recent` have shape (3, arms, tasks). O(arms × classes).
     """
-    n = np.maximum(weight, 0.0)
-    s = np.clip(total, 0.0, n)
-    n_arm, s_arm = n.sum(axis=1), s.sum(axis=1)
-    n_class, s_class = n.sum(axis=0), s.sum(axis=0)
-    prior_scores = prior_weight * prior_mean
-    arm = (prior_scores + s_arm) / (prior_weight + n_arm)
-    effect = np.zeros(n.shape[1])
+    weight, total = _since_the_change(scores, recent, prior_mean, prior_weight)
+    noise = _noise(scores)
+    n, s = weight / noise, total / noise
+    n_arm, n_class = n.sum(axis=1), n.sum(axis=0)
+    s_class, s_arm = s.sum(axis=0), s.sum(axis=1) + prior_weight * prior_mean
+    arm_size = n_arm + prior_weight
+    arm = s_arm / arm_size
+    effect = np.zeros(len(n_class))
     for _ in range(SWEEPS):
         effect = (s_class - arm @ n) / (CLASS_WEIGHT + n_class)
-        arm = (prior_scores + s_arm - n @ effect) / (prior_weight + n_arm)
-    arm_weight = prior_weight[:, None] + n_arm[:, None] - n
-    class_weight = CLASS_WEIGHT + n_class - n
-    arm_without = ((prior_scores + s_arm - n @ effect)[:, None] - s + n * effect) / arm_weight
-    class_without = ((s_class - arm @ n) - s + n * arm[:, None]) / class_weight
-    t = np.clip(arm_without + class_without, SMALLEST_MEAN, LARGEST_MEAN)
-    spread = t * (1.0 - t)
-    known = 1.0 / arm_weight + 1.0 / class_weight
-    kappa = _kappa(n, s, t, spread, known)
-    strength = 1.0 / (1.0 / kappa + known)
-    alpha = t * strength + s
+        arm = (s_arm - n @ effect) / arm_size
+
+    arm_rest = arm_size[:, None] - n
+    class_rest = CLASS_WEIGHT + n_class - n
+    center = ((s_arm - n @ effect)[:, None] - s + n * effect) / arm_rest
+    center += ((s_class - arm @ n) - s + n * arm[:, None]) / class_rest
+    center = np.clip(center, SMALLEST_MEAN, LARGEST_MEAN)
+    doubt = 1.0 / arm_rest + 1.0 / class_rest
+    kappa = _kappa(n, s, center, doubt)
+
+    t = np.clip(arm[:, None] + effect, SMALLEST_MEAN, LARGEST_MEAN)
+    strength = (kappa * arm_size / (kappa + arm_size))[:, None]
     size = strength + n
-    mean = alpha / size
-    return Quality(mean, mean * (1.0 - mean) / (size + 1.0), n_arm, kappa)
+    mean = (t * strength + s) / size
+    return Quality(mean, mean * (1.0 - mean) / (size + 1.0), weight.sum(axis=1), kappa, n, s, center, doubt)
 
 
-def _kappa(n: Floats, s: Floats, t: Floats, spread: Floats, known: Floats) -> float:
-    """κ by the method of moments: E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·(uncertainty of t))."""
+def _since_the_change(
+    scores: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats
+) -> tuple[Floats, Floats]:
+    """Weight and sum of the scores, the older ones taken back where an arm's recent scores contradict them.
+
+    z = Σ_g (S_recent - N_recent · mean) / √(½ Σ_g N_recent · variance) per arm: the squared weights of a fading sum
+    add up to half its weight. Beyond |z| = 2.5 the older scores keep e^(-(z² - 2.5²)/2) of their weight.
+    """
+    weight = np.maximum(scores[0], 0.0)
+    total = np.clip(scores[1], 0.0, weight)
+    fresh = np.minimum(np.maximum(recent[0], 0.0), weight)
+    if not fresh.any():
+        return weight, total
+    fresh_total = np.clip(recent[1], np.maximum(total - (weight - fresh), 0.0), np.minimum(fresh, total))
+    mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
+    spread = np.maximum(mean * (1.0 - mean), 0.01)
+    deviation = np.sqrt(np.maximum(0.5 * (fresh * spread).sum(axis=1), 0.05))
+    z = (fresh_total - fresh * mean).sum(axis=1) / deviation
+    kept = np.exp(-0.5 * np.maximum(z * z - ALARM * ALARM, 0.0))[:, None]
+    return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
+
+
+def _noise(scores: Floats) -> float:
+    """Variance of scores within cells over that of coin flips with the same means, in [0.05, 1]."""
+    weight, total, squares = scores
+    explained = total * total / np.maximum(weight, 1e-9)
+    flips = max(float((total - explained).sum()), 0.0) + COIN_SCORES * COIN_VARIANCE
+    within = max(float((squares - explained).sum()), 0.0) + COIN_SCORES * COIN_VARIANCE
+    return min(max(within / flips, SMALLEST_NOISE), 1.0)
+
+
+def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
+    """κ from E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·doubt), cells of one score or less left out."""
+    several = np.maximum(n - 1.0, 0.0)
+    importance = (several > 0.0) / (1.0 + n / LARGE_CELL) ** 2
     residual = s - n * t
-    pairs = np.maximum(n * (n - 1.0), 0.0)
-    excess = (residual * residual / spread - n - n * n * known)[n > 1.0].sum()
-    share = (excess + EXPECTED_KAPPA_WEIGHT / EXPECTED_KAPPA) / (pairs.sum() + EXPECTED_KAPPA_WEIGHT)
-    return float(min(max(1.0 / share - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)) if share > 0.0 else LARGEST_KAPPA
+    excess = float((importance * (residual * residual / (t * (1.0 - t)) - n - n * n * doubt)).sum())
+    pairs = float((importance * n * several).sum())
+    share = (excess + EXPECTED_KAPPA_PAIRS / EXPECTED_KAPPA) / (pairs + EXPECTED_KAPPA_PAIRS)
+    return min(max(1.0 / max(share, 1.0 / (LARGEST_KAPPA + 1.0)) - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)

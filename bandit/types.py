@@ -16,6 +16,7 @@ class Signal(StrEnum):
 
     SUCCESS = "success"  # weight: attempts; total: successes
     QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
+    RECENT_QUALITY = "recent_quality"  # the same, fading 16 times faster: shows a sudden change
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
     FIRST_TOKEN = "first_token"  # noqa: S105 - ln seconds until a stream's first content
     PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first
@@ -217,8 +218,6 @@ class ArmView:
     index_deviation: float = 0.0
     limited: bool = False  # over the latency limit or under the quality floor: kept to its exploration share
     newcomer: bool = False  # its share is capped until it is known
-    wait_seconds: float = 0.0  # expected until something comes: what a client that left is measured against
-    completion_tokens: float = 0.0  # expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +234,7 @@ class Choice:
     context: Context
     objective: Objective  # in dollars, steering applied
     price_multiplier: float  # 1 + λ, steering applied
-    temperature: float
+    temperature: float  # that was applied: lower where few outcomes are scored
     exploration: float
     relaxed: bool  # share bounds could not all hold
     arms: tuple[ArmView, ...]

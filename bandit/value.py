@@ -11,6 +11,9 @@ from bandit.types import Context, Objective, Steering
 
 Floats = NDArray[np.float64]
 
+PATIENT_OUTCOMES = 30.0
+"""After so many outcomes without any score, the doubt about quality counts half (in deviations)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Value:
@@ -24,6 +27,7 @@ class Value:
     context: Context
     objective: Objective
     price_multiplier: float
+    temperature: float
     mean_usd: Floats
     deviation_usd: Floats
     quality: Floats
@@ -32,21 +36,20 @@ class Value:
     validity: Floats
     cost_usd: Floats
     seconds: Floats
-    wait_seconds: Floats
-    completion_tokens: Floats
 
 
 def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: Steering) -> Value:
     """Compose the utility U = Q·q·v·s - (1 + λ)·cost - w·seconds - F·(1 - s) of the arms in `rows`.
 
     Q, w, F are the objective's dollars for a perfect answer, a second and a failure; q, v, s the quality, validity
-    (where JSON is asked for) and success; means and variances of independent parts. While nobody has given any score,
-    the quality's uncertainty is left out: cost and latency decide among what scorecards leave equal.
+    (where JSON is asked for) and success; means and variances of independent parts, the variance times the
+    temperature. While nobody has given any score, the doubt about quality fades with every outcome: cost and latency
+    come to decide among what scorecards leave equal, as there is nothing to be learned by trying.
     """
     objective = steer(snapshot.objective, steering)
     multiplier = snapshot.budget.multiplier * steering.cost
     quality, quality_variance = snapshot.quality(context.task)
-    worth, worth_variance = quality, quality_variance if snapshot.has_scores else np.zeros_like(quality_variance)
+    worth, worth_variance = quality, quality_variance * _hope_of_scores(snapshot)
     validity = snapshot.validity.mean if context.wants_json else np.ones_like(quality)
     if context.wants_json:
         second = (worth_variance + worth**2) * (snapshot.validity.variance + validity**2)
@@ -64,13 +67,15 @@ def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: St
         + multiplier**2 * cost_variance
         + objective.second_usd**2 * seconds_variance
     )
-    deviation = np.sqrt(snapshot.settings.temperature * variance)
+    temperature = snapshot.settings.temperature * (1.0 + snapshot.scored_share) / 2.0
+    deviation = np.sqrt(temperature * variance)
     return Value(
         snapshot,
         rows,
         context,
         objective,
         multiplier,
+        temperature,
         mean[rows],
         deviation[rows],
         quality[rows],
@@ -79,6 +84,11 @@ def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: St
         validity[rows],
         cost[rows],
         seconds[rows],
-        snapshot.wait_seconds(context)[rows],
-        snapshot.completion_tokens(context.task, context.max_tokens)[0][rows],
     )
+
+
+def _hope_of_scores(snapshot: Snapshot) -> float:
+    """What is left of the doubt about quality: all of it once there are scores, else less with every outcome."""
+    if snapshot.has_scores:
+        return 1.0
+    return (PATIENT_OUTCOMES / (PATIENT_OUTCOMES + float(snapshot.outcomes.sum()))) ** 2
