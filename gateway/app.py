@@ -17,6 +17,7 @@ from gateway.failover import Cooldowns
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
+from gateway.metrics import Metrics
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.registry import Registry
@@ -100,7 +101,9 @@ class Gateway:
             spool=Spool(spool_stem(settings.database_url)),
         )
         providers = build_providers(settings.providers, self._client, simulated_url)
-        outside = Outside(providers, Cooldowns(), self._recorder, time.time)
+        metrics = Metrics()
+        metrics.watch(self._recorder)
+        outside = Outside(providers, Cooldowns(), self._recorder, metrics, time.time)
         self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
         self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
         _spare_the_collector()

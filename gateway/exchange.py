@@ -19,6 +19,7 @@ from gateway.deciding import Decision
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault
 from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
+from gateway.metrics import Metrics
 from gateway.providers.call import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
 from gateway.settings import SIMULATED
@@ -40,6 +41,7 @@ class Outside:
     providers: Mapping[str, Provider]
     cooldowns: Cooldowns
     recorder: Recorder
+    metrics: Metrics
     clock: Callable[[], float]
 
 
@@ -191,6 +193,7 @@ class Exchange:
             content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
         )
         self._decision.router.spend.settle(self._decision.expected_usd, record.outcome.cost_usd, record.outcome.at)
+        self._outside.metrics.count(record)
         await self._outside.recorder.completion(record)
 
     def _explain(self) -> str:

@@ -83,7 +83,9 @@ class Flow:
         require(key, ("feedback", "routing"))
         batch = parse_feedback(await http.read_json(self.limits.feedback_bytes), key, now)
         batch.refuse_running(self.running)
-        return batch, await batch.record(self.outside.recorder, now)
+        receipts = await batch.record(self.outside.recorder, now)
+        self.outside.metrics.count_feedback(receipts)
+        return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
         """Who asks, and the router that they may use. Raises InvalidApiKey, InsufficientScope, NotFound."""

@@ -59,6 +59,16 @@ class Recorder:
         """How the ledger can be written now."""
         return self._writer.state
 
+    @property
+    def queued(self) -> int:
+        """Records that wait to be written."""
+        return self._writer.queued
+
+    @property
+    def spooled(self) -> int:
+        """Completions that wait in the local spool for the database."""
+        return self._writer.spooled
+
     def require_room(self) -> None:
         """Refuse a request that could not be recorded, before a provider is paid. Raises Unavailable."""
         if self._writer.state is State.FULL:

@@ -18,13 +18,9 @@ router = APIRouter(prefix="/admin")
 
 
 @router.get("/decisions")
-def list_decisions(
-    request: Request, router_id: str | None = None, cursor: str | None = None, limit: int = 50
-) -> Response:
-    """Requests, the latest first. `next_cursor` goes on where this page ends; null at the end."""
-    key = _admin(request, router_id)
-    if router_id is None and key.routers is not None:
-        raise BadRequest("`router_id` is required for a key of some routers", param="router_id")
+def list_decisions(router_id: str, request: Request, cursor: str | None = None, limit: int = 50) -> Response:
+    """A router's requests, the latest first. `next_cursor` goes on where this page ends; null at the end."""
+    _admin(request, router_id)
     if not 1 <= limit <= MOST_AT_ONCE:
         raise BadRequest(f"`limit` must be from 1 to {MOST_AT_ONCE}, not {limit}", param="limit")
     try:

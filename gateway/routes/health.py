@@ -1,10 +1,11 @@
-"""GET /healthz and /readyz: does the process live, and can it serve."""
+"""GET /healthz, /readyz and /metrics: does the process live, can it serve, and what has it done."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.routes.answer import json_response, parts_of
-from gateway.routes.local import is_admin_or_local
+from gateway.routes.local import is_admin_or_local, require_admin_or_local
 
 router = APIRouter()
 
@@ -25,3 +26,10 @@ async def readyz(request: Request) -> Response:
     if is_admin_or_local(request):
         answer |= {"problems": problems, "notes": notes}
     return json_response(answer, 503 if problems else 200)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format, of this process. For admins and for this machine."""
+    require_admin_or_local(request)
+    return Response(parts_of(request).flow.outside.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -46,8 +46,33 @@ def test_decisions_are_listed_page_by_page(running: Running) -> None:
 def test_wrong_questions_are_refused_by_name(running: Running) -> None:
     with running.http("admin") as http:
         assert http.get("/admin/decisions/req_none").status_code == 404
-        assert http.get("/admin/decisions", params={"limit": 0}).json()["error"]["param"] == "limit"
-        assert http.get("/admin/decisions", params={"limit": "x"}).json()["error"]["param"] == "limit"
-        assert http.get("/admin/decisions", params={"cursor": "x"}).json()["error"]["param"] == "cursor"
+        assert (
+            http.get("/admin/decisions", params={"router_id": "rtr_good", "limit": 0}).json()["error"]["param"]
+            == "limit"
+        )
+        assert (
+            http.get("/admin/decisions", params={"router_id": "rtr_good", "limit": "x"}).json()["error"]["param"]
+            == "limit"
+        )
+        assert (
+            http.get("/admin/decisions", params={"router_id": "rtr_good", "cursor": "x"}).json()["error"]["param"]
+            == "cursor"
+        )
+        assert http.get("/admin/decisions").json()["error"]["param"] == "router_id"
     with running.http("routing") as http:
-        assert http.get("/admin/decisions").status_code == 403
+        assert http.get("/admin/decisions", params={"router_id": "rtr_good"}).status_code == 403
+
+
+def test_prometheus_sees_requests_money_scores_and_the_ledger(running: Running) -> None:
+    answer = running.client().chat.completions.create(model="dari/routing", messages=MESSAGES)
+    with running.http() as http:
+        http.post("/feedback", json={"completion_id": answer.id, "score": 0.5})
+        text = http.get("/metrics").text
+        assert f'bandit_gateway_requests_total{{model="{answer.model}",router="rtr_good",status="answered"}}' in text
+        assert 'bandit_gateway_overhead_seconds_count{router="rtr_good"}' in text
+        assert f'bandit_gateway_attempts_total{{ending="complete",model="{answer.model}"}}' in text
+        assert 'bandit_gateway_feedback_total{router="rtr_good",status="recorded"}' in text
+        assert 'bandit_gateway_ledger_state{state="ok"} 1.0' in text
+        assert http.get("/metrics", headers={"host": "example.com"}).status_code == 403
+    with running.http("admin") as http:
+        assert http.get("/metrics", headers={"host": "example.com"}).status_code == 200

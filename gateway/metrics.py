@@ -1,0 +1,79 @@
+"""What Prometheus may ask of this process: requests, waits, attempts, money, scores, and the state of the ledger."""
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from gateway.recorder import Recorder
+from storage.recording import State
+from storage.records import CompletionRecord, FeedbackReceipt
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0)
+OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5)
+
+
+class Metrics:
+    """Counts in a registry of its own. Each worker process has its own counts."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "bandit_gateway_requests", "Routed requests", ["router", "model", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "bandit_gateway_request_seconds", "Whole answers", ["router"], buckets=SECONDS, registry=self._registry
+        )
+        self._overhead = Histogram(
+            "bandit_gateway_overhead_seconds",
+            "Our own part: the whole less the waits for providers",
+            ["router"],
+            buckets=OVERHEAD_SECONDS,
+            registry=self._registry,
+        )
+        self._attempts = Counter(
+            "bandit_gateway_attempts", "Calls to providers", ["model", "ending"], registry=self._registry
+        )
+        self._cost_usd = Counter(
+            "bandit_gateway_cost_usd", "Dollars, estimates included", ["router", "model"], registry=self._registry
+        )
+        self._feedback = Counter("bandit_gateway_feedback", "Scores", ["router", "status"], registry=self._registry)
+
+    def watch(self, recorder: Recorder) -> None:
+        """Show the ledger's state, as it is when Prometheus asks."""
+        self._registry.register(_LedgerState(recorder))
+
+    def count(self, record: CompletionRecord) -> None:
+        """One request is over."""
+        router_id, outcome = record.decision.router_id, record.outcome
+        self._requests.labels(router_id, outcome.model_id or "", outcome.status.value).inc()
+        self._seconds.labels(router_id).observe(outcome.seconds)
+        self._overhead.labels(router_id).observe(outcome.overhead_seconds)
+        for attempt in record.attempts:
+            self._attempts.labels(attempt.model_id, attempt.ending.value).inc()
+            self._cost_usd.labels(router_id, attempt.model_id).inc(attempt.cost_usd)
+
+    def count_feedback(self, receipts: Iterable[FeedbackReceipt]) -> None:
+        """Scores are committed."""
+        for receipt in receipts:
+            self._feedback.labels(receipt.router_id, receipt.status.value).inc()
+
+    def text(self) -> bytes:
+        """All of it in Prometheus' text format."""
+        return generate_latest(self._registry)
+
+
+class _LedgerState(Collector):
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def collect(self) -> Iterator[Metric]:
+        state = GaugeMetricFamily("bandit_gateway_ledger_state", "1 for the state it is in", labels=["state"])
+        for each in State:
+            state.add_metric([each.value], float(self._recorder.state is each))
+        yield state
+        yield GaugeMetricFamily("bandit_gateway_ledger_queue", "Records on their way", value=self._recorder.queued)
+        yield GaugeMetricFamily(
+            "bandit_gateway_ledger_spooled", "Completions that wait for the database", value=self._recorder.spooled
+        )
