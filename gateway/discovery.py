@@ -3,13 +3,17 @@
 They are asked which models they have and never get a prompt before somebody declares them.
 """
 
+from __future__ import annotations
+
 import asyncio
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 KNOWN_SERVERS: Mapping[str, int] = {"ollama": 11434, "lmstudio": 1234, "llamacpp": 8080, "vllm": 8000}
 TIMEOUT_SECONDS = 0.3
@@ -35,12 +39,16 @@ async def discover(
     servers: Mapping[str, int] = KNOWN_SERVERS, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[LocalServer, ...]:
     """The servers that answer on loopback within the timeout, asked all at once."""
+    import httpx  # noqa: PLC0415 - 0.1 s of a start, and nobody looks before the gateway answers
+
     async with httpx.AsyncClient(timeout=timeout_seconds, trust_env=False) as client:
         found = await asyncio.gather(*(_ask(client, name, port, timeout_seconds) for name, port in servers.items()))
     return tuple(server for server in found if server is not None)
 
 
 async def _ask(client: httpx.AsyncClient, name: str, port: int, timeout_seconds: float) -> LocalServer | None:
+    import httpx  # noqa: PLC0415 - as above
+
     base_url = f"http://127.0.0.1:{port}/v1"
     try:
         async with asyncio.timeout(timeout_seconds), client.stream("GET", f"{base_url}/models") as response:
