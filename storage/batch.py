@@ -33,6 +33,9 @@ Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
 TOGETHER = 16
 """Up to so many items go to PostgreSQL in one round; the rows of more are copied, which costs the server a third."""
 
+_REST_AFTER = 50
+"""Transactions of SQLite's after which a moment's rest is used for a checkpoint."""
+
 
 @dataclass(slots=True)
 class Written:
@@ -55,6 +58,7 @@ class Batches:
         self._pacing = Pacing(database.engine.dialect, pace)
         self._memory = Memory()
         self._direct: Direct | None = None
+        self._since_checkpoint = 0
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
         """Commit the items together. With `again`, what the ledger has already counts as written.
@@ -73,6 +77,7 @@ class Batches:
             self.close()
             raise
         recall.keep()
+        self._since_checkpoint += 1
         return written
 
     def data_version(self) -> int | None:
@@ -83,6 +88,12 @@ class Batches:
         if not self._database.sqlite:
             return None
         return self._opened().data_version()
+
+    def rest(self) -> None:
+        """Nothing is to be written now: do what would make a later commit wait. Raises DatabaseUnavailable."""
+        if self._database.sqlite and self._direct is not None and self._since_checkpoint >= _REST_AFTER:
+            self._since_checkpoint = 0
+            self._direct.checkpoint()
 
     def close(self) -> None:
         """Give the connection up; the next write opens another."""

@@ -69,6 +69,13 @@ class Direct:
             raise self._as_ours(error) from error
         return version
 
+    def checkpoint(self) -> None:
+        """Move SQLite's write-ahead log into its file, as far as nobody is in the way. Raises DatabaseUnavailable."""
+        try:
+            self.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except self._errors as error:
+            raise self._as_ours(error) from error
+
     def close(self) -> None:
         """Give the connection up; what was not committed is rolled back."""
         with contextlib.suppress(self._errors, DBAPIError):

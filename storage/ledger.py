@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zlib import decompress
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
@@ -107,7 +108,7 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
     given = _feedback_of(connection, ids)
     return [
         DecisionView(
-            read_decision(row, (row.choice or "").encode()),
+            read_decision(row, decompress(row.choice) if row.choice else b""),
             tuple(tried[row.id]),
             read_outcome(row),
             tuple(given[row.id]),

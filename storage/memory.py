@@ -1,6 +1,7 @@
 """What the writer remembers of its own commits, so as not to write the same choice or task name again and again."""
 
 from collections import OrderedDict
+from zlib import compress
 
 from storage.records import DecisionRecord
 from storage.rows import clean
@@ -45,7 +46,7 @@ class Recall:
         if known is not None and 0.0 <= at - known[1] < CHOICE_SECONDS:
             return known[0]
         self._choices[digest] = (decision.id, at)
-        self.choice_rows.append((decision.id, decision.router_id, at, decision.choice.decode()))
+        self.choice_rows.append((decision.id, decision.router_id, at, compress(decision.choice)))
         return decision.id
 
     def use_task(self, decision: DecisionRecord) -> None:

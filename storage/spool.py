@@ -9,6 +9,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from zlib import decompress
 
 from sqlalchemy import delete, func, select
 
@@ -158,7 +159,7 @@ class _File:
 
         return [
             CompletionRecord(
-                decision=read_decision(row, row.choice.encode()),
+                decision=read_decision(row, decompress(row.choice)),
                 attempts=tuple(sorted(tried[row.id], key=lambda attempt: attempt.number)),
                 outcome=read_outcome(row),
                 deltas=dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)),

@@ -73,7 +73,7 @@ choices = Table(
     Column("id", Text, primary_key=True),  # the decision that used it first
     _required("router_id", Text),
     _required("at", Double),
-    _required("choice", Text),
+    _required("choice", LargeBinary),  # its JSON, in zlib's format: the larger part of a request's bytes
     Index(None, "router_id", "at"),
 )
 

@@ -113,7 +113,7 @@ class Writer:
             if batch:
                 self._hand_over([token for _, token in batch], self._write([item for item, _ in batch]))
             try:
-                self._look_around()
+                self._look_around(resting=not taken)
             except Exception:  # the thread must outlive its own mistakes
                 log.exception("the ledger's writer could not look around")
         if self._following is not None:
@@ -145,7 +145,7 @@ class Writer:
         if self._following is not None and written.deltas:
             self._following.announce()
 
-    def _look_around(self) -> None:
+    def _look_around(self, *, resting: bool) -> None:
         """Recover what can be recovered, and follow what others have changed."""
         following = self._following
         if self._recording.state is not State.OK:
@@ -154,8 +154,11 @@ class Writer:
                 self._hand_over([], written)
             if following is not None:
                 following.lose_sight()
-        elif following is not None:
-            try:
+            return
+        try:
+            if following is not None:
                 following.look()
-            except DatabaseUnavailable as error:
-                self._recording.leave(error)
+            if resting:
+                self._batches.rest()
+        except DatabaseUnavailable as error:
+            self._recording.leave(error)

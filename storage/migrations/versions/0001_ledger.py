@@ -66,7 +66,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("router_id", sa.Text(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
-        sa.Column("choice", sa.Text(), nullable=False),
+        sa.Column("choice", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_choices")),
     )
     op.create_index(op.f("ix_choices_router_id_at"), "choices", ["router_id", "at"], unique=False)
