@@ -1,5 +1,7 @@
 """What the grammar makes of sentences that people write. Each row is a sentence and, by request, what is in force."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.instructions import Interpretation, interpret
@@ -237,3 +239,12 @@ def test_wishes_add_up_within_ten() -> None:
     found = applied("Cheapest. Cheapest. As cheap as possible.", "chat")
     assert found.steering.cost == 10.0
     assert applied("Cost doesn't matter. Ignore cost. Cost is irrelevant.", "chat").steering.cost == 0.1
+
+
+def test_every_example_of_the_documentation_is_understood() -> None:
+    page = Path(__file__).parents[2] / "docs" / "instructions.md"
+    examples = page.read_text(encoding="utf-8").split("\n```\n")[2].splitlines()
+    assert len(examples) >= 8
+    for example in examples:
+        assert applied(example, "chat").steering.not_understood == ()
+        assert interpret(example).rules
