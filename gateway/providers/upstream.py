@@ -88,16 +88,6 @@ class Upstream:
 
     async def stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
         """The chunks of a stream, as many at a time as one network read completed. Raises ProviderError."""
-        try:
-            async with contextlib.aclosing(self._stream(request, reader)) as lists:
-                async for chunks in lists:
-                    yield chunks
-        except ProviderError as error:
-            if reader.said and error.ending is not Ending.CUT:
-                raise after_content(error) from error
-            raise
-
-    async def _stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
         limit = self._limit(request)
         parser = EventParser()
         try:
@@ -112,7 +102,9 @@ class Upstream:
                     raise ProviderError(Ending.FAILED, "the stream broke off before its end")
                 await _drain(response)
         except TransportError as error:
-            raise lost(error) from error
+            raise _told(lost(error), reader) from error
+        except ProviderError as error:
+            raise _told(error, reader) from error.__cause__
 
     async def _next(self, response: HttpResponse, reader: Reader, limit: float, deadline: float) -> bytes:
         """The next bytes, within the limits on silence; none, without a complaint, when the answer is whole."""
@@ -171,6 +163,10 @@ class Upstream:
             body = b""
         raise_told_error(body, self.secrets)
         raise malformed(f"{kind} where an event stream was asked for")
+
+
+def _told(error: ProviderError, reader: Reader) -> ProviderError:
+    return after_content(error) if reader.said else error
 
 
 def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:

@@ -15,10 +15,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from bandit.types import Json
+from gateway.simulated.samples import DONE, FINISH, GOOD, ROLE, WORDS, completion, error, event
 
-_encode = msgspec.json.encode
-TEXT = "Simulated answer by a faulty model."
 HUGE_BYTES = 50 * 1024 * 1024
 DRIP_BYTES = 5
 DRIP_SECONDS = 0.0005
@@ -64,8 +62,8 @@ class _Exchange:
 
     async def events(self, *events: bytes) -> None:
         await self.head()
-        for event in events:
-            await self.piece(event)
+        for part in events:
+            await self.piece(part)
         await self.piece(b"")
 
     async def hang(self) -> None:
@@ -82,34 +80,6 @@ class _Exchange:
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
         raise ConnectionResetError
-
-
-def completion(content: str | None = TEXT, **changes: Json) -> bytes:
-    """A plain answer; `changes` replace its top-level fields."""
-    answer: dict[str, Json] = {
-        "id": "chatcmpl-faulty",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "faulty",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15},
-    }
-    return _encode(answer | changes)
-
-
-def event(delta: Mapping[str, Json] | None = None, finish: str | None = None, **more: Json) -> bytes:
-    """One event of a stream; `more` are further top-level fields."""
-    choices: Json = [] if delta is None else [{"index": 0, "delta": dict(delta), "finish_reason": finish}]
-    chunk: dict[str, Json] = {"id": "chatcmpl-faulty", "object": "chat.completion.chunk", "created": 1}
-    return b"data: " + _encode(chunk | {"model": "faulty", "choices": choices} | more) + b"\n\n"
-
-
-ROLE = event({"role": "assistant", "content": ""})
-WORDS = [event({"content": word}) for word in ("Simulated ", "answer ", "by a ", "faulty ", "model.")]
-FINISH = event({}, "stop")
-USAGE = event(usage={"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15})
-DONE = b"data: [DONE]\n\n"
-GOOD = (ROLE, *WORDS, FINISH, USAGE, DONE)
 
 
 async def _ok(exchange: _Exchange) -> None:
@@ -151,15 +121,15 @@ async def _half_json(exchange: _Exchange) -> None:
 
 
 async def _limited(exchange: _Exchange) -> None:
-    await exchange.whole(_error("slow down", "rate_limit_exceeded"), 429)
+    await exchange.whole(error("slow down", "rate_limit_exceeded"), 429)
 
 
 async def _limited_for_a_while(exchange: _Exchange) -> None:
-    await exchange.whole(_error("slow down", "rate_limit_exceeded"), 429, more="Retry-After: 7\r\n")
+    await exchange.whole(error("slow down", "rate_limit_exceeded"), 429, more="Retry-After: 7\r\n")
 
 
 async def _overloaded(exchange: _Exchange) -> None:
-    await exchange.whole(_error("Overloaded", "overloaded_error"), 529)
+    await exchange.whole(error("Overloaded", "overloaded_error"), 529)
 
 
 async def _wrong_type(exchange: _Exchange) -> None:
@@ -249,8 +219,8 @@ async def _bad_utf8(exchange: _Exchange) -> None:
 
 
 async def _error_event(exchange: _Exchange) -> None:
-    error = b"data: " + _error("the model fell over", "server_error") + b"\n\n"
-    await (exchange.events(ROLE, *WORDS[:2], error) if exchange.stream else exchange.whole(error[6:]))
+    body = error("the model fell over", "server_error")
+    await (exchange.events(ROLE, *WORDS[:2], b"data: " + body + b"\n\n") if exchange.stream else exchange.whole(body))
 
 
 async def _redirect(exchange: _Exchange) -> None:
@@ -352,12 +322,8 @@ async def _misbehave(exchange: _Exchange) -> None:
     name = exchange.model
     if name.startswith("status-"):
         status = int(name.removeprefix("status-"))
-        await exchange.whole(_error(f"simulated {status}", f"simulated_{status}"), status)
+        await exchange.whole(error(f"simulated {status}", f"simulated_{status}"), status)
     elif name in FAULTS:
         await FAULTS[name](exchange)
     else:
-        await exchange.whole(_error(f"there is no fault {name!r}", "model_not_found"), 404)
-
-
-def _error(message: str, code: str) -> bytes:
-    return _encode({"error": {"message": message, "type": code, "param": None, "code": code}})
+        await exchange.whole(error(f"there is no fault {name!r}", "model_not_found"), 404)

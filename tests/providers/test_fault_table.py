@@ -11,7 +11,8 @@ from gateway.providers.call import Answer, Call, Chunk, ProviderError
 from gateway.providers.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
 from gateway.settings import ProviderSettings
-from gateway.simulated.faults import FAULTS, HUGE_BYTES, TEXT, FaultyProvider, refusing_port
+from gateway.simulated.faults import FAULTS, HUGE_BYTES, FaultyProvider, refusing_port
+from gateway.simulated.samples import TEXT
 
 COMPLETE, FAILED, TIMEOUT, CUT = Ending.COMPLETE, Ending.FAILED, Ending.TIMEOUT, Ending.CUT
 TABLE: dict[str, tuple[Ending, Ending]] = {
