@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
+from bandit.features import LONG_PROMPT_TOKENS, TASK_NAMES
 from bandit.types import ArmView, Attempt, Choice, Draw, Ending
-
-LONG_PROMPT_TOKENS = 1_500
-"""From here on a prompt is called long."""
 
 NOTABLE_MULTIPLIER = 1.05
 """A budget that makes dollars dearer by more than this is worth a word."""
@@ -37,7 +35,8 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
 
 def _kind(choice: Choice) -> str:
     scale = "Long" if choice.context.prompt_tokens >= LONG_PROMPT_TOKENS else "Short"
-    return f"{scale} {(choice.context.task or 'general').replace('_', ' ')} request"
+    task = choice.context.task
+    return f"{scale} {TASK_NAMES.get(task, task) or 'general'} request"
 
 
 def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) -> str:

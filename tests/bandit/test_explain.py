@@ -116,7 +116,7 @@ def test_instructions_are_repeated_in_our_words_and_what_was_not_understood_in_t
 
 
 def test_length_and_class_are_said() -> None:
-    assert said(made(context=Context("question_answering", 5_000))).startswith("Long question answering request: ")
+    assert said(made(context=Context("question_answering", 5_000))).startswith("Long question-answering request: ")
 
 
 @given(scores=st.floats(0.0, 500.0), multiplier=st.floats(1.0, 50.0), id_=st.uuids())
