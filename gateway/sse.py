@@ -33,14 +33,12 @@ class EventParser:
                 return []
         if b"\r" in data or self._after_cr:
             data = self._only_lf(data)
-        if not self._data and not self._line:
-            whole, rest = self._whole_events(data)
-            if not rest:
-                return whole
-            data = rest
-        else:
-            whole = []
-        return whole + self._by_line(data)
+        if not self._line and not self._data and data.startswith(b"data: ") and data.endswith(b"\n\n"):
+            # Nearly all portions are whole events of one line each: as many as there are pairs of line ends.
+            events = data[6:-2].split(b"\n\ndata: ")
+            if data.count(b"\n") == 2 * len(events):
+                return events
+        return self._by_line(data)
 
     def finish(self) -> list[bytes]:
         """The event that the stream's end left without its blank line, if any.
@@ -67,18 +65,6 @@ class EventParser:
         if data:
             self._after_cr = data.endswith(b"\r")
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    def _whole_events(self, data: bytes) -> tuple[list[bytes], bytes]:
-        """The leading events of one plain `data: …` line each, as nearly all are, and what follows them."""
-        events: list[bytes] = []
-        position = 0
-        while data.startswith(b"data: ", position):
-            end = data.find(b"\n", position)
-            if end < 0 or not data.startswith(b"\n", end + 1):
-                break
-            events.append(data[position + 6 : end])
-            position = end + 2
-        return events, data[position:] if position else data
 
     def _by_line(self, data: bytes) -> list[bytes]:
         events: list[bytes] = []
