@@ -94,8 +94,11 @@ class Upstream:
             with await self._open(request, limit) as response:
                 await self._expect_events(response, limit)
                 while not reader.ended and (data := await self._next(response, reader, limit, request.deadline)):
-                    if chunks := _read_all(parser, data, reader):
+                    chunks, broken = _read_all(parser, data, reader)
+                    if chunks:
                         yield chunks
+                    if broken is not None:
+                        raise broken
                 if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
                     yield chunks
                 if not (reader.ended or reader.finished):
@@ -192,21 +195,21 @@ def as_utf8(data: bytes) -> bytes:
     return data
 
 
-def _read_all(parser: EventParser, data: bytes, reader: Reader) -> list[Chunk]:
+def _read_all(parser: EventParser, data: bytes, reader: Reader) -> tuple[list[Chunk], ProviderError | None]:
+    """The chunks that these bytes complete, and what is wrong with the event behind them."""
+    chunks: list[Chunk] = []
     try:
-        events = parser.feed(data)
+        for event in parser.feed(data):
+            chunk = reader.read(as_utf8(event)) if event else None
+            if chunk is not None:
+                chunks.append(chunk)
+            if reader.ended:
+                break
     except EventTooLarge as error:
-        raise malformed(str(error)) from None
-    chunks = []
-    for event in events:
-        if not event:
-            continue
-        chunk = reader.read(as_utf8(event))
-        if chunk is not None:
-            chunks.append(chunk)
-        if reader.ended:
-            break
-    return chunks
+        return chunks, malformed(str(error))
+    except ProviderError as error:
+        return chunks, error
+    return chunks, None
 
 
 def _read_last(event: bytes, reader: Reader) -> Chunk | None:

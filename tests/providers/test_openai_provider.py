@@ -273,3 +273,27 @@ async def test_the_deadline_of_the_request_bounds_a_stream_that_goes_on_and_on(
         with pytest.raises(ProviderError) as told:
             await collect(OpenAIProvider(settings(port), client), call("m", seconds=0.2))
     assert told.value.ending is Ending.CUT
+
+
+@pytest.mark.parametrize("portion", [1, 7, 10_000])
+async def test_what_was_said_before_an_error_is_passed_on_however_the_bytes_come(
+    portion: int, client: HttpClient, call: Callable[..., Call]
+) -> None:
+    body = b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\n\ndata: {"error":{"message":"no"}}\n\n'
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for start in range(0, len(body), portion):
+            writer.write(body[start : start + portion])
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    said = ""
+    async with listening(say) as port:
+        with pytest.raises(ProviderError) as told:
+            async for chunks in OpenAIProvider(settings(port), client).stream(call("m")):
+                said += "".join(chunk.text for chunk in chunks)
+    assert said == "a"
+    assert told.value.ending is Ending.CUT
