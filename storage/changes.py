@@ -13,7 +13,7 @@ they were read plus what this process has committed since.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.arms import read_sums
@@ -46,31 +46,28 @@ class Changes:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._state: str | None = None
+        self._version: str | None = None
         self._seen: dict[Topic, int] = {}
 
     def forget(self) -> None:
         """Find everything again at the next look."""
-        self._state = None
+        self._version = None
         self._seen = {}
 
-    def look(self, data_version: int | None = None) -> Changed | None:
-        """What has changed, or None. `data_version` is SQLite's, on the connection that writes.
+    def look(self, version: str) -> Changed | None:
+        """What has changed, or None. `version` is the writing connection's view of the database (`Direct.version`).
 
         Raises DatabaseUnavailable.
         """
-        if data_version is not None and str(data_version) == self._state:
+        if version == self._version:
             return None
         with self._database.read() as connection:
             # Before the rows: what is committed in between is found now and again next time.
-            state = str(data_version)
             now = {Topic(row.topic): row.value for row in connection.execute(select(revisions))}
             if not self._database.sqlite:
-                snapshot = connection.execute(text("SELECT pg_current_snapshot()::text")).scalar_one()
-                state = snapshot  # "oldest running : next : running, …": equal ones see the same rows
-                now[Topic.STATISTICS] = int(snapshot.partition(":")[0])
-            changed = Changed() if state == self._state else self._read(connection, now)
-        self._state, self._seen = state, now
+                now[Topic.STATISTICS] = int(version.partition(":")[0])  # the oldest transaction that still ran
+            changed = self._read(connection, now)
+        self._version, self._seen = version, now
         return None if changed == Changed() else changed
 
     def _read(self, connection: Connection, now: Mapping[Topic, int]) -> Changed:

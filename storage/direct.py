@@ -5,6 +5,8 @@ writes the statements; here they are texts that were compiled once.
 """
 
 import contextlib
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -29,10 +31,10 @@ class Direct:
         if database.sqlite:
             self._refusals += (driver.InterfaceError, driver.ProgrammingError)  # values that can't be bound
         try:
-            self._pooled = database.engine.raw_connection()
+            self._holder = database.unpooled.raw_connection()
         except (DBAPIError, PoolTimeout, self._errors) as error:
             raise self._as_ours(error) from error
-        connection: Any = self._pooled.driver_connection
+        connection: Any = self._holder.driver_connection
         self._connection = connection
         self.cursor = connection.cursor()
 
@@ -60,14 +62,26 @@ class Direct:
         pipeline: AbstractContextManager[object] = self._connection.pipeline()
         return pipeline
 
-    def data_version(self) -> int:
-        """SQLite's number that changes when another connection has written. Raises DatabaseUnavailable."""
+    def version(self) -> str:
+        """The state of the database as this connection sees it.
+
+        While it stays the same, nobody has changed anything; on SQLite, nobody but this connection. Raises
+        DatabaseUnavailable.
+        """
         try:
-            self.cursor.execute("PRAGMA data_version")
-            version: int = self.cursor.fetchone()[0]
+            if self._database.sqlite:
+                return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
+            self.cursor.execute("SELECT pg_current_snapshot()::text")
+            snapshot: str = self.cursor.fetchone()[0]
+            self._connection.rollback()
         except self._errors as error:
             raise self._as_ours(error) from error
-        return version
+        return snapshot
+
+    def interrupt(self) -> None:
+        """From another thread: make what is under way on PostgreSQL's connection fail, as if the server had left."""
+        with contextlib.suppress(OSError, self._errors), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into its file, as far as nobody is in the way. Raises DatabaseUnavailable."""
@@ -79,7 +93,7 @@ class Direct:
     def close(self) -> None:
         """Give the connection up; what was not committed is rolled back."""
         with contextlib.suppress(self._errors, DBAPIError):
-            self._pooled.invalidate()
+            self._holder.invalidate()
 
     def _as_ours(self, error: Exception) -> DatabaseUnavailable | Contention | RecordRefused:
         cause = getattr(error, "orig", None) or error

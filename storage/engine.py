@@ -1,44 +1,31 @@
 """Opens the ledger's database, and is the border where the driver's errors become ours."""
 
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, make_url, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import Connection, Engine, delete, insert, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage import postgresql, sqlite
 from storage.errors import DatabaseUnavailable
 from storage.schema import migrate_database, require_current_schema
 from storage.tables import settings
-
-BUSY_SECONDS = 5.0
-"""How long SQLite waits for another process's write before it counts as away."""
-
-CHECKPOINT_PAGES = 4_000
-"""Pages of SQLite's write-ahead log after which a commit moves them into the file: with the usual 1,000 one commit in
-a hundred has to wait for the disk, with 4,000 one in several hundred."""
-
-CONNECT_SECONDS = 5
-STATEMENT_SECONDS = 60
-OLDEST_POSTGRESQL = 13
 
 PROBE_BYTES = 512 * 1024
 """What `check_writable` writes for a moment: a full disk has room for less before it has room for a batch."""
 
 _PROBE = "probe"
+_WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
-    """A database of the ledger, open. `where` names it without its password."""
+    """A database of the ledger, open. `where` names it without its password; `unpooled` makes a connection anew."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, unpooled: Engine, where: str) -> None:
         self.engine = engine
+        self.unpooled = unpooled
         self.where = where
         self.sqlite = engine.dialect.name == "sqlite"
 
@@ -57,6 +44,7 @@ class Database:
                 return
             patient = connection.execution_options(isolation_level="REPEATABLE READ")
             patient.execute(text("SET LOCAL statement_timeout = 0"))
+            patient.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield patient
 
     @contextmanager
@@ -95,16 +83,6 @@ class Database:
             raise unavailable(self.where, getattr(error, "orig", None) or error) from error
 
 
-def unavailable(where: str, error: BaseException) -> DatabaseUnavailable:
-    """The driver's error as ours, in one line."""
-    return DatabaseUnavailable(f"the database {where} is not usable now: {first_line(error)}")
-
-
-def first_line(error: BaseException) -> str:
-    """What the driver says, without the details, which may hold what was to be written."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
 def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool = True) -> Database:
     """Open `sqlite:///PATH` or `postgresql://…` and bring its schema up to date.
 
@@ -113,6 +91,7 @@ def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool
     """
     database = connect(url, sqlite_synchronous)
     try:
+        _require_version(database)
         if migrate:
             migrate_database(database.engine)
         else:
@@ -133,88 +112,37 @@ def connect(url: str, sqlite_synchronous: str) -> Database:
         scheme = parsed.get_backend_name()
     except ArgumentError:
         raise DatabaseUnavailable(_WRONG_URL) from None
-    if scheme == "sqlite":
-        return _open_sqlite(parsed, sqlite_synchronous)
     if scheme in {"postgresql", "postgres"}:
-        return _open_postgresql(parsed)
-    raise DatabaseUnavailable(f"{_WRONG_URL}, not {scheme}")
-
-
-_WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
-
-
-def _open_sqlite(url: URL, synchronous: str) -> Database:
-    if synchronous not in {"normal", "full"}:
-        raise DatabaseUnavailable(f'sqlite_synchronous must be "normal" or "full", not {synchronous!r}')
-    if not url.database or url.database == ":memory:":
+        engine, unpooled = (postgresql.make_engine(parsed, pooled=pooled) for pooled in (True, False))
+        return Database(engine, unpooled, postgresql.name_of(parsed))
+    if scheme != "sqlite":
+        raise DatabaseUnavailable(f"{_WRONG_URL}, not {scheme}")
+    if not parsed.database or parsed.database == ":memory:":
         raise DatabaseUnavailable("a SQLite database needs a file, as in sqlite:///bandit-gateway.db")
-    engine = create_engine(
-        url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": BUSY_SECONDS}, pool_size=5, max_overflow=20
-    )
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        _enter_wal(connection)
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
-        ensure_power(connection)
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
-
-    return Database(engine, str(Path(url.database)))
+    if sqlite_synchronous not in {"normal", "full"}:
+        raise DatabaseUnavailable(f'sqlite_synchronous must be "normal" or "full", not {sqlite_synchronous!r}')
+    engine, unpooled = (sqlite.make_engine(parsed, sqlite_synchronous, pooled=pooled) for pooled in (True, False))
+    return Database(engine, unpooled, str(Path(parsed.database)))
 
 
-def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging; SQLite does not wait for its busy timeout here when processes open at once."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+def unavailable(where: str, error: BaseException) -> DatabaseUnavailable:
+    """The driver's error as ours, in one line."""
+    return DatabaseUnavailable(f"the database {where} is not usable now: {first_line(error)}")
 
 
-def ensure_power(connection: sqlite3.Connection) -> None:
-    """SQLite can be built without mathematical functions; adding statistics takes one."""
-    try:
-        connection.execute("SELECT power(2.0, -1.0)")
-    except sqlite3.OperationalError:
-        connection.create_function("power", 2, lambda base, exponent: base**exponent, deterministic=True)
+def first_line(error: BaseException) -> str:
+    """What the driver says, without the details, which may hold what was to be written."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _open_postgresql(url: URL) -> Database:
-    options: dict[str, Any] = {
-        "connect_timeout": CONNECT_SECONDS,
-        "keepalives_idle": 5,
-        "keepalives_interval": 2,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 10_000,
-        "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
-    }
-    where = URL.create("postgresql", url.username, None, url.host, url.port, url.database).render_as_string()
-    try:
-        engine = create_engine(
-            url.set(drivername="postgresql+psycopg"),
-            connect_args=options,
-            paramstyle="format",
-            pool_size=5,
-            max_overflow=20,
-            pool_pre_ping=True,
-        )
-    except (ModuleNotFoundError, NoSuchModuleError):
-        raise DatabaseUnavailable(
-            "PostgreSQL needs its driver: install bandit-gateway with the extra `postgres` (psycopg 3)"
-        ) from None
-    return Database(engine, where)
+def _require_version(database: Database) -> None:
+    if not database.sqlite:
+        with database.engine.connect() as connection:
+            major = int(connection.execute(text("SHOW server_version_num")).scalar_one()) // 10_000
+        if major < postgresql.OLDEST:
+            raise DatabaseUnavailable(
+                f"the database {database.where} is PostgreSQL {major}; this needs {postgresql.OLDEST} or newer"
+            )
 
 
 def _cannot_open(database: Database, error: BaseException) -> str:

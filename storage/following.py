@@ -38,7 +38,7 @@ class Following:
         if self._listener is not None:
             self._listener.told.clear()
         self._looked = time.monotonic()
-        changed = self._changes.look(self._batches.data_version())
+        changed = self._changes.look(self._batches.version())
         if changed is not None:
             self._follow(changed)
 

@@ -49,19 +49,19 @@ class Listener:
     def _run(self) -> None:
         while not self._closed.is_set():
             try:
-                pooled = self._database.engine.raw_connection()
+                holder = self._database.unpooled.raw_connection()
             except self._errors as error:
                 log.debug("no connection to listen on: %s", error)
                 self._closed.wait(RECONNECTING_SECONDS)
                 continue
             try:
-                self._listen(pooled.driver_connection)
+                self._listen(holder.driver_connection)
             except self._errors as error:
                 log.info("listening is interrupted: %s", error)
                 self._closed.wait(RECONNECTING_SECONDS)
             finally:
                 with contextlib.suppress(*self._errors):
-                    pooled.invalidate()
+                    holder.invalidate()
 
     def _listen(self, connection: Any) -> None:
         connection.autocommit = True

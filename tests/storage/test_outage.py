@@ -7,7 +7,8 @@ from typing import Protocol
 
 import pytest
 
-from storage import engine
+from benchmarks.postgresql import NoPostgresql, PostgresqlServer
+from storage import postgresql, sqlite, watch
 from storage.arms import Arms
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
@@ -64,7 +65,7 @@ def outage(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, ledger_url: str, tmp_path: Path
 ) -> Iterator[Outage]:
     if ledger_url.startswith("sqlite"):
-        monkeypatch.setattr(engine, "BUSY_SECONDS", 0.05)
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
         locked = Locked(tmp_path / "ledger.db")
         yield locked
         locked.end()
@@ -257,3 +258,27 @@ def test_living_processes_have_spools_of_their_own(making: Making, tmp_path: Pat
     while heir.count:
         heir.remove([record.decision.id for record in heir.oldest(10)])
     heir.close()
+
+
+def test_a_server_that_hangs_is_left_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: Opening, start_writer: Start, making: Making
+) -> None:
+    """A frozen server takes connections and answers nothing; only a look at the clock tells."""
+    monkeypatch.setattr(watch, "HANGING_SECONDS", 0.3)
+    monkeypatch.setattr(postgresql, "CONNECT_SECONDS", 1)
+    try:
+        server = PostgresqlServer(fsync=False)
+    except NoPostgresql as error:
+        pytest.skip(str(error))
+    with server:
+        running = start_writer(opening(server.url()), spool=Spool(tmp_path / "it-"))
+        running.write(making.completion())
+        server.freeze()
+        try:
+            assert running.write(making.completion(), making.completion()) == [(), ()]
+            assert running.writer.state is State.SPOOLING
+        finally:
+            server.thaw()
+        running.until(lambda: is_ok(running))
+        assert len(list(Ledger(opening(server.url())).export("rtr_a"))) == 3
+        running.writer.close()

@@ -14,9 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from storage import schema
-from storage.engine import Database, connect, ensure_power, open_database
+from storage.engine import Database, connect, open_database
 from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.revisions import Topic
+from storage.sqlite import ensure_power
 from storage.tables import metadata
 
 

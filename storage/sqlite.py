@@ -1,0 +1,64 @@
+"""How SQLite is opened: write-ahead log, foreign keys, a busy timeout, and transactions that we begin ourselves."""
+
+import sqlite3
+import time
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_SECONDS = 5.0
+"""How long another process's write is waited for before the database counts as away."""
+
+CHECKPOINT_PAGES = 4_000
+"""Pages of the write-ahead log after which a commit moves them into the file: with SQLite's own 1,000 one commit in a
+hundred has to wait for the disk, with 4,000 one in several hundred."""
+
+
+def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
+    """An engine for a file. Writing transactions have the execution option `immediate`."""
+    place = url.set(drivername="sqlite+pysqlite")
+    wait = {"timeout": BUSY_SECONDS}
+    if pooled:
+        engine = create_engine(place, connect_args=wait, pool_size=5, max_overflow=20)
+    else:
+        engine = create_engine(place, connect_args=wait, poolclass=NullPool)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions by itself
+        _enter_wal(connection)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        ensure_power(connection)
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # Who reads first and then writes would fail where another process has written in between.
+        immediate = connection.get_execution_options().get("immediate")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def ensure_power(connection: sqlite3.Connection) -> None:
+    """SQLite can be built without mathematical functions; adding statistics takes one."""
+    try:
+        connection.execute("SELECT power(2.0, -1.0)")
+    except sqlite3.OperationalError:
+        connection.create_function("power", 2, lambda base, exponent: base**exponent, deterministic=True)
+
+
+def _enter_wal(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging; SQLite does not wait for its busy timeout here when processes open at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
