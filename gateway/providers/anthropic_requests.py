@@ -59,6 +59,14 @@ _SAMPLING = re.compile(r"claude-(?:[23]\b|instant|haiku-(?:3|4-5)|(?:opus|sonnet
 
 def translate(model: str, fields: Mapping[str, msgspec.Raw]) -> tuple[Body, bool]:
     """The request's body, and whether the answer's JSON will come as the input of `JSON_TOOL`. Raises ProviderError."""
+    try:
+        return _translate(model, fields)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Only what is read by name was checked; further inside, a caller may have sent anything.
+        raise incapable("the request has a part of a shape that can't be translated", None) from error
+
+
+def _translate(model: str, fields: Mapping[str, msgspec.Raw]) -> tuple[Body, bool]:
     values = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name != "model"}
     given = {name: value for name, value in values.items() if value is not None}
     _refuse_unknown(given)

@@ -14,7 +14,7 @@ REFUSED_SECONDS = 600.0
 
 @dataclass(slots=True)
 class _Key:
-    secret: str
+    secret: str = field(repr=False)
     refused_until: float = 0.0
     limited_until: dict[str, float] = field(default_factory=dict)  # by model
 

@@ -8,6 +8,7 @@ import contextlib
 import socket
 import struct
 import zlib
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -29,7 +30,7 @@ class FaultyProvider:
     base_url: str = ""
     connections: int = 0
     requests: dict[str, int] = field(default_factory=dict)
-    gone: dict[str, list[float]] = field(default_factory=dict)
+    gone: dict[str, deque[float]] = field(default_factory=dict)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
 
@@ -44,6 +45,8 @@ class _Exchange:
     writer: asyncio.StreamWriter
 
     async def send(self, data: bytes) -> None:
+        if self.writer.transport.is_closing():
+            raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
@@ -71,7 +74,7 @@ class _Exchange:
         with contextlib.suppress(ConnectionError):
             await self.reader.read()
         async with self.provider.changed:
-            self.provider.gone.setdefault(self.model, []).append(asyncio.get_running_loop().time())
+            self.provider.gone.setdefault(self.model, deque(maxlen=100)).append(asyncio.get_running_loop().time())
             self.provider.changed.notify_all()
         raise ConnectionResetError
 

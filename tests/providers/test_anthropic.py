@@ -226,6 +226,34 @@ def test_what_has_no_counterpart_is_another_models_turn(fields: dict[str, Any], 
     assert told.value.param == param
 
 
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["type", "role", "content", "function", "name", "arguments", "json_schema", "schema", "text"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+NAMES = ["messages", "tools", "tool_choice", "response_format", "reasoning_effort", "stop", "user", "n", "temperature"]
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=4))
+def test_no_shape_of_a_request_breaks_the_translation(fields: dict[str, Any]) -> None:
+    try:
+        translate("claude-3-opus", {name: msgspec.Raw(json.dumps(value).encode()) for name, value in fields.items()})
+    except ProviderError as error:
+        told = error
+    else:
+        return
+    assert told.ending is Ending.INCAPABLE
+
+
 TEXT = st.text(max_size=6)
 PART = st.one_of(
     st.builds(lambda text: {"type": "text", "text": text}, TEXT),
