@@ -53,7 +53,7 @@ class Written:
 class Batches:
     """Writes batches through one connection, which is opened when it is needed. For one thread."""
 
-    def __init__(self, database: Database, learn_scores: LearnScores, pace: Pace) -> None:
+    def __init__(self, database: Database, learn_scores: LearnScores, pace: Pace, watch: Watch | None = None) -> None:
         self._database = database
         self._learn_scores = learn_scores
         self._statements = _Statements(database.engine.dialect, copying=False)
@@ -62,7 +62,7 @@ class Batches:
         self._memory = Memory()
         self._direct: Direct | None = None
         self._since_checkpoint = 0
-        self._watch = None if database.sqlite else Watch()
+        self._watch = watch
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
         """Commit the items together. With `again`, what the ledger has already counts as written.
@@ -78,7 +78,7 @@ class Batches:
             with self._watching(), direct.transaction(together=together):
                 written = self._write(statements, direct.cursor, items, recall, again)
         except DatabaseUnavailable:
-            self.drop()
+            self.close()
             raise
         recall.keep()
         self._since_checkpoint += 1
@@ -90,7 +90,7 @@ class Batches:
             with self._watching():
                 return self._opened().version()
         except DatabaseUnavailable:
-            self.drop()
+            self.close()
             raise
 
     def rest(self) -> None:
@@ -100,19 +100,13 @@ class Batches:
             self._direct.checkpoint()
 
     def close(self) -> None:
-        """Give everything up."""
-        self.drop()
-        if self._watch is not None:
-            self._watch.close()
-
-    def drop(self) -> None:
         """Give the connection up; the next write opens another."""
         if self._direct is not None:
             self._direct.close()
             self._direct = None
 
     def _watching(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._watch is None else self._watch.over(self._opened())
+        return contextlib.nullcontext() if self._watch is None else self._watch.over(self._opened().connection)
 
     def _opened(self) -> Direct:
         if self._direct is None:

@@ -10,20 +10,26 @@ To be asked by the thread that writes, between its own transactions: then what i
 they were read plus what this process has committed since.
 """
 
+import contextlib
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.arms import read_sums
 from storage.engine import Database
+from storage.errors import DatabaseUnavailable
 from storage.evals import EvalRecord, read_evals
 from storage.keys import read_keys
 from storage.records import KeyRecord, RouterRecord
 from storage.revisions import Topic
 from storage.routers import read_routers
 from storage.tables import arms, budgets, revisions, traffic
+from storage.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +50,10 @@ class Changed:
 class Changes:
     """Looks for changes since the last look; the first look finds everything."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, watch: Watch | None = None) -> None:
         self._database = database
+        self._watch = watch
+        self._connection: Connection | None = None
         self._version: str | None = None
         self._seen: dict[Topic, int] = {}
 
@@ -61,14 +69,38 @@ class Changes:
         """
         if version == self._version:
             return None
-        with self._database.read() as connection:
-            # Before the rows: what is committed in between is found now and again next time.
-            now = {Topic(row.topic): row.value for row in connection.execute(select(revisions))}
-            if not self._database.sqlite:
-                now[Topic.STATISTICS] = int(version.partition(":")[0])  # the oldest transaction that still ran
-            changed = self._read(connection, now)
+        try:
+            with self._database.errors_as_ours():
+                connection = self._opened()
+                with self._watching(connection):
+                    # Before the rows: what is committed in between is found now and again next time.
+                    now = {Topic(row.topic): row.value for row in connection.execute(select(revisions))}
+                    if not self._database.sqlite:
+                        now[Topic.STATISTICS] = int(version.partition(":")[0])  # the oldest that still ran
+                    changed = self._read(connection, now)
+                    connection.rollback()
+        except DatabaseUnavailable:
+            self.close()
+            raise
         self._version, self._seen = version, now
         return None if changed == Changed() else changed
+
+    def close(self) -> None:
+        """Give the connection up; the next look opens another."""
+        if self._connection is not None:
+            with contextlib.suppress(DBAPIError):
+                self._connection.invalidate()
+            self._connection.close()
+            self._connection = None
+
+    def _opened(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._database.unpooled.connect()
+        return self._connection
+
+    def _watching(self, connection: Connection) -> AbstractContextManager[None]:
+        driver: Any = connection.connection.driver_connection
+        return contextlib.nullcontext() if self._watch is None else self._watch.over(driver)
 
     def _read(self, connection: Connection, now: Mapping[Topic, int]) -> Changed:
         since = self._seen.get(Topic.STATISTICS, 0)

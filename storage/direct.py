@@ -5,8 +5,6 @@ writes the statements; here they are texts that were compiled once.
 """
 
 import contextlib
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -21,7 +19,7 @@ _CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
 
 
 class Direct:
-    """An open connection; `cursor` is the driver's. Raises DatabaseUnavailable where none can be had."""
+    """An open connection; `connection` and `cursor` are the driver's. Raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,7 +33,7 @@ class Direct:
         except (DBAPIError, PoolTimeout, self._errors) as error:
             raise self._as_ours(error) from error
         connection: Any = self._holder.driver_connection
-        self._connection = connection
+        self.connection = connection
         self.cursor = connection.cursor()
 
     @contextmanager
@@ -50,16 +48,16 @@ class Direct:
                 if self._database.sqlite:
                     self.cursor.execute("BEGIN IMMEDIATE")
                 yield
-                self._connection.commit()
+                self.connection.commit()
         except BaseException as error:
             with contextlib.suppress(self._errors):
-                self._connection.rollback()
+                self.connection.rollback()
             if isinstance(error, self._errors):
                 raise self._as_ours(error) from error
             raise
 
     def _pipeline(self) -> AbstractContextManager[object]:
-        pipeline: AbstractContextManager[object] = self._connection.pipeline()
+        pipeline: AbstractContextManager[object] = self.connection.pipeline()
         return pipeline
 
     def version(self) -> str:
@@ -73,15 +71,10 @@ class Direct:
                 return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
             self.cursor.execute("SELECT pg_current_snapshot()::text")
             snapshot: str = self.cursor.fetchone()[0]
-            self._connection.rollback()
+            self.connection.rollback()
         except self._errors as error:
             raise self._as_ours(error) from error
         return snapshot
-
-    def interrupt(self) -> None:
-        """From another thread: make what is under way on PostgreSQL's connection fail, as if the server had left."""
-        with contextlib.suppress(OSError, self._errors), socket.socket(fileno=os.dup(self._connection.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
 
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into its file, as far as nobody is in the way. Raises DatabaseUnavailable."""

@@ -30,15 +30,23 @@ class Database:
         self.sqlite = engine.dialect.name == "sqlite"
 
     @contextmanager
+    def errors_as_ours(self) -> Iterator[None]:
+        """The border: what the driver raises in the block becomes DatabaseUnavailable."""
+        try:
+            yield
+        except (DBAPIError, PoolTimeout) as error:
+            raise unavailable(self.where, getattr(error, "orig", None) or error) from error
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection whose reads all see one state on SQLite. Raises DatabaseUnavailable."""
-        with self._errors_as_ours(), self.engine.connect() as connection:
+        with self.errors_as_ours(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection whose reads all see one state, and may take their time. Raises DatabaseUnavailable."""
-        with self._errors_as_ours(), self.engine.connect() as connection:
+        with self.errors_as_ours(), self.engine.connect() as connection:
             if self.sqlite:
                 yield connection
                 return
@@ -51,7 +59,7 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed at the end of the block. Raises DatabaseUnavailable."""
         with (
-            self._errors_as_ours(),
+            self.errors_as_ours(),
             self.engine.connect() as connection,
             connection.execution_options(immediate=True).begin(),
         ):
@@ -74,13 +82,6 @@ class Database:
     def close(self) -> None:
         """Close every connection that is not in use."""
         self.engine.dispose()
-
-    @contextmanager
-    def _errors_as_ours(self) -> Iterator[None]:
-        try:
-            yield
-        except (DBAPIError, PoolTimeout) as error:
-            raise unavailable(self.where, getattr(error, "orig", None) or error) from error
 
 
 def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool = True) -> Database:

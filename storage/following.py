@@ -7,6 +7,7 @@ from storage.batch import Batches
 from storage.changes import Changed, Changes
 from storage.engine import Database
 from storage.listening import Listener
+from storage.watch import Watch
 
 SQLITE_SECONDS = 0.1
 """Between looks at SQLite's data version, which costs microseconds."""
@@ -21,10 +22,12 @@ BUSY_SECONDS = 0.1
 class Following:
     """Calls `follow` with what has changed; for the thread that writes."""
 
-    def __init__(self, database: Database, batches: Batches, follow: Callable[[Changed], None]) -> None:
+    def __init__(
+        self, database: Database, batches: Batches, follow: Callable[[Changed], None], watch: Watch | None
+    ) -> None:
         self._batches = batches
         self._follow = follow
-        self._changes = Changes(database)
+        self._changes = Changes(database, watch)
         self._listener = None if database.sqlite else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._looked = float("-inf")
@@ -54,5 +57,6 @@ class Following:
 
     def close(self) -> None:
         """Listen no longer."""
+        self._changes.close()
         if self._listener is not None:
             self._listener.close()

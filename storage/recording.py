@@ -71,7 +71,7 @@ class Recording:
         if not self.away:
             log.error("%s; completions are spooled until it returns", error)
             self._probe = _Probe(self._database)
-            self._batches.drop()
+            self._batches.close()
         self._judge_state()
 
     def recover(self) -> Written | None:

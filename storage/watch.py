@@ -1,5 +1,8 @@
-"""Ends a write that hangs: a server that is frozen, or behind a dead network, neither answers nor fails by itself."""
+"""Ends what hangs: a server that is frozen, or behind a dead network, neither answers nor fails by itself."""
 
+import contextlib
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -7,35 +10,35 @@ from contextlib import contextmanager
 from typing import Protocol
 
 HANGING_SECONDS = 5.0
-"""After so long a write counts as hanging. PostgreSQL's own time limits are shorter, where it still keeps them."""
+"""After so long an exchange with the server counts as hanging."""
 
 _LOOK_SECONDS = 0.5
 
 
-class Interruptible(Protocol):
-    """What can be made to fail from another thread."""
+class Connected(Protocol):
+    """A driver's connection over a socket."""
 
-    def interrupt(self) -> None:
-        """Make what is under way fail."""
+    def fileno(self) -> int:
+        """The socket. Raises the driver's error where it is closed."""
         ...
 
 
 class Watch:
-    """A thread that interrupts what takes too long."""
+    """A thread that shuts the socket of a connection that takes too long: what waits for it fails at once."""
 
     def __init__(self) -> None:
         self._seconds = HANGING_SECONDS
         self._lock = threading.Lock()
-        self._watched: Interruptible | None = None
+        self._watched: Connected | None = None
         self._since = 0.0
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="ledger-watch", daemon=True).start()
 
     @contextmanager
-    def over(self, watched: Interruptible) -> Iterator[None]:
-        """Interrupt it where the block takes too long."""
+    def over(self, connection: Connected) -> Iterator[None]:
+        """Make the block fail where it takes too long. One block at a time."""
         with self._lock:
-            self._watched, self._since = watched, time.monotonic()
+            self._watched, self._since = connection, time.monotonic()
         try:
             yield
         finally:
@@ -50,5 +53,10 @@ class Watch:
         while not self._closed.wait(_LOOK_SECONDS):
             with self._lock:
                 if self._watched is not None and time.monotonic() - self._since > self._seconds:
-                    self._watched.interrupt()
+                    _shut(self._watched)
                     self._watched = None
+
+
+def _shut(connection: Connected) -> None:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)

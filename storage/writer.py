@@ -21,6 +21,7 @@ from storage.pacing import Pace
 from storage.recording import Recording, State
 from storage.scoring import LearnScores
 from storage.spool import Spool
+from storage.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +61,11 @@ class Writer:
         queue_limit: int = 10_000,
         batch_limit: int = 100,
     ) -> None:
-        self._batches = Batches(database, learn_scores, pace)
+        self._watch = None if database.sqlite else Watch()
+        self._batches = Batches(database, learn_scores, pace, self._watch)
         self._recording = Recording(database, self._batches, spool)
         self._deliver = deliver
-        self._following = Following(database, self._batches, follow) if follow else None
+        self._following = Following(database, self._batches, follow, self._watch) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
@@ -118,6 +120,8 @@ class Writer:
                 log.exception("the ledger's writer could not look around")
         if self._following is not None:
             self._following.close()
+        if self._watch is not None:
+            self._watch.close()
         self._recording.close()
 
     def _take(self) -> list[tuple[Item, object] | None]:

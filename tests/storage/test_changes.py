@@ -3,6 +3,7 @@
 import dataclasses
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -20,6 +21,13 @@ from tests.storage.making import BUDGETED, NOW, Making, Running, same_sums
 
 ROUTER = RouterRecord("rtr_a", "A", b"s", {}, (), NOW, NOW)
 KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)
+
+
+@pytest.fixture
+def changes(database: Database) -> Iterator[Changes]:
+    changes = Changes(database)
+    yield changes
+    changes.close()
 
 
 def version(database: Database) -> str:
@@ -40,12 +48,11 @@ def other(ledger_url: str, opening: Opening, start_writer: Start) -> Running:
 
 
 def test_the_first_look_finds_everything_and_the_next_nothing(
-    database: Database, running: Running, making: Making
+    database: Database, running: Running, making: Making, changes: Changes
 ) -> None:
     Routers(database).put(ROUTER)
     Keys(database).add(KEY)
     running.write(making.completion(BUDGETED, cost_usd=0.5))
-    changes = Changes(database)
     changed = changes.look(version(database))
     assert changed is not None
     assert (changed.routers, changed.keys, changed.evals) == ([ROUTER], [KEY], [])
@@ -56,10 +63,9 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
 
 
 def test_a_look_finds_what_changed_since_the_last_and_no_more(
-    database: Database, running: Running, making: Making
+    database: Database, running: Running, making: Making, changes: Changes
 ) -> None:
     running.write(making.completion("rtr_a"), making.completion("rtr_b"))
-    changes = Changes(database)
     changes.look(version(database))
     running.write(making.completion("rtr_b"))
     changed = changes.look(version(database))
@@ -73,12 +79,13 @@ def test_a_look_finds_what_changed_since_the_last_and_no_more(
     assert (changed.routers, changed.keys, changed.sums) == ([], None, {})
 
 
-def test_a_transaction_that_commits_late_is_not_missed(database: Database, running: Running, making: Making) -> None:
+def test_a_transaction_that_commits_late_is_not_missed(
+    database: Database, running: Running, making: Making, changes: Changes
+) -> None:
     """On PostgreSQL it has a lower number than what was seen before it; SQLite's transactions come one at a time."""
     if database.sqlite:
         pytest.skip("SQLite has one transaction at a time")
     running.write(making.completion("rtr_late"), making.completion("rtr_early"))
-    changes = Changes(database)
     with database.write() as late:
         late.execute(
             text(
@@ -94,9 +101,10 @@ def test_a_transaction_that_commits_late_is_not_missed(database: Database, runni
     assert {sums.weight for key, sums in changed.sums.items() if key.router_id == "rtr_late"} == {7.0}
 
 
-def test_after_forgetting_everything_is_found_again(database: Database, running: Running, making: Making) -> None:
+def test_after_forgetting_everything_is_found_again(
+    database: Database, running: Running, making: Making, changes: Changes
+) -> None:
     running.write(making.completion())
-    changes = Changes(database)
     changes.look(version(database))
     changes.forget()
     changed = changes.look(version(database))
