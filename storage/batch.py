@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
-from sqlalchemy import Dialect, case, select
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.addition import add_counts, add_sums
-from storage.bulk import Cursor, among, compile_bulk, compile_plain, compile_text, insert_many
+from storage.bulk import Cursor
 from storage.direct import Direct
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable, FeedbackError
@@ -19,11 +17,10 @@ from storage.learned import Gathered, encode_deltas
 from storage.memory import Memory, Recall
 from storage.pacing import Pace, Pacing
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord
-from storage.revisions import Topic, count_change
 from storage.rows import attempt_row, decision_row
-from storage.scoring import LearnScores, Scoring, ScoringQueries
-from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
-from storage.traffic import COUNTS, GatheredTraffic
+from storage.scoring import LearnScores, Scoring
+from storage.statements import Statements, statements_for
+from storage.traffic import GatheredTraffic
 from storage.watch import Watch
 
 Item: TypeAlias = CompletionRecord | tuple[FeedbackRecord, ...]
@@ -56,9 +53,9 @@ class Batches:
     def __init__(self, database: Database, learn_scores: LearnScores, pace: Pace, watch: Watch | None = None) -> None:
         self._database = database
         self._learn_scores = learn_scores
-        self._statements = _Statements(database.engine.dialect, copying=False)
-        self._copying = self._statements if database.sqlite else _Statements(database.engine.dialect, copying=True)
-        self._pacing = Pacing(database.engine.dialect, pace)
+        self._statements = statements_for(database.engine.dialect.name)
+        self._copying = self._statements.copying()
+        self._pacing = Pacing(self._statements.pacing, pace)
         self._memory = Memory()
         self._direct: Direct | None = None
         self._since_checkpoint = 0
@@ -114,7 +111,7 @@ class Batches:
         return self._direct
 
     def _write(
-        self, statements: "_Statements", cursor: Cursor, items: Sequence[Item], recall: Recall, again: bool
+        self, statements: Statements, cursor: Cursor, items: Sequence[Item], recall: Recall, again: bool
     ) -> Written:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
@@ -168,28 +165,3 @@ class Batches:
         self._statements.feedback.write(cursor, scoring.feedback_rows)
         self._statements.scores.write(cursor, list(scoring.score_rows.values()))
         return results
-
-
-class _Statements:
-    """The statements of a batch, compiled once."""
-
-    def __init__(self, dialect: Dialect, *, copying: bool) -> None:
-        self.choices = compile_plain(choices, dialect, copying=copying)
-        self.decisions = compile_plain(decisions, dialect, copying=copying)
-        self.attempts = compile_plain(attempts, dialect, copying=copying)
-        self.contents = compile_plain(contents, dialect, copying=copying)
-        self.feedback = compile_plain(feedback, dialect, copying=copying)
-        score = insert_many(scores, dialect)
-        replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
-        keyed = score.on_conflict_do_update(index_elements=["decision_id", "source"], set_=replaced)
-        self.scores = compile_bulk(keyed, dialect)
-        task = insert_many(tasks, dialect)
-        used = task.excluded.last_used_at
-        later = case((tasks.c.last_used_at > used, tasks.c.last_used_at), else_=used)
-        moved = task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later})
-        self.tasks = compile_bulk(moved, dialect)
-        self.arms = add_sums(arms, dialect)
-        self.traffic = add_counts(traffic, dialect, COUNTS)
-        self.count = compile_text(count_change(Topic.STATISTICS), dialect)
-        self.known = compile_text(select(decisions.c.id).where(among(decisions.c.id, dialect)), dialect)
-        self.scoring = ScoringQueries(dialect)

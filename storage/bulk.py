@@ -106,11 +106,6 @@ def compile_bulk(statement: Upsert, dialect: Dialect) -> Bulk:
     return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table)
 
 
-def compile_plain(table: Table, dialect: Dialect, *, copying: bool) -> Bulk:
-    """Make a plain insert ready; `copying`: of many rows into PostgreSQL."""
-    return _Copy(table) if copying else compile_bulk(insert_many(table, dialect), dialect)
-
-
 class _Values:
     """`INSERT … VALUES (…), (…)`, the values given flat."""
 
@@ -174,13 +169,15 @@ class _Json:
         cursor.execute(self._sql, (msgspec.json.encode(records).decode(),))
 
 
-class _Copy:
-    """`COPY … FROM STDIN`, with psycopg's cursor; not while statements are sent together."""
+class Copy:
+    """A plain insert of many rows by `COPY … FROM STDIN`: with psycopg's cursor, and not while statements are sent
+    together."""
 
     def __init__(self, table: Table) -> None:
         self._sql = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN"
 
     def write(self, cursor: Any, rows: Sequence[tuple[object, ...]]) -> None:
+        """Write the rows in order. Raises the driver's errors."""
         if rows:
             with cursor.copy(self._sql) as copy:
                 for row in rows:

@@ -1,7 +1,7 @@
 """Who may score what, what counts, and what changes."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey
@@ -169,6 +169,7 @@ given_scores = st.lists(
 )
 
 
+@settings(max_examples=40)
 @given(given_scores, st.integers(1, 5))
 def test_whatever_is_scored_in_whatever_lists_the_statistics_are_those_of_the_last_scores(
     shared_ledger: tuple[Database, Running, Making], given_: list[tuple[int, str, float]], at_once: int

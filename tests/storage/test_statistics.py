@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import literal_column, text, update
 
@@ -55,6 +55,7 @@ def test_kept_deltas_are_read_back_exactly(event: dict[StatisticKey, Sums], at: 
         assert dict(decode_deltas(encode_deltas(event, instant), "rtr_a", instant, half_life)) == event
 
 
+@settings(max_examples=30)
 @given(st.lists(deltas(), min_size=1, max_size=10), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_the_table_is_the_sum_whatever_the_order_and_the_batches(
     shared_ledger: tuple[Database, Running, Making],

@@ -1,0 +1,60 @@
+"""The statements of a batch, compiled once for each kind of database."""
+
+from copy import copy
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Dialect, case, make_url, select
+
+from storage.addition import add_counts, add_sums
+from storage.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
+from storage.pacing import PacingStatements
+from storage.revisions import Topic, count_change
+from storage.scoring import ScoringQueries
+from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
+from storage.traffic import COUNTS
+
+_PLAIN = (choices, decisions, attempts, contents, feedback)
+"""Tables whose rows are inserted and never changed."""
+
+
+class Statements:
+    """What a batch is written with."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.choices: Bulk
+        self.choices, self.decisions, self.attempts, self.contents, self.feedback = (
+            compile_bulk(insert_many(table, dialect), dialect) for table in _PLAIN
+        )
+        score = insert_many(scores, dialect)
+        replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
+        keyed = score.on_conflict_do_update(index_elements=["decision_id", "source"], set_=replaced)
+        self.scores = compile_bulk(keyed, dialect)
+        task = insert_many(tasks, dialect)
+        used = task.excluded.last_used_at
+        later = case((tasks.c.last_used_at > used, tasks.c.last_used_at), else_=used)
+        moved = task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later})
+        self.tasks = compile_bulk(moved, dialect)
+        self.arms = add_sums(arms, dialect)
+        self.traffic = add_counts(traffic, dialect, COUNTS)
+        self.count = compile_text(count_change(Topic.STATISTICS), dialect)
+        self.known = compile_text(select(decisions.c.id).where(among(decisions.c.id, dialect)), dialect)
+        self.scoring = ScoringQueries(dialect)
+        self.pacing = PacingStatements(dialect)
+        self._dialect = dialect
+
+    def copying(self) -> "Statements":
+        """The same, with PostgreSQL's plain inserts by COPY."""
+        if self._dialect.name == "sqlite":
+            return self
+        other = copy(self)
+        other.choices, other.decisions, other.attempts, other.contents, other.feedback = map(Copy, _PLAIN)
+        return other
+
+
+@cache
+def statements_for(name: str) -> Statements:
+    """The statements for `sqlite` or `postgresql`: the same for every database of the kind."""
+    driver, style = ("pysqlite", "qmark") if name == "sqlite" else ("psycopg", "format")
+    dialect: Any = make_url(f"{name}+{driver}://").get_dialect()
+    return Statements(dialect(paramstyle=style))
