@@ -10,7 +10,8 @@ Floats = NDArray[np.float64]
 CLASS_STRENGTH = 4.0
 """The arm's mean is worth this many observations of a class."""
 PRIOR_VARIATION = 1.0
-"""Deviation of one amount over its mean, before any was seen."""
+SMALLEST_VARIATION = 0.05
+"""Deviation of one amount over its mean: before any was seen, and at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,12 @@ def expected_amounts(sums: Floats, prior_mean: Floats, prior_weight: float) -> A
 
     The mean is arithmetic, as dollars add up. The variance of one observation is pooled over an arm's classes.
     """
-    weight, total, squares = sums
-    seen = prior_weight + weight.sum(axis=1)
-    arm = (prior_weight * prior_mean + total.sum(axis=1)) / seen
-    second = prior_weight * prior_mean**2 * (1.0 + PRIOR_VARIATION**2) + squares.sum(axis=1)
-    spread = np.maximum(second / seen - arm * arm, (0.05 * arm) ** 2)
-    size = CLASS_STRENGTH + weight
-    mean = (CLASS_STRENGTH * arm[:, None] + total) / size
+    seen, added, second = sums.sum(axis=2)
+    seen = seen + prior_weight
+    arm = (prior_weight * prior_mean + added) / seen
+    second = second + prior_weight * prior_mean * prior_mean * (1.0 + PRIOR_VARIATION**2)
+    spread = np.maximum(second / seen - arm * arm, SMALLEST_VARIATION**2 * arm * arm)
+    size = sums[0] + CLASS_STRENGTH
     lean = CLASS_STRENGTH / size
-    variance = spread[:, None] * (1.0 / size + lean * lean / seen[:, None])
-    return Amounts(np.maximum(mean, 0.0), variance)
+    mean = lean * arm[:, None] + sums[1] / size
+    return Amounts(np.maximum(mean, 0.0), spread[:, None] / size + (spread / seen)[:, None] * (lean * lean))

@@ -4,6 +4,8 @@ import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bandit.buckets import bucketed
 from bandit.policies import Policy, named
 from bandit.posteriors import Snapshot
@@ -46,7 +48,7 @@ def choose(
     if not candidates:
         raise ValueError("candidates: at least one model is needed")
     try:
-        rows = sorted({snapshot.rows[model_id] for model_id in candidates})
+        rows = np.array(sorted({snapshot.rows[model_id] for model_id in candidates}))
     except KeyError as unknown:
         raise ValueError(f"candidates: {unknown.args[0]!r} is no model of router {snapshot.router_id}") from None
     settings = snapshot.settings
@@ -57,7 +59,7 @@ def choose(
     limited = _limited(value) if policy.explores else [False] * count
     newcomers = _newcomers(value) if policy.explores else [False] * count
     exploration = settings.exploration if policy.explores else 0.0
-    arms = [snapshot.arms[row] for row in rows]
+    arms = [snapshot.arms[row] for row in rows.tolist()]
     highs = [
         min(arm.max_share, settings.newcomer_share) if new else arm.max_share
         for arm, new in zip(arms, newcomers, strict=True)
@@ -69,7 +71,7 @@ def choose(
         value.mean_usd.tolist(),
         value.deviation_usd.tolist(),
         value.quality.tolist(),
-        (value.quality_variance**0.5).tolist(),
+        value.quality_deviation.tolist(),
         snapshot.scores[rows].tolist(),
         value.success.tolist(),
         value.validity.tolist(),

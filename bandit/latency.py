@@ -1,7 +1,6 @@
 """Latency: a Normal-inverse-gamma posterior on ln(seconds), and what it expects in seconds."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +18,7 @@ LARGEST_RELATIVE_VARIANCE = 4.0
 
 @dataclass(frozen=True, slots=True)
 class LogTime:
-    """Per arm: expected time (seconds, or seconds per token) and the variance of that expectation over its square."""
+    """Expected time (seconds, or seconds per token) and the variance of that expectation over its square."""
 
     mean: Floats
     relative_variance: Floats
@@ -31,22 +30,21 @@ def clipped(log_seconds: float, prior: LogNormalPrior) -> float:
     return min(max(log_seconds, prior.mean - reach), prior.mean + reach)
 
 
-def log_time(sums: Floats, priors: Sequence[LogNormalPrior]) -> LogTime:
-    """The posterior of the expected time of each arm; `sums` has shape (3, arms): weight, Σ y, Σ y² of y = ln time.
+def log_time(sums: Floats, priors: Floats) -> LogTime:
+    """The posterior of expected times from weight, Σ y, Σ y² of y = ln time, and from mean, spread, weight of priors.
 
-    E[time] = e^(m + s²/2) with s² bounded (the mean of e^y under a log-Student-t would be infinite); its variance by
-    the delta method: s²/n for m, s⁴/(2 n) for s²/2.
+    Both have shape (3, …). E[time] = e^(m + s²/2) with s² bounded (the mean of e^y under a log-Student-t would be
+    infinite); its variance by the delta method: s²/n for m, s⁴/(2 n) for s²/2.
     """
     weight, total, squares = sums
-    prior_weight = np.array([prior.weight for prior in priors])
-    prior_mean = np.array([prior.mean for prior in priors])
-    prior_spread = np.array([prior.spread for prior in priors])
-    n = prior_weight + weight
-    m = (prior_weight * prior_mean + total) / n
-    scatter = squares + prior_weight * prior_mean**2 - n * m * m
-    variance = np.clip((prior_weight * prior_spread**2 + scatter) / n, SMALLEST_VARIANCE, LARGEST_VARIANCE)
-    relative = np.minimum(variance / n + variance * variance / (2.0 * n), LARGEST_RELATIVE_VARIANCE)
-    return LogTime(np.exp(m + variance / 2.0), relative)
+    mean, spread, strength = priors
+    n = strength + weight
+    m = (strength * mean + total) / n
+    second = (strength * (spread * spread + mean * mean) + squares) / n
+    variance = np.minimum(np.maximum(second - m * m, SMALLEST_VARIANCE), LARGEST_VARIANCE)
+    half = 0.5 * variance
+    relative = np.minimum(variance * (1.0 + half) / n, LARGEST_RELATIVE_VARIANCE)
+    return LogTime(np.exp(m + half), relative)
 
 
 def log_of(seconds: float) -> float | None:

@@ -4,23 +4,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.amounts import Amounts, expected_amounts
+from bandit.constants import Constants, constants_of
 from bandit.latency import LogTime, log_time
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve, validate
-from bandit.priors import (
-    COMPLETION_TOKENS_WEIGHT,
-    DEFAULT_COMPLETION_TOKENS,
-    log_prior,
-    offset_tokens,
-    quality_prior,
-)
+from bandit.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.quality import Quality, quality_posterior
 from bandit.rows import Table, read
-from bandit.types import Arm, BudgetState, Context, Objective, Price, RouterSettings, Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]
 
@@ -33,7 +29,8 @@ PROMPT_RATIO_VARIATION = 0.1
 UNKNOWN_COST_USD = 0.001
 """Expected dollars of an answer where no arm has a price and none was reported."""
 
-_FREE = Price(0.0, 0.0, 0.0)
+FIRST, EACH, WHOLE = 0, 1, 2
+"""Rows of `Snapshot.times`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +77,14 @@ class Snapshot:
         return resolve(wanted, self._typical_cost_usd if isinstance(wanted, str) else 0.0)
 
     @cached_property
-    def priced(self) -> NDArray[np.bool_]:
-        """Which arms have a price per token; the others learn dollars."""
-        return np.array([arm.price is not None for arm in self.arms])
-
-    @cached_property
-    def prices(self) -> Floats:
-        """Dollars per fresh input, cached input and output token: shape (3, arms), zero without a price."""
-        known = [arm.price or _FREE for arm in self.arms]
-        return np.array([[price.input_usd, price.cached_input_usd, price.output_usd] for price in known]).T
+    def constants(self) -> Constants:
+        """Prices and priors of the arms."""
+        return constants_of(self.arms)
 
     def quality(self, task: str) -> tuple[Floats, Floats]:
         """Mean and variance of the expected score in a class, per arm."""
-        column = self.table.column(task)
-        return self._quality.mean[:, column], self._quality.variance[:, column]
+        column, known = self.table.column(task), self._quality
+        return known.mean[:, column], known.variance[:, column]
 
     def quality_interval(self, task: str, coverage: float = 0.9) -> tuple[Floats, Floats, Floats]:
         """Mean, lower and upper bound of the expected score in a class, per arm, for people to read."""
@@ -143,66 +134,57 @@ class Snapshot:
 
     def completion_tokens(self, task: str, max_tokens: int | None = None) -> tuple[Floats, Floats]:
         """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
-        column = self.table.column(task)
-        mean = self._tokens.mean[:, column]
+        column, known = self.table.column(task), self._tokens
+        mean = known.mean[:, column]
         if max_tokens is not None:
             mean = np.minimum(mean, max_tokens)
-        return mean, self._tokens.variance[:, column]
+        return mean, known.variance[:, column]
 
     def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected dollars of an answer, per arm."""
+        known = self.constants
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
         cached = min(context.cached_tokens, context.prompt_tokens)
-        fresh_usd, cached_usd, output_usd = self.prices
-        prompt = ((context.prompt_tokens - cached) * fresh_usd + cached * cached_usd) * self.prompt_ratio
-        mean = prompt + tokens * output_usd
-        variance = tokens_variance * output_usd**2 + (PROMPT_RATIO_VARIATION * prompt) ** 2 * self._prompt_doubt
-        if self.priced.all():
+        prompt = (context.prompt_tokens - cached) * known.input_usd
+        if cached:
+            prompt = prompt + cached * known.cached_input_usd
+        prompt = prompt * self.prompt_ratio
+        mean = prompt + tokens * known.output_usd
+        variance = tokens_variance * (known.output_usd * known.output_usd) + self._prompt_doubt * (prompt * prompt)
+        if known.all_priced:
             return mean, variance
         column = self.table.column(context.task)
         dollars = self._dollars
         return (
-            np.where(self.priced, mean, dollars.mean[:, column]),
-            np.where(self.priced, variance, dollars.variance[:, column]),
+            np.where(known.priced, mean, dollars.mean[:, column]),
+            np.where(known.priced, variance, dollars.variance[:, column]),
         )
 
     def seconds(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
         tokens, _ = self.completion_tokens(context.task, context.max_tokens)
+        times = self.times
         if context.stream:
-            first, each = self.first_token, self.per_token
-            whole = tokens * each.mean
-            mean = first.mean + whole
-            variance = first.mean**2 * first.relative_variance + whole * whole * each.relative_variance
+            first, whole = times.mean[FIRST], tokens * times.mean[EACH]
+            mean = first + whole
+            variance = first * first * times.relative_variance[FIRST] + whole * whole * times.relative_variance[EACH]
         else:
-            mean = (self.offset_tokens + tokens) * self.total.mean
-            variance = mean * mean * self.total.relative_variance
-        shortened = np.minimum(self.settings.deadline_seconds / mean, 1.0)
+            mean = (self.constants.offset_tokens + tokens) * times.mean[WHOLE]
+            variance = mean * mean * times.relative_variance[WHOLE]
+        deadline = self.settings.deadline_seconds
+        if mean.max() <= deadline:
+            return mean, variance
+        shortened = np.minimum(deadline / mean, 1.0)
         return mean * shortened, variance * shortened**2
 
     def wait_seconds(self, context: Context) -> Floats:
         """Expected seconds until something comes: a stream's first token, or a whole plain answer."""
-        return self.first_token.mean if context.stream else self.seconds(context)[0]
+        return self.times.mean[FIRST] if context.stream else self.seconds(context)[0]
 
     @cached_property
-    def offset_tokens(self) -> Floats:
-        """The constant a of the plain answers' ln(seconds / (a + tokens)), per arm."""
-        return np.array([offset_tokens(arm.prior) for arm in self.arms])
-
-    @cached_property
-    def first_token(self) -> LogTime:
-        """Seconds to the first token of a stream."""
-        return self._log_time(Signal.FIRST_TOKEN)
-
-    @cached_property
-    def per_token(self) -> LogTime:
-        """Seconds per token of a stream after the first."""
-        return self._log_time(Signal.PER_TOKEN)
-
-    @cached_property
-    def total(self) -> LogTime:
-        """Seconds per (a + tokens) of a plain answer."""
-        return self._log_time(Signal.TOTAL)
+    def times(self) -> LogTime:
+        """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
+        return log_time(self.table.times(), self.constants.times)
 
     @property
     def kappa(self) -> float:
@@ -211,20 +193,17 @@ class Snapshot:
 
     @cached_property
     def _quality(self) -> Quality:
-        priors = np.array([quality_prior(arm.prior) for arm in self.arms])
         return quality_posterior(
             self.table.per_task(Signal.QUALITY),
             self.table.per_task(Signal.RECENT_QUALITY),
-            priors[:, 0],
-            priors[:, 1],
+            self.constants.quality_mean,
+            self.constants.quality_weight,
         )
 
     @cached_property
     def _tokens(self) -> Amounts:
-        prior = [arm.prior.completion_tokens or DEFAULT_COMPLETION_TOKENS for arm in self.arms]
-        return expected_amounts(
-            self.table.per_task(Signal.COMPLETION_TOKENS), np.array(prior), COMPLETION_TOKENS_WEIGHT
-        )
+        sums = self.table.per_task(Signal.COMPLETION_TOKENS)
+        return expected_amounts(sums, self.constants.completion_tokens, COMPLETION_TOKENS_WEIGHT)
 
     @cached_property
     def _dollars(self) -> Amounts:
@@ -233,27 +212,27 @@ class Snapshot:
 
     @cached_property
     def _prompt_doubt(self) -> Floats:
-        doubt: Floats = PROMPT_RATIO_TOKENS / (PROMPT_RATIO_TOKENS + self.table.per_arm(Signal.PROMPT_RATIO)[0])
+        estimated = self.table.per_arm(Signal.PROMPT_RATIO)[0]
+        doubt: Floats = PROMPT_RATIO_VARIATION**2 * PROMPT_RATIO_TOKENS / (PROMPT_RATIO_TOKENS + estimated)
         return doubt
 
     @cached_property
     def _typical_cost_usd(self) -> float:
         """The arms' median cost of a typical request; an arm without a price by the mean of its reported dollars."""
-        fresh_usd, _, output_usd = self.prices
-        costs = list((TYPICAL_PROMPT_TOKENS * fresh_usd + TYPICAL_COMPLETION_TOKENS * output_usd)[self.priced])
-        if not self.priced.all():
-            weight, total, _ = self.table.per_task(Signal.COST).sum(axis=2)
-            costs += [total[row] / weight[row] for row in np.flatnonzero(~self.priced) if weight[row] > 0.0]
-        return float(np.median(costs)) if costs else UNKNOWN_COST_USD
+        known = self.constants
+        costs = TYPICAL_PROMPT_TOKENS * known.input_usd + TYPICAL_COMPLETION_TOKENS * known.output_usd
+        if known.all_priced:
+            return float(median(costs.tolist()))
+        weight, total, _ = self.table.per_task(Signal.COST).sum(axis=2)
+        reported = ~known.priced & (weight > 0.0)
+        each: list[float] = costs[known.priced].tolist() + (total[reported] / weight[reported]).tolist()
+        return median(each) if each else UNKNOWN_COST_USD
 
     def _share(self, signal: Signal, prior_mean: float, prior_weight: float) -> Share:
         weight, total, _ = self.table.per_arm(signal)
         size = prior_weight + weight
-        mean = (prior_weight * prior_mean + np.clip(total, 0.0, weight)) / size
+        mean = (prior_weight * prior_mean + np.minimum(np.maximum(total, 0.0), weight)) / size
         return Share(mean, mean * (1.0 - mean) / (size + 1.0))
-
-    def _log_time(self, signal: Signal) -> LogTime:
-        return log_time(self.table.per_arm(signal), [log_prior(arm.prior, signal) for arm in self.arms])
 
 
 def take_snapshot(

@@ -22,9 +22,12 @@ LARGE_CELL = 40.0
 COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
 """Before scores have shown their spread, they are coin flips of this variance, worth so many scores."""
 SMALLEST_NOISE = 0.05
+SMALLEST_WEIGHT = 1e-9
 
 ALARM = 2.5
 """Deviations between recent and older scores from which on the older ones lose weight."""
+SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.05
+"""Floors of one score's variance, and of the variance of the recent scores' sum: a score or two never raise alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +72,28 @@ def quality_posterior(scores: Floats, recent: Floats, prior_mean: Floats, prior_
     weight, total = _since_the_change(scores, recent, prior_mean, prior_weight)
     noise = _noise(scores)
     n, s = weight / noise, total / noise
-    n_arm, n_class = n.sum(axis=1), n.sum(axis=0)
-    s_class, s_arm = s.sum(axis=0), s.sum(axis=1) + prior_weight * prior_mean
-    arm_size = n_arm + prior_weight
+    n_arm, n_class = _over_tasks(n), _over_arms(n)
+    s_class, s_arm = _over_arms(s), _over_tasks(s) + prior_weight * prior_mean
+    arm_size, class_size = n_arm + prior_weight, n_class + CLASS_WEIGHT
     arm = s_arm / arm_size
-    effect = np.zeros(len(n_class))
     for _ in range(SWEEPS):
-        effect = (s_class - arm @ n) / (CLASS_WEIGHT + n_class)
-        arm = (s_arm - n @ effect) / arm_size
+        class_rest = s_class - arm @ n
+        effect = class_rest / class_size
+        arm_rest = s_arm - n @ effect
+        arm = arm_rest / arm_size
 
-    arm_rest = arm_size[:, None] - n
-    class_rest = CLASS_WEIGHT + n_class - n
-    center = ((s_arm - n @ effect)[:, None] - s + n * effect) / arm_rest
-    center += ((s_class - arm @ n) - s + n * arm[:, None]) / class_rest
-    center = np.clip(center, SMALLEST_MEAN, LARGEST_MEAN)
-    doubt = 1.0 / arm_rest + 1.0 / class_rest
+    other_arms, other_classes = class_size - n, arm_size[:, None] - n
+    class_rest = s_class - arm @ n
+    center = (arm_rest[:, None] - s + n * effect) / other_classes + (class_rest - s + n * arm[:, None]) / other_arms
+    center = _within(center)
+    doubt = 1.0 / other_classes + 1.0 / other_arms
     kappa = _kappa(n, s, center, doubt)
 
-    t = np.clip(arm[:, None] + effect, SMALLEST_MEAN, LARGEST_MEAN)
     strength = (kappa * arm_size / (kappa + arm_size))[:, None]
     size = strength + n
-    mean = (t * strength + s) / size
-    return Quality(mean, mean * (1.0 - mean) / (size + 1.0), weight.sum(axis=1), kappa, n, s, center, doubt)
+    mean = (_within(arm[:, None] + effect) * strength + s) / size
+    variance = mean * (1.0 - mean) / (size + 1.0)
+    return Quality(mean, variance, _over_tasks(weight), kappa, n, s, center, doubt)
 
 
 def _since_the_change(
@@ -102,34 +105,50 @@ def _since_the_change(
     add up to half its weight. Beyond |z| = 2.5 the older scores keep e^(-(z² - 2.5²)/2) of their weight.
     """
     weight = np.maximum(scores[0], 0.0)
-    total = np.clip(scores[1], 0.0, weight)
+    total = np.minimum(np.maximum(scores[1], 0.0), weight)
     fresh = np.minimum(np.maximum(recent[0], 0.0), weight)
+    old = weight - fresh
     if not fresh.any():
         return weight, total
-    fresh_total = np.clip(recent[1], np.maximum(total - (weight - fresh), 0.0), np.minimum(fresh, total))
+    fresh_total = np.maximum(np.minimum(np.minimum(fresh, total), recent[1]), np.maximum(total - old, 0.0))
     mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
-    spread = np.maximum(mean * (1.0 - mean), 0.01)
-    deviation = np.sqrt(np.maximum(0.5 * (fresh * spread).sum(axis=1), 0.05))
-    z = (fresh_total - fresh * mean).sum(axis=1) / deviation
+    spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD)
+    deviation = np.sqrt(np.maximum(0.5 * _over_tasks(fresh * spread), SMALLEST_EVIDENCE))
+    z = _over_tasks(fresh_total - fresh * mean) / deviation
     kept = np.exp(-0.5 * np.maximum(z * z - ALARM * ALARM, 0.0))[:, None]
-    return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
+    return fresh + old * kept, fresh_total + (total - fresh_total) * kept
 
 
 def _noise(scores: Floats) -> float:
     """Variance of scores within cells over that of coin flips with the same means, in [0.05, 1]."""
     weight, total, squares = scores
-    explained = total * total / np.maximum(weight, 1e-9)
-    flips = max(float((total - explained).sum()), 0.0) + COIN_SCORES * COIN_VARIANCE
-    within = max(float((squares - explained).sum()), 0.0) + COIN_SCORES * COIN_VARIANCE
+    explained = float((total * total / np.maximum(weight, SMALLEST_WEIGHT)).sum())
+    flips = max(float(total.sum()) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
+    within = max(float(squares.sum()) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
     return min(max(within / flips, SMALLEST_NOISE), 1.0)
+
+
+def _within(t: Floats) -> Floats:
+    return np.minimum(np.maximum(t, SMALLEST_MEAN), LARGEST_MEAN)
+
+
+def _over_tasks(cells: Floats) -> Floats:
+    sums: Floats = np.add.reduce(cells, axis=1)
+    return sums
+
+
+def _over_arms(cells: Floats) -> Floats:
+    sums: Floats = np.add.reduce(cells, axis=0)
+    return sums
 
 
 def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
     """κ from E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·doubt), cells of one score or less left out."""
     several = np.maximum(n - 1.0, 0.0)
-    importance = (several > 0.0) / (1.0 + n / LARGE_CELL) ** 2
+    shrink = 1.0 + n / LARGE_CELL
+    importance = (several > 0.0) / (shrink * shrink)
     residual = s - n * t
-    excess = float((importance * (residual * residual / (t * (1.0 - t)) - n - n * n * doubt)).sum())
+    excess = float((importance * (residual * residual / (t - t * t) - n - n * n * doubt)).sum())
     pairs = float((importance * n * several).sum())
     share = (excess + EXPECTED_KAPPA_PAIRS / EXPECTED_KAPPA) / (pairs + EXPECTED_KAPPA_PAIRS)
     return min(max(1.0 / max(share, 1.0 / (LARGEST_KAPPA + 1.0)) - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)

@@ -8,24 +8,24 @@ from numpy.typing import NDArray
 
 from bandit.types import ANY_TASK, Signal, StatisticKey, Sums
 
+Floats = NDArray[np.float64]
+
 SIGNALS: tuple[Signal, ...] = tuple(Signal)
-_COLUMN: dict[Signal, int] = {signal: column for column, signal in enumerate(SIGNALS)}
-_POSITIVE = np.array(
-    [signal not in {Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.OUTCOMES} for signal in SIGNALS]
-)
-"""Signals whose total cannot be negative; latency totals are sums of logarithms."""
+_PLACE: Mapping[Signal, int] = {signal: place for place, signal in enumerate(SIGNALS)}
+_LOGARITHMS = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
+_MAY_BE_NEGATIVE = np.array([signal in _LOGARITHMS for signal in SIGNALS])
+_TIMES = [_PLACE[signal] for signal in _LOGARITHMS]
+
 LARGEST = 1e30
 ROUNDING = 1e-9
 """Sums below zero by no more than this are what fading and corrections leave of nothing."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """All sums of a router's arms at one instant.
 
-    `sums[signal, field, arm, task]` with the fields weight, total, squares. Task 0 is `ANY_TASK`; the last column is
+    `sums[field, signal, arm, task]` with the fields weight, total, squares. Task 0 is `ANY_TASK`; the last column is
     empty: the statistics of a task that nobody has asked for yet.
     """
 
@@ -35,12 +35,17 @@ class Table:
 
     def per_arm(self, signal: Signal) -> Floats:
         """Weight, total and squares per arm of a signal that is not kept by task: shape (3, arms)."""
-        column: Floats = self.sums[_COLUMN[signal], :, :, 0]
+        column: Floats = self.sums[:, _PLACE[signal], :, 0]
+        return column
+
+    def times(self) -> Floats:
+        """Those of the latency signals, first token, per token, total: shape (3, 3, arms)."""
+        column: Floats = self.sums[:, _TIMES, :, 0]
         return column
 
     def per_task(self, signal: Signal) -> Floats:
         """Weight, total and squares per arm and task: shape (3, arms, tasks)."""
-        cells: Floats = self.sums[_COLUMN[signal]]
+        cells: Floats = self.sums[:, _PLACE[signal]]
         return cells
 
     def column(self, task: str) -> int:
@@ -54,31 +59,43 @@ def read(router_id: str, arm_rows: Mapping[str, int], sums: Mapping[StatisticKey
     A row that is not finite, not positive or missing a value counts as absent (prior only) and makes a warning,
     never an exception. A row from a later instant than `at` is taken as it is: what is known does not un-fade.
     """
-    keys = [key for key in sums if key[1] in arm_rows and key[0] == router_id]
-    tasks = {task: column for column, task in enumerate(sorted({key[2] for key in keys} | {ANY_TASK}))}
-    dense = np.zeros((len(SIGNALS), 3, len(arm_rows), len(tasks) + 1))
+    names = {key[2] for key in sums}
+    names.discard(ANY_TASK)
+    tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
+    width = len(tasks) + 1
+    block = len(arm_rows) * width
+    dense = np.zeros((3, len(SIGNALS), len(arm_rows), width))
+    keys: list[StatisticKey] = []
+    places: list[int] = []
+    values: list[float] = []
+    for key, row in sums.items():
+        router, model_id, task, signal = key
+        arm = arm_rows.get(model_id)
+        if arm is not None and router == router_id:
+            keys.append(key)
+            places.append(_PLACE[signal] * block + arm * width + tasks[task])
+            values += (row.at, row.half_life, row.weight, row.total, row.squares)
     if not keys:
         return Table(tasks, dense, ())
-    rows = [sums[key] for key in keys]
-    values = np.array([(row.at, row.half_life, row.weight, row.total, row.squares) for row in rows], dtype=np.float64)
-    places = np.array([(_COLUMN[key[3]], arm_rows[key[1]], tasks[key[2]]) for key in keys])
-    sound = _sound(values, places[:, 0])
+    place = np.array(places)
+    number = np.array(values, dtype=np.float64).reshape(-1, 5).T
+    sound = _sound(number, place // block)
     warnings: tuple[str, ...] = ()
     if not sound.all():
-        warnings = tuple(_warning(keys[i], rows[i]) for i in np.flatnonzero(~sound))
-        values, places = values[sound], places[sound]
-    fade = np.exp2(-np.maximum(at - values[:, 0], 0.0) / values[:, 1])
-    dense[places[:, 0], :, places[:, 1], places[:, 2]] = values[:, 2:] * fade[:, None]
+        warnings = tuple(_warning(keys[i], sums[keys[i]]) for i in np.flatnonzero(~sound))
+        number, place = number[:, sound], place[sound]
+    fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
+    dense.reshape(3, -1)[:, place] = number[2:] * fade
     return Table(tasks, dense, warnings)
 
 
-def _sound(values: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows can be used. An infinite half-life is sound: it never fades."""
+    at, half_life, weight, total, squares = number
     with np.errstate(invalid="ignore"):
-        numbers = values[:, 2:]
-        sound: NDArray[np.bool_] = np.isfinite(values[:, 0]) & (values[:, 1] > 0.0)
-        sound &= (np.abs(numbers) < LARGEST).all(axis=1) & (numbers[:, 0] > 0.0) & (numbers[:, 2] >= -ROUNDING)
-        sound &= (numbers[:, 1] >= -ROUNDING) | ~_POSITIVE[signals]
+        sound: NDArray[np.bool_] = (np.abs(number[2:]) < LARGEST).all(axis=0) & np.isfinite(at)
+        sound &= (half_life > 0.0) & (weight > 0.0) & (squares >= -ROUNDING)
+        sound &= (total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals]
     return sound
 
 

@@ -58,9 +58,15 @@ class Sums:
         return Sums(at, self.half_life, self.weight * factor, self.total * factor, self.squares * factor)
 
     def __add__(self, other: "Sums") -> "Sums":
-        at = max(self.at, other.at)
-        a, b = self.faded_to(at), other.faded_to(at)
-        return Sums(at, self.half_life, a.weight + b.weight, a.total + b.total, a.squares + b.squares)
+        late, early = (self, other) if self.at >= other.at else (other, self)
+        fade = 2.0 ** (-(late.at - early.at) / early.half_life)
+        return Sums(
+            late.at,
+            self.half_life,
+            late.weight + early.weight * fade,
+            late.total + early.total * fade,
+            late.squares + early.squares * fade,
+        )
 
     def __neg__(self) -> "Sums":
         return Sums(self.at, self.half_life, -self.weight, -self.total, -self.squares)

@@ -23,7 +23,7 @@ class Value:
     """
 
     snapshot: Snapshot
-    rows: list[int]
+    rows: NDArray[np.int64]
     context: Context
     objective: Objective
     price_multiplier: float
@@ -31,14 +31,14 @@ class Value:
     mean_usd: Floats
     deviation_usd: Floats
     quality: Floats
-    quality_variance: Floats
+    quality_deviation: Floats
     success: Floats
     validity: Floats
     cost_usd: Floats
     seconds: Floats
 
 
-def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: Steering) -> Value:
+def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], steering: Steering) -> Value:
     """Compose the utility U = Q·q·v·s - (1 + λ)·cost - w·seconds - F·(1 - s) of the arms in `rows`.
 
     Q, w, F are the objective's dollars for a perfect answer, a second and a failure; q, v, s the quality, validity
@@ -50,41 +50,27 @@ def evaluate(snapshot: Snapshot, context: Context, rows: list[int], steering: St
     multiplier = snapshot.budget.multiplier * steering.cost
     quality, quality_variance = snapshot.quality(context.task)
     worth, worth_variance = quality, quality_variance * _hope_of_scores(snapshot)
-    validity = snapshot.validity.mean if context.wants_json else np.ones_like(quality)
+    validity = np.ones_like(quality)
     if context.wants_json:
-        second = (worth_variance + worth**2) * (snapshot.validity.variance + validity**2)
+        validity = snapshot.validity.mean
+        second = (worth_variance + worth * worth) * (snapshot.validity.variance + validity * validity)
         worth = worth * validity
-        worth_variance = second - worth**2
+        worth_variance = second - worth * worth
     success, success_variance = snapshot.success.mean, snapshot.success.variance
     gain = objective.quality_usd * worth + objective.failure_usd
-    gain_variance = objective.quality_usd**2 * worth_variance
     cost, cost_variance = snapshot.cost_usd(context)
     seconds, seconds_variance = snapshot.seconds(context)
     mean = success * gain - objective.failure_usd - multiplier * cost - objective.second_usd * seconds
     variance = (
-        (success_variance + success**2) * gain_variance
-        + success_variance * gain**2
+        (success_variance + success * success) * (objective.quality_usd**2 * worth_variance)
+        + success_variance * (gain * gain)
         + multiplier**2 * cost_variance
         + objective.second_usd**2 * seconds_variance
     )
     temperature = snapshot.settings.temperature * (1.0 + snapshot.scored_share) / 2.0
     deviation = np.sqrt(temperature * variance)
-    return Value(
-        snapshot,
-        rows,
-        context,
-        objective,
-        multiplier,
-        temperature,
-        mean[rows],
-        deviation[rows],
-        quality[rows],
-        quality_variance[rows],
-        success[rows],
-        validity[rows],
-        cost[rows],
-        seconds[rows],
-    )
+    figures = np.array([mean, deviation, quality, np.sqrt(quality_variance), success, validity, cost, seconds])
+    return Value(snapshot, rows, context, objective, multiplier, temperature, *figures[:, rows])
 
 
 def _hope_of_scores(snapshot: Snapshot) -> float:

@@ -22,9 +22,10 @@ class Fixed:
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """Expected utility, the fixed model's above all others."""
         indexes = value.mean_usd.tolist()
-        row = value.snapshot.rows.get(self.model_id)
-        if row in value.rows:
-            indexes[value.rows.index(row)] = max(indexes) + 1.0
+        arms = value.snapshot.arms
+        for place, row in enumerate(value.rows.tolist()):
+            if arms[row].model_id == self.model_id:
+                indexes[place] = max(indexes) + 1.0
         return without_deviation(indexes)
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:

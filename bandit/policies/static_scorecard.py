@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bandit.policies.policy import shared_by_best, without_deviation
-from bandit.priors import quality_prior
 from bandit.value import Value
 
 
@@ -17,11 +16,9 @@ class StaticScorecard:
 
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """The scorecard's worth less the cost."""
-        arms = value.snapshot.arms
-        cards = [quality_prior(arms[row].prior)[0] for row in value.rows]
-        costs = value.cost_usd.tolist()
-        worth, money = value.objective.quality_usd, value.price_multiplier
-        return without_deviation([worth * card - money * cost for card, cost in zip(cards, costs, strict=True)])
+        cards = value.snapshot.constants.quality_mean[value.rows]
+        worth = value.objective.quality_usd * cards - value.price_multiplier * value.cost_usd
+        return without_deviation(worth.tolist())
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""
