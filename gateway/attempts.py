@@ -146,11 +146,11 @@ async def try_in_turn(
             return await call(providers[model.provider], Call(model.upstream_name, decision.request.fields, deadline))
         except ProviderError as error:
             attempts.end(error.ending, error=error)
+            cooldowns.failed(model.id, error, loop.time())
             if error.ending is Ending.REJECTED:
                 raise ProviderRejected(
                     error.message, status=error.status or 400, param=error.param, code=error.code
                 ) from error
-            cooldowns.failed(model.id, error, loop.time())
         failed = {attempt.model_id for attempt in attempts.done}
         draw = None
         if len(attempts.done) < router.options.max_attempts and loop.time() < deadline:
@@ -165,4 +165,6 @@ def _exhausted(attempts: list[Attempt], soonest: float | None) -> GatewayError:
         return RateLimited(f"every model is rate-limited: {story}", retry_after_seconds=soonest or 1)
     if endings == {Ending.TIMEOUT}:
         return ProviderTimeout(f"every model ran out of time: {story}")
+    if endings == {Ending.INCAPABLE}:
+        return ProviderRejected(f"no model takes this request: {story}", status=400, param=None, code=None)
     return AllModelsFailed(f"every model that was tried failed: {story}")

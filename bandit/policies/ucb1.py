@@ -13,6 +13,9 @@ from bandit.value import Value
 UNSCORED_BONUS = 1e6
 """An arm without a score comes before all that have one."""
 
+FADED = 1e-9
+"""Scores that have faded to less than this count as none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ucb1:
@@ -24,7 +27,7 @@ class Ucb1:
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """Mean utility and what it could be more."""
         number, total, _ = flat_scores(value)
-        scored = number > 0.0
+        scored = number > FADED
         quality = np.where(scored, total / np.where(scored, number, 1.0), DEFAULT_QUALITY)
         everything = max(float(number.sum()), 1.0)
         width = np.sqrt(2.0 * np.log(everything) / np.where(scored, number, 1.0))

@@ -1,0 +1,156 @@
+"""The laws of a choice: probabilities are probabilities, match their definition, and follow from the record alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bandit.decision import choose, draw, redraw, replay
+from bandit.matching import best_probabilities
+from bandit.policies import named
+from bandit.posteriors import Snapshot, take_snapshot
+from bandit.types import (
+    Arm,
+    BudgetState,
+    Context,
+    Price,
+    RouterSettings,
+    Signal,
+    StatisticKey,
+    Sums,
+)
+
+CONTEXT = Context("code", 200)
+MODELS = ("a/one", "b/two", "c/three", "d/four")
+THOMPSON = RouterSettings("rtr_x")
+POLICIES = (
+    "thompson",
+    "uniform",
+    "cheapest",
+    "fastest",
+    "round_robin",
+    "epsilon_greedy",
+    "ucb1",
+    "gaussian_thompson",
+    "flat_beta",
+    "latency_weighted",
+    "static_scorecard",
+    "fixed:b/two",
+)
+
+scores = st.lists(st.tuples(st.floats(0, 400), st.floats(0, 1)), min_size=4, max_size=4)
+
+
+def snapshot_of(
+    seen: list[tuple[float, float]], settings: RouterSettings = THOMPSON, outcomes: float = 100.0
+) -> Snapshot:
+    """A router of four arms with (number, mean) of scores each."""
+    sums: dict[StatisticKey, Sums] = {}
+    for model_id, (count, mean) in zip(MODELS, seen, strict=True):
+        if count:
+            sums[StatisticKey("rtr_x", model_id, "code", Signal.QUALITY)] = Sums(0.0, 1e9, count, count * mean)
+        sums[StatisticKey("rtr_x", model_id, "", Signal.OUTCOMES)] = Sums(0.0, float("inf"), outcomes)
+    arms = [Arm(model_id, Price(1e-7 * 3**k, 4e-7 * 3**k, 1e-7 * 3**k)) for k, model_id in enumerate(MODELS)]
+    return take_snapshot(settings, arms, sums, BudgetState(), 0.0)
+
+
+@given(
+    means=st.lists(st.floats(-1, 1), min_size=1, max_size=12),
+    scale=st.lists(st.floats(-6, 1), min_size=12, max_size=12),
+)
+def test_the_probabilities_of_being_best_sum_to_one(means: list[float], scale: list[float]) -> None:
+    p = best_probabilities(means, [10.0**power for power in scale[: len(means)]])
+    assert sum(p) == pytest.approx(1.0, abs=1e-12)
+    assert min(p) >= 0.0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_probabilities_of_being_best_are_those_of_a_large_monte_carlo(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 9))
+    means = rng.normal(0.0, 1.0, count)
+    deviations = 10.0 ** rng.uniform(-2.0, 1.0, count)
+    samples = rng.normal(means, deviations, size=(400_000, count)).argmax(axis=1)
+    expected = np.bincount(samples, minlength=count) / 400_000
+    assert np.abs(np.array(best_probabilities(means.tolist(), deviations.tolist())) - expected).max() < 0.004
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@given(seen=scores, order=st.permutations(MODELS), id_=st.uuids())
+def test_every_policys_choice_sums_to_one_ignores_order_and_replays(
+    policy: str, seen: list[tuple[float, float]], order: list[str], id_: object
+) -> None:
+    snapshot = snapshot_of(seen, RouterSettings("rtr_x", policy=policy))
+    choice = choose(snapshot, CONTEXT, tuple(order))
+    assert choice == choose(snapshot, CONTEXT, MODELS)
+    assert sum(arm.p for arm in choice.arms) == pytest.approx(1.0, abs=1e-9)
+    assert [arm.model_id for arm in choice.arms] == sorted(order)
+    drawn = draw(choice, b"a secret", str(id_))
+    again = replay(choice, drawn)
+    assert again.identical
+    assert again.model_id == drawn.model_id
+    assert draw(choice, b"a secret", str(id_)) == drawn
+
+
+def test_draws_follow_the_probabilities() -> None:
+    choice = choose(snapshot_of([(8, 0.5), (6, 0.6), (9, 0.7), (3, 0.9)]), CONTEXT, MODELS)
+    drawn = [draw(choice, b"s", f"req_{number}").model_id for number in range(20_000)]
+    for arm in choice.arms:
+        assert drawn.count(arm.model_id) / 20_000 == pytest.approx(arm.p, abs=0.015)
+
+
+def test_exploration_leaves_every_candidate_its_share() -> None:
+    settings = RouterSettings("rtr_x", exploration=0.08)
+    choice = choose(snapshot_of([(4_000, 0.0), (4_000, 0.0), (4_000, 0.0), (4_000, 1.0)], settings), CONTEXT, MODELS)
+    assert min(arm.p for arm in choice.arms) == pytest.approx(0.02, abs=1e-6)
+
+
+def test_a_newcomer_is_capped_while_others_are_known() -> None:
+    snapshot = snapshot_of([(400, 0.1), (400, 0.1), (400, 0.1), (0, 0.0)])
+    known = {key: sums for key, sums in _outcomes(500.0).items() if key.model_id != "d/four"}
+    arms = snapshot.arms
+    quality = {StatisticKey("rtr_x", model, "code", Signal.QUALITY): Sums(0.0, 1e9, 400.0, 4.0) for model in MODELS[:3]}
+    newcomer = take_snapshot(snapshot.settings, arms, known | quality, BudgetState(), 0.0)
+    choice = choose(newcomer, CONTEXT, MODELS)
+    share = next(arm for arm in choice.arms if arm.model_id == "d/four")
+    assert share.newcomer
+    assert share.p <= 0.2 + 1e-9
+
+
+def test_a_failed_first_choice_is_redrawn_from_the_others_alone() -> None:
+    choice = choose(snapshot_of([(8, 0.5), (6, 0.6), (9, 0.7), (3, 0.9)]), CONTEXT, MODELS)
+    failed: set[str] = set()
+    for attempt in range(2, 5):
+        failed.add(choice.arms[attempt - 2].model_id)
+        again = redraw(choice, b"s", "req_1", attempt, failed)
+        assert again is not None
+        assert again.model_id not in failed
+        assert not again.randomised
+        left = sum(arm.p for arm in choice.arms if arm.model_id not in failed)
+        of = next(arm for arm in choice.arms if arm.model_id == again.model_id)
+        assert again.propensity == pytest.approx(of.p / left)
+    assert redraw(choice, b"s", "req_1", 5, set(MODELS)) is None
+
+
+def test_a_policy_that_does_not_exist_is_named() -> None:
+    with pytest.raises(ValueError, match="thomson"):
+        named("thomson")
+
+
+def test_no_candidate_and_an_unknown_one_are_refused() -> None:
+    snapshot = snapshot_of([(1, 0.5)] * 4)
+    with pytest.raises(ValueError, match="at least one"):
+        choose(snapshot, CONTEXT, ())
+    with pytest.raises(ValueError, match="x/none"):
+        choose(snapshot, CONTEXT, ("x/none",))
+
+
+def _outcomes(count: float) -> dict[StatisticKey, Sums]:
+    return {StatisticKey("rtr_x", model_id, "", Signal.OUTCOMES): Sums(0.0, float("inf"), count) for model_id in MODELS}
+
+
+def test_ids_draw_evenly() -> None:
+    choice = choose(snapshot_of([(0, 0.0)] * 4, RouterSettings("rtr_x", policy="uniform")), CONTEXT, MODELS)
+    u = sorted(draw(choice, b"another secret", f"req_{number}").u for number in range(4_000))
+    assert max(abs(value - (rank + 0.5) / 4_000) for rank, value in enumerate(u)) < 0.03
+    assert 0.0 < u[0] < u[-1] < 1.0
