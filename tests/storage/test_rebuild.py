@@ -24,7 +24,7 @@ def rebuild(database: Database) -> Rebuild:
 
 def write_mixed(running: Running, making: Making, router_id: str, count: int, seed: int) -> None:
     """Completions of several models and tasks, out of order in time, two thirds scored, some more than once."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     records = [
         making.completion(
             router_id,
