@@ -1,0 +1,94 @@
+"""Kills the gateway under load, again and again, and counts what was acknowledged and lost; and more of that kind.
+
+  (default)      rounds of load, SIGKILL at a random moment, restart; after each the ledger is audited: answers and
+                 scores that were acknowledged and are not there, outcomes counted twice, `rebuild --check`
+  --writer       rows a second and commit latency of the ledger's writer, against a commit for each request
+
+Everything runs on this machine's loopback. PostgreSQL is the machine's own or the `dev` extra's, in a folder of its
+own with fsync on. Exit status 1 where anything was lost or counted twice.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.ledger.audit import Audit
+from benchmarks.ledger.client import Memory
+from benchmarks.ledger.killing import kill_rounds
+from benchmarks.postgresql import PostgresqlServer
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.durability",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--database", default="sqlite", help="sqlite (default), postgresql, or the URL of an empty one")
+    parser.add_argument("--rounds", type=int, default=50, help="default 50")
+    parser.add_argument("--workers", type=int, default=1, help="gateway processes (default 1)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments and the client's choices (default 1)")
+    parser.add_argument("--writer", action="store_true", help="instead: measure the writer")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def database_url(name: str) -> Iterator[str]:
+    """The URL of an empty database of this kind."""
+    if name == "postgresql":
+        with PostgresqlServer() as server:
+            yield server.url()
+    elif name == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="durability-") as folder:
+            yield f"sqlite:///{folder}/ledger.db"
+    else:
+        yield name
+
+
+def rounds(options: argparse.Namespace, url: str, console: Console) -> dict[str, Any]:
+    """The rounds, told one by one."""
+
+    def tell(number: int, memory: Memory, found: Audit) -> None:
+        console.print(
+            f"round {number:3d}: {len(memory.completions)} answers, {len(memory.scores)} scores; lost {found.lost}, "
+            f"twice {found.counted_twice}, rebuild {'equal' if found.rebuild_equal else 'DIFFERENT'}"
+        )
+
+    memory, found = kill_rounds(url, options.rounds, options.workers, options.seed, tell)
+    return {
+        "database": options.database,
+        "rounds": options.rounds,
+        "workers": options.workers,
+        "acknowledged": memory.acknowledged,
+        "acknowledged_answers": len(memory.completions),
+        "acknowledged_scores": len(memory.scores),
+        "lost": found.lost,
+        "counted_twice": found.counted_twice,
+        "rebuild_equal": found.rebuild_equal,
+        "statuses": dict(sorted(memory.statuses.items())),
+    }
+
+
+def main() -> None:
+    """Run what was asked for."""
+    options, console = parse(), Console(stderr=True)
+    with database_url(options.database) as url:
+        report = rounds(options, url, console)
+    print(json.dumps(report, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    if report.get("lost") or report.get("counted_twice") or not report.get("rebuild_equal", True):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""The auditor: what of the acknowledged is not in the ledger, and what the statistics hold too much of."""
+
+from dataclasses import dataclass
+
+from bandit.learning import half_life_of, learn_scores
+from bandit.types import Deltas, HalfLives, Scores, Signal, StatisticKey, Sums
+from benchmarks.ledger.client import Memory
+from storage.arms import Arms
+from storage.engine import Database
+from storage.ledger import Ledger
+from storage.rebuild import Rebuild
+
+HALF_LIVES = HalfLives()
+
+
+def learn(before: Scores, after: Scores) -> Deltas:
+    """What the gateway learns of scores, with the default half-lives."""
+    return learn_scores(before, after, HALF_LIVES.quality)
+
+
+def half_life(router_id: str, signal: Signal) -> float:
+    """The default half-lives."""
+    return half_life_of(HALF_LIVES, signal)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Acknowledged answers and scores that are missing, outcomes counted more than once, and whether all adds up."""
+
+    lost: int
+    counted_twice: int
+    rebuild_equal: bool
+
+
+def audit(database: Database, router_id: str, memory: Memory) -> Audit:
+    """Compare what a client remembers, the ledger, and the statistics."""
+    kept = {row["id"] for row in Ledger(database).export(router_id)}
+    lost = len(memory.completions - kept)
+    current = _current_scores(database, memory)
+    for key, score in memory.scores.items():
+        possible = {score} | memory.unsure.get(key, set())
+        lost += current.get(key) not in possible
+    outcomes = sum(sums.weight for key, sums in Arms(database).sums(router_id).items() if key.signal is Signal.OUTCOMES)
+    differences = Rebuild(database, learn, half_life).check(router_id)
+    folded = outcomes - sum(_excess(difference.kept, difference.folded, difference.key) for difference in differences)
+    return Audit(lost, max(round(outcomes - folded), 0), not differences)
+
+
+def _current_scores(database: Database, memory: Memory) -> dict[tuple[str, str], float]:
+    ledger = Ledger(database)
+    found: dict[tuple[str, str], float] = {}
+    for completion_id in {completion_id for completion_id, _ in memory.scores}:
+        view = ledger.decision(completion_id)
+        for feedback in view.feedback if view else ():
+            found[completion_id, feedback.source] = feedback.score  # the oldest first: the last one counts
+    return found
+
+
+def _excess(kept: Sums | None, folded: Sums | None, key: StatisticKey) -> float:
+    if key.signal is not Signal.OUTCOMES:
+        return 0.0
+    return (kept.weight if kept else 0.0) - (folded.weight if folded else 0.0)
