@@ -8,10 +8,10 @@ from gateway.instructions.effects import Mention, Mode, Wish, read_wish
 from gateway.instructions.lexicon import Kind
 from gateway.instructions.reading import SEPARATORS, Part, Segment, Word, read_sentences
 
+Span = tuple[int, int]
+
 MOST_RULES = 64
 """So many rules of one text are kept; the text of the rest counts as not understood."""
-
-Span = tuple[int, int]
 
 _EMPTY = SEPARATORS | {Kind.FILLER}
 _CONDITIONS = frozenset({Part.IF, Part.UNLESS})
@@ -24,6 +24,22 @@ class Rule:
     wish: Wish
     conditions: tuple[Condition, ...] = ()
     unless: tuple[tuple[Condition, ...], ...] = ()
+
+    @property
+    def wishes(self) -> bool:
+        """Whether there is anything to be in force."""
+        return bool(self.wish.multipliers or self.wish.mentions)
+
+    def untested(self) -> list[Span]:
+        """Where conditions stand whose words say nothing: of a rule without a wish they are all there is to report."""
+        groups = (self.conditions, *self.unless)
+        return [
+            (word.start, word.end)
+            for group in groups
+            for condition in group
+            for atom in condition.atoms
+            for word in atom.unknown
+        ]
 
     def holds(self, asked: Asked) -> bool:
         """Whether the wish is in force for a request. Nothing holds that can't be tested."""
@@ -53,7 +69,8 @@ def read_rules(text: str) -> tuple[tuple[Rule, ...], tuple[Span, ...]]:
         if len(rules) < MOST_RULES:
             found = _Reading(rules).read(sentence)
             unknown.extend((word.start, word.end) for rule in found for word in rule.wish.unknown)
-            rules.extend(rule for rule in found if rule.wish.multipliers or rule.wish.mentions)
+            rules.extend(rule for rule in found if rule.wishes)
+            unknown.extend(span for rule in found if not rule.wishes for span in rule.untested())
             if sentence and not any(_says_something(rule.wish) for rule in found):
                 unknown.append((sentence[0].words[0].start, sentence[-1].words[-1].end))
         elif sentence:
