@@ -217,7 +217,7 @@ class Running:
 
     def write(self, *items: Item) -> list[tuple[FeedbackReceipt, ...]]:
         """Submit all, and wait for all. Raises the first item's exception."""
-        return [future.result(10) for future in [self.submit(item) for item in items]]
+        return [future.result(60) for future in [self.submit(item) for item in items]]
 
     def follow(self, changed: Changed) -> None:
         with self._said:
