@@ -54,6 +54,7 @@ class Engine:
         self._world = world
         self._settings = _settings(policy, value, options)
         self._priors = _priors(world, options)
+        self._priced: dict[bytes, tuple[Arm, ...]] = {}
         self._columns = {model: column for column, model in enumerate(world.models)}
         self._secret = seed.to_bytes(32, "big")
         self._sums: dict[StatisticKey, Sums] = {}
@@ -104,16 +105,19 @@ class Engine:
         return self._asked
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
+        """The models with the list prices of the moment, if the gateway knows any."""
         listed = self._world.prices_usd
-        prices = (
-            [None] * len(self._priors)
-            if listed is None
-            else [Price(input_usd, output_usd, input_usd) for input_usd, output_usd in listed[t].tolist()]
-        )
-        return tuple(
-            Arm(model, price, prior)
-            for model, price, prior in zip(self._world.models, prices, self._priors, strict=True)
-        )
+        key = b"" if listed is None else listed[t].tobytes()
+        arms = self._priced.get(key)
+        if arms is None:
+            prices = (
+                [None] * len(self._priors)
+                if listed is None
+                else [Price(input_usd, output_usd, input_usd) for input_usd, output_usd in listed[t].tolist()]
+            )
+            arms = tuple(map(Arm, self._world.models, prices, self._priors))
+            self._priced[key] = arms
+        return arms
 
     def _offered(self, t: int) -> tuple[str, ...]:
         return tuple(
