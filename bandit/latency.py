@@ -39,7 +39,8 @@ def log_time(sums: Floats, priors: Floats) -> LogTime:
     weight, total, squares = sums
     mean, spread, strength = priors
     n = strength + weight
-    m = (strength * mean + total) / n
+    reach = CLIP_SPREADS * spread
+    m = np.minimum(np.maximum((strength * mean + total) / n, mean - reach), mean + reach)
     second = (strength * (spread * spread + mean * mean) + squares) / n
     variance = np.minimum(np.maximum(second - m * m, SMALLEST_VARIANCE), LARGEST_VARIANCE)
     half = 0.5 * variance

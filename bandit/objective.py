@@ -9,6 +9,7 @@ from bandit.types import Objective, Steering
 TYPICAL_PROMPT_TOKENS = 1_000
 TYPICAL_COMPLETION_TOKENS = 300
 SMALLEST_TYPICAL_COST_USD = 0.0001
+LARGEST_TYPICAL_COST_USD = 20.0
 LARGEST_USD = 10_000.0
 """A perfect answer, a second or a failure worth more than this is taken for a mistake of units."""
 
@@ -33,7 +34,7 @@ def resolve(objective: Objective | str, typical_cost_usd: float) -> Objective:
     preset = PRESETS.get(objective)
     if preset is None:
         raise ValueError(f"objective: {objective!r} is not a preset; choose one of {', '.join(sorted(PRESETS))}")
-    unit = max(typical_cost_usd, SMALLEST_TYPICAL_COST_USD)
+    unit = min(max(typical_cost_usd, SMALLEST_TYPICAL_COST_USD), LARGEST_TYPICAL_COST_USD)
     return Objective(preset.quality_usd * unit, preset.second_usd * unit, preset.failure_usd * unit)
 
 

@@ -16,7 +16,18 @@ _LOGARITHMS = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
 _MAY_BE_NEGATIVE = np.array([signal in _LOGARITHMS for signal in SIGNALS])
 _TIMES = [_PLACE[signal] for signal in _LOGARITHMS]
 
-LARGEST = 1e30
+_LARGEST_VALUES: Mapping[Signal, float] = {
+    **dict.fromkeys(_LOGARITHMS, 50.0),
+    Signal.COMPLETION_TOKENS: 1e9,
+    Signal.PROMPT_RATIO: 1e6,
+    Signal.COST: 1e6,
+}
+_LARGEST_VALUE = np.array([_LARGEST_VALUES.get(signal, 1e3) for signal in SIGNALS])
+"""What an observation may be on average before its row is broken; shares have room for corrections under way."""
+LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e15, 1e-9
+"""A row of less than the smallest weight has faded away."""
+SMALLEST_HALF_LIFE_SECONDS = 1e-6
+LARGEST_INSTANT = 1e12
 ROUNDING = 1e-9
 """Sums below zero by no more than this are what fading and corrections leave of nothing."""
 
@@ -40,7 +51,7 @@ class Table:
 
     def times(self) -> Floats:
         """Those of the latency signals, first token, per token, total: shape (3, 3, arms)."""
-        column: Floats = self.sums[:, _TIMES, :, 0]
+        column: Floats = self.sums[..., 0][:, _TIMES]
         return column
 
     def per_task(self, signal: Signal) -> Floats:
@@ -85,17 +96,19 @@ def read(router_id: str, arm_rows: Mapping[str, int], sums: Mapping[StatisticKey
         warnings = tuple(_warning(keys[i], sums[keys[i]]) for i in np.flatnonzero(~sound))
         number, place = number[:, sound], place[sound]
     fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
+    fade *= number[2] * fade > SMALLEST_WEIGHT
     dense.reshape(3, -1)[:, place] = number[2:] * fade
     return Table(tasks, dense, warnings)
 
 
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows can be used. An infinite half-life is sound: it never fades."""
+    """Which rows can be used; comparisons with NaN are false. An infinite half-life is sound: it never fades."""
     at, half_life, weight, total, squares = number
-    with np.errstate(invalid="ignore"):
-        sound: NDArray[np.bool_] = (np.abs(number[2:]) < LARGEST).all(axis=0) & np.isfinite(at)
-        sound &= (half_life > 0.0) & (weight > 0.0) & (squares >= -ROUNDING)
-        sound &= (total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals]
+    largest = _LARGEST_VALUE[signals] * np.minimum(weight, LARGEST_WEIGHT) + ROUNDING
+    sound: NDArray[np.bool_] = (weight > 0.0) & (weight < LARGEST_WEIGHT)
+    sound &= (half_life >= SMALLEST_HALF_LIFE_SECONDS) & (np.abs(at) < LARGEST_INSTANT)
+    sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals])
+    sound &= (squares >= -ROUNDING) & (squares <= largest * _LARGEST_VALUE[signals])
     return sound
 
 
