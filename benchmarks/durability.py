@@ -2,6 +2,8 @@
 
   (default)      rounds of load, SIGKILL at a random moment, restart; after each the ledger is audited: answers and
                  scores that were acknowledged and are not there, outcomes counted twice, `rebuild --check`
+  --outage N     PostgreSQL is stopped for N seconds under load
+  --disk-full N  the disk of a SQLite ledger is full for N seconds under load (needs root)
   --writer       rows a second and commit latency of the ledger's writer, against a commit for each request
 
 Everything runs on this machine's loopback. PostgreSQL is the machine's own or the `dev` extra's, in a folder of its
@@ -22,6 +24,8 @@ from rich.console import Console
 from benchmarks.ledger.audit import Audit
 from benchmarks.ledger.client import Memory
 from benchmarks.ledger.killing import kill_rounds
+from benchmarks.ledger.outage import fill_disk, stop_postgresql
+from benchmarks.ledger.writing import measure
 from benchmarks.postgresql import PostgresqlServer
 
 
@@ -36,7 +40,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=50, help="default 50")
     parser.add_argument("--workers", type=int, default=1, help="gateway processes (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and the client's choices (default 1)")
+    parser.add_argument("--outage", type=float, metavar="SECONDS", help="instead: stop PostgreSQL for so long")
+    parser.add_argument("--disk-full", type=float, metavar="SECONDS", help="instead: a full disk for so long")
     parser.add_argument("--writer", action="store_true", help="instead: measure the writer")
+    parser.add_argument("--records", type=int, default=20_000, help="of --writer (default 20,000)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
     return parser.parse_args(arguments)
 
@@ -78,11 +85,22 @@ def rounds(options: argparse.Namespace, url: str, console: Console) -> dict[str,
     }
 
 
+def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The report of what was asked for."""
+    if options.outage is not None:
+        return stop_postgresql(options.outage, options.seed)
+    if options.disk_full is not None:
+        return fill_disk(options.disk_full, options.seed)
+    with database_url(options.database) as url:
+        if options.writer:
+            return {"database": options.database, "writer": measure(url, options.records, options.seed)}
+        return rounds(options, url, console)
+
+
 def main() -> None:
     """Run what was asked for."""
-    options, console = parse(), Console(stderr=True)
-    with database_url(options.database) as url:
-        report = rounds(options, url, console)
+    options = parse()
+    report = run(options, Console(stderr=True))
     print(json.dumps(report, indent=1))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))

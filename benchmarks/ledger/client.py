@@ -1,6 +1,7 @@
 """A client that asks, scores, repeats itself and changes its mind, and remembers what was acknowledged."""
 
 import asyncio
+import contextlib
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -41,24 +42,25 @@ class Client:
         self._headers = {"Authorization": f"Bearer {key}"}
         self._memory = memory
         self._chance = random.Random(seed)
-        self._stopping = False
+        self._stopped = asyncio.Event()
 
     async def run(self, connections: int, seconds: float) -> None:
-        """Ask for so long over so many connections."""
+        """Ask over so many connections for so long, or until it is told to stop."""
         timeout = aiohttp.ClientTimeout(TIMEOUT_SECONDS)
         session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
         async with session, asyncio.TaskGroup() as tasks:
             for _ in range(connections):
                 tasks.create_task(self._ask_on(session))
-            await asyncio.sleep(seconds)
-            self._stopping = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), seconds)
+            self._stopped.set()
 
     def stop(self) -> None:
         """Ask no more."""
-        self._stopping = True
+        self._stopped.set()
 
     async def _ask_on(self, session: aiohttp.ClientSession) -> None:
-        while not self._stopping:
+        while not self._stopped.is_set():
             try:
                 await self._ask(session)
             except (aiohttp.ClientError, TimeoutError) as error:
