@@ -2,6 +2,7 @@
 
   (default)      rounds of load, SIGKILL at a random moment, restart; after each the ledger is audited: answers and
                  scores that were acknowledged and are not there, outcomes counted twice, `rebuild --check`
+  --replicas N   N writing processes on one database, with retries and corrections: one state? how soon do all see it?
   --outage N     PostgreSQL is stopped for N seconds under load
   --disk-full N  the disk of a SQLite ledger is full for N seconds under load (needs root)
   --writer       rows a second and commit latency of the ledger's writer, against a commit for each request
@@ -25,6 +26,7 @@ from benchmarks.ledger.audit import Audit
 from benchmarks.ledger.client import Memory
 from benchmarks.ledger.killing import kill_rounds
 from benchmarks.ledger.outage import fill_disk, stop_postgresql
+from benchmarks.ledger.replicas import run_replicas
 from benchmarks.ledger.writing import measure
 from benchmarks.postgresql import PostgresqlServer
 
@@ -40,6 +42,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=50, help="default 50")
     parser.add_argument("--workers", type=int, default=1, help="gateway processes (default 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and the client's choices (default 1)")
+    parser.add_argument("--replicas", type=int, metavar="N", help="instead: so many processes on one database")
+    parser.add_argument("--requests", type=int, default=20_000, help="of --replicas, in all (default 20,000)")
     parser.add_argument("--outage", type=float, metavar="SECONDS", help="instead: stop PostgreSQL for so long")
     parser.add_argument("--disk-full", type=float, metavar="SECONDS", help="instead: a full disk for so long")
     parser.add_argument("--writer", action="store_true", help="instead: measure the writer")
@@ -94,6 +98,11 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     with database_url(options.database) as url:
         if options.writer:
             return {"database": options.database, "writer": measure(url, options.records, options.seed)}
+        if options.replicas:
+            return {
+                "database": options.database,
+                **run_replicas(url, options.replicas, options.requests, options.seed),
+            }
         return rounds(options, url, console)
 
 

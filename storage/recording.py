@@ -113,13 +113,15 @@ class Recording:
         return self._one_by_one(items, lambda item: self._try([item], again=True))
 
     def _try_twice(self, items: Sequence[Item]) -> Written:
-        """Once more on a new connection, where the old one may have been all that was lost."""
+        """Once more where the connection may have been all that was lost, or where some items are written already."""
         try:
             return self._try(items)
         except DatabaseUnavailable as error:
             if self._database.sqlite:
                 raise
-            log.info("a batch is written again on a new connection: %s", error)
+            log.info("a batch of %d is written again on a new connection: %s", len(items), error)
+        except RecordRefused as error:
+            log.info("a batch of %d is written again without what is written already: %s", len(items), error)
         return self._try(items, again=True)
 
     def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
