@@ -9,7 +9,7 @@ from gateway.providers.anthropic_requests import KNOWN, translate
 from gateway.providers.call import Answer, Call, Chunk
 from gateway.providers.client import HttpClient
 from gateway.providers.keyring import KeyRing
-from gateway.providers.upstream import IDLE_SECONDS, Request, Upstream
+from gateway.providers.upstream import Request, Upstream
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
@@ -19,11 +19,11 @@ VERSION = "2023-06-01"
 class AnthropicProvider:
     """Claude at Anthropic, or any server with the same API."""
 
-    def __init__(self, settings: ProviderSettings, client: HttpClient, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._drop = settings.drop
         self._url = f"{settings.base_url}/messages"
         self._upstream = Upstream(
-            client, KeyRing(settings.api_keys), _authorize, settings.timeout_seconds, idle_seconds
+            client, KeyRing(settings.api_keys), _authorize, settings.timeout_seconds, settings.idle_seconds
         )
 
     async def complete(self, call: Call) -> Answer:

@@ -9,7 +9,7 @@ from gateway.providers.call import Answer, Call, Chunk
 from gateway.providers.client import HttpClient
 from gateway.providers.keyring import KeyRing
 from gateway.providers.openai_answers import ChunkReader, read_answer
-from gateway.providers.upstream import IDLE_SECONDS, Request, Upstream
+from gateway.providers.upstream import Request, Upstream
 from gateway.settings import ProviderSettings
 
 _TRUE = msgspec.Raw(b"true")
@@ -21,12 +21,12 @@ _encode = msgspec.json.encode
 class OpenAIProvider:
     """OpenAI itself, and Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp and their like."""
 
-    def __init__(self, settings: ProviderSettings, client: HttpClient, *, idle_seconds: float = IDLE_SECONDS) -> None:
+    def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._drop = settings.drop
         self._base_url = settings.base_url
         self._api_version = settings.api_version
         self._upstream = Upstream(
-            client, KeyRing(settings.api_keys), self._authorize, settings.timeout_seconds, idle_seconds
+            client, KeyRing(settings.api_keys), self._authorize, settings.timeout_seconds, settings.idle_seconds
         )
 
     async def complete(self, call: Call) -> Answer:

@@ -18,8 +18,6 @@ from gateway.providers.refusals import read_error, read_refusal
 from gateway.providers.transport import Fault, TransportError
 from gateway.sse import EventParser, EventTooLarge
 
-IDLE_SECONDS = 60.0
-"""A stream that has begun to speak and then is silent for so long has stalled."""
 LINGER_SECONDS = 2.0
 """How long a finished stream may take to send its usage and its end."""
 DRAIN_SECONDS = 0.05
@@ -55,7 +53,7 @@ class Reader(Protocol):
 
 class Upstream:
     """The way to one provider. `authorize` turns a key into headers; `timeout_seconds` bounds a plain call, and a
-    stream until it speaks; `idle_seconds` bounds its silences afterwards.
+    stream until it speaks; `idle_seconds` bounds its silences afterwards: one that lasts longer has stalled.
     """
 
     def __init__(
@@ -64,7 +62,7 @@ class Upstream:
         keys: KeyRing,
         authorize: Callable[[str], Mapping[str, str]],
         timeout_seconds: float,
-        idle_seconds: float = IDLE_SECONDS,
+        idle_seconds: float,
     ) -> None:
         self._client = client
         self._keys = keys

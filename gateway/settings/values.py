@@ -18,7 +18,8 @@ ABILITIES = ("tools", "json_schema", "vision", "audio", "files")
 class ProviderSettings:
     """One provider. `base_url` has no trailing slash; `api_keys` may be empty (a local server).
 
-    `drop` names request fields that this provider is never sent; `api_version` is Azure's query parameter.
+    `idle_seconds` bounds the silences of a stream that has begun to speak. `drop` names request fields that this
+    provider is never sent; `api_version` is Azure's query parameter.
     """
 
     name: str
@@ -26,6 +27,7 @@ class ProviderSettings:
     base_url: str
     api_keys: tuple[str, ...] = field(default=(), repr=False)
     timeout_seconds: float = 120.0
+    idle_seconds: float = 60.0
     drop: frozenset[str] = frozenset()
     api_version: str | None = None
 

@@ -38,6 +38,6 @@ DONE = b"data: [DONE]\n\n"
 GOOD = (ROLE, *WORDS, FINISH, USAGE, DONE)
 
 
-def error(message: str, code: str) -> bytes:
+def error(message: str, code: str, param: str | None = None) -> bytes:
     """An error's body."""
-    return _encode({"error": {"message": message, "type": code, "param": None, "code": code}})
+    return _encode({"error": {"message": message, "type": code, "param": param, "code": code}})

@@ -1,8 +1,9 @@
 """A real gateway on a socket, with a real database and scripted providers, for tests with the real client."""
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -45,8 +46,8 @@ class Running:
 
     url: str
     gateway: Gateway
-    received: Received
     keys: dict[str, str]
+    received: Received = field(default_factory=Received)
 
     def client(self, router_id: str = "rtr_good", key: str = "routing", **options: object) -> OpenAI:
         return OpenAI(
@@ -83,18 +84,27 @@ def configuration(provider_url: str, directory: Path) -> str:
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("gateway")
     received = Received()
-    with serving(scripted(received)) as provider_url:
-        config = directory / "bandit-gateway.toml"
-        config.write_text(configuration(provider_url, directory))
-        settings = load(config, {})
-        database = open_database(settings.database_url)
-        catalog = Catalog(settings, datetime.now(UTC))
-        prepare(settings, catalog, database, time.time())
-        keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(settings, database, catalog)
-        with serving(gateway) as url:
-            yield Running(url, gateway, received, keys)
-        database.close()
+    with (
+        serving(scripted(received)) as provider_url,
+        run_gateway(configuration(provider_url, directory), directory) as gateway,
+    ):
+        yield replace(gateway, received=received)
+
+
+@contextmanager
+def run_gateway(configured: str, directory: Path, environ: Mapping[str, str] | None = None) -> Iterator[Running]:
+    """A gateway on a socket with this configuration, and keys of every kind to it."""
+    config = directory / "bandit-gateway.toml"
+    config.write_text(configured)
+    settings = load(config, environ or {})
+    database = open_database(settings.database_url)
+    catalog = Catalog(settings, datetime.now(UTC))
+    prepare(settings, catalog, database, time.time())
+    keys = _add_keys(Keys(database), time.time())
+    gateway = Gateway(settings, database, catalog)
+    with serving(gateway) as url:
+        yield Running(url, gateway, keys)
+    database.close()
 
 
 def _add_keys(store: Keys, now: float) -> dict[str, str]:

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.providers.call import Call
 from gateway.providers.client import HttpClient
-from gateway.simulated.faults import FaultyProvider, serve_faults
+from gateway.simulated.faults import serve_faults
+from gateway.simulated.raw import FaultyProvider
 
 try:
     import uvloop

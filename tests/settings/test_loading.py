@@ -87,6 +87,7 @@ class TestDeclared:
             base_url = "https://api.openai.com/v1/"
             api_key = "env:MY_KEY"
             timeout_seconds = 60
+            idle_seconds = 20
             drop = ["metadata"]
 
             [models."openai/gpt-5.5"]
@@ -116,7 +117,7 @@ class TestDeclared:
         assert (settings.listen_host, settings.listen_port) == ("192.0.2.1", 99)
         openai = settings.providers["openai"]
         assert (openai.base_url, openai.api_keys) == ("https://api.openai.com/v1", ("sk-1",))
-        assert (openai.timeout_seconds, openai.drop) == (60.0, frozenset({"metadata"}))
+        assert (openai.timeout_seconds, openai.idle_seconds, openai.drop) == (60.0, 20.0, frozenset({"metadata"}))
         model = settings.models["openai/gpt-5.5"]
         assert (model.upstream_name, model.cached_input_usd_per_million) == ("gpt-5.5", 0.125)
         assert settings.models["openai/gpt-5-mini"].input_usd_per_million is None

@@ -1,0 +1,116 @@
+"""A whole gateway before the faulty provider: a router for each cell of the table of faults."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from openai import OpenAI
+
+from gateway.simulated.faults import refusing_port, serve_faults
+from gateway.simulated.raw import FaultyProvider
+from tests.faults import CELLS, TABLE
+from tests.flow.conftest import Running, run_gateway
+
+INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
+"""What a token costs at each of the models."""
+GOOD = "patient/ok"
+SECRET = "sk-secret-0123456789abcdef"
+LEFT = ("hang", "stall", "tires")
+"""Faults that a client, of the routers `rtr_left_…`, may lose its patience with: the gateway does not."""
+EXTRA = ("400-echo", "429-echo", "500-echo", "200-echo")
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """The gateway, and the provider that it is to survive."""
+
+    running: Running
+    provider: FaultyProvider
+    http: httpx.Client
+    official: OpenAI
+
+    def client(self, router_id: str) -> OpenAI:
+        return self.official.with_options(base_url=f"{self.running.url}/{router_id}")
+
+
+def model_of(fault: str) -> str:
+    return f"{TABLE[fault].place if fault in TABLE else 'patient'}/{fault}"
+
+
+def router_of(fault: str, *, stream: bool, alone: bool) -> str:
+    return f"rtr_{fault}_{'stream' if stream else 'whole'}_{'alone' if alone else 'pair'}"
+
+
+@contextmanager
+def run_faulty(directory: Path) -> Iterator[Faulty]:
+    """The provider in a thread of its own, and the gateway before it."""
+    with _serving_faults() as (provider, plain), refusing_port() as nobody:
+        places = {
+            "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
+            "patient": (provider.base_url, ""),
+            "refused": (f"http://127.0.0.1:{nobody}/v1", ""),
+            "unresolved": ("http://nowhere.invalid/v1", ""),
+            "tls": (f"https://127.0.0.1:{plain}/v1", ""),
+        }
+        environ = {"FAULTY_KEY": SECRET}
+        with (
+            run_gateway(_configuration(directory, places), directory, environ) as running,
+            running.http() as http,
+            running.client() as official,
+        ):
+            yield Faulty(running, provider, http, official)
+
+
+def _configuration(directory: Path, places: dict[str, tuple[str, str]]) -> str:
+    text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
+    for name, (url, more) in places.items():
+        text += f'[providers.{name}]\nbase_url = "{url}"\napi_key = "env:FAULTY_KEY"\n{more}'
+    for model in (GOOD, *map(model_of, TABLE), *map(model_of, EXTRA)):
+        text += f'[models."{model}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
+        text += 'context_window = 100000\nabilities = ["tools", "json_schema"]\n'
+    for fault in LEFT:
+        text += f'[models."patient/{fault}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
+        text += f'context_window = 100000\n[routers.rtr_left_{fault}]\nmodels = ["patient/{fault}"]\n'
+    for fault, stream in [*CELLS, *((fault, stream) for fault in EXTRA for stream in (False, True))]:
+        for alone in (False, True):
+            model = model_of(fault)
+            listed = f'"{model}"' if alone else f'"{model}", "{GOOD}"'
+            text += f"[routers.{router_of(fault, stream=stream, alone=alone)}]\nmodels = [{listed}]\n"
+            text += f'policy = "fixed:{model}"\n'
+            if (fault, stream) == ("endless", True):
+                text += "request_timeout_seconds = 0.25\n"
+    return text
+
+
+@contextmanager
+def _serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
+    """The provider, and a port where nobody speaks TLS."""
+    found: list[tuple[FaultyProvider, int]] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def serve() -> None:
+        plain = await asyncio.start_server(answer_plainly, "127.0.0.1")
+        async with plain, serve_faults() as provider:
+            found.append((provider, plain.sockets[0].getsockname()[1]))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10), "the faulty provider did not start"
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
