@@ -1,7 +1,7 @@
 # `make check` is what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
-.PHONY: check format lint types imports test
+.PHONY: check format lint types imports test clients
 
 check: format lint types imports test
 
@@ -19,3 +19,8 @@ imports:
 
 test:
 	$(PYTHON) -m pytest
+
+# Real clients against a real gateway (docs/clients.md): the only target that installs other packages, each client in an
+# environment of its own, kept in ~/.cache/bandit-gateway-clients.
+clients:
+	$(PYTHON) -m benchmarks.clients

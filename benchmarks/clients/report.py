@@ -1,0 +1,64 @@
+"""What came of it: a table of checks and clients, what failed, and the same as JSON."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bandit.types import Json
+from benchmarks.clients.roster import CHECKS
+from benchmarks.clients.trying import Tried, Verdict
+
+_MARKS = {Verdict.OK: "[green]✓[/green]", Verdict.FAILED: "[red]✗[/red]", Verdict.CANNOT: "–"}
+
+
+@dataclass(slots=True)
+class Outcome:
+    """One client: its version and its checks, or why it did not run. Times in seconds."""
+
+    name: str
+    version: str = ""
+    install_seconds: float = 0.0
+    check_seconds: float = 0.0
+    tried: list[Tried] = field(default_factory=list)
+    not_run: str = ""
+    is_failure: bool = False
+
+    @property
+    def failures(self) -> list[Tried]:
+        """The checks that failed."""
+        return [tried for tried in self.tried if tried.verdict is Verdict.FAILED]
+
+
+def show(console: Console, outcomes: Sequence[Outcome], details: bool) -> None:
+    """Print the table, then whatever is not as it should be; `details` prints every check's words."""
+    table = Table(title="Real clients", title_justify="left")
+    table.add_column("check")
+    for outcome in outcomes:
+        table.add_column(f"{outcome.name}\n{outcome.version}", justify="center")
+    for check, wants in CHECKS.items():
+        cells = [next((_MARKS[tried.verdict] for tried in each.tried if tried.check == check), "") for each in outcomes]
+        table.add_row(f"{check}\n[dim]{wants}[/dim]", *cells)
+    table.add_section()
+    table.add_row("seconds to install", *(f"{each.install_seconds:.1f}" for each in outcomes))
+    table.add_row("seconds of the checks", *(f"{each.check_seconds:.1f}" for each in outcomes))
+    console.print(table)
+    for outcome in outcomes:
+        if outcome.not_run:
+            console.print(f"{outcome.name} did not run: {escape(outcome.not_run)}", highlight=False)
+        for tried in outcome.tried:
+            if details or tried.verdict is not Verdict.OK:
+                said = escape(f"{outcome.name}: {tried.check}: {tried.verdict}: {tried.detail}")
+                console.print(f"{said}", highlight=False)
+
+
+def as_json(outcomes: Sequence[Outcome]) -> Json:
+    """Everything, by client."""
+    return {outcome.name: {**asdict(outcome), "failures": len(outcome.failures)} for outcome in outcomes}
+
+
+def has_failed(outcomes: Sequence[Outcome]) -> bool:
+    """Whether anything went wrong that is not declared."""
+    return any(outcome.is_failure or outcome.failures for outcome in outcomes)

@@ -1,0 +1,113 @@
+"""Runs a client's script against the gateway and reads what it says, and runs the client's example in the docs."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from benchmarks.clients.environments import SCRIPTS, home, program
+from benchmarks.clients.roster import CHECKS, Client
+from benchmarks.clients.serving import ROUTER, Served, cut_router
+
+PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+PAGE_URL = "http://127.0.0.1:8790/rtr_default"
+SECONDS = 120.0
+_PASSED_ON = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMPDIR")
+
+
+class Verdict(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    CANNOT = "cannot"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One check of one client: what the user saw, or what was wrong."""
+
+    check: str
+    verdict: Verdict
+    detail: str
+
+
+async def try_client(client: Client, command: Sequence[str], folder: Path, served: Served) -> list[Tried]:
+    """All checks of one client, in the order of CHECKS."""
+    environ = _environ(client, served)
+    status, said, log = await _run([*command, str(program(client, folder))], environ)
+    told = read_lines(said)
+    told["page"] = await _try_page(client, command, folder, served, environ)
+    return [judge(client, check, told.get(check), f"not reported; exit status {status}: {log}") for check in CHECKS]
+
+
+def judge(client: Client, check: str, told: tuple[bool, str] | None, otherwise: str) -> Tried:
+    """What a script told of a check (whether it held, and the detail), against what the client is known not to do."""
+    held, detail = told or (False, otherwise)
+    if told and check in client.cannot:
+        reason = client.cannot[check]
+        return Tried(check, Verdict.CANNOT, f"declared, but it works now: {detail}" if held else reason)
+    return Tried(check, Verdict.OK if held else Verdict.FAILED, detail)
+
+
+def read_lines(said: str) -> dict[str, tuple[bool, str]]:
+    """By check, whether it held and the detail: the JSON lines among everything that a script printed."""
+    told = {}
+    for line in said.splitlines():
+        try:
+            value = json.loads(line)
+            told[value["check"]] = (value["ok"] is True, str(value["detail"]))
+        except (ValueError, TypeError, KeyError):
+            continue  # a client's own chatter
+    return told
+
+
+def example(page: str, name: str) -> str | None:
+    """The code under the client's heading, which names it in backquotes; None where there is none."""
+    found = re.search(
+        rf"^## [^\n]*\(`{re.escape(name)}`\)\n(?:(?!^## ).)*?^```\w+\n(.*?)^```", page, re.DOTALL | re.MULTILINE
+    )
+    return found[1] if found else None
+
+
+async def _try_page(
+    client: Client, command: Sequence[str], folder: Path, served: Served, environ: Mapping[str, str]
+) -> tuple[bool, str]:
+    code = example(PAGE.read_text("utf-8"), client.name)
+    if code is None or PAGE_URL not in code:
+        return False, f"{PAGE.name} has no example of it with {PAGE_URL}"
+    path = home(client, folder) / f"page_{Path(client.script).name}"
+    path.write_text(code.replace(PAGE_URL, f"{served.url}/{ROUTER}"), "utf-8")
+    status, said, log = await _run([*command, str(path)], environ)
+    return (status == 0 and bool(said.strip())), said.strip()[-300:] if status == 0 else log
+
+
+def _environ(client: Client, served: Served) -> dict[str, str]:
+    """No provider's key and no proxy of the caller's: the clients are to reach this gateway, and nothing else."""
+    passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return {
+        **passed_on,
+        "BANDIT_GATEWAY_URL": served.url,
+        "BANDIT_GATEWAY_KEY": served.key,
+        "BANDIT_GATEWAY_ROUTER": ROUTER,
+        "BANDIT_GATEWAY_CUT_ROUTER": cut_router(client.name),
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # it would fetch prices when it is imported
+    }
+
+
+async def _run(command: Sequence[str], environ: Mapping[str, str]) -> tuple[int | None, str, str]:
+    """Exit status, stdout, and the end of stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environ, cwd=SCRIPTS, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        said, log = await asyncio.wait_for(process.communicate(), SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        return None, "", f"it took more than {SECONDS:.0f} s"
+    return process.returncode, said.decode(errors="replace"), log.decode(errors="replace").strip()[-800:]
