@@ -1,5 +1,6 @@
 """What Prometheus may ask of this process: requests, waits, attempts, money, scores, and the state of the ledger."""
 
+import asyncio
 from collections.abc import Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -41,8 +42,9 @@ class Metrics:
         self._feedback = Counter("bandit_gateway_feedback", "Scores", ["router", "status"], registry=self._registry)
 
     def watch(self, recorder: Recorder) -> None:
-        """Show the ledger's state, as it is when Prometheus asks."""
+        """Show the state of the ledger and of the running event loop, as they are when Prometheus asks."""
         self._registry.register(_LedgerState(recorder))
+        self._registry.register(_LoopState(asyncio.get_running_loop()))
 
     def count(self, record: CompletionRecord) -> None:
         """One request is over."""
@@ -62,6 +64,17 @@ class Metrics:
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _LoopState(Collector):
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def collect(self) -> Iterator[Metric]:
+        tasks = len(asyncio.all_tasks(self._loop))
+        yield GaugeMetricFamily(
+            "bandit_gateway_tasks", "Tasks of the event loop: requests, and what serves them", tasks
+        )
 
 
 class _LedgerState(Collector):

@@ -1,6 +1,7 @@
 """A provider that misbehaves as its model's name says: a raw server, for what no web framework would send.
 
-For tests, benchmarks and rehearsals of outages: the models are the keys of `FAULTS`, and `status-N` for any status.
+For tests, benchmarks and rehearsals of outages: the models are the keys of `FAULTS`, `status-N` for any status, and
+several names with spaces between, which take turns.
 """
 
 import asyncio
@@ -321,7 +322,8 @@ async def _receive(provider: FaultyProvider, reader: asyncio.StreamReader, write
 
 
 async def _misbehave(exchange: RawExchange) -> None:
-    name = exchange.model
+    turns = exchange.model.split() or [""]
+    name = turns[(exchange.provider.requests[exchange.model] - 1) % len(turns)]
     if name.startswith("status-"):
         status = int(name.removeprefix("status-"))
         await exchange.whole(error(f"simulated {status}", f"simulated_{status}"), status)

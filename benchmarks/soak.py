@@ -1,0 +1,105 @@
+"""A gateway under mixed faults for a long time: nothing unhandled, nothing leaked, one outcome for each request.
+
+A real `bandit-gateway serve` on SQLite; behind it a provider that misbehaves in turn (`benchmarks.soaking.serving` says
+how); before it clients that read everything, leave early, read slowly or not at all, and score what they got. After a
+warm-up the gateway's memory, descriptors, sockets, threads and tasks are noted, and again at the end. Exit status 1
+where they have grown, the log complains, an answer was wrong, or the ledger is not what the clients saw.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.load.servers import END_SECONDS
+from benchmarks.soaking.audit import audit_ledger, read_log
+from benchmarks.soaking.clients import Clients, Memory
+from benchmarks.soaking.serving import Soaked, soaked_gateway
+from benchmarks.soaking.watching import Held, Watcher, compare
+from storage.engine import open_database
+
+TELL_EVERY_SECONDS = 5.0
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (default 10)")
+    parser.add_argument("--warm-up", type=float, default=30.0, metavar="SECONDS", help="default 30")
+    parser.add_argument("--connections", type=int, default=64, help="default 64")
+    parser.add_argument("--seed", type=int, default=1, help="of the clients' choices (default 1)")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
+    return parser.parse_args(arguments)
+
+
+async def put_on(clients: Clients, seconds: float, watcher: Watcher, memory: Memory, console: Console) -> list[Held]:
+    """Let the clients ask for so long, and tell every few seconds how it goes."""
+    seen: list[Held] = []
+    started = time.monotonic()
+    asking = asyncio.create_task(clients.run(seconds))
+    while not (await asyncio.wait({asking}, timeout=TELL_EVERY_SECONDS))[0]:
+        held = await asyncio.to_thread(watcher.look)
+        seen.append(held)
+        asked = sum(memory.requests.values())
+        console.print(f"{time.monotonic() - started:5.0f} s: {asked} requests, {len(memory.wrong)} wrong; {held}")
+    await asking
+    return seen
+
+
+def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Warm up, soak, stop, and say what was found."""
+    memory, watcher = Memory(), Watcher(soaked)
+    clients = Clients(soaked.url, soaked.key, options.connections, options.seed, memory)
+    asyncio.run(put_on(clients, options.warm_up, watcher, memory, console))
+    before = watcher.look_when_quiet()
+    console.print(f"after the warm-up: {before}")
+    seen = asyncio.run(put_on(clients, options.minutes * 60.0, watcher, memory, console))
+    after = watcher.look_when_quiet()
+    console.print(f"at the end:        {after}")
+    soaked.process.terminate()
+    status = soaked.process.wait(END_SECONDS)
+    found = compare(before, after, options.connections)
+    if status != 0:
+        found.append(f"the gateway ended with status {status}")
+    database = open_database(soaked.database_url)
+    outcomes, wrong = audit_ledger(database, memory)
+    database.close()
+    complaints = read_log(soaked.log)
+    return {
+        "minutes": options.minutes,
+        "connections": options.connections,
+        "requests": dict(memory.requests),
+        "answers": dict(memory.statuses),
+        "outcomes": outcomes,
+        "left before any header": memory.unknown,
+        "after the warm-up": asdict(before),
+        "at the end": asdict(after),
+        "largest memory_mb": max((held.memory_mb for held in seen), default=after.memory_mb),
+        "complaints in the log": len(complaints),
+        "wrong": found + wrong + complaints[:5] + memory.wrong[:5],
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Soak, report, and say whether all is well by the exit status."""
+    options = parse(arguments)
+    console = Console(soft_wrap=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder, soaked_gateway(Path(folder)) as soaked:
+        report = soak(soaked, options, console)
+    console.print(json.dumps(report, indent=2), markup=False)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 1 if report["wrong"] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""What the gateway's process holds: memory, file descriptors, sockets by whom they lead to, threads, tasks."""
+
+import re
+import time
+from dataclasses import asdict, dataclass
+
+import httpx
+import psutil
+
+from benchmarks.load.servers import BenchmarkFailed
+from benchmarks.soaking.serving import Soaked
+
+QUIET_SECONDS = 20.0
+MORE_MEMORY = 0.1
+MORE_MEMORY_MB = 16.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """At one moment. `upstream` are the connections to the provider: those that are idle wait for another request."""
+
+    memory_mb: float
+    descriptors: int  # that are no sockets
+    threads: int
+    clients: int
+    upstream: int
+    half_closed: int  # the other side has closed, and we have not noticed
+    tasks: int
+    queued: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value:g}" for name, value in asdict(self).items())
+
+
+class Watcher:
+    """Looks at one gateway."""
+
+    def __init__(self, soaked: Soaked) -> None:
+        self._soaked = soaked
+        self._process = psutil.Process(soaked.process.pid)
+
+    def look(self) -> Held:
+        """What it holds now. Our own question is none of it."""
+        metrics = httpx.get(f"{self._soaked.url}/metrics", timeout=10.0, trust_env=False).text
+        sockets = self._process.net_connections("tcp")
+        own, provider = self._soaked.port, self._soaked.provider_port
+        return Held(
+            memory_mb=round(self._process.memory_info().rss / 2**20, 1),
+            descriptors=self._process.num_fds() - len(self._process.net_connections("all")),
+            threads=self._process.num_threads(),
+            clients=sum(each.laddr.port == own and each.status == psutil.CONN_ESTABLISHED for each in sockets),
+            upstream=sum(bool(each.raddr) and each.raddr.port == provider for each in sockets),
+            half_closed=sum(each.status == psutil.CONN_CLOSE_WAIT for each in sockets),
+            tasks=_gauge(metrics, "bandit_gateway_tasks"),
+            queued=_gauge(metrics, "bandit_gateway_ledger_queue"),
+        )
+
+    def look_when_quiet(self) -> Held:
+        """What it holds when no client is there any more, as soon as nothing is under way."""
+        until = time.monotonic() + QUIET_SECONDS
+        while True:
+            held = self.look()
+            if (held.clients <= 1 and held.queued == 0 and held.half_closed == 0) or time.monotonic() > until:
+                return held
+            time.sleep(0.1)
+
+
+def compare(before: Held, after: Held, connections: int) -> list[str]:
+    """What is not back to where it was, in words."""
+    found = []
+    allowed = before.memory_mb * (1 + MORE_MEMORY) + MORE_MEMORY_MB
+    if after.memory_mb > allowed:
+        found.append(f"memory grew from {before.memory_mb} MB to {after.memory_mb} MB")
+    then, now = asdict(before), asdict(after)
+    grown = [name for name in ("descriptors", "threads", "clients", "tasks") if now[name] > then[name]]
+    found += [f"{name} grew from {then[name]} to {now[name]}" for name in grown]
+    if after.half_closed or after.queued:
+        found.append(f"left over: {after}")
+    if after.upstream > max(before.upstream, connections):
+        found.append(f"{after.upstream} connections to the provider are open, for {connections} clients")
+    return found
+
+
+def _gauge(metrics: str, name: str) -> int:
+    match = re.search(rf"^{name} (\S+)$", metrics, re.MULTILINE)
+    if match is None:
+        raise BenchmarkFailed(f"/metrics has no {name}")
+    return int(float(match[1]))
