@@ -1,4 +1,4 @@
-# `make check` is what CI runs, in the environment that is active. PYTHON names another one.
+# `make check` and `make clients` are what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
 .PHONY: check format lint types imports test clients

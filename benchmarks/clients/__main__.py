@@ -22,6 +22,7 @@ from benchmarks.clients.report import Outcome, as_json, has_failed, show
 from benchmarks.clients.roster import CLIENTS, Client
 from benchmarks.clients.serving import gateway
 from benchmarks.clients.trying import try_client
+from benchmarks.load.servers import BenchmarkFailed
 
 _BY_NAME = {client.name: client for client in CLIENTS}
 
@@ -56,6 +57,10 @@ async def _try_all(
             began = time.monotonic()
             outcomes[name].tried = await try_client(_BY_NAME[name], command, folder, served)
             outcomes[name].check_seconds = time.monotonic() - began
+            if served.unhandled():
+                outcomes[name].trouble = f"the gateway met an error that it did not handle:\n{served.unhandled()}"
+                outcomes[name].is_failure = True
+                break
 
 
 def main() -> None:
@@ -73,12 +78,15 @@ def main() -> None:
         try:
             commands[client.name], outcome.version = install(client, folder)
         except NotInstalled as error:
-            outcome.not_run = str(error)
+            outcome.trouble = str(error)
             is_excused = options.only is None and isinstance(error, NoNode)
             outcome.is_failure = not (is_excused or options.allow_missing)
         outcome.install_seconds = time.monotonic() - began
     if commands:
-        asyncio.run(_try_all(commands, outcomes, folder, note))
+        try:
+            asyncio.run(_try_all(commands, outcomes, folder, note))
+        except BenchmarkFailed as error:
+            sys.exit(str(error))
     show(console, list(outcomes.values()), options.details)
     if options.json:
         options.json.write_text(json.dumps(as_json(list(outcomes.values())), indent=1) + "\n")

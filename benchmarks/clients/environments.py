@@ -16,7 +16,7 @@ from benchmarks.clients.roster import Client
 SCRIPTS = Path(__file__).parent / "scripts"
 KEPT = Path.home() / ".cache" / "bandit-gateway-clients"
 NODE_MAJOR = 18
-INSTALL_SECONDS = 600
+INSTALL_SECONDS = 240
 _MARK = ".installed"
 
 

@@ -16,14 +16,14 @@ _MARKS = {Verdict.OK: "[green]✓[/green]", Verdict.FAILED: "[red]✗[/red]", Ve
 
 @dataclass(slots=True)
 class Outcome:
-    """One client: its version and its checks, or why it did not run. Times in seconds."""
+    """One client: its version and its checks, and what kept it from them. Times in seconds."""
 
     name: str
     version: str = ""
     install_seconds: float = 0.0
     check_seconds: float = 0.0
     tried: list[Tried] = field(default_factory=list)
-    not_run: str = ""
+    trouble: str = ""
     is_failure: bool = False
 
     @property
@@ -46,8 +46,8 @@ def show(console: Console, outcomes: Sequence[Outcome], details: bool) -> None:
     table.add_row("seconds of the checks", *(f"{each.check_seconds:.1f}" for each in outcomes))
     console.print(table)
     for outcome in outcomes:
-        if outcome.not_run:
-            console.print(f"{outcome.name} did not run: {escape(outcome.not_run)}", highlight=False)
+        if outcome.trouble:
+            console.print(f"{outcome.name}: {escape(outcome.trouble)}", highlight=False)
         for tried in outcome.tried:
             if details or tried.verdict is not Verdict.OK:
                 said = escape(f"{outcome.name}: {tried.check}: {tried.verdict}: {tried.detail}")

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_until_answered
+from benchmarks.load.servers import BenchmarkFailed, free_port, running, tail, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
 from gateway.simulated.faults import serve_faults
 
@@ -17,7 +17,6 @@ ROUTER = "rtr_clients"
 MODELS = ("simulated/swift", "simulated/steady", "simulated/sage")
 
 _CONFIGURATION = """\
-database_url = "sqlite:///{folder}/ledger.db"
 listen = "127.0.0.1:{port}"
 
 [routers.{router}]
@@ -41,10 +40,15 @@ models = ["faulty/{client}"]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Where the gateway answers, and a key with the scope `routing`."""
+    """Where the gateway answers, a key with the scope `routing`, and what the gateway says on its terminal."""
 
     url: str
     key: str
+    log: Path
+
+    def unhandled(self) -> str:
+        """The end of its log, if it met an error that it had no answer to."""
+        return tail(self.log) if "Traceback" in self.log.read_text(errors="replace") else ""
 
 
 def cut_router(client: str) -> str:
@@ -52,10 +56,10 @@ def cut_router(client: str) -> str:
     return f"rtr_cut_{client.replace('-', '_')}"
 
 
-def configuration(clients: Iterable[str], folder: Path, port: int, faults_url: str) -> str:
+def configuration(clients: Iterable[str], port: int, faults_url: str) -> str:
     """The gateway's TOML. The cheapest simulated model always answers, unless instructions name another."""
     listed = ", ".join(f'"{model}"' for model in MODELS)
-    text = _CONFIGURATION.format(folder=folder, port=port, router=ROUTER, models=listed, faults_url=faults_url)
+    text = _CONFIGURATION.format(port=port, router=ROUTER, models=listed, faults_url=faults_url)
     return text + "".join(_CUT.format(client=client, router=cut_router(client)) for client in clients)
 
 
@@ -66,16 +70,15 @@ async def gateway(clients: Iterable[str]) -> AsyncGenerator[Served, None]:
         folder, port = Path(name), free_port()
         async with serve_faults() as faults:
             path, log = folder / "bandit-gateway.toml", folder / "serve.log"
-            path.write_text(configuration(clients, folder, port, faults.base_url))
-            await asyncio.to_thread(_run, "migrate", "--config", str(path))
-            key = await asyncio.to_thread(
-                _run, "keys", "create", "--scope", "routing", "--label", "clients", "--config", str(path)
-            )
-            command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(path)]
+            path.write_text(configuration(clients, port, faults.base_url))
+            where = ["--config", str(path), "--database-url", f"sqlite:///{folder}/ledger.db"]
+            await asyncio.to_thread(_run, "migrate", *where)
+            key = await asyncio.to_thread(_run, "keys", "create", "--scope", "routing", "--label", "clients", *where)
+            command = [sys.executable, *COMMAND_LINE, "serve", *where]
             with running(command, log) as process:
                 url = f"http://127.0.0.1:{port}"
                 await asyncio.to_thread(wait_until_answered, process, f"{url}/healthz", log)
-                yield Served(url, key)
+                yield Served(url, key, log)
 
 
 def _run(*arguments: str) -> str:

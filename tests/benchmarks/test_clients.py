@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -51,6 +52,14 @@ def test_every_client_has_an_example_on_the_page_that_can_be_run(client: Client)
         ast.parse(code)
 
 
+def test_the_page_names_the_versions_that_are_tried() -> None:
+    (row,) = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| tried with |")]
+    wanted = [client.requirement.partition("~=")[2] for client in CLIENTS if client.requirement]
+    for_node = json.loads((SCRIPTS / "package.json").read_text())["dependencies"]
+    wanted += [for_node[name].removeprefix("~") for name in ("openai", "ai", "@ai-sdk/openai-compatible")]
+    assert re.findall(r"\d+\.\d+", row) == [version.rpartition(".")[0] for version in wanted]
+
+
 def test_an_example_is_its_client_s_own() -> None:
     page = "# C\n\n## One (`one`)\n\nNothing.\n\n## Two (`two`)\n\nWords.\n\n```python\nprint(2)\n```\n"
     assert example(page, "two") == "print(2)\n"
@@ -94,7 +103,7 @@ def test_only_a_declared_failure_that_was_told_is_excused(
 
 def test_the_gateway_s_configuration_is_one_that_it_takes(tmp_path: Path) -> None:
     path = tmp_path / "bandit-gateway.toml"
-    path.write_text(configuration(by_name, tmp_path, 8791, "http://127.0.0.1:9/v1"))
+    path.write_text(configuration(by_name, 8791, "http://127.0.0.1:9/v1"))
     settings = load(path, {})
     assert settings.routers.keys() == {ROUTER} | {cut_router(name) for name in by_name}
     assert {settings.models[f"faulty/{name}"].upstream_name for name in by_name} == {"cut"}
@@ -159,17 +168,17 @@ def test_scripts_for_node_lie_beside_what_they_import(tmp_path: Path) -> None:
 
 def test_what_failed_is_told_and_counts() -> None:
     fine = Outcome("openai", "1.0", tried=[Tried("plain", Verdict.OK, "fine"), Tried("reason", Verdict.CANNOT, "why")])
-    left_out = Outcome("ai-sdk", not_run="node is not here")
+    left_out = Outcome("ai-sdk", trouble="node is not here")
     assert not has_failed([fine, left_out])
     bad = Outcome("litellm", tried=[Tried("cut", Verdict.FAILED, "[nothing] was raised")])
     assert has_failed([fine, bad])
-    assert has_failed([Outcome("ai-sdk", not_run="no network", is_failure=True)])
+    assert has_failed([Outcome("ai-sdk", trouble="no network", is_failure=True)])
     console = Console(width=120, record=True, file=io.StringIO())
     show(console, [fine, left_out, bad], details=False)
     text = console.export_text()
     assert "litellm: cut: failed: [nothing] was raised" in text
     assert "openai: reason: cannot: why" in text
-    assert "ai-sdk did not run: node is not here" in text
+    assert "ai-sdk: node is not here" in text
     assert "openai: plain" not in text
     told: Any = as_json([fine, bad])
     assert (told["litellm"]["failures"], told["openai"]["failures"]) == (1, 0)
@@ -197,7 +206,7 @@ def test_a_client_that_is_missing_is_a_failure_unless_that_was_to_be_expected(
     with pytest.raises(SystemExit) as ended:
         command.main()
     assert ended.value.code == status
-    assert {each["not_run"] for each in json.loads(out.read_text()).values()} == {str(error)}
+    assert {each["trouble"] for each in json.loads(out.read_text()).values()} == {str(error)}
 
 
 async def test_openai_s_own_client_can_do_all_of_it(tmp_path: Path) -> None:
@@ -206,5 +215,6 @@ async def test_openai_s_own_client_can_do_all_of_it(tmp_path: Path) -> None:
     home(client, tmp_path).mkdir()
     async with gateway(["openai"]) as served:
         tried = await try_client(client, [sys.executable], tmp_path, served)
+        assert not served.unhandled()
     assert [each for each in tried if each.verdict is not Verdict.OK] == []
     assert [each.check for each in tried] == list(CHECKS)

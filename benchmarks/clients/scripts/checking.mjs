@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 const { BANDIT_GATEWAY_URL: url, BANDIT_GATEWAY_KEY, BANDIT_GATEWAY_ROUTER, BANDIT_GATEWAY_CUT_ROUTER } = process.env;
 
 export const KEY = BANDIT_GATEWAY_KEY;
-export const BASE_URL = `${url}/${BANDIT_GATEWAY_ROUTER ?? "rtr_default"}`;
+export const BASE_URL = `${url}/${BANDIT_GATEWAY_ROUTER ?? "rtr_default"}/v1`; // or without the /v1
 // A router whose only model cuts its streams.
 export const CUT_URL = `${url}/${BANDIT_GATEWAY_CUT_ROUTER ?? "rtr_default"}`;
 
