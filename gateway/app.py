@@ -1,5 +1,6 @@
 """The composition root: here, and only here, the parts are made and handed to one another."""
 
+import asyncio
 import contextlib
 import gc
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from gateway.adapters import build_providers
 from gateway.auth import Keyring
 from gateway.catalog import Catalog
+from gateway.checks import Checks
 from gateway.errors import MethodNotAllowed
 from gateway.exchange import Outside
 from gateway.failover import Cooldowns
@@ -103,13 +105,15 @@ class Gateway:
         providers = build_providers(settings.providers, self._client, simulated_url)
         metrics = Metrics()
         metrics.watch(self._recorder)
-        outside = Outside(providers, Cooldowns(), self._recorder, metrics, time.time)
+        self._checks = Checks(self._recorder.validity)
+        outside = Outside(providers, Cooldowns(), self._recorder, self._checks, metrics, time.time)
         self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
         self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
         _spare_the_collector()
 
     async def stop(self) -> None:
         """Write everything that is still on its way, and close. The server has ended all requests by now."""
+        await asyncio.to_thread(self._checks.close)
         await self._recorder.close()
         await self._client.close()
         await self._simulated.aclose()

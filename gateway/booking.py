@@ -1,14 +1,11 @@
 """From what happened to what is recorded: one outcome per request, and what it teaches."""
 
-from bandit.learning import learn_attempt, learn_validity, merge
-from bandit.types import Attempt, Ending, StatisticKey, Sums
+from bandit.learning import learn_attempt, merge
+from bandit.types import Attempt, StatisticKey, Sums
 from gateway.attempts import AttemptLog
 from gateway.deciding import Decision
 from gateway.errors import GatewayError
-from gateway.validity import is_valid
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
-
-UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
 
 
 def book(
@@ -22,13 +19,11 @@ def book(
     reason: str,
     error: GatewayError | None = None,
     http_status: int = 200,
-    text: str | None = None,
     content: Content | None = None,
 ) -> CompletionRecord:
-    """The record of one request. `text` is a complete answer's content, checked where structure was asked for."""
+    """The record of one request. Whether a structured answer is valid is found out later."""
     done = attempts.done
     last = done[-1] if done else None
-    valid = _validity(decision, last, text)
     answered = last is not None and status in {Status.ANSWERED, Status.PARTIAL}
     return CompletionRecord(
         decision=_decision_record(decision, key_id),
@@ -49,9 +44,8 @@ def book(
             reason=reason,
             http_status=error.status if error else http_status,
             error_code=error.code if error else None,
-            valid=valid,
         ),
-        deltas=_deltas(decision, done, valid, at),
+        deltas=_deltas(decision, done, at),
         content=content,
     )
 
@@ -79,21 +73,9 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
     )
 
 
-def _validity(decision: Decision, last: Attempt | None, text: str | None) -> bool | None:
-    """Whether a complete answer is the JSON that was asked for; cut and refused answers are not counted."""
-    asked = decision.request.response_format
-    if asked is None or text is None or not decision.request.features.wants_json:
-        return None
-    if last is None or last.ending is not Ending.COMPLETE or last.finish_reason in UNCHECKED_FINISHES:
-        return None
-    return is_valid(asked, text)
-
-
-def _deltas(decision: Decision, attempts: list[Attempt], valid: bool | None, at: float) -> dict[StatisticKey, Sums]:
+def _deltas(decision: Decision, attempts: list[Attempt], at: float) -> dict[StatisticKey, Sums]:
     deltas: dict[StatisticKey, Sums] = {}
     snapshot = decision.published.snapshot
     for attempt in attempts:
         merge(deltas, learn_attempt(snapshot, decision.context, attempt, at, decision.request.max_tokens))
-    if valid is not None:
-        merge(deltas, learn_validity(snapshot, attempts[-1].model_id, valid, at))
     return deltas

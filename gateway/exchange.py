@@ -15,6 +15,7 @@ from bandit.types import Ending
 from gateway.answers import DONE, Envelope, error_event
 from gateway.attempts import AttemptLog, try_in_turn
 from gateway.booking import book
+from gateway.checks import Checks, check_for
 from gateway.deciding import Decision
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault
 from gateway.failover import Cooldowns
@@ -41,6 +42,7 @@ class Outside:
     providers: Mapping[str, Provider]
     cooldowns: Cooldowns
     recorder: Recorder
+    checks: Checks
     metrics: Metrics
     clock: Callable[[], float]
 
@@ -80,8 +82,9 @@ class Exchange:
         self._complete(answer.finish_reason)
         self._reason = self._explain()
         body = self._envelope().whole(answer.fields)
-        await self._record(Status.ANSWERED, text=answer.text, answer=body)
+        at = await self._record(Status.ANSWERED, answer=body)
         await self._http.respond(200, self._headers(), body)
+        self._check(answer.text, at)
 
     async def _stream(self) -> None:
         async with WatchedClient(self._http):
@@ -95,9 +98,17 @@ class Exchange:
                     if data:
                         await self._http.write(data)
         self._complete(envelope.finish_reason)
-        await self._record(Status.ANSWERED, text=envelope.text(), answer=envelope.text().encode())
+        text = envelope.text()
+        at = await self._record(Status.ANSWERED, answer=text.encode())
         last = envelope.usage(self._attempts.done[-1]) if self._decision.request.include_usage else b""
         await self._http.end(last + DONE)
+        self._check(text, at)
+
+    def _check(self, text: str | None, at: float) -> None:
+        """The answer is sent: find out whether it is what was asked for, when there is time."""
+        check = check_for(self._decision, self._attempts.done[-1], text, at)
+        if check is not None:
+            self._outside.checks.add(check)
 
     def _complete(self, finish_reason: str | None) -> None:
         """The running call has brought a whole answer."""
@@ -173,10 +184,9 @@ class Exchange:
         *,
         error: GatewayError | None = None,
         http_status: int = 200,
-        text: str | None = None,
         answer: bytes = b"",
-    ) -> None:
-        """Write the outcome, once. Raises Unavailable."""
+    ) -> float:
+        """Write the outcome, once; its instant. Raises Unavailable."""
         self._recorded = True
         keep = self._decision.router.options.store_content
         record = book(
@@ -189,12 +199,12 @@ class Exchange:
             reason=self._reason,
             error=error,
             http_status=http_status,
-            text=text,
             content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
         )
         self._decision.router.spend.settle(self._decision.expected_usd, record.outcome.cost_usd, record.outcome.at)
         self._outside.metrics.count(record)
         await self._outside.recorder.completion(record)
+        return record.outcome.at
 
     def _explain(self) -> str:
         model = self._decision.router.models[self._attempts.model_id]

@@ -12,7 +12,7 @@ from storage.changes import Changed
 from storage.engine import Database
 from storage.errors import LedgerError, WriterFull
 from storage.recording import State
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord
+from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.spool import Spool
 from storage.writer import Committed, Writer
 
@@ -101,6 +101,13 @@ class Recorder:
         """Write scores, all or none, and return when they are committed. Raises Unavailable and storage's errors."""
         receipts: tuple[FeedbackReceipt, ...] = await self._submit(records)
         return receipts
+
+    def validity(self, record: ValidityRecord) -> None:
+        """Write later what was found out of a completion; from any thread. Lost where it can't be written now."""
+        try:
+            self._writer.submit(record, None)
+        except WriterFull as error:
+            log.debug("whether %s is valid is not recorded: %s", record.completion_id, error)
 
     def _submit(self, item: CompletionRecord | tuple[FeedbackRecord, ...]) -> Waiting:
         waiting: Waiting = self._loop.create_future()

@@ -1,4 +1,4 @@
-"""Writes a batch of completions and scores, and what they teach, in one transaction."""
+"""Writes a batch of completions, what was found out of them later, and what they teach, in one transaction."""
 
 import contextlib
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.learned import Gathered, encode_deltas
 from storage.memory import Memory, Recall
 from storage.pacing import Pace, Pacing
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord
+from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
 from storage.scoring import LearnScores, Scoring
 from storage.statements import Statements, statements_for
 from storage.traffic import GatheredTraffic
 from storage.watch import Watch
 
-Item: TypeAlias = CompletionRecord | tuple[FeedbackRecord, ...]
-"""What is written: a request, or a list of scores that counts all or none."""
+Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
+"""What is written: a request, what was found out of it later, or a list of scores that counts all or none."""
 
 Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
-"""What came of an item: receipts of its scores (none for a completion), or why it was not written."""
+"""What came of an item: receipts of its scores (none for others), or why it was not written."""
 
 
 TOGETHER = 16
@@ -134,6 +134,7 @@ class Batches:
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
+        statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
         results = self._score(cursor, items, learned, again)
         if self._database.sqlite:
             cursor.execute(statements.count)

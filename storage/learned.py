@@ -38,6 +38,14 @@ def encode_deltas(deltas: Deltas, at: float) -> str:
     return msgspec.json.encode(models).decode()
 
 
+def extend_kept(kept: str, deltas: Deltas, at: float) -> str:
+    """What the ledger keeps of an outcome that ended at `at`, with deltas of further statistics."""
+    models = _decoder.decode(kept)
+    for model_id, entries in _decoder.decode(encode_deltas(deltas, at)).items():
+        models[model_id] = models.get(model_id, {}) | entries
+    return msgspec.json.encode(models).decode()
+
+
 def decode_deltas(kept: str, router_id: str, at: float, half_life: HalfLife) -> Iterator[tuple[StatisticKey, Sums]]:
     """The deltas of a kept outcome, with the half-lives of today; unknown signals are left out."""
     for model_id, entries in _decoder.decode(kept).items():

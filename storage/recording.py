@@ -55,7 +55,7 @@ class Recording:
     def write(self, items: Sequence[Item]) -> Written:
         """Record the items: together, or one by one where one is refused. The results say what came of each.
 
-        While completions wait in the spool no score is taken: it may be of one of them.
+        While completions wait in the spool nothing else is taken: it may be about one of them.
         """
         if not self.away and not self.waiting:
             return self._write_here(items)
@@ -63,7 +63,7 @@ class Recording:
         written = self._spool_all(completions) if self.away else self._write_here(completions)
         results = iter(written.results)
         unheard = DatabaseUnavailable(f"the database {self._database.where} is away: no score can be recorded now")
-        written.results = [unheard if isinstance(item, tuple) else next(results) for item in items]
+        written.results = [next(results) if isinstance(item, CompletionRecord) else unheard for item in items]
         return written
 
     def leave(self, error: DatabaseUnavailable) -> None:

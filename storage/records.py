@@ -119,6 +119,18 @@ class CompletionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidityRecord:
+    """Whether a structured answer was what was asked for: found out after the outcome was written.
+
+    `deltas` are of the outcome's own instant. It counts once, and only where nothing is known yet.
+    """
+
+    completion_id: str  # req_…
+    valid: bool
+    deltas: Deltas
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackRecord:
     """A score somebody gave. `any_key` True: may score completions of other keys, on `routers` (None: all)."""
 

@@ -13,6 +13,7 @@ from storage.revisions import Topic, count_change
 from storage.scoring import ScoringQueries
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
 from storage.traffic import COUNTS
+from storage.validity import ValidityStatements
 
 _PLAIN = (choices, decisions, attempts, contents, feedback)
 """Tables whose rows are inserted and never changed."""
@@ -40,6 +41,7 @@ class Statements:
         self.count = compile_text(count_change(Topic.STATISTICS), dialect)
         self.known = compile_text(select(decisions.c.id).where(among(decisions.c.id, dialect)), dialect)
         self.scoring = ScoringQueries(dialect)
+        self.validity = ValidityStatements(dialect)
         self.pacing = PacingStatements(dialect)
         self._dialect = dialect
 

@@ -33,7 +33,7 @@ IDLE_SECONDS = 0.1
 class Committed:
     """What one batch did: each token with its result, and what the commit added to the statistics.
 
-    A result is the receipts of a list of scores (empty for a completion), or the exception that kept the item out.
+    A result is the receipts of a list of scores (empty for others), or the exception that kept the item out.
     """
 
     results: list[tuple[object, Result]]

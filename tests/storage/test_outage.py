@@ -14,7 +14,7 @@ from storage.engine import Database
 from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
 from storage.ledger import Ledger
 from storage.recording import State
-from storage.records import Content, FeedbackStatus
+from storage.records import Content, FeedbackStatus, ValidityRecord
 from storage.spool import Spool
 from tests.storage.conftest import Opening, Start, execute
 from tests.storage.making import BUDGETED, Making, Running, same_sums
@@ -131,9 +131,10 @@ def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_
         spooling.submit((making.score(early.decision.id, 0.5),)),
         spooling.submit(late),
         spooling.submit((making.score(late.decision.id, 0.5),)),
+        spooling.submit(ValidityRecord(early.decision.id, True, {})),
     ]
     kinds = [type(future.exception(10)) for future in futures]
-    assert kinds == [DatabaseUnavailable, type(None), DatabaseUnavailable]
+    assert kinds == [DatabaseUnavailable, type(None), DatabaseUnavailable, DatabaseUnavailable]
     outage.end()
     spooling.until(lambda: is_ok(spooling))
     receipts = spooling.write((making.score(early.decision.id, 0.5), making.score(late.decision.id, 0.5)))[0]

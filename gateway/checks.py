@@ -1,0 +1,82 @@
+"""Checks structured answers after they were sent: in a thread of its own, so that no answer waits for one."""
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bandit.learning import learn_validity
+from bandit.posteriors import Snapshot
+from bandit.types import Attempt, Ending
+from gateway.deciding import Decision
+from gateway.validity import SCHEMA_LIMIT, TEXT_LIMIT, is_valid
+from storage.records import ValidityRecord
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING = 256
+"""Answers that may wait to be checked; of further ones it is not known whether they are valid."""
+UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An answer's text, and what it was to be. `at` is the outcome's instant."""
+
+    completion_id: str
+    model_id: str
+    snapshot: Snapshot
+    at: float
+    asked: bytes  # the request's `response_format`
+    text: str
+
+
+def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float) -> Check | None:
+    """What is to be checked of an answer; None where no structure was asked for, or there is not all of it."""
+    asked = decision.request.response_format
+    if asked is None or text is None or not decision.request.features.wants_json:
+        return None
+    if attempt.ending is not Ending.COMPLETE or attempt.finish_reason in UNCHECKED_FINISHES:
+        return None
+    if len(asked) > SCHEMA_LIMIT or len(text) > TEXT_LIMIT:
+        return None
+    return Check(decision.id, attempt.model_id, decision.published.snapshot, at, bytes(asked), text)
+
+
+class Checks:
+    """Those that wait, and the thread that works on them. `record` takes what is found, in that thread.
+
+    A check is bounded in time (see `gateway.validity`), what waits in number.
+    """
+
+    def __init__(self, record: Callable[[ValidityRecord], None]) -> None:
+        self._record = record
+        self._waiting: queue.Queue[Check | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="validity-checks", daemon=True)
+        self._thread.start()
+
+    def add(self, check: Check) -> None:
+        """Check it when its turn comes."""
+        try:
+            self._waiting.put_nowait(check)
+        except queue.Full:
+            log.debug("%s is not checked: %d answers wait already", check.completion_id, MOST_WAITING)
+
+    def close(self) -> None:
+        """Check what waits, and end the thread."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (check := self._waiting.get()) is not None:
+            try:
+                self._check(check)
+            except Exception:  # the thread must outlive every answer
+                log.exception("%s could not be checked", check.completion_id)
+
+    def _check(self, check: Check) -> None:
+        valid = is_valid(check.asked, check.text)
+        if valid is not None:
+            deltas = learn_validity(check.snapshot, check.model_id, valid, check.at)
+            self._record(ValidityRecord(check.completion_id, valid, deltas))

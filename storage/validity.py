@@ -1,0 +1,33 @@
+"""Notes late whether an answer was valid: once per outcome, with what it teaches, so that the ledger still adds up."""
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import Dialect, bindparam, select, update
+
+from storage.bulk import Cursor, among, compile_text
+from storage.learned import Gathered, extend_kept
+from storage.records import ValidityRecord
+from storage.tables import decisions
+
+
+class ValidityStatements:
+    """What is read and written to note validity, compiled once."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        unknown = among(decisions.c.id, dialect) & decisions.c.valid.is_(None)
+        found = select(decisions.c.id, decisions.c.ended_at, decisions.c.learned).where(unknown)
+        self._unknown = compile_text(found.order_by(decisions.c.id).with_for_update(), dialect)
+        noted = update(decisions).values(valid=bindparam("found"), learned=bindparam("taught"))
+        self._note = compile_text(noted.where(decisions.c.id == bindparam("completion")), dialect)
+
+    def write(self, cursor: Cursor, records: Sequence[ValidityRecord], learned: Gathered) -> None:
+        """Note each where the ledger has the outcome and knows nothing yet, and gather what it teaches."""
+        by_id = {record.completion_id: record for record in records}
+        if not by_id:
+            return
+        cursor.execute(self._unknown, (msgspec.json.encode(sorted(by_id)).decode(),))
+        for completion_id, ended_at, kept in cursor.fetchall():
+            record = by_id[completion_id]
+            cursor.execute(self._note, (record.valid, extend_kept(kept, record.deltas, ended_at), completion_id))
+            learned.add(record.deltas)
