@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 4.0
 """How long another process's write is waited for before the database counts as away."""
 
 CHECKPOINT_PAGES = 4_000

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-HANGING_SECONDS = 5.0
+HANGING_SECONDS = 4.0
 """After so long an exchange with the server counts as hanging."""
 
 _LOOK_SECONDS = 0.5
