@@ -31,7 +31,10 @@ class Prepared:
 
 
 def prepare(settings: Settings, catalog: Catalog, database: Database, now: float) -> Prepared:
-    """Bring declared routers, the default router and the first key into the database. Raises storage's errors."""
+    """Bring declared routers, the default router and the first key into the database. Raises storage's errors.
+
+    Any number of processes may do so at once: what one of them has made is what the others find.
+    """
     messages = [*_apply_routers(settings, catalog, database, now)]
     keys = Keys(database)
     messages += _apply_admin_key(settings.admin_key, keys, now)
@@ -45,7 +48,10 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
     for declaration in settings.routers.values():
         record = kept.get(declaration.id)
         if record is None:
-            routers.put(_new_router(declaration, now))
+            if routers.add(_new_router(declaration, now)):
+                continue
+            record = routers.get(declaration.id)  # of another process, which starts at the same time
+        if record is None:
             continue
         declared, changes = _declared_over(record, declaration, now)
         if changes:
@@ -53,7 +59,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
                 changes.append("its statistics are rebuilt with the new half-lives")
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:
-        routers.put(_default_router(catalog, now))
+        routers.add(_default_router(catalog, now))
     for record in kept.values():
         if record.settings.get("automatic_models") and record.id not in settings.routers:
             followed = _followed(record, catalog, now)
@@ -125,8 +131,7 @@ def _make_first_key(keys: Keys, now: float) -> str | None:
     if keys.all():
         return None
     secret, record = new_key(FIRST_LABEL, SCOPES, now=now)
-    keys.add(record)
-    return secret
+    return secret if keys.add_first(record) else None
 
 
 def _ids(models: Iterable[RouterModel]) -> set[str]:

@@ -28,6 +28,15 @@ class Keys:
             if connection.execute(select(api_keys.c.id).where(known)).first() is None:
                 connection.execute(insert(api_keys), _row(record))
 
+    def add_first(self, record: KeyRecord) -> bool:
+        """Keep a key where there is none, not even a revoked one. Returns whether it was kept."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.KEYS)  # first: who changes keys waits here for whoever does so
+            if connection.execute(select(api_keys.c.id).limit(1)).first() is not None:
+                return False
+            connection.execute(insert(api_keys), _row(record))
+            return True
+
     def revoke(self, key_id: str, at: float) -> bool:
         """Revoke a key. Returns whether there was one that was not revoked yet."""
         with self._database.write() as connection:

@@ -28,34 +28,26 @@ class Routers:
         with self._database.read() as connection:
             return next(iter(read_routers(connection, router_id)), None)
 
+    def add(self, record: RouterRecord) -> bool:
+        """Insert the router, unless there is one of this id. Returns whether it was inserted, by this process."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.ROUTERS)  # first: who changes routers waits here for whoever does so
+            if connection.execute(select(routers.c.id).where(routers.c.id == record.id)).first() is not None:
+                return False
+            connection.execute(insert(routers).values(id=record.id, **_values(record)))
+            _put_models(connection, record)
+            return True
+
     def put(self, record: RouterRecord) -> None:
         """Insert the router, or replace the one of this id, its models included."""
-        values = {
-            "name": record.name,
-            "secret": record.secret,
-            "settings": msgspec.json.encode(record.settings).decode(),
-            "created_at": record.created_at,
-            "updated_at": record.updated_at,
-        }
-        models = [
-            {
-                "router_id": record.id,
-                "model_id": model.model_id,
-                "position": position,
-                "enabled": model.enabled,
-                "min_share": model.min_share,
-                "max_share": model.max_share,
-            }
-            for position, model in enumerate(record.models)
-        ]
+        values = _values(record)
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS)
             replaced = connection.execute(update(routers).where(routers.c.id == record.id).values(values))
             if replaced.rowcount == 0:
                 connection.execute(insert(routers).values(id=record.id, **values))
             connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
-            if models:
-                connection.execute(insert(router_models), models)
+            _put_models(connection, record)
 
     def delete(self, router_id: str) -> bool:
         """Remove a router; its ledger and statistics stay. Returns whether there was one."""
@@ -76,6 +68,32 @@ def read_routers(connection: Connection, router_id: str | None = None) -> list[R
     for row in connection.execute(models):
         by_router[row.router_id].append(RouterModel(row.model_id, row.enabled, row.min_share, row.max_share))
     return [_record(row, by_router[row.id]) for row in rows]
+
+
+def _values(record: RouterRecord) -> dict[str, object]:
+    return {
+        "name": record.name,
+        "secret": record.secret,
+        "settings": msgspec.json.encode(record.settings).decode(),
+        "created_at": record.created_at,
+        "updated_at": record.updated_at,
+    }
+
+
+def _put_models(connection: Connection, record: RouterRecord) -> None:
+    rows = [
+        {
+            "router_id": record.id,
+            "model_id": model.model_id,
+            "position": position,
+            "enabled": model.enabled,
+            "min_share": model.min_share,
+            "max_share": model.max_share,
+        }
+        for position, model in enumerate(record.models)
+    ]
+    if rows:
+        connection.execute(insert(router_models), rows)
 
 
 def _record(row: Row[tuple[object, ...]], models: Sequence[RouterModel]) -> RouterRecord:

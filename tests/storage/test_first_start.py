@@ -1,0 +1,72 @@
+"""Replicas that start for the first time on one empty ledger, all at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.bootstrap import Prepared, prepare
+from gateway.catalog import Catalog
+from gateway.keys import hash_key
+from gateway.settings import load
+from storage import postgresql, watch
+from storage.engine import Database, open_database
+from storage.keys import Keys
+from storage.routers import Routers
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+REPLICAS = 8
+
+DECLARED = """
+[routers.rtr_declared]
+models = ["simulated/swift", "simulated/sage"]
+"""
+
+
+@pytest.mark.parametrize("text", ["", DECLARED], ids=["default", "declared"])
+def test_replicas_that_start_at_once_agree_on_one_secret_and_one_first_key(
+    text: str, ledger_url: str, database: Database, tmp_path: Path
+) -> None:
+    """Each replica must decide with the secret that is kept, and only the key that is kept may be shown."""
+    configuration = tmp_path / "bandit-gateway.toml"
+    configuration.write_text(text)
+    settings = load(configuration, {})
+    catalog = Catalog(settings, NOW)
+    together = threading.Barrier(REPLICAS)
+
+    def start(number: int) -> tuple[Prepared, list[bytes]]:
+        mine = open_database(ledger_url)
+        try:
+            together.wait()
+            prepared = prepare(settings, catalog, mine, float(number))
+            return prepared, [record.secret for record in Routers(mine).all()]
+        finally:
+            mine.close()
+
+    with ThreadPoolExecutor(REPLICAS) as pool:
+        started = list(pool.map(start, range(REPLICAS)))
+    (router,) = Routers(database).all()
+    assert all(secrets == [router.secret] for _, secrets in started)
+    (key,) = Keys(database).all()
+    (shown,) = [prepared.new_key_secret for prepared, _ in started if prepared.new_key_secret is not None]
+    assert hash_key(shown) == key.hash
+
+
+def test_what_is_there_already_is_not_added_again(database: Database) -> None:
+    settings = load(None, {})
+    prepare(settings, Catalog(settings, NOW), database, 1.0)
+    (router,) = Routers(database).all()
+    (key,) = Keys(database).all()
+    assert not Routers(database).add(router)
+    assert not Keys(database).add_first(key)
+    Keys(database).revoke(key.id, 2.0)
+    assert not Keys(database).add_first(key)
+    assert Routers(database).all() == [router]
+
+
+def test_a_server_tells_of_a_lock_before_it_is_left_for_hanging_and_frees_one_that_is_held_by_a_frozen_process() -> (
+    None
+):
+    assert postgresql.LOCK_SECONDS < watch.HANGING_SECONDS < postgresql.FROZEN_SECONDS
