@@ -11,7 +11,8 @@ GatewayError
 │   └── ProviderRejected  400, 413 or 422, as the provider said it
 ├── InvalidApiKey         401  invalid_api_key
 ├── InsufficientScope     403  insufficient_scope
-├── NotFound              404  router_not_found, completion_not_found, …
+├── NotFound              404  completion_not_found, …
+│   └── RouterNotFound    404  router_not_found
 ├── MethodNotAllowed      405  method_not_allowed
 ├── Conflict              409  completion_in_progress, no_answer_to_score
 │   └── NoEnabledModels   409  no_enabled_models
@@ -27,6 +28,8 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+
+BASE_URL_ADVICE = "a client's base URL ends with a router's id, as in http://HOST:PORT/rtr_default"
 
 
 class GatewayError(Exception):
@@ -151,6 +154,16 @@ class NotFound(GatewayError):
     status = 404
     type = "not_found_error"
     code = "not_found"
+
+
+class RouterNotFound(NotFound):
+    """The path names no router; where it isn't even an id, the base URL is the likely cause."""
+
+    code = "router_not_found"
+
+    def __init__(self, router_id: str) -> None:
+        advice = "" if router_id.startswith("rtr_") else f"; {BASE_URL_ADVICE}"
+        super().__init__(f"there is no router {router_id[:80]!r}{advice}", should_retry=False)
 
 
 class MethodNotAllowed(GatewayError):

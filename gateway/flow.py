@@ -13,7 +13,7 @@ from time import perf_counter
 
 from gateway.auth import Keyring, require
 from gateway.deciding import Decision, NobodyAvailable, decide
-from gateway.errors import AllModelsFailed, GatewayError, NotFound, OurOwnFault, RateLimited, Unavailable
+from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
 from gateway.exchange import Exchange, Outside
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.http import ClientGone, Http
@@ -93,7 +93,7 @@ class Flow:
         require(key, ("routing",), router_id)
         router = self.routers.get(router_id)
         if router is None:
-            raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found", should_retry=False)
+            raise RouterNotFound(router_id)
         return key, router
 
     async def decide(self, request_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:

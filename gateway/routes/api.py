@@ -7,7 +7,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound, OurOwnFault, Unavailable
+from gateway.errors import (
+    BASE_URL_ADVICE,
+    BadRequest,
+    GatewayError,
+    MethodNotAllowed,
+    NotFound,
+    OurOwnFault,
+    Unavailable,
+)
 from gateway.routes import admin, docs, feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
 from storage.errors import DatabaseUnavailable
@@ -65,7 +73,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         told = MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}")
     elif error.status_code == 404:
-        told = NotFound(f"there is nothing at {request.method} {request.url.path}", should_retry=False)
+        advice = f"; {BASE_URL_ADVICE}" if request.url.path.endswith("/chat/completions") else ""
+        told = NotFound(f"there is nothing at {request.method} {request.url.path}{advice}", should_retry=False)
     else:
         told = BadRequest(str(error.detail))
         told.status = error.status_code
