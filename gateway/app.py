@@ -23,6 +23,7 @@ from gateway.metrics import Metrics
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.registry import Registry
+from gateway.retaining import Retaining
 from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
 from gateway.settings import Settings
@@ -106,6 +107,8 @@ class Gateway:
         metrics = Metrics()
         metrics.watch(self._recorder)
         self._checks = Checks(self._recorder.validity)
+        self._retaining = Retaining(database, time.time)
+        self._retaining.start()
         outside = Outside(providers, Cooldowns(), self._recorder, self._checks, metrics, time.time)
         self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
         self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
@@ -113,6 +116,7 @@ class Gateway:
 
     async def stop(self) -> None:
         """Write everything that is still on its way, and close. The server has ended all requests by now."""
+        await asyncio.to_thread(self._retaining.close)
         await asyncio.to_thread(self._checks.close)
         await self._recorder.close()
         await self._client.close()

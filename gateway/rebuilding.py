@@ -6,9 +6,12 @@ from bandit.learning import learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
 from gateway.router_options import OptionsError, RouterOptions
 from storage.engine import Database
+from storage.folding import RouterHalfLife
 from storage.rebuild import Rebuild
 from storage.records import RouterRecord
+from storage.retention import Retention
 from storage.routers import Routers
+from storage.scoring import LearnScores
 
 NEVER = float("inf")
 
@@ -35,6 +38,15 @@ def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
 
 def rebuild_of(database: Database) -> Rebuild:
     """The rebuild of this database, with the routers' half-lives as they are now. Raises storage's errors."""
+    return Rebuild(database, *_laws_of(database))
+
+
+def retention_of(database: Database) -> Retention:
+    """The retention of this database, with the routers' half-lives as they are now. Raises storage's errors."""
+    return Retention(database, *_laws_of(database))
+
+
+def _laws_of(database: Database) -> tuple[LearnScores, RouterHalfLife]:
     known = {record.id: half_lives_of(record) for record in Routers(database).all()}
 
     def half_life(router_id: str, signal: Signal) -> float | None:
@@ -44,7 +56,7 @@ def rebuild_of(database: Database) -> Rebuild:
     def learned(before: Scores, after: Scores) -> Deltas:
         return learn_scores(before, after, known.get(before.router_id, HalfLives()).quality)
 
-    return Rebuild(database, learned, half_life)
+    return learned, half_life
 
 
 def half_lives_of(record: RouterRecord) -> HalfLives:

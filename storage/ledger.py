@@ -82,7 +82,7 @@ class Ledger:
         A row holds the columns of `decisions` without `learned`, and `score` (the mean over sources) and `sources`.
         """
         query = _export_query().where(decisions.c.router_id == router_id).order_by(decisions.c.at, decisions.c.id)
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             stream = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
             for row in stream.mappings():
                 yield dict(row)

@@ -1,0 +1,87 @@
+"""Keeps the ledger as short as the routers' `retention_days` say, a few requests at a time, while the gateway runs."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from gateway.rebuilding import retention_of
+from gateway.router_options import OptionsError, RouterOptions
+from storage.engine import Database
+from storage.errors import DatabaseUnavailable
+from storage.retention import DELETED_AT_ONCE, Retention
+from storage.routers import Routers
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 30.0
+"""After a start: there is enough to do."""
+
+ROUND_SECONDS = 3_600.0
+
+REST = 4.0
+"""Pauses between transactions, in their own lengths: deleting takes a fifth of the time at most."""
+
+SHORTEST_REST_SECONDS = 0.05
+DAY_SECONDS = 86_400.0
+
+
+class Retaining:
+    """A thread that lets old requests go. Any number of processes may do so at once: each takes what it finds free.
+
+    `clock` tells seconds since the epoch.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float], first_seconds: float = FIRST_SECONDS) -> None:
+        self._database = database
+        self._clock = clock
+        self._first_seconds = first_seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ledger-retention", daemon=True)
+
+    def start(self) -> None:
+        """Begin, after a while."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the transaction that runs, and end the thread."""
+        self._stopped.set()
+        self._thread.join()
+
+    def delete_old(self) -> int:
+        """Delete all that is old now; how many requests there were. Raises DatabaseUnavailable."""
+        retention, deleted = retention_of(self._database), 0
+        for record in Routers(self._database).all():
+            try:
+                days = RouterOptions.from_json(record.settings).retention_days
+            except OptionsError as error:
+                log.warning(
+                    "router %s keeps its old requests, because its settings can't be read: %s", record.id, error
+                )
+                continue
+            if days is not None:
+                deleted += self._delete_before(retention, record.id, self._clock() - days * DAY_SECONDS)
+        return deleted
+
+    def _delete_before(self, retention: Retention, router_id: str, before: float) -> int:
+        deleted = 0
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            count = retention.delete_some(router_id, before)
+            deleted += count
+            if count < DELETED_AT_ONCE:
+                break
+            self._stopped.wait(max(SHORTEST_REST_SECONDS, REST * (time.monotonic() - began)))
+        return deleted
+
+    def _run(self) -> None:
+        wait_seconds = self._first_seconds
+        while not self._stopped.wait(wait_seconds):
+            wait_seconds = ROUND_SECONDS
+            try:
+                if deleted := self.delete_old():
+                    log.info("%d requests were older than their routers keep them, and are deleted", deleted)
+            except DatabaseUnavailable as error:
+                log.info("old requests are deleted later: %s", error)
+            except Exception:  # the thread must outlive its own mistakes
+                log.exception("old requests could not be deleted")

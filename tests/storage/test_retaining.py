@@ -1,0 +1,75 @@
+"""A gateway lets old requests go, as its routers say, and keeps what they have taught."""
+
+import time
+from dataclasses import replace
+from itertools import islice
+
+from bandit.types import Json
+from benchmarks.ledger.records import ROUTER, make_records
+from gateway.rebuilding import rebuild_of
+from gateway.retaining import DAY_SECONDS, Retaining
+from storage.arms import Arms
+from storage.engine import Database
+from storage.ledger import Ledger
+from storage.records import RouterModel, RouterRecord
+from storage.retention import DELETED_AT_ONCE
+from storage.routers import Routers
+from tests.storage.making import Running
+
+NOW = 1_770_000_000.0
+OLD, NEW = DELETED_AT_ONCE + 30, 20
+
+
+def fill(database: Database, running: Running, settings: dict[str, Json], kept: dict[str, Json]) -> None:
+    """Two routers, the first with requests of 40 days ago and of today, the second with old ones alone."""
+    models = (RouterModel("provider-0/model-0"),)
+    for router_id, options in ((ROUTER, settings), ("rtr_other", kept)):
+        Routers(database).put(RouterRecord(router_id, router_id, b"s" * 32, options, models, NOW, NOW))
+    records = [
+        *islice(make_records(1, NOW - 40 * DAY_SECONDS), OLD),
+        *islice(make_records(2, NOW), NEW),
+        *(
+            replace(record, decision=replace(record.decision, router_id="rtr_other"), deltas={})
+            for record in islice(make_records(3, NOW - 40 * DAY_SECONDS), 5)
+        ),
+    ]
+    running.write(*records)
+
+
+def counts(database: Database) -> tuple[int, int]:
+    kept, other = (sum(1 for _ in Ledger(database).export(router_id)) for router_id in (ROUTER, "rtr_other"))
+    return kept, other
+
+
+def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_stay(
+    database: Database, running: Running
+) -> None:
+    fill(database, running, {"retention_days": 30}, {"retention_days": "forever"})
+    before = Arms(database).sums()
+    assert rebuild_of(database).check() == []
+    retaining = Retaining(database, lambda: NOW, first_seconds=0.0)
+    retaining.start()
+    deadline = time.monotonic() + 20
+    while counts(database) != (NEW, 5) and time.monotonic() < deadline:
+        time.sleep(0.02)  # polls: nobody is told of what is deleted
+    retaining.close()
+    assert counts(database) == (NEW, 5)
+    assert Arms(database).sums() == before
+    assert rebuild_of(database).check() == []
+
+
+def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_cannot_be_read(
+    database: Database, running: Running
+) -> None:
+    fill(database, running, {}, {"policy": "of a newer version"})
+    assert Retaining(database, lambda: NOW).delete_old() == 0
+    assert Retaining(database, lambda: NOW + 51 * DAY_SECONDS).delete_old() == OLD
+    assert counts(database) == (NEW, 5)
+
+
+def test_a_gateway_that_stops_does_not_wait_for_the_next_round(database: Database) -> None:
+    retaining = Retaining(database, lambda: NOW)
+    retaining.start()
+    began = time.monotonic()
+    retaining.close()
+    assert time.monotonic() - began < 5.0
