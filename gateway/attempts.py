@@ -143,7 +143,8 @@ async def try_in_turn(
         attempts.begin(draw, clock())
         cooldowns.begun(model.id, loop.time())
         try:
-            return await call(providers[model.provider], Call(model.upstream_name, decision.request.fields, deadline))
+            made = Call(model.upstream_name, decision.request.fields, deadline, model.output_limit)
+            return await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.end(error.ending, error=error)
             cooldowns.failed(model.id, error, loop.time())

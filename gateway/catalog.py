@@ -121,5 +121,5 @@ def _simulated(declared: ModelSettings) -> Model:
     simulated = DEFAULT_MODELS.get(declared.upstream_name)
     if simulated is None:
         raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(DEFAULT_MODELS))}")
-    abilities = frozenset({"tools", "json_schema", "stream"})
+    abilities = frozenset({"tools", "json_schema", "vision", "stream"})
     return Model(declared.id, SIMULATED, declared.upstream_name, simulated.price, abilities)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 from bandit.decision import bucketed, draw
 from bandit.features import classify, estimate_prompt_tokens
-from bandit.types import NO_STEERING, Choice, Context, Draw, Steering
+from bandit.types import NO_STEERING, Choice, Context, Draw
 from gateway.catalog import Model
 from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.failover import Cooldowns
-from gateway.instructions import interpret
+from gateway.instructions import Interpretation, interpret
 from gateway.live import LiveRouter, Published, Weighed
 from gateway.providers.call import Provider
 from gateway.stickiness import conversation_of
@@ -69,10 +69,14 @@ def decide(
     task = request.task(router.options.task_metadata_key) or classes.task
     prompt_tokens = estimate_prompt_tokens(request.features)
     able, left_out = _able(router, request, prompt_tokens, providers, cooldowns, loop_time)
+    candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
     steering = NO_STEERING
     if request.instructions and router.options.instructions:
-        steering, able = _steer(request, task, classes.long, able, left_out)
-    candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
+        read = interpret(request.instructions).apply(
+            task, classes.long, request.features.tools, tuple(router.models), candidates
+        )
+        steering, able = read.steering, _kept_to(read, able, left_out)
+        candidates = tuple(model_id for model_id in candidates if model_id in able)
     if not candidates:
         raise NobodyAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
     left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
@@ -157,18 +161,18 @@ def _refused(refused: frozenset[str], fields: Fields) -> str | None:
     return "refused " + ", ".join(sorted(again)) + " within the hour" if again else None
 
 
-def _steer(
-    request: CompletionRequest, task: str, long: bool, able: tuple[str, ...], left_out: dict[str, str]
-) -> tuple[Steering, tuple[str, ...]]:
-    """What the instructions change for this request: multipliers, and who remains."""
-    instructions = interpret(request.instructions or "")
-    read = instructions.apply(task, long, request.features.tools, able)
-    remaining = tuple(
-        model_id
-        for model_id in able
-        if (read.allowed is None or model_id in read.allowed) and model_id not in read.forbidden
-    )
+def _kept_to(read: Interpretation, able: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:
+    """The able models that the instructions allow. Raises NoCapableModel."""
+
+    def is_allowed(model_id: str) -> bool:
+        return (read.allowed is None or model_id in read.allowed) and model_id not in read.forbidden
+
+    remaining = tuple(model_id for model_id in able if is_allowed(model_id))
     if not remaining:
-        raise NoCapableModel("the instructions leave no model to choose from", param="routing.instructions")
+        others = "; ".join(f"{model_id} {why}" for model_id, why in sorted(left_out.items()) if is_allowed(model_id))
+        raise NoCapableModel(
+            "the instructions leave no model to choose from" + (f": {others}" if others else ""),
+            param="routing.instructions",
+        )
     left_out.update({model_id: "excluded by the instructions" for model_id in able if model_id not in remaining})
-    return read.steering, remaining
+    return remaining

@@ -1,6 +1,6 @@
 """What the rules of a text come to for one request."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -53,10 +53,15 @@ class Instructions:
     rules: tuple[Rule, ...]
     unknown: tuple[Span, ...]  # stretches of the text that nobody understands, whatever the request
 
-    def apply(self, task: str, long: bool, tools: bool, models: Sequence[str]) -> Interpretation:
-        """What they change for a request of class `task`, long or not, with tools or not, among these model ids."""
+    def apply(
+        self, task: str, long: bool, tools: bool, models: Sequence[str], serving: Collection[str] | None = None
+    ) -> Interpretation:
+        """What they change for a request of class `task`, long or not, with tools or not, among a router's model ids.
+
+        `serving` are those that can serve this request now (None: all): a preference for others changes nothing.
+        """
         kinds, name = kinds_of(task)
-        application = _Application(Asked(kinds, name, long, tools), models)
+        application = _Application(Asked(kinds, name, long, tools), models, models if serving is None else serving)
         for rule in self.rules:
             application.add(rule)
         return application.result(self.text, self.unknown)
@@ -81,6 +86,7 @@ class _Application:
 
     asked: Asked
     models: Sequence[str]
+    serving: Collection[str]
     multipliers: dict[Dimension, float] = field(default_factory=dict)
     demanded: bool = False
     kept: frozenset[str] = frozenset()
@@ -113,9 +119,11 @@ class _Application:
             self.demanded = True
             self.kept |= found
             self.words.append(f"only {said}")
-        elif found:
-            self.wished |= found
+        elif not found.isdisjoint(self.serving):
+            self.wished |= found.intersection(self.serving)
             self.words.append(f"rather {said}")
+        elif found:
+            self.words.append(f"rather {said}, which can't serve this now")
 
     def result(self, text: str, unknown: Iterable[Span]) -> Interpretation:
         allowed = self.kept if self.demanded else None

@@ -47,7 +47,7 @@ class AnthropicProvider:
 
     def _request(self, call: Call, *, stream: bool) -> tuple[Request, bool]:
         fields = {name: raw for name, raw in call.fields.items() if name not in self._drop}
-        body, json_tool = translate(call.model, fields)
+        body, json_tool = translate(call.model, fields, call.output_limit)
         if stream:
             body["stream"] = True
         return Request(self._url, call.model, msgspec.json.encode(body), fields.keys(), call.deadline), json_tool

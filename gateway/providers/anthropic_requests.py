@@ -17,7 +17,8 @@ from gateway.providers.call import ProviderError
 Body: TypeAlias = dict[str, Any]
 
 DEFAULT_MAX_TOKENS = 16_384
-"""Anthropic wants a limit; thinking counts toward it, so a small one would cut answers off."""
+"""Anthropic wants a limit; thinking counts toward it, so a small one would cut answers off. Used where neither the
+request nor the model's declaration says one."""
 JSON_TOOL = "answer"
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no Markdown."
 
@@ -57,23 +58,26 @@ _SAMPLING = re.compile(r"claude-(?:[23]\b|instant|haiku-(?:3|4-5)|(?:opus|sonnet
 """The models that still take a temperature; newer ones refuse requests that hold one."""
 
 
-def translate(model: str, fields: Mapping[str, msgspec.Raw]) -> tuple[Body, bool]:
-    """The request's body, and whether the answer's JSON will come as the input of `JSON_TOOL`. Raises ProviderError."""
+def translate(model: str, fields: Mapping[str, msgspec.Raw], output_limit: int | None = None) -> tuple[Body, bool]:
+    """The request's body, and whether the answer's JSON will come as the input of `JSON_TOOL`.
+
+    `output_limit` is how many tokens the model can answer with. Raises ProviderError.
+    """
     try:
-        return _translate(model, fields)
+        return _translate(model, fields, output_limit or DEFAULT_MAX_TOKENS)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Only what is read by name was checked; further inside, a caller may have sent anything.
         raise incapable("the request has a part of a shape that can't be translated", None) from error
 
 
-def _translate(model: str, fields: Mapping[str, msgspec.Raw]) -> tuple[Body, bool]:
+def _translate(model: str, fields: Mapping[str, msgspec.Raw], most_tokens: int) -> tuple[Body, bool]:
     values = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name != "model"}
     given = {name: value for name, value in values.items() if value is not None}
     _refuse_unknown(given)
     system, conversation = split_system(given.get("messages", []))
     body: Body = {
         "model": model,
-        "max_tokens": given.get("max_completion_tokens") or given.get("max_tokens") or DEFAULT_MAX_TOKENS,
+        "max_tokens": given.get("max_completion_tokens") or given.get("max_tokens") or most_tokens,
         "messages": translate_messages(conversation),
     }
     _set_tools(body, given)

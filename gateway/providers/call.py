@@ -15,11 +15,15 @@ from bandit.types import Ending
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for one provider. `fields` are the caller's, ours removed, each with its own bytes."""
+    """One request for one provider. `fields` are the caller's, ours removed, each with its own bytes.
+
+    `output_limit` is how many tokens the model can answer with, where that is known.
+    """
 
     model: str  # the provider's own name
     fields: Mapping[str, msgspec.Raw]
     deadline: float  # on the event loop's clock
+    output_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a simulated model says: words that call themselves simulated, or the JSON or tool call that was asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bandit.types import Json
@@ -10,6 +10,8 @@ _FILLER = (
     "Configure a provider to get real answers."
 )
 _DEPTH = 6
+IMAGE_TOKENS = 765
+"""What an image of usual size counts for, however many bytes it has."""
 
 
 def words(name: str, tokens: int) -> list[str]:
@@ -64,12 +66,24 @@ def tool_call(request: Mapping[str, Any]) -> tuple[str, Json] | None:
     return str(tool["name"]), instance(tool.get("parameters", {"type": "object"}))
 
 
+def prompt_tokens(request: Mapping[str, Any], size: int) -> int:
+    """About a token for four bytes of a request of this size. Nobody looks at its images; they have their price."""
+    images = [part["image_url"] for part in _parts(request["messages"]) if isinstance(part.get("image_url"), dict)]
+    return max(1, (size - sum(len(str(image.get("url"))) for image in images)) // 4) + IMAGE_TOKENS * len(images)
+
+
 def structured(request: Mapping[str, Any]) -> Json:
     """The value that `response_format` asks for; None where it asks for text."""
     asked = request.get("response_format") or {}
     if asked.get("type") == "json_schema":
         return instance(asked.get("json_schema", {}).get("schema", {}))
     return {"simulated": True} if asked.get("type") == "json_object" else None
+
+
+def _parts(messages: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    for message in messages:
+        content = message.get("content") if isinstance(message, dict) else None
+        yield from (part for part in content if isinstance(part, dict)) if isinstance(content, list) else ()
 
 
 def _referred(root: Mapping[str, Any], reference: str) -> object:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bandit.types import Json
-from gateway.simulated.answers import structured, tool_call, words
+from gateway.simulated.answers import prompt_tokens, structured, tool_call, words
 from gateway.simulated.models import DEFAULT_MODELS, Behaviour, SimulatedModel, behave
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -129,7 +129,7 @@ class _Answer:
             self._parts = words(name, meets.completion_tokens)
             if isinstance(limit, int) and limit < len(self._parts):
                 self._parts, self._finish = self._parts[:limit], "length"
-        prompt, completion = max(1, prompt_bytes // 4), len(self._parts)
+        prompt, completion = prompt_tokens(request, prompt_bytes), len(self._parts)
         self._usage: Json = {
             "prompt_tokens": prompt,
             "completion_tokens": completion,

@@ -23,6 +23,7 @@ from tests.flow.scripted import Received, scripted, serving
 
 ROUTERS = {
     "rtr_good": (["good-a", "good-b"], 'policy = "uniform"\n'),
+    "rtr_seeing": (["good-a", "seeing"], ""),
     "rtr_second": (["good-a"], ""),
     "rtr_failover": (["status-500", "good-a"], 'policy = "fixed:p/status-500"\n'),
     "rtr_cutfirst": (["empty", "good-a"], 'policy = "fixed:p/empty"\n'),
@@ -72,6 +73,7 @@ def configuration(provider_url: str, directory: Path) -> str:
     text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n[providers.p]\nbase_url = "{provider_url}/v1"\n'
     for model in models:
         abilities = '["tools", "json_schema"]' if model.startswith("good") else "[]"
+        abilities = '["vision"]' if model == "seeing" else abilities
         text += f'[models."p/{model}"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
         text += f"cached_input_usd_per_million = 0.5\nabilities = {abilities}\ncontext_window = 100000\n"
     for router_id, (names, options) in ROUTERS.items():

@@ -168,6 +168,25 @@ NAMES: list[tuple[str, str, set[str] | None, set[str]]] = [
 # fmt: on
 
 
+@pytest.mark.parametrize(
+    ("sentence", "allowed", "words"),
+    [
+        ("Prefer claude.", None, "rather claude, which can't serve this now"),
+        ("Prefer claude or gpt-4o.", {"openai/gpt-4o"}, "rather claude, which can't serve this now, rather gpt-4o"),
+        ("Only mistral-large.", {"mistral/mistral-large-latest"}, "only mistral-large"),
+        ("Only use claude.", CLAUDES, "only claude"),
+        ("Never use claude.", None, "without claude"),
+    ],
+)
+def test_names_of_models_that_cannot_serve_are_understood_and_no_preference_waits_for_them(
+    sentence: str, allowed: set[str] | None, words: str
+) -> None:
+    found = interpret(sentence).apply("chat", False, False, MODELS, ("openai/gpt-4", "openai/gpt-4o"))
+    assert found.allowed == allowed
+    assert found.steering.words == words
+    assert found.steering.not_understood == ()
+
+
 @pytest.mark.parametrize(("sentence", "task", "allowed", "forbidden"), NAMES)
 def test_models_and_providers_are_known_by_their_names(
     sentence: str, task: str, allowed: set[str] | None, forbidden: set[str]

@@ -6,6 +6,7 @@ The messages and events are written after the shapes in Anthropic's public docum
 import itertools
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -522,7 +523,8 @@ async def test_the_provider_speaks_over_http_plain_and_streamed(client: HttpClie
     raw = Raw(plain, stream_of(TALK), stream_of(TALK[:-2]))
     async with listening(raw.serve) as port:
         adapter = AnthropicProvider(ProviderSettings("a", "anthropic", f"http://127.0.0.1:{port}/v1", ("key",)), client)
-        assert (await adapter.complete(call("claude-sonnet-5-5"))).text == "Hello"
+        limited = replace(call("claude-sonnet-5-5"), output_limit=4_096)
+        assert (await adapter.complete(limited)).text == "Hello"
         lists = [chunks async for chunks in adapter.stream(call("claude-sonnet-5-5"))]
         assert "".join(chunk.text for chunks in lists for chunk in chunks) == "Hello"
         with pytest.raises(ProviderError) as told:
@@ -532,7 +534,10 @@ async def test_the_provider_speaks_over_http_plain_and_streamed(client: HttpClie
     assert raw.requests[0].startswith(b"POST /v1/messages HTTP/1.1\r\n")
     assert b"\r\nx-api-key: key\r\n" in raw.requests[0]
     assert b"\r\nanthropic-version: 2023-06-01\r\n" in raw.requests[0]
-    assert json.loads(raw.requests[1].partition(b"\r\n\r\n")[2])["stream"] is True
+    whole, streamed, _ = (json.loads(request.partition(b"\r\n\r\n")[2]) for request in raw.requests)
+    assert "stream" not in whole
+    assert streamed["stream"] is True
+    assert (whole["max_tokens"], streamed["max_tokens"]) == (4_096, DEFAULT_MAX_TOKENS)
 
 
 def test_fields_without_a_translation_are_not_known(client: HttpClient) -> None:

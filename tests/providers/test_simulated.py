@@ -18,7 +18,7 @@ from gateway.providers.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
 from gateway.settings import ProviderSettings
 from gateway.simulated import DEFAULT_MODELS, SimulatedApp, SimulatedModel, serve_app, true_quality
-from gateway.simulated.answers import instance, words
+from gateway.simulated.answers import IMAGE_TOKENS, instance, words
 from gateway.simulated.models import behave
 
 MODELS = {
@@ -84,6 +84,22 @@ async def test_tools_are_called_once_and_schemas_are_filled(real: AsyncOpenAI) -
     asked: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": TOOL["function"]["parameters"]}}
     structured = await real.chat.completions.create(model="quick", messages=MESSAGES, response_format=asked)
     assert json.loads(structured.choices[0].message.content or "") == {"a": 1}
+
+
+async def test_an_image_counts_as_one_however_large_it_is(real: AsyncOpenAI) -> None:
+    async def prompt_tokens(*parts: Any) -> int:
+        answer = await real.chat.completions.create(model="quick", messages=[{"role": "user", "content": list(parts)}])
+        assert answer.usage is not None
+        return answer.usage.prompt_tokens
+
+    text: Any = {"type": "text", "text": "What is this?"}
+    images: Any = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * n}} for n in (4, 400_000)
+    ]
+    without = await prompt_tokens(text)
+    small, large = [await prompt_tokens(text, image) for image in images]
+    assert small == large
+    assert without + IMAGE_TOKENS <= small < without + IMAGE_TOKENS + 30
 
 
 async def test_errors_have_openais_shape(real: AsyncOpenAI) -> None:
