@@ -22,7 +22,7 @@ from benchmarks.load.servers import END_SECONDS
 from benchmarks.soaking.audit import audit_ledger, read_log
 from benchmarks.soaking.clients import Clients, Memory
 from benchmarks.soaking.serving import Soaked, soaked_gateway
-from benchmarks.soaking.watching import Held, Watcher, compare
+from benchmarks.soaking.watching import Held, Watcher, compare, creep
 from storage.engine import open_database
 
 TELL_EVERY_SECONDS = 5.0
@@ -67,7 +67,7 @@ def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[
     console.print(f"at the end:        {after}")
     soaked.process.terminate()
     status = soaked.process.wait(END_SECONDS)
-    found = compare(before, after, options.connections)
+    found = compare(before, after, options.connections) + creep(seen)
     if status != 0:
         found.append(f"the gateway ended with status {status}")
     database = open_database(soaked.database_url)
@@ -83,6 +83,7 @@ def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[
         "left before any header": memory.unknown,
         "after the warm-up": asdict(before),
         "at the end": asdict(after),
+        "memory_mb every minute": [held.memory_mb for held in seen[:: round(60 / TELL_EVERY_SECONDS)]],
         "largest memory_mb": max((held.memory_mb for held in seen), default=after.memory_mb),
         "complaints in the log": len(complaints),
         "wrong": found + wrong + complaints[:5] + memory.wrong[:5],

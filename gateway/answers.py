@@ -16,17 +16,21 @@ _NONE = msgspec.Raw(b"[]")
 
 
 class Envelope:
-    """Dresses one answer. Every part of a stream has the same `id`, `created` and `model`."""
+    """Dresses one answer. Every part of a stream has the same `id`, `created` and `model`.
 
-    __slots__ = ("_created", "_id", "_model", "_routing", "_text", "_usage", "finish_reason")
+    `keeps_text`: whether `text` will be asked for; a long stream's text takes room.
+    """
 
-    def __init__(self, request_id: str, created: int, model_id: str, reason: str) -> None:
+    __slots__ = ("_created", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
+
+    def __init__(self, request_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False) -> None:
         self._id = msgspec.Raw(_encode(f"chatcmpl-{request_id}"))
         self._created = msgspec.Raw(str(created).encode())
         self._model = msgspec.Raw(_encode(model_id))
         self._routing = msgspec.Raw(
             _encode({"requested_model": REQUESTED_MODEL, "selected_model": model_id, "reason": reason})
         )
+        self._keeps_text = keeps_text
         self._text: list[str] = []
         self._usage: msgspec.Raw | None = None
         self.finish_reason: str | None = None
@@ -51,7 +55,7 @@ class Envelope:
                 self._usage = usage
             if chunk.finish_reason is not None:
                 self.finish_reason = chunk.finish_reason
-            if chunk.text:
+            if self._keeps_text and chunk.text:
                 self._text.append(chunk.text)
             if fields.get("choices", _NONE) != _NONE:
                 events.append(self._event(fields))

@@ -212,7 +212,9 @@ class Exchange:
         return f"{said} (A simulated model: no provider key is configured.)" if model.provider == SIMULATED else said
 
     def _envelope(self) -> Envelope:
-        return Envelope(self._decision.id, int(self._decision.at), self._attempts.model_id, self._reason)
+        decision = self._decision
+        keeps_text = decision.request.features.wants_json or decision.router.options.store_content
+        return Envelope(decision.id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text)
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         overhead = perf_counter() - self._started - self._attempts.waited()

@@ -110,7 +110,8 @@ class Clients:
         return request_id
 
     async def _plain(self, chance: random.Random, session: aiohttp.ClientSession, router_id: str = MIXED) -> None:
-        async with self._post(session, router_id, stream=False) as answer:
+        structured = {"response_format": {"type": "json_object"}} if chance.random() < 0.2 else {}
+        async with self._post(session, router_id, stream=False, **structured) as answer:
             request_id = self._note(answer)
             body = await answer.json(content_type="application/json")
         if ("choices" in body) is not (answer.status == 200) or ("error" in body) is (answer.status == 200):

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import httpx
@@ -11,8 +12,11 @@ from benchmarks.load.servers import BenchmarkFailed
 from benchmarks.soaking.serving import Soaked
 
 QUIET_SECONDS = 20.0
-MORE_MEMORY = 0.1
-MORE_MEMORY_MB = 16.0
+LARGE_ANSWERS_MB = 96.0
+"""What the allocator may keep of a moment with several answers of 50 MB: once, not again and again."""
+CREEP = 0.05
+CREEP_MB = 8.0
+FEWEST_SAMPLES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ class Watcher:
 def compare(before: Held, after: Held, connections: int) -> list[str]:
     """What is not back to where it was, in words."""
     found = []
-    allowed = before.memory_mb * (1 + MORE_MEMORY) + MORE_MEMORY_MB
+    allowed = before.memory_mb + LARGE_ANSWERS_MB
     if after.memory_mb > allowed:
         found.append(f"memory grew from {before.memory_mb} MB to {after.memory_mb} MB")
     then, now = asdict(before), asdict(after)
@@ -79,6 +83,18 @@ def compare(before: Held, after: Held, connections: int) -> list[str]:
     if after.upstream > max(before.upstream, connections):
         found.append(f"{after.upstream} connections to the provider are open, for {connections} clients")
     return found
+
+
+def creep(seen: Sequence[Held]) -> list[str]:
+    """Whether memory goes on growing: the lowest of the last third is more than that of the third before."""
+    third = len(seen) // 3
+    if len(seen) < FEWEST_SAMPLES:
+        return []
+    earlier = min(held.memory_mb for held in seen[third : 2 * third])
+    later = min(held.memory_mb for held in seen[2 * third :])
+    if later <= earlier * (1 + CREEP) + CREEP_MB:
+        return []
+    return [f"memory goes on growing: at least {earlier} MB in the second third, {later} MB in the last"]
 
 
 def _gauge(metrics: str, name: str) -> int:
