@@ -51,6 +51,11 @@ class PostgresqlServer:
         self.stop("immediate")
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def data(self) -> Path:
+        """The folder of its files."""
+        return self._data
+
     def url(self, database: str = "postgres") -> str:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self._sockets}"

@@ -36,7 +36,7 @@ from storage.watch import Watch
 class Changed:
     """What is different now. Routers, keys and scorecards are whole lists, or None where nothing changed in them.
 
-    `spend_usd` is by router and UTC day (days since the epoch).
+    `spend_usd` is by router and UTC day (days since the epoch), of the ledger's last two days.
     """
 
     routers: list[RouterRecord] | None = None
@@ -109,7 +109,11 @@ class Changes:
         elif self._database.sqlite:
             since += 1  # a number of SQLite's is complete when it is seen
         moved = connection.execute(select(budgets).where(budgets.c.revision >= since))
-        days = select(traffic.c.router_id, traffic.c.day).where(traffic.c.revision >= since).distinct().subquery()
+        latest = select(func.max(traffic.c.day)).scalar_subquery()
+        recent = (traffic.c.day >= latest - 1) & (
+            traffic.c.revision >= since
+        )  # what is older is nobody's spend of today
+        days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
         spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
         spent = spent.join(days, (traffic.c.router_id == days.c.router_id) & (traffic.c.day == days.c.day))
         spent = spent.group_by(traffic.c.router_id, traffic.c.day)

@@ -228,6 +228,7 @@ traffic = Table(
     _required("completion_tokens", BigInteger),
     _required("cost_usd", Double),
     _required("revision", BigInteger),
+    Index(None, "day"),  # the table grows for ever, and the day's spend is asked for all the time
     sqlite_with_rowid=False,
 )
 

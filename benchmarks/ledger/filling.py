@@ -1,0 +1,178 @@
+"""Fills a ledger with as many requests as wanted: some are written as the gateway writes them, the rest are copies.
+
+A copy lies later in time and has ids of its own; all else is what was written. The statistics are those of the written
+ones alone: their size does not depend on the number of requests, nor does their price.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from bandit.types import BudgetState
+from benchmarks.ledger.audit import learn
+from benchmarks.ledger.records import MODELS, SHARED_BY, make_records
+from storage.batch import Batches, Item
+from storage.engine import Database
+from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
+from storage.routers import Routers
+from storage.tables import attempts, choices, decisions, feedback, scores
+
+WRITTEN = 20_000
+DAYS = 90
+DAY_SECONDS = 86_400
+ROUTERS = {"rtr_large": 60, "rtr_medium": 20, "rtr_small": 10, "rtr_a": 4, "rtr_b": 3, "rtr_c": 2, "rtr_d": 1}
+"""Each router's share of the requests, in percent."""
+
+FAILED_FIRST = 0.05
+SCORED = 0.1
+_AT_ONCE = 500
+_COPIED = (choices, decisions, attempts, feedback, scores)
+_TIMES = {"at", "ended_at", "started_at"}
+_IDS = {"id", "decision_id", "choice_id", "feedback_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """When the requests were (seconds since the epoch), and how many."""
+
+    start: float
+    end: float
+    count: int
+
+    @property
+    def copies(self) -> int:
+        """How many times the written requests are there, themselves included."""
+        return self.count // WRITTEN
+
+    @property
+    def window_ms(self) -> int:
+        """The time of one copy."""
+        return int((self.end - self.start) * 1e3) // self.copies
+
+    @property
+    def step_seconds(self) -> float:
+        """From one request to the next."""
+        return self.window_ms / 1e3 / WRITTEN
+
+    def id_of(self, number: int) -> str:
+        """The completion of this number, from 0. The digits of ids are decimal, so that SQL can count in them."""
+        copy, written = divmod(number, WRITTEN)
+        instant_ms = int((self.start + written * self.step_seconds) * 1e3) + copy * self.window_ms
+        return f"req_{instant_ms:013d}{number:019d}"
+
+
+def fill(database: Database, count: int, end: float, seed: int, tell: Callable[[int], None]) -> Span:
+    """Fill an empty ledger with `count` requests (a multiple of `WRITTEN`) of the 90 days before `end`."""
+    span = Span(end - DAYS * DAY_SECONDS, end, count)
+    models = tuple(RouterModel(model_id) for model_id in MODELS)
+    for router_id in ROUTERS:
+        Routers(database).put(RouterRecord(router_id, router_id, b"s" * 32, {}, models, span.start, span.start))
+    _write(database, span, seed)
+    tell(WRITTEN)
+    _copy(database, span, tell)
+    return span
+
+
+def _write(database: Database, span: Span, seed: int) -> None:
+    batches = Batches(database, learn, _no_budget)
+    items = _items(span, seed)
+    while batch := list(islice(items, _AT_ONCE)):
+        batches.write(batch)
+    batches.close()
+
+
+def _items(span: Span, seed: int) -> Iterator[Item]:
+    chance = random.Random(seed)
+    router_id = ""
+    for number, record in enumerate(islice(make_records(seed, span.start, span.step_seconds), WRITTEN)):
+        if number % SHARED_BY == 0:
+            (router_id,) = chance.choices(list(ROUTERS), list(ROUTERS.values()))
+        one = _placed(record, span.id_of(number), router_id, failed_first=chance.random() < FAILED_FIRST)
+        yield one
+        if chance.random() < SCORED:
+            decision = one.decision
+            yield (
+                FeedbackRecord(
+                    id=decision.id.replace("req_", "fbk_"),
+                    completion_id=decision.id,
+                    key_id=decision.key_id,
+                    any_key=False,
+                    routers=None,
+                    source="user",
+                    score=chance.random(),
+                    at=one.outcome.at + 60.0,
+                ),
+            )
+
+
+def _placed(record: CompletionRecord, completion_id: str, router_id: str, *, failed_first: bool) -> CompletionRecord:
+    decision, outcome, tried = record.decision, record.outcome, record.attempts
+    if not failed_first:
+        tried = (replace(tried[1], number=1),)
+        outcome = replace(outcome, attempts=1)
+    named = replace(decision, id=completion_id, router_id=router_id, model_id=tried[0].model_id)
+    deltas = {key._replace(router_id=router_id): sums for key, sums in record.deltas.items()}
+    return CompletionRecord(named, tried, outcome, deltas)
+
+
+def _copy(database: Database, span: Span, tell: Callable[[int], None]) -> None:
+    with database.unpooled.connect() as connection:
+        if database.sqlite:
+            driver: Any = connection.connection.driver_connection  # a transaction would keep these as they are
+            for pragma in ("synchronous = OFF", "foreign_keys = OFF", "cache_size = -500000"):
+                driver.execute(f"PRAGMA {pragma}")
+        else:
+            connection.execute(text("SET synchronous_commit = off"))
+            connection.execute(text("SET session_replication_role = replica"))  # what is copied refers to copies
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.commit()
+        for table in _COPIED:
+            name = table.name
+            connection.execute(text(f"CREATE TEMPORARY TABLE written_{name} AS SELECT * FROM {name}"))  # noqa: S608
+        connection.execute(text("CREATE TEMPORARY TABLE written_traffic AS SELECT * FROM traffic"))
+        connection.commit()
+        for copy in range(1, span.copies):
+            for table in _COPIED:
+                chosen = ", ".join(_moved(column.name, copy, span.window_ms) for column in table.columns)
+                connection.execute(text(f"INSERT INTO {table.name} SELECT {chosen} FROM written_{table.name}"))  # noqa: S608
+            connection.commit()
+            tell((copy + 1) * WRITTEN)
+        _copy_traffic(connection)
+        connection.commit()
+        if not database.sqlite:
+            for table in _COPIED:
+                connection.execute(text(f"DROP TABLE written_{table.name}"))
+            connection.commit()
+
+
+def _moved(column: str, copy: int, window_ms: int) -> str:
+    """The value of a column in a copy, as SQL."""
+    if column in _TIMES:
+        return f"{column} + {copy * window_ms / 1e3!r}"
+    if column in _IDS:
+        instant = f"cast(substr({column}, 5, 13) as bigint) + {copy * window_ms}"
+        number = f"cast(substr({column}, 18) as bigint) + {copy * WRITTEN}"
+        padded = f"substr(cast({10**13} + {instant} as text), 2)"
+        return f"substr({column}, 1, 4) || {padded} || '0' || substr(cast({10**18} + {number} as text), 2)"
+    return column
+
+
+def _copy_traffic(connection: Connection) -> None:
+    """A row per router, day and model, as there would be: of about as many requests."""
+    for day in range(DAYS + 1):
+        connection.execute(
+            text(
+                "INSERT INTO traffic SELECT router_id, (SELECT min(day) FROM written_traffic) + :day, model_id, "
+                "max(drawn), max(answered), max(attempts), max(failures), max(prompt_tokens), max(completion_tokens), "
+                "max(cost_usd), max(revision) FROM written_traffic GROUP BY router_id, model_id ON CONFLICT DO NOTHING"
+            ),
+            {"day": day},
+        )
+
+
+def _no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
+    return None

@@ -1,0 +1,233 @@
+"""A ledger of ten million requests: is an administrator answered within 100 ms, and is a gateway started within 3 s?
+
+Fills an empty ledger with requests of 90 days and seven routers (on PostgreSQL vacuumed and analysed, as autovacuum
+would), asks everything with nothing in memory and again several times, starts a gateway on it, and exports a router.
+Exit status 1 where a median is above 100 ms or the start takes longer than 3 s; plans are shown of what was slow.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from rich.console import Console
+from rich.progress import Progress
+from sqlalchemy import text
+
+from benchmarks.ledger.asking import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
+from benchmarks.ledger.filling import WRITTEN, fill
+from benchmarks.ledger.records import MODELS
+from benchmarks.load.servers import free_port, running, wait_until_answered
+from benchmarks.load.targets import COMMAND_LINE
+from benchmarks.postgresql import PostgresqlServer
+from storage.engine import Database, open_database
+
+START_LIMIT_SECONDS = 3.0
+KEY = "benchmarks-scale-key"
+CONFIGURATION = 'database_url = "{url}"\nlisten = "127.0.0.1:{port}"\n'
+PROVIDER = """
+[providers.{provider}]
+kind = "openai"
+base_url = "http://127.0.0.1:9/v1"
+[models."{model}"]
+input_usd_per_million = 1.0
+output_usd_per_million = 4.0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the ledger is. `forget` drops it from memory, `size` is its bytes on the disk."""
+
+    url: str
+    forget: Callable[[], None]
+    size: Callable[[], int]
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument(
+        "--requests", type=int, default=10_000_000, help=f"a multiple of {WRITTEN:,}; default 10,000,000"
+    )
+    parser.add_argument("--times", type=int, default=TIMES, help=f"each question after the first time ({TIMES})")
+    parser.add_argument(
+        "--exports", action="store_true", help="also export a router in every format, and tell the memory"
+    )
+    parser.add_argument("--folder", type=Path, help="for the files (default: a temporary one, which is deleted)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
+    options = parser.parse_args(arguments)
+    if options.requests <= 0 or options.requests % WRITTEN:
+        parser.error(f"--requests must be a multiple of {WRITTEN:,}, not {options.requests:,}")
+    return options
+
+
+@contextmanager
+def ledger_in(folder: Path, kind: str) -> Iterator[Place]:
+    """An empty database of the kind."""
+    if kind == "sqlite":
+        path = folder / "ledger.db"
+        yield Place(f"sqlite:///{path}", lambda: forget_files([path]), lambda: path.stat().st_size)
+        return
+    with PostgresqlServer() as server:
+
+        def forget() -> None:
+            server.stop()
+            forget_files(path for path in server.data.rglob("base/*/*") if path.is_file())
+            server.start()
+
+        yield Place(server.url(), forget, lambda: _size_of(server.url()))
+
+
+def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """The report."""
+    with tempfile.TemporaryDirectory(prefix="scale-", dir=options.folder) as name:
+        folder = Path(name)
+        with ledger_in(folder, options.database) as place:
+            before = time.monotonic()
+            database = open_database(place.url)
+            empty = place.size()
+            with Progress(console=console) as progress:
+                task = progress.add_task(f"filling {options.database}", total=options.requests)
+                end = float(int(time.time()))
+                span = fill(
+                    database, options.requests, end, options.seed, lambda done: progress.update(task, completed=done)
+                )
+            with console.status("settling"):
+                _settle(database)
+            database.close()
+            filled_seconds, size = time.monotonic() - before, place.size()
+            questions = Questions(span, options.seed)
+            asked = []
+            for asking, question in (questions.admin() | questions.long()).items():
+                limit_ms = LIMIT_MS if asking in questions.admin() else float("inf")
+                with console.status(asking):
+                    asked.append(answer(place.url, asking, question, place.forget, options.times, limit_ms))
+                _show(console, asked[-1])
+            start = _start(place, folder)
+            console.print(f"start: {start}")
+            exports = _exports(place, folder) if options.exports else {}
+            return {
+                "database": options.database,
+                "requests": options.requests,
+                "filled_seconds": round(filled_seconds),
+                "bytes": size,
+                "kilobytes_per_1000_requests": round((size - empty) / options.requests),
+                "questions": [asdict(each) for each in asked],
+                "slow": [each.name for each in asked if each.name in questions.admin() and each.median_ms > LIMIT_MS],
+                **start,
+                "exports": exports,
+            }
+
+
+def _settle(database: Database) -> None:
+    with database.unpooled.connect() as connection:
+        if database.sqlite:
+            driver: Any = connection.connection.driver_connection  # not in a transaction
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            return
+        patient = connection.execution_options(isolation_level="AUTOCOMMIT")
+        patient.execute(text("SET statement_timeout = 0"))
+        patient.execute(text("VACUUM ANALYZE"))
+        patient.execute(text("CHECKPOINT"))
+
+
+def _size_of(url: str) -> int:
+    database = open_database(url, migrate=False)
+    with database.read() as connection:
+        size: int = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
+    database.close()
+    return size
+
+
+def _start(place: Place, folder: Path) -> dict[str, Any]:
+    """Seconds until a gateway on this ledger answers, and until it has answered for a page of decisions."""
+    port = free_port()
+    config = folder / "bandit-gateway.toml"
+    declared = "".join(PROVIDER.format(provider=model.partition("/")[0], model=model) for model in MODELS)
+    config.write_text(CONFIGURATION.format(url=place.url, port=port) + declared)
+    place.forget()
+    url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
+    began = time.monotonic()
+    command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(config)]
+    with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": KEY}) as process:
+        wait_until_answered(process, f"{url}/readyz", log)
+        seconds = time.monotonic() - began
+        times = psutil.Process(process.pid).cpu_times()
+        headers = {"Authorization": f"Bearer {KEY}"}
+        milliseconds = []
+        for _ in range(TIMES):
+            before = time.monotonic()
+            page = f"{url}/admin/decisions?router_id=rtr_large&limit=50"
+            httpx.get(page, headers=headers, trust_env=False, timeout=60.0).raise_for_status()
+            milliseconds.append((time.monotonic() - before) * 1e3)
+    return {
+        "start_seconds": round(seconds, 2),
+        "start_cpu_seconds": round(times.user + times.system, 2),
+        "admin_page_cold_ms": round(milliseconds[0], 1),
+        "admin_page_median_ms": round(sorted(milliseconds)[TIMES // 2], 1),
+    }
+
+
+def _exports(place: Place, folder: Path) -> dict[str, Any]:
+    """Seconds, bytes and the largest resident memory of the exports of a small router and of the largest."""
+    found = {}
+    for router_id in ("rtr_d", "rtr_large"):
+        for form in ("csv", "jsonl", "parquet"):
+            out = folder / f"export.{form}"
+            command = [sys.executable, *COMMAND_LINE, "export", "--router", router_id, "--format", form]
+            command += ["--output", str(out), "--database-url", place.url]
+            began = time.monotonic()
+            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            found[f"{router_id} {form}"] = {
+                "status": process.returncode,
+                "seconds": round(time.monotonic() - began, 1),
+                "bytes": out.stat().st_size if out.exists() else 0,
+                "resident_megabytes": round(usage.ru_maxrss / 1024),
+            }
+            out.unlink(missing_ok=True)
+    return found
+
+
+def _show(console: Console, asked: Answered) -> None:
+    console.print(
+        f"{asked.name:46} cold {asked.cold_ms:8.1f} ms   median {asked.median_ms:8.2f} ms   "
+        f"longest {asked.longest_ms:8.2f} ms",
+        highlight=False,
+    )
+    for plan in asked.plans:
+        console.print(plan, markup=False, highlight=False)
+
+
+def main() -> None:
+    """Run it."""
+    options = parse()
+    if options.folder is None and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests:
+        sys.exit(f"there is too little room in {tempfile.gettempdir()}: name another place with --folder")
+    report = run(options, Console(stderr=True, width=140))
+    print(json.dumps(report, indent=1))
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1))
+    if report["slow"] or report["start_seconds"] > START_LIMIT_SECONDS:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
