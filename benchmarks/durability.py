@@ -5,10 +5,12 @@
   --replicas N   N writing processes on one database, with retries and corrections: one state? how soon do all see it?
   --outage N     PostgreSQL is stopped for N seconds under load
   --disk-full N  the disk of a SQLite ledger is full for N seconds under load (needs root)
+  --replay N     N decisions of a mixed run (every policy, budgets, shares, instructions, failovers, streams, tasks),
+                 each replayed from its record by the code of `explain` and of GET /admin/decisions/{id}
   --writer       rows a second and commit latency of the ledger's writer, against a commit for each request
 
 Everything runs on this machine's loopback. PostgreSQL is the machine's own or the `dev` extra's, in a folder of its
-own with fsync on. Exit status 1 where anything was lost or counted twice.
+own with fsync on. Exit status 1 where anything was lost, counted twice, or replayed differently.
 """
 
 import argparse
@@ -26,7 +28,8 @@ from benchmarks.ledger.audit import Audit
 from benchmarks.ledger.client import Memory
 from benchmarks.ledger.killing import kill_rounds
 from benchmarks.ledger.outage import fill_disk, stop_postgresql
-from benchmarks.ledger.replicas import run_replicas
+from benchmarks.ledger.replaying import replay_run
+from benchmarks.ledger.replicas import fewest_requests, run_replicas
 from benchmarks.ledger.writing import measure
 from benchmarks.postgresql import PostgresqlServer
 
@@ -46,10 +49,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=20_000, help="of --replicas, in all (default 20,000)")
     parser.add_argument("--outage", type=float, metavar="SECONDS", help="instead: stop PostgreSQL for so long")
     parser.add_argument("--disk-full", type=float, metavar="SECONDS", help="instead: a full disk for so long")
+    parser.add_argument("--replay", type=int, metavar="N", help="instead: replay so many decisions")
     parser.add_argument("--writer", action="store_true", help="instead: measure the writer")
     parser.add_argument("--records", type=int, default=20_000, help="of --writer (default 20,000)")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.replicas and options.requests < fewest_requests(options.replicas):
+        parser.error(
+            f"--requests must be {fewest_requests(options.replicas):,} or more with {options.replicas} processes"
+        )
+    return options
 
 
 @contextmanager
@@ -91,19 +100,22 @@ def rounds(options: argparse.Namespace, url: str, console: Console) -> dict[str,
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The report of what was asked for."""
-    if options.outage is not None:
-        return stop_postgresql(options.outage, options.seed)
-    if options.disk_full is not None:
-        return fill_disk(options.disk_full, options.seed)
-    with database_url(options.database) as url:
-        if options.writer:
-            return {"database": options.database, "writer": measure(url, options.records, options.seed)}
-        if options.replicas:
-            return {
-                "database": options.database,
-                **run_replicas(url, options.replicas, options.requests, options.seed),
-            }
-        return rounds(options, url, console)
+    with console.status("starting") as status:
+        tell = status.update
+        if options.outage is not None:
+            return stop_postgresql(options.outage, options.seed, tell)
+        if options.disk_full is not None:
+            return fill_disk(options.disk_full, options.seed, tell)
+        with database_url(options.database) as url:
+            named = {"database": options.database}
+            if options.writer:
+                return {**named, "writer": measure(url, options.records, options.seed, tell)}
+            if options.replicas:
+                return {**named, **run_replicas(url, options.replicas, options.requests, options.seed, tell)}
+            if options.replay:
+                return {**named, **replay_run(url, options.replay, options.seed, tell)}
+            tell(f"{options.rounds} rounds")
+            return rounds(options, url, console)
 
 
 def main() -> None:
@@ -113,7 +125,9 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
-    if report.get("lost") or report.get("counted_twice") or not report.get("rebuild_equal", True):
+    if any(report.get(name) for name in ("lost", "counted_twice", "different")) or not report.get(
+        "rebuild_equal", True
+    ):
         sys.exit(1)
 
 

@@ -22,7 +22,7 @@ RECOVERY_SECONDS = 60.0
 SMALL_DISK, LARGE_DISK = "6m", "256m"
 
 
-def stop_postgresql(away_seconds: float, seed: int) -> dict[str, Any]:
+def stop_postgresql(away_seconds: float, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """PostgreSQL is stopped under load and started again: what failed, what was lost, how long until all is well."""
     with (
         tempfile.TemporaryDirectory(prefix="durability-") as folder,
@@ -32,13 +32,13 @@ def stop_postgresql(away_seconds: float, seed: int) -> dict[str, Any]:
         it.start()
         memory = Memory()
         states, recovery_seconds = asyncio.run(
-            _load_through(it, memory, seed, away_seconds, lambda: server.stop("immediate"), server.start)
+            _load_through(it, memory, seed, away_seconds, lambda: server.stop("immediate"), server.start, tell)
         )
         it.stop()
         return _report("postgresql", server.url(), memory, states, recovery_seconds, away_seconds)
 
 
-def fill_disk(away_seconds: float, seed: int) -> dict[str, Any]:
+def fill_disk(away_seconds: float, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """The disk of a SQLite ledger and its spool is full for a while. Needs root, for a file system in memory."""
     with tempfile.TemporaryDirectory(prefix="durability-") as folder, _small_disk(Path(folder) / "disk") as disk:
         url = f"sqlite:///{disk}/ledger.db"
@@ -46,7 +46,7 @@ def fill_disk(away_seconds: float, seed: int) -> dict[str, Any]:
             it.start()
             memory = Memory()
             states, recovery_seconds = asyncio.run(
-                _load_through(it, memory, seed, away_seconds, lambda: _until_full(disk), lambda: _grow(disk))
+                _load_through(it, memory, seed, away_seconds, lambda: _until_full(disk), lambda: _grow(disk), tell)
             )
             it.stop()
             report = _report("sqlite", url, memory, states, recovery_seconds, away_seconds)
@@ -64,15 +64,19 @@ async def _load_through(
     away_seconds: float,
     leave: Callable[[], None],
     come_back: Callable[[], None],
+    tell: Callable[[str], None],
 ) -> tuple[list[str], float]:
     """Load before, during and after; what `/readyz` said meanwhile, and how long it took until it said ready again."""
     client = Client(it.url, it.key, memory, seed)
     load = asyncio.create_task(client.run(CONNECTIONS, 10 * RECOVERY_SECONDS))
+    tell("load")
     await asyncio.sleep(BEFORE_SECONDS)
+    tell(f"load without the database, {away_seconds:g} s")
     await asyncio.to_thread(leave)
     await asyncio.sleep(away_seconds / 2)
     states = [(await asyncio.to_thread(it.ready))[1]]
     await asyncio.sleep(away_seconds / 2)
+    tell("recovery")
     await asyncio.to_thread(come_back)
     back = time.monotonic()
     while '"ready"' not in (await asyncio.to_thread(it.ready))[1]:

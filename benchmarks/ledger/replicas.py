@@ -5,12 +5,13 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
 from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.records import ROUTER
-from benchmarks.ledger.replica import PARTS, records_of, scores_of
+from benchmarks.ledger.replica import BEACON_EVERY, PARTS, records_of, scores_of
 from storage.arms import Arms
 from storage.engine import open_database
 from storage.rebuild import Rebuild
@@ -42,19 +43,26 @@ class _Process:
         self._process.communicate()
 
 
-def run_replicas(url: str, processes: int, requests: int, seed: int) -> dict[str, Any]:
+def fewest_requests(processes: int) -> int:
+    """With fewer there would be nothing to see how soon changes are seen."""
+    return processes * PARTS * BEACON_EVERY
+
+
+def run_replicas(url: str, processes: int, requests: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """Write `requests` in all, with about as many scores; compare every process, the database and a single fold."""
     count = requests // processes // PARTS * PARTS
     open_database(url).close()
     replicas = [_Process([url, *map(str, (number, processes, count, seed))]) for number in range(processes)]
     started = time.monotonic()
     for phase in range(PARTS + 1):
+        tell(f"part {phase + 1} of {PARTS + 1}")
         for replica in replicas:
             replica.order(f"phase {phase}")
         for replica in replicas:
             replica.answer()
     seconds = time.monotonic() - started
     expected = _single(processes, count, seed)
+    tell("comparing")
     told, agreed_seconds = _until_agreed(replicas, expected)
     for replica in replicas:
         replica.end()

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
@@ -30,13 +30,16 @@ class Figures:
     cpu_us_per_record: float  # of the thread that writes, SQLite's own work included
 
 
-def measure(url: str, records: int, seed: int) -> list[dict[str, object]]:
+def measure(url: str, records: int, seed: int, tell: Callable[[str], None]) -> list[dict[str, object]]:
     """Every way in turn, on one ledger that grows."""
     made = make_records(seed)
     few = max(records // 10, 100)
-    baseline = one_by_one(url, list(islice(made, few)))
-    groups = [in_groups(url, list(islice(made, few if count == 1 else records)), count) for count in OUTSTANDING]
-    return [asdict(figures) for figures in (baseline, *groups)]
+    tell("a commit for each request")
+    found = [one_by_one(url, list(islice(made, few)))]
+    for count in OUTSTANDING:
+        tell(f"groups, {count} waiting")
+        found.append(in_groups(url, list(islice(made, few if count == 1 else records)), count))
+    return [asdict(figures) for figures in found]
 
 
 def one_by_one(url: str, records: Sequence[CompletionRecord]) -> Figures:

@@ -1,0 +1,241 @@
+"""A mixed run, and then every decision of it again from its record alone, as `explain` and the admin API do it."""
+
+import asyncio
+import random
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import httpx
+
+from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_for_port, wait_until_answered
+from benchmarks.load.targets import COMMAND_LINE
+from gateway.explaining import explain
+from storage.engine import open_database
+from storage.ledger import Ledger
+from storage.records import DecisionView
+from storage.routers import Routers
+
+IDENTICAL = "replayed: identical"
+CONNECTIONS = 16
+ASKED_OVER_HTTP = 50
+"""Decisions of each router that are also replayed by `GET /admin/decisions/{id}`."""
+
+MODELS = {
+    "steady": ("ok", 1.0, 2.0),
+    "cheap": ("ok", 0.1, 0.4),
+    "dear": ("drip", 5.0, 25.0),
+    "shaky": ("ok ok reset ok status-500 ok cut ok half-json", 0.5, 1.5),
+    "limited": ("ok ok ok 429 ok 503-retry-after", 0.3, 1.0),
+    "broken": ("status-500", 0.2, 0.8),
+}
+"""Model → what its provider does with its requests in turn, dollars per million tokens in and out."""
+
+ROUTERS = {
+    "rtr_thompson": "",
+    "rtr_budget": 'objective = "best"\nbudget_usd_per_request = 0.00005\n',
+    "rtr_daily": "max_usd_per_day = 0.02\n",
+    "rtr_sticky": "sticky_seconds = 300\n",
+    "rtr_limits": "latency_limit_seconds = 0.02\nquality_floor = 0.6\n",
+    "rtr_dollars": "objective = { quality_usd = 0.01, second_usd = 0.001, failure_usd = 0.02 }\ntemperature = 1.5\n",
+    "rtr_exploring": 'exploration = 0.5\nobjective = "cheapest"\n',
+    "rtr_plain": "instructions = false\nmax_attempts = 1\n",
+    "rtr_fixed": 'policy = "fixed:faulty/broken"\n',
+    **{
+        f"rtr_{name}": f'policy = "{name}"\n'
+        for name in (
+            "uniform",
+            "cheapest",
+            "fastest",
+            "round_robin",
+            "epsilon_greedy",
+            "ucb1",
+            "gaussian_thompson",
+            "flat_beta",
+            "latency_weighted",
+            "static_scorecard",
+        )
+    },
+}
+SHARES = '{ id = "faulty/steady", min_share = 0.3 }, { id = "faulty/cheap", max_share = 0.2 }, "faulty/dear"'
+
+INSTRUCTIONS = (
+    "Prefer lower cost for short summarization tasks.",
+    "Use the cheapest model for chat and the strongest for code.",
+    "Never use broken. Prefer low latency.",
+    "Only use steady or cheap; quality over speed.",
+    "Use a model with a cosy voice.",
+)
+PROMPTS = (
+    "Hi, how are you?",
+    "Write a Python function that merges two sorted lists, and explain its complexity.",
+    "Summarize in one sentence: " + "the ledger says what happened and why. " * 20,
+    "Translate into French: the ledger is kept.",
+    "What is 17 * 23 + 4?",
+)
+_CONFIGURATION = """\
+database_url = "{url}"
+listen = "127.0.0.1:{port}"
+[providers.faulty]
+base_url = "http://127.0.0.1:{provider_port}/v1"
+timeout_seconds = 2
+"""
+_MODEL = """\
+[models."faulty/{name}"]
+upstream_name = "{turns}"
+input_usd_per_million = {input_usd}
+output_usd_per_million = {output_usd}
+context_window = 100000
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    url: str
+    key: str
+
+
+def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Make so many decisions on an empty ledger and replay each. `different` names some that were not identical."""
+    with tempfile.TemporaryDirectory(prefix="replay-") as name, _gateway(Path(name), url) as served:
+        statuses = asyncio.run(_ask_all(served, count, seed, tell))
+        tell("replaying over HTTP")
+        over_http = _over_http(served)
+    tell("replaying every decision")
+    verdicts: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
+    different: list[str] = []
+    database = open_database(url, migrate=False)
+    try:
+        for secret, view in _views(Routers(database), Ledger(database)):
+            verdict = explain(view, secret).verdict
+            verdicts[verdict] += 1
+            seen.update(_kinds(view))
+            if verdict != IDENTICAL and len(different) < 20:
+                different.append(f"{view.decision.id} of {view.decision.router_id}: {verdict}")
+    finally:
+        database.close()
+    return {
+        "decisions": verdicts.total(),
+        "identical": verdicts[IDENTICAL],
+        "over_http": dict(over_http),
+        "different": different,
+        "kinds": dict(sorted(seen.items())),
+        "statuses": dict(sorted(statuses.items())),
+    }
+
+
+@contextmanager
+def _gateway(folder: Path, database_url: str) -> Iterator[_Served]:
+    provider_log, log = folder / "provider.log", folder / "gateway.log"
+    key, port = secrets.token_hex(24), free_port()
+    with running([sys.executable, "-m", "benchmarks.soaking.provider"], provider_log) as provider:
+        text = _CONFIGURATION.format(url=database_url, port=port, provider_port=wait_for_port(provider, provider_log))
+        for name, (turns, input_usd, output_usd) in MODELS.items():
+            text += _MODEL.format(name=name, turns=turns, input_usd=input_usd, output_usd=output_usd)
+        every = ", ".join(f'"faulty/{name}"' for name in MODELS)
+        for router_id, options in ROUTERS.items():
+            text += f"[routers.{router_id}]\nmodels = [{every}]\n{options}"
+        text += f"[routers.rtr_shares]\nmodels = [{SHARES}]\n"
+        (folder / "bandit-gateway.toml").write_text(text)
+        command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(folder / "bandit-gateway.toml")]
+        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
+            wait_until_answered(process, f"http://127.0.0.1:{port}/healthz", log)
+            yield _Served(f"http://127.0.0.1:{port}", key)
+
+
+async def _ask_all(served: _Served, count: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
+    """Ask until so many decisions are recorded or, of a router whose day is spent, refused."""
+    chance, statuses, left = random.Random(seed), Counter[str](), count
+    headers, every = {"Authorization": f"Bearer {served.key}"}, [*ROUTERS, "rtr_shares"]
+
+    async def ask_on(session: aiohttp.ClientSession) -> None:
+        nonlocal left
+        while left > 0:
+            left -= 1
+            if left % 100 == 0:
+                tell(f"{count - left:,} of {count:,} requests")
+            router_id = every[left % len(every)]
+            async with session.post(f"{served.url}/{router_id}/chat/completions", json=_request(chance)) as answer:
+                await answer.read()
+                statuses[f"completion {answer.status}"] += 1
+                if answer.status == 429:  # refused before a decision
+                    left += 1
+                if answer.status != 200 or chance.random() > 0.3:
+                    continue
+                scored = {"completion_id": answer.headers["x-request-id"], "score": chance.choice((0.0, 0.4, 1.0))}
+            async with session.post(f"{served.url}/feedback", json=scored) as answer:
+                statuses[f"feedback {answer.status}"] += 1
+
+    async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as tasks:
+        for _ in range(CONNECTIONS):
+            tasks.create_task(ask_on(session))
+    return statuses
+
+
+def _request(chance: random.Random) -> dict[str, Any]:
+    request: dict[str, Any] = {
+        "model": "dari/routing",
+        "messages": [{"role": "user", "content": chance.choice(PROMPTS)}],
+        "stream": chance.random() < 0.3,
+        "prompt_cache_key": chance.choice(("a", "b")),
+    }
+    if chance.random() < 0.3:
+        request["messages"] += [{"role": "assistant", "content": "Certainly."}, {"role": "user", "content": "Go on."}]
+    if chance.random() < 0.3:
+        request["routing"] = {"instructions": chance.choice(INSTRUCTIONS)}
+    if chance.random() < 0.2:
+        request["metadata"] = {"task": chance.choice(("billing", "triage"))}
+    if chance.random() < 0.3:
+        request["max_tokens"] = chance.choice((16, 256))
+    return request
+
+
+def _views(routers: Routers, ledger: Ledger) -> Iterator[tuple[bytes, DecisionView]]:
+    for record in routers.all():
+        cursor: str | None = None
+        while True:
+            page = ledger.decisions(record.id, cursor, 200)
+            for view in page.views:
+                yield record.secret, view
+            cursor = page.cursor
+            if cursor is None:
+                break
+
+
+def _over_http(served: _Served) -> Counter[str]:
+    verdicts: Counter[str] = Counter()
+    headers = {"Authorization": f"Bearer {served.key}"}
+    with httpx.Client(base_url=served.url, headers=headers, trust_env=False, timeout=10.0) as client:
+        for router_id in [*ROUTERS, "rtr_shares"]:
+            query = {"router_id": router_id, "limit": str(ASKED_OVER_HTTP)}
+            for listed in client.get("/admin/decisions", params=query).raise_for_status().json()["data"]:
+                shown = client.get(f"/admin/decisions/{listed['id']}")
+                if shown.status_code != 200:
+                    raise BenchmarkFailed(f"{listed['id']} is not shown: {shown.text}")
+                verdicts[shown.json()["replay"]["verdict"]] += 1
+    return verdicts
+
+
+def _kinds(view: DecisionView) -> Iterator[str]:
+    """What this decision is an example of."""
+    decision = view.decision
+    yield f"policy {decision.policy}"
+    yield f"status {view.outcome.status}"
+    for kind, holds in {
+        "with instructions": decision.instructions is not None,
+        "streams": decision.stream,
+        "with failover": len(view.attempts) > 1,
+        "of a stated task": decision.task in {"billing", "triage"},
+        "not drawn at random": not decision.randomised,
+        "scored": bool(view.feedback),
+    }.items():
+        if holds:
+            yield kind

@@ -1,0 +1,17 @@
+"""Decisions of a mixed run, each replayed from its record; `benchmarks.durability --replay 10000` makes more."""
+
+from pathlib import Path
+
+from bandit.policies import PLAIN
+from benchmarks.ledger.replaying import replay_run
+
+
+def test_every_decision_of_a_mixed_run_replays_identically(tmp_path: Path) -> None:
+    report = replay_run(f"sqlite:///{tmp_path}/ledger.db", 160, 1, lambda said: None)
+    assert report["different"] == []
+    assert report["decisions"] == report["identical"] >= 160
+    assert report["over_http"] == {"replayed: identical": report["decisions"]}
+    for policy in PLAIN:
+        assert any(kind.startswith(f"policy {policy}") for kind in report["kinds"]), policy
+    for kind in ("with instructions", "streams", "with failover", "of a stated task", "scored", "not drawn at random"):
+        assert report["kinds"].get(kind), kind
