@@ -156,7 +156,7 @@ def _plans(question: Question, database: Database) -> list[str]:
     with database.read() as connection:
         for statement, parameters in asked[:6]:
             rows: Sequence[Any] = connection.exec_driver_sql(explain + statement, parameters).all()
-            plans.append(_MANY.sub(r"(\1, …)", statement) + "".join(f"\n    {row[-1]}" for row in rows))
+            plans.append(_MANY.sub(r"(\1, …)", statement) + "".join(f"\n    {str(row[-1])[:160]}" for row in rows))
     return plans
 
 
