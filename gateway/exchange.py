@@ -133,6 +133,7 @@ class Exchange:
                 held += chunks
                 if any(chunk.says for chunk in chunks):
                     self._attempts.spoke()
+                    self._outside.cooldowns.released(self._attempts.model_id)
                     return held, events
             raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
         except BaseException:

@@ -5,7 +5,8 @@ Kept per process and lost with it: another worker finds out for itself, by one r
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bandit.types import Ending
@@ -58,6 +59,7 @@ class Cooldowns:
     def __init__(self) -> None:
         self._states: dict[str, _State] = {}
         self._limits: dict[str, _Limits] = {}
+        self._watching: set[Callable[[], None]] = set()
 
     def available(self, model_id: str, now: float) -> bool:
         """Whether a request may be sent to the model."""
@@ -80,17 +82,32 @@ class Cooldowns:
         if state is not None and state.rests and now >= state.until:
             state.probe_until = now + PROBE_SECONDS
 
+    def probing(self, model_ids: Iterable[str], now: float) -> bool:
+        """Whether one of the models is being asked by a request whether it is back."""
+        states = (self._states.get(model_id) for model_id in model_ids)
+        return any(state is not None and state.until <= now < state.probe_until for state in states)
+
+    @contextmanager
+    def watching(self, told: Callable[[], None]) -> Iterator[None]:
+        """Within the context `told` is called whenever a request has ended that asked whether a model is back."""
+        self._watching.add(told)
+        try:
+            yield
+        finally:
+            self._watching.discard(told)
+
     def released(self, model_id: str) -> None:
-        """The request ended in a way that tells nothing of the model: its caller left, or was at fault."""
+        """The request tells no more of the model: its caller left or was at fault, or its stream has begun to speak."""
         state = self._states.get(model_id)
         if state is not None:
-            state.probe_until = -math.inf
+            self._end_probe(state)
 
     def succeeded(self, model_id: str, now: float = math.inf) -> None:
         """The model answered. One that rests goes on resting: the request was older than what made it rest."""
         state = self._states.get(model_id)
         if state is not None and now >= state.until:
             del self._states[model_id]
+            self._end_probe(state)
 
     def failed(self, model_id: str, error: ProviderError, now: float) -> None:
         """The model did not answer: it may have to rest, longer than the last time."""
@@ -124,6 +141,12 @@ class Cooldowns:
         """The models that only a person can mend, each with what to mend."""
         return {model_id: state.parked for model_id, state in self._states.items() if state.parked is not None}
 
+    def _end_probe(self, state: _State) -> None:
+        if state.probe_until > -math.inf:
+            state.probe_until = -math.inf
+            for told in self._watching:
+                told()
+
     def _wait(self, model_id: str, now: float) -> float | None:
         state = self._states.get(model_id)
         if state is None:
@@ -134,7 +157,7 @@ class Cooldowns:
 
     def _rest(self, state: _State, error: ProviderError, now: float) -> None:
         resting = now < state.until
-        state.probe_until = -math.inf
+        self._end_probe(state)
         state.failures += 1
         if error.ending is Ending.MISCONFIGURED:
             state.parked, state.why = error.message, "misconfigured"

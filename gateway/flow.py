@@ -7,6 +7,7 @@ feedback → authenticate ──────────────────
 """
 
 import asyncio
+import contextlib
 import logging
 from dataclasses import dataclass
 from time import perf_counter
@@ -112,12 +113,19 @@ class Flow:
                     loop.time(),
                 )
             except NobodyAvailable as nobody:
-                seconds = self.outside.cooldowns.soonest(nobody.models, loop.time())
+                now = loop.time()
+                seconds = self.outside.cooldowns.soonest(nobody.models, now)
                 if seconds is None:
                     raise AllModelsFailed(f"no model is usable: {nobody}", should_retry=False) from None
-                if loop.time() + seconds > until:
+                if now >= until or (now + seconds > until and not self.outside.cooldowns.probing(nobody.models, now)):
                     raise _cooling(nobody, seconds) from None
-                await asyncio.sleep(seconds)
+                await self._until_something_ends(min(seconds, until - now))
+
+    async def _until_something_ends(self, seconds: float) -> None:
+        """Wait for the answer of whoever asks whether a model is back, so many seconds at most."""
+        ended = asyncio.Event()
+        with self.outside.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), seconds)
 
 
 def _cooling(nobody: NobodyAvailable, seconds: float) -> GatewayError:

@@ -60,6 +60,7 @@ TABLE: dict[str, Fault] = {
     "status-409": Fault(_BUSY, FAILED, FAILED),
     "429": Fault(_LIMITED, LIMITED, LIMITED),
     "429-retry-after": Fault(_LIMITED, LIMITED, LIMITED),
+    "429-briefly": Fault(_LIMITED, LIMITED, LIMITED),
     "429-quota": Fault(_MONEY, MISCONFIGURED, MISCONFIGURED),
     "status-402": Fault(_MONEY, MISCONFIGURED, MISCONFIGURED),
     "status-401": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),

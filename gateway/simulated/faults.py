@@ -81,6 +81,14 @@ async def _limited_for_a_while(exchange: RawExchange) -> None:
     await exchange.whole(error("slow down", "rate_limit_exceeded"), 429, more="Retry-After: 7\r\n")
 
 
+async def _limited_briefly(exchange: RawExchange) -> None:
+    await exchange.whole(error("slow down", "rate_limit_exceeded"), 429, more="Retry-After-Ms: 200\r\n")
+
+
+async def _limited_by_key(exchange: RawExchange) -> None:
+    await (_limited if exchange.key.endswith("1") else _ok)(exchange)
+
+
 async def _overloaded_for_a_while(exchange: RawExchange) -> None:
     await exchange.whole(error("come back later", "overloaded"), 503, more="Retry-After: 7\r\n")
 
@@ -230,6 +238,8 @@ FAULTS: Mapping[str, _Fault] = MappingProxyType(
         "half-json-late": _half_json_late,
         "429": _limited,
         "429-retry-after": _limited_for_a_while,
+        "429-briefly": _limited_briefly,
+        "429-key": _limited_by_key,
         "429-quota": _refusing(429, "You exceeded your current quota", "insufficient_quota"),
         "503-retry-after": _overloaded_for_a_while,
         "529": _overloaded,

@@ -34,6 +34,8 @@ class _Server(uvicorn.Server):
 async def serve_app(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
     """The application's base URL, for as long as the context lasts. Raises OSError where the port is taken."""
     listener = socket.create_server(("127.0.0.1", port))
+    # asyncio's own loop does this only for sockets that name their protocol; else each answer waits 40 ms for an ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server = _Server(
         uvicorn.Config(
             app,

@@ -18,10 +18,10 @@ from tests.flow.conftest import Running, run_gateway
 INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
 """What a token costs at each of the models."""
 GOOD = "patient/ok"
-SECRET = "sk-secret-0123456789abcdef"
+FIRST_KEY, SECOND_KEY = "sk-provider-5ad1cf0b7e93d2c81", "sk-provider-c8e0d94b1fa6273d2"
+"""The first ends in 1, which the fault `429-key` minds."""
 LEFT = ("hang", "stall", "tires")
 """Faults that a client, of the routers `rtr_left_…`, may lose its patience with: the gateway does not."""
-EXTRA = ("400-echo", "429-echo", "500-echo", "200-echo")
 
 
 @dataclass(frozen=True)
@@ -38,44 +38,28 @@ class Faulty:
 
 
 def model_of(fault: str) -> str:
-    return f"{TABLE[fault].place if fault in TABLE else 'patient'}/{fault}"
+    return f"{TABLE[fault].place}/{fault}"
 
 
 def router_of(fault: str, *, stream: bool, alone: bool) -> str:
     return f"rtr_{fault}_{'stream' if stream else 'whole'}_{'alone' if alone else 'pair'}"
 
 
-@contextmanager
-def run_faulty(directory: Path) -> Iterator[Faulty]:
-    """The provider in a thread of its own, and the gateway before it."""
-    with _serving_faults() as (provider, plain), refusing_port() as nobody:
-        places = {
-            "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
-            "patient": (provider.base_url, ""),
-            "refused": (f"http://127.0.0.1:{nobody}/v1", ""),
-            "unresolved": ("http://nowhere.invalid/v1", ""),
-            "tls": (f"https://127.0.0.1:{plain}/v1", ""),
-        }
-        environ = {"FAULTY_KEY": SECRET}
-        with (
-            run_gateway(_configuration(directory, places), directory, environ) as running,
-            running.http() as http,
-            running.client() as official,
-        ):
-            yield Faulty(running, provider, http, official)
+def models_text(*model_ids: str) -> str:
+    """The models as the configuration file declares them: priced, and able to do what is asked here."""
+    return "".join(
+        f'[models."{model_id}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
+        'context_window = 100000\nabilities = ["tools", "json_schema"]\n'
+        for model_id in model_ids
+    )
 
 
-def _configuration(directory: Path, places: dict[str, tuple[str, str]]) -> str:
-    text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
-    for name, (url, more) in places.items():
-        text += f'[providers.{name}]\nbase_url = "{url}"\napi_key = "env:FAULTY_KEY"\n{more}'
-    for model in (GOOD, *map(model_of, TABLE), *map(model_of, EXTRA)):
-        text += f'[models."{model}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
-        text += 'context_window = 100000\nabilities = ["tools", "json_schema"]\n'
+def routers_of_the_table() -> str:
+    """A router for each cell, with a good model and without, and those that clients leave."""
+    text = models_text(GOOD, *map(model_of, TABLE), *(f"patient/{fault}" for fault in LEFT))
     for fault in LEFT:
-        text += f'[models."patient/{fault}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
-        text += f'context_window = 100000\n[routers.rtr_left_{fault}]\nmodels = ["patient/{fault}"]\n'
-    for fault, stream in [*CELLS, *((fault, stream) for fault in EXTRA for stream in (False, True))]:
+        text += f'[routers.rtr_left_{fault}]\nmodels = ["patient/{fault}"]\n'
+    for fault, stream in CELLS:
         for alone in (False, True):
             model = model_of(fault)
             listed = f'"{model}"' if alone else f'"{model}", "{GOOD}"'
@@ -84,6 +68,30 @@ def _configuration(directory: Path, places: dict[str, tuple[str, str]]) -> str:
             if (fault, stream) == ("endless", True):
                 text += "request_timeout_seconds = 0.25\n"
     return text
+
+
+@contextmanager
+def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
+    """The provider in a thread of its own, and a gateway with these models and routers before it."""
+    with _serving_faults() as (provider, plain), refusing_port() as nobody:
+        places = {
+            "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
+            "patient": (provider.base_url, ""),
+            "keys": (provider.base_url, 'api_key = ["env:FIRST_KEY", "env:SECOND_KEY"]\n'),
+            "refused": (f"http://127.0.0.1:{nobody}/v1", ""),
+            "unresolved": ("http://nowhere.invalid/v1", ""),
+            "tls": (f"https://127.0.0.1:{plain}/v1", ""),
+        }
+        text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
+        for name, (url, more) in places.items():
+            key = "" if "api_key" in more else 'api_key = "env:FIRST_KEY"\n'
+            text += f'[providers.{name}]\nbase_url = "{url}"\n{key}{more}'
+        with (
+            run_gateway(text + configured, directory, {"FIRST_KEY": FIRST_KEY, "SECOND_KEY": SECOND_KEY}) as running,
+            running.http() as http,
+            running.client() as official,
+        ):
+            yield Faulty(running, provider, http, official)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Each cell of docs/faults.md through a whole gateway: what the client sees, what is learned, and what is booked."""
 
 import json
+import math
 import re
 import threading
 import time
@@ -20,7 +21,7 @@ from storage.arms import Arms
 from storage.ledger import Ledger
 from storage.records import DecisionView, Status
 from tests.faults import CELLS, TABLE
-from tests.flow.faulty import GOOD, INPUT_USD, OUTPUT_USD, Faulty, model_of, router_of, run_faulty
+from tests.flow.faulty import GOOD, INPUT_USD, OUTPUT_USD, Faulty, model_of, router_of, routers_of_the_table, run_faulty
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
 BODY: dict[str, Any] = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}], "seed": 7}
@@ -65,7 +66,7 @@ def test_every_row_of_the_document_is_in_the_table_and_the_other_way_round() -> 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    with run_faulty(tmp_path_factory.mktemp("faulty")) as faulty:
+    with run_faulty(tmp_path_factory.mktemp("faulty"), routers_of_the_table()) as faulty:
         yield faulty
 
 
@@ -300,10 +301,10 @@ def leaves_the_model_as_it_should(faulty: Faulty, fault: str, ending: Ending, er
     match ending:
         case Ending.RATE_LIMITED:
             assert wait is not None
-            longest = 7.0 if fault == "429-retry-after" else 2.0
+            longest = {"429-retry-after": 7.0, "429-briefly": 0.2}.get(fault, 2.0)
             assert longest - 2.0 < wait <= longest
             assert isinstance(error, openai.APIStatusError)
-            assert int(error.response.headers["retry-after"]) == longest
+            assert int(error.response.headers["retry-after"]) == math.ceil(longest)
         case Ending.MISCONFIGURED:
             assert wait is None
             assert model_id in cooldowns.parked()

@@ -179,6 +179,29 @@ def test_a_half_open_model_is_asked_by_one_request_at_a_time() -> None:
     assert cooldowns.available("a", 10.3)
 
 
+@pytest.mark.parametrize("end", ["succeeded", "failed", "released"])
+def test_who_waits_is_told_when_the_request_that_asks_has_ended(end: str) -> None:
+    cooldowns, told = Cooldowns(), []
+    with cooldowns.watching(lambda: told.append(end)):
+        cooldowns.failed("a", LIMITED, 0.0)
+        cooldowns.succeeded("b", 0.0)
+        assert not cooldowns.probing(["a"], 0.0)
+        cooldowns.begun("a", FIRST_SECONDS)
+        assert cooldowns.probing(["b", "a"], FIRST_SECONDS)
+        assert told == []
+        if end == "failed":
+            cooldowns.failed("a", LIMITED, FIRST_SECONDS)
+        elif end == "succeeded":
+            cooldowns.succeeded("a", FIRST_SECONDS)
+        else:
+            cooldowns.released("a")
+        assert not cooldowns.probing(["a"], FIRST_SECONDS)
+    assert told == [end]
+    cooldowns.begun("a", 1_000.0)
+    cooldowns.released("a")
+    assert told == [end]
+
+
 def test_a_failed_probe_rests_longer() -> None:
     cooldowns = Cooldowns()
     cooldowns.failed("a", LIMITED, 0.0)
