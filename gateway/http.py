@@ -1,6 +1,9 @@
 """One HTTP exchange on plain ASGI: read the body within a limit, answer once or stream, notice that a client left."""
 
 import asyncio
+import contextlib
+import math
+import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
@@ -24,6 +27,10 @@ WATCH_AFTER_SECONDS = 0.02
 """A client that leaves is noticed after this time at the latest."""
 
 
+UNREAD_SECONDS = 60.0
+"""A client that takes nothing of its stream for so long counts as gone: its provider is not paid further."""
+
+
 class ClientGone(Exception):
     """The client closed the connection before it had its answer."""
 
@@ -31,13 +38,14 @@ class ClientGone(Exception):
 class Http:
     """The exchange with one client. `request_id` goes out on every answer."""
 
-    __slots__ = ("_receive", "_scope", "_send", "_started", "request_id")
+    __slots__ = ("_receive", "_scope", "_send", "_started", "_writing_since", "request_id")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._started = False
+        self._writing_since = math.inf
         self.request_id = request_id
 
     def header(self, name: bytes) -> bytes | None:
@@ -78,9 +86,18 @@ class Http:
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def gone(self) -> None:
-        """Wait until the client leaves. The body must have been read."""
+        """Wait until the client leaves, or has taken nothing for too long. The body must have been read."""
+        while not self._unread():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._disconnected(), UNREAD_SECONDS / 2)
+                return
+
+    async def _disconnected(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    def _unread(self) -> bool:
+        return time.monotonic() - self._writing_since > UNREAD_SECONDS
 
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         """Answer in one piece."""
@@ -99,7 +116,9 @@ class Http:
 
     async def write(self, data: bytes) -> None:
         """Send more of a stream; waits while the client reads slowly."""
+        self._writing_since = time.monotonic()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        self._writing_since = math.inf
 
     async def end(self, data: bytes) -> None:
         """Send the last of a stream."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,14 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
             running.client() as official,
         ):
             yield Faulty(running, provider, http, official)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Look again and again, for ten seconds at most."""
+    pause, until = threading.Event(), time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        pause.wait(0.005)
 
 
 @contextmanager

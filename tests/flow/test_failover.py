@@ -11,7 +11,8 @@ import pytest
 
 from bandit.types import Ending
 from storage.ledger import Ledger
-from tests.flow.faulty import FIRST_KEY, SECOND_KEY, Faulty, models_text, run_faulty
+from storage.records import Status
+from tests.flow.faulty import FIRST_KEY, SECOND_KEY, Faulty, models_text, run_faulty, wait_until
 
 BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
 TALKERS = ("400-echo", "429-echo", "500-echo", "200-echo", "status-401", "400-key", "cut", "reset", "redirect")
@@ -25,6 +26,7 @@ ROUTERS = {
         'policy = "fixed:quick/hang"\nrequest_timeout_seconds = 0.5\n',
     ),
     "rtr_attempts": (["patient/status-500", "patient/529", "patient/status-502"], "max_attempts = 2\n"),
+    "rtr_endless": (["patient/endless"], ""),
     "rtr_keys": (["keys/429-key"], ""),
     **{f"rtr_{fault}": ([f"keys/{fault}"], "") for fault in TALKERS},
 }
@@ -102,6 +104,23 @@ def test_a_rate_limited_key_gives_way_to_another_before_the_model_is_blamed(faul
     assert faulty.provider.requests["429-key"] == 5
     views = Ledger(faulty.running.gateway.database).decisions("rtr_keys").views
     assert {view.attempts[0].ending for view in views} == {Ending.COMPLETE}
+
+
+def test_a_client_that_takes_nothing_and_does_not_leave_counts_as_gone(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its provider's call is closed, and what it cost is booked."""
+    monkeypatch.setattr("gateway.http.UNREAD_SECONDS", 0.3)
+    ledger = Ledger(faulty.running.gateway.database)
+    with faulty.http.stream("POST", "/rtr_endless/chat/completions", json={**BODY, "stream": True}) as answer:
+        request_id = answer.headers["x-request-id"]
+        wait_until(lambda: ledger.decision(request_id) is not None)
+    view = ledger.decision(request_id)
+    assert view is not None
+    assert view.outcome.status is Status.PARTIAL
+    assert view.attempts[0].ending is Ending.CLIENT_GONE
+    assert view.outcome.seconds < 5.0
+    assert view.outcome.cost_usd > 0.0
 
 
 def test_no_key_is_in_any_answer_header_log_metric_or_record(faulty: Faulty, caplog: pytest.LogCaptureFixture) -> None:

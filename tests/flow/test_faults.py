@@ -3,9 +3,8 @@
 import json
 import math
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,17 @@ from storage.arms import Arms
 from storage.ledger import Ledger
 from storage.records import DecisionView, Status
 from tests.faults import CELLS, TABLE
-from tests.flow.faulty import GOOD, INPUT_USD, OUTPUT_USD, Faulty, model_of, router_of, routers_of_the_table, run_faulty
+from tests.flow.faulty import (
+    GOOD,
+    INPUT_USD,
+    OUTPUT_USD,
+    Faulty,
+    model_of,
+    router_of,
+    routers_of_the_table,
+    run_faulty,
+    wait_until,
+)
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "faults.md").read_text("utf-8")
 BODY: dict[str, Any] = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}], "seed": 7}
@@ -197,13 +206,6 @@ def leave(faulty: Faulty, fault: str, stream: bool, after_seconds: float) -> tup
     wait_until(lambda: len(ledger.decisions(router_id).views) > len(before))
     (view,) = (view for view in ledger.decisions(router_id).views if view.decision.id not in before)
     return view, faulty.provider.gone[fault][-1] - left_at
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    pause, until = threading.Event(), time.monotonic() + 10.0
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        pause.wait(0.005)
 
 
 def document_rows(heading: str) -> list[list[str]]:
