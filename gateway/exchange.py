@@ -17,7 +17,7 @@ from gateway.attempts import AttemptLog, try_in_turn
 from gateway.booking import book
 from gateway.checks import Checks, check_for
 from gateway.deciding import Decision
-from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault
+from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.metrics import Metrics
@@ -71,6 +71,9 @@ class Exchange:
             await self._fail(error)
         except ClientGone:
             await self._client_gone()
+        except asyncio.CancelledError:
+            # The server stops, and waits no longer: this task has nothing else to do, and ends with its answer.
+            await self._stopped()
         except Exception:
             log.exception("request %s failed for a reason of our own", self._decision.id)
             await self._fail(OurOwnFault())
@@ -162,13 +165,21 @@ class Exchange:
         if not self._recorded:
             self._attempts.end(Ending.FAILED)
             self._reason = self._explain()
-            status = Status.REJECTED if error.status in {400, 413, 422} else Status.FAILED
+            partial = self._http.started and self._attempts.text_bytes > 0
+            status = Status.PARTIAL if partial else Status.FAILED
+            status = Status.REJECTED if error.status in {400, 413, 422} else status
             with contextlib.suppress(GatewayError):
                 await self._record(status, error=error)
         if self._http.started:
             await self._http.end(error_event(error))
         else:
             await self._http.fail(error, self._headers())
+
+    async def _stopped(self) -> None:
+        """We break off: nobody's fault but ours, and what it cost is booked."""
+        self._attempts.end(Ending.CLIENT_GONE)
+        self._outside.cooldowns.released(self._attempts.model_id)
+        await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
 
     async def _client_gone(self) -> None:
         """Nobody waits any more and the call is cancelled; what it cost is booked."""

@@ -121,6 +121,14 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._announce = announce
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal: accept nothing more, and finish what runs. Another: break off what runs."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+            return
+        for task in self.server_state.tasks:
+            task.get_loop().call_soon_threadsafe(task.cancel)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, then say so."""
         await super().startup(sockets)

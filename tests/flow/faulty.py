@@ -74,7 +74,7 @@ def routers_of_the_table() -> str:
 @contextmanager
 def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
     """The provider in a thread of its own, and a gateway with these models and routers before it."""
-    with _serving_faults() as (provider, plain), refusing_port() as nobody:
+    with serving_faults() as (provider, plain), refusing_port() as nobody:
         places = {
             "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
             "patient": (provider.base_url, ""),
@@ -95,16 +95,16 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
             yield Faulty(running, provider, http, official)
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Look again and again, for ten seconds at most."""
-    pause, until = threading.Event(), time.monotonic() + 10.0
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Look again and again, for so long at most."""
+    pause, until = threading.Event(), time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen"
         pause.wait(0.005)
 
 
 @contextmanager
-def _serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
+def serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
     """The provider, and a port where nobody speaks TLS."""
     found: list[tuple[FaultyProvider, int]] = []
     ready = threading.Event()
