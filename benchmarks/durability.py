@@ -10,11 +10,13 @@
   --writer       rows a second and commit latency of the ledger's writer, against a commit for each request
 
 Everything runs on this machine's loopback. PostgreSQL is the machine's own or the `dev` extra's, in a folder of its
-own with fsync on. Exit status 1 where anything was lost, counted twice, or replayed differently.
+own with fsync on. Exit status 1 where anything was lost, counted twice, learned or replayed differently, or failed
+that must not.
 """
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -120,15 +122,19 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 def main() -> None:
     """Run what was asked for."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended too
     options = parse()
     report = run(options, Console(stderr=True))
     print(json.dumps(report, indent=1))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
-    if any(report.get(name) for name in ("lost", "counted_twice", "different")) or not report.get(
-        "rebuild_equal", True
-    ):
+    if _is_wrong(report) or (options.outage is not None and report["failed_completions"]):
         sys.exit(1)
+
+
+def _is_wrong(report: dict[str, Any]) -> bool:
+    counted = any(report.get(name) for name in ("lost", "counted_twice", "different", "failed", "never_seen"))
+    return counted or not all(report.get(name, True) for name in ("rebuild_equal", "equal_to_a_single_process"))
 
 
 if __name__ == "__main__":

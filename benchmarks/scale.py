@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -225,6 +226,7 @@ def _show(console: Console, asked: Answered) -> None:
 
 def main() -> None:
     """Run it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended too
     options = parse()
     if options.folder is None and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests:
         sys.exit(f"there is too little room in {tempfile.gettempdir()}: name another place with --folder")

@@ -71,23 +71,27 @@ def run_replicas(url: str, processes: int, requests: int, seed: int, tell: Calla
     equal = Rebuild(database, learn, half_life).check(ROUTER) == []
     database.close()
     delays = sorted(_delays(told))
+    seen = [delay for delay in delays if math.isfinite(delay)]
+    differences = {
+        "database": _largest_difference(kept, expected),
+        "processes": max(_largest_difference(_read(each["sums"]), expected) for each in told),
+    }
     return {
         "processes": processes,
         "requests": count * processes,
         "scores": sum(len(said) for number in range(processes) for said in scores_of(number, count, seed)),
         "requests_per_second": round(count * processes / seconds),
         "failed": sum(len(each["failed"]) for each in told),
-        "largest_difference": {
-            "database": _largest_difference(kept, expected),
-            "processes": max(_largest_difference(_read(each["sums"]), expected) for each in told),
-        },
+        "largest_difference": differences,
+        "equal_to_a_single_process": max(differences.values()) <= TOLERANCE,
         "rebuild_equal": equal,
         "agreed_after_seconds": round(agreed_seconds, 2),
         "seen_by_all": {
-            "beacons": len(delays),
-            "p50_ms": round(1e3 * delays[len(delays) // 2]),
-            "p99_ms": round(1e3 * delays[len(delays) * 99 // 100]),
+            "changes": len(seen),
+            "p50_ms": round(1e3 * seen[len(seen) // 2]),
+            "p99_ms": round(1e3 * seen[len(seen) * 99 // 100]),
         },
+        "never_seen": len(delays) - len(seen),
     }
 
 
