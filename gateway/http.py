@@ -153,8 +153,9 @@ class WatchedClient:
         self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        if self._left and self._task is not None:
-            self._task.uncancel()
+        task, self._task = self._task, None  # a watch whose end comes too late has nobody to wake
+        if self._left and task is not None:
+            task.uncancel()
             if kind is None or issubclass(kind, asyncio.CancelledError):
                 raise ClientGone from None
 
@@ -163,6 +164,6 @@ class WatchedClient:
 
     async def _wait(self) -> None:
         await self._http.gone()
-        self._left = True
         if self._task is not None:
+            self._left = True
             self._task.cancel()

@@ -22,12 +22,12 @@ PATIENCE_SECONDS = 3.0
 """Of those who read slowly, or not at all."""
 Asking = AbstractAsyncContextManager[aiohttp.ClientResponse]
 _KINDS: tuple[tuple[float, str], ...] = (
-    (0.46, "plain"),
+    (0.48, "plain"),
     (0.30, "stream"),
     (0.08, "plain, left"),
     (0.08, "stream, left"),
     (0.04, "refused"),
-    (0.034, "stream, read slowly"),
+    (0.014, "stream, read slowly"),
     (0.004, "endless, not read"),
     (0.002, "large"),
 )
