@@ -27,6 +27,7 @@ class NobodyAvailable(Exception):
     def __init__(self, reasons: Mapping[str, str], models: tuple[str, ...]) -> None:
         super().__init__("; ".join(f"{model_id}: {why}" for model_id, why in sorted(reasons.items())))
         self.models = models
+        self.reasons = reasons
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,6 +129,7 @@ class Flow:
 
 
 def _cooling(nobody: NobodyAvailable, seconds: float) -> GatewayError:
-    if "rate" in str(nobody):
+    resting = [why for why in nobody.reasons.values() if not why.startswith("parked")]
+    if resting and all(why.startswith("rate-limited") for why in resting):
         return RateLimited(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)
     return Unavailable(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)

@@ -18,6 +18,9 @@ BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]
 TALKERS = ("400-echo", "429-echo", "500-echo", "200-echo", "status-401", "400-key", "cut", "reset", "redirect")
 """What a provider may do that could end in its key being told."""
 
+ACCURATE = "patient/accurate"
+"""A model that is not rate-limited, but overloaded."""
+
 ROUTERS = {
     "rtr_back": (["patient/429-briefly drip ok ok ok ok ok"], ""),
     "rtr_not_back": (["patient/429-briefly 429-retry-after"], ""),
@@ -25,6 +28,7 @@ ROUTERS = {
         ["quick/hang", "quick/mute", "patient/hang"],
         'policy = "fixed:quick/hang"\nrequest_timeout_seconds = 0.5\n',
     ),
+    "rtr_accurate": ([ACCURATE], ""),
     "rtr_attempts": (["patient/status-500", "patient/529", "patient/status-502"], "max_attempts = 2\n"),
     "rtr_endless": (["patient/endless"], ""),
     "rtr_keys": (["keys/429-key"], ""),
@@ -34,7 +38,9 @@ ROUTERS = {
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    text = models_text(*dict.fromkeys(model for models, _ in ROUTERS.values() for model in models))
+    names = dict.fromkeys(model for models, _ in ROUTERS.values() for model in models if model != ACCURATE)
+    text = models_text(*names, ACCURATE)
+    text += 'upstream_name = "503-retry-after"\n'
     for router_id, (models, more) in ROUTERS.items():
         listed = ", ".join(f'"{model}"' for model in models)
         text += f"[routers.{router_id}]\nmodels = [{listed}]\n{more}"
@@ -78,6 +84,15 @@ def test_when_the_model_is_not_back_the_others_are_told_how_long_it_rests(faulty
     assert [answer.status_code for answer in answers] == [429] * 3
     assert {answer.headers["retry-after"] for answer in answers} <= {"6", "7"}
     assert faulty.provider.requests["429-briefly 429-retry-after"] == 2
+
+
+def test_models_that_rest_for_another_reason_than_a_rate_limit_are_unavailable(faulty: Faulty) -> None:
+    """Whatever they are called."""
+    faulty.running.forget_cooldowns()
+    assert ask(faulty, "rtr_accurate").status_code == 502
+    resting = ask(faulty, "rtr_accurate")
+    assert (resting.status_code, resting.json()["error"]["code"]) == (503, "overloaded")
+    assert resting.headers["retry-after"] in {"6", "7"}
 
 
 def test_the_attempts_of_a_request_have_one_deadline_together(faulty: Faulty) -> None:
