@@ -125,7 +125,8 @@ class Flow:
         """Wait for the answer of whoever asks whether a model is back, so many seconds at most."""
         ended = asyncio.Event()
         with self.outside.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(ended.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await ended.wait()
 
 
 def _cooling(nobody: NobodyAvailable, seconds: float) -> GatewayError:

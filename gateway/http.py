@@ -89,12 +89,10 @@ class Http:
         """Wait until the client leaves, or has taken nothing for too long. The body must have been read."""
         while not self._unread():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._disconnected(), UNREAD_SECONDS / 2)
-                return
-
-    async def _disconnected(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+                async with asyncio.timeout(UNREAD_SECONDS / 2):
+                    while (await self._receive())["type"] != "http.disconnect":
+                        pass
+                    return
 
     def _unread(self) -> bool:
         return time.monotonic() - self._writing_since > UNREAD_SECONDS
