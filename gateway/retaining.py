@@ -18,6 +18,8 @@ FIRST_SECONDS = 30.0
 """After a start: there is enough to do."""
 
 ROUND_SECONDS = 3_600.0
+CLAIM_SECONDS = 0.9 * ROUND_SECONDS
+"""For so long the others leave it to the process that began: together they would keep SQLite's one lock busy."""
 
 REST = 4.0
 """Pauses between transactions, in their own lengths: deleting takes a fifth of the time at most."""
@@ -27,7 +29,7 @@ DAY_SECONDS = 86_400.0
 
 
 class Retaining:
-    """A thread that lets old requests go. Any number of processes may do so at once: each takes what it finds free.
+    """A thread that lets old requests go. Of the processes of one ledger one does so in each round.
 
     `clock` tells seconds since the epoch.
     """
@@ -79,7 +81,8 @@ class Retaining:
         while not self._stopped.wait(wait_seconds):
             wait_seconds = ROUND_SECONDS
             try:
-                if deleted := self.delete_old():
+                claimed = retention_of(self._database).claim(self._clock(), CLAIM_SECONDS)
+                if claimed and (deleted := self.delete_old()):
                     log.info("%d requests were older than their routers keep them, and are deleted", deleted)
             except DatabaseUnavailable as error:
                 log.info("old requests are deleted later: %s", error)

@@ -1,6 +1,7 @@
 """Deletes old requests a few at a time, and keeps what they had taught: their share of the fold, as a checkpoint."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.addition import add_sums
 from storage.arms import read_sums
@@ -9,9 +10,10 @@ from storage.folding import HalfLives, RouterHalfLife, current_scores, fold_outc
 from storage.learned import Gathered
 from storage.memory import CHOICE_SECONDS
 from storage.scoring import LearnScores
-from storage.tables import arms, checkpoints, choices, decisions
+from storage.tables import arms, checkpoints, choices, decisions, settings
 
 DELETED_AT_ONCE = 200
+_CLAIM = "retention"
 
 
 class Retention:
@@ -26,6 +28,18 @@ class Retention:
         self._learn_scores = learn_scores
         self._half_life = half_life
         self._add = add_sums(checkpoints, database.engine.dialect)
+        self._insert = sqlite.insert if database.sqlite else postgresql.insert
+
+    def claim(self, at: float, seconds: float) -> bool:
+        """Whether nobody has begun to delete within the last `seconds`: then the caller has, at this instant."""
+        own, long_ago = settings.c.name == _CLAIM, settings.c.updated_at <= at - seconds
+        with self._database.write() as connection:
+            claimed = update(settings).where(own, long_ago | (settings.c.updated_at > at)).values(updated_at=at)
+            if connection.execute(claimed).rowcount:
+                return True
+            row = {"name": _CLAIM, "value": "null", "updated_at": at}
+            first = self._insert(settings).values(row).on_conflict_do_nothing().returning(settings.c.name)
+            return connection.execute(first).first() is not None
 
     def delete_some(self, router_id: str, before: float, count: int = DELETED_AT_ONCE) -> int:
         """Delete the oldest requests of a router that were decided before an instant, `count` at most.

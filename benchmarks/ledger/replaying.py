@@ -123,6 +123,7 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
     finally:
         database.close()
     return {
+        "failed": statuses["completion 500"],
         "decisions": verdicts.total(),
         "identical": verdicts[IDENTICAL],
         "over_http": dict(over_http),

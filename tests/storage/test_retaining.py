@@ -1,15 +1,16 @@
 """A gateway lets old requests go, as its routers say, and keeps what they have taught."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
 from bandit.types import Json
 from benchmarks.ledger.records import ROUTER, make_records
-from gateway.rebuilding import rebuild_of
+from gateway.rebuilding import rebuild_of, retention_of
 from gateway.retaining import DAY_SECONDS, Retaining
 from storage.arms import Arms
-from storage.engine import Database
+from storage.engine import Database, open_database
 from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
 from storage.retention import DELETED_AT_ONCE
@@ -65,6 +66,17 @@ def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_canno
     assert Retaining(database, lambda: NOW).delete_old() == 0
     assert Retaining(database, lambda: NOW + 51 * DAY_SECONDS).delete_old() == OLD
     assert counts(database) == (NEW, 5)
+
+
+def test_one_process_in_an_hour_takes_it_upon_itself(ledger_url: str, database: Database) -> None:
+    others = [open_database(ledger_url) for _ in range(4)]
+    for at, expected in ((NOW, 1), (NOW + 60.0, 0), (NOW + 3_600.0, 1), (NOW + 3_600.0, 0)):
+        with ThreadPoolExecutor(4) as pool:
+            claimed = list(pool.map(lambda other, at=at: retention_of(other).claim(at, 3_000.0), others))
+        assert sum(claimed) == expected
+    assert retention_of(database).claim(NOW, 3_000.0), "whose clock was an hour ahead keeps nobody away for long"
+    for other in others:
+        other.close()
 
 
 def test_a_gateway_that_stops_does_not_wait_for_the_next_round(database: Database) -> None:
