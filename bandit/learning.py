@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
@@ -30,8 +30,8 @@ from bandit.types import (
 PATIENCE = 1.5
 """Who waited t seconds in vain is taken to have faced an answer of 1.5 t."""
 
-RECENT_FACTOR = 16.0
-"""How many times faster the recent scores fade."""
+SUDDEN: Mapping[Signal, float] = MappingProxyType({Signal.RECENT_QUALITY: 16.0, Signal.LATEST_QUALITY: 1_024.0})
+"""How many times faster than quality the signals fade that show a sudden change."""
 
 
 class Wait(Enum):
@@ -115,10 +115,11 @@ def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[Statis
     old, new = old or 0.0, new or 0.0
     total, squares = new - old, new * new - old * old
     key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
-    return {
-        key: Sums(after.at, half_life, weight, total, squares),
-        key._replace(signal=Signal.RECENT_QUALITY): Sums(after.at, half_life / RECENT_FACTOR, weight, total, squares),
+    added = Sums(after.at, half_life, weight, total, squares)
+    sudden = {
+        key._replace(signal=signal): replace(added, half_life=half_life / faster) for signal, faster in SUDDEN.items()
     }
+    return {key: added, **sudden}
 
 
 def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
@@ -126,7 +127,7 @@ def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
     return {
         Signal.SUCCESS: half_lives.success,
         Signal.QUALITY: half_lives.quality,
-        Signal.RECENT_QUALITY: half_lives.quality / RECENT_FACTOR,
+        **{signal: half_lives.quality / faster for signal, faster in SUDDEN.items()},
         Signal.VALIDITY: half_lives.quality,
         Signal.FIRST_TOKEN: half_lives.latency,
         Signal.PER_TOKEN: half_lives.latency,

@@ -195,7 +195,7 @@ class Snapshot:
     def _quality(self) -> Quality:
         return quality_posterior(
             self.table.per_task(Signal.QUALITY),
-            self.table.per_task(Signal.RECENT_QUALITY),
+            (self.table.per_task(Signal.RECENT_QUALITY), self.table.per_task(Signal.LATEST_QUALITY)),
             self.constants.quality_mean,
             self.constants.quality_weight,
         )

@@ -1,5 +1,6 @@
 """Quality by model and task class: hierarchical Beta cells around arm and class effects, with their own strength."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,7 @@ COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
 SMALLEST_NOISE = 0.05
 SMALLEST_WEIGHT = 1e-9
 
-ALARM = 2.5
+ALARM = 2.25
 """Deviations between recent and older scores from which on the older ones lose weight."""
 SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.05
 """Floors of one score's variance, and of the variance of the recent scores' sum: a score or two never raise alarm."""
@@ -61,15 +62,20 @@ class Quality:
         return alpha / (alpha + beta), betaincinv(alpha, beta, tail), betaincinv(alpha, beta, 1.0 - tail)
 
 
-def quality_posterior(scores: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats) -> Quality:
+def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floats, prior_weight: Floats) -> Quality:
     """The Beta posterior of each cell (arm k, class g), from its scores' weight N, sum S and sum of squares.
 
     t = clip(m_k + b_g, 0.02, 0.98), κ' = κ(n_k + κ_a)/(κ + n_k + κ_a), α = tκ' + S, β = (1 - t)κ' + N - S; κ is how
     much cells really differ from arm + class, by the method of moments on each cell against the effects without it.
     Graded scores tell more than coin flips: N and S are divided by the observed variance within cells over that of
-    flips. `scores` and `recent` have shape (3, arms, tasks). O(arms × classes).
+    flips. `scores` and each of `recent`, the same scores fading faster, have shape (3, arms, tasks).
+    O(arms × classes).
     """
-    weight, total = _since_the_change(scores, recent, prior_mean, prior_weight)
+    weight = np.maximum(scores[0], 0.0)
+    total = np.minimum(np.maximum(scores[1], 0.0), weight)
+    for window in recent:
+        if window[0].any():
+            weight, total = _since_the_change(weight, total, window, prior_mean, prior_weight)
     noise = _noise(scores)
     n, s = weight / noise, total / noise
     n_arm, n_class = _over_tasks(n), _over_arms(n)
@@ -97,19 +103,15 @@ def quality_posterior(scores: Floats, recent: Floats, prior_mean: Floats, prior_
 
 
 def _since_the_change(
-    scores: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats
+    weight: Floats, total: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats
 ) -> tuple[Floats, Floats]:
     """Weight and sum of the scores, the older ones taken back where an arm's recent scores contradict them.
 
     z = Σ_g (S_recent - N_recent · mean) / √(½ Σ_g N_recent · variance) per arm: the squared weights of a fading sum
-    add up to half its weight. Beyond |z| = 2.5 the older scores keep e^(-(z² - 2.5²)/2) of their weight.
+    add up to half its weight. Beyond |z| = 2.25 the older scores keep e^(-(z² - 2.25²)/2) of their weight.
     """
-    weight = np.maximum(scores[0], 0.0)
-    total = np.minimum(np.maximum(scores[1], 0.0), weight)
     fresh = np.minimum(np.maximum(recent[0], 0.0), weight)
     old = weight - fresh
-    if not fresh.any():
-        return weight, total
     fresh_total = np.maximum(np.minimum(np.minimum(fresh, total), recent[1]), np.maximum(total - old, 0.0))
     mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
     spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD)
