@@ -185,7 +185,7 @@ def _limited(value: Value) -> list[bool]:
     if settings.latency_limit_seconds is not None:
         limited = (value.seconds > settings.latency_limit_seconds).tolist()
     if settings.quality_floor is not None:
-        floor = settings.quality_floor * value.quality.max()
+        floor = settings.quality_floor * float(value.quality.max())
         limited = [over or quality < floor for over, quality in zip(limited, value.quality.tolist(), strict=True)]
     return limited
 

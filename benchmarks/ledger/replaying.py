@@ -44,6 +44,7 @@ ROUTERS = {
     "rtr_daily": "max_usd_per_day = 0.02\n",
     "rtr_sticky": "sticky_seconds = 300\n",
     "rtr_limits": "latency_limit_seconds = 0.02\nquality_floor = 0.6\n",
+    "rtr_floor": "quality_floor = 0.9\n",
     "rtr_dollars": "objective = { quality_usd = 0.01, second_usd = 0.001, failure_usd = 0.02 }\ntemperature = 1.5\n",
     "rtr_exploring": 'exploration = 0.5\nobjective = "cheapest"\n',
     "rtr_plain": "instructions = false\nmax_attempts = 1\n",

@@ -1,10 +1,12 @@
 """One decision: probabilities, draw, re-draw and replay."""
 
+import msgspec
 import pytest
 
 from bandit.decision import bucketed, choose, draw, redraw, replay
+from bandit.policies import PLAIN
 from bandit.posteriors import take_snapshot
-from bandit.types import Arm, BudgetState, Price, RouterSettings
+from bandit.types import Arm, BudgetState, Choice, Price, RouterSettings
 
 ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]
 CONTEXT = bucketed("code", 700, None, 0, stream=False, wants_json=False)
@@ -21,3 +23,15 @@ def test_probabilities_sum_to_one_and_replay_identically() -> None:
     assert second is not None
     assert second.model_id != first.model_id
     assert redraw(choice, b"secret", "req_1", 3, {"a", "b", "c"}) is None
+
+
+@pytest.mark.parametrize("policy", sorted(PLAIN))
+@pytest.mark.parametrize(
+    "limits",
+    [{}, {"quality_floor": 0.9}, {"latency_limit_seconds": 0.5}, {"latency_limit_seconds": 60.0, "quality_floor": 0.9}],
+    ids=str,
+)
+def test_every_choice_can_be_written_down_and_is_read_back_as_it_was(policy: str, limits: dict[str, float]) -> None:
+    settings = RouterSettings("rtr_1", policy=policy, **limits)  # type: ignore[arg-type]  # these take numbers
+    choice = choose(take_snapshot(settings, ARMS, {}, BudgetState(), 0.0), CONTEXT, ("a", "b", "c"))
+    assert msgspec.json.decode(msgspec.json.encode(choice), type=Choice) == choice

@@ -8,6 +8,7 @@ from benchmarks.ledger.replaying import replay_run
 
 def test_every_decision_of_a_mixed_run_replays_identically(tmp_path: Path) -> None:
     report = replay_run(f"sqlite:///{tmp_path}/ledger.db", 160, 1, lambda said: None)
+    assert report["failed"] == 0
     assert report["different"] == []
     assert report["decisions"] == report["identical"] >= 160
     assert report["over_http"] == {"replayed: identical": report["decisions"]}
