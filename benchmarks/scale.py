@@ -6,8 +6,8 @@ Exit status 1 where a median is above 100 ms or the start takes longer than 3 s;
 """
 
 import argparse
+import contextlib
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -29,7 +29,7 @@ from sqlalchemy import text
 from benchmarks.ledger.asking import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
 from benchmarks.ledger.filling import WRITTEN, fill
 from benchmarks.ledger.records import MODELS
-from benchmarks.load.servers import free_port, running, wait_until_answered
+from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
 from benchmarks.postgresql import PostgresqlServer
 from storage.engine import Database, open_database
@@ -201,14 +201,18 @@ def _exports(place: Place, folder: Path) -> dict[str, Any]:
             command = [sys.executable, *COMMAND_LINE, "export", "--router", router_id, "--format", form]
             command += ["--output", str(out), "--database-url", place.url]
             began = time.monotonic()
-            process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
+            resident = 0
+            with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+                while process.poll() is None:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        resident = max(resident, psutil.Process(process.pid).memory_info().rss)
+                    time.sleep(0.05)
+            if process.returncode:
+                raise BenchmarkFailed(f"{' '.join(command)} ended with status {process.returncode}")
             found[f"{router_id} {form}"] = {
-                "status": process.returncode,
                 "seconds": round(time.monotonic() - began, 1),
-                "bytes": out.stat().st_size if out.exists() else 0,
-                "resident_megabytes": round(usage.ru_maxrss / 1024),
+                "bytes": out.stat().st_size,
+                "resident_megabytes": round(resident / 1e6),
             }
             out.unlink(missing_ok=True)
     return found
