@@ -50,6 +50,9 @@ models = ["faulty/endless"]
 request_timeout_seconds = 2
 """
 
+FRANK_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""glibc's defaults, kept from adapting: else the room of a large answer is kept, and looks like a leak."""
+
 _MODEL = """\
 [models."faulty/{name}"]
 upstream_name = "{turns}"
@@ -97,7 +100,7 @@ def soaked_gateway(folder: Path) -> Iterator[Soaked]:
             )
         )
         command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(configuration)]
-        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
+        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key, **FRANK_MEMORY}) as process:
             soaked = Soaked(process, port, provider_port, key, log, f"sqlite:///{folder}/ledger.db")
             wait_until_answered(process, f"{soaked.url}/healthz", log)
             yield soaked
