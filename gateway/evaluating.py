@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bandit.evaluation import Evaluation, evaluate
+from bandit.evaluation import Estimate, Evaluation, Figure, evaluate
 from bandit.logged import Logged
 from bandit.targets import target_probabilities
 from bandit.types import Choice, Ending, Objective
@@ -38,8 +38,10 @@ class Answer:
     left_out: Mapping[str, int]
 
 
-def evaluate_router(ledger: Ledger, router_id: str, question: Question, since: float, now: float) -> Answer:
-    """Evaluate on the decisions of a router since an instant (seconds since the epoch).
+def evaluate_router(
+    ledger: Ledger, router_id: str, question: Question, since: float, now: float, most: int = MOST_DECISIONS
+) -> Answer:
+    """Evaluate on the decisions of a router since an instant (seconds since the epoch), the newest `most` of them.
 
     Raises ValueError for a policy that can't be recomputed from a record, and storage's errors.
     """
@@ -48,7 +50,7 @@ def evaluate_router(ledger: Ledger, router_id: str, question: Question, since: f
     left_out: Counter[str] = Counter()
     decoder = msgspec.json.Decoder(Choice)
     kept: dict[bytes, Choice] = {}
-    for view in views_since(ledger, router_id, since):
+    for view in views_since(ledger, router_id, since, most):
         raw = view.decision.choice
         try:
             choice = kept.get(raw) or kept.setdefault(raw, decoder.decode(raw))
@@ -68,6 +70,31 @@ def evaluate_router(ledger: Ledger, router_id: str, question: Question, since: f
         logged=evaluate(log, [one.probabilities for one in log], objective, now),
         left_out=left_out,
     )
+
+
+def to_json(answer: Answer) -> dict[str, object]:
+    """For scripts: the evaluation by each estimator, the log's own figures beside it, and what was left out."""
+    return {
+        "target": _side(answer.target),
+        "logged": _side(answer.logged),
+        "left_out": dict(answer.left_out),
+    }
+
+
+def _side(evaluation: Evaluation) -> dict[str, object]:
+    def figures(estimates: Mapping[Figure, Estimate]) -> dict[str, dict[str, float]]:
+        return {figure.value: {"mean": e.mean, "low": e.low, "high": e.high} for figure, e in estimates.items()}
+
+    return {
+        "decisions": evaluation.decisions,
+        "ips": figures(evaluation.ips),
+        "snips": figures(evaluation.snips),
+        "doubly_robust": figures(evaluation.doubly_robust),
+        "effective_size": {figure.value: size for figure, size in evaluation.effective_size.items()},
+        "refused": {figure.value: why for figure, why in evaluation.refused.items()},
+        "left_out": dict(evaluation.left_out),
+        "notes": list(evaluation.notes),
+    }
 
 
 def logged(view: DecisionView, choice: Choice) -> Logged | str:
@@ -95,11 +122,11 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
     )
 
 
-def views_since(ledger: Ledger, router_id: str, since: float) -> Iterator[DecisionView]:
-    """The router's decisions since an instant, the newest first, at most `MOST_DECISIONS`."""
+def views_since(ledger: Ledger, router_id: str, since: float, most: int = MOST_DECISIONS) -> Iterator[DecisionView]:
+    """The router's decisions since an instant, the newest first, at most `most`."""
     cursor: str | None = None
     count = 0
-    while count < MOST_DECISIONS:
+    while count < most:
         page = ledger.decisions(router_id, cursor, 200)
         for view in page.views:
             if view.decision.at < since:

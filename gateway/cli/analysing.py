@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,7 +16,7 @@ from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
 from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from bandit.evaluation import Estimate, Evaluation, Figure
+    from bandit.evaluation import Estimate
     from bandit.types import Objective, Sums
     from storage.engine import Database
     from storage.records import RouterRecord
@@ -41,7 +40,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
-    from gateway.evaluating import Question, evaluate_router  # noqa: PLC0415 - not for --help
+    from gateway.evaluating import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
     from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     now = time.time()
@@ -58,8 +57,7 @@ def evaluate(
         except ValueError as error:
             raise CommandError(f"--{error}", 2) from None
     if json:
-        sides = {"target": answer.target, "logged": answer.logged}
-        print_json({name: _shown(side) for name, side in sides.items()} | {"left_out": dict(answer.left_out)})
+        print_json(to_json(answer))
         return
     rows = [
         (
@@ -194,19 +192,3 @@ def _objective(
 
 def _interval(estimate: Estimate | None) -> str:
     return "-" if estimate is None else f"{estimate.mean:.4g} [{estimate.low:.4g}, {estimate.high:.4g}]"
-
-
-def _shown(evaluation: Evaluation) -> dict[str, object]:
-    def figures(estimates: Mapping[Figure, Estimate]) -> dict[str, dict[str, float]]:
-        return {figure.value: {"mean": e.mean, "low": e.low, "high": e.high} for figure, e in estimates.items()}
-
-    return {
-        "decisions": evaluation.decisions,
-        "ips": figures(evaluation.ips),
-        "snips": figures(evaluation.snips),
-        "doubly_robust": figures(evaluation.doubly_robust),
-        "effective_size": {figure.value: size for figure, size in evaluation.effective_size.items()},
-        "refused": {figure.value: why for figure, why in evaluation.refused.items()},
-        "left_out": dict(evaluation.left_out),
-        "notes": list(evaluation.notes),
-    }

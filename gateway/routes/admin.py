@@ -1,4 +1,4 @@
-"""/admin/decisions: what was decided, on what grounds, and the same computed again. Scope `admin`."""
+"""/admin: what was decided and on what grounds, computed again; what another policy would have done. Scope `admin`."""
 
 from dataclasses import asdict
 
@@ -7,12 +7,17 @@ from fastapi.responses import Response
 
 from gateway.auth import require
 from gateway.errors import BadRequest, NotFound
+from gateway.evaluating import Question, evaluate_router
+from gateway.evaluating import to_json as evaluation_to_json
 from gateway.explaining import NotExplainable, explain, to_json
 from gateway.ids import request_id_of
 from gateway.routes.answer import json_response, parts_of
 from storage.records import DecisionView, KeyRecord
 
 MOST_AT_ONCE = 200
+MOST_EVALUATED = 20_000
+"""The newest so many requests: more would take time from those who wait for answers; the command has no such limit."""
+DAY_SECONDS = 86_400.0
 
 router = APIRouter(prefix="/admin")
 
@@ -45,6 +50,32 @@ def get_decision(completion_id: str, request: Request) -> Response:
         return json_response(to_json(explain(view, live.secret if live else None)))
     except NotExplainable as error:
         raise NotFound(str(error), code="not_explainable") from None
+
+
+@router.get("/routers/{router_id}/evaluation")
+def get_evaluation(
+    router_id: str, request: Request, policy: str = "thompson", models: str | None = None, days: float = 30.0
+) -> Response:
+    """What another policy or set of models (with commas between) would have cost and scored, from the log alone."""
+    _admin(request, router_id)
+    parts = parts_of(request)
+    live = parts.flow.routers.get(router_id)
+    if live is None:
+        raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found")
+    if not 0.0 < days <= 36_500.0:
+        raise BadRequest(f"`days` must be from 0 to 36500, not {days}", param="days")
+    wanted = None if models is None else [name for name in (part.strip() for part in models.split(",")) if name]
+    for name in wanted or ():
+        if name not in live.models:
+            known = ", ".join(sorted(live.models))
+            raise BadRequest(f"`models`: {router_id} has no model {name[:80]!r}; it has {known}", param="models")
+    now = parts.flow.clock()
+    question = Question(policy, models=wanted)
+    try:
+        answer = evaluate_router(parts.ledger, router_id, question, now - days * DAY_SECONDS, now, MOST_EVALUATED)
+    except ValueError as error:
+        raise BadRequest(str(error), param="policy") from None
+    return json_response(evaluation_to_json(answer))
 
 
 def _admin(request: Request, router_id: str | None) -> KeyRecord:

@@ -76,3 +76,32 @@ def test_prometheus_sees_requests_money_scores_and_the_ledger(running: Running) 
         assert http.get("/metrics", headers={"host": "example.com"}).status_code == 403
     with running.http("admin") as http:
         assert http.get("/metrics", headers={"host": "example.com"}).status_code == 200
+
+
+def test_another_policy_is_evaluated_from_the_log_alone(running: Running) -> None:
+    client = running.client()
+    with running.http() as http:
+        for _ in range(120):
+            answer = client.chat.completions.create(model="dari/routing", messages=MESSAGES)
+            http.post("/feedback", json={"completion_id": answer.id, "score": 0.5}).raise_for_status()
+    with running.http("admin") as http:
+        asked = {"policy": "fixed:p/good-a", "days": 1}
+        said = http.get("/admin/routers/rtr_good/evaluation", params=asked).json()
+        low, high = (said["target"]["doubly_robust"]["quality"][bound] for bound in ("low", "high"))
+        assert said["target"]["decisions"] >= 100
+        assert 0.0 <= low <= high <= 1.0
+        assert said["logged"]["doubly_robust"]["cost_usd"]["mean"] > 0.0
+
+
+def test_evaluations_that_make_no_sense_are_refused_by_name(running: Running) -> None:
+    with running.http("admin") as http:
+        for asked, param in (
+            ({"policy": "astrology"}, "policy"),
+            ({"models": "p/good-a,p/nobody"}, "models"),
+            ({"days": "0"}, "days"),
+        ):
+            response = http.get("/admin/routers/rtr_good/evaluation", params=asked)
+            assert (response.status_code, response.json()["error"]["param"]) == (400, param)
+        assert http.get("/admin/routers/rtr_nobody/evaluation").status_code == 404
+    with running.http("routing") as http:
+        assert http.get("/admin/routers/rtr_good/evaluation").status_code == 403
