@@ -110,9 +110,8 @@ class Changes:
             since += 1  # a number of SQLite's is complete when it is seen
         moved = connection.execute(select(budgets).where(budgets.c.revision >= since))
         latest = select(func.max(traffic.c.day)).scalar_subquery()
-        recent = (traffic.c.day >= latest - 1) & (
-            traffic.c.revision >= since
-        )  # what is older is nobody's spend of today
+        # What is older is nobody's spend of today, and the table grows for ever.
+        recent = (traffic.c.day >= latest - 1) & (traffic.c.revision >= since)
         days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
         spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
         spent = spent.join(days, (traffic.c.router_id == days.c.router_id) & (traffic.c.day == days.c.day))
