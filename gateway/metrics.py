@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -20,26 +21,39 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "bandit_gateway_requests", "Routed requests", ["router", "model", "status"], registry=self._registry
+        # A metric looks its labels up at some cost on every request; what it finds never changes.
+        self._requests = cache(
+            Counter(
+                "bandit_gateway_requests", "Routed requests", ["router", "model", "status"], registry=self._registry
+            ).labels
         )
-        self._seconds = Histogram(
-            "bandit_gateway_request_seconds", "Whole answers", ["router"], buckets=SECONDS, registry=self._registry
+        self._seconds = cache(
+            Histogram(
+                "bandit_gateway_request_seconds", "Whole answers", ["router"], buckets=SECONDS, registry=self._registry
+            ).labels
         )
-        self._overhead = Histogram(
-            "bandit_gateway_overhead_seconds",
-            "Our own part: the whole less the waits for providers",
-            ["router"],
-            buckets=OVERHEAD_SECONDS,
-            registry=self._registry,
+        self._overhead = cache(
+            Histogram(
+                "bandit_gateway_overhead_seconds",
+                "Our own part: the whole less the waits for providers",
+                ["router"],
+                buckets=OVERHEAD_SECONDS,
+                registry=self._registry,
+            ).labels
         )
-        self._attempts = Counter(
-            "bandit_gateway_attempts", "Calls to providers", ["model", "ending"], registry=self._registry
+        self._attempts = cache(
+            Counter(
+                "bandit_gateway_attempts", "Calls to providers", ["model", "ending"], registry=self._registry
+            ).labels
         )
-        self._cost_usd = Counter(
-            "bandit_gateway_cost_usd", "Dollars, estimates included", ["router", "model"], registry=self._registry
+        self._cost_usd = cache(
+            Counter(
+                "bandit_gateway_cost_usd", "Dollars, estimates included", ["router", "model"], registry=self._registry
+            ).labels
         )
-        self._feedback = Counter("bandit_gateway_feedback", "Scores", ["router", "status"], registry=self._registry)
+        self._feedback = cache(
+            Counter("bandit_gateway_feedback", "Scores", ["router", "status"], registry=self._registry).labels
+        )
 
     def watch(self, recorder: Recorder) -> None:
         """Show the state of the ledger and of the running event loop, as they are when Prometheus asks."""
@@ -49,17 +63,17 @@ class Metrics:
     def count(self, record: CompletionRecord) -> None:
         """One request is over."""
         router_id, outcome = record.decision.router_id, record.outcome
-        self._requests.labels(router_id, outcome.model_id or "", outcome.status.value).inc()
-        self._seconds.labels(router_id).observe(outcome.seconds)
-        self._overhead.labels(router_id).observe(outcome.overhead_seconds)
+        self._requests(router_id, outcome.model_id or "", outcome.status.value).inc()
+        self._seconds(router_id).observe(outcome.seconds)
+        self._overhead(router_id).observe(outcome.overhead_seconds)
         for attempt in record.attempts:
-            self._attempts.labels(attempt.model_id, attempt.ending.value).inc()
-            self._cost_usd.labels(router_id, attempt.model_id).inc(attempt.cost_usd)
+            self._attempts(attempt.model_id, attempt.ending.value).inc()
+            self._cost_usd(router_id, attempt.model_id).inc(attempt.cost_usd)
 
     def count_feedback(self, receipts: Iterable[FeedbackReceipt]) -> None:
         """Scores are committed."""
         for receipt in receipts:
-            self._feedback.labels(receipt.router_id, receipt.status.value).inc()
+            self._feedback(receipt.router_id, receipt.status.value).inc()
 
     def text(self) -> bytes:
         """All of it in Prometheus' text format."""
