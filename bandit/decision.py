@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.buckets import bucketed
+from bandit.exploration import explored
 from bandit.policies import Policy, named
 from bandit.posteriors import Snapshot
 from bandit.shares import feasible, project
@@ -15,7 +16,7 @@ from bandit.value import Value, evaluate
 
 __all__ = ["ALGORITHM", "Replay", "bucketed", "choose", "draw", "redraw", "replay"]
 
-ALGORITHM = "1"
+ALGORITHM = "2"
 """The version of the computation from a snapshot to probabilities; it is part of every choice."""
 
 REPLAY_TOLERANCE = 1e-9
@@ -65,10 +66,13 @@ def choose(
         for arm, new in zip(arms, newcomers, strict=True)
     ]
     low, high, relaxed = feasible([arm.min_share for arm in arms], highs)
-    p_best, p_explored, p = _steps(policy, indexes, deviations, limited, exploration, low, high)
+    means_usd = value.mean_usd.tolist()
+    p_best, p_kept = _kept(policy, indexes, deviations, limited)
+    p_explored = explored(p_kept, exploration, means_usd, value.objective.quality_usd)
+    p = project(p_explored, low, high)
     columns = zip(
         [arm.model_id for arm in arms],
-        value.mean_usd.tolist(),
+        means_usd,
         value.deviation_usd.tolist(),
         value.quality.tolist(),
         value.quality_deviation.tolist(),
@@ -140,31 +144,24 @@ def replay(choice: Choice, draw: Draw) -> Replay:
     A draw that was not randomised keeps its arm: it was a re-draw after a failure, or a conversation's.
     """
     arms = choice.arms
-    _, _, p = _steps(
+    _, p_kept = _kept(
         named(choice.policy),
         [arm.index for arm in arms],
         [arm.index_deviation for arm in arms],
         [arm.limited for arm in arms],
-        choice.exploration,
-        [arm.low for arm in arms],
-        [arm.high for arm in arms],
     )
+    p_explored = explored(p_kept, choice.exploration, [arm.mean_usd for arm in arms], choice.objective.quality_usd)
+    p = project(p_explored, [arm.low for arm in arms], [arm.high for arm in arms])
     difference = max(abs(arm.p - again) for arm, again in zip(arms, p, strict=True))
     model_id = _holding(arms, [arm.p for arm in arms], draw.u).model_id if draw.randomised else draw.model_id
     identical = difference <= REPLAY_TOLERANCE and model_id == draw.model_id
     return Replay(identical, model_id, difference, ALGORITHM)
 
 
-def _steps(
-    policy: Policy,
-    indexes: Sequence[float],
-    deviations: Sequence[float],
-    limited: Sequence[bool],
-    exploration: float,
-    low: Sequence[float],
-    high: Sequence[float],
-) -> tuple[list[float], list[float], list[float]]:
-    """Probabilities after each step: best, explored, within shares."""
+def _kept(
+    policy: Policy, indexes: Sequence[float], deviations: Sequence[float], limited: Sequence[bool]
+) -> tuple[list[float], list[float]]:
+    """The policy's probabilities over all arms, and over those within limits where there are any."""
     count = len(indexes)
     p_best = policy.probabilities(indexes, deviations)
     kept = p_best
@@ -174,8 +171,7 @@ def _steps(
         kept = [0.0] * count
         for k, share in zip(free, within, strict=True):
             kept[k] = share
-    p_explored = [(1.0 - exploration) * share + exploration / count for share in kept] if exploration else list(kept)
-    return p_best, p_explored, project(p_explored, low, high)
+    return p_best, kept
 
 
 def _limited(value: Value) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies.policy import shared_by_best
 from bandit.shares import feasible, project
@@ -56,7 +57,7 @@ def _thompson(choice: Choice, views: list[ArmView], objective: Objective) -> lis
     means = [_mean_usd(choice, view, objective) for view in views]
     deviations = [_deviation_usd(choice, view, objective) for view in views]
     p = best_probabilities(means, deviations)
-    p = [(1.0 - choice.exploration) * share + choice.exploration / len(p) for share in p]
+    p = explored(p, choice.exploration, means, objective.quality_usd)
     low, high, _ = feasible([view.low for view in views], [view.high for view in views])
     return project(p, low, high)
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.decision import choose, draw, redraw, replay
+from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies import named
 from bandit.posteriors import Snapshot, take_snapshot
@@ -99,10 +100,29 @@ def test_draws_follow_the_probabilities() -> None:
         assert drawn.count(arm.model_id) / 20_000 == pytest.approx(arm.p, abs=0.015)
 
 
-def test_exploration_leaves_every_candidate_its_share() -> None:
+def test_exploration_leaves_every_candidate_a_share() -> None:
     settings = RouterSettings("rtr_x", exploration=0.08)
     choice = choose(snapshot_of([(4_000, 0.0), (4_000, 0.0), (4_000, 0.0), (4_000, 1.0)], settings), CONTEXT, MODELS)
-    assert min(arm.p for arm in choice.arms) == pytest.approx(0.02, abs=1e-6)
+    assert min(arm.p for arm in choice.arms) > 0.004
+
+
+@given(st.lists(st.floats(-1e3, 1.0), min_size=1, max_size=12), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_exploring_is_a_distribution_and_its_cost_has_a_bound(
+    means_usd: list[float], exploration: float, quality_usd: float
+) -> None:
+    """Whatever an arm costs: its part of the exploration share is worth at most a tenth of a perfect answer."""
+    even = [1.0 / len(means_usd)] * len(means_usd)
+    p = explored(even, exploration, means_usd, quality_usd)
+    assert sum(p) == pytest.approx(1.0)
+    best = max(means_usd)
+    for share, mean in zip(p, means_usd, strict=True):
+        part = share - (1.0 - exploration) / len(means_usd)
+        assert share >= 0.0
+        assert quality_usd == 0.0 or part * (best - mean) <= exploration * 0.1 * quality_usd + 1e-9
+
+
+def test_equal_arms_explore_evenly() -> None:
+    assert explored([1.0, 0.0], 0.02, [0.5, 0.5], 0.01) == pytest.approx([0.99, 0.01])
 
 
 def test_a_newcomer_is_capped_while_others_are_known() -> None:
