@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from bandit.logged import Columns, Logged, columns, scoring_rate, settled
 from bandit.types import Objective
@@ -192,7 +192,7 @@ def _estimate(terms: Floats, effective_size: float, variance: float = 0.0) -> Es
     """The mean of terms with Student's interval; `variance` is used where it is more than theirs."""
     mean, n = float(terms.mean()), len(terms)
     spread = np.sqrt(max(float(terms.var(ddof=1)) if n > 1 else 0.0, variance) / n)
-    half = float(student.ppf(0.5 + CONFIDENCE / 2.0, max(effective_size - 1.0, 1.0)) * spread)
+    half = float(stdtrit(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * spread)
     return Estimate(mean, mean - half, mean + half)
 
 

@@ -12,8 +12,8 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-TEXT_LIMIT = 256 * 1024
-SCHEMA_LIMIT = 32 * 1024
+from gateway.checkable import is_checkable
+
 STEPS = 5_000
 """Keywords applied before a check is given up: about a tenth of a second."""
 _LONGEST_MATCHED = 256
@@ -59,8 +59,8 @@ def is_valid(response_format: bytes, text: str) -> bool | None:
     Not checked: a format that asks for no JSON; a schema that is broken, refers to other documents, or is so large or
     deep that checking would hold up other requests. Patterns that could take long are not applied.
     """
-    checker = _compiled(bytes(response_format)) if len(response_format) <= SCHEMA_LIMIT else None
-    if checker is None or len(text) > TEXT_LIMIT:
+    checker = _compiled(bytes(response_format)) if is_checkable(response_format, text) else None
+    if checker is None:
         return None
     try:
         value = msgspec.json.decode(text)

@@ -7,8 +7,6 @@ schema that is newer than this version is accepted.
 import logging
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, inspect, text
 
 from storage.errors import SchemaOutdated
@@ -57,6 +55,9 @@ def revision_of(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, revision: str) -> None:
     """Run the migrations up to `revision` (`head`: all) in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415 - a start with a current schema goes without
+    from alembic.config import Config  # noqa: PLC0415 - the same
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")

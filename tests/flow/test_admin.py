@@ -85,7 +85,7 @@ def test_another_policy_is_evaluated_from_the_log_alone(running: Running) -> Non
             answer = client.chat.completions.create(model="dari/routing", messages=MESSAGES)
             http.post("/feedback", json={"completion_id": answer.id, "score": 0.5}).raise_for_status()
     with running.http("admin") as http:
-        asked = {"policy": "fixed:p/good-a", "days": 1}
+        asked = {"policy": "fixed:p/good-a", "days": "1"}
         said = http.get("/admin/routers/rtr_good/evaluation", params=asked).json()
         low, high = (said["target"]["doubly_robust"]["quality"][bound] for bound in ("low", "high"))
         assert said["target"]["decisions"] >= 100

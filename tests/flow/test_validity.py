@@ -85,7 +85,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         assert release.wait(10)
         return is_valid(asked, text)
 
-    monkeypatch.setattr("gateway.checks.is_valid", check_slowly)
+    monkeypatch.setattr("gateway.validity.is_valid", check_slowly)
     yield release
     release.set()
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.validity import SCHEMA_LIMIT, TEXT_LIMIT, is_valid
+from gateway.checkable import SCHEMA_LIMIT, TEXT_LIMIT
+from gateway.validity import is_valid
 from tests.providers.test_simulated import SCHEMAS
 
 JSON = st.recursive(
