@@ -181,6 +181,8 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
     body = {**BODY, "stream": stream}
     for _ in range(TIRELESS):
         assert faulty.http.post("/rtr_left_tires/chat/completions", json=body).status_code == 200
+    router, answered_at = faulty.running.gateway.flow.routers["rtr_left_tires"], time.time()
+    wait_until(lambda: router.published(time.time()).at >= answered_at)  # what is usual is known by now
     arms = Arms(faulty.running.gateway.database)
     known = {key.signal: sums for key, sums in arms.sums("rtr_left_tires").items()}
     leave(faulty, "tires", stream, 0.3)
