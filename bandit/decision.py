@@ -66,10 +66,8 @@ def choose(
         for arm, new in zip(arms, newcomers, strict=True)
     ]
     low, high, relaxed = feasible([arm.min_share for arm in arms], highs)
-    means_usd = value.mean_usd.tolist()
-    p_best, p_kept = _kept(policy, indexes, deviations, limited)
-    p_explored = explored(p_kept, exploration, means_usd, value.objective.quality_usd)
-    p = project(p_explored, low, high)
+    means_usd, quality_usd = value.mean_usd.tolist(), value.objective.quality_usd
+    p_best, p_explored, p = _steps(policy, indexes, deviations, limited, exploration, means_usd, quality_usd, low, high)
     columns = zip(
         [arm.model_id for arm in arms],
         means_usd,
@@ -144,24 +142,35 @@ def replay(choice: Choice, draw: Draw) -> Replay:
     A draw that was not randomised keeps its arm: it was a re-draw after a failure, or a conversation's.
     """
     arms = choice.arms
-    _, p_kept = _kept(
+    _, _, p = _steps(
         named(choice.policy),
         [arm.index for arm in arms],
         [arm.index_deviation for arm in arms],
         [arm.limited for arm in arms],
+        choice.exploration,
+        [arm.mean_usd for arm in arms],
+        choice.objective.quality_usd,
+        [arm.low for arm in arms],
+        [arm.high for arm in arms],
     )
-    p_explored = explored(p_kept, choice.exploration, [arm.mean_usd for arm in arms], choice.objective.quality_usd)
-    p = project(p_explored, [arm.low for arm in arms], [arm.high for arm in arms])
     difference = max(abs(arm.p - again) for arm, again in zip(arms, p, strict=True))
     model_id = _holding(arms, [arm.p for arm in arms], draw.u).model_id if draw.randomised else draw.model_id
     identical = difference <= REPLAY_TOLERANCE and model_id == draw.model_id
     return Replay(identical, model_id, difference, ALGORITHM)
 
 
-def _kept(
-    policy: Policy, indexes: Sequence[float], deviations: Sequence[float], limited: Sequence[bool]
-) -> tuple[list[float], list[float]]:
-    """The policy's probabilities over all arms, and over those within limits where there are any."""
+def _steps(
+    policy: Policy,
+    indexes: Sequence[float],
+    deviations: Sequence[float],
+    limited: Sequence[bool],
+    exploration: float,
+    means_usd: Sequence[float],
+    quality_usd: float,
+    low: Sequence[float],
+    high: Sequence[float],
+) -> tuple[list[float], list[float], list[float]]:
+    """Probabilities after each step: best, explored, within shares."""
     count = len(indexes)
     p_best = policy.probabilities(indexes, deviations)
     kept = p_best
@@ -171,7 +180,8 @@ def _kept(
         kept = [0.0] * count
         for k, share in zip(free, within, strict=True):
             kept[k] = share
-    return p_best, kept
+    p_explored = explored(kept, exploration, means_usd, quality_usd)
+    return p_best, p_explored, project(p_explored, low, high)
 
 
 def _limited(value: Value) -> list[bool]:

@@ -86,10 +86,6 @@ class Snapshot:
         column, known = self.table.column(task), self._quality
         return known.mean[:, column], known.variance[:, column]
 
-    def quality_interval(self, task: str, coverage: float = 0.9) -> tuple[Floats, Floats, Floats]:
-        """Mean, lower and upper bound of the expected score in a class, per arm, for people to read."""
-        return self._quality.interval(self.table.column(task), coverage)
-
     @property
     def scores(self) -> Floats:
         """Weight of the scores behind each arm's quality, all classes together."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 Floats = NDArray[np.float64]
 
@@ -36,30 +35,13 @@ class Quality:
     """Posterior of the expected score; arrays have shape (arms, tasks), `scores` is per arm.
 
     `mean` and `variance` are for choosing among arms of one class: what is unsure about the class alone moves all
-    arms alike and is left out. `interval` counts it.
+    arms alike and is left out.
     """
 
     mean: Floats
     variance: Floats
     scores: Floats
     kappa: float
-    _count: Floats
-    _total: Floats
-    _center: Floats
-    _doubt: Floats
-
-    def interval(self, column: int, coverage: float) -> tuple[Floats, Floats, Floats]:
-        """Mean and bounds of the expected score of each arm in one class.
-
-        From the cell's prior without the cell itself and with both effects' doubt counted,
-        1/κ' = 1/κ + 1/(n_k + κ_a) + 1/(n_g + 5): the interval covers what it says.
-        """
-        strength = 1.0 / (1.0 / self.kappa + self._doubt[:, column])
-        center, count, total = self._center[:, column], self._count[:, column], self._total[:, column]
-        alpha = center * strength + total
-        beta = (1.0 - center) * strength + count - total
-        tail = (1.0 - coverage) / 2.0
-        return alpha / (alpha + beta), betaincinv(alpha, beta, tail), betaincinv(alpha, beta, 1.0 - tail)
 
 
 def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floats, prior_weight: Floats) -> Quality:
@@ -99,7 +81,7 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
     size = strength + n
     mean = (_within(arm[:, None] + effect) * strength + s) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
-    return Quality(mean, variance, _over_tasks(weight), kappa, n, s, center, doubt)
+    return Quality(mean, variance, _over_tasks(weight), kappa)
 
 
 def _since_the_change(

@@ -72,6 +72,15 @@ def evaluate_router(
     )
 
 
+def models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:
+    """Model ids with commas between. Raises ValueError for one that the router has not."""
+    models = tuple(filter(None, (part.strip() for part in text.split(","))))
+    for model in models:
+        if model not in known:
+            raise ValueError(f"{router_id} has no model {model}; it has {', '.join(sorted(known))}")
+    return models
+
+
 def to_json(answer: Answer) -> dict[str, object]:
     """For scripts: the evaluation by each estimator, the log's own figures beside it, and what was left out."""
     return {

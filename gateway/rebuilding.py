@@ -1,8 +1,6 @@
 """Statistics from the ledger: how each router's half-lives and scores are folded, and when that must be done anew."""
 
-from dataclasses import replace
-
-from bandit.learning import learn_scores
+from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
 from gateway.router_options import OptionsError, RouterOptions
 from storage.engine import Database
@@ -12,28 +10,6 @@ from storage.records import RouterRecord
 from storage.retention import Retention
 from storage.routers import Routers
 from storage.scoring import LearnScores
-
-NEVER = float("inf")
-
-
-def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
-    """Seconds after which an observation of this signal weighs half; scores say it themselves."""
-    one = Scores("", "", "", 0.0)
-    taught = learn_scores(one, replace(one, by_source={"": 1.0}), half_lives.quality)
-    for key, sums in taught.items():
-        if key.signal is signal:
-            return sums.half_life
-    match signal:
-        case Signal.SUCCESS:
-            return half_lives.success
-        case Signal.FIRST_TOKEN | Signal.PER_TOKEN | Signal.TOTAL:
-            return half_lives.latency
-        case Signal.COMPLETION_TOKENS | Signal.PROMPT_RATIO | Signal.COST:
-            return half_lives.tokens
-        case Signal.OUTCOMES:
-            return NEVER
-        case _:
-            return half_lives.quality
 
 
 def rebuild_of(database: Database) -> Rebuild:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from gateway.rebuilding import retention_of
 from gateway.router_options import OptionsError, RouterOptions
+from gateway.spending import DAY_SECONDS
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.retention import DELETED_AT_ONCE, Retention
@@ -25,7 +26,6 @@ REST = 4.0
 """Pauses between transactions, in their own lengths: deleting takes a fifth of the time at most."""
 
 SHORTEST_REST_SECONDS = 0.05
-DAY_SECONDS = 86_400.0
 
 
 class Retaining:

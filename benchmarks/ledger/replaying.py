@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import httpx
 
+from bandit.policies import PLAIN
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_for_port, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
 from gateway.explaining import explain
@@ -49,21 +50,7 @@ ROUTERS = {
     "rtr_exploring": 'exploration = 0.5\nobjective = "cheapest"\n',
     "rtr_plain": "instructions = false\nmax_attempts = 1\n",
     "rtr_fixed": 'policy = "fixed:faulty/broken"\n',
-    **{
-        f"rtr_{name}": f'policy = "{name}"\n'
-        for name in (
-            "uniform",
-            "cheapest",
-            "fastest",
-            "round_robin",
-            "epsilon_greedy",
-            "ucb1",
-            "gaussian_thompson",
-            "flat_beta",
-            "latency_weighted",
-            "static_scorecard",
-        )
-    },
+    **{f"rtr_{name}": f'policy = "{name}"\n' for name in PLAIN if name != "thompson"},
 }
 SHARES = '{ id = "faulty/steady", min_share = 0.3 }, { id = "faulty/cheap", max_share = 0.2 }, "faulty/dear"'
 

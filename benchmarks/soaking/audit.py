@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, HalfLives, Scores, Signal
 from benchmarks.soaking.clients import Memory
 from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
+from gateway.rebuilding import rebuild_of
 from storage.engine import Database
 from storage.ledger import Ledger
-from storage.rebuild import Rebuild
 
 COMPLAINTS = ("Traceback", "unhandled", "never retrieved", "reason of our own", "without completing", "was destroyed")
 """None of these is in the log of a gateway that is well."""
@@ -28,7 +26,7 @@ def audit_ledger(database: Database, memory: Memory) -> tuple[int, list[str]]:
     unseen = recorded - routed
     if len(unseen) > memory.unknown:
         found.append(f"{len(unseen)} outcomes are of requests whose id nobody saw; {memory.unknown} clients left early")
-    if differences := Rebuild(database, _learn, _half_life).check():
+    if differences := rebuild_of(database).check():
         found.append(f"{len(differences)} statistics are not what the ledger adds up to, such as {differences[0]}")
     return len(recorded), found
 
@@ -36,11 +34,3 @@ def audit_ledger(database: Database, memory: Memory) -> tuple[int, list[str]]:
 def read_log(log: Path) -> list[str]:
     """The lines of the gateway's log that complain."""
     return [line for line in log.read_text(errors="replace").splitlines() if any(word in line for word in COMPLAINTS)]
-
-
-def _learn(before: Scores, after: Scores) -> Deltas:
-    return learn_scores(before, after, HalfLives().quality)
-
-
-def _half_life(router_id: str, signal: Signal) -> float:
-    return half_life_of(HalfLives(), signal)

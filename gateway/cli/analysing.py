@@ -161,12 +161,12 @@ def _router(database: Database, router_id: str) -> RouterRecord:
 
 
 def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
-    models = tuple(filter(None, (part.strip() for part in text.split(","))))
-    known = {model.model_id for model in record.models}
-    for model in models:
-        if model not in known:
-            raise CommandError(f"--models: {record.id} has no model {model}; it has {', '.join(sorted(known))}", 2)
-    return models
+    from gateway.evaluating import models_of  # noqa: PLC0415 - not for --help
+
+    try:
+        return models_of(text, record.id, {model.model_id for model in record.models})
+    except ValueError as error:
+        raise CommandError(f"--models: {error}", 2) from None
 
 
 def _objective(

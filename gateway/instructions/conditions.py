@@ -95,10 +95,6 @@ class Condition:
         """Whether the request meets it."""
         return (not self.atoms or any(atom.holds(asked) for atom in self.atoms)) != self.negated
 
-    def opposite(self) -> "Condition":
-        """What holds where this does not."""
-        return replace(self, negated=not self.negated)
-
 
 def read_condition(segment: Segment) -> Condition | None:
     """The condition that a segment states; None where it is about what is wanted, as in "for speed"."""

@@ -7,17 +7,17 @@ from fastapi.responses import Response
 
 from gateway.auth import require
 from gateway.errors import BadRequest, NotFound
-from gateway.evaluating import Question, evaluate_router
+from gateway.evaluating import Question, evaluate_router, models_of
 from gateway.evaluating import to_json as evaluation_to_json
 from gateway.explaining import NotExplainable, explain, to_json
 from gateway.ids import request_id_of
 from gateway.routes.answer import json_response, parts_of
+from gateway.spending import DAY_SECONDS
 from storage.records import DecisionView, KeyRecord
 
 MOST_AT_ONCE = 200
 MOST_EVALUATED = 20_000
 """The newest so many requests: more would take time from those who wait for answers; the command has no such limit."""
-DAY_SECONDS = 86_400.0
 
 router = APIRouter(prefix="/admin")
 
@@ -64,11 +64,10 @@ def get_evaluation(
         raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found")
     if not 0.0 < days <= 36_500.0:
         raise BadRequest(f"`days` must be from 0 to 36500, not {days}", param="days")
-    wanted = None if models is None else [name for name in (part.strip() for part in models.split(",")) if name]
-    for name in wanted or ():
-        if name not in live.models:
-            known = ", ".join(sorted(live.models))
-            raise BadRequest(f"`models`: {router_id} has no model {name[:80]!r}; it has {known}", param="models")
+    try:
+        wanted = None if models is None else models_of(models, router_id, live.models)
+    except ValueError as error:
+        raise BadRequest(f"`models`: {error}", param="models") from None
     now = parts.flow.clock()
     question = Question(policy, models=wanted)
     try:

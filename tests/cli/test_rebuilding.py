@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bandit.learning import learn_scores
+from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Scores, Signal, StatisticKey
 from gateway.cli import app
-from gateway.rebuilding import half_life_of
 from storage.arms import Arms
 from storage.engine import open_database
 from storage.records import RouterModel, RouterRecord

@@ -8,7 +8,8 @@ from itertools import islice
 from bandit.types import Json
 from benchmarks.ledger.records import ROUTER, make_records
 from gateway.rebuilding import rebuild_of, retention_of
-from gateway.retaining import DAY_SECONDS, Retaining
+from gateway.retaining import Retaining
+from gateway.spending import DAY_SECONDS
 from storage.arms import Arms
 from storage.engine import Database, open_database
 from storage.ledger import Ledger
