@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bandit.evaluation import Estimate, Figure, evaluate
-from bandit.logged import Logged
+from bandit.ope.estimators import Estimate, Figure, evaluate
+from bandit.ope.logged import Logged
 from bandit.types import Objective
 from benchmarks.replay.data import BadData, Floats, ReplayData, load
 from benchmarks.replay.engine import Engine, EngineOptions

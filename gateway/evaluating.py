@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bandit.evaluation import Estimate, Evaluation, Figure, evaluate
-from bandit.logged import Logged
-from bandit.targets import target_probabilities
+from bandit.ope.estimators import Estimate, Evaluation, Figure, evaluate
+from bandit.ope.logged import Logged
+from bandit.ope.targets import target_probabilities
 from bandit.types import Choice, Ending, Objective
 from storage.ledger import Ledger
 from storage.records import DecisionView

@@ -16,7 +16,7 @@ from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
 from gateway.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from bandit.evaluation import Estimate
+    from bandit.ope.estimators import Estimate
     from bandit.types import Objective, Sums
     from storage.engine import Database
     from storage.records import RouterRecord

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.evaluation import Estimate, Figure, evaluate
-from bandit.logged import Logged
+from bandit.ope.estimators import Estimate, Figure, evaluate
+from bandit.ope.logged import Logged
 from bandit.types import Objective
 
 MODELS = ("a", "b", "c")

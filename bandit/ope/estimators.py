@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from bandit.logged import Columns, Logged, columns, scoring_rate, settled
+from bandit.ope.logged import Columns, Logged, columns, scoring_rate, settled
 from bandit.types import Objective
 
 Floats = NDArray[np.float64]
