@@ -9,7 +9,7 @@ import numpy as np
 from bandit.buckets import bucketed
 from bandit.exploration import explored
 from bandit.policies import Policy, named
-from bandit.posteriors import Snapshot
+from bandit.posteriors.snapshot import Snapshot
 from bandit.shares import feasible, project
 from bandit.types import NO_STEERING, ArmView, Choice, Context, Draw, Steering
 from bandit.value import Value, evaluate

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
-from bandit.latency import clipped, log_of
-from bandit.posteriors import Snapshot
-from bandit.priors import completion_tokens_cap, log_prior, offset_tokens
+from bandit.posteriors.latency import clipped, log_of
+from bandit.posteriors.priors import completion_tokens_cap, log_prior, offset_tokens
+from bandit.posteriors.snapshot import Snapshot
 from bandit.types import (
     ANY_TASK,
     Arm,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.objective import steer
-from bandit.posteriors import Snapshot
+from bandit.posteriors.snapshot import Snapshot
 from bandit.types import Context, Objective, Steering
 
 Floats = NDArray[np.float64]

@@ -24,7 +24,7 @@ from rich.table import Table
 from bandit.decision import bucketed, draw
 from bandit.features import Features, classify, estimate_prompt_tokens
 from bandit.learning import learn_attempt, learn_scores, merge
-from bandit.posteriors import Snapshot, take_snapshot
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
     NO_STEERING,
     Arm,

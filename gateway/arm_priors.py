@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import msgspec
 
-from bandit.priors import model_prior, pooled
+from bandit.posteriors.priors import model_prior, pooled
 from bandit.types import ArmPrior, StatisticKey, Sums
 from storage.engine import Database
 from storage.evals import EvalRecord, Evals

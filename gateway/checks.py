@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bandit.learning import learn_validity
-from bandit.posteriors import Snapshot
+from bandit.posteriors.snapshot import Snapshot
 from bandit.types import Attempt, Ending
 from gateway.checkable import is_checkable
 from gateway.deciding import Decision

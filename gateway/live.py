@@ -9,7 +9,7 @@ import msgspec
 
 from bandit.decision import choose
 from bandit.learning import merge
-from bandit.posteriors import Snapshot, take_snapshot
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
     Arm,
     BudgetState,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from bandit.priors import unit_score
+from bandit.posteriors.priors import unit_score
 from gateway.fields import nearest, shown
 from storage.evals import EvalRow
 

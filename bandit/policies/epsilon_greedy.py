@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bandit.policies.flat import flat_scores, utility_usd
 from bandit.policies.policy import shared_by_best, without_deviation
-from bandit.priors import DEFAULT_QUALITY
+from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
 
 

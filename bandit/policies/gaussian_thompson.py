@@ -7,7 +7,7 @@ import numpy as np
 
 from bandit.matching import best_probabilities
 from bandit.policies.flat import flat_scores, utility_usd
-from bandit.priors import DEFAULT_QUALITY
+from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
 
 PRIOR_VARIANCE = 0.25

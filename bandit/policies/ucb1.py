@@ -7,7 +7,7 @@ import numpy as np
 
 from bandit.policies.flat import flat_scores, utility_usd
 from bandit.policies.policy import shared_by_best, without_deviation
-from bandit.priors import DEFAULT_QUALITY
+from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
 
 UNSCORED_BONUS = 1e6

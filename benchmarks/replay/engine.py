@@ -8,7 +8,7 @@ from bandit.budget import pace
 from bandit.decision import bucketed, choose, draw, redraw
 from bandit.features import Features, classify, estimate_prompt_tokens
 from bandit.learning import learn_attempt, learn_scores, merge
-from bandit.posteriors import Snapshot, take_snapshot
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
     Arm,
     ArmPrior,

@@ -1,7 +1,7 @@
 """A model that suddenly gets worse is noticed within tens of scores, however much good was known of it before."""
 
 from bandit.learning import learn_scores, merge
-from bandit.posteriors import Snapshot, take_snapshot
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import Arm, BudgetState, Price, RouterSettings, Scores, StatisticKey, Sums
 
 START = 1_700_000_000.0

@@ -9,7 +9,7 @@ from bandit.decision import choose, draw, redraw, replay
 from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies import named
-from bandit.posteriors import Snapshot, take_snapshot
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
     Arm,
     BudgetState,

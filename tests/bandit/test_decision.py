@@ -5,7 +5,7 @@ import pytest
 
 from bandit.decision import bucketed, choose, draw, redraw, replay
 from bandit.policies import PLAIN
-from bandit.posteriors import take_snapshot
+from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import Arm, BudgetState, Choice, Price, RouterSettings
 
 ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bandit.decision import choose, draw
 from bandit.explain import reason
-from bandit.posteriors import take_snapshot
+from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import (
     NO_STEERING,
     Arm,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bandit.budget import pace
 from bandit.learning import learn_attempt, learn_scores, learn_validity, merge
-from bandit.posteriors import take_snapshot
+from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import (
     Arm,
     Attempt,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.posteriors import Snapshot, take_snapshot
-from bandit.rows import read
+from bandit.posteriors.snapshot import Snapshot, take_snapshot
+from bandit.posteriors.statistics import read
 from bandit.types import Arm, BudgetState, Context, Price, RouterSettings, Signal, StatisticKey, Sums
 
 SETTINGS = RouterSettings("rtr_x")

@@ -4,7 +4,7 @@ import pytest
 
 from bandit.decision import choose
 from bandit.ope.targets import target_probabilities
-from bandit.posteriors import take_snapshot
+from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import Arm, BudgetState, Choice, Context, Objective, Price, RouterSettings, Signal, StatisticKey, Sums
 
 OBJECTIVE = Objective(0.01, 0.0, 0.001)

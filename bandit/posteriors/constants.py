@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.priors import (
+from bandit.posteriors.priors import (
     DEFAULT_COMPLETION_TOKENS,
     FIRST_TOKEN_PRIOR,
     PER_TOKEN_PRIOR,

@@ -9,13 +9,13 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.amounts import Amounts, expected_amounts
-from bandit.constants import Constants, constants_of
-from bandit.latency import LogTime, log_time
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve, validate
-from bandit.priors import COMPLETION_TOKENS_WEIGHT
-from bandit.quality import Quality, quality_posterior
-from bandit.rows import Table, read
+from bandit.posteriors.amounts import Amounts, expected_amounts
+from bandit.posteriors.constants import Constants, constants_of
+from bandit.posteriors.latency import LogTime, log_time
+from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
+from bandit.posteriors.quality import Quality, quality_posterior
+from bandit.posteriors.statistics import Table, read
 from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]

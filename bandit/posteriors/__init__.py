@@ -1,0 +1,1 @@
+"""Posteriors: what is believed of each arm, from additive statistics and a prior."""
