@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from bandit.features import LONG_PROMPT_TOKENS, TASK_NAMES
 from bandit.types import ArmView, Attempt, Choice, Draw, Ending
+from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
 
 NOTABLE_MULTIPLIER = 1.05
 """A budget that makes dollars dearer by more than this is worth a word."""

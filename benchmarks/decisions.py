@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 
 from bandit.decision import bucketed, draw
-from bandit.features import Features, classify, estimate_prompt_tokens
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
@@ -40,6 +39,7 @@ from bandit.types import (
     Sums,
 )
 from gateway.live import Published
+from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
 
 ROUTER_ID = "rtr_decisions"
 NOW = 1_700_000_000.0

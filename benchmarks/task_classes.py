@@ -14,9 +14,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bandit.features import TASK_NAMES, Features, classify
 from benchmarks.replay.data import BadData, load
 from benchmarks.replay.engine import features_of
+from gateway.tasks.classifier import TASK_NAMES, Features, classify
 from tests.bandit.labelled import labelled_requests
 
 Pairs = list[tuple[str, Features]]

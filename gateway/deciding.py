@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bandit.decision import bucketed, draw
-from bandit.features import classify, estimate_prompt_tokens
 from bandit.types import NO_STEERING, Choice, Context, Draw
 from gateway.catalog import Model
 from gateway.errors import NoCapableModel, NoEnabledModels
@@ -13,6 +12,7 @@ from gateway.instructions import Interpretation, interpret
 from gateway.live import LiveRouter, Published, Weighed
 from gateway.providers.call import Provider
 from gateway.stickiness import conversation_of
+from gateway.tasks.classifier import classify, estimate_prompt_tokens
 from gateway.wire import CompletionRequest, Fields
 
 FORWARDED_BY_ALL = frozenset(

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from bandit.features import Features
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
+from gateway.tasks.classifier import Features
 
 REQUESTED_MODEL = "dari/routing"
 INSTRUCTIONS_LIMIT = 4_000

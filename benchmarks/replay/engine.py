@@ -6,7 +6,6 @@ from functools import lru_cache
 
 from bandit.budget import pace
 from bandit.decision import bucketed, choose, draw, redraw
-from bandit.features import Features, classify, estimate_prompt_tokens
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
@@ -28,6 +27,7 @@ from bandit.types import (
 )
 from benchmarks.replay.data import Floats
 from benchmarks.replay.scenarios import World
+from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
 
 ROUTER_ID = "rtr_replay"
 FIRST_REQUEST_AT = 1_700_000_000.0

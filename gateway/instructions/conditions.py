@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
-from bandit.features import TASK_NAMES
 from gateway.instructions.lexicon import (
     CONDITIONS,
     CORRECTNESS,
@@ -17,6 +16,7 @@ from gateway.instructions.lexicon import (
     Kind,
 )
 from gateway.instructions.reading import Part, Segment, Word
+from gateway.tasks.classifier import TASK_NAMES
 
 _CIRCUMSTANCES = frozenset(
     {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from bandit.features import Features
+from gateway.tasks.classifier import Features
 
 REQUESTS = Path(__file__).parent / "requests"
 

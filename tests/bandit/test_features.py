@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.features import LONG_PROMPT_TOKENS, TASK_NAMES, Features, classify, estimate_prompt_tokens
+from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES, Features, classify, estimate_prompt_tokens
 from tests.bandit.labelled import ARTICLE, labelled_requests, request
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ def test_the_class_does_not_depend_on_the_process() -> None:
     """Replicas must agree: sets of words come in another order in each process, sums and ties must not show it."""
     script = (
         "from tests.bandit.labelled import labelled_requests\n"
-        "from bandit.features import classify\n"
+        "from gateway.tasks.classifier import classify\n"
         "print([classify(one.features).task for name in ('known', 'unseen') for one in labelled_requests(name)])"
     )
     answers = {

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import AsyncOpenAI, InternalServerError, NotFoundError
 
-from bandit.features import TASK_NAMES
 from gateway.providers.call import Call, Usage
 from gateway.providers.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
@@ -20,6 +19,7 @@ from gateway.settings import ProviderSettings
 from gateway.simulated import DEFAULT_MODELS, SimulatedApp, SimulatedModel, serve_app, true_quality
 from gateway.simulated.answers import IMAGE_TOKENS, instance, words
 from gateway.simulated.models import behave
+from gateway.tasks.classifier import TASK_NAMES
 
 MODELS = {
     "quick": SimulatedModel(completion_tokens=20),

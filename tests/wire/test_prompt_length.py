@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bandit.features import estimate_prompt_tokens
+from gateway.tasks.classifier import estimate_prompt_tokens
 from gateway.wire import parse_completion
 
 TEXT = "港口城市的历史" * 50

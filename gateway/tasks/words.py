@@ -6,8 +6,8 @@ Almost all the time goes into cutting the text into words; what is known of them
 import re
 from typing import TypeAlias
 
-from bandit.task_phrases import HEARD, PHRASES, PIECE, PIECES
-from bandit.task_vocabulary import INTO, LANGUAGE, NUMERALS, OPENERS, QUANTITIES, WORDS
+from gateway.tasks.phrases import HEARD, PHRASES, PIECE, PIECES
+from gateway.tasks.vocabulary import INTO, LANGUAGE, NUMERALS, OPENERS, QUANTITIES, WORDS
 
 Evidence: TypeAlias = dict[str, float]
 

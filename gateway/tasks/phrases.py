@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bandit.task_vocabulary import NUMERALS, QUANTITIES, WORDS, votes_of
+from gateway.tasks.vocabulary import NUMERALS, QUANTITIES, WORDS, votes_of
 
 _PHRASES: Mapping[str, Mapping[float, str]] = {
     "code": {

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from bandit.task_shapes import Shape, see
-from bandit.task_words import listen
+from gateway.tasks.shapes import Shape, see
+from gateway.tasks.words import listen
 
 TASK_NAMES: Mapping[str, str] = MappingProxyType(
     {
