@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gateway.adapters import build_providers
 from gateway.auth import Keyring
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.checks import Checks
 from gateway.errors import MethodNotAllowed
 from gateway.exchange import Outside

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bandit.types import Json
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.keys import SCOPES, hash_key, new_key
 from gateway.rebuilding import keep_router
 from gateway.router_changes import models_over

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from bandit.decision import bucketed, draw
 from bandit.types import NO_STEERING, Choice, Context, Draw
-from gateway.catalog import Model
+from gateway.catalog.catalog import Model
 from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.failover import Cooldowns
 from gateway.instructions import Interpretation, interpret

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.listening import ServerError, bind
 from gateway.router_options import OptionsError, RouterOptions
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database

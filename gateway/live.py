@@ -21,7 +21,7 @@ from bandit.types import (
     Steering,
     Sums,
 )
-from gateway.catalog import Model
+from gateway.catalog.catalog import Model
 from gateway.router_options import RouterOptions
 from gateway.spending import DailySpend
 from gateway.stickiness import Stickiness

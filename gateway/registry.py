@@ -8,7 +8,7 @@ from bandit.budget import pace
 from bandit.learning import learn_scores
 from bandit.types import Arm, BudgetState, Deltas, HalfLives, Scores, StatisticKey, Sums
 from gateway.arm_priors import ArmPriors
-from gateway.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model
 from gateway.live import LiveRouter
 from gateway.router_options import RouterOptions, bandit_settings
 from gateway.spending import DailySpend, day_of

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bandit.types import Json
-from gateway.catalog import Catalog, UnknownModel
+from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.fields import Fields, Problem
 from gateway.router_options import OptionsError, mentioned_options, read_models, read_options
 from storage.records import RouterModel, RouterRecord

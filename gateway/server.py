@@ -14,7 +14,7 @@ import uvicorn
 
 from gateway.banner import Banner, Facts
 from gateway.bootstrap import prepare
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.discovery import discover
 from gateway.http import ASGIApp
 from gateway.listening import BACKLOG, ServerError, bind, url_of

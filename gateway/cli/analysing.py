@@ -179,7 +179,7 @@ def _objective(
     from statistics import median  # noqa: PLC0415 - not for --help
 
     from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve  # noqa: PLC0415
-    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.cli.routers import toml_value  # noqa: PLC0415 - not for --help
     from gateway.router_options import RouterOptions  # noqa: PLC0415 - not for --help
 

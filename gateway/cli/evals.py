@@ -28,7 +28,7 @@ def import_scorecard(
     json: Json = False,
 ) -> None:
     """Import a scorecard: what is believed of models before a router has scores of its own."""
-    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.ids import new_id  # noqa: PLC0415 - not for --help
     from gateway.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
     from storage.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help

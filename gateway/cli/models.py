@@ -15,7 +15,7 @@ def list_models(config: Config = None, json: Json = False) -> None:
     """List the configured models: provider, prices per million tokens, abilities."""
     from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
 
-    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
 
     catalog = Catalog(read_settings(config), datetime.now(UTC))
     if json:

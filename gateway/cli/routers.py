@@ -14,7 +14,7 @@ from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
 from gateway.cli.output import moment, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from gateway.catalog import Catalog
+    from gateway.catalog.catalog import Catalog
     from storage.records import RouterRecord
     from storage.routers import Routers
 
@@ -152,7 +152,7 @@ def _get(routers: Routers, router_id: str) -> RouterRecord:
 def _catalog(config: Path | None, database_url: str | None) -> Catalog:
     from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
 
-    from gateway.catalog import Catalog  # noqa: PLC0415 - not for --help
+    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
 
     return Catalog(read_settings(config, database_url), datetime.now(UTC))
 

@@ -9,7 +9,7 @@ import pytest
 
 from bandit.types import Json
 from gateway.bootstrap import Prepared, prepare
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
 from gateway.settings import load
 from storage.engine import Database, open_database

@@ -13,7 +13,7 @@ from openai import OpenAI
 
 from gateway.app import Gateway
 from gateway.bootstrap import prepare
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.failover import Cooldowns
 from gateway.keys import new_key
 from gateway.settings import load

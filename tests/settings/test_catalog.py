@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bandit.types import Price
-from gateway.abilities import abilities_of
-from gateway.catalog import Catalog, UnknownModel
+from gateway.catalog.capabilities import abilities_of
+from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.settings import SettingsError, load
 from gateway.settings.presets import PRESETS, SIMULATED_MODELS
 from gateway.simulated import DEFAULT_MODELS

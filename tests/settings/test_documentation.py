@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.router_options import DEFAULT_OPTIONS, OPTION_KEYS
 from gateway.settings import ABILITIES, load
 from gateway.settings.presets import PRESETS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.bootstrap import Prepared, prepare
-from gateway.catalog import Catalog
+from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
 from gateway.settings import load
 from storage import postgresql, watch

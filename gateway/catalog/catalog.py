@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bandit.types import Price
-from gateway.abilities import abilities_of
-from gateway.prices import Listed, look_up
+from gateway.catalog.capabilities import abilities_of
+from gateway.catalog.prices import Listed, look_up
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id, is_loopback
 from gateway.settings.loading import undeclared

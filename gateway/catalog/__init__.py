@@ -1,0 +1,1 @@
+"""The catalog: models, their prices and what they can do."""
