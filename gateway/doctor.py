@@ -15,9 +15,9 @@ import httpx
 
 from gateway.catalog.catalog import Catalog
 from gateway.listening import ServerError, bind
-from gateway.router_options import OptionsError, RouterOptions
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
 from gateway.settings.loading import override
+from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.engine import open_database
 from storage.errors import LedgerError
 from storage.routers import Routers

@@ -22,7 +22,7 @@ from bandit.types import (
     Sums,
 )
 from gateway.catalog.catalog import Model
-from gateway.router_options import RouterOptions
+from gateway.settings.router_options import RouterOptions
 from gateway.spending import DailySpend
 from gateway.stickiness import Stickiness
 

@@ -2,7 +2,7 @@
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
-from gateway.router_options import OptionsError, RouterOptions
+from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.engine import Database
 from storage.folding import RouterHalfLife
 from storage.rebuild import Rebuild

@@ -10,7 +10,7 @@ from bandit.types import Arm, BudgetState, Deltas, HalfLives, Scores, StatisticK
 from gateway.arm_priors import ArmPriors
 from gateway.catalog.catalog import Catalog, Model
 from gateway.live import LiveRouter
-from gateway.router_options import RouterOptions, bandit_settings
+from gateway.settings.router_options import RouterOptions, bandit_settings
 from gateway.spending import DailySpend, day_of
 from storage.arms import Arms
 from storage.changes import Changed

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from gateway.rebuilding import retention_of
-from gateway.router_options import OptionsError, RouterOptions
+from gateway.settings.router_options import OptionsError, RouterOptions
 from gateway.spending import DAY_SECONDS
 from storage.engine import Database
 from storage.errors import DatabaseUnavailable

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from bandit.types import Json
 from gateway.catalog.catalog import Catalog, UnknownModel
-from gateway.fields import Fields, Problem
-from gateway.router_options import OptionsError, mentioned_options, read_models, read_options
+from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
+from gateway.settings.table_reader import Fields, Problem
 from storage.records import RouterModel, RouterRecord
 
 ROUTER_ID = re.compile(r"rtr_[A-Za-z0-9_-]{1,64}")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from bandit.posteriors.priors import unit_score
-from gateway.fields import nearest, shown
+from gateway.settings.table_reader import nearest, shown
 from storage.evals import EvalRow
 
 MAX_BYTES = 2_000_000

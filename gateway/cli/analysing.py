@@ -181,7 +181,7 @@ def _objective(
     from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve  # noqa: PLC0415
     from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.cli.routers import toml_value  # noqa: PLC0415 - not for --help
-    from gateway.router_options import RouterOptions  # noqa: PLC0415 - not for --help
+    from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
 
     objective = RouterOptions.from_json({"objective": toml_value(text)}).objective
     catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))

@@ -51,7 +51,7 @@ def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: 
 @app.command("show")
 def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:  # noqa: A002 - the argument's name
     """Show one router: its models and all of its settings."""
-    from gateway.router_options import RouterOptions  # noqa: PLC0415 - not for --help
+    from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
     from storage.routers import Routers  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
@@ -181,7 +181,7 @@ def toml_value(text: str) -> Any:
 
 def _shown(record: RouterRecord) -> dict[str, object]:
     """A router for scripts; its secret stays where it is."""
-    from gateway.router_options import RouterOptions  # noqa: PLC0415 - not for --help
+    from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
 
     return {
         "id": record.id,

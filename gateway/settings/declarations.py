@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.fields import Fields, Problem, shown
-from gateway.router_options import mentioned_options, read_models
 from gateway.settings.presets import PRESETS
+from gateway.settings.router_options import mentioned_options, read_models
 from gateway.settings.secrets import read_keys
+from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
 
 KINDS = ("openai", "anthropic")

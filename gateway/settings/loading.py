@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.fields import Fields, Problem, shown
 from gateway.settings.declarations import read_model, read_provider, read_router
 from gateway.settings.lines import Lines
 from gateway.settings.presets import PRESETS, SIMULATED_MODELS
+from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.values import (
     DEFAULT_CONFIG,
     SIMULATED,

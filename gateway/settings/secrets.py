@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.fields import Fields
+from gateway.settings.table_reader import Fields
 
 
 def read_keys(fields: Fields, environ: Mapping[str, str], directory: Path) -> tuple[str, ...]:

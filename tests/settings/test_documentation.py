@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway.catalog.catalog import Catalog
-from gateway.router_options import DEFAULT_OPTIONS, OPTION_KEYS
 from gateway.settings import ABILITIES, load
 from gateway.settings.presets import PRESETS
+from gateway.settings.router_options import DEFAULT_OPTIONS, OPTION_KEYS
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "configuration.md").read_text("utf-8")

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import Objective
-from gateway.router_options import RouterOptions
 from gateway.settings import Settings, SettingsError, load
 from gateway.settings.loading import override
 from gateway.settings.presets import PRESETS
+from gateway.settings.router_options import RouterOptions
 
 Write = Callable[[str], Path]
 OLLAMA = '[providers.ollama]\nbase_url = "http://127.0.0.1:11434/v1"\n'

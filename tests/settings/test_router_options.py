@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import HalfLives, Objective, RouterSettings
-from gateway.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, router_settings
+from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, router_settings
 from storage.records import RouterRecord
 
 SECONDS = st.floats(1.0, 3_600.0)

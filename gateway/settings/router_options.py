@@ -9,7 +9,7 @@ from dataclasses import fields as dataclass_fields
 
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
-from gateway.fields import Fields, Problem, nearest, shown
+from gateway.settings.table_reader import Fields, Problem, nearest, shown
 from storage.records import RouterModel, RouterRecord
 
 MAX_MODELS = 64
