@@ -9,7 +9,6 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from gateway.adapters import build_providers
 from gateway.auth import Keyring
 from gateway.catalog.catalog import Catalog
 from gateway.checks import Checks
@@ -20,6 +19,7 @@ from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
 from gateway.metrics import Metrics
+from gateway.providers.build import build_providers
 from gateway.providers.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.registry import Registry
