@@ -20,7 +20,7 @@ from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
 from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.registry import Registry
 from gateway.retaining import Retaining

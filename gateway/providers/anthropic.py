@@ -7,7 +7,7 @@ import msgspec
 from gateway.providers.anthropic_answers import EventReader, read_message
 from gateway.providers.anthropic_requests import KNOWN, translate
 from gateway.providers.call import Answer, Call, Chunk
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.providers.keyring import KeyRing
 from gateway.providers.upstream import Request, Upstream
 from gateway.settings import ProviderSettings

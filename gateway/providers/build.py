@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.call import Provider
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
 from gateway.settings import SIMULATED, ProviderSettings
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from bandit.types import Ending
 from gateway.providers.call import ProviderError
+from gateway.providers.http.errors import Fault, TransportError
 from gateway.providers.refusals import Refusal
-from gateway.providers.transport import Fault, TransportError
 
 _KEY = "check the provider's api_key"
 _MONEY = "add credit to the provider's account"

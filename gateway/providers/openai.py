@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from gateway.providers.call import Answer, Call, Chunk
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.providers.keyring import KeyRing
 from gateway.providers.openai_answers import ChunkReader, read_answer
 from gateway.providers.upstream import Request, Upstream

@@ -11,11 +11,11 @@ import msgspec
 
 from bandit.types import Ending
 from gateway.providers.call import Chunk, ProviderError
-from gateway.providers.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.faults import after_content, lost, malformed, refused
+from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
+from gateway.providers.http.errors import Fault, TransportError
 from gateway.providers.keyring import KeyRing
 from gateway.providers.refusals import read_error, read_refusal
-from gateway.providers.transport import Fault, TransportError
 from gateway.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from gateway.providers.call import Call
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.simulated.faults import serve_faults
 from gateway.simulated.raw import FaultyProvider
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.client import HttpClient, encode_headers
-from gateway.providers.dialing import locate
-from gateway.providers.http1 import HIGH_WATER, Connection
-from gateway.providers.inflating import PIECE
-from gateway.providers.transport import Fault, TransportError
+from gateway.providers.http.client import HttpClient, encode_headers
+from gateway.providers.http.connection import HIGH_WATER, Connection
+from gateway.providers.http.decompression import PIECE
+from gateway.providers.http.dialing import locate
+from gateway.providers.http.errors import Fault, TransportError
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

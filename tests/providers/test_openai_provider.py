@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bandit.types import Ending
 from gateway.providers.call import Call, Chunk, ProviderError, Usage
-from gateway.providers.client import HttpClient
+from gateway.providers.http.client import HttpClient
 from gateway.providers.keyring import REFUSED_SECONDS, KeyRing
 from gateway.providers.openai import OpenAIProvider
 from gateway.providers.openai_answers import ChunkReader, read_answer, read_usage

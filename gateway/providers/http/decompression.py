@@ -2,7 +2,7 @@
 
 import zlib
 
-from gateway.providers.transport import Fault, TransportError
+from gateway.providers.http.errors import Fault, TransportError
 
 PIECE = 1024 * 1024
 

@@ -5,7 +5,7 @@ from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
-from gateway.providers.transport import Fault, TransportError
+from gateway.providers.http.errors import Fault, TransportError
 
 HIGH_WATER = 128 * 1024
 """Bytes of a body that wait to be read before the provider is made to wait."""

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from gateway.providers.dialing import Resolver, Target, dial, locate
-from gateway.providers.http1 import Connection
-from gateway.providers.inflating import Inflater
-from gateway.providers.transport import Fault, TransportError
+from gateway.providers.http.connection import Connection
+from gateway.providers.http.decompression import Inflater
+from gateway.providers.http.dialing import Resolver, Target, dial, locate
+from gateway.providers.http.errors import Fault, TransportError
 
 ANSWER_LIMIT = 64 * 1024 * 1024
 IDLE_SECONDS = 50.0

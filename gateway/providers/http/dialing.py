@@ -16,8 +16,8 @@ import aiohappyeyeballs
 import certifi
 from aiohappyeyeballs import AddrInfoType
 
-from gateway.providers.http1 import Connection
-from gateway.providers.transport import Fault, TransportError
+from gateway.providers.http.connection import Connection
+from gateway.providers.http.errors import Fault, TransportError
 
 CONNECT_SECONDS = 10.0
 """A provider that can't be connected to within this time is down; the request's time is better spent on another."""
