@@ -4,7 +4,7 @@ import msgspec
 
 from bandit.types import Attempt
 from gateway.errors import GatewayError
-from gateway.providers.call import Chunk
+from gateway.providers.upstream.provider import Chunk
 from gateway.wire import REQUESTED_MODEL, Fields
 
 DONE = b"data: [DONE]\n\n"

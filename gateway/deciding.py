@@ -10,7 +10,7 @@ from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.failover import Cooldowns
 from gateway.instructions import Interpretation, interpret
 from gateway.live import LiveRouter, Published, Weighed
-from gateway.providers.call import Provider
+from gateway.providers.upstream.provider import Provider
 from gateway.stickiness import conversation_of
 from gateway.tasks.classifier import classify, estimate_prompt_tokens
 from gateway.wire import CompletionRequest, Fields

@@ -21,7 +21,7 @@ from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailab
 from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.metrics import Metrics
-from gateway.providers.call import Answer, Call, Chunk, Provider, ProviderError
+from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
 from gateway.settings import SIMULATED
 from storage.recording import State

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from bandit.types import Ending
-from gateway.providers.call import ProviderError
-from gateway.providers.faults import CONTEXT_LENGTH
+from gateway.providers.upstream.faults import CONTEXT_LENGTH
+from gateway.providers.upstream.provider import ProviderError
 
 FIRST_SECONDS = 2.0
 """The first rest of a rate-limited model whose provider did not say how long; it doubles with each failure."""

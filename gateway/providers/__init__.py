@@ -1,1 +1,1 @@
-"""Providers: one adapter per wire format, all behind the seam of `gateway.providers.call`."""
+"""Providers: one adapter per wire format, all behind the seam of `gateway.providers.upstream.provider`."""

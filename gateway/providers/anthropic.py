@@ -6,10 +6,10 @@ import msgspec
 
 from gateway.providers.anthropic_answers import EventReader, read_message
 from gateway.providers.anthropic_requests import KNOWN, translate
-from gateway.providers.call import Answer, Call, Chunk
 from gateway.providers.http.client import HttpClient
-from gateway.providers.keyring import KeyRing
-from gateway.providers.upstream import Request, Upstream
+from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.key_rotation import KeyRing
+from gateway.providers.upstream.provider import Answer, Call, Chunk
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bandit.types import Json
-from gateway.providers.call import Answer, Chunk, ProviderError, Usage
-from gateway.providers.faults import malformed, refused
-from gateway.providers.refusals import read_error
-from gateway.providers.upstream import raise_told_error
+from gateway.providers.upstream.caller import raise_told_error
+from gateway.providers.upstream.error_bodies import read_error
+from gateway.providers.upstream.faults import malformed, refused
+from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Usage
 
 Delta: TypeAlias = dict[str, Json]
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bandit.types import Ending
-from gateway.providers.call import ProviderError
+from gateway.providers.upstream.provider import ProviderError
 
 Block: TypeAlias = dict[str, Any]
 Message: TypeAlias = Mapping[str, Any]

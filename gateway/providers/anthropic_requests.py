@@ -12,7 +12,7 @@ import msgspec
 from bandit.types import Ending
 from gateway.providers.anthropic_messages import Block, split_system, translate_messages
 from gateway.providers.anthropic_schema import narrowed
-from gateway.providers.call import ProviderError
+from gateway.providers.upstream.provider import ProviderError
 
 Body: TypeAlias = dict[str, Any]
 

@@ -5,11 +5,11 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from gateway.providers.call import Answer, Call, Chunk
 from gateway.providers.http.client import HttpClient
-from gateway.providers.keyring import KeyRing
 from gateway.providers.openai_answers import ChunkReader, read_answer
-from gateway.providers.upstream import Request, Upstream
+from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.key_rotation import KeyRing
+from gateway.providers.upstream.provider import Answer, Call, Chunk
 from gateway.settings import ProviderSettings
 
 _TRUE = msgspec.Raw(b"true")

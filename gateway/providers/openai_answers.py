@@ -2,10 +2,10 @@
 
 import msgspec
 
-from gateway.providers.call import Answer, Chunk, Usage
-from gateway.providers.faults import malformed, refused
-from gateway.providers.refusals import read_error
-from gateway.providers.upstream import raise_told_error
+from gateway.providers.upstream.caller import raise_told_error
+from gateway.providers.upstream.error_bodies import read_error
+from gateway.providers.upstream.faults import malformed, refused
+from gateway.providers.upstream.provider import Answer, Chunk, Usage
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import msgspec
 import pytest
 
-from gateway.providers.call import Call
 from gateway.providers.http.client import HttpClient
+from gateway.providers.upstream.provider import Call
 from gateway.simulated.faults import serve_faults
 from gateway.simulated.raw import FaultyProvider
 

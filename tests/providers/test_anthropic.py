@@ -23,8 +23,8 @@ from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.anthropic_answers import EventReader, read_message
 from gateway.providers.anthropic_requests import DEFAULT_MAX_TOKENS, JSON_TOOL, translate
 from gateway.providers.anthropic_schema import narrowed
-from gateway.providers.call import Call, Chunk, ProviderError, Usage
 from gateway.providers.http.client import HttpClient
+from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings
 from tests.providers.test_client import Raw, listening
 

@@ -18,7 +18,7 @@ from gateway.failover import (
     Cooldowns,
     stated_limit,
 )
-from gateway.providers.call import ProviderError
+from gateway.providers.upstream.provider import ProviderError
 
 LIMITED = ProviderError(Ending.RATE_LIMITED, "slow down", status=429)
 FAILED = ProviderError(Ending.FAILED, "HTTP 500: oops", status=500)

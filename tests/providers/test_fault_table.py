@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from bandit.types import Ending
-from gateway.providers.call import Answer, Call, Chunk, ProviderError
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai import OpenAIProvider
+from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 from gateway.simulated.faults import FAULTS, HUGE_BYTES, refusing_port
 from gateway.simulated.raw import FaultyProvider

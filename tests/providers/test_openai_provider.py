@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import Ending
-from gateway.providers.call import Call, Chunk, ProviderError, Usage
 from gateway.providers.http.client import HttpClient
-from gateway.providers.keyring import REFUSED_SECONDS, KeyRing
 from gateway.providers.openai import OpenAIProvider
 from gateway.providers.openai_answers import ChunkReader, read_answer, read_usage
+from gateway.providers.upstream.key_rotation import REFUSED_SECONDS, KeyRing
+from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings
 from tests.providers.test_client import Raw, listening
 

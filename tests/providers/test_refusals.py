@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import Ending
-from gateway.providers.faults import refused
-from gateway.providers.refusals import read_refusal, redact, retry_after_seconds
+from gateway.providers.upstream.error_bodies import read_refusal, redact, retry_after_seconds
+from gateway.providers.upstream.faults import refused
 
 SENT = ("model", "messages", "seed", "temperature", "tools", "max_tokens", "response_format", "logprobs", "foo")
 

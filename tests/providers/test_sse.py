@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sse import EventParser, EventTooLarge
+from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINES = st.sampled_from(
     [

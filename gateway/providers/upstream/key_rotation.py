@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bandit.types import Ending
-from gateway.providers.call import ProviderError
+from gateway.providers.upstream.provider import ProviderError
 
 LIMITED_SECONDS = 5.0
 """How long a rate-limited key rests where the provider did not say."""

@@ -10,13 +10,13 @@ from typing import Protocol
 import msgspec
 
 from bandit.types import Ending
-from gateway.providers.call import Chunk, ProviderError
-from gateway.providers.faults import after_content, lost, malformed, refused
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.http.errors import Fault, TransportError
-from gateway.providers.keyring import KeyRing
-from gateway.providers.refusals import read_error, read_refusal
-from gateway.sse import EventParser, EventTooLarge
+from gateway.providers.upstream.error_bodies import read_error, read_refusal
+from gateway.providers.upstream.faults import after_content, lost, malformed, refused
+from gateway.providers.upstream.key_rotation import KeyRing
+from gateway.providers.upstream.provider import Chunk, ProviderError
+from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0
 """How long a finished stream may take to send its usage and its end."""

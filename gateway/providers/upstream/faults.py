@@ -5,9 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bandit.types import Ending
-from gateway.providers.call import ProviderError
 from gateway.providers.http.errors import Fault, TransportError
-from gateway.providers.refusals import Refusal
+from gateway.providers.upstream.error_bodies import Refusal
+from gateway.providers.upstream.provider import ProviderError
 
 _KEY = "check the provider's api_key"
 _MONEY = "add credit to the provider's account"
