@@ -8,7 +8,7 @@ import pytest
 
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
-from gateway.providers.openai import OpenAIProvider
+from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 from gateway.simulated.faults import FAULTS, HUGE_BYTES, refusing_port

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
-from gateway.providers.openai import OpenAIProvider
-from gateway.providers.openai_answers import ChunkReader, read_answer, read_usage
+from gateway.providers.openai.adapter import OpenAIProvider
+from gateway.providers.openai.responses import ChunkReader, read_answer, read_usage
 from gateway.providers.upstream.key_rotation import REFUSED_SECONDS, KeyRing
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openai import AsyncOpenAI, InternalServerError, NotFoundError
 
 from gateway.providers.http.client import HttpClient
-from gateway.providers.openai import OpenAIProvider
+from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream.provider import Call, Usage
 from gateway.settings import ProviderSettings
 from gateway.simulated import DEFAULT_MODELS, SimulatedApp, SimulatedModel, serve_app, true_quality

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from gateway.providers.http.client import HttpClient
-from gateway.providers.openai_answers import ChunkReader, read_answer
+from gateway.providers.openai.responses import ChunkReader, read_answer
 from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk

@@ -1,0 +1,1 @@
+"""Adapter for OpenAI-compatible servers."""
