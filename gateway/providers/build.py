@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from gateway.providers.anthropic import AnthropicProvider
+from gateway.providers.anthropic.adapter import AnthropicProvider
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream.provider import Provider

@@ -19,10 +19,10 @@ from openai.types.chat.chat_completion import Choice
 from pydantic import TypeAdapter
 
 from bandit.types import Ending
-from gateway.providers.anthropic import AnthropicProvider
-from gateway.providers.anthropic_answers import EventReader, read_message
-from gateway.providers.anthropic_requests import DEFAULT_MAX_TOKENS, JSON_TOOL, translate
-from gateway.providers.anthropic_schema import narrowed
+from gateway.providers.anthropic.adapter import AnthropicProvider
+from gateway.providers.anthropic.json_schema import narrowed
+from gateway.providers.anthropic.requests import DEFAULT_MAX_TOKENS, JSON_TOOL, translate
+from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings

@@ -4,8 +4,8 @@ from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 
-from gateway.providers.anthropic_answers import EventReader, read_message
-from gateway.providers.anthropic_requests import KNOWN, translate
+from gateway.providers.anthropic.requests import KNOWN, translate
+from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.key_rotation import KeyRing

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from bandit.types import Ending
-from gateway.providers.anthropic_messages import Block, split_system, translate_messages
-from gateway.providers.anthropic_schema import narrowed
+from gateway.providers.anthropic.json_schema import narrowed
+from gateway.providers.anthropic.messages import Block, split_system, translate_messages
 from gateway.providers.upstream.provider import ProviderError
 
 Body: TypeAlias = dict[str, Any]
