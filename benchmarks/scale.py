@@ -32,7 +32,7 @@ from benchmarks.ledger.records import MODELS
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
 from benchmarks.postgresql import PostgresqlServer
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 
 START_LIMIT_SECONDS = 3.0
 STARTS = 5

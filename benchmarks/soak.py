@@ -23,7 +23,7 @@ from benchmarks.soaking.audit import audit_ledger, read_log
 from benchmarks.soaking.clients import Clients, Memory
 from benchmarks.soaking.serving import Soaked, soaked_gateway
 from benchmarks.soaking.watching import Held, Watcher, compare, creep
-from storage.engine import open_database
+from storage.database.engine import open_database
 
 TELL_EVERY_SECONDS = 5.0
 

@@ -28,7 +28,7 @@ from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.keys import Keys
 from storage.ledger import Ledger
 from storage.recording import State

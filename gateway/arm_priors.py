@@ -11,7 +11,7 @@ import msgspec
 
 from bandit.posteriors.priors import model_prior, pooled
 from bandit.types import ArmPrior, StatisticKey, Sums
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.evals import EvalRecord, Evals
 from storage.settings import Settings
 

@@ -13,7 +13,7 @@ from gateway.keys import SCOPES, hash_key, new_key
 from gateway.rebuilding import keep_router
 from gateway.router_changes import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.keys import Keys
 from storage.records import RouterModel, RouterRecord
 from storage.routers import Routers

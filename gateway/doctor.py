@@ -18,7 +18,7 @@ from gateway.listening import ServerError, bind
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
 from gateway.settings.loading import override
 from gateway.settings.router_options import OptionsError, RouterOptions
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.errors import LedgerError
 from storage.routers import Routers
 

@@ -3,7 +3,7 @@
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
 from gateway.settings.router_options import OptionsError, RouterOptions
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.folding import RouterHalfLife
 from storage.rebuild import Rebuild
 from storage.records import RouterRecord

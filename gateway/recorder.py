@@ -9,7 +9,7 @@ from gateway.errors import Unavailable
 from gateway.live import LiveRouter
 from gateway.registry import Registry
 from storage.changes import Changed
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import LedgerError, WriterFull
 from storage.recording import State
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord

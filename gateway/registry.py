@@ -14,7 +14,7 @@ from gateway.settings.router_options import RouterOptions, bandit_settings
 from gateway.spending import DailySpend, day_of
 from storage.arms import Arms
 from storage.changes import Changed
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
 from storage.routers import Routers

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from gateway.rebuilding import retention_of
 from gateway.settings.router_options import OptionsError, RouterOptions
 from gateway.spending import DAY_SECONDS
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.retention import DELETED_AT_ONCE, Retention
 from storage.routers import Routers

@@ -20,7 +20,7 @@ from gateway.http import ASGIApp
 from gateway.listening import BACKLOG, ServerError, bind, url_of
 from gateway.settings import Settings
 from gateway.workers import Supervisor
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.routers import Routers
 
 KEEP_ALIVE_SECONDS = 75

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Row, select
 
 from bandit.types import BudgetState, Signal, StatisticKey, Sums
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.tables import arms, budgets
 
 log = logging.getLogger(__name__)

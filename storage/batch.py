@@ -9,9 +9,10 @@ from typing import TypeAlias
 import msgspec
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.bulk import Cursor
-from storage.direct import Direct
-from storage.engine import Database
+from storage.database.bulk import Cursor
+from storage.database.connection import Direct
+from storage.database.engine import Database
+from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.learned import Gathered, encode_deltas
 from storage.memory import Memory, Recall
@@ -21,7 +22,6 @@ from storage.rows import attempt_row, decision_row
 from storage.scoring import LearnScores, Scoring
 from storage.statements import Statements, statements_for
 from storage.traffic import GatheredTraffic
-from storage.watch import Watch
 
 Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
 """What is written: a request, what was found out of it later, or a list of scores that counts all or none."""

@@ -21,15 +21,15 @@ from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.arms import read_sums
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.database.revisions import Topic
+from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable
 from storage.evals import EvalRecord, read_evals
 from storage.keys import read_keys
 from storage.records import KeyRecord, RouterRecord
-from storage.revisions import Topic
 from storage.routers import read_routers
 from storage.tables import arms, budgets, revisions, traffic
-from storage.watch import Watch
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select
 
-from storage.engine import Database
-from storage.revisions import Topic, mark_changed
+from storage.database.engine import Database
+from storage.database.revisions import Topic, mark_changed
 from storage.tables import eval_rows, evals
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 from storage.batch import Batches
 from storage.changes import Changed, Changes
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.database.watchdog import Watch
 from storage.listening import Listener
-from storage.watch import Watch
 
 SQLITE_SECONDS = 0.1
 """Between looks at SQLite's data version, which costs microseconds."""

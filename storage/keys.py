@@ -3,9 +3,9 @@
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.database.revisions import Topic, mark_changed
 from storage.records import KeyRecord
-from storage.revisions import Topic, mark_changed
 from storage.tables import api_keys
 
 

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from bandit.types import Attempt
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.tables import attempts, choices, contents, decisions, feedback, scores

@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.engine import Database
-from storage.revisions import CHANNEL
+from storage.database.engine import Database
+from storage.database.revisions import CHANNEL
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Dialect, bindparam, select, update
 
 from bandit.types import BudgetState
-from storage.bulk import Cursor, compile_bulk, compile_text, current_revision, insert_many
+from storage.database.bulk import Cursor, compile_bulk, compile_text, current_revision, insert_many
 from storage.records import CompletionRecord
 from storage.tables import budgets
 

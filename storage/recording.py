@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bandit.types import BudgetState
 from storage.batch import Batches, Item, Result, Written
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.learned import Gathered
 from storage.records import CompletionRecord

@@ -3,9 +3,9 @@
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.addition import add_sums
 from storage.arms import read_sums
-from storage.engine import Database
+from storage.database.addition import add_sums
+from storage.database.engine import Database
 from storage.folding import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.learned import Gathered
 from storage.memory import CHOICE_SECONDS

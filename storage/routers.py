@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.database.revisions import Topic, mark_changed
 from storage.records import RouterModel, RouterRecord
-from storage.revisions import Topic, mark_changed
 from storage.tables import router_models, routers
 
 

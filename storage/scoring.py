@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Dialect, select
 
 from bandit.types import Deltas, Scores
-from storage.bulk import Cursor, among, compile_text
+from storage.database.bulk import Cursor, among, compile_text
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.learned import Gathered
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus, Status

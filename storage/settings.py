@@ -4,7 +4,7 @@ import msgspec
 from sqlalchemy import delete, insert, select
 
 from bandit.types import Json
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.tables import settings
 
 

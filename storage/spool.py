@@ -16,7 +16,7 @@ from sqlalchemy import delete, func, select
 from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
 from storage.arms import read_sums
 from storage.batch import Batches
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
 from storage.learned import decode_deltas
 from storage.records import CompletionRecord, Content

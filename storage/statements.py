@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Dialect, case, make_url, select
 
-from storage.addition import add_counts, add_sums
-from storage.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
+from storage.database.addition import add_counts, add_sums
+from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
+from storage.database.revisions import Topic, count_change
 from storage.pacing import PacingStatements
-from storage.revisions import Topic, count_change
 from storage.scoring import ScoringQueries
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
 from storage.traffic import COUNTS

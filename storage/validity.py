@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import Dialect, bindparam, select, update
 
-from storage.bulk import Cursor, among, compile_text
+from storage.database.bulk import Cursor, among, compile_text
 from storage.learned import Gathered, extend_kept
 from storage.records import ValidityRecord
 from storage.tables import decisions

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.batch import Batches, Item, Result, Written
 from storage.changes import Changed
-from storage.engine import Database
+from storage.database.engine import Database
+from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
 from storage.following import Following
 from storage.pacing import Pace
 from storage.recording import Recording, State
 from storage.scoring import LearnScores
 from storage.spool import Spool
-from storage.watch import Watch
 
 log = logging.getLogger(__name__)
 

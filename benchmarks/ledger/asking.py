@@ -20,7 +20,7 @@ from gateway.evaluating import views_since
 from storage.arms import Arms
 from storage.batch import Batches
 from storage.changes import Changes
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 from storage.ledger import Ledger
 from storage.retention import Retention
 

@@ -16,7 +16,7 @@ from bandit.types import BudgetState
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import MODELS, SHARED_BY, make_records
 from storage.batch import Batches, Item
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.ledger.audit import Audit, audit
 from benchmarks.ledger.client import Client, Memory
 from benchmarks.ledger.serving import ROUTER, Gateway, gateway
-from storage.engine import open_database
+from storage.database.engine import open_database
 
 CONNECTIONS = 16
 LONGEST_SECONDS = 1.5

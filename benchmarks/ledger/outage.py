@@ -14,7 +14,7 @@ from benchmarks.ledger.client import Client, Memory
 from benchmarks.ledger.serving import ROUTER, Gateway, gateway
 from benchmarks.load.servers import BenchmarkFailed
 from benchmarks.postgresql import PostgresqlServer
-from storage.engine import open_database
+from storage.database.engine import open_database
 
 CONNECTIONS = 8
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 3.0

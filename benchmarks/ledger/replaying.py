@@ -19,7 +19,7 @@ from bandit.policies import PLAIN
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_for_port, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
 from gateway.explaining import explain
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.ledger import Ledger
 from storage.records import DecisionView
 from storage.routers import Routers

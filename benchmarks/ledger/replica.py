@@ -18,7 +18,7 @@ from bandit.types import BudgetState, Signal, StatisticKey, Sums
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import make_records
 from storage.changes import Changed
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.records import CompletionRecord, FeedbackRecord
 from storage.writer import Committed, Writer
 

@@ -13,7 +13,7 @@ from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.records import ROUTER
 from benchmarks.ledger.replica import BEACON_EVERY, PARTS, records_of, scores_of
 from storage.arms import Arms
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.rebuild import Rebuild
 
 AGREEMENT_SECONDS = 10.0

@@ -10,7 +10,7 @@ from bandit.types import BudgetState
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import ROWS_OF_A_RECORD, make_records
 from storage.batch import Batches
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.records import CompletionRecord
 from storage.writer import Committed, Writer
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from benchmarks.soaking.clients import Memory
 from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
 from gateway.rebuilding import rebuild_of
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.ledger import Ledger
 
 COMPLAINTS = ("Traceback", "unhandled", "never retrieved", "reason of our own", "without completing", "was destroyed")

@@ -18,7 +18,7 @@ from gateway.cli.output import print_json, print_table, say
 if TYPE_CHECKING:
     from bandit.ope.estimators import Estimate
     from bandit.types import Objective, Sums
-    from storage.engine import Database
+    from storage.database.engine import Database
     from storage.records import RouterRecord
 
 Router = Annotated[str, typer.Option(help="The router's id.")]

@@ -14,7 +14,7 @@ from gateway.cli.failures import CommandError
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
-    from storage.engine import Database
+    from storage.database.engine import Database
 
 Config: TypeAlias = Annotated[
     Path | None, typer.Option("--config", help="The configuration file (default: bandit-gateway.toml, if it exists).")
@@ -39,7 +39,7 @@ def opened(config: Path | None, database_url: str | None, *, create: bool = Fals
     Raises CommandError, SettingsError and storage's errors.
     """
     from gateway.settings import missing_database  # noqa: PLC0415 - not for --help
-    from storage.engine import open_database  # noqa: PLC0415 - not for --help
+    from storage.database.engine import open_database  # noqa: PLC0415 - not for --help
 
     settings = read_settings(config, database_url)
     missing = None if create else missing_database(settings.database_url)

@@ -1,1 +1,1 @@
-"""Alembic's migrations of the ledger, run by `storage.schema`."""
+"""Alembic's migrations of the ledger, run by `storage.database.schema`."""

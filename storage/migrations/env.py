@@ -1,4 +1,4 @@
-"""Runs the migrations in the transaction of the connection that `storage.schema` hands over."""
+"""Runs the migrations in the transaction of the connection that `storage.database.schema` hands over."""
 
 from alembic import context
 

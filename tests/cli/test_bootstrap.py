@@ -12,7 +12,7 @@ from gateway.bootstrap import Prepared, prepare
 from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
 from gateway.settings import load
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 from storage.keys import Keys
 from storage.records import RouterModel
 from storage.routers import Routers

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.keys import hash_key
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.keys import Keys
 from storage.records import RouterModel, RouterRecord
 from storage.routers import Routers

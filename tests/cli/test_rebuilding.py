@@ -10,7 +10,7 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Scores, Signal, StatisticKey
 from gateway.cli import app
 from storage.arms import Arms
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord
 from storage.routers import Routers
 

@@ -17,7 +17,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.failover import Cooldowns
 from gateway.keys import new_key
 from gateway.settings import load
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.keys import Keys
 from tests.flow.scripted import Received, scripted, serving
 

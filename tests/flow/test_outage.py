@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from storage import sqlite
+from storage.database import sqlite
 from storage.ledger import Ledger
 from tests.flow.conftest import Running, run_gateway
 from tests.flow.scripted import Received, scripted, serving

@@ -14,7 +14,7 @@ import pytest
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.arms import Arms
-from storage.engine import open_database
+from storage.database.engine import open_database
 
 MESSAGES: Any = [{"role": "user", "content": "Write a Python function that adds two numbers."}]
 

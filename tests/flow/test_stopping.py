@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.ledger import Ledger
 from tests.flow.faulty import models_text, serving_faults, wait_until
 

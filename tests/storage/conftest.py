@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import delete, literal_column, update
 
 from benchmarks.postgresql import NoPostgresql, PostgresqlServer
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 from storage.spool import Spool
 from storage.tables import metadata, revisions
 from tests.storage.making import Making, Running

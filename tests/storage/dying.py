@@ -11,7 +11,7 @@ import uuid
 from dataclasses import replace
 
 from bandit.types import BudgetState
-from storage.engine import open_database
+from storage.database.engine import open_database
 from storage.writer import Committed, Writer
 from tests.storage.making import Making, learn_scores
 

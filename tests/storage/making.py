@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
 from storage.batch import Item
 from storage.changes import Changed
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.records import (
     CompletionRecord,
     Content,

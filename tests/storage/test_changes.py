@@ -10,8 +10,8 @@ from sqlalchemy import text
 
 from storage.arms import Arms
 from storage.changes import Changes
-from storage.direct import Direct
-from storage.engine import Database
+from storage.database.connection import Direct
+from storage.database.engine import Database
 from storage.evals import EvalRecord, Evals
 from storage.keys import Keys
 from storage.records import KeyRecord, RouterRecord

@@ -7,7 +7,7 @@ import pytest
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.arms import Arms
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import RecordRefused
 from storage.ledger import Ledger
 from storage.records import CompletionRecord, Content, Status

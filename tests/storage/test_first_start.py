@@ -11,8 +11,9 @@ from gateway.bootstrap import Prepared, prepare
 from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
 from gateway.settings import load
-from storage import postgresql, watch
-from storage.engine import Database, open_database
+from storage.database import postgresql
+from storage.database import watchdog as watch
+from storage.database.engine import Database, open_database
 from storage.keys import Keys
 from storage.routers import Routers
 

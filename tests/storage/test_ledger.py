@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.ledger import Ledger
 from storage.records import Status
 from storage.traffic import Traffic, day_of

@@ -8,9 +8,10 @@ from typing import Protocol
 import pytest
 
 from benchmarks.postgresql import NoPostgresql, PostgresqlServer
-from storage import postgresql, sqlite, watch
 from storage.arms import Arms
-from storage.engine import Database
+from storage.database import postgresql, sqlite
+from storage.database import watchdog as watch
+from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
 from storage.ledger import Ledger
 from storage.recording import State

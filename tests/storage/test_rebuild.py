@@ -10,7 +10,7 @@ from sqlalchemy import func, literal_column, select, update
 
 from bandit.types import Signal, StatisticKey
 from storage.arms import Arms
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.ledger import Ledger
 from storage.rebuild import Rebuild
 from storage.retention import Retention

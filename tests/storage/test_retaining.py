@@ -11,7 +11,7 @@ from gateway.rebuilding import rebuild_of, retention_of
 from gateway.retaining import Retaining
 from gateway.spending import DAY_SECONDS
 from storage.arms import Arms
-from storage.engine import Database, open_database
+from storage.database.engine import Database, open_database
 from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
 from storage.retention import DELETED_AT_ONCE

@@ -13,11 +13,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from storage import schema
-from storage.engine import Database, connect, open_database
+from storage.database import schema
+from storage.database.engine import Database, connect, open_database
+from storage.database.revisions import Topic
+from storage.database.sqlite import ensure_power
 from storage.errors import DatabaseUnavailable, SchemaOutdated
-from storage.revisions import Topic
-from storage.sqlite import ensure_power
 from storage.tables import metadata
 
 
@@ -75,7 +75,7 @@ def test_threads_that_open_an_empty_database_at_once_all_find_it_migrated(empty_
 
 
 def test_processes_that_open_an_empty_database_at_once_all_find_it_migrated(tmp_path: Path) -> None:
-    program = "import sys; from storage.engine import open_database; open_database(sys.argv[1]).check()"
+    program = "import sys; from storage.database.engine import open_database; open_database(sys.argv[1]).check()"
     command = [sys.executable, "-c", program, f"sqlite:///{tmp_path / 'ledger.db'}"]
     processes = [subprocess.Popen(command) for _ in range(2)]
     assert [process.wait(60) for process in processes] == [0, 0]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bandit.types import Signal, StatisticKey
 from storage.arms import Arms
 from storage.batch import Batches
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.ledger import Ledger
 from storage.records import FeedbackStatus, Status

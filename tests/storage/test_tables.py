@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bandit.types import Json
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.evals import EvalRecord, EvalRow, Evals
 from storage.keys import Keys
 from storage.records import KeyRecord, RouterModel, RouterRecord

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bandit.types import Signal, StatisticKey, Sums
 from storage.arms import Arms
 from storage.batch import Batches, Item
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.ledger import Ledger
 from storage.rebuild import Rebuild
 from storage.records import CompletionRecord, ValidityRecord

@@ -6,7 +6,7 @@ import pytest
 
 from bandit.types import BudgetState, Deltas, Scores
 from storage.batch import Item
-from storage.engine import Database
+from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
 from storage.ledger import Ledger
 from storage.recording import State

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage.engine import Database, first_line, unavailable
+from storage.database.engine import Database, first_line, unavailable
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
 _CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Engine, delete, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from storage import postgresql, sqlite
+from storage.database import postgresql, sqlite
+from storage.database.schema import migrate_database, require_current_schema
 from storage.errors import DatabaseUnavailable
-from storage.schema import migrate_database, require_current_schema
 from storage.tables import settings
 
 PROBE_BYTES = 512 * 1024

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.revisions import Topic
+from storage.database.revisions import Topic
 from storage.tables import revisions
 
 SIZES = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)

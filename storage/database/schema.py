@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 HEAD = "0002"
 """The newest revision; a test holds it equal to the migrations' own head."""
 
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 _ADVISORY_LOCK = 0x62616E646974  # "bandit": one number for everybody who migrates a ledger
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, Table, case, func, literal_column
 
-from storage.bulk import Bulk, compile_bulk, insert_many
+from storage.database.bulk import Bulk, compile_bulk, insert_many
 
 SUMS = ("weight", "total", "squares")
 

@@ -1,0 +1,1 @@
+"""How SQL is spoken: engines, SQLite and PostgreSQL, schema and watchdog."""
