@@ -29,10 +29,10 @@ from gateway.routes.api import build_api
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.database.engine import Database
-from storage.keys import Keys
-from storage.ledger import Ledger
 from storage.recording import State
 from storage.spool import Spool
+from storage.stores.keys import Keys
+from storage.stores.ledger import Ledger
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import msgspec
 from bandit.posteriors.priors import model_prior, pooled
 from bandit.types import ArmPrior, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.evals import EvalRecord, Evals
-from storage.settings import Settings
+from storage.stores.evals import EvalRecord, Evals
+from storage.stores.state import Settings
 
 
 class ArmPriors:

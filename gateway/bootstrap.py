@@ -14,9 +14,9 @@ from gateway.rebuilding import keep_router
 from gateway.router_changes import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.database.engine import Database
-from storage.keys import Keys
 from storage.records import RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 
 ADMIN_LABEL = "BANDIT_GATEWAY_ADMIN_KEY"
 FIRST_LABEL = "first key"

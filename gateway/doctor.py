@@ -20,7 +20,7 @@ from gateway.settings.loading import override
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import open_database
 from storage.errors import LedgerError
-from storage.routers import Routers
+from storage.stores.routers import Routers
 
 CALL_SECONDS = 10.0
 CLOCK_SECONDS = 30.0

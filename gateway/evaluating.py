@@ -10,8 +10,8 @@ from bandit.ope.estimators import Estimate, Evaluation, Figure, evaluate
 from bandit.ope.logged import Logged
 from bandit.ope.targets import target_probabilities
 from bandit.types import Choice, Ending, Objective
-from storage.ledger import Ledger
 from storage.records import DecisionView
+from storage.stores.ledger import Ledger
 
 MOST_DECISIONS = 100_000
 """The newest so many are used: more would not narrow an interval that matters."""

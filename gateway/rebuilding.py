@@ -8,8 +8,8 @@ from storage.folding import RouterHalfLife
 from storage.rebuild import Rebuild
 from storage.records import RouterRecord
 from storage.retention import Retention
-from storage.routers import Routers
 from storage.scoring import LearnScores
+from storage.stores.routers import Routers
 
 
 def rebuild_of(database: Database) -> Rebuild:

@@ -12,12 +12,12 @@ from gateway.catalog.catalog import Catalog, Model
 from gateway.live import LiveRouter
 from gateway.settings.router_options import RouterOptions, bandit_settings
 from gateway.spending import DailySpend, day_of
-from storage.arms import Arms
 from storage.changes import Changed
 from storage.database.engine import Database
-from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 from storage.writer import Committed
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from gateway.spending import DAY_SECONDS
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.retention import DELETED_AT_ONCE, Retention
-from storage.routers import Routers
+from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)
 

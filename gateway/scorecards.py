@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bandit.posteriors.priors import unit_score
 from gateway.settings.table_reader import nearest, shown
-from storage.evals import EvalRow
+from storage.stores.evals import EvalRow
 
 MAX_BYTES = 2_000_000
 MAX_COLUMNS = 50

@@ -21,7 +21,7 @@ from gateway.listening import BACKLOG, ServerError, bind, url_of
 from gateway.settings import Settings
 from gateway.workers import Supervisor
 from storage.database.engine import open_database
-from storage.routers import Routers
+from storage.stores.routers import Routers
 
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 130

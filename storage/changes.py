@@ -20,15 +20,15 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.arms import read_sums
 from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable
-from storage.evals import EvalRecord, read_evals
-from storage.keys import read_keys
 from storage.records import KeyRecord, RouterRecord
-from storage.routers import read_routers
+from storage.stores.arms import read_sums
+from storage.stores.evals import EvalRecord, read_evals
+from storage.stores.keys import read_keys
+from storage.stores.routers import read_routers
 from storage.tables import arms, budgets, revisions, traffic
 
 

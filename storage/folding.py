@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
-from storage.arms import read_sums
 from storage.learned import Gathered, decode_deltas
 from storage.scoring import LearnScores
+from storage.stores.arms import read_sums
 from storage.tables import checkpoints, decisions, scores
 
 RouterHalfLife = Callable[[str, Signal], float | None]

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import delete, select
 
 from bandit.types import StatisticKey, Sums
-from storage.arms import read_sums
 from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.folding import HalfLives, RouterHalfLife, fold, of_router
 from storage.learned import Gathered
 from storage.scoring import LearnScores
+from storage.stores.arms import read_sums
 from storage.tables import arms
 
 TOLERANCE = 1e-9

@@ -3,13 +3,13 @@
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.arms import read_sums
 from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.folding import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.learned import Gathered
 from storage.memory import CHOICE_SECONDS
 from storage.scoring import LearnScores
+from storage.stores.arms import read_sums
 from storage.tables import arms, checkpoints, choices, decisions, settings
 
 DELETED_AT_ONCE = 200

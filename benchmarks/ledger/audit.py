@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal, StatisticKey, Sums
 from benchmarks.ledger.client import Memory
-from storage.arms import Arms
 from storage.database.engine import Database
-from storage.ledger import Ledger
 from storage.rebuild import Rebuild
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
 
 HALF_LIVES = HalfLives()
 

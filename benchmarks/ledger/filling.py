@@ -18,7 +18,7 @@ from benchmarks.ledger.records import MODELS, SHARED_BY, make_records
 from storage.batch import Batches, Item
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores
 
 WRITTEN = 20_000

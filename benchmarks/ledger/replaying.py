@@ -20,9 +20,9 @@ from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_fo
 from benchmarks.load.targets import COMMAND_LINE
 from gateway.explaining import explain
 from storage.database.engine import open_database
-from storage.ledger import Ledger
 from storage.records import DecisionView
-from storage.routers import Routers
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 
 IDENTICAL = "replayed: identical"
 CONNECTIONS = 16

@@ -6,7 +6,7 @@ from benchmarks.soaking.clients import Memory
 from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
 from gateway.rebuilding import rebuild_of
 from storage.database.engine import Database
-from storage.ledger import Ledger
+from storage.stores.ledger import Ledger
 
 COMPLAINTS = ("Traceback", "unhandled", "never retrieved", "reason of our own", "without completing", "was destroyed")
 """None of these is in the log of a gateway that is well."""

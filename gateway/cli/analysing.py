@@ -41,7 +41,7 @@ def evaluate(
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
     from gateway.evaluating import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
-    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
+    from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     now = time.time()
     start = now - seconds_of(since)
@@ -87,7 +87,7 @@ def export(
 ) -> None:
     """Export a router's ledger, a row per request, in constant memory."""
     from gateway.exporting import FORMATS, ExportError, write, write_file  # noqa: PLC0415 - not for --help
-    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
+    from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     if format not in FORMATS:
         raise CommandError(f"--format must be one of {', '.join(FORMATS)}, not {format!r}", 2)
@@ -150,7 +150,7 @@ def _sums(sums: Sums | None) -> str:
 
 
 def _router(database: Database, router_id: str) -> RouterRecord:
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     routers = Routers(database)
     record = routers.get(router_id)

@@ -31,8 +31,8 @@ def import_scorecard(
     from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.ids import new_id  # noqa: PLC0415 - not for --help
     from gateway.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
-    from storage.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     now = time.time()
     catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
@@ -70,7 +70,7 @@ def import_scorecard(
 @app.command("list")
 def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all scorecards."""
-    from storage.evals import Evals  # noqa: PLC0415 - not for --help
+    from storage.stores.evals import Evals  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         records = Evals(database).all()

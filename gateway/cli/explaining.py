@@ -24,8 +24,8 @@ def explain(
     from gateway.explaining import NotExplainable, to_json  # noqa: PLC0415 - not for --help
     from gateway.explaining import explain as explained_of  # noqa: PLC0415 - not for --help
     from gateway.ids import request_id_of  # noqa: PLC0415 - not for --help
-    from storage.ledger import Ledger  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     request_id = request_id_of(completion_id)
     if request_id is None:

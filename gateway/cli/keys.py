@@ -29,8 +29,8 @@ def create(
 ) -> None:
     """Make an API key. Its secret is printed once, alone on stdout."""
     from gateway.keys import SCOPES, new_key  # noqa: PLC0415 - not for --help
-    from storage.keys import Keys  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     scopes = list(dict.fromkeys(scope or []))
     if not scopes:
@@ -60,7 +60,7 @@ def create(
 @app.command("list")
 def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all keys, without their secrets."""
-    from storage.keys import Keys  # noqa: PLC0415 - not for --help
+    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         records = Keys(database).all()
@@ -86,7 +86,7 @@ def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Jso
 @app.command("revoke")
 def revoke(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the option's name
     """Revoke a key for good. Running gateways follow within seconds."""
-    from storage.keys import Keys  # noqa: PLC0415 - not for --help
+    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         keys = Keys(database)

@@ -16,7 +16,7 @@ from gateway.cli.output import moment, print_json, print_table, say
 if TYPE_CHECKING:
     from gateway.catalog.catalog import Catalog
     from storage.records import RouterRecord
-    from storage.routers import Routers
+    from storage.stores.routers import Routers
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -29,7 +29,7 @@ Settable: TypeAlias = Annotated[
 @app.command("list")
 def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all routers."""
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         records = Routers(database).all()
@@ -52,7 +52,7 @@ def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: 
 def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:  # noqa: A002 - the argument's name
     """Show one router: its models and all of its settings."""
     from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         record = _get(Routers(database), id)
@@ -89,7 +89,7 @@ def create(
 ) -> None:
     """Make a router."""
     from gateway.router_changes import new_router  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
     record = new_router(id, values, _catalog(config, database_url), time.time())
@@ -115,7 +115,7 @@ def set_options(
     """Change a router. What the configuration file declares is set again at the next start."""
     from gateway.rebuilding import keep_router  # noqa: PLC0415 - not for --help
     from gateway.router_changes import changed_router  # noqa: PLC0415 - not for --help
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     values = _values(options)
     values |= {"models": model} if model else {}
@@ -132,7 +132,7 @@ def set_options(
 @app.command("delete")
 def delete(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the argument's name
     """Delete a router. Its ledger stays; a router of the same id takes it up again."""
-    from storage.routers import Routers  # noqa: PLC0415 - not for --help
+    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         routers = Routers(database)

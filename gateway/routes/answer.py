@@ -8,7 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from gateway.flow import Flow
-from storage.ledger import Ledger
+from storage.stores.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
 from gateway.settings import load
 from storage.database.engine import Database, open_database
-from storage.keys import Keys
 from storage.records import RouterModel
-from storage.routers import Routers
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Start = Callable[..., Prepared]

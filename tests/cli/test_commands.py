@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.keys import hash_key
 from storage.database.engine import open_database
-from storage.keys import Keys
 from storage.records import RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 
 
 class Ran:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Scores, Signal, StatisticKey
 from gateway.cli import app
-from storage.arms import Arms
 from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.arms import Arms
+from storage.stores.routers import Routers
 
 
 def test_scores_fade_with_the_half_life_that_a_rebuild_takes_for_them() -> None:

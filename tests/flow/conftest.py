@@ -18,7 +18,7 @@ from gateway.failover import Cooldowns
 from gateway.keys import new_key
 from gateway.settings import load
 from storage.database.engine import open_database
-from storage.keys import Keys
+from storage.stores.keys import Keys
 from tests.flow.scripted import Received, scripted, serving
 
 ROUTERS = {

@@ -9,10 +9,10 @@ import openai
 import pytest
 
 from gateway.keys import new_key
-from storage.keys import Keys
-from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
-from storage.routers import Routers
+from storage.stores.keys import Keys
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 from tests.flow.conftest import Running
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]

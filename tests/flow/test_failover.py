@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from bandit.types import Ending
-from storage.ledger import Ledger
 from storage.records import Status
+from storage.stores.ledger import Ledger
 from tests.flow.faulty import FIRST_KEY, SECOND_KEY, Faulty, models_text, run_faulty, wait_until
 
 BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}

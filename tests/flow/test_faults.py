@@ -16,9 +16,9 @@ import pytest
 from bandit.types import Attempt, Ending, Signal
 from gateway.simulated.faults import TIRELESS
 from gateway.simulated.samples import TEXT
-from storage.arms import Arms
-from storage.ledger import Ledger
 from storage.records import DecisionView, Status
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
 from tests.faults import CELLS, TABLE
 from tests.flow.faulty import (
     GOOD,

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from storage.database import sqlite
-from storage.ledger import Ledger
+from storage.stores.ledger import Ledger
 from tests.flow.conftest import Running, run_gateway
 from tests.flow.scripted import Received, scripted, serving
 

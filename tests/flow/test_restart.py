@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from bandit.types import Signal, StatisticKey, Sums
-from storage.arms import Arms
 from storage.database.engine import open_database
+from storage.stores.arms import Arms
 
 MESSAGES: Any = [{"role": "user", "content": "Write a Python function that adds two numbers."}]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from storage.database.engine import open_database
-from storage.ledger import Ledger
+from storage.stores.ledger import Ledger
 from tests.flow.faulty import models_text, serving_faults, wait_until
 
 KEY = "an-admin-key-for-this-test"

@@ -11,10 +11,10 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Signal
 from gateway.checks import MOST_WAITING, Check
 from gateway.validity import is_valid
-from storage.arms import Arms
-from storage.ledger import Ledger
 from storage.rebuild import Rebuild
 from storage.records import DecisionView
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
 from tests.flow.conftest import Running
 
 ROUTER = "rtr_second"

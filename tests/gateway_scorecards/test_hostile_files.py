@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.scorecards import MAX_BYTES, MAX_PROBLEMS, Scale, ScorecardError, read_scorecard
-from storage.evals import EvalRow
+from storage.stores.evals import EvalRow
 
 KNOWN = {"a/one", "a/two", *(f"provider/model-{number}" for number in range(300))}
 PERCENT = Scale("percent", 0.0, 100.0)

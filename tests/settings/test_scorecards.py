@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.scorecards import MAX_BYTES, Scale, ScorecardError, read_scorecard, scale_of
-from storage.evals import EvalRow
+from storage.stores.evals import EvalRow
 
 KNOWN = {"a/one", "a/two"}
 PERCENT = Scale("percent", 0.0, 100.0)

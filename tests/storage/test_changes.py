@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from storage.arms import Arms
 from storage.changes import Changes
 from storage.database.connection import Direct
 from storage.database.engine import Database
-from storage.evals import EvalRecord, Evals
-from storage.keys import Keys
 from storage.records import KeyRecord, RouterRecord
-from storage.routers import Routers
+from storage.stores.arms import Arms
+from storage.stores.evals import EvalRecord, Evals
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 from tests.storage.conftest import Opening, Start
 from tests.storage.making import BUDGETED, NOW, Making, Running, same_sums
 

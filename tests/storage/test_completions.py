@@ -6,11 +6,11 @@ import math
 import pytest
 
 from bandit.types import Signal, StatisticKey, Sums
-from storage.arms import Arms
 from storage.database.engine import Database
 from storage.errors import RecordRefused
-from storage.ledger import Ledger
 from storage.records import CompletionRecord, Content, Status
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
 from tests.storage.making import Making, Running, assert_same_sums
 
 

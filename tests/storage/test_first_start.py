@@ -14,8 +14,8 @@ from gateway.settings import load
 from storage.database import postgresql
 from storage.database import watchdog as watch
 from storage.database.engine import Database, open_database
-from storage.keys import Keys
-from storage.routers import Routers
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 REPLICAS = 8

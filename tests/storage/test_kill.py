@@ -6,9 +6,9 @@ import sys
 from sqlalchemy import func, select
 
 from bandit.types import Signal
-from storage.arms import Arms
 from storage.database.engine import Database
 from storage.rebuild import Rebuild
+from storage.stores.arms import Arms
 from storage.tables import attempts, decisions, scores
 from tests.storage.dying import score_of
 from tests.storage.making import half_life, learn_scores

@@ -5,8 +5,8 @@ import tracemalloc
 import pytest
 
 from storage.database.engine import Database
-from storage.ledger import Ledger
 from storage.records import Status
+from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
 from tests.storage.making import NOW, Making, Running
 

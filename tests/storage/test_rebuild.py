@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sqlalchemy import func, literal_column, select, update
 
 from bandit.types import Signal, StatisticKey
-from storage.arms import Arms
 from storage.database.engine import Database
-from storage.ledger import Ledger
 from storage.rebuild import Rebuild
 from storage.retention import Retention
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
 from tests.storage.making import NOW, Making, Running, half_life, learn_scores, same_sums
 

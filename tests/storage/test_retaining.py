@@ -10,12 +10,12 @@ from benchmarks.ledger.records import ROUTER, make_records
 from gateway.rebuilding import rebuild_of, retention_of
 from gateway.retaining import Retaining
 from gateway.spending import DAY_SECONDS
-from storage.arms import Arms
 from storage.database.engine import Database, open_database
-from storage.ledger import Ledger
 from storage.records import RouterModel, RouterRecord
 from storage.retention import DELETED_AT_ONCE
-from storage.routers import Routers
+from storage.stores.arms import Arms
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 from tests.storage.making import Running
 
 NOW = 1_770_000_000.0

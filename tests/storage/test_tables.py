@@ -6,12 +6,12 @@ import pytest
 
 from bandit.types import Json
 from storage.database.engine import Database
-from storage.evals import EvalRecord, EvalRow, Evals
-from storage.keys import Keys
 from storage.records import KeyRecord, RouterModel, RouterRecord
-from storage.routers import Routers
-from storage.settings import Settings
-from storage.tasks import Tasks, TaskUse
+from storage.stores.evals import EvalRecord, EvalRow, Evals
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
+from storage.stores.state import Settings
+from storage.stores.tasks import Tasks, TaskUse
 from tests.storage.making import NOW, Making, Running
 
 ROUTER = RouterRecord(

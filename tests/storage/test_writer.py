@@ -8,8 +8,8 @@ from bandit.types import BudgetState, Deltas, Scores
 from storage.batch import Item
 from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
-from storage.ledger import Ledger
 from storage.recording import State
+from storage.stores.ledger import Ledger
 from storage.writer import Committed, Writer
 from tests.storage.making import Making, Running, learn_scores, pace
 

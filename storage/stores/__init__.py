@@ -1,0 +1,1 @@
+"""Stores: one family of tables each."""
