@@ -29,10 +29,10 @@ from gateway.routes.api import build_api
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.database.engine import Database
-from storage.recording import State
-from storage.spool import Spool
 from storage.stores.keys import Keys
 from storage.stores.ledger import Ledger
+from storage.writing.failover import State
+from storage.writing.spool import Spool
 
 log = logging.getLogger(__name__)
 

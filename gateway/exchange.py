@@ -24,8 +24,8 @@ from gateway.metrics import Metrics
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
 from gateway.settings import SIMULATED
-from storage.recording import State
 from storage.records import Content, KeyRecord, Status
+from storage.writing.failover import State
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from storage.folding import RouterHalfLife
 from storage.rebuild import Rebuild
 from storage.records import RouterRecord
 from storage.retention import Retention
-from storage.scoring import LearnScores
 from storage.stores.routers import Routers
+from storage.writing.scores import LearnScores
 
 
 def rebuild_of(database: Database) -> Rebuild:

@@ -11,10 +11,10 @@ from gateway.registry import Registry
 from storage.changes import Changed
 from storage.database.engine import Database
 from storage.errors import LedgerError, WriterFull
-from storage.recording import State
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
-from storage.spool import Spool
-from storage.writer import Committed, Writer
+from storage.writing.failover import State
+from storage.writing.spool import Spool
+from storage.writing.writer import Committed, Writer
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
-from storage.writer import Committed
+from storage.writing.writer import Committed
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Select, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
 from storage.learned import Gathered, decode_deltas
-from storage.scoring import LearnScores
 from storage.stores.arms import read_sums
 from storage.tables import checkpoints, decisions, scores
+from storage.writing.scores import LearnScores
 
 RouterHalfLife = Callable[[str, Signal], float | None]
 """The half-life in seconds that a router keeps for a signal; None where nobody knows the router any more."""

@@ -12,9 +12,9 @@ from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.folding import HalfLives, RouterHalfLife, fold, of_router
 from storage.learned import Gathered
-from storage.scoring import LearnScores
 from storage.stores.arms import read_sums
 from storage.tables import arms
+from storage.writing.scores import LearnScores
 
 TOLERANCE = 1e-9
 """Sums count as equal where they differ by no more than this, or this share of themselves."""

@@ -7,10 +7,10 @@ from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.folding import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.learned import Gathered
-from storage.memory import CHOICE_SECONDS
-from storage.scoring import LearnScores
 from storage.stores.arms import read_sums
 from storage.tables import arms, checkpoints, choices, decisions, settings
+from storage.writing.cache import CHOICE_SECONDS
+from storage.writing.scores import LearnScores
 
 DELETED_AT_ONCE = 200
 _CLAIM = "retention"

@@ -17,12 +17,12 @@ from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
 from benchmarks.load.servers import BenchmarkFailed
 from gateway.evaluating import views_since
-from storage.batch import Batches
 from storage.changes import Changes
 from storage.database.engine import Database, open_database
 from storage.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.writing.transaction import Batches
 
 LIMIT_MS = 100.0
 TIMES = 15

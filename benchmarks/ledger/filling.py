@@ -15,11 +15,11 @@ from sqlalchemy import Connection, text
 from bandit.types import BudgetState
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import MODELS, SHARED_BY, make_records
-from storage.batch import Batches, Item
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores
+from storage.writing.transaction import Batches, Item
 
 WRITTEN = 20_000
 DAYS = 90

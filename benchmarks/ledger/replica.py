@@ -20,7 +20,7 @@ from benchmarks.ledger.records import make_records
 from storage.changes import Changed
 from storage.database.engine import open_database
 from storage.records import CompletionRecord, FeedbackRecord
-from storage.writer import Committed, Writer
+from storage.writing.writer import Committed, Writer
 
 START = 1_760_000_000.0
 PARTS = 4

@@ -9,10 +9,10 @@ from itertools import islice
 from bandit.types import BudgetState
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import ROWS_OF_A_RECORD, make_records
-from storage.batch import Batches
 from storage.database.engine import open_database
 from storage.records import CompletionRecord
-from storage.writer import Committed, Writer
+from storage.writing.transaction import Batches
+from storage.writing.writer import Committed, Writer
 
 OUTSTANDING = (1, 32, 256)
 

@@ -11,8 +11,8 @@ from sqlalchemy import delete, literal_column, update
 
 from benchmarks.postgresql import NoPostgresql, PostgresqlServer
 from storage.database.engine import Database, open_database
-from storage.spool import Spool
 from storage.tables import metadata, revisions
+from storage.writing.spool import Spool
 from tests.storage.making import Making, Running
 
 

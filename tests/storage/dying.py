@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from bandit.types import BudgetState
 from storage.database.engine import open_database
-from storage.writer import Committed, Writer
+from storage.writing.writer import Committed, Writer
 from tests.storage.making import Making, learn_scores
 
 OUTSTANDING = 64

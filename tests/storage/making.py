@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
-from storage.batch import Item
 from storage.changes import Changed
 from storage.database.engine import Database
 from storage.records import (
@@ -20,9 +19,10 @@ from storage.records import (
     OutcomeRecord,
     Status,
 )
-from storage.scoring import LearnScores
-from storage.spool import Spool
-from storage.writer import Committed, Writer
+from storage.writing.scores import LearnScores
+from storage.writing.spool import Spool
+from storage.writing.transaction import Item
+from storage.writing.writer import Committed, Writer
 
 NOW = 1_760_000_000.0
 BUDGETED = "rtr_budget"

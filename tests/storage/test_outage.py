@@ -12,11 +12,11 @@ from storage.database import postgresql, sqlite
 from storage.database import watchdog as watch
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
-from storage.recording import State
 from storage.records import Content, FeedbackStatus, ValidityRecord
-from storage.spool import Spool
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.writing.failover import State
+from storage.writing.spool import Spool
 from tests.storage.conftest import Opening, Start, execute
 from tests.storage.making import BUDGETED, Making, Running, same_sums
 

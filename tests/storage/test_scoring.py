@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey
-from storage.batch import Batches
 from storage.database.engine import Database
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.records import FeedbackStatus, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.writing.transaction import Batches
 from tests.storage.making import Making, Running, learn_scores, pace
 
 QUALITY = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)

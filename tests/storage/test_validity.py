@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey, Sums
-from storage.batch import Batches, Item
 from storage.database.engine import Database
 from storage.rebuild import Rebuild
 from storage.records import CompletionRecord, ValidityRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.writing.transaction import Batches, Item
 from tests.storage.making import Making, Running, half_life, learn_scores, pace
 
 VALIDITY = StatisticKey("rtr_a", "m/one", "", Signal.VALIDITY)

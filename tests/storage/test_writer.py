@@ -5,12 +5,12 @@ import threading
 import pytest
 
 from bandit.types import BudgetState, Deltas, Scores
-from storage.batch import Item
 from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
-from storage.recording import State
 from storage.stores.ledger import Ledger
-from storage.writer import Committed, Writer
+from storage.writing.failover import State
+from storage.writing.transaction import Item
+from storage.writing.writer import Committed, Writer
 from tests.storage.making import Making, Running, learn_scores, pace
 
 

@@ -14,7 +14,6 @@ from zlib import decompress
 from sqlalchemy import delete, func, select
 
 from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
-from storage.batch import Batches
 from storage.database.engine import Database, open_database
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
 from storage.learned import decode_deltas
@@ -22,6 +21,7 @@ from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.arms import read_sums
 from storage.tables import arms, attempts, choices, contents, decisions, tasks, traffic
+from storage.writing.transaction import Batches
 
 _MOST_FILES = 256
 _RETURNS_SPACE = (choices, arms, traffic, tasks)

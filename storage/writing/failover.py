@@ -7,12 +7,12 @@ from enum import StrEnum
 from typing import TypeVar
 
 from bandit.types import BudgetState
-from storage.batch import Batches, Item, Result, Written
 from storage.database.engine import Database
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.learned import Gathered
 from storage.records import CompletionRecord
-from storage.spool import Spool
+from storage.writing.spool import Spool
+from storage.writing.transaction import Batches, Item, Result, Written
 
 log = logging.getLogger(__name__)
 

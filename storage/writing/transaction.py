@@ -15,13 +15,13 @@ from storage.database.engine import Database
 from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.learned import Gathered, encode_deltas
-from storage.memory import Memory, Recall
-from storage.pacing import Pace, Pacing
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
-from storage.scoring import LearnScores, Scoring
-from storage.statements import Statements, statements_for
 from storage.traffic import GatheredTraffic
+from storage.writing.budgets import Pace, Pacing
+from storage.writing.cache import Memory, Recall
+from storage.writing.scores import LearnScores, Scoring
+from storage.writing.statements import Statements, statements_for
 
 Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
 """What is written: a request, what was found out of it later, or a list of scores that counts all or none."""

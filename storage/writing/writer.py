@@ -12,16 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.batch import Batches, Item, Result, Written
 from storage.changes import Changed
 from storage.database.engine import Database
 from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
-from storage.following import Following
-from storage.pacing import Pace
-from storage.recording import Recording, State
-from storage.scoring import LearnScores
-from storage.spool import Spool
+from storage.writing.budgets import Pace
+from storage.writing.failover import Recording, State
+from storage.writing.follower import Following
+from storage.writing.scores import LearnScores
+from storage.writing.spool import Spool
+from storage.writing.transaction import Batches, Item, Result, Written
 
 log = logging.getLogger(__name__)
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 
-from storage.batch import Batches
 from storage.changes import Changed, Changes
 from storage.database.engine import Database
 from storage.database.watchdog import Watch
 from storage.listening import Listener
+from storage.writing.transaction import Batches
 
 SQLITE_SECONDS = 0.1
 """Between looks at SQLite's data version, which costs microseconds."""

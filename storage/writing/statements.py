@@ -9,11 +9,11 @@ from sqlalchemy import Dialect, case, make_url, select
 from storage.database.addition import add_counts, add_sums
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.revisions import Topic, count_change
-from storage.pacing import PacingStatements
-from storage.scoring import ScoringQueries
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
 from storage.traffic import COUNTS
-from storage.validity import ValidityStatements
+from storage.writing.budgets import PacingStatements
+from storage.writing.scores import ScoringQueries
+from storage.writing.validity import ValidityStatements
 
 _PLAIN = (choices, decisions, attempts, contents, feedback)
 """Tables whose rows are inserted and never changed."""

@@ -1,0 +1,1 @@
+"""The writer thread: transactions, failover to the spool, and replay."""
