@@ -8,10 +8,10 @@ from gateway.auth import Keyring
 from gateway.errors import Unavailable
 from gateway.live import LiveRouter
 from gateway.registry import Registry
-from storage.changes import Changed
 from storage.database.engine import Database
 from storage.errors import LedgerError, WriterFull
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
+from storage.replication.changes import Changed
 from storage.writing.failover import State
 from storage.writing.spool import Spool
 from storage.writing.writer import Committed, Writer

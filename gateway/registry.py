@@ -12,9 +12,9 @@ from gateway.catalog.catalog import Catalog, Model
 from gateway.live import LiveRouter
 from gateway.settings.router_options import RouterOptions, bandit_settings
 from gateway.spending import DailySpend, day_of
-from storage.changes import Changed
 from storage.database.engine import Database
 from storage.records import RouterModel, RouterRecord
+from storage.replication.changes import Changed
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers

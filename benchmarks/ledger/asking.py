@@ -17,8 +17,8 @@ from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
 from benchmarks.load.servers import BenchmarkFailed
 from gateway.evaluating import views_since
-from storage.changes import Changes
 from storage.database.engine import Database, open_database
+from storage.replication.changes import Changes
 from storage.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger

@@ -17,9 +17,9 @@ from typing import Any
 from bandit.types import BudgetState, Signal, StatisticKey, Sums
 from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import make_records
-from storage.changes import Changed
 from storage.database.engine import open_database
 from storage.records import CompletionRecord, FeedbackRecord
+from storage.replication.changes import Changed
 from storage.writing.writer import Committed, Writer
 
 START = 1_760_000_000.0

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 
-from storage.changes import Changed, Changes
 from storage.database.engine import Database
 from storage.database.watchdog import Watch
-from storage.listening import Listener
+from storage.replication.changes import Changed, Changes
+from storage.replication.notifications import Listener
 from storage.writing.transaction import Batches
 
 SQLITE_SECONDS = 0.1

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.changes import Changed
 from storage.database.engine import Database
 from storage.database.watchdog import Watch
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
+from storage.replication.changes import Changed
 from storage.writing.budgets import Pace
 from storage.writing.failover import Recording, State
 from storage.writing.follower import Following

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
-from storage.changes import Changed
 from storage.database.engine import Database
 from storage.records import (
     CompletionRecord,
@@ -19,6 +18,7 @@ from storage.records import (
     OutcomeRecord,
     Status,
 )
+from storage.replication.changes import Changed
 from storage.writing.scores import LearnScores
 from storage.writing.spool import Spool
 from storage.writing.transaction import Item

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from storage.changes import Changes
 from storage.database.connection import Direct
 from storage.database.engine import Database
 from storage.records import KeyRecord, RouterRecord
+from storage.replication.changes import Changes
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys

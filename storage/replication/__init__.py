@@ -1,0 +1,1 @@
+"""What other processes have committed, and notifications of it."""
