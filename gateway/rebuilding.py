@@ -4,10 +4,10 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import Database
-from storage.folding import RouterHalfLife
-from storage.rebuild import Rebuild
+from storage.maintenance.fold import RouterHalfLife
+from storage.maintenance.rebuild import Rebuild
+from storage.maintenance.retention import Retention
 from storage.records import RouterRecord
-from storage.retention import Retention
 from storage.stores.routers import Routers
 from storage.writing.scores import LearnScores
 

@@ -10,7 +10,7 @@ from gateway.settings.router_options import OptionsError, RouterOptions
 from gateway.spending import DAY_SECONDS
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
-from storage.retention import DELETED_AT_ONCE, Retention
+from storage.maintenance.retention import DELETED_AT_ONCE, Retention
 from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)

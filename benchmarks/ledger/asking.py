@@ -18,8 +18,8 @@ from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
 from benchmarks.load.servers import BenchmarkFailed
 from gateway.evaluating import views_since
 from storage.database.engine import Database, open_database
+from storage.maintenance.retention import Retention
 from storage.replication.changes import Changes
-from storage.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Batches

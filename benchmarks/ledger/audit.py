@@ -6,7 +6,7 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal, StatisticKey, Sums
 from benchmarks.ledger.client import Memory
 from storage.database.engine import Database
-from storage.rebuild import Rebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 

@@ -13,7 +13,7 @@ from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.records import ROUTER
 from benchmarks.ledger.replica import BEACON_EVERY, PARTS, records_of, scores_of
 from storage.database.engine import open_database
-from storage.rebuild import Rebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
 
 AGREEMENT_SECONDS = 10.0

@@ -11,7 +11,7 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Signal
 from gateway.checks import MOST_WAITING, Check
 from gateway.validity import is_valid
-from storage.rebuild import Rebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger

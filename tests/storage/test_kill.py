@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from bandit.types import Signal
 from storage.database.engine import Database
-from storage.rebuild import Rebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
 from storage.tables import attempts, decisions, scores
 from tests.storage.dying import score_of

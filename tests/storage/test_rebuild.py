@@ -10,8 +10,8 @@ from sqlalchemy import func, literal_column, select, update
 
 from bandit.types import Signal, StatisticKey
 from storage.database.engine import Database
-from storage.rebuild import Rebuild
-from storage.retention import Retention
+from storage.maintenance.rebuild import Rebuild
+from storage.maintenance.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores

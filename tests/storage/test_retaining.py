@@ -11,8 +11,8 @@ from gateway.rebuilding import rebuild_of, retention_of
 from gateway.retaining import Retaining
 from gateway.spending import DAY_SECONDS
 from storage.database.engine import Database, open_database
+from storage.maintenance.retention import DELETED_AT_ONCE
 from storage.records import RouterModel, RouterRecord
-from storage.retention import DELETED_AT_ONCE
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.rebuild import Rebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.records import CompletionRecord, ValidityRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger

@@ -1,0 +1,1 @@
+"""Maintenance of the ledger: fold, rebuild, retention."""
