@@ -113,7 +113,7 @@ decisions = Table(
     _required("http_status", Integer),
     Column("error_code", Text),
     Column("valid", Boolean),
-    _required("learned", Text),  # what the outcome added to the statistics: storage.learned says how
+    _required("learned", Text),  # what the outcome added to the statistics: storage.deltas says how
     Index(None, "router_id", "at"),
 )
 

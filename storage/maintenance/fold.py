@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
-from storage.learned import Gathered, decode_deltas
+from storage.deltas import Gathered, decode_deltas
 from storage.stores.arms import read_sums
 from storage.tables import checkpoints, decisions, scores
 from storage.writing.scores import LearnScores

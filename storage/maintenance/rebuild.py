@@ -10,7 +10,7 @@ from bandit.types import StatisticKey, Sums
 from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
-from storage.learned import Gathered
+from storage.deltas import Gathered
 from storage.maintenance.fold import HalfLives, RouterHalfLife, fold, of_router
 from storage.stores.arms import read_sums
 from storage.tables import arms

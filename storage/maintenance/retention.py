@@ -5,7 +5,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.database.addition import add_sums
 from storage.database.engine import Database
-from storage.learned import Gathered
+from storage.deltas import Gathered
 from storage.maintenance.fold import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.stores.arms import read_sums
 from storage.tables import arms, checkpoints, choices, decisions, settings

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from bandit.types import BudgetState
 from storage.database.engine import Database
+from storage.deltas import Gathered
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
-from storage.learned import Gathered
 from storage.records import CompletionRecord
 from storage.writing.spool import Spool
 from storage.writing.transaction import Batches, Item, Result, Written

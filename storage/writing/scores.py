@@ -13,8 +13,8 @@ from sqlalchemy import Dialect, select
 
 from bandit.types import Deltas, Scores
 from storage.database.bulk import Cursor, among, compile_text
+from storage.deltas import Gathered
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
-from storage.learned import Gathered
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus, Status
 from storage.rows import clean
 from storage.tables import decisions, feedback, scores

@@ -15,8 +15,8 @@ from sqlalchemy import delete, func, select
 
 from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
 from storage.database.engine import Database, open_database
+from storage.deltas import decode_deltas
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
-from storage.learned import decode_deltas
 from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.arms import read_sums

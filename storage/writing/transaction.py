@@ -13,8 +13,8 @@ from storage.database.bulk import Cursor
 from storage.database.connection import Direct
 from storage.database.engine import Database
 from storage.database.watchdog import Watch
+from storage.deltas import Gathered, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
-from storage.learned import Gathered, encode_deltas
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
 from storage.traffic import GatheredTraffic

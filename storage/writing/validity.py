@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import Dialect, bindparam, select, update
 
 from storage.database.bulk import Cursor, among, compile_text
-from storage.learned import Gathered, extend_kept
+from storage.deltas import Gathered, extend_kept
 from storage.records import ValidityRecord
 from storage.tables import decisions
 

@@ -10,7 +10,7 @@ from sqlalchemy import literal_column, text, update
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.learned import Gathered, decode_deltas, encode_deltas
+from storage.deltas import Gathered, decode_deltas, encode_deltas
 from storage.stores.arms import Arms
 from storage.tables import arms
 from tests.storage.making import BUDGETED, NOW, Making, Running, assert_same_sums, half_life
