@@ -38,7 +38,7 @@ from bandit.types import (
     StatisticKey,
     Sums,
 )
-from gateway.live import Published
+from gateway.routing.router import Published
 from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
 
 ROUTER_ID = "rtr_decisions"

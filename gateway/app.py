@@ -14,7 +14,6 @@ from gateway.catalog.catalog import Catalog
 from gateway.checks import Checks
 from gateway.errors import MethodNotAllowed
 from gateway.exchange import Outside
-from gateway.failover import Cooldowns
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
@@ -22,10 +21,11 @@ from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.recorder import Recorder
-from gateway.registry import Registry
 from gateway.retaining import Retaining
 from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
+from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.registry import Registry
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.database.engine import Database

@@ -9,8 +9,8 @@ from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending
 from gateway.deciding import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
-from gateway.failover import Cooldowns
 from gateway.providers.upstream.provider import Call, Provider, ProviderError, Usage
+from gateway.routing.cooldowns import Cooldowns
 
 BYTES_PER_TOKEN = 4
 """Of an answer's text, where the provider did not report its tokens."""

@@ -7,11 +7,11 @@ from bandit.decision import bucketed, draw
 from bandit.types import NO_STEERING, Choice, Context, Draw
 from gateway.catalog.catalog import Model
 from gateway.errors import NoCapableModel, NoEnabledModels
-from gateway.failover import Cooldowns
 from gateway.instructions import Interpretation, interpret
-from gateway.live import LiveRouter, Published, Weighed
 from gateway.providers.upstream.provider import Provider
-from gateway.stickiness import conversation_of
+from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.router import LiveRouter, Published, Weighed
+from gateway.routing.stickiness import conversation_of
 from gateway.tasks.classifier import classify, estimate_prompt_tokens
 from gateway.wire import CompletionRequest, Fields
 

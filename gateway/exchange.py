@@ -18,11 +18,11 @@ from gateway.booking import book
 from gateway.checks import Checks, check_for
 from gateway.deciding import Decision
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
-from gateway.failover import Cooldowns
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.metrics import Metrics
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
+from gateway.routing.cooldowns import Cooldowns
 from gateway.settings import SIMULATED
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State

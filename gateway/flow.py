@@ -18,7 +18,7 @@ from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimit
 from gateway.exchange import Exchange, Outside
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.http import ClientGone, Http
-from gateway.live import LiveRouter
+from gateway.routing.router import LiveRouter
 from gateway.wire import CompletionRequest, parse_completion
 from storage.records import FeedbackReceipt, KeyRecord
 

@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from gateway.auth import Keyring
 from gateway.errors import Unavailable
-from gateway.live import LiveRouter
-from gateway.registry import Registry
+from gateway.routing.registry import Registry
+from gateway.routing.router import LiveRouter
 from storage.database.engine import Database
 from storage.errors import LedgerError, WriterFull
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from gateway.rebuilding import retention_of
+from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
-from gateway.spending import DAY_SECONDS
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.retention import DELETED_AT_ONCE, Retention

@@ -30,7 +30,7 @@ def import_scorecard(
     """Import a scorecard: what is believed of models before a router has scores of its own."""
     from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.ids import new_id  # noqa: PLC0415 - not for --help
-    from gateway.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
+    from gateway.routing.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
     from storage.stores.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
@@ -106,7 +106,7 @@ def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, jso
 
 def _read(file: Path) -> bytes:
     """The file's bytes, one more than a scorecard may have at most."""
-    from gateway.scorecards import MAX_BYTES  # noqa: PLC0415 - not for --help
+    from gateway.routing.scorecards import MAX_BYTES  # noqa: PLC0415 - not for --help
 
     try:
         with file.open("rb") as stream:

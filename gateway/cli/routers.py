@@ -88,7 +88,7 @@ def create(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Make a router."""
-    from gateway.router_changes import new_router  # noqa: PLC0415 - not for --help
+    from gateway.routing.edits import new_router  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
@@ -114,7 +114,7 @@ def set_options(
 ) -> None:
     """Change a router. What the configuration file declares is set again at the next start."""
     from gateway.rebuilding import keep_router  # noqa: PLC0415 - not for --help
-    from gateway.router_changes import changed_router  # noqa: PLC0415 - not for --help
+    from gateway.routing.edits import changed_router  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
     values = _values(options)

@@ -12,7 +12,7 @@ from gateway.evaluating import to_json as evaluation_to_json
 from gateway.explaining import NotExplainable, explain, to_json
 from gateway.ids import request_id_of
 from gateway.routes.answer import json_response, parts_of
-from gateway.spending import DAY_SECONDS
+from gateway.routing.daily_spend import DAY_SECONDS
 from storage.records import DecisionView, KeyRecord
 
 MOST_AT_ONCE = 200

@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.errors import NotFound
-from gateway.live import LiveRouter
 from gateway.routes.answer import json_response, parts_of
+from gateway.routing.router import LiveRouter
 from gateway.wire import REQUESTED_MODEL
 
 router = APIRouter()

@@ -14,8 +14,8 @@ from openai import OpenAI
 from gateway.app import Gateway
 from gateway.bootstrap import prepare
 from gateway.catalog.catalog import Catalog
-from gateway.failover import Cooldowns
 from gateway.keys import new_key
+from gateway.routing.cooldowns import Cooldowns
 from gateway.settings import load
 from storage.database.engine import open_database
 from storage.stores.keys import Keys

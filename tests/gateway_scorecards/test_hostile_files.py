@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scorecards import MAX_BYTES, MAX_PROBLEMS, Scale, ScorecardError, read_scorecard
+from gateway.routing.scorecards import MAX_BYTES, MAX_PROBLEMS, Scale, ScorecardError, read_scorecard
 from storage.stores.evals import EvalRow
 
 KNOWN = {"a/one", "a/two", *(f"provider/model-{number}" for number in range(300))}

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import Ending
-from gateway.failover import (
+from gateway.providers.upstream.provider import ProviderError
+from gateway.routing.cooldowns import (
     BREAKER_FAILURES,
     FIRST_SECONDS,
     INCAPABLE_SECONDS,
@@ -18,7 +19,6 @@ from gateway.failover import (
     Cooldowns,
     stated_limit,
 )
-from gateway.providers.upstream.provider import ProviderError
 
 LIMITED = ProviderError(Ending.RATE_LIMITED, "slow down", status=429)
 FAILED = ProviderError(Ending.FAILED, "HTTP 500: oops", status=500)

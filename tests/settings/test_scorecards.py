@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.scorecards import MAX_BYTES, Scale, ScorecardError, read_scorecard, scale_of
+from gateway.routing.scorecards import MAX_BYTES, Scale, ScorecardError, read_scorecard, scale_of
 from storage.stores.evals import EvalRow
 
 KNOWN = {"a/one", "a/two"}

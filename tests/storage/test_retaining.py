@@ -9,7 +9,7 @@ from bandit.types import Json
 from benchmarks.ledger.records import ROUTER, make_records
 from gateway.rebuilding import rebuild_of, retention_of
 from gateway.retaining import Retaining
-from gateway.spending import DAY_SECONDS
+from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database, open_database
 from storage.maintenance.retention import DELETED_AT_ONCE
 from storage.records import RouterModel, RouterRecord

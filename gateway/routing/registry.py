@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from bandit.budget import pace
 from bandit.learning import learn_scores
 from bandit.types import Arm, BudgetState, Deltas, HalfLives, Scores, StatisticKey, Sums
-from gateway.arm_priors import ArmPriors
 from gateway.catalog.catalog import Catalog, Model
-from gateway.live import LiveRouter
+from gateway.routing.daily_spend import DailySpend, day_of
+from gateway.routing.priors import ArmPriors
+from gateway.routing.router import LiveRouter
 from gateway.settings.router_options import RouterOptions, bandit_settings
-from gateway.spending import DailySpend, day_of
 from storage.database.engine import Database
 from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import Changed

@@ -22,9 +22,9 @@ from bandit.types import (
     Sums,
 )
 from gateway.catalog.catalog import Model
+from gateway.routing.daily_spend import DailySpend
+from gateway.routing.stickiness import Stickiness
 from gateway.settings.router_options import RouterOptions
-from gateway.spending import DailySpend
-from gateway.stickiness import Stickiness
 
 log = logging.getLogger(__name__)
 

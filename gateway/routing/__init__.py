@@ -1,0 +1,1 @@
+"""Routers in memory: registry, cooldowns, stickiness, daily spend."""
