@@ -11,9 +11,9 @@ from pathlib import Path
 
 from gateway.auth import Keyring
 from gateway.catalog.catalog import Catalog
-from gateway.checks import Checks
+from gateway.completions.handler import Outside
+from gateway.completions.validation import Checks
 from gateway.errors import MethodNotAllowed
-from gateway.exchange import Outside
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from gateway.completions.request import explain_validation, parse_json_object
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
 from gateway.ids import born_at, new_id, request_id_of
 from gateway.recorder import Recorder
-from gateway.wire import explain_validation, parse_json_object
 from storage.errors import CompletionNotFound, DatabaseUnavailable, FeedbackError, NoAnswerToScore, TooManySources
 from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from gateway.auth import Keyring, require
-from gateway.deciding import Decision, NobodyAvailable, decide
+from gateway.completions.decision import Decision, NobodyAvailable, decide
+from gateway.completions.handler import Exchange, Outside
+from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
-from gateway.exchange import Exchange, Outside
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.http import ClientGone, Http
 from gateway.routing.router import LiveRouter
-from gateway.wire import CompletionRequest, parse_completion
 from storage.records import FeedbackReceipt, KeyRecord
 
 log = logging.getLogger(__name__)

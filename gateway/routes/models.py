@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from gateway.completions.request import REQUESTED_MODEL
 from gateway.errors import NotFound
 from gateway.routes.answer import json_response, parts_of
 from gateway.routing.router import LiveRouter
-from gateway.wire import REQUESTED_MODEL
 
 router = APIRouter()
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 
 import msgspec
 
-from gateway.wire import Fields
+from gateway.completions.request import Fields
 
 MOST_CONVERSATIONS = 100_000
 

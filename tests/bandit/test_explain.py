@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.decision import choose, draw
-from bandit.explain import reason
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import (
     NO_STEERING,
@@ -25,6 +24,7 @@ from bandit.types import (
     Steering,
     Sums,
 )
+from gateway.completions.reason import reason
 
 ARMS = (
     Arm("a/cheap", Price(1e-7, 4e-7, 1e-7)),

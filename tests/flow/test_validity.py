@@ -9,8 +9,8 @@ from openai import OpenAI
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Signal
-from gateway.checks import MOST_WAITING, Check
-from gateway.validity import is_valid
+from gateway.completions.json_schema import is_valid
+from gateway.completions.validation import MOST_WAITING, Check
 from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView
 from storage.stores.arms import Arms
@@ -85,7 +85,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         assert release.wait(10)
         return is_valid(asked, text)
 
-    monkeypatch.setattr("gateway.validity.is_valid", check_slowly)
+    monkeypatch.setattr("gateway.completions.json_schema.is_valid", check_slowly)
     yield release
     release.set()
 

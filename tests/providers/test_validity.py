@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.checkable import SCHEMA_LIMIT, TEXT_LIMIT
-from gateway.validity import is_valid
+from gateway.completions.json_schema import is_valid
 from tests.providers.test_simulated import SCHEMAS
 
 JSON = st.recursive(

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.completions.request import CompletionRequest, parse_completion, parse_json_object
 from gateway.errors import BadRequest, GatewayError
-from gateway.wire import CompletionRequest, parse_completion, parse_json_object
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
 

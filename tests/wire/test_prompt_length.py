@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from gateway.completions.request import parse_completion
 from gateway.tasks.classifier import estimate_prompt_tokens
-from gateway.wire import parse_completion
 
 TEXT = "港口城市的历史" * 50
 

@@ -3,9 +3,9 @@
 import msgspec
 
 from bandit.types import Attempt
+from gateway.completions.request import REQUESTED_MODEL, Fields
 from gateway.errors import GatewayError
 from gateway.providers.upstream.provider import Chunk
-from gateway.wire import REQUESTED_MODEL, Fields
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode

@@ -10,7 +10,7 @@ from bandit.learning import learn_validity
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import Attempt, Ending
 from gateway.checkable import is_checkable
-from gateway.deciding import Decision
+from gateway.completions.decision import Decision
 from storage.records import ValidityRecord
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float)
 class Checks:
     """Those that wait, and the thread that works on them. `record` takes what is found, in that thread.
 
-    A check is bounded in time (see `gateway.validity`), what waits in number.
+    A check is bounded in time (see `gateway.completions.json_schema`), what waits in number.
     """
 
     def __init__(self, record: Callable[[ValidityRecord], None]) -> None:
@@ -76,7 +76,7 @@ class Checks:
                 log.exception("%s could not be checked", check.completion_id)
 
     def _check(self, check: Check) -> None:
-        from gateway.validity import is_valid  # noqa: PLC0415 - jsonschema would take a tenth of the start
+        from gateway.completions.json_schema import is_valid  # noqa: PLC0415 - jsonschema would take a tenth of the start
 
         valid = is_valid(check.asked, check.text)
         if valid is not None:

@@ -2,8 +2,8 @@
 
 from bandit.learning import learn_attempt, merge
 from bandit.types import Attempt, StatisticKey, Sums
-from gateway.attempts import AttemptLog
-from gateway.deciding import Decision
+from gateway.completions.attempts import AttemptLog
+from gateway.completions.decision import Decision
 from gateway.errors import GatewayError
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
 

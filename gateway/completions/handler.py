@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import msgspec
 
-from bandit.explain import reason as explain
 from bandit.types import Ending
-from gateway.answers import DONE, Envelope, error_event
-from gateway.attempts import AttemptLog, try_in_turn
-from gateway.booking import book
-from gateway.checks import Checks, check_for
-from gateway.deciding import Decision
+from gateway.completions.attempts import AttemptLog, try_in_turn
+from gateway.completions.decision import Decision
+from gateway.completions.outcome import book
+from gateway.completions.reason import reason as explain
+from gateway.completions.response import DONE, Envelope, error_event
+from gateway.completions.validation import Checks, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.http import ClientGone, Http, WatchedClient
 from gateway.metrics import Metrics

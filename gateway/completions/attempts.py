@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending
-from gateway.deciding import Decision
+from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.provider import Call, Provider, ProviderError, Usage
 from gateway.routing.cooldowns import Cooldowns

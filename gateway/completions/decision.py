@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from bandit.decision import bucketed, draw
 from bandit.types import NO_STEERING, Choice, Context, Draw
 from gateway.catalog.catalog import Model
+from gateway.completions.request import CompletionRequest, Fields
 from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
@@ -13,7 +14,6 @@ from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter, Published, Weighed
 from gateway.routing.stickiness import conversation_of
 from gateway.tasks.classifier import classify, estimate_prompt_tokens
-from gateway.wire import CompletionRequest, Fields
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}

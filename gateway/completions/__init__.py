@@ -1,0 +1,1 @@
+"""One completion request, in reading order: request, decision, attempts, handler, response, outcome."""
