@@ -16,7 +16,7 @@ from sqlalchemy import event
 from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
 from benchmarks.load.servers import BenchmarkFailed
-from gateway.evaluating import views_since
+from gateway.reports.evaluation import views_since
 from storage.database.engine import Database, open_database
 from storage.maintenance.retention import Retention
 from storage.replication.changes import Changes

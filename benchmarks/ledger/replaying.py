@@ -18,7 +18,7 @@ import httpx
 from bandit.policies import PLAIN
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_for_port, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
-from gateway.explaining import explain
+from gateway.reports.explanation import explain
 from storage.database.engine import open_database
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger

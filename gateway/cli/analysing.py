@@ -40,7 +40,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
-    from gateway.evaluating import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
+    from gateway.reports.evaluation import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     now = time.time()
@@ -86,7 +86,7 @@ def export(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Export a router's ledger, a row per request, in constant memory."""
-    from gateway.exporting import FORMATS, ExportError, write, write_file  # noqa: PLC0415 - not for --help
+    from gateway.reports.export import FORMATS, ExportError, write, write_file  # noqa: PLC0415 - not for --help
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     if format not in FORMATS:
@@ -161,7 +161,7 @@ def _router(database: Database, router_id: str) -> RouterRecord:
 
 
 def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
-    from gateway.evaluating import models_of  # noqa: PLC0415 - not for --help
+    from gateway.reports.evaluation import models_of  # noqa: PLC0415 - not for --help
 
     try:
         return models_of(text, record.id, {model.model_id for model in record.models})

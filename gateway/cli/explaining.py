@@ -11,7 +11,7 @@ from gateway.cli.options import Config, DatabaseUrl, Json, opened
 from gateway.cli.output import moment, print_json, print_table
 
 if TYPE_CHECKING:
-    from gateway.explaining import Explained
+    from gateway.reports.explanation import Explained
 
 
 def explain(
@@ -21,9 +21,9 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain one decision: candidates, probabilities, the draw, what came of it; replayed and compared."""
-    from gateway.explaining import NotExplainable, to_json  # noqa: PLC0415 - not for --help
-    from gateway.explaining import explain as explained_of  # noqa: PLC0415 - not for --help
     from gateway.ids import request_id_of  # noqa: PLC0415 - not for --help
+    from gateway.reports.explanation import NotExplainable, to_json  # noqa: PLC0415 - not for --help
+    from gateway.reports.explanation import explain as explained_of  # noqa: PLC0415 - not for --help
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 

@@ -7,10 +7,10 @@ from fastapi.responses import Response
 
 from gateway.auth import require
 from gateway.errors import BadRequest, NotFound
-from gateway.evaluating import Question, evaluate_router, models_of
-from gateway.evaluating import to_json as evaluation_to_json
-from gateway.explaining import NotExplainable, explain, to_json
 from gateway.ids import request_id_of
+from gateway.reports.evaluation import Question, evaluate_router, models_of
+from gateway.reports.evaluation import to_json as evaluation_to_json
+from gateway.reports.explanation import NotExplainable, explain, to_json
 from gateway.routes.answer import json_response, parts_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.records import DecisionView, KeyRecord

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bandit.types import Attempt, Choice, Ending
-from gateway.evaluating import logged
+from gateway.reports.evaluation import logged
 from storage.records import DecisionRecord, DecisionView, FeedbackRecord, OutcomeRecord, Status
 
 CHOICE = msgspec.json.decode(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.exporting import BOOLEANS, FLOATS, INTEGERS, ExportError, write, write_file
+from gateway.reports.export import BOOLEANS, FLOATS, INTEGERS, ExportError, write, write_file
 from storage.tables import decisions
 
 ROW: dict[str, object] = {
