@@ -17,11 +17,11 @@ from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
+from gateway.maintenance.retention import Retaining
 from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.recorder import Recorder
-from gateway.retaining import Retaining
 from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
 from gateway.routing.cooldowns import Cooldowns

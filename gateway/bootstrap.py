@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from bandit.types import Json
 from gateway.catalog.catalog import Catalog
 from gateway.keys import SCOPES, hash_key, new_key
-from gateway.rebuilding import keep_router
+from gateway.maintenance.rebuild import keep_router
 from gateway.routing.edits import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.database.engine import Database

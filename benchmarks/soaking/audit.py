@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks.soaking.clients import Memory
 from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
-from gateway.rebuilding import rebuild_of
+from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
 from storage.stores.ledger import Ledger
 

@@ -111,7 +111,7 @@ def rebuild(
     json: Json = False,
 ) -> None:
     """Recompute the statistics from the ledger, while gateways may go on serving."""
-    from gateway.rebuilding import rebuild_of  # noqa: PLC0415 - not for --help
+    from gateway.maintenance.rebuild import rebuild_of  # noqa: PLC0415 - not for --help
 
     with opened(config, database_url) as database:
         if router is not None:

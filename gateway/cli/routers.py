@@ -113,7 +113,7 @@ def set_options(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Change a router. What the configuration file declares is set again at the next start."""
-    from gateway.rebuilding import keep_router  # noqa: PLC0415 - not for --help
+    from gateway.maintenance.rebuild import keep_router  # noqa: PLC0415 - not for --help
     from gateway.routing.edits import changed_router  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 

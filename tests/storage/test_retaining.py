@@ -7,8 +7,8 @@ from itertools import islice
 
 from bandit.types import Json
 from benchmarks.ledger.records import ROUTER, make_records
-from gateway.rebuilding import rebuild_of, retention_of
-from gateway.retaining import Retaining
+from gateway.maintenance.rebuild import rebuild_of, retention_of
+from gateway.maintenance.retention import Retaining
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database, open_database
 from storage.maintenance.retention import DELETED_AT_ONCE

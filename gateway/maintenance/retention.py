@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from gateway.rebuilding import retention_of
+from gateway.maintenance.rebuild import retention_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import Database

@@ -1,0 +1,1 @@
+"""Background maintenance: rebuilding statistics and retention."""
