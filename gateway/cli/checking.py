@@ -16,7 +16,7 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check configuration, models, database, address and packages; exit status 1 where something is wrong."""
-    from gateway.doctor import State, examine  # noqa: PLC0415 - not for --help
+    from gateway.serving.doctor import State, examine  # noqa: PLC0415 - not for --help
 
     findings = list(examine(config, database_url, os.environ, calls=calls))
     if json:

@@ -38,7 +38,7 @@ class Commands(TyperGroup):
 def exit_status(error: Exception) -> int | None:
     """The exit status of an expected failure; None for a defect of ours, whose stack trace is wanted."""
     from gateway.demo.house import DemoError  # noqa: PLC0415 - not for --help
-    from gateway.listening import ServerError  # noqa: PLC0415 - not for --help
+    from gateway.serving.socket import ServerError  # noqa: PLC0415 - not for --help
     from gateway.settings import SettingsError  # noqa: PLC0415 - not for --help
     from gateway.settings.router_options import OptionsError  # noqa: PLC0415 - not for --help
     from storage.errors import LedgerError  # noqa: PLC0415

@@ -29,7 +29,7 @@ def serve(
     settings = override(settings, host=host, port=port, database_url=database_url, durability=durability)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    from gateway.server import run  # noqa: PLC0415 - not before the settings are known to be right
+    from gateway.serving.server import run  # noqa: PLC0415 - not before the settings are known to be right
 
     run(settings, typer.echo, workers)
 

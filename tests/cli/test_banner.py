@@ -3,8 +3,8 @@
 import shlex
 from dataclasses import replace
 
-from gateway.banner import Banner, Facts
-from gateway.discovery import LocalServer
+from gateway.serving.banner import Banner, Facts
+from gateway.serving.discovery import LocalServer
 
 FACTS = Facts(
     version="1.2.3",

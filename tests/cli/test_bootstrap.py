@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bandit.types import Json
-from gateway.bootstrap import Prepared, prepare
 from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
+from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database
 from storage.records import RouterModel

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from gateway.listening import ServerError, bind, url_of
+from gateway.serving.socket import ServerError, bind, url_of
 
 
 def test_a_free_port_is_found_and_named() -> None:

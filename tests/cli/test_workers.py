@@ -16,8 +16,8 @@ def supervise(work: str, count: int = 2) -> "subprocess.Popen[str]":
     """A process that supervises `work`; it says what its workers print."""
     script = f"""
         import logging, signal, sys, time
-        from gateway.listening import ServerError
-        from gateway.workers import Supervisor
+        from gateway.serving.socket import ServerError
+        from gateway.serving.workers import Supervisor
         logging.basicConfig()
         def work(first):
             {work}

@@ -12,10 +12,10 @@ import pytest
 from openai import OpenAI
 
 from gateway.app import Gateway
-from gateway.bootstrap import prepare
 from gateway.catalog.catalog import Catalog
 from gateway.keys import new_key
 from gateway.routing.cooldowns import Cooldowns
+from gateway.serving.bootstrap import prepare
 from gateway.settings import load
 from storage.database.engine import open_database
 from storage.stores.keys import Keys

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.discovery import LocalServer, discover
+from gateway.serving.discovery import LocalServer, discover
 
 MODELS = json.dumps({"object": "list", "data": [{"id": "llama3:8b"}, {"id": "qwen/qwen3-8b"}]}).encode()
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.bootstrap import Prepared, prepare
 from gateway.catalog.catalog import Catalog
 from gateway.keys import hash_key
+from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database import postgresql
 from storage.database import watchdog as watch

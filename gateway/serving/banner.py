@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from gateway.discovery import LocalServer
+from gateway.serving.discovery import LocalServer
 from gateway.settings import DEFAULT_ROUTER
 from gateway.settings.presets import PRESETS
 

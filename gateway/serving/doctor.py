@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 
 from gateway.catalog.catalog import Catalog
-from gateway.listening import ServerError, bind
+from gateway.serving.socket import ServerError, bind
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
 from gateway.settings.loading import override
 from gateway.settings.router_options import OptionsError, RouterOptions

@@ -12,7 +12,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-from gateway.listening import ServerError
+from gateway.serving.socket import ServerError
 from storage.errors import LedgerError
 
 log = logging.getLogger(__name__)

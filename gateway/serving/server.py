@@ -12,14 +12,14 @@ from types import FrameType
 
 import uvicorn
 
-from gateway.banner import Banner, Facts
-from gateway.bootstrap import prepare
 from gateway.catalog.catalog import Catalog
-from gateway.discovery import discover
 from gateway.http import ASGIApp
-from gateway.listening import BACKLOG, ServerError, bind, url_of
+from gateway.serving.banner import Banner, Facts
+from gateway.serving.bootstrap import prepare
+from gateway.serving.discovery import discover
+from gateway.serving.socket import BACKLOG, ServerError, bind, url_of
+from gateway.serving.workers import Supervisor
 from gateway.settings import Settings
-from gateway.workers import Supervisor
 from storage.database.engine import open_database
 from storage.stores.routers import Routers
 

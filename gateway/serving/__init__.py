@@ -1,0 +1,1 @@
+"""Running the gateway: server, workers, bootstrap, doctor."""
