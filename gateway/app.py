@@ -9,13 +9,13 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from gateway.auth import Keyring
+from gateway.api_keys import Keyring
+from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.catalog.catalog import Catalog
 from gateway.completions.handler import Outside
 from gateway.completions.validation import Checks
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
-from gateway.http import Http, Message, Receive, Scope, Send
 from gateway.ids import RequestIds
 from gateway.maintenance.retention import Retaining
 from gateway.metrics import Metrics

@@ -12,13 +12,13 @@ import logging
 from dataclasses import dataclass
 from time import perf_counter
 
-from gateway.auth import Keyring, require
+from gateway.api_keys import Keyring, require
+from gateway.asgi import ClientGone, Http
 from gateway.completions.decision import Decision, NobodyAvailable, decide
 from gateway.completions.handler import Exchange, Outside
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
 from gateway.feedback import FeedbackBatch, parse_feedback
-from gateway.http import ClientGone, Http
 from gateway.routing.router import LiveRouter
 from storage.records import FeedbackReceipt, KeyRecord
 

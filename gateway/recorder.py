@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import TypeAlias
 
-from gateway.auth import Keyring
+from gateway.api_keys import Keyring
 from gateway.errors import Unavailable
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from bandit.types import Ending
+from gateway.asgi import ClientGone, Http, WatchedClient
 from gateway.completions.attempts import AttemptLog, try_in_turn
 from gateway.completions.decision import Decision
 from gateway.completions.outcome import book
@@ -18,7 +19,6 @@ from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event
 from gateway.completions.validation import Checks, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
-from gateway.http import ClientGone, Http, WatchedClient
 from gateway.metrics import Metrics
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.auth import require
+from gateway.api_keys import require
 from gateway.errors import BadRequest, NotFound
 from gateway.ids import request_id_of
 from gateway.reports.evaluation import Question, evaluate_router, models_of

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.http import Http
+from gateway.asgi import Http
 from gateway.routes.answer import json_response, parts_of
 from gateway.routes.schemas import FEEDBACK_SCHEMA
 from storage.records import FeedbackReceipt

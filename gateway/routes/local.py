@@ -2,7 +2,7 @@
 
 from fastapi import Request
 
-from gateway.auth import require
+from gateway.api_keys import require
 from gateway.errors import GatewayError
 from gateway.routes.answer import parts_of
 

@@ -12,8 +12,8 @@ from types import FrameType
 
 import uvicorn
 
+from gateway.asgi import ASGIApp
 from gateway.catalog.catalog import Catalog
-from gateway.http import ASGIApp
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.discovery import discover

@@ -125,7 +125,7 @@ def test_a_client_that_takes_nothing_and_does_not_leave_counts_as_gone(
     faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its provider's call is closed, and what it cost is booked."""
-    monkeypatch.setattr("gateway.http.UNREAD_SECONDS", 0.3)
+    monkeypatch.setattr("gateway.asgi.UNREAD_SECONDS", 0.3)
     ledger = Ledger(faulty.running.gateway.database)
     with faulty.http.stream("POST", "/rtr_endless/chat/completions", json={**BODY, "stream": True}) as answer:
         request_id = answer.headers["x-request-id"]

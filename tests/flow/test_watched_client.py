@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.http import ClientGone, Http, Message, WatchedClient
+from gateway.asgi import ClientGone, Http, Message, WatchedClient
 
 
 class Client:
@@ -31,7 +31,7 @@ async def turns(number: int) -> None:
 
 @pytest.fixture(autouse=True)
 def watch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.http.WATCH_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.asgi.WATCH_AFTER_SECONDS", 0.0)
 
 
 async def test_a_client_that_leaves_ends_the_wait() -> None:
