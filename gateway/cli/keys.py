@@ -28,7 +28,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Make an API key. Its secret is printed once, alone on stdout."""
-    from gateway.keys import SCOPES, new_key  # noqa: PLC0415 - not for --help
+    from gateway.api_keys import SCOPES, new_key  # noqa: PLC0415 - not for --help
     from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from bandit.decision import bucketed, draw
 from bandit.types import NO_STEERING, Choice, Context, Draw
 from gateway.catalog.catalog import Model
-from gateway.completions.request import CompletionRequest, Fields
+from gateway.completions.request import CompletionRequest, Fields, conversation_of
 from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.routing.stickiness import conversation_of
 from gateway.tasks.classifier import classify, estimate_prompt_tokens
 
 FORWARDED_BY_ALL = frozenset(

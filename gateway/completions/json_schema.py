@@ -12,8 +12,6 @@ from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from gateway.checkable import is_checkable
-
 STEPS = 5_000
 """Keywords applied before a check is given up: about a tenth of a second."""
 _LONGEST_MATCHED = 256
@@ -59,7 +57,7 @@ def is_valid(response_format: bytes, text: str) -> bool | None:
     Not checked: a format that asks for no JSON; a schema that is broken, refers to other documents, or is so large or
     deep that checking would hold up other requests. Patterns that could take long are not applied.
     """
-    checker = _compiled(bytes(response_format)) if is_checkable(response_format, text) else None
+    checker = _compiled(bytes(response_format))
     if checker is None:
         return None
     try:

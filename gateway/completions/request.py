@@ -1,5 +1,6 @@
 """The completion request as it comes in: read once, checked, and split into what is ours and what is forwarded."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,6 +40,10 @@ class _ResponseFormat(msgspec.Struct):
     type: str | None = None
 
 
+class _Role(msgspec.Struct):
+    role: str
+
+
 class _Part(msgspec.Struct):
     type: str | None = None
     text: str | None = None
@@ -67,6 +72,9 @@ class _Known(msgspec.Struct):
 _KNOWN = msgspec.json.Decoder(_Known)
 _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 _STRING = msgspec.json.Decoder(str)
+_ROLE = msgspec.json.Decoder(_Role)
+_MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL = msgspec.Raw(b"null")
 _PART_NEEDS = {
     "image_url": "vision",
     "input_image": "vision",
@@ -132,6 +140,25 @@ def parse_completion(body: bytes) -> CompletionRequest:
         metadata=known.metadata or {},
         size=len(body),
     )
+
+
+def conversation_of(fields: Fields) -> bytes | None:
+    """What all turns of one conversation share: `prompt_cache_key`, else `user` and the messages up to their first.
+
+    None where the caller gives neither: nobody knows then whose turn it is.
+    """
+    key = fields.get("prompt_cache_key", _NULL)
+    if bytes(key) != b"null":
+        return hashlib.blake2b(b"key\0" + bytes(key), digest_size=16).digest()
+    user = fields.get("user", _NULL)
+    if bytes(user) == b"null":
+        return None
+    opening = hashlib.blake2b(b"user\0" + bytes(user), digest_size=16)
+    for message in _MESSAGES.decode(fields["messages"]):
+        opening.update(b"\0" + bytes(message))
+        if _ROLE.decode(message).role == "user":
+            break
+    return opening.digest()
 
 
 def parse_json_object(body: bytes) -> Fields:

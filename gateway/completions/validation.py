@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from bandit.learning import learn_validity
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import Attempt, Ending
-from gateway.checkable import is_checkable
 from gateway.completions.decision import Decision
 from storage.records import ValidityRecord
 
@@ -17,6 +16,9 @@ log = logging.getLogger(__name__)
 
 MOST_WAITING = 256
 """Answers that may wait to be checked; of further ones it is not known whether they are valid."""
+TEXT_LIMIT = 256 * 1024
+SCHEMA_LIMIT = 32 * 1024
+"""Larger answers, and answers to larger schemas, are not checked: that would take too much time and memory."""
 UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
 
 
@@ -39,7 +41,7 @@ def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float)
         return None
     if attempt.ending is not Ending.COMPLETE or attempt.finish_reason in UNCHECKED_FINISHES:
         return None
-    if not is_checkable(asked, text):
+    if len(asked) > SCHEMA_LIMIT or len(text) > TEXT_LIMIT:
         return None
     return Check(decision.id, attempt.model_id, decision.published.snapshot, at, bytes(asked), text)
 

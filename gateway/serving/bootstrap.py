@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bandit.types import Json
+from gateway.api_keys import SCOPES, hash_key, new_key
 from gateway.catalog.catalog import Catalog
-from gateway.keys import SCOPES, hash_key, new_key
 from gateway.maintenance.rebuild import keep_router
 from gateway.routing.edits import models_over
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings

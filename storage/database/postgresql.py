@@ -14,7 +14,7 @@ OLDEST = 13
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 3
-"""Less than an exchange may hang (`storage.database.watchdog`): a server that has a lock in its way says so before it is left."""
+"""Below `storage.database.watchdog`'s limit: a server that waits for a lock says so before the watchdog acts."""
 
 FROZEN_SECONDS = 10
 """After which the server ends the transaction of a process that was stopped in the middle of it: it holds locks."""

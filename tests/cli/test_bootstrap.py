@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bandit.types import Json
+from gateway.api_keys import hash_key
 from gateway.catalog.catalog import Catalog
-from gateway.keys import hash_key
 from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database

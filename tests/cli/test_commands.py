@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from gateway.api_keys import hash_key
 from gateway.cli import app
-from gateway.keys import hash_key
 from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord
 from storage.stores.keys import Keys

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from gateway.api_keys import new_key
 from gateway.app import Gateway
 from gateway.catalog.catalog import Catalog
-from gateway.keys import new_key
 from gateway.routing.cooldowns import Cooldowns
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load

@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 
-from gateway.keys import new_key
+from gateway.api_keys import new_key
 from storage.records import RouterModel, RouterRecord
 from storage.stores.keys import Keys
 from storage.stores.ledger import Ledger

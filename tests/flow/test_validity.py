@@ -10,7 +10,7 @@ from openai import OpenAI
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Signal
 from gateway.completions.json_schema import is_valid
-from gateway.completions.validation import MOST_WAITING, Check
+from gateway.completions.validation import MOST_WAITING, SCHEMA_LIMIT, TEXT_LIMIT, Check
 from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView
 from storage.stores.arms import Arms
@@ -103,11 +103,12 @@ def test_what_asks_for_no_structure_or_is_none_is_not_checked(running: Running) 
     before = learned(running)
     client = running.client(ROUTER)
     ids = [ask(client, "Hello!"), ask(client, "Hello!", response_format={"type": "text"})]
-    huge = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": ["x" * 40_000]}}}
+    huge = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"enum": ["x" * SCHEMA_LIMIT]}}}
     ids.append(ask(client, "Hello!", response_format=huge))
+    ids.append(ask(client, json.dumps({"n": 1, "more": "x" * TEXT_LIMIT}), response_format=FORMAT))
     last = ask(client, '{"n": 1}', response_format=FORMAT)
     assert found(running, last)
-    assert [view_of(running, request_id).outcome.valid for request_id in ids] == [None, None, None]
+    assert [view_of(running, request_id).outcome.valid for request_id in ids] == [None] * 4
     assert learned(running)[0] == pytest.approx(before[0] + 1, abs=0.01)
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from gateway.keys import hash_key, new_key
+from gateway.api_keys import hash_key, new_key
 
 
 def test_a_secret_holds_256_random_bits_and_only_its_hash_is_kept() -> None:

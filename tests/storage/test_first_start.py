@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.api_keys import hash_key
 from gateway.catalog.catalog import Catalog
-from gateway.keys import hash_key
 from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database import postgresql
