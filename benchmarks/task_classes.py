@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.replay.data import BadData, load
 from benchmarks.replay.engine import features_of
 from gateway.tasks.classifier import TASK_NAMES, Features, classify
-from tests.bandit.labelled import labelled_requests
+from tests.gateway.tasks.labelled import labelled_requests
 
 Pairs = list[tuple[str, Features]]
 

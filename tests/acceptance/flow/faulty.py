@@ -1,0 +1,133 @@
+"""A whole gateway before the faulty provider: a router for each cell of the table of faults."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from openai import OpenAI
+
+from gateway.simulated.faults import refusing_port, serve_faults
+from gateway.simulated.raw import FaultyProvider
+from tests.acceptance.flow.conftest import Running, run_gateway
+from tests.support.faults import CELLS, TABLE
+
+INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
+"""What a token costs at each of the models."""
+GOOD = "patient/ok"
+FIRST_KEY, SECOND_KEY = "sk-provider-5ad1cf0b7e93d2c81", "sk-provider-c8e0d94b1fa6273d2"
+"""The first ends in 1, which the fault `429-key` minds."""
+LEFT = ("hang", "stall", "tires")
+"""Faults that a client, of the routers `rtr_left_…`, may lose its patience with: the gateway does not."""
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """The gateway, and the provider that it is to survive."""
+
+    running: Running
+    provider: FaultyProvider
+    http: httpx.Client
+    official: OpenAI
+
+    def client(self, router_id: str) -> OpenAI:
+        return self.official.with_options(base_url=f"{self.running.url}/{router_id}")
+
+
+def model_of(fault: str) -> str:
+    return f"{TABLE[fault].place}/{fault}"
+
+
+def router_of(fault: str, *, stream: bool, alone: bool) -> str:
+    return f"rtr_{fault}_{'stream' if stream else 'whole'}_{'alone' if alone else 'pair'}"
+
+
+def models_text(*model_ids: str) -> str:
+    """The models as the configuration file declares them: priced, and able to do what is asked here."""
+    return "".join(
+        f'[models."{model_id}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
+        'context_window = 100000\nabilities = ["tools", "json_schema"]\n'
+        for model_id in model_ids
+    )
+
+
+def routers_of_the_table() -> str:
+    """A router for each cell, with a good model and without, and those that clients leave."""
+    text = models_text(GOOD, *map(model_of, TABLE), *(f"patient/{fault}" for fault in LEFT))
+    for fault in LEFT:
+        text += f'[routers.rtr_left_{fault}]\nmodels = ["patient/{fault}"]\n'
+    for fault, stream in CELLS:
+        for alone in (False, True):
+            model = model_of(fault)
+            listed = f'"{model}"' if alone else f'"{model}", "{GOOD}"'
+            text += f"[routers.{router_of(fault, stream=stream, alone=alone)}]\nmodels = [{listed}]\n"
+            text += f'policy = "fixed:{model}"\n'
+            if (fault, stream) == ("endless", True):
+                text += "request_timeout_seconds = 0.25\n"
+    return text
+
+
+@contextmanager
+def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
+    """The provider in a thread of its own, and a gateway with these models and routers before it."""
+    with serving_faults() as (provider, plain), refusing_port() as nobody:
+        places = {
+            "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
+            "patient": (provider.base_url, ""),
+            "keys": (provider.base_url, 'api_key = ["env:FIRST_KEY", "env:SECOND_KEY"]\n'),
+            "refused": (f"http://127.0.0.1:{nobody}/v1", ""),
+            "unresolved": ("http://nowhere.invalid/v1", ""),
+            "tls": (f"https://127.0.0.1:{plain}/v1", ""),
+        }
+        text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
+        for name, (url, more) in places.items():
+            key = "" if "api_key" in more else 'api_key = "env:FIRST_KEY"\n'
+            text += f'[providers.{name}]\nbase_url = "{url}"\n{key}{more}'
+        with (
+            run_gateway(text + configured, directory, {"FIRST_KEY": FIRST_KEY, "SECOND_KEY": SECOND_KEY}) as running,
+            running.http() as http,
+            running.client() as official,
+        ):
+            yield Faulty(running, provider, http, official)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Look again and again, for so long at most."""
+    pause, until = threading.Event(), time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        pause.wait(0.005)
+
+
+@contextmanager
+def serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
+    """The provider, and a port where nobody speaks TLS."""
+    found: list[tuple[FaultyProvider, int]] = []
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def serve() -> None:
+        plain = await asyncio.start_server(answer_plainly, "127.0.0.1")
+        async with plain, serve_faults() as provider:
+            found.append((provider, plain.sockets[0].getsockname()[1]))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread.start()
+    assert ready.wait(10), "the faulty provider did not start"
+    try:
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()

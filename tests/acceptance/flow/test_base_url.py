@@ -1,0 +1,22 @@
+"""A client's base URL without a router in it is a common slip: the answer says what is missing."""
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.acceptance.flow.conftest import Running
+
+
+@pytest.mark.parametrize("base", ["", "/", "/v1"])
+def test_a_base_url_without_a_router_is_told_what_it_has_to_end_with(running: Running, base: str) -> None:
+    client = OpenAI(base_url=running.url + base, api_key=running.keys["routing"], max_retries=0)
+    with pytest.raises(openai.NotFoundError, match=r"base URL ends with a router's id, as in .*/rtr_default"):
+        client.chat.completions.create(model="dari/routing", messages=[{"role": "user", "content": "Hi"}])
+
+
+def test_a_router_that_is_not_there_is_named_without_that_advice(running: Running) -> None:
+    with pytest.raises(openai.NotFoundError, match="there is no router 'rtr_missing'") as caught:
+        running.client("rtr_missing").chat.completions.create(
+            model="dari/routing", messages=[{"role": "user", "content": "Hi"}]
+        )
+    assert "base URL" not in caught.value.message

@@ -1,0 +1,134 @@
+"""Feedback over HTTP: each rule of the contract."""
+
+import time
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.ids import new_id
+from tests.acceptance.flow.conftest import Running
+
+MESSAGES: Any = [{"role": "user", "content": "Hi"}]
+
+
+def answered(running: Running, router_id: str = "rtr_good", key: str = "routing") -> str:
+    client = running.client(router_id, key)
+    return client.chat.completions.create(model="dari/routing", messages=MESSAGES).id
+
+
+def send(running: Running, key: str = "routing", **body: Any) -> httpx.Response:
+    with running.http(key) as http:
+        return http.post("/feedback", json=body)
+
+
+def test_a_score_is_recorded_updated_and_counted_once(running: Running) -> None:
+    completion_id = answered(running)
+    first = send(running, completion_id=completion_id, score=0.9, comment="fine", metadata={"ticket": 42})
+    assert first.status_code == 200, first.text
+    receipt = first.json()
+    assert set(receipt) == {"id", "object", "completion_id", "router_id", "model", "source", "score", "status"}
+    assert receipt["id"].startswith("fbk_")
+    assert (receipt["object"], receipt["status"], receipt["source"]) == ("feedback", "recorded", "user")
+    assert (receipt["completion_id"], receipt["router_id"]) == (completion_id, "rtr_good")
+    assert send(running, completion_id=completion_id, score=0.9).json()["status"] == "unchanged"
+    changed = send(running, completion_id=completion_id.removeprefix("chatcmpl-"), thumb="down").json()
+    assert (changed["status"], changed["score"]) == ("updated", 0.0)
+
+
+def test_a_completion_takes_eight_sources(running: Running) -> None:
+    completion_id = answered(running)
+    for number in range(8):
+        assert send(running, completion_id=completion_id, score=1, source=f"judge-{number}").status_code == 200
+    ninth = send(running, completion_id=completion_id, score=1, source="judge-9")
+    assert (ninth.status_code, ninth.json()["error"]["param"]) == (400, "source")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "code"),
+    [
+        ({}, "score", "invalid_request"),
+        ({"score": 0.5, "thumb": "up"}, "score", "invalid_request"),
+        ({"score": 1.01}, "score", "invalid_request"),
+        ({"score": -0.1}, "score", "invalid_request"),
+        ({"score": "0.5"}, "score", "invalid_request"),
+        ({"score": True}, "score", "invalid_request"),
+        ({"thumb": "sideways"}, "thumb", "invalid_request"),
+        ({"score": 1, "source": "x" * 33}, "source", "invalid_request"),
+        ({"score": 1, "source": ""}, "source", "invalid_request"),
+        ({"score": 1, "comment": 3}, "comment", "invalid_request"),
+        ({"score": 1, "metadata": []}, "metadata", "invalid_request"),
+        ({"score": 1, "scores": 2}, "scores", "unknown_parameter"),
+        ({"score": 1, "completion_id": 3}, "completion_id", "invalid_request"),
+    ],
+)
+def test_wrong_fields_are_named(running: Running, fields: dict[str, Any], param: str, code: str) -> None:
+    response = send(running, **({"completion_id": "chatcmpl-req_" + "0" * 32} | fields))
+    assert response.status_code == 400
+    assert (response.json()["error"]["param"], response.json()["error"]["code"]) == (param, code)
+
+
+def test_bodies_that_are_no_feedback(running: Running) -> None:
+    with running.http() as http:
+        nan = http.post("/feedback", content=b'{"score": NaN}', headers={"content-type": "application/json"})
+        assert (nan.status_code, nan.json()["error"]["code"]) == (400, "invalid_json")
+        assert http.post("/feedback", content=b"{}").status_code == 415
+        missing = http.post("/feedback", json={"score": 1})
+        assert missing.json()["error"]["param"] == "completion_id"
+
+
+def test_unknown_and_young_ids_differ(running: Running) -> None:
+    old = send(running, completion_id="req_" + "0" * 32, score=1)
+    assert (old.status_code, old.json()["error"]["code"]) == (404, "completion_not_found")
+    assert send(running, completion_id="chatcmpl-other", score=1).status_code == 404
+    young = send(running, completion_id=new_id("req", time.time()), score=1)
+    assert (young.status_code, young.headers["retry-after"]) == (503, "1")
+
+
+def test_a_key_scores_its_own_completions_and_a_feedback_key_all(running: Running) -> None:
+    completion_id = answered(running)
+    assert send(running, "other", completion_id=completion_id, score=1).status_code in {404, 503}
+    assert send(running, "feedback", completion_id=completion_id, score=1).status_code == 200
+    assert send(running, "admin", completion_id=completion_id, score=1).status_code == 403
+    assert send(running, "sk-none", completion_id=completion_id, score=1).status_code == 401
+
+
+def test_a_call_without_an_answer_can_not_be_scored(running: Running) -> None:
+    running.forget_cooldowns()
+    with running.http() as http:
+        failed = http.post("/rtr_500/chat/completions", json={"model": "dari/routing", "messages": MESSAGES})
+    response = send(running, completion_id=failed.headers["x-request-id"], score=1)
+    assert (response.status_code, response.json()["error"]["code"]) == (409, "no_answer_to_score")
+
+
+def test_a_running_stream_can_not_be_scored_yet(running: Running) -> None:
+    body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
+    with running.http() as http, http.stream("POST", "/rtr_endless/chat/completions", json=body) as response:
+        early = send(running, completion_id=response.headers["x-request-id"], score=1)
+    assert (early.status_code, early.json()["error"]["code"]) == (409, "completion_in_progress")
+
+
+def test_a_partial_answer_that_the_user_stopped_can_be_scored(running: Running) -> None:
+    body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
+    running.received.left.clear()
+    with running.http() as http, http.stream("POST", "/rtr_endless/chat/completions", json=body) as response:
+        completion_id = response.headers["x-request-id"]
+        next(response.iter_bytes())
+    assert running.received.left.wait(2)
+    deadline = time.monotonic() + 5
+    while (scored := send(running, completion_id=completion_id, score=0.2)).status_code in {409, 503}:
+        assert time.monotonic() < deadline, scored.text
+    assert scored.status_code == 200
+
+
+def test_a_list_is_one_transaction(running: Running) -> None:
+    first, second = answered(running), answered(running)
+    good = [{"completion_id": first, "score": 1}, {"completion_id": second, "score": 0}]
+    broken = send(running, feedback=[*good, {"completion_id": "req_" + "0" * 32, "score": 1}])
+    assert broken.status_code == 404
+    assert broken.json()["error"]["param"] == "feedback[2].completion_id"
+    wrong = send(running, feedback=[good[0], {"completion_id": second, "score": 7}])
+    assert wrong.json()["error"]["param"] == "feedback[1].score"
+    assert send(running, feedback=[]).status_code == 400
+    whole = send(running, feedback=good).json()
+    assert [item["status"] for item in whole["data"]] == ["recorded", "recorded"]

@@ -1,0 +1,114 @@
+"""The database goes away beneath a running gateway: what callers, operators and Prometheus are told, and recovery."""
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from storage.database import sqlite
+from storage.stores.ledger import Ledger
+from tests.acceptance.flow.conftest import Running, run_gateway
+from tests.acceptance.flow.scripted import Received, scripted, serving
+
+REQUEST: Any = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A gateway whose database somebody else can lock for longer than anybody waits."""
+
+    running: Running
+    folder: Path
+    lock: sqlite3.Connection
+
+    def begin(self) -> None:
+        self.lock.execute("BEGIN IMMEDIATE")
+
+    def end(self) -> None:
+        if self.lock.in_transaction:
+            self.lock.execute("ROLLBACK")
+
+
+@pytest.fixture
+def outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    received = Received()
+    with serving(scripted(received)) as provider_url:
+        text = f'database_url = "sqlite:///{tmp_path}/ledger.db"\n[providers.p]\nbase_url = "{provider_url}/v1"\n'
+        text += '[models."p/good"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
+        text += '[routers.rtr_a]\nmodels = ["p/good"]\n'
+        with run_gateway(text, tmp_path) as running:
+            lock = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None, check_same_thread=False)
+            outage = Outage(replace(running, received=received), tmp_path, lock)
+            yield outage
+            outage.end()
+            lock.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come about"
+
+
+def complete(http: httpx.Client) -> httpx.Response:
+    return http.post("/rtr_a/chat/completions", json=REQUEST)
+
+
+def score(http: httpx.Client, answer: httpx.Response) -> httpx.Response:
+    return http.post("/feedback", json={"completion_id": answer.json()["id"], "score": 1.0})
+
+
+def test_answers_go_on_and_say_so_scores_are_refused_and_all_is_written_when_the_database_returns(
+    outage: Outage,
+) -> None:
+    with outage.running.http() as http:
+        before = complete(http)
+        assert "x-router-degraded" not in before.headers
+        outage.begin()
+        during = [complete(http) for _ in range(5)]
+        assert {(each.status_code, each.headers.get("x-router-degraded")) for each in during} == {(200, "ledger")}
+        for answer in (before, during[0]):
+            refused = score(http, answer)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+            assert int(refused.headers["retry-after"]) >= 1
+        ready = http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"], ready.json()["problems"]) == (200, "degraded", [])
+        assert "completions wait in the local spool" in ready.json()["notes"][0]
+        metrics = http.get("/metrics").text
+        assert 'bandit_gateway_ledger_state{state="spooling"} 1.0' in metrics
+        assert "bandit_gateway_ledger_spooled 5.0" in metrics
+        outage.end()
+        until(lambda: http.get("/readyz").json()["status"] == "ready")
+        after = complete(http)
+        assert "x-router-degraded" not in after.headers
+        assert [score(http, answer).status_code for answer in (before, *during, after)] == [200] * 7
+        asked = {f"chatcmpl-{row['id']}" for row in Ledger(outage.running.gateway.database).export("rtr_a")}
+        assert asked == {answer.json()["id"] for answer in (before, *during, after)}
+        assert 'bandit_gateway_ledger_state{state="ok"} 1.0' in http.get("/metrics").text
+
+
+def test_where_not_even_the_spool_can_be_written_requests_are_refused_before_a_provider_is_paid(
+    outage: Outage,
+) -> None:
+    (outage.folder / "ledger.spool-0.lock").mkdir()
+    with outage.running.http() as http:
+        outage.begin()
+        assert complete(http).json()["error"]["code"] == "ledger_unavailable"
+        paid = len(outage.running.received.bodies["good"])
+        refused = complete(http)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert len(outage.running.received.bodies["good"]) == paid
+        ready = http.get("/readyz")
+        assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+        assert 'bandit_gateway_ledger_state{state="full"} 1.0' in http.get("/metrics").text
+        outage.end()
+        until(lambda: http.get("/readyz").status_code == 200)
+        assert complete(http).status_code == 200

@@ -1,0 +1,189 @@
+"""`serve` and `demo` as a newcomer runs them: real processes, real sockets."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+
+README = Path(__file__).parents[3] / "README.md"
+SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
+LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
+SECONDS = 30.0
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what configures a gateway."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith("_API_KEY") and not name.startswith("BANDIT_GATEWAY_")
+    }
+
+
+class Serving:
+    """A running `serve`: what it said, and where it answers."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.said = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.said += line
+            if LAST_LINES.search(self.said):
+                break
+        found = re.search(r"answers on (http://\S+)", self.said)
+        assert found, self.said
+        self.url = found[1]
+
+    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
+        """Its exit status after the signal."""
+        self.process.send_signal(with_signal)
+        return self.process.wait(SECONDS)
+
+
+@contextmanager
+def serving(home: Path, *arguments: str, **environ: str) -> Iterator[Serving]:
+    """A gateway in `home`, on a free port."""
+    command = [sys.executable, "-m", "gateway.cli", "serve", "--port", "0", *arguments]
+    with (home / "log").open("a") as log:
+        process = subprocess.Popen(
+            command, cwd=home, env={**environment(), **environ}, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        with process:
+            try:
+                yield Serving(process)
+            finally:
+                process.kill()
+
+
+def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
+    return httpx.post(
+        f"{url}/{router}/chat/completions",
+        headers={"authorization": f"Bearer {key}"},
+        json={"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]},
+        timeout=30,
+    )
+
+
+def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is configured: a newcomer starts, pastes, tries the README's example, stops and starts again."""
+    with serving(tmp_path) as first:
+        (line,) = [line for line in first.said.splitlines() if line.strip().startswith("curl ")]
+        if shutil.which("curl"):
+            answer = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout)
+        else:
+            words = shlex.split(line)
+            headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
+            answer = httpx.post(words[1], headers=headers, content=words[-1], timeout=30).json()
+        assert answer["dari_routing"]["requested_model"] == "dari/routing"
+        assert answer["model"].startswith("simulated/")
+        assert (tmp_path / "bandit-gateway.db").exists()
+        secret = SECRET.findall(first.said)[0]
+        monkeypatch.setenv("BANDIT_GATEWAY_KEY", secret)
+        (example,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
+        exec(example.replace("http://127.0.0.1:8790", first.url), {})  # noqa: S102 - our own README
+        assert "simulated/" in capsys.readouterr().out
+        assert first.stop() == 0, "a stop that was asked for is a success"
+    with serving(tmp_path) as second:
+        assert not SECRET.search(second.said), "a key is shown once"
+        assert ask(second.url, secret).status_code == 200
+        assert second.stop(signal.SIGINT) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
+    database = f"sqlite:///{tmp_path}/bandit-gateway.db"
+    explained = CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database])
+    assert answer["dari_routing"]["reason"] in explained.stdout
+    assert explained.stdout.endswith("replayed: identical\n")
+    told = json.loads(CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database, "--json"]).stdout)
+    assert told["decision"]["model_id"] == answer["model"]
+    assert told["replay"]["drawn_again"] is True
+    router = ("--router", "rtr_default", "--database-url", database)
+    exported = CliRunner().invoke(app, ["export", "--format", "jsonl", *router]).stdout.splitlines()
+    assert [json.loads(row)["status"] for row in exported] == ["answered"] * 3
+    evaluated = json.loads(CliRunner().invoke(app, ["evaluate", "--policy", "uniform", "--json", *router]).stdout)
+    assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
+    checked = CliRunner().invoke(app, ["rebuild", "--check", "--database-url", database])
+    assert (checked.exit_code, checked.stdout) == (0, "equal: the statistics are the sum of the ledger\n")
+    faster = ["routers", "set", "rtr_default", "--set", "half_lives={ latency_seconds = 60 }"]
+    assert "rebuilt" in CliRunner().invoke(app, [*faster, "--database-url", database]).stderr
+    assert CliRunner().invoke(app, ["rebuild", "--check", "--database-url", database]).exit_code == 0
+
+
+def test_several_workers_serve_what_the_file_says_and_survive_one_anothers_death(tmp_path: Path) -> None:
+    (tmp_path / "bandit-gateway.toml").write_text(
+        'database_url = "sqlite:///mine.db"\n[routers.rtr_mine]\nmodels = ["simulated/sage"]\n'
+    )
+    key = "an-admin-key-of-mine"
+    with serving(tmp_path, "--workers", "2", BANDIT_GATEWAY_ADMIN_KEY=key) as running:
+        workers = psutil.Process(running.process.pid).children()
+        assert len(workers) == 2
+        assert ask(running.url, key, "rtr_mine").json()["model"] == "simulated/sage"
+        assert ask(running.url, key).status_code == 404, "no default router beside a declared one"
+        assert key not in running.said
+        workers[0].kill()
+        workers[0].wait(SECONDS)
+        answers = [ask(running.url, key, "rtr_mine") for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200] * 4
+        scored = httpx.post(
+            f"{running.url}/feedback",
+            headers={"authorization": f"Bearer {key}"},
+            json={"completion_id": answers[0].json()["id"], "score": 1},
+            timeout=30,
+        )
+        assert scored.json()["status"] == "recorded", "whichever worker is asked"
+        everyone = psutil.Process(running.process.pid).children()
+        assert running.stop() == 0
+        assert not psutil.wait_procs(everyone, SECONDS)[1], "no worker is left behind"
+    assert (tmp_path / "mine.db").exists()
+
+
+@pytest.mark.parametrize("command", [["serve"], ["serve", "--database-url", "sqlite:////nowhere/a.db", "--port", "0"]])
+def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, command: list[str]) -> None:
+    """A port in use and a database that can't be opened: one line with the remedy, status 1, nothing left behind."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (tmp_path / "bandit-gateway.toml").write_text(f'listen = "127.0.0.1:{port}"')
+        ran = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", *command],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)
+    assert ("is in use" in ran.stderr) or ("/nowhere/a.db can't be opened" in ran.stderr)
+    assert not (tmp_path / "bandit-gateway.db").exists()
+
+
+def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "demo", "--requests", "24"],
+        cwd=tmp_path,
+        env={**environment(), "OPENAI_API_KEY": "never-used", "COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    for row in ("router, learning", "always swift", "always steady", "always sage", "at random"):
+        assert row in ran.stdout
+    assert list(tmp_path.iterdir()) == [], "its database was a temporary one"
