@@ -12,12 +12,12 @@ from pathlib import Path
 from gateway.api_keys import Keyring
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.catalog.catalog import Catalog
-from gateway.completions.handler import Outside
-from gateway.completions.validation import Checks
+from gateway.completions.handler import Services
+from gateway.completions.validation import Validator
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
-from gateway.maintenance.retention import Retaining
+from gateway.maintenance.retention import RetentionWorker
 from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
@@ -106,11 +106,11 @@ class Gateway:
         providers = build_providers(settings.providers, self._client, simulated_url)
         metrics = Metrics()
         metrics.watch(self._recorder)
-        self._checks = Checks(self._recorder.validity)
-        self._retaining = Retaining(database, time.time)
+        self._checks = Validator(self._recorder.validity)
+        self._retaining = RetentionWorker(database, time.time)
         self._retaining.start()
-        outside = Outside(providers, Cooldowns(), self._recorder, self._checks, metrics, time.time)
-        self.flow = Flow(keyring, registry.routers, outside, Limits(settings.max_request_bytes))
+        services = Services(providers, Cooldowns(), self._recorder, self._checks, metrics, time.time)
+        self.flow = Flow(keyring, registry.routers, services, Limits(settings.max_request_bytes))
         self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
         _spare_the_collector()
 
@@ -130,7 +130,7 @@ class Gateway:
 
     def _notes(self) -> list[str]:
         """What an operator should mend, though the gateway serves."""
-        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.flow.outside.cooldowns.parked().items())]
+        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.flow.services.cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
         return notes

@@ -15,7 +15,7 @@ from time import perf_counter
 from gateway.api_keys import Keyring, require
 from gateway.asgi import ClientGone, Http
 from gateway.completions.decision import Decision, NobodyAvailable, decide
-from gateway.completions.handler import Exchange, Outside
+from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
 from gateway.feedback import FeedbackBatch, parse_feedback
@@ -43,13 +43,13 @@ class Flow:
         self,
         keyring: Keyring,
         routers: dict[str, LiveRouter],
-        outside: Outside,
+        services: Services,
         limits: Limits,
     ) -> None:
         self.keyring = keyring
         self.routers = routers
-        self.outside = outside
-        self.clock = outside.clock
+        self.services = services
+        self.clock = services.clock
         self.limits = limits
         self.running: set[str] = set()
 
@@ -59,7 +59,7 @@ class Flow:
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = parse_completion(await http.read_json(self.limits.body_bytes))
-            self.outside.recorder.require_room()
+            self.services.recorder.require_room()
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:
@@ -73,7 +73,7 @@ class Flow:
             return
         self.running.add(decision.id)
         try:
-            await Exchange(self.outside, http, key, decision, started).serve()
+            await CompletionHandler(self.services, http, key, decision, started).serve()
         finally:
             self.running.discard(decision.id)
 
@@ -84,8 +84,8 @@ class Flow:
         require(key, ("feedback", "routing"))
         batch = parse_feedback(await http.read_json(self.limits.feedback_bytes), key, now)
         batch.refuse_running(self.running)
-        receipts = await batch.record(self.outside.recorder, now)
-        self.outside.metrics.count_feedback(receipts)
+        receipts = await batch.record(self.services.recorder, now)
+        self.services.metrics.count_feedback(receipts)
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
@@ -107,24 +107,24 @@ class Flow:
                     request_id,
                     router,
                     request,
-                    self.outside.providers,
-                    self.outside.cooldowns,
+                    self.services.providers,
+                    self.services.cooldowns,
                     self.clock(),
                     loop.time(),
                 )
             except NobodyAvailable as nobody:
                 now = loop.time()
-                seconds = self.outside.cooldowns.soonest(nobody.models, now)
+                seconds = self.services.cooldowns.soonest(nobody.models, now)
                 if seconds is None:
                     raise AllModelsFailed(f"no model is usable: {nobody}", should_retry=False) from None
-                if now >= until or (now + seconds > until and not self.outside.cooldowns.probing(nobody.models, now)):
+                if now >= until or (now + seconds > until and not self.services.cooldowns.probing(nobody.models, now)):
                     raise _cooling(nobody, seconds) from None
                 await self._until_something_ends(min(seconds, until - now))
 
     async def _until_something_ends(self, seconds: float) -> None:
         """Wait for the answer of whoever asks whether a model is back, so many seconds at most."""
         ended = asyncio.Event()
-        with self.outside.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
+        with self.services.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await ended.wait()
 

@@ -22,7 +22,7 @@ from storage.maintenance.retention import Retention
 from storage.replication.changes import Changes
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from storage.writing.transaction import Batches
+from storage.writing.transaction import Transactions
 
 LIMIT_MS = 100.0
 TIMES = 15
@@ -100,7 +100,7 @@ class Questions:
         return view
 
     def _look(self, database: Database) -> object:
-        batches, changes = Batches(database, learn, lambda router_id, state, cost_usd: None), Changes(database)
+        batches, changes = Transactions(database, learn, lambda router_id, state, cost_usd: None), Changes(database)
         try:
             return changes.look(batches.version())
         finally:

@@ -19,7 +19,7 @@ from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores
-from storage.writing.transaction import Batches, Item
+from storage.writing.transaction import Item, Transactions
 
 WRITTEN = 20_000
 DAYS = 90
@@ -78,7 +78,7 @@ def fill(database: Database, count: int, end: float, seed: int, tell: Callable[[
 
 
 def _write(database: Database, span: Span, seed: int) -> None:
-    batches = Batches(database, learn, _no_budget)
+    batches = Transactions(database, learn, _no_budget)
     items = _items(span, seed)
     while batch := list(islice(items, _AT_ONCE)):
         batches.write(batch)

@@ -11,7 +11,7 @@ from benchmarks.ledger.audit import learn
 from benchmarks.ledger.records import ROWS_OF_A_RECORD, make_records
 from storage.database.engine import open_database
 from storage.records import CompletionRecord
-from storage.writing.transaction import Batches
+from storage.writing.transaction import Transactions
 from storage.writing.writer import Committed, Writer
 
 OUTSTANDING = (1, 32, 256)
@@ -45,7 +45,7 @@ def measure(url: str, records: int, seed: int, tell: Callable[[str], None]) -> l
 def one_by_one(url: str, records: Sequence[CompletionRecord]) -> Figures:
     """A transaction for each record, in the thread that wants it."""
     database = open_database(url)
-    batches = Batches(database, learn, _no_budget)
+    batches = Transactions(database, learn, _no_budget)
     latencies: list[float] = []
     batches.write(records[:1])
     cpu = time.thread_time()

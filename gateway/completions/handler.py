@@ -17,7 +17,7 @@ from gateway.completions.decision import Decision
 from gateway.completions.outcome import book
 from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event
-from gateway.completions.validation import Checks, check_for
+from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.metrics import Metrics
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
@@ -36,22 +36,22 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class Services:
     """What an exchange works with beyond its client."""
 
     providers: Mapping[str, Provider]
     cooldowns: Cooldowns
     recorder: Recorder
-    checks: Checks
+    checks: Validator
     metrics: Metrics
     clock: Callable[[], float]
 
 
-class Exchange:
+class CompletionHandler:
     """Calls, records and responds for one decision; ends with exactly one outcome."""
 
-    def __init__(self, outside: Outside, http: Http, key: KeyRecord, decision: Decision, started: float) -> None:
-        self._outside = outside
+    def __init__(self, services: Services, http: Http, key: KeyRecord, decision: Decision, started: float) -> None:
+        self._services = services
         self._http = http
         self._key = key
         self._decision = decision
@@ -111,20 +111,20 @@ class Exchange:
         """The answer is sent: find out whether it is what was asked for, when there is time."""
         check = check_for(self._decision, self._attempts.done[-1], text, at)
         if check is not None:
-            self._outside.checks.add(check)
+            self._services.checks.add(check)
 
     def _complete(self, finish_reason: str | None) -> None:
         """The running call has brought a whole answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
-        self._outside.cooldowns.succeeded(self._attempts.model_id, self._loop.time())
+        self._services.cooldowns.succeeded(self._attempts.model_id, self._loop.time())
         sticky, conversation = self._decision.router.sticky, self._decision.conversation
         if sticky is not None and conversation is not None:
-            sticky.keep(conversation, self._attempts.model_id, self._outside.clock())
+            sticky.keep(conversation, self._attempts.model_id, self._services.clock())
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
-        outside = self._outside
+        services = self._services
         return await try_in_turn(
-            self._decision, self._attempts, outside.providers, outside.cooldowns, outside.clock, call
+            self._decision, self._attempts, services.providers, services.cooldowns, services.clock, call
         )
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
@@ -136,7 +136,7 @@ class Exchange:
                 held += chunks
                 if any(chunk.says for chunk in chunks):
                     self._attempts.spoke()
-                    self._outside.cooldowns.released(self._attempts.model_id)
+                    self._services.cooldowns.released(self._attempts.model_id)
                     return held, events
             raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
         except BaseException:
@@ -154,7 +154,7 @@ class Exchange:
         """The stream broke after its first content: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
         self._attempts.end(error.ending, error=error)
-        self._outside.cooldowns.failed(model_id, error, self._loop.time())
+        self._services.cooldowns.failed(model_id, error, self._loop.time())
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
             await self._record(Status.PARTIAL, error=told)
@@ -178,13 +178,13 @@ class Exchange:
     async def _stopped(self) -> None:
         """We break off: nobody's fault but ours, and what it cost is booked."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._outside.cooldowns.released(self._attempts.model_id)
+        self._services.cooldowns.released(self._attempts.model_id)
         await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
 
     async def _client_gone(self) -> None:
         """Nobody waits any more and the call is cancelled; what it cost is booked."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._outside.cooldowns.released(self._attempts.model_id)
+        self._services.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
         status = Status.PARTIAL if self._attempts.text_bytes else Status.CLIENT_GONE
         with contextlib.suppress(GatewayError):
@@ -206,7 +206,7 @@ class Exchange:
             self._attempts,
             status,
             key_id=self._key.id,
-            at=self._outside.clock(),
+            at=self._services.clock(),
             seconds=perf_counter() - self._started,
             reason=self._reason,
             error=error,
@@ -214,8 +214,8 @@ class Exchange:
             content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
         )
         self._decision.router.spend.settle(self._decision.expected_usd, record.outcome.cost_usd, record.outcome.at)
-        self._outside.metrics.count(record)
-        await self._outside.recorder.completion(record)
+        self._services.metrics.count(record)
+        await self._services.recorder.completion(record)
         return record.outcome.at
 
     def _explain(self) -> str:
@@ -235,7 +235,7 @@ class Exchange:
             (b"x-router-attempts", str(self._attempts.started).encode()),
             (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
         ]
-        if self._outside.recorder.state is not State.OK:
+        if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers
 

@@ -1,4 +1,4 @@
-"""Checks structured answers after they were sent: in a thread of its own, so that no answer waits for one."""
+"""Validates structured answers after they were sent, in a thread of its own: no answer waits for its validation."""
 
 import logging
 import queue
@@ -23,7 +23,7 @@ UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ValidityCheck:
     """An answer's text, and what it was to be. `at` is the outcome's instant."""
 
     completion_id: str
@@ -34,7 +34,7 @@ class Check:
     text: str
 
 
-def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float) -> Check | None:
+def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float) -> ValidityCheck | None:
     """What is to be checked of an answer; None where no structure was asked for, or there is not all of it."""
     asked = decision.request.response_format
     if asked is None or text is None or not decision.request.features.wants_json:
@@ -43,30 +43,30 @@ def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float)
         return None
     if len(asked) > SCHEMA_LIMIT or len(text) > TEXT_LIMIT:
         return None
-    return Check(decision.id, attempt.model_id, decision.published.snapshot, at, bytes(asked), text)
+    return ValidityCheck(decision.id, attempt.model_id, decision.published.snapshot, at, bytes(asked), text)
 
 
-class Checks:
-    """Those that wait, and the thread that works on them. `record` takes what is found, in that thread.
+class Validator:
+    """A bounded queue of answers and the thread that validates them. `record` is called in that thread.
 
     A check is bounded in time (see `gateway.completions.json_schema`), what waits in number.
     """
 
     def __init__(self, record: Callable[[ValidityRecord], None]) -> None:
         self._record = record
-        self._waiting: queue.Queue[Check | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[ValidityCheck | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="validity-checks", daemon=True)
         self._thread.start()
 
-    def add(self, check: Check) -> None:
-        """Check it when its turn comes."""
+    def add(self, check: ValidityCheck) -> None:
+        """Queue an answer; it is dropped if the queue is full."""
         try:
             self._waiting.put_nowait(check)
         except queue.Full:
             log.debug("%s is not checked: %d answers wait already", check.completion_id, MOST_WAITING)
 
     def close(self) -> None:
-        """Check what waits, and end the thread."""
+        """Validate what is queued, then end the thread."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -77,7 +77,7 @@ class Checks:
             except Exception:  # the thread must outlive every answer
                 log.exception("%s could not be checked", check.completion_id)
 
-    def _check(self, check: Check) -> None:
+    def _check(self, check: ValidityCheck) -> None:
         from gateway.completions.json_schema import is_valid  # noqa: PLC0415 - jsonschema would take a tenth of the start
 
         valid = is_valid(check.asked, check.text)

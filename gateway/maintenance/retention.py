@@ -28,7 +28,7 @@ REST = 4.0
 SHORTEST_REST_SECONDS = 0.05
 
 
-class Retaining:
+class RetentionWorker:
     """A thread that lets old requests go. Of the processes of one ledger one does so in each round.
 
     `clock` tells seconds since the epoch.

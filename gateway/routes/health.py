@@ -32,4 +32,4 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format, of this process. For admins and for this machine."""
     require_admin_or_local(request)
-    return Response(parts_of(request).flow.outside.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(parts_of(request).flow.services.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -13,14 +13,14 @@ from bandit.posteriors.priors import model_prior, pooled
 from bandit.types import ArmPrior, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.stores.evals import EvalRecord, Evals
-from storage.stores.state import Settings
+from storage.stores.state import StateStore
 
 
 class ArmPriors:
     """The priors of all arms, from one reading of the database."""
 
     def __init__(self, database: Database, sums: Mapping[StatisticKey, Sums], now: float) -> None:
-        self._kept = Settings(database)
+        self._kept = StateStore(database)
         self._evals = Evals(database).all()
         self._sums = sums
         self._now = now

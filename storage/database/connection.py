@@ -18,7 +18,7 @@ from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 _CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
 
 
-class Direct:
+class WriteConnection:
     """An open connection; `connection` and `cursor` are the driver's. Raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:

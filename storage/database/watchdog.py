@@ -23,7 +23,7 @@ class Connected(Protocol):
         ...
 
 
-class Watch:
+class Watchdog:
     """A thread that shuts the socket of a connection that takes too long: what waits for it fails at once."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Watch:
                 self._watched = None
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Watchdog no longer."""
         self._closed.set()
 
     def _run(self) -> None:

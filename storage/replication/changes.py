@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.database.revisions import Topic
-from storage.database.watchdog import Watch
+from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.records import KeyRecord, RouterRecord
 from storage.stores.arms import read_sums
@@ -50,7 +50,7 @@ class Changed:
 class Changes:
     """Looks for changes since the last look; the first look finds everything."""
 
-    def __init__(self, database: Database, watch: Watch | None = None) -> None:
+    def __init__(self, database: Database, watch: Watchdog | None = None) -> None:
         self._database = database
         self._watch = watch
         self._connection: Connection | None = None
@@ -63,7 +63,7 @@ class Changes:
         self._seen = {}
 
     def look(self, version: str) -> Changed | None:
-        """What has changed, or None. `version` is the writing connection's view of the database (`Direct.version`).
+        """What has changed since the last call, or None. `version` is what `WriteConnection.version` returned.
 
         Raises DatabaseUnavailable.
         """

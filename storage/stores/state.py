@@ -8,7 +8,7 @@ from storage.database.engine import Database
 from storage.tables import settings
 
 
-class Settings:
+class StateStore:
     """Values by name. Every method raises DatabaseUnavailable where the database does not answer."""
 
     def __init__(self, database: Database) -> None:

@@ -12,7 +12,7 @@ from storage.deltas import Gathered
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.records import CompletionRecord
 from storage.writing.spool import Spool
-from storage.writing.transaction import Batches, Item, Result, Written
+from storage.writing.transaction import Item, Result, Transactions, Written
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,10 @@ class State(StrEnum):
     FULL = "full"  # a further completion could not be recorded: refuse it before a provider is paid
 
 
-class Recording:
+class FailoverWriter:
     """Writes batches; for one thread. `spool` None: while the database is away nothing can be recorded."""
 
-    def __init__(self, database: Database, batches: Batches, spool: Spool | None) -> None:
+    def __init__(self, database: Database, batches: Transactions, spool: Spool | None) -> None:
         self._database = database
         self._batches = batches
         self._spool = spool

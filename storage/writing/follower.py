@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 
 from storage.database.engine import Database
-from storage.database.watchdog import Watch
+from storage.database.watchdog import Watchdog
 from storage.replication.changes import Changed, Changes
 from storage.replication.notifications import Listener
-from storage.writing.transaction import Batches
+from storage.writing.transaction import Transactions
 
 SQLITE_SECONDS = 0.1
 """Between looks at SQLite's data version, which costs microseconds."""
@@ -19,11 +19,11 @@ BUSY_SECONDS = 0.1
 """Between looks at PostgreSQL when others change something all the time."""
 
 
-class Following:
+class Follower:
     """Calls `follow` with what has changed; for the thread that writes."""
 
     def __init__(
-        self, database: Database, batches: Batches, follow: Callable[[Changed], None], watch: Watch | None
+        self, database: Database, batches: Transactions, follow: Callable[[Changed], None], watch: Watchdog | None
     ) -> None:
         self._batches = batches
         self._follow = follow

@@ -21,7 +21,7 @@ from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.arms import read_sums
 from storage.tables import arms, attempts, choices, contents, decisions, tasks, traffic
-from storage.writing.transaction import Batches
+from storage.writing.transaction import Transactions
 
 _MOST_FILES = 256
 _RETURNS_SPACE = (choices, arms, traffic, tasks)
@@ -188,11 +188,11 @@ class _File:
         self._claim.close()
 
 
-def _plain_batches(database: Database) -> Batches:
+def _plain_batches(database: Database) -> Transactions:
     def no_scores(before: Scores, after: Scores) -> Deltas:
         raise LedgerError("a spool takes no scores")
 
     def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
         return None
 
-    return Batches(database, no_scores, no_budget)
+    return Transactions(database, no_scores, no_budget)

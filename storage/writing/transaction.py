@@ -10,9 +10,9 @@ import msgspec
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.bulk import Cursor
-from storage.database.connection import Direct
+from storage.database.connection import WriteConnection
 from storage.database.engine import Database
-from storage.database.watchdog import Watch
+from storage.database.watchdog import Watchdog
 from storage.deltas import Gathered, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
@@ -47,19 +47,21 @@ class Written:
     budgets: dict[str, BudgetState] = field(default_factory=dict)
 
 
-class Batches:
+class Transactions:
     """Writes batches through one connection, which is opened when it is needed. For one thread."""
 
-    def __init__(self, database: Database, learn_scores: LearnScores, pace: Pace, watch: Watch | None = None) -> None:
+    def __init__(
+        self, database: Database, learn_scores: LearnScores, pace: Pace, watchdog: Watchdog | None = None
+    ) -> None:
         self._database = database
         self._learn_scores = learn_scores
         self._statements = statements_for(database.engine.dialect.name)
         self._copying = self._statements.copying()
         self._pacing = Pacing(self._statements.pacing, pace)
         self._memory = Memory()
-        self._direct: Direct | None = None
+        self._direct: WriteConnection | None = None
         self._since_checkpoint = 0
-        self._watch = watch
+        self._watchdog = watchdog
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
         """Commit the items together. With `again`, what the ledger has already counts as written.
@@ -82,7 +84,7 @@ class Batches:
         return written
 
     def version(self) -> str:
-        """What stays the same while nobody else changes anything: see `Direct.version`. Raises DatabaseUnavailable."""
+        """A value that changes when another process commits: `WriteConnection.version`. Raises DatabaseUnavailable."""
         try:
             with self._watching():
                 return self._opened().version()
@@ -103,11 +105,11 @@ class Batches:
             self._direct = None
 
     def _watching(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._watch is None else self._watch.over(self._opened().connection)
+        return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(self._opened().connection)
 
-    def _opened(self) -> Direct:
+    def _opened(self) -> WriteConnection:
         if self._direct is None:
-            self._direct = Direct(self._database)
+            self._direct = WriteConnection(self._database)
         return self._direct
 
     def _write(

@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.database.watchdog import Watch
+from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
 from storage.replication.changes import Changed
 from storage.writing.budgets import Pace
-from storage.writing.failover import Recording, State
-from storage.writing.follower import Following
+from storage.writing.failover import FailoverWriter, State
+from storage.writing.follower import Follower
 from storage.writing.scores import LearnScores
 from storage.writing.spool import Spool
-from storage.writing.transaction import Batches, Item, Result, Written
+from storage.writing.transaction import Item, Result, Transactions, Written
 
 log = logging.getLogger(__name__)
 
@@ -61,11 +61,11 @@ class Writer:
         queue_limit: int = 10_000,
         batch_limit: int = 100,
     ) -> None:
-        self._watch = None if database.sqlite else Watch()
-        self._batches = Batches(database, learn_scores, pace, self._watch)
-        self._recording = Recording(database, self._batches, spool)
+        self._watch = None if database.sqlite else Watchdog()
+        self._batches = Transactions(database, learn_scores, pace, self._watch)
+        self._recording = FailoverWriter(database, self._batches, spool)
         self._deliver = deliver
-        self._following = Following(database, self._batches, follow, self._watch) if follow else None
+        self._following = Follower(database, self._batches, follow, self._watch) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()

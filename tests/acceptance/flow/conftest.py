@@ -65,7 +65,7 @@ class Running:
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""
         flow = self.gateway.flow
-        flow.outside = replace(flow.outside, cooldowns=Cooldowns())
+        flow.services = replace(flow.services, cooldowns=Cooldowns())
 
 
 def configuration(provider_url: str, directory: Path) -> str:

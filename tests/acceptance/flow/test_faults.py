@@ -300,7 +300,7 @@ def is_learned(faulty: Faulty, router_id: str, model_id: str, ending: Ending, at
 
 def leaves_the_model_as_it_should(faulty: Faulty, fault: str, ending: Ending, error: openai.APIError) -> None:
     """The column "then": who rests, who is parked, and who is left out for a field."""
-    cooldowns, model_id, now = faulty.running.gateway.flow.outside.cooldowns, model_of(fault), time.monotonic()
+    cooldowns, model_id, now = faulty.running.gateway.flow.services.cooldowns, model_of(fault), time.monotonic()
     wait = cooldowns.soonest([model_id], now)
     match ending:
         case Ending.RATE_LIMITED:

@@ -10,7 +10,7 @@ from openai import OpenAI
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Signal
 from gateway.completions.json_schema import is_valid
-from gateway.completions.validation import MOST_WAITING, SCHEMA_LIMIT, TEXT_LIMIT, Check
+from gateway.completions.validation import MOST_WAITING, SCHEMA_LIMIT, TEXT_LIMIT, ValidityCheck
 from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView
 from storage.stores.arms import Arms
@@ -78,7 +78,7 @@ def test_what_is_found_is_noted_and_learned_once(running: Running, say: str, ask
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Checks take until the event is set."""
+    """Validator take until the event is set."""
     release = threading.Event()
 
     def check_slowly(asked: bytes, text: str) -> bool | None:
@@ -113,11 +113,11 @@ def test_what_asks_for_no_structure_or_is_none_is_not_checked(running: Running) 
 
 
 def test_only_so_many_answers_wait_to_be_checked(running: Running, held: threading.Event) -> None:
-    checks = running.gateway.flow.outside.checks
+    checks = running.gateway.flow.services.checks
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
     decision = view_of(running, request_id)
     published = running.gateway.flow.routers[ROUTER].published(decision.decision.at)
-    check = Check("req_none", "p/good-a", published.snapshot, decision.outcome.at, b"{}", "")
+    check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.at, b"{}", "")
     for _ in range(2 * MOST_WAITING):
         checks.add(check)
     held.set()

@@ -8,7 +8,7 @@ from itertools import islice
 from bandit.types import Json
 from benchmarks.ledger.records import ROUTER, make_records
 from gateway.maintenance.rebuild import rebuild_of, retention_of
-from gateway.maintenance.retention import Retaining
+from gateway.maintenance.retention import RetentionWorker
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database, open_database
 from storage.maintenance.retention import DELETED_AT_ONCE
@@ -49,7 +49,7 @@ def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_
     fill(database, running, {"retention_days": 30}, {"retention_days": "forever"})
     before = Arms(database).sums()
     assert rebuild_of(database).check() == []
-    retaining = Retaining(database, lambda: NOW, first_seconds=0.0)
+    retaining = RetentionWorker(database, lambda: NOW, first_seconds=0.0)
     retaining.start()
     deadline = time.monotonic() + 20
     while counts(database) != (NEW, 5) and time.monotonic() < deadline:
@@ -64,8 +64,8 @@ def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_canno
     database: Database, running: Running
 ) -> None:
     fill(database, running, {}, {"policy": "of a newer version"})
-    assert Retaining(database, lambda: NOW).delete_old() == 0
-    assert Retaining(database, lambda: NOW + 51 * DAY_SECONDS).delete_old() == OLD
+    assert RetentionWorker(database, lambda: NOW).delete_old() == 0
+    assert RetentionWorker(database, lambda: NOW + 51 * DAY_SECONDS).delete_old() == OLD
     assert counts(database) == (NEW, 5)
 
 
@@ -81,7 +81,7 @@ def test_one_process_in_an_hour_takes_it_upon_itself(ledger_url: str, database: 
 
 
 def test_a_gateway_that_stops_does_not_wait_for_the_next_round(database: Database) -> None:
-    retaining = Retaining(database, lambda: NOW)
+    retaining = RetentionWorker(database, lambda: NOW)
     retaining.start()
     began = time.monotonic()
     retaining.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from storage.database.connection import Direct
+from storage.database.connection import WriteConnection
 from storage.database.engine import Database
 from storage.records import KeyRecord, RouterRecord
 from storage.replication.changes import Changes
@@ -34,7 +34,7 @@ def version(database: Database) -> str:
     """A new one at every look."""
     if database.sqlite:
         return f"{time.monotonic()}"
-    direct = Direct(database)
+    direct = WriteConnection(database)
     try:
         return direct.version()
     finally:

@@ -10,7 +10,7 @@ from storage.records import KeyRecord, RouterModel, RouterRecord
 from storage.stores.evals import EvalRecord, EvalRow, Evals
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
-from storage.stores.state import Settings
+from storage.stores.state import StateStore
 from storage.stores.tasks import Tasks, TaskUse
 from tests.storage.making import NOW, Making, Running
 
@@ -84,7 +84,7 @@ def test_a_scorecard_is_kept_whole_replaced_and_removed(database: Database) -> N
 
 @pytest.mark.parametrize("value", [None, True, 3, 0.1, "text", [1, [2]], {"a": {"b": None}}])
 def test_a_setting_is_read_back(database: Database, value: Json) -> None:
-    settings = Settings(database)
+    settings = StateStore(database)
     assert settings.get("x") is None
     settings.put("x", "before", NOW)
     settings.put("x", value, NOW)

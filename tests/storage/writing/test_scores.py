@@ -10,7 +10,7 @@ from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.records import FeedbackStatus, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from storage.writing.transaction import Batches
+from storage.writing.transaction import Transactions
 from tests.storage.making import Making, Running, learn_scores, pace
 
 QUALITY = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)
@@ -130,7 +130,7 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
 
 
 def test_scores_that_are_written_again_after_an_unknown_commit_count_once(database: Database, making: Making) -> None:
-    batches = Batches(database, learn_scores, pace)
+    batches = Transactions(database, learn_scores, pace)
     record = making.completion()
     first = (making.score(record.decision.id, 0.2), making.score(record.decision.id, 0.4, source="judge"))
     second = (making.score(record.decision.id, 0.9),)

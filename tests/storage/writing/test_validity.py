@@ -10,7 +10,7 @@ from storage.maintenance.rebuild import Rebuild
 from storage.records import CompletionRecord, ValidityRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from storage.writing.transaction import Batches, Item
+from storage.writing.transaction import Item, Transactions
 from tests.storage.making import Making, Running, half_life, learn_scores, pace
 
 VALIDITY = StatisticKey("rtr_a", "m/one", "", Signal.VALIDITY)
@@ -70,7 +70,7 @@ def test_a_batch_that_is_written_again_adds_nothing(database: Database, making: 
     """A connection may be lost when the commit has come through, and nobody has heard of it."""
     record = making.completion()
     items: list[Item] = [record, found(record, True)]
-    batches = Batches(database, learn_scores, pace)
+    batches = Transactions(database, learn_scores, pace)
     batches.write(items)
     before = Arms(database).sums()
     assert batches.write(items, again=True).deltas == {}
