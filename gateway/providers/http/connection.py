@@ -1,6 +1,7 @@
 """One HTTP/1.1 connection: a request's bytes go out, one response at a time comes in, parsed by llhttp."""
 
 import asyncio
+import re
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -10,8 +11,12 @@ from gateway.providers.http.errors import Fault, TransportError
 HIGH_WATER = 128 * 1024
 """Bytes of a body that wait to be read before the provider is made to wait."""
 HEADERS_LIMIT = 64 * 1024
-_LATE = "the provider did not answer in time"
+LATE = "the provider did not answer in time"
 _WHOLE_IN_ONE = 64 * 1024
+_OBSOLETE = re.compile(rb"\n[ \t]|\ntransfer-encoding", re.IGNORECASE)
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_TE_IDENTITY = re.compile(rb"\r?\ntransfer-encoding:[ \t]*identity[ \t]*(?=\r?\n)", re.IGNORECASE)
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class Connection(asyncio.Protocol):
@@ -23,15 +28,18 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_buffered",
         "_error",
+        "_head",
         "_header_bytes",
         "_interim",
         "_keep_alive",
         "_loop",
+        "_obsolete",
         "_parser",
         "_parts",
         "_paused",
         "_silent",
         "_transport",
+        "_unparsed_bytes",
         "_until_end",
         "_waiter",
         "complete",
@@ -52,14 +60,23 @@ class Connection(asyncio.Protocol):
         self.complete = True  # nothing is asked yet
 
     def _expect(self) -> None:
-        self._parser = HttpResponseParser(self)
         self._parts: list[bytes] = []
-        self._buffered = self._header_bytes = 0
+        self._buffered = 0
         self._error: TransportError | None = None
-        self._silent, self._interim, self._keep_alive, self._until_end = True, False, False, False
+        self._silent = True
+        self._head = b""  # the status line and headers as they came, until they are complete
+        self._obsolete = False  # whether the head has to be modernised before llhttp takes it
+        self.complete = False
+        self._begin_parsing()
+
+    def _begin_parsing(self) -> None:
+        self._parser = HttpResponseParser(self)
+        # Strict but for what harmless servers do: lines that end with LF alone, spaces behind a chunk's size.
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+        self._header_bytes = self._unparsed_bytes = 0
+        self._interim, self._keep_alive, self._until_end = False, False, False
         self.status = 0
         self.headers: dict[str, str] = {}  # names in lower case
-        self.complete = False
 
     def request(self, head: bytes, body: bytes) -> None:
         """Send a request; the response is then to be waited for."""
@@ -115,12 +132,12 @@ class Connection(asyncio.Protocol):
     async def _wait(self, limit: float) -> None:
         if self._loop.time() >= limit:
             # Asked here too: where bytes come without a pause, the timer never gets its turn.
-            raise TransportError(Fault.TIMEOUT, _LATE)
+            raise TransportError(Fault.TIMEOUT, LATE)
         waiter = self._waiter = self._loop.create_future()
         timer = self._loop.call_at(limit, _expire, waiter)
         try:
             if not await waiter:
-                raise TransportError(Fault.TIMEOUT, _LATE)
+                raise TransportError(Fault.TIMEOUT, LATE)
         finally:
             timer.cancel()
             self._waiter = None
@@ -155,10 +172,10 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._silent = False
-        try:
-            self._parser.feed_data(data)
-        except (HttpParserError, HttpParserUpgrade):
-            self._garbled()
+        self._parse(data)
+        # Counted apart from whole headers: a header that never ends is never reported to us.
+        if self._header_bytes + self._unparsed_bytes > HEADERS_LIMIT and not self.complete:
+            self._break(Fault.GARBLED, "the provider's answer has too many headers")
         if self._buffered > HIGH_WATER and not self._paused and not self.complete and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -177,6 +194,35 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._wake()
 
+    def _parse(self, data: bytes) -> None:
+        self._unparsed_bytes += len(data)
+        if self.status == 0:
+            self._head += data
+            if self._obsolete:
+                self._parse_modernised(len(data))
+                return
+        try:
+            self._parser.feed_data(data)
+        except HttpParserError:
+            if self.status == 0 and _OBSOLETE.search(self._head):
+                self._obsolete = True
+                self._parse_modernised(len(self._head))
+            else:
+                self._garbled()
+        except HttpParserUpgrade:
+            self._garbled()
+
+    def _parse_modernised(self, new_bytes: int) -> None:
+        """Parse the head anew once it is complete: so it is modernised once, in however many pieces it comes."""
+        if not _END_OF_HEAD.search(self._head, max(len(self._head) - new_bytes - 3, 0)):
+            return
+        head = _modernised(self._head)
+        self._begin_parsing()
+        try:
+            self._parser.feed_data(head)
+        except (HttpParserError, HttpParserUpgrade):
+            self._garbled()
+
     # What the parser calls.
 
     def on_message_begin(self) -> None:
@@ -185,10 +231,10 @@ class Connection(asyncio.Protocol):
             self.standing = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; one that comes twice is joined."""
+        """A header; one that comes twice is joined. Trailers are counted and dropped."""
         self._header_bytes += len(name) + len(value)
-        if self._header_bytes > HEADERS_LIMIT:
-            self._break(Fault.GARBLED, "the provider's answer has too many headers")
+        self._unparsed_bytes = 0
+        if self.status:
             return
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
@@ -202,16 +248,20 @@ class Connection(asyncio.Protocol):
             return
         if self.complete:
             return
+        codings = _transfer_codings(self.headers.get("transfer-encoding", ""))
+        if codings not in ([], ["chunked"]):
+            self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
-        sized = "content-length" in self.headers or "transfer-encoding" in self.headers
-        self._until_end = not sized and status not in {204, 304}
+        self._until_end = not codings and "content-length" not in self.headers and status not in {204, 304}
         self.status = status
+        self._head = b""
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         if not self.complete and self._error is None:
             self._parts.append(body)
             self._buffered += len(body)
+        self._unparsed_bytes = 0
 
     def on_message_complete(self) -> None:
         """The response is whole."""
@@ -224,3 +274,21 @@ class Connection(asyncio.Protocol):
 def _expire(waiter: "asyncio.Future[bool]") -> None:
     if not waiter.done():
         waiter.set_result(False)
+
+
+def _transfer_codings(value: str) -> list[str]:
+    """The codings of a `Transfer-Encoding` header, without `identity`, which means none."""
+    return [name for coding in value.split(",") if (name := coding.strip().lower()) not in {"", "identity"}]
+
+
+def _modernised(head: bytes) -> bytes:
+    """A head without what obsolete HTTP allowed: folded lines become one, `Transfer-Encoding: identity` goes.
+
+    llhttp refuses both, the second beside `Content-Length`; RFC 9112 §5.2 tells user agents to unfold.
+    """
+    first = head.find(b"\n") + 1
+    if head[first : first + 1] in {b" ", b"\t"}:
+        return head  # a fold behind the status line would be a header without a name
+    end = _END_OF_HEAD.search(head)
+    stop = end.end() if end else len(head)
+    return _TE_IDENTITY.sub(b"", _FOLD.sub(b" ", head[:stop])) + head[stop:]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.providers.http.client import HttpClient, encode_headers
-from gateway.providers.http.connection import HIGH_WATER, Connection
+from gateway.providers.http.connection import HEADERS_LIMIT, HIGH_WATER, Connection
 from gateway.providers.http.decompression import PIECE
 from gateway.providers.http.dialing import locate
 from gateway.providers.http.errors import Fault, TransportError
@@ -97,6 +97,21 @@ async def test_a_request_goes_out_as_http_says(client: HttpClient) -> None:
     [
         (OK, b"ok", True),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\t\r\n\r\n", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n", b"ok", True),
+        (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\nX-A: a\n b\nContent-Length: 2\n\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 7\r\n\r\na\r\n b\r\n", b"a\r\n b\r\n", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\n\r\nok", b"ok", True),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nto the end",
+            b"to the end",
+            False,
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok", True),
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, b"ok", True),
@@ -126,6 +141,17 @@ async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: 
         (b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 70_000 + b"\r\n\r\n", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n 3\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\n X-A: a\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\0c\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n"
+            b"2\r\nok\r\n0\r\n\r\n",
+            Fault.GARBLED,
+        ),
     ],
 )
 async def test_what_is_no_whole_answer_is_an_error(answer: bytes, fault: Fault, client: HttpClient) -> None:
@@ -158,6 +184,65 @@ async def test_a_connection_that_its_server_closed_while_idle_is_not_used_again(
                 while any(kept.standing for pool in client._pools.values() for kept in pool):  # noqa: ASYNC110
                     await asyncio.sleep(0)  # the end of the connection is on its way to us
     assert raw.connections == 3
+
+
+@pytest.mark.parametrize("portion", [1, 2, 7, 1_000])
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n c\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\nX-A: a b c\r\n\r\n",
+        b"HTTP/1.1 200 OK\nX-A: a\n b\n\tc\nContent-Length: 2\n\n",
+    ],
+)
+async def test_an_obsolete_head_is_read_alike_however_it_comes(head: bytes, portion: int) -> None:
+    loop = asyncio.get_running_loop()
+    connection = Connection(loop)
+    connection.request(b"", b"")
+    connection._error = None  # it has no transport: what is tested is the parsing alone
+    for start in range(0, len(head), portion):
+        connection.data_received(head[start : start + portion])
+    connection.data_received(b"ok")
+    assert (connection.status, connection.headers["x-a"], connection.complete) == (200, "a b c", True)
+    assert await connection.some(loop.time() + 5) == b"ok"
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"HTTP/1.1 200 ", b"O"),
+        (b"HTTP/1.1 200 OK\r\nX-A: ", b"x"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-A: x\r\n"),
+        (b"HTTP/1.1 200 OK\r\nX-A: x\r\n", b" x\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n2;", b"x"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n", b"X-T: x\r\n"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: ", b"x"),
+    ],
+    ids=["reason", "value", "headers", "fold", "interim", "interim headers", "chunk extension", "trailers", "trailer"],
+)
+async def test_what_frames_an_answer_is_bounded_wherever_it_does_not_end(
+    start: bytes, more: bytes, client: HttpClient
+) -> None:
+    sent = 0
+
+    async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(start)
+        with contextlib.suppress(ConnectionError):
+            while True:
+                writer.write(more * (4_096 // len(more)))
+                sent += 4_096
+                await writer.drain()
+                await asyncio.sleep(0)
+
+    async with listening(endless) as port:
+        with pytest.raises(TransportError, match="too many headers") as told:
+            await ask(client, f"http://127.0.0.1:{port}/", seconds=20.0)
+    assert told.value.fault is Fault.GARBLED
+    assert sent < 16 * HEADERS_LIMIT  # what the sockets between hold, at most
 
 
 async def test_packed_answers_are_unpacked_in_bounded_pieces(client: HttpClient) -> None:
