@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from gateway.providers.http.connection import Connection
-from gateway.providers.http.decompression import Inflater
+from gateway.providers.http.connection import LATE, Connection
+from gateway.providers.http.decompression import Inflater, content_codings
 from gateway.providers.http.dialing import Resolver, Target, dial, locate
 from gateway.providers.http.errors import Fault, TransportError
 
@@ -33,8 +33,8 @@ class HttpResponse:
         self._pool: deque[Connection] | None = pool
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers  # names in lower case
-        encoding = self.headers.get("content-encoding", "").strip().lower()
-        self._inflater = Inflater(encoding) if encoding not in {"", "identity"} else None
+        encodings = content_codings(self.headers.get("content-encoding", ""))
+        self._inflater = Inflater(encodings) if encodings else None
 
     async def read(self, limit: float, most: int = ANSWER_LIMIT) -> bytes:
         """The whole body, unpacked. Raises TransportError: TOO_LARGE past `most` bytes, TIMEOUT past the limit."""
@@ -52,9 +52,15 @@ class HttpResponse:
         inflater = self._inflater
         if inflater is None:
             return await self._connection.some(limit)
+        loop = asyncio.get_running_loop()
         while True:
-            packed = b"" if inflater.waiting else await self._connection.some(limit)
-            if not packed and not inflater.waiting:
+            packed = b""
+            if inflater.more:
+                # A small body can take seconds to unpack: let others run, and hold the limit here, where nothing waits.
+                await asyncio.sleep(0)
+                if loop.time() >= limit:
+                    raise TransportError(Fault.TIMEOUT, LATE)
+            elif not (packed := await self._connection.some(limit)):
                 return b""
             if part := inflater.feed(packed):
                 return part

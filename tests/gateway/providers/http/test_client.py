@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import ssl
 import subprocess
 import zlib
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.providers.http.client import HttpClient, encode_headers
 from gateway.providers.http.connection import HEADERS_LIMIT, HIGH_WATER, Connection
-from gateway.providers.http.decompression import PIECE
+from gateway.providers.http.decompression import PIECE, Inflater
 from gateway.providers.http.dialing import locate
 from gateway.providers.http.errors import Fault, TransportError
 
@@ -112,6 +113,7 @@ async def test_a_request_goes_out_as_http_says(client: HttpClient) -> None:
             False,
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: none, identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
         (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok", True),
         (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, b"ok", True),
@@ -141,6 +143,7 @@ async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: 
         (b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"x" * 70_000 + b"\r\n\r\n", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: 2\r\n\r\nok", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nConnection: close\r\n\r\nok", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Fault.GARBLED),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n 3\r\n\r\nok", Fault.GARBLED),
@@ -243,6 +246,57 @@ async def test_what_frames_an_answer_is_bounded_wherever_it_does_not_end(
             await ask(client, f"http://127.0.0.1:{port}/", seconds=20.0)
     assert told.value.fault is Fault.GARBLED
     assert sent < 16 * HEADERS_LIMIT  # what the sockets between hold, at most
+
+
+async def test_unpacking_lets_others_run_and_holds_the_limit(client: HttpClient) -> None:
+    loop = asyncio.get_running_loop()
+    bomb = zlib.compress(b"\0" * (20 * PIECE))
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(bomb)
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with listening(Raw(head + bomb, head + bomb).serve) as port:
+        url = f"http://127.0.0.1:{port}/"
+        counting = asyncio.ensure_future(count())
+        with await client.send("POST", url, b"", b"", loop.time() + 10) as response:
+            first, turns = await response.some(loop.time() + 10), 0
+            rest = await response.read(loop.time() + 10)
+        counting.cancel()
+        assert len(first) + len(rest) == 20 * PIECE
+        assert turns >= 19  # one for each piece
+        with await client.send("POST", url, b"", b"", loop.time() + 10) as response:
+            await response.some(loop.time() + 10)
+            with pytest.raises(TransportError) as told:
+                await response.read(loop.time())
+    assert told.value.fault is Fault.TIMEOUT
+
+
+@pytest.mark.parametrize("portion", [1, 5, 100_000])
+@pytest.mark.parametrize(
+    ("parts", "padding"), [(1, b""), (3, b""), (2, b"\0\0\0"), (1, b"\x1f"), (1, b"garbage")], ids=repr
+)
+def test_gzip_may_have_several_members_and_padding(parts: int, padding: bytes, portion: int) -> None:
+    packed = b"".join(gzip.compress(b"part %d " % number) for number in range(parts)) + padding
+    inflater = Inflater(["gzip"])
+    unpacked = b""
+    for start in range(0, len(packed), portion):
+        unpacked += inflater.feed(packed[start : start + portion])
+        while inflater.more:
+            unpacked += inflater.feed(b"")
+    assert unpacked == b"".join(b"part %d " % number for number in range(parts))
+
+
+@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE])
+async def test_a_body_of_whole_pieces_is_unpacked_to_its_end(size: int, client: HttpClient) -> None:
+    packed = zlib.compress(b"\0" * size)
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed)
+    async with listening(Raw(head + packed).serve) as port:
+        assert len((await ask(client, f"http://127.0.0.1:{port}/"))[1]) == size
 
 
 async def test_packed_answers_are_unpacked_in_bounded_pieces(client: HttpClient) -> None:
