@@ -35,8 +35,8 @@ async def _reset(exchange: RawExchange) -> None:
     exchange.reset()
 
 
-async def _reset_once(exchange: RawExchange) -> None:
-    if exchange.provider.requests[exchange.model] % 2:
+async def _stale(exchange: RawExchange) -> None:
+    if exchange.reused:
         exchange.reset()
     await _ok(exchange)
 
@@ -229,7 +229,7 @@ FAULTS: Mapping[str, _Fault] = MappingProxyType(
     {
         "ok": _ok,
         "reset": _reset,
-        "reset-once": _reset_once,
+        "stale": _stale,
         "hang": _hang,
         "tires": _tire,
         "mute": _mute,
@@ -290,9 +290,11 @@ async def serve_faults(port: int = 0) -> AsyncGenerator[FaultyProvider, None]:
             running.add(task)
             task.add_done_callback(running.discard)
         provider.connections += 1
+        reused = False
         try:
             while True:
-                exchange = await _receive(provider, reader, writer)
+                exchange = await _receive(provider, reader, writer, reused)
+                reused = True
                 async with provider.changed:
                     provider.requests[exchange.model] = provider.requests.get(exchange.model, 0) + 1
                     provider.changed.notify_all()
@@ -321,14 +323,16 @@ def refusing_port() -> Generator[int, None, None]:
         yield held.getsockname()[1]
 
 
-async def _receive(provider: FaultyProvider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> RawExchange:
+async def _receive(
+    provider: FaultyProvider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reused: bool
+) -> RawExchange:
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(
         (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
     )
     body = msgspec.json.decode(await reader.readexactly(length)) if length else {}
     key = next((line[15:].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"authorization: ")), "")
-    return RawExchange(provider, str(body.get("model", "ok")), bool(body.get("stream")), key, reader, writer)
+    return RawExchange(provider, str(body.get("model", "ok")), bool(body.get("stream")), key, reader, writer, reused)
 
 
 async def _misbehave(exchange: RawExchange) -> None:

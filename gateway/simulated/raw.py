@@ -22,7 +22,9 @@ class FaultyProvider:
 
 @dataclass(slots=True)
 class RawExchange:
-    """One request and the way back to its caller. `key` is its Authorization header."""
+    """One request and the way back to its caller. `key` is its Authorization header; `reused`, that its connection has
+    served another before.
+    """
 
     provider: FaultyProvider
     model: str
@@ -30,6 +32,7 @@ class RawExchange:
     key: str
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    reused: bool
 
     async def send(self, data: bytes) -> None:
         """Send bytes as they are. Raises ConnectionError where the caller has left."""

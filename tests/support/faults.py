@@ -44,7 +44,7 @@ TABLE: dict[str, Fault] = {
     "unresolved": Fault(_REFUSED, FAILED, FAILED, "unresolved"),
     "tls": Fault(_REFUSED, FAILED, FAILED, "tls"),
     "reset": Fault(_RESET, FAILED, FAILED),
-    "reset-once": Fault(_RESET, COMPLETE, COMPLETE),
+    "stale": Fault("a kept connection that is reset as it is used again", COMPLETE, COMPLETE),
     "hang": Fault("silence before the headers", TIMEOUT, TIMEOUT, "quick"),
     "mute": Fault("headers, then silence", TIMEOUT, TIMEOUT, "quick"),
     "stall": Fault("silence in the middle", TIMEOUT, CUT, "quick"),

@@ -116,14 +116,17 @@ class HttpClient:
             raise RuntimeError("the HTTP client was not started")
         target, first_lines = self._target(method, url)
         pool = self._pools.setdefault(target.origin, deque())
-        connection = self._idle(pool) or await dial(target, self._resolver, self._ssl, limit)
-        try:
-            connection.request(b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body)), body)
-            await connection.head(limit)
-            return HttpResponse(connection, pool)
-        except BaseException:
-            connection.abort()
-            raise
+        head = b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body))
+        reused = self._idle(pool)
+        if reused is not None:
+            try:
+                return await _exchange(reused, pool, head, body, limit)
+            except TransportError as error:
+                # The server closed it just as it was used again. On a new connection the same would mean that the
+                # server gave up on this request, which it may have begun to work on.
+                if not error.before_any_byte:
+                    raise
+        return await _exchange(await dial(target, self._resolver, self._ssl, limit), pool, head, body, limit)
 
     def _target(self, method: str, url: str) -> tuple[Target, bytes]:
         found = self._targets.get((method, url))
@@ -142,6 +145,19 @@ class HttpClient:
             if connection.standing:
                 return connection
         return None
+
+
+async def _exchange(
+    connection: Connection, pool: "deque[Connection]", head: bytes, body: bytes, limit: float
+) -> HttpResponse:
+    """Send a request on a connection and wait for the head of its response."""
+    try:
+        connection.request(head, body)
+        await connection.head(limit)
+        return HttpResponse(connection, pool)
+    except BaseException:
+        connection.abort()
+        raise
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:

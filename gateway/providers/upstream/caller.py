@@ -1,4 +1,4 @@
-"""One call to one provider, whatever its wire format: keys, time limits, one quick retry, and what a failure means."""
+"""One call to one provider, whatever its wire format: keys, time limits, and what a failure means."""
 
 import asyncio
 import contextlib
@@ -126,18 +126,11 @@ class Upstream:
         return min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
 
     async def _open(self, request: Request, limit: float) -> HttpResponse:
-        """Send the request until it is accepted: with another key, or once more where a connection was stale."""
+        """Send the request until a key is accepted."""
         loop = asyncio.get_running_loop()
-        retried = False
         while True:
             key = self._keys.pick(request.model, loop.time())
-            try:
-                response = await self._client.send("POST", request.url, self._headers[key], request.body, limit)
-            except TransportError as error:
-                if not error.before_any_byte or retried:
-                    raise
-                retried = True
-                continue
+            response = await self._client.send("POST", request.url, self._headers[key], request.body, limit)
             if 200 <= response.status < 300:
                 return response
             refusal = await self._refusal(response, request, limit)

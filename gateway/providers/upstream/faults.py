@@ -140,7 +140,7 @@ def refused(refusal: Refusal, sent: Collection[str] = ()) -> ProviderError:
 def lost(error: TransportError) -> ProviderError:
     """The meaning of a fault below HTTP's own statuses."""
     ending = Ending.TIMEOUT if error.fault is Fault.TIMEOUT else Ending.FAILED
-    return ProviderError(ending, str(error), before_any_byte=error.before_any_byte)
+    return ProviderError(ending, str(error))
 
 
 def malformed(what: str) -> ProviderError:

@@ -74,7 +74,6 @@ class ProviderError(Exception):
         retry_after_seconds: float | None = None,
         param: str | None = None,
         code: str | None = None,
-        before_any_byte: bool = False,
     ) -> None:
         super().__init__(message)
         self.ending = ending
@@ -83,7 +82,6 @@ class ProviderError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.param = param
         self.code = code
-        self.before_any_byte = before_any_byte  # a quick retry on the same model may help
 
 
 class Provider(Protocol):

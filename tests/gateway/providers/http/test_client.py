@@ -248,6 +248,46 @@ async def test_what_frames_an_answer_is_bounded_wherever_it_does_not_end(
     assert sent < 16 * HEADERS_LIMIT  # what the sockets between hold, at most
 
 
+class TestRepeating:
+    """A POST may have been worked on: it is sent again only if it can't have arrived at all."""
+
+    async def test_a_reused_connection_that_closes_before_a_byte_is_replaced(self, client: HttpClient) -> None:
+        raw = Raw(OK, b"", OK)
+        async with listening(raw.serve) as port:
+            url = f"http://127.0.0.1:{port}/"
+            assert await ask(client, url) == (200, b"ok")
+            assert await ask(client, url, b"second") == (200, b"ok")
+        assert [request.partition(b"\r\n\r\n")[2] for request in raw.requests] == [b"{}", b"second", b"second"]
+        assert raw.connections == 2
+
+    async def test_a_new_connection_that_closes_before_a_byte_is_not(self, client: HttpClient) -> None:
+        raw = Raw(b"", OK)
+        async with listening(raw.serve) as port:
+            with pytest.raises(TransportError) as told:
+                await ask(client, f"http://127.0.0.1:{port}/")
+        assert told.value.fault is Fault.LOST
+        assert len(raw.requests) == 1
+
+    async def test_not_even_where_it_replaces_a_reused_one(self, client: HttpClient) -> None:
+        raw = Raw(OK, b"", b"", OK)
+        async with listening(raw.serve) as port:
+            url = f"http://127.0.0.1:{port}/"
+            await ask(client, url)
+            with pytest.raises(TransportError):
+                await ask(client, url)
+        assert len(raw.requests) == 3
+
+    async def test_a_reused_connection_that_has_said_a_byte_is_not(self, client: HttpClient) -> None:
+        raw = Raw(OK, b"HTTP/1.1 200 OK\r\nConnection: close", OK)
+        async with listening(raw.serve) as port:
+            url = f"http://127.0.0.1:{port}/"
+            await ask(client, url)
+            with pytest.raises(TransportError) as told:
+                await ask(client, url)
+        assert told.value.fault is Fault.LOST
+        assert len(raw.requests) == 2
+
+
 async def test_unpacking_lets_others_run_and_holds_the_limit(client: HttpClient) -> None:
     loop = asyncio.get_running_loop()
     bomb = zlib.compress(b"\0" * (20 * PIECE))
