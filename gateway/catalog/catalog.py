@@ -8,8 +8,9 @@ from bandit.types import Price
 from gateway.catalog.capabilities import abilities_of
 from gateway.catalog.prices import Listed, look_up
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
-from gateway.settings.declarations import bad_model_id, is_loopback
+from gateway.settings.declarations import bad_model_id
 from gateway.settings.loading import undeclared
+from gateway.settings.urls import is_loopback
 
 MILLION = 1_000_000.0
 

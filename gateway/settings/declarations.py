@@ -1,6 +1,5 @@
 """The tables of the configuration file, each read into its value."""
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
 from gateway.settings.secrets import read_keys
 from gateway.settings.table_reader import Fields, Problem, shown
+from gateway.settings.urls import bad_url, is_loopback
 from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
 
 KINDS = ("openai", "anthropic")
@@ -36,7 +36,7 @@ def read_provider(
     if not base_url:
         if fields.raw("base_url") is None and not unusable:
             fields.blame(None, 'needs base_url, such as base_url = "https://api.example.com/v1"')
-    elif why := _bad_url(base_url):
+    elif why := _bad_base_url(base_url):
         fields.blame("base_url", why)
     settings = ProviderSettings(
         name=name,
@@ -112,25 +112,10 @@ def bad_model_id(model_id: str, providers: Mapping[str, ProviderSettings]) -> st
     )
 
 
-def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _bad_url(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or re.search(r"\s", url):
-        return "must be a URL like https://api.example.com/v1"
+def _bad_base_url(url: str) -> str | None:
+    if why := bad_url(url):
+        return why
+    parts = urlsplit(url)
     if parts.username is not None or parts.query or parts.fragment:
         return "must be a URL without user, query or fragment (keys go to api_key)"
     return None

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import functools
+import ipaddress
 import os
 import socket
 import ssl
@@ -18,6 +19,7 @@ from aiohappyeyeballs import AddrInfoType
 
 from gateway.providers.http.connection import Connection
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.settings.urls import bad_url, is_loopback
 
 CONNECT_SECONDS = 10.0
 """A provider that can't be connected to within this time is down; the request's time is better spent on another."""
@@ -56,21 +58,38 @@ class Target:
 
 def locate(url: str) -> Target:
     """The target of an http or https URL. Raises TransportError."""
+    if why := bad_url(url):
+        raise TransportError(Fault.REFUSED, f"the provider's base_url {why}")
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isascii() or not url.isprintable():
-        raise TransportError(Fault.REFUSED, "the provider's base_url is not an http or https URL in ASCII")
-    tls = parts.scheme == "https"
+    host, tls = parts.hostname or "", parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(parts.hostname, parts.port or (443 if tls else 80), tls, _proxy_of(url), path.replace(" ", "%20"))
+    return Target(host, parts.port or (443 if tls else 80), tls, _proxy_of(url), path)
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL (`HTTPS_PROXY`, `NO_PROXY`, …)."""
+    """The proxy that the environment names for a URL (`HTTPS_PROXY`, `NO_PROXY`, …); none for this machine's own."""
     parts = urlsplit(url)
-    if proxy_bypass(parts.netloc.rpartition("@")[2]):
-        return None
     proxies = getproxies()
+    if is_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    if _is_in_networks(parts.hostname or "", proxies.get("no", "")):
+        return None
     return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def _is_in_networks(host: str, no_proxy: str) -> bool:
+    """Whether an address belongs to one of the networks, such as `10.0.0.0/8`, that `NO_PROXY` lists beside names."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.replace(",", " ").split():
+        try:
+            if address in ipaddress.ip_network(entry.strip("[]"), strict=False):
+                return True
+        except ValueError:
+            continue  # a name
+    return False
 
 
 class Resolver:
@@ -117,6 +136,9 @@ async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | Non
         raise TransportError(Fault.TLS, f"the provider's TLS was not accepted: {why}") from error
     except OSError as error:
         raise TransportError(Fault.REFUSED, f"no connection to the provider ({_why(error)})") from error
+    except ValueError as error:
+        # A host name that IDNA or TLS refuses to take.
+        raise TransportError(Fault.REFUSED, f"no connection to the provider ({error})") from error
 
 
 async def _connect(
@@ -173,14 +195,18 @@ def _proxy_of(url: str) -> tuple[str, int, str] | None:
     named = proxy_for(url)
     if not named:
         return None
-    parts = urlsplit(named if "://" in named else f"http://{named}")
+    try:
+        parts = urlsplit(named if "://" in named else f"http://{named}")
+        port = parts.port or 80
+    except ValueError as error:
+        raise TransportError(Fault.REFUSED, f"the environment's proxy can't be used: {error}") from error
     if parts.scheme != "http" or not parts.hostname:
         raise TransportError(Fault.REFUSED, "the environment's proxy is not an http:// one, which alone is supported")
     header = ""
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         header = f"Proxy-Authorization: Basic {base64.b64encode(secret.encode()).decode()}\r\n"
-    return parts.hostname, parts.port or 80, header
+    return parts.hostname, port, header
 
 
 def _why(error: OSError) -> str:

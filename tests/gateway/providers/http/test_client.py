@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gateway.providers.http.client import HttpClient, encode_headers
 from gateway.providers.http.connection import HEADERS_LIMIT, HIGH_WATER, Connection
 from gateway.providers.http.decompression import PIECE, Inflater
-from gateway.providers.http.dialing import locate
+from gateway.providers.http.dialing import locate, proxy_for
 from gateway.providers.http.errors import Fault, TransportError
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -421,10 +421,25 @@ def test_no_header_can_hold_another(value: str) -> None:
     assert line.endswith(b"\r\n")
 
 
-@pytest.mark.parametrize("url", ["ftp://a/", "http://", "//a/b", "http://a/\r\nX: y", "http://ä/"])
-def test_what_is_no_web_address_is_refused(url: str) -> None:
-    with pytest.raises(TransportError, match="not an http or https URL"):
-        locate(url)
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://a/", "http://", "//a/b", "http://a/\r\nX: y", "http://ä/", "http://[::1/", "http://a:99999/"),
+        *("http://a:b/", "http://a:0/", "http://a..b/", "http://.a/", "http://-a/", f"http://{'a' * 64}/"),
+        *(f"http://{'a.' * 130}com/", "http://a\x01b/", "http://a b/", "http://a%20b/", "http://a\\b/", "http://a,b/"),
+    ],
+)
+async def test_what_is_no_web_address_is_refused(url: str, client: HttpClient) -> None:
+    with pytest.raises(TransportError, match="must be a URL like https://") as told:
+        await ask(client, url)
+    assert told.value.fault is Fault.REFUSED
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a_b:1/", "http://[::1]:8/", "https://a.b.", "http://1.2.3.4", "http://xn--4ca.de/"]
+)
+def test_what_is_one_is_taken(url: str) -> None:
+    assert locate(url).path == "/"
 
 
 async def test_a_name_that_does_not_exist_is_told(client: HttpClient) -> None:
@@ -450,12 +465,42 @@ class TestProxies:
         assert raw.requests[0].startswith(b"POST http://api.example.com/v1 HTTP/1.1\r\nHost: api.example.com\r\n")
         assert b"Proxy-Authorization: Basic bWU6c0BjcmV0\r\n" in raw.requests[0]
 
-    async def test_what_no_proxy_names_goes_directly(self, client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
-        raw = Raw(OK)
-        async with listening(raw.serve) as port:
-            monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-            monkeypatch.setenv("no_proxy", "127.0.0.1")
-            assert await ask(client, f"http://127.0.0.1:{port}/") == (200, b"ok")
+    @pytest.mark.parametrize("url", ["127.0.0.1", "127.8.9.10", "localhost", "api.localhost", "[::1]", "0.0.0.0"])  # noqa: S104
+    def test_this_machine_is_never_asked_through_one(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("http_proxy", "http://proxy.example.com:3128")
+        assert proxy_for(f"http://{url}:11434/v1") is None
+
+    @pytest.mark.parametrize(
+        ("host", "listed", "direct"),
+        [
+            ("10.1.2.3", "10.0.0.0/8", True),
+            ("10.1.2.3", "a.example.com, 10.0.0.0/8", True),
+            ("11.1.2.3", "10.0.0.0/8", False),
+            ("10.1.2.3", "10.1.2.3", True),
+            ("10.1.2.3", "10.1.2.3/33,10.1.2.0/24", True),
+            ("[fd00::5]", "fd00::/8", True),
+            ("[fd00::5]", "[fd00::5]", True),
+            ("[fd00::5]", "10.0.0.0/8", False),
+            ("api.example.com", "10.0.0.0/8", False),
+            ("api.example.com", ".example.com", True),
+            ("api.example.com", "*", True),
+        ],
+    )
+    def test_no_proxy_lists_names_and_networks(
+        self, host: str, listed: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", "http://proxy.example.com:3128")
+        monkeypatch.setenv("no_proxy", listed)
+        assert (proxy_for(f"http://{host}/v1") is None) is direct
+
+    @pytest.mark.parametrize("proxy", ["http://proxy:abc", "http://[::1", "socks5://proxy:1080", "https://proxy"])
+    async def test_one_that_can_not_be_used_is_told(
+        self, proxy: str, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("https_proxy", proxy)
+        with pytest.raises(TransportError, match="the environment's proxy") as told:
+            await ask(client, "https://api.example.com/v1")
+        assert told.value.fault is Fault.REFUSED
 
     async def test_https_goes_through_a_tunnel_and_is_verified_at_its_end(
         self, certificate: "Certificate", monkeypatch: pytest.MonkeyPatch
@@ -474,9 +519,9 @@ class TestProxies:
                 monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
                 client = HttpClient(certificate.client)
                 await client.start()
-                assert await ask(client, "https://localhost:9443/v1") == (200, b"ok")
+                assert await ask(client, "https://provider.test:9443/v1") == (200, b"ok")
                 await client.close()
-        assert asked[0].startswith(b"CONNECT localhost:9443 HTTP/1.1\r\nHost: localhost:9443\r\n")
+        assert asked[0].startswith(b"CONNECT provider.test:9443 HTTP/1.1\r\nHost: provider.test:9443\r\n")
         assert raw.requests[0].startswith(b"POST /v1 HTTP/1.1\r\n")
 
     async def test_a_proxy_that_refuses_is_told(self, client: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,7 +542,7 @@ class Certificate:
             [
                 *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
                 *("-keyout", key, "-out", cert, "-days", "30", "-subj", "/CN=localhost"),
-                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"),
+                *("-addext", "subjectAltName=DNS:localhost,DNS:provider.test,IP:127.0.0.1"),
             ],
             check=True,
             capture_output=True,

@@ -113,6 +113,15 @@ async def test_a_rate_limited_key_gives_way_to_the_next_and_rests(
     assert used[2:] == [used[0]] * 3
 
 
+@pytest.mark.parametrize("url", ["http://[::1/v1", "http://a:99999/v1", "http://a..b/v1", "http://a\x01b/v1"])
+async def test_a_url_that_can_not_be_called_is_a_failure_of_its_model(
+    url: str, client: HttpClient, call: Callable[..., Call]
+) -> None:
+    with pytest.raises(ProviderError) as told:
+        await OpenAIProvider(settings(1, base_url=url), client).complete(call("m"))
+    assert told.value.ending is Ending.FAILED
+
+
 def refused(status: int) -> ProviderError:
     return ProviderError(Ending.MISCONFIGURED, "no", status=status)
 
