@@ -21,8 +21,8 @@ UNITS = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0)}
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-"""What `float` reads, without its underscores and other scripts' digits."""
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+"""What `float` reads, without its underscores and other scripts' digits. Digits match in one way: in linear time."""
 
 
 class ScorecardError(ValueError):
