@@ -5,6 +5,7 @@ python -m benchmarks.decisions --arms 2 5 10 20 50 --classes 1 10 60
 A decision is all that the gateway does between a parsed request and the name of a model: features, class, buckets,
 probabilities, the draw. `fresh` computes the probabilities; `served` finds them with the snapshot where an equal
 question was asked within its 50 ms, as the gateway does. MABWiser and river are measured where they are installed.
+Then, how long it takes to read texts: to find a prompt's class, and to understand instructions of the longest kind.
 """
 
 import argparse
@@ -38,6 +39,8 @@ from bandit.types import (
     StatisticKey,
     Sums,
 )
+from gateway.instructions import Instructions
+from gateway.instructions.rules import read_rules
 from gateway.routing.router import Published
 from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
 
@@ -50,6 +53,15 @@ PROMPT = (
     "TypeError: unsupported operand type(s) for +: 'int' and 'str'. Please explain it in two sentences.\n"
 ) * 5
 LINEAR_FEATURES = 32
+LONGEST_INSTRUCTIONS = 4_000
+TEXTS = {
+    "2 kB": (PROMPT * 2)[:2_000],
+    "4 kB": (PROMPT * 4)[:4_000],
+    "20 MB": PROMPT * (20_000_000 // len(PROMPT)),
+    "4 kB of “otherwise”": ("use gpt for code. otherwise " * 200)[:LONGEST_INSTRUCTIONS],
+    "4 kB of “1 ”": "1 " * 2_000,
+}
+"""What is read: prompts, and the texts that take the most steps (`tests/`, which count them)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,16 +80,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for arms in options.arms:
         rows += [ours(arms, classes, options.repeats) for classes in options.classes]
         rows += rivals(arms, options.repeats)
-    Console(width=110).print(_table(rows))
+    texts = [reading(name, text, options.repeats) for name, text in TEXTS.items()]
+    console = Console(width=110)
+    console.print(_table(rows), _reading_table(texts))
     if options.json:
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+        options.json.write_text(json.dumps({"decisions": rows, "texts": texts}, indent=1) + "\n")
     return 0
+
+
+_FEATURES = Features(
+    system="You are a helpful assistant.",
+    text=PROMPT,
+    prompt_chars=len(PROMPT),
+    tools=False,
+    tool_turns=0,
+    wants_json=False,
+    images=0,
+    turns=1,
+)
+"""What the gateway sees of a request of 1.5 kB."""
 
 
 def ours(arms: int, classes: int, repeats: int) -> dict[str, object]:
     """Microseconds, median and 99th percentile, of a decision, an update and a snapshot."""
     router = _Router(arms, classes)
-    features = router.features()
+    features = _FEATURES
     return {
         "library": "bandit-gateway",
         "arms": arms,
@@ -89,6 +116,15 @@ def ours(arms: int, classes: int, repeats: int) -> dict[str, object]:
         "update": _microseconds(router.update, repeats),
         "snapshot": _microseconds(router.snapshot, repeats // 5 + 1),
     }
+
+
+def reading(name: str, text: str, repeats: int) -> dict[str, object]:
+    """Microseconds, median and 99th percentile, to classify a prompt and, up to 4 kB, to read it as instructions."""
+    features = replace(_FEATURES, text=text, prompt_chars=len(text))
+    found: dict[str, object] = {"text": name, "class": _microseconds(lambda: classify(features), repeats)}
+    if len(text) <= LONGEST_INSTRUCTIONS:
+        found["instructions"] = _microseconds(lambda: Instructions(text, *read_rules(text)), repeats // 5 + 1)
+    return found
 
 
 class _Router:
@@ -109,19 +145,6 @@ class _Router:
         self._warm = self._published.snapshot
         self._count = 0
         self.decide_fresh()
-
-    def features(self) -> Features:
-        """What the gateway sees of a request of 1.5 kB."""
-        return Features(
-            system="You are a helpful assistant.",
-            text=PROMPT,
-            prompt_chars=len(PROMPT),
-            tools=False,
-            tool_turns=0,
-            wants_json=False,
-            images=0,
-            turns=1,
-        )
 
     def decide_served(self) -> None:
         """Features, class, buckets, the snapshot's memory, the draw."""
@@ -149,7 +172,7 @@ class _Router:
 
     def _decide(self, published: Published) -> None:
         self._count += 1
-        features = self.features()
+        features = _FEATURES
         task = classify(features).task
         tokens = estimate_prompt_tokens(features)
         context = bucketed(task, tokens, None, 0, stream=False, wants_json=features.wants_json)
@@ -269,6 +292,17 @@ def _table(rows: Sequence[dict[str, object]]) -> Table:
             times = row.get(kind)
             cells.append(f"{times['p50_us']:.0f} ({times['p99_us']:.0f})" if isinstance(times, dict) else "")
         table.add_row(*cells)
+    return table
+
+
+def _reading_table(rows: Sequence[dict[str, object]]) -> Table:
+    table = Table(title="Microseconds to read a text, p50 (p99)")
+    for head in ("text", "class", "instructions"):
+        table.add_column(head, justify="left" if head == "text" else "right")
+    for row in rows:
+        times = [row.get(kind) for kind in ("class", "instructions")]
+        cells = [f"{each['p50_us']:.0f} ({each['p99_us']:.0f})" if isinstance(each, dict) else "" for each in times]
+        table.add_row(str(row["text"]), *cells)
     return table
 
 

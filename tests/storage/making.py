@@ -3,7 +3,6 @@
 import itertools
 import math
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
@@ -23,6 +22,7 @@ from storage.writing.scores import LearnScores
 from storage.writing.spool import Spool
 from storage.writing.transaction import Item
 from storage.writing.writer import Committed, Writer
+from tests.support.waiting import wait_until
 
 NOW = 1_760_000_000.0
 BUDGETED = "rtr_budget"
@@ -185,7 +185,7 @@ class Running:
         self.changes: list[Changed] = []
         self.sums: dict[StatisticKey, Sums] = {}  # as an instance of the gateway would hold them in memory
         self.budgets: dict[str, BudgetState] = {}
-        self._said = threading.Condition()
+        self._delivering = threading.Lock()
         self.writer = Writer(
             database,
             learn_scores=learn,
@@ -197,12 +197,11 @@ class Running:
         self.writer.start()
 
     def deliver(self, committed: Committed) -> None:
-        with self._said:
+        with self._delivering:
             self.commits.append(committed)
             for key, sums in committed.deltas.items():
                 self.sums[key] = self.sums[key] + sums if key in self.sums else sums
             self.budgets |= committed.budgets
-            self._said.notify_all()
         for token, result in committed.results:
             assert isinstance(token, Future)
             if isinstance(result, Exception):
@@ -220,19 +219,19 @@ class Running:
         return [future.result(60) for future in [self.submit(item) for item in items]]
 
     def follow(self, changed: Changed) -> None:
-        with self._said:
+        with self._delivering:
             self.changes.append(changed)
             self.sums.update(changed.sums)
             self.budgets |= changed.budgets
-            self._said.notify_all()
 
-    def until(self, holds: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Wait until something holds that a delivery can bring about."""
-        deadline = time.monotonic() + seconds
-        with self._said:
-            while not holds():
-                assert time.monotonic() < deadline, "it did not come about"
-                self._said.wait(0.05)
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Wait until a condition holds that a delivery brings about; no delivery comes while it is checked."""
+
+        def holds() -> bool:
+            with self._delivering:
+                return condition()
+
+        wait_until(holds, what)
 
 
 def assert_same_sums(found: dict[StatisticKey, Sums], expected: dict[StatisticKey, Sums]) -> None:

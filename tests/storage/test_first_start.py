@@ -40,7 +40,7 @@ def test_replicas_that_start_at_once_agree_on_one_secret_and_one_first_key(
     def start(number: int) -> tuple[Prepared, list[bytes]]:
         mine = open_database(ledger_url)
         try:
-            together.wait()
+            together.wait(60)
             prepared = prepare(settings, catalog, mine, float(number))
             return prepared, [record.secret for record in Routers(mine).all()]
         finally:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -12,35 +13,42 @@ from storage.stores.arms import Arms
 from storage.tables import attempts, decisions, scores
 from tests.storage.dying import score_of
 from tests.storage.making import half_life, learn_scores
+from tests.support.waiting import wait_until
 
 PROCESSES = 2
 ACKNOWLEDGED = (150, 900)
 
 
-def test_killed_processes_lose_and_double_nothing_that_was_acknowledged(database: Database, ledger_url: str) -> None:
+def test_killed_processes_lose_and_double_nothing_that_was_acknowledged(
+    database: Database, ledger_url: str, tmp_path: Path
+) -> None:
     """Two processes at a time on one database, each killed in the middle of its work; two rounds."""
     completions: set[str] = set()
     scored: set[str] = set()
     for most in ACKNOWLEDGED:
-        for kind, completion_id in _kill_after(ledger_url, most):
+        for kind, completion_id in _kill_after(ledger_url, most, tmp_path):
             (completions if kind == "completion" else scored).add(completion_id)
         _compare(database, completions, scored)
     assert len(completions) > sum(ACKNOWLEDGED) / 3
     assert len(scored) > 50
 
 
-def _kill_after(url: str, acknowledged: int) -> list[tuple[str, str]]:
+def _kill_after(url: str, acknowledged: int, folder: Path) -> list[tuple[str, str]]:
     command = [sys.executable, "-m", "tests.storage.dying", url]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
-    said: list[str] = []
-    for process in processes:
-        assert process.stdout is not None
-        said += [process.stdout.readline() for _ in range(acknowledged)]
-        process.kill()
-        said += process.stdout.read().splitlines(keepends=True)
-        process.wait(10)
-        process.stdout.close()
-    whole = [line.split() for line in said if line.endswith("\n")]
+    files = [folder / f"said-{number}" for number in range(PROCESSES)]
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for file in files:
+            with file.open("wb") as output:
+                processes.append(subprocess.Popen(command, stdout=output))
+        for file, process in zip(files, processes, strict=True):
+            wait_until(lambda: file.read_bytes().count(b"\n") >= acknowledged, f"{acknowledged} acknowledgements", 60)  # noqa: B023
+            process.kill()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(60)
+    whole = [line.split() for file in files for line in file.read_text().splitlines(keepends=True) if line[-1] == "\n"]
     return [(kind, completion_id) for kind, completion_id in whole]
 
 

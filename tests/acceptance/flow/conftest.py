@@ -60,7 +60,7 @@ class Running:
 
     def http(self, key: str | None = "routing") -> httpx.Client:
         headers = {} if key is None else {"authorization": f"Bearer {self.keys.get(key, key)}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=10)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60)
 
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +66,7 @@ def routers_of_the_table() -> str:
             text += f"[routers.{router_of(fault, stream=stream, alone=alone)}]\nmodels = [{listed}]\n"
             text += f'policy = "fixed:{model}"\n'
             if (fault, stream) == ("endless", True):
-                text += "request_timeout_seconds = 0.25\n"
+                text += "request_timeout_seconds = 1.0\n"
     return text
 
 
@@ -76,7 +75,7 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
     """The provider in a thread of its own, and a gateway with these models and routers before it."""
     with serving_faults() as (provider, plain), refusing_port() as nobody:
         places = {
-            "quick": (provider.base_url, "timeout_seconds = 0.3\nidle_seconds = 0.2\n"),
+            "quick": (provider.base_url, "timeout_seconds = 1.0\nidle_seconds = 0.5\n"),
             "patient": (provider.base_url, ""),
             "keys": (provider.base_url, 'api_key = ["env:FIRST_KEY", "env:SECOND_KEY"]\n'),
             "refused": (f"http://127.0.0.1:{nobody}/v1", ""),
@@ -93,14 +92,6 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
             running.client() as official,
         ):
             yield Faulty(running, provider, http, official)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Look again and again, for so long at most."""
-    pause, until = threading.Event(), time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen"
-        pause.wait(0.005)
 
 
 @contextmanager
@@ -124,10 +115,11 @@ def serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
-    assert ready.wait(10), "the faulty provider did not start"
+    assert ready.wait(60), "the faulty provider did not start"
     try:
         yield found[0]
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(60)
+        assert not thread.is_alive(), "the faulty provider did not stop"
         loop.close()

@@ -10,6 +10,8 @@ from typing import Any
 
 import uvicorn
 
+from tests.support.waiting import wait_until
+
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -124,13 +126,12 @@ def serving(app: App) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()
-    started = threading.Event()
-    while not server.started and thread.is_alive():
-        started.wait(0.01)
+    wait_until(lambda: server.started or not thread.is_alive(), "the server has started or failed", 60)
     assert server.started, "the server did not start"
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(15)
+        thread.join(60)
+        assert not thread.is_alive(), "the server did not stop"
         listener.close()

@@ -1,7 +1,6 @@
 """What is changed beside a running gateway, by the command line or another process, takes effect without a restart."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,22 +13,16 @@ from storage.stores.keys import Keys
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
 from tests.acceptance.flow.conftest import Running
+from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
-
-
-def soon(holds: Callable[[], bool]) -> None:
-    """Wait until a condition holds; fail after 2 s, the time in which changes take effect."""
-    deadline = time.monotonic() + 2
-    while not holds():
-        assert time.monotonic() < deadline, "not within 2 s"
 
 
 def new_router(running: Running, router_id: str, **settings: Any) -> None:
     now = time.time()
     models = (RouterModel("p/good-a"), RouterModel("p/good-b"))
     Routers(running.gateway.database).put(RouterRecord(router_id, router_id, b"s" * 32, settings, models, now, now))
-    soon(lambda: router_id in running.gateway.flow.routers)
+    wait_until(lambda: router_id in running.gateway.flow.routers, f"{router_id} is served")
 
 
 def works(running: Running, key: str) -> bool:
@@ -44,9 +37,9 @@ def test_a_key_works_soon_after_it_was_made_and_no_longer_after_it_was_revoked(r
     secret, record = new_key("made while serving", ("routing",), now=time.time())
     assert not works(running, secret)
     Keys(running.gateway.database).add(record)
-    soon(lambda: works(running, secret))
+    wait_until(lambda: works(running, secret), "the new key works")
     Keys(running.gateway.database).revoke(record.id, time.time())
-    soon(lambda: not works(running, secret))
+    wait_until(lambda: not works(running, secret), "the revoked key is refused")
 
 
 def test_a_router_is_served_as_it_was_changed(running: Running) -> None:
@@ -59,11 +52,13 @@ def test_a_router_is_served_as_it_was_changed(running: Running) -> None:
     assert record is not None
     only_b = (RouterModel("p/good-a", enabled=False), RouterModel("p/good-b"))
     routers.put(replace(record, models=only_b, updated_at=time.time()))
-    soon(lambda: [model.id for model in client.models.list()] == ["dari/routing", "p/good-b"])
+    wait_until(
+        lambda: [model.id for model in client.models.list()] == ["dari/routing", "p/good-b"], "p/good-a is not offered"
+    )
     assert client.chat.completions.create(model="dari/routing", messages=MESSAGES).model == "p/good-b"
     none = tuple(replace(model, enabled=False) for model in only_b)
     routers.put(replace(record, models=none, updated_at=time.time()))
-    soon(lambda: len(list(client.models.list())) == 1)
+    wait_until(lambda: len(list(client.models.list())) == 1, "no model is offered")
     with pytest.raises(openai.ConflictError) as caught:
         client.chat.completions.create(model="dari/routing", messages=MESSAGES)
     assert caught.value.code == "no_enabled_models"

@@ -11,6 +11,7 @@ import pytest
 from openai import AsyncOpenAI
 
 from tests.acceptance.flow.conftest import Running
+from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
@@ -38,7 +39,7 @@ def test_the_headers_tell_the_request_the_model_and_our_own_time(running: Runnin
     assert raw.headers["x-request-id"] == answer.id.removeprefix("chatcmpl-")
     assert raw.headers["x-router-selected-model"] == answer.model
     assert raw.headers["x-router-attempts"] == "1"
-    assert 0 <= float(raw.headers["x-router-overhead-ms"]) < 1000
+    assert float(raw.headers["x-router-overhead-ms"]) >= 0
     assert "x-router-degraded" not in raw.headers
 
 
@@ -212,11 +213,11 @@ def test_a_client_that_leaves_cancels_the_providers_call(running: Running, route
     with (
         running.http() as http,
         pytest.raises(httpx.ReadTimeout),
-        http.stream("POST", path, json=body, timeout=0.3) as response,
+        http.stream("POST", path, json=body, timeout=1.0) as response,
     ):
         for _ in response.iter_bytes():
             pass
-    assert running.received.left.wait(2)
+    wait_until(running.received.left.is_set, "the provider's call is closed")
 
 
 def test_media_type_size_and_method_are_checked(running: Running) -> None:

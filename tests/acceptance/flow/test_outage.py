@@ -1,8 +1,7 @@
 """The database goes away beneath a running gateway: what callers, operators and Prometheus are told, and recovery."""
 
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from storage.database import sqlite
 from storage.stores.ledger import Ledger
 from tests.acceptance.flow.conftest import Running, run_gateway
 from tests.acceptance.flow.scripted import Received, scripted, serving
+from tests.support.waiting import wait_until
 
 REQUEST: Any = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
-SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,6 @@ def outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
             lock.close()
 
 
-def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about"
-
-
 def complete(http: httpx.Client) -> httpx.Response:
     return http.post("/rtr_a/chat/completions", json=REQUEST)
 
@@ -85,7 +78,7 @@ def test_answers_go_on_and_say_so_scores_are_refused_and_all_is_written_when_the
         assert 'bandit_gateway_ledger_state{state="spooling"} 1.0' in metrics
         assert "bandit_gateway_ledger_spooled 5.0" in metrics
         outage.end()
-        until(lambda: http.get("/readyz").json()["status"] == "ready")
+        wait_until(lambda: http.get("/readyz").json()["status"] == "ready", "the spool is written to the database")
         after = complete(http)
         assert "x-router-degraded" not in after.headers
         assert [score(http, answer).status_code for answer in (before, *during, after)] == [200] * 7
@@ -110,5 +103,5 @@ def test_where_not_even_the_spool_can_be_written_requests_are_refused_before_a_p
         assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
         assert 'bandit_gateway_ledger_state{state="full"} 1.0' in http.get("/metrics").text
         outage.end()
-        until(lambda: http.get("/readyz").status_code == 200)
+        wait_until(lambda: http.get("/readyz").status_code == 200, "the gateway is ready again")
         assert complete(http).status_code == 200

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import open_database
 from storage.stores.arms import Arms
+from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Write a Python function that adds two numbers."}]
 
@@ -35,16 +35,14 @@ class Process:
             stderr=self._log,
         )
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key}"}, timeout=10
+            base_url=f"http://127.0.0.1:{port}", headers={"authorization": f"Bearer {key}"}, timeout=60
         )
-        deadline = time.monotonic() + 30
-        while not self._ready():
-            assert self._child.poll() is None, (directory / "serve.log").read_text()
-            assert time.monotonic() < deadline, "not ready after 30 s"
+        wait_until(lambda: self._child.poll() is not None or self._ready(), "the gateway is ready or has ended", 60)
+        assert self._child.poll() is None, (directory / "serve.log").read_text()
 
     def _ready(self) -> bool:
         try:
-            return self.http.get("/readyz", timeout=0.5).status_code == 200
+            return self.http.get("/readyz", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -64,7 +62,7 @@ class Process:
     def stop(self, signal_number: int) -> int:
         self.http.close()
         self._child.send_signal(signal_number)
-        status = self._child.wait(20)
+        status = self._child.wait(60)
         self._log.close()
         return status
 

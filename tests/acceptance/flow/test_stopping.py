@@ -12,7 +12,8 @@ import httpx
 
 from storage.database.engine import open_database
 from storage.stores.ledger import Ledger
-from tests.acceptance.flow.faulty import models_text, serving_faults, wait_until
+from tests.acceptance.flow.faulty import models_text, serving_faults
+from tests.support.waiting import wait_until
 
 KEY = "an-admin-key-for-this-test"
 BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
@@ -38,13 +39,13 @@ def test_a_second_signal_breaks_off_what_runs_and_it_is_told_and_recorded(tmp_pa
                 stderr=output,
             )
         try:
-            wait_until(lambda: gateway.poll() is not None or _answers(url), 30.0)
+            wait_until(lambda: gateway.poll() is not None or _answers(url), "the gateway is ready or has ended", 60)
             asked = [threads.submit(_ask, url, fault, stream) for fault, (stream, _) in FAULTS.items()]
-            wait_until(lambda: provider.requests.keys() >= FAULTS.keys())
+            wait_until(lambda: provider.requests.keys() >= FAULTS.keys(), "all requests are under way")
             gateway.send_signal(signal.SIGTERM)
             gateway.send_signal(signal.SIGINT)
-            whole, cut, early = (future.result(20) for future in asked)
-            assert gateway.wait(20) == 0, log.read_text()
+            whole, cut, early = (future.result(60) for future in asked)
+            assert gateway.wait(60) == 0, log.read_text()
         finally:
             gateway.kill()
     assert (whole.status_code, early.status_code, cut.status_code) == (503, 503, 200)
@@ -62,7 +63,7 @@ def test_a_second_signal_breaks_off_what_runs_and_it_is_told_and_recorded(tmp_pa
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=1.0).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -70,4 +71,4 @@ def _answers(url: str) -> bool:
 def _ask(url: str, fault: str, stream: bool) -> httpx.Response:
     headers = {"authorization": f"Bearer {KEY}"}
     path = f"{url}/rtr_{fault}/chat/completions"
-    return httpx.post(path, json={**BODY, "stream": stream}, headers=headers, timeout=30)
+    return httpx.post(path, json={**BODY, "stream": stream}, headers=headers, timeout=60)

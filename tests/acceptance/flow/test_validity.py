@@ -16,6 +16,7 @@ from storage.records import DecisionView
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from tests.acceptance.flow.conftest import Running
+from tests.support.waiting import wait_until
 
 ROUTER = "rtr_second"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -39,12 +40,8 @@ def view_of(running: Running, request_id: str) -> DecisionView:
 
 def found(running: Running, request_id: str) -> bool:
     """Whether the answer is valid, as soon as that is known."""
-    pause = threading.Event()
-    for _ in range(1_000):
-        if (valid := view_of(running, request_id).outcome.valid) is not None:
-            return valid
-        pause.wait(0.01)
-    raise AssertionError("the answer was not checked")
+    wait_until(lambda: view_of(running, request_id).outcome.valid is not None, "the answer is checked")
+    return view_of(running, request_id).outcome.valid is True
 
 
 def learned(running: Running) -> tuple[float, float]:
@@ -82,7 +79,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     release = threading.Event()
 
     def check_slowly(asked: bytes, text: str) -> bool | None:
-        assert release.wait(10)
+        assert release.wait(60)
         return is_valid(asked, text)
 
     monkeypatch.setattr("gateway.completions.json_schema.is_valid", check_slowly)

@@ -38,7 +38,7 @@ async def test_a_client_that_leaves_ends_the_wait() -> None:
     client = Client()
     asyncio.get_running_loop().call_later(0.01, client.left.set)
     with pytest.raises(ClientGone):
-        async with asyncio.timeout(5), WatchedClient(client.http()):
+        async with asyncio.timeout(60), WatchedClient(client.http()):
             await asyncio.Event().wait()
 
 

@@ -268,11 +268,11 @@ class TestDoctor:
         database.close()
         with socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler) as taken:
             Path("bandit-gateway.toml").write_text(f'listen = "127.0.0.1:{taken.server_address[1]}"\n')
-            serving = threading.Thread(target=taken.serve_forever, kwargs={"poll_interval": 0.01})
+            serving = threading.Thread(target=taken.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
             serving.start()
             ran = Ran("doctor", "--json")
             taken.shutdown()
-            serving.join()
+            serving.join(60)
         wrong = {each["check"]: each["detail"] for each in json.loads(ran.out) if each["state"] == "wrong"}
         assert ran.status == 1
         assert "models that are not configured: gone/model" in wrong["routers"]

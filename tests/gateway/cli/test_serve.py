@@ -19,11 +19,12 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from tests.support.waiting import wait_until
 
 README = Path(__file__).parents[3] / "README.md"
 SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
 LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
-SECONDS = 30.0
+SECONDS = 60.0
 
 
 def environment() -> dict[str, str]:
@@ -38,14 +39,14 @@ def environment() -> dict[str, str]:
 class Serving:
     """A running `serve`: what it said, and where it answers."""
 
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
+    def __init__(self, process: "subprocess.Popen[bytes]", output: Path) -> None:
         self.process = process
-        self.said = ""
-        assert process.stdout is not None
-        for line in process.stdout:
-            self.said += line
-            if LAST_LINES.search(self.said):
-                break
+
+        def has_said_all() -> bool:
+            return process.poll() is not None or bool(LAST_LINES.search(output.read_text()))
+
+        wait_until(has_said_all, "the gateway says where it answers, or has ended", SECONDS)
+        self.said = output.read_text()
         found = re.search(r"answers on (http://\S+)", self.said)
         assert found, self.said
         self.url = found[1]
@@ -60,15 +61,14 @@ class Serving:
 def serving(home: Path, *arguments: str, **environ: str) -> Iterator[Serving]:
     """A gateway in `home`, on a free port."""
     command = [sys.executable, "-m", "gateway.cli", "serve", "--port", "0", *arguments]
-    with (home / "log").open("a") as log:
-        process = subprocess.Popen(
-            command, cwd=home, env={**environment(), **environ}, stdout=subprocess.PIPE, stderr=log, text=True
-        )
-        with process:
-            try:
-                yield Serving(process)
-            finally:
-                process.kill()
+    output = home / "output"
+    with (home / "log").open("a") as log, output.open("wb") as said:
+        process = subprocess.Popen(command, cwd=home, env={**environment(), **environ}, stdout=said, stderr=log)
+    try:
+        yield Serving(process, output)
+    finally:
+        process.kill()
+        process.wait(SECONDS)
 
 
 def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
@@ -76,7 +76,7 @@ def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
         f"{url}/{router}/chat/completions",
         headers={"authorization": f"Bearer {key}"},
         json={"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]},
-        timeout=30,
+        timeout=60,
     )
 
 
@@ -87,11 +87,11 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     with serving(tmp_path) as first:
         (line,) = [line for line in first.said.splitlines() if line.strip().startswith("curl ")]
         if shutil.which("curl"):
-            answer = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout)
+            answer = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
         else:
             words = shlex.split(line)
             headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
-            answer = httpx.post(words[1], headers=headers, content=words[-1], timeout=30).json()
+            answer = httpx.post(words[1], headers=headers, content=words[-1], timeout=60).json()
         assert answer["dari_routing"]["requested_model"] == "dari/routing"
         assert answer["model"].startswith("simulated/")
         assert (tmp_path / "bandit-gateway.db").exists()
@@ -144,7 +144,7 @@ def test_several_workers_serve_what_the_file_says_and_survive_one_anothers_death
             f"{running.url}/feedback",
             headers={"authorization": f"Bearer {key}"},
             json={"completion_id": answers[0].json()["id"], "score": 1},
-            timeout=30,
+            timeout=60,
         )
         assert scored.json()["status"] == "recorded", "whichever worker is asked"
         everyone = psutil.Process(running.process.pid).children()
@@ -165,7 +165,7 @@ def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, command: list[str
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=60,
             check=False,
         )
     assert (ran.returncode, ran.stdout, ran.stderr.count("\n")) == (1, "", 1)

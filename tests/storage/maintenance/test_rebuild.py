@@ -170,7 +170,7 @@ def test_what_is_deleted_cannot_be_scored(database: Database, running: Running, 
     record = making.completion(at=NOW)
     running.write(record)
     Retention(database, learn_scores, half_life).delete_some("rtr_a", NOW + 1)
-    error = running.submit((making.score(record.decision.id, 1.0),)).exception(10)
+    error = running.submit((making.score(record.decision.id, 1.0),)).exception(60)
     assert type(error).__name__ == "CompletionNotFound"
 
 

@@ -103,7 +103,7 @@ def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_
     assert spooling.write(*during) == [()] * 250
     assert (spooling.writer.state, spooling.writer.spooled) == (State.SPOOLING, 250)
     outage.end()
-    spooling.until(lambda: is_ok(spooling))
+    spooling.until(lambda: is_ok(spooling), "the spool is written back")
     after = [making.completion(BUDGETED) for _ in range(3)]
     spooling.write(*after)
     exported = [row["id"] for row in Ledger(database).export(BUDGETED)]
@@ -116,7 +116,7 @@ def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_
         during[7].outcome,
     )
     expected = Arms(database).sums()
-    spooling.until(lambda: same_sums(spooling.sums, expected))
+    spooling.until(lambda: same_sums(spooling.sums, expected), "what is held is what the database has")
     assert Arms(database).budgets()[BUDGETED].multiplier == 1.0 + 258
     assert spooling.budgets == Arms(database).budgets()
 
@@ -134,10 +134,10 @@ def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_
         spooling.submit((making.score(late.decision.id, 0.5),)),
         spooling.submit(ValidityRecord(early.decision.id, True, {})),
     ]
-    kinds = [type(future.exception(10)) for future in futures]
+    kinds = [type(future.exception(60)) for future in futures]
     assert kinds == [DatabaseUnavailable, type(None), DatabaseUnavailable, DatabaseUnavailable]
     outage.end()
-    spooling.until(lambda: is_ok(spooling))
+    spooling.until(lambda: is_ok(spooling), "the spool is written back")
     receipts = spooling.write((making.score(early.decision.id, 0.5), making.score(late.decision.id, 0.5)))[0]
     assert [receipt.status for receipt in receipts] == [FeedbackStatus.RECORDED] * 2
 
@@ -152,7 +152,9 @@ def test_what_a_dead_process_left_is_written_by_the_next(
     dying.writer.close()
     outage.end()
     next_one = Running(opening(ledger_url), spool=Spool(tmp_path / "it-"))
-    next_one.until(lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits))
+    next_one.until(
+        lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits), "the spool is written back"
+    )
     next_one.writer.close()
     assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in records]
 
@@ -167,7 +169,9 @@ def test_what_was_committed_before_the_process_died_is_not_written_again(
     spool.append([*records, making.completion("rtr_b")])
     spool.close()
     again = start_writer(database, spool=spool)
-    again.until(lambda: any(key.router_id == "rtr_b" for key in again.sums) and is_ok(again))
+    again.until(
+        lambda: any(key.router_id == "rtr_b" for key in again.sums) and is_ok(again), "the spool is written back"
+    )
     assert Arms(database).sums("rtr_a") == before
 
 
@@ -182,7 +186,7 @@ def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
         states.append(running.writer.state)
     assert states == [State.SPOOLING, State.SPOOLING, State.FULL, State.FULL]
     outage.end()
-    running.until(lambda: is_ok(running))
+    running.until(lambda: is_ok(running), "the spool is written back")
     assert len(list(Ledger(database).export("rtr_a"))) == 4
 
 
@@ -193,10 +197,10 @@ def test_without_a_spool_or_with_one_that_cannot_be_written_completions_fail_and
         running = start_writer(database, spool=spool)
         running.write(making.completion())
         outage.begin()
-        assert isinstance(running.submit(making.completion()).exception(10), SpoolFull)
+        assert isinstance(running.submit(making.completion()).exception(60), SpoolFull)
         assert running.writer.state is State.FULL
         outage.end()
-        running.until(lambda running=running: is_ok(running))  # type: ignore[misc]
+        running.until(lambda running=running: is_ok(running), "the database is written to again")  # type: ignore[misc]
         running.write(making.completion())
 
 
@@ -224,10 +228,10 @@ def test_a_record_that_nobody_can_keep_fails_alone(
 ) -> None:
     outage.begin()
     items = [making.completion(), making.completion(cost_usd=float("nan")), making.completion()]
-    errors = [future.exception(10) for future in [spooling.submit(item) for item in items]]
+    errors = [future.exception(60) for future in [spooling.submit(item) for item in items]]
     assert [type(error) for error in errors] == [type(None), RecordRefused, type(None)]
     outage.end()
-    spooling.until(lambda: is_ok(spooling))
+    spooling.until(lambda: is_ok(spooling), "the spool is written back")
     assert len(list(Ledger(database).export("rtr_a"))) == 2
 
 
@@ -239,7 +243,7 @@ def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
     spool.append(records)
     spool.close()
     running = start_writer(database, spool=spool)
-    running.until(lambda: is_ok(running) and bool(running.commits))
+    running.until(lambda: is_ok(running) and bool(running.commits), "the spool is written back")
     assert [row["task"] for row in Ledger(database).export("rtr_a")] == ["a", "b"]
     assert spool.count == 1
 
@@ -281,6 +285,6 @@ def test_a_server_that_hangs_is_left_and_found_again(
             assert running.writer.state is State.SPOOLING
         finally:
             server.thaw()
-        running.until(lambda: is_ok(running))
+        running.until(lambda: is_ok(running), "the spool is written back")
         assert len(list(Ledger(opening(server.url())).export("rtr_a"))) == 3
         running.writer.close()

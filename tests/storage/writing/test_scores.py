@@ -26,7 +26,7 @@ def test_a_score_of_a_completion_in_the_same_batch_is_taken(
 ) -> None:
     record = making.completion()
     futures = [running.submit(record), running.submit((making.score(record.decision.id, 0.8),))]
-    receipt = futures[1].result(10)[0]
+    receipt = futures[1].result(60)[0]
     assert (receipt.completion_id, receipt.router_id, receipt.model_id) == (record.decision.id, "rtr_a", "m/one")
     assert (receipt.source, receipt.score, receipt.status) == ("user", 0.8, FeedbackStatus.RECORDED)
     assert quality(database) == (1.0, 0.8)
@@ -84,7 +84,7 @@ def test_the_ninth_source_of_a_completion_is_refused(database: Database, running
     eight = tuple(making.score(record.decision.id, 0.5, source=f"s{number}") for number in range(8))
     running.write(eight)
     ninth = running.submit((making.score(record.decision.id, 0.1), making.score(record.decision.id, 0.1)))
-    error = ninth.exception(10)
+    error = ninth.exception(60)
     assert isinstance(error, TooManySources)
     assert error.index == 0
     again = making.score(record.decision.id, 0.7, source="s3")
@@ -99,10 +99,10 @@ def test_a_list_counts_all_or_none_and_names_the_first_that_is_wrong(
     good = making.score(record.decision.id, 0.9)
     wrong = running.submit((good, making.score("req_unknown", 0.9), making.score("req_none", 0.1)))
     right = running.submit((making.score(record.decision.id, 0.1, source="judge"),))
-    error = wrong.exception(10)
+    error = wrong.exception(60)
     assert isinstance(error, CompletionNotFound)
     assert error.index == 1
-    assert right.result(10)[0].status == FeedbackStatus.RECORDED
+    assert right.result(60)[0].status == FeedbackStatus.RECORDED
     assert quality(database) == (1.0, 0.1)
 
 
@@ -124,7 +124,7 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
     record = making.completion(key_id="key_1")
     running.write(record)
     score = making.score(record.decision.id, 1.0, key_id=key_id, any_key=any_key, routers=routers)
-    error = running.submit((score,)).exception(10)
+    error = running.submit((score,)).exception(60)
     assert (error is None) == found
     assert found or isinstance(error, CompletionNotFound)
 
@@ -147,7 +147,7 @@ def test_scores_that_are_written_again_after_an_unknown_commit_count_once(databa
 def test_a_call_without_an_answer_cannot_be_scored(running: Running, making: Making, status: Status) -> None:
     record = making.completion(status=status)
     running.write(record)
-    assert isinstance(running.submit((making.score(record.decision.id, 1.0),)).exception(10), NoAnswerToScore)
+    assert isinstance(running.submit((making.score(record.decision.id, 1.0),)).exception(60), NoAnswerToScore)
 
 
 def test_a_partial_answer_can_be_scored(running: Running, making: Making) -> None:

@@ -69,7 +69,7 @@ def test_a_record_that_the_database_refuses_fails_alone(database: Database, runn
         changed(making.completion(), status=None),
     ]
     futures = [running.submit(item) for item in (good[0], bad[0], good[1], bad[1], good[2], bad[2], good[3])]
-    errors = [future.exception(10) for future in futures]
+    errors = [future.exception(60) for future in futures]
     assert [type(error) for error in errors[1::2]] == [RecordRefused] * 3
     assert errors[::2] == [None] * 4
     assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in good]
@@ -77,7 +77,7 @@ def test_a_record_that_the_database_refuses_fails_alone(database: Database, runn
 
 def test_a_refusal_does_not_tell_what_was_to_be_written(running: Running, making: Making) -> None:
     bad = changed(making.completion(instructions="a secret"), seconds=math.nan)
-    assert "secret" not in str(running.submit(bad).exception(10))
+    assert "secret" not in str(running.submit(bad).exception(60))
 
 
 def test_text_that_a_database_refuses_is_mended(database: Database, running: Running, making: Making) -> None:

@@ -33,11 +33,11 @@ class Gate:
     def deliver(self, committed: Committed) -> None:
         self.commits.append(committed)
         self.entered.set()
-        assert self.open.wait(10)
+        assert self.open.wait(60)
 
     def hold(self, making: Making) -> None:
         self.writer.submit(making.completion(), None)
-        assert self.entered.wait(10)
+        assert self.entered.wait(60)
 
     def finish(self) -> list[int]:
         self.open.set()
@@ -90,8 +90,8 @@ def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making
     record = making.completion()
     items: list[Item] = [record, (making.score(record.decision.id, 0.5),), (making.score(record.decision.id, 0.9),)]
     futures = [running.submit(item) for item in items]
-    assert isinstance(futures[1].exception(10), RecordRefused)
-    assert [futures[0].result(10), futures[2].result(10)[0].score] == [(), 0.9]
+    assert isinstance(futures[1].exception(60), RecordRefused)
+    assert [futures[0].result(60), futures[2].result(60)[0].score] == [(), 0.9]
     running.writer.close()
 
 

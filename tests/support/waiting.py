@@ -1,0 +1,18 @@
+"""Waits for what other threads and processes bring about."""
+
+import time
+from collections.abc import Callable
+
+PAUSE_SECONDS = 0.01
+"""Between two checks: other threads of this process need the interpreter meanwhile."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) -> None:
+    """Check again and again until the condition holds. Raises AssertionError that names what did not come about.
+
+    `seconds` is a safety net for slow machines, not a promise of the product.
+    """
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
+        time.sleep(PAUSE_SECONDS)
