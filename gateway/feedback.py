@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.completions.request import explain_validation, parse_json_object
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
-from gateway.ids import born_at, new_id, request_id_of
+from gateway.ids import creation_time, new_id, parse_completion_id
 from gateway.recorder import Recorder
 from storage.errors import CompletionNotFound, DatabaseUnavailable, FeedbackError, NoAnswerToScore, TooManySources
 from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
@@ -79,7 +79,7 @@ class FeedbackBatch:
             return BadRequest(
                 "a completion takes scores of at most 8 sources", param=self._param(error.index, "source")
             )
-        if isinstance(error, CompletionNotFound) and 0 <= now - born_at(completion_id) < SETTLING_SECONDS:
+        if isinstance(error, CompletionNotFound) and 0 <= now - creation_time(completion_id) < SETTLING_SECONDS:
             return Unavailable(
                 f"{completion_id} is not recorded yet", code="not_recorded_yet", param=param, retry_after_seconds=1
             )
@@ -111,8 +111,8 @@ def parse_feedback(body: bytes, key: KeyRecord, now: float) -> FeedbackBatch:
 
 
 def _record(item: _Feedback, prefix: str, key: KeyRecord, now: float) -> FeedbackRecord:
-    request_id = request_id_of(item.completion_id)
-    if request_id is None:
+    completion_id = parse_completion_id(item.completion_id)
+    if completion_id is None:
         raise NotFound(
             f"`{prefix}completion_id` must be the `id` of a completion, not {item.completion_id[:80]!r}",
             code="completion_not_found",
@@ -124,7 +124,7 @@ def _record(item: _Feedback, prefix: str, key: KeyRecord, now: float) -> Feedbac
         raise BadRequest(f"exactly one of `{prefix}score` and `{prefix}thumb` is required", param=f"{prefix}score")
     return FeedbackRecord(
         id=new_id("fbk", now),
-        completion_id=request_id,
+        completion_id=completion_id,
         key_id=key.id,
         any_key="feedback" in key.scopes,
         routers=key.routers,

@@ -14,7 +14,7 @@ from time import perf_counter
 
 from gateway.api_keys import Keyring, require
 from gateway.asgi import ClientGone, Http
-from gateway.completions.decision import Decision, NobodyAvailable, decide
+from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
@@ -71,11 +71,11 @@ class Flow:
             log.exception("request %s could not be decided", http.request_id)
             await http.fail(OurOwnFault())
             return
-        self.running.add(decision.id)
+        self.running.add(decision.completion_id)
         try:
             await CompletionHandler(self.services, http, key, decision, started).serve()
         finally:
-            self.running.discard(decision.id)
+            self.running.discard(decision.completion_id)
 
     async def feedback(self, http: Http) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""
@@ -97,14 +97,14 @@ class Flow:
             raise RouterNotFound(router_id)
         return key, router
 
-    async def decide(self, request_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
+    async def decide(self, completion_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
         """Choose a model; wait a little where all are cooling."""
         loop = asyncio.get_running_loop()
         until = loop.time() + COOLING_WAIT_SECONDS
         while True:
             try:
                 return decide(
-                    request_id,
+                    completion_id,
                     router,
                     request,
                     self.services.providers,
@@ -112,16 +112,18 @@ class Flow:
                     self.clock(),
                     loop.time(),
                 )
-            except NobodyAvailable as nobody:
+            except NoModelAvailable as unavailable:
                 now = loop.time()
-                seconds = self.services.cooldowns.soonest(nobody.models, now)
+                seconds = self.services.cooldowns.soonest(unavailable.models, now)
                 if seconds is None:
-                    raise AllModelsFailed(f"no model is usable: {nobody}", should_retry=False) from None
-                if now >= until or (now + seconds > until and not self.services.cooldowns.probing(nobody.models, now)):
-                    raise _cooling(nobody, seconds) from None
-                await self._until_something_ends(min(seconds, until - now))
+                    raise AllModelsFailed(f"no model is usable: {unavailable}", should_retry=False) from None
+                if now >= until or (
+                    now + seconds > until and not self.services.cooldowns.probing(unavailable.models, now)
+                ):
+                    raise _cooling(unavailable, seconds) from None
+                await self._until_a_call_ends(min(seconds, until - now))
 
-    async def _until_something_ends(self, seconds: float) -> None:
+    async def _until_a_call_ends(self, seconds: float) -> None:
         """Wait for the answer of whoever asks whether a model is back, so many seconds at most."""
         ended = asyncio.Event()
         with self.services.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
@@ -129,8 +131,8 @@ class Flow:
                 await ended.wait()
 
 
-def _cooling(nobody: NobodyAvailable, seconds: float) -> GatewayError:
-    resting = [why for why in nobody.reasons.values() if not why.startswith("parked")]
-    if resting and all(why.startswith("rate-limited") for why in resting):
-        return RateLimited(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)
-    return Unavailable(f"every model is cooling down: {nobody}", retry_after_seconds=seconds)
+def _cooling(unavailable: NoModelAvailable, seconds: float) -> GatewayError:
+    cooling = [why for why in unavailable.reasons.values() if not why.startswith("parked")]
+    if cooling and all(why.startswith("rate-limited") for why in cooling):
+        return RateLimited(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)
+    return Unavailable(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)

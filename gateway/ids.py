@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 _RANDOM_BYTES = 10
 _POOLED_IDS = 1_024
-_REQUEST_ID = re.compile(r"(?:chatcmpl-)?(req_[0-9a-f]{32})")
+_COMPLETION_ID = re.compile(r"(?:chatcmpl-)?(req_[0-9a-f]{32})")
 
 
 def new_id(prefix: str, now: float) -> str:
@@ -34,15 +34,15 @@ class RequestIds:
         return _join("req", now, random)
 
 
-def request_id_of(completion_id: str) -> str | None:
-    """The request id in `chatcmpl-req_…` or `req_…`; None for anything else."""
-    match = _REQUEST_ID.fullmatch(completion_id)
+def parse_completion_id(text: str) -> str | None:
+    """The `req_…` in `chatcmpl-req_…` or `req_…`; None for anything else."""
+    match = _COMPLETION_ID.fullmatch(text)
     return match[1] if match else None
 
 
-def born_at(request_id: str) -> float:
+def creation_time(completion_id: str) -> float:
     """Seconds since the epoch at which an id was made."""
-    return int(request_id.partition("_")[2][:12], 16) / 1000
+    return int(completion_id.partition("_")[2][:12], 16) / 1000
 
 
 def _join(prefix: str, now: float, random: str) -> str:

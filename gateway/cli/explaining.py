@@ -21,19 +21,19 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain one decision: candidates, probabilities, the draw, what came of it; replayed and compared."""
-    from gateway.ids import request_id_of  # noqa: PLC0415 - not for --help
+    from gateway.ids import parse_completion_id  # noqa: PLC0415 - not for --help
     from gateway.reports.explanation import NotExplainable, to_json  # noqa: PLC0415 - not for --help
     from gateway.reports.explanation import explain as explained_of  # noqa: PLC0415 - not for --help
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
-    request_id = request_id_of(completion_id)
-    if request_id is None:
+    id_ = parse_completion_id(completion_id)
+    if id_ is None:
         raise CommandError(f"a completion's id looks like chatcmpl-req_… or req_…, not {completion_id[:80]!r}", 2)
     with opened(config, database_url) as database:
-        view = Ledger(database).decision(request_id)
+        view = Ledger(database).decision(id_)
         if view is None:
-            raise CommandError(f"there is no decision {request_id} in {database.where}")
+            raise CommandError(f"there is no decision {id_} in {database.where}")
         router = Routers(database).get(view.decision.router_id)
     try:
         explained = explained_of(view, router.secret if router else None)

@@ -46,7 +46,7 @@ class AttemptLog:
         self.text_bytes = 0
 
     @property
-    def started(self) -> int:
+    def started_count(self) -> int:
         """How many calls were begun."""
         return len(self.done) + self._running
 
@@ -66,7 +66,7 @@ class AttemptLog:
         self.first_token_seconds = self.usage = None
         self.text_bytes = 0
 
-    def spoke(self) -> None:
+    def record_first_token(self) -> None:
         """The stream said something for the first time."""
         self.first_token_seconds = perf_counter() - self._started
 
@@ -117,7 +117,7 @@ class AttemptLog:
             return usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, False
         if ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
             return None, None, 0, 0.0, False
-        prompt = self._decision.prompt_tokens
+        prompt = self._decision.estimated_prompt_tokens
         completion = -(-self.text_bytes // BYTES_PER_TOKEN)
         return prompt, completion, 0, price.cost_usd(prompt, completion) if price else 0.0, True
 
@@ -155,7 +155,9 @@ async def try_in_turn(
         failed = {attempt.model_id for attempt in attempts.done}
         draw = None
         if len(attempts.done) < router.options.max_attempts and loop.time() < deadline:
-            draw = redraw(decision.weighed.choice, router.secret, decision.id, len(attempts.done) + 1, failed)
+            draw = redraw(
+                decision.weighed.choice, router.secret, decision.completion_id, len(attempts.done) + 1, failed
+            )
     raise _exhausted(attempts.done, cooldowns.soonest(sorted(failed), loop.time()))
 
 

@@ -20,7 +20,7 @@ FORWARDED_BY_ALL = frozenset(
 """Fields that every kind of provider translates; other fields are asked about."""
 
 
-class NobodyAvailable(Exception):
+class NoModelAvailable(Exception):
     """Every model that could serve the request is cooling or parked; `reasons` says why, by model."""
 
     def __init__(self, reasons: Mapping[str, str], models: tuple[str, ...]) -> None:
@@ -33,13 +33,13 @@ class NobodyAvailable(Exception):
 class Decision:
     """What was decided for one request, and on what grounds."""
 
-    id: str
+    completion_id: str
     at: float
     router: LiveRouter
     request: CompletionRequest
     published: Published
     context: Context
-    prompt_tokens: int  # estimated from the text
+    estimated_prompt_tokens: int  # from the text
     weighed: Weighed
     draw: Draw
     conversation: bytes | None  # where the router keeps a conversation's model
@@ -51,7 +51,7 @@ class Decision:
 
 
 def decide(
-    request_id: str,
+    completion_id: str,
     router: LiveRouter,
     request: CompletionRequest,
     providers: Mapping[str, Provider],
@@ -61,47 +61,49 @@ def decide(
 ) -> Decision:
     """Choose a model.
 
-    Raises NoEnabledModels, NoCapableModel, NobodyAvailable.
+    Raises NoEnabledModels, NoCapableModel, NoModelAvailable.
     """
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
     task = request.task(router.options.task_metadata_key) or classes.task
-    prompt_tokens = estimate_prompt_tokens(request.features)
-    able, left_out = _able(router, request, prompt_tokens, providers, cooldowns, loop_time)
+    estimated_prompt_tokens = estimate_prompt_tokens(request.features)
+    able, left_out = _capable_models(router, request, estimated_prompt_tokens, providers, cooldowns, loop_time)
     candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
     steering = NO_STEERING
     if request.instructions and router.options.instructions:
         read = interpret(request.instructions).apply(
             task, classes.long, request.features.tools, tuple(router.models), candidates
         )
-        steering, able = read.steering, _kept_to(read, able, left_out)
+        steering, able = read.steering, _allowed_models(read, able, left_out)
         candidates = tuple(model_id for model_id in candidates if model_id in able)
     if not candidates:
-        raise NobodyAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
+        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
     left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
-    context = bucketed(task, prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json)
+    context = bucketed(
+        task, estimated_prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json
+    )
     published = router.published(now)
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
-    drawn = draw(weighed.choice, router.secret, request_id)
+    drawn = draw(weighed.choice, router.secret, completion_id)
     conversation = conversation_of(request.fields) if router.sticky else None
     if router.sticky and conversation is not None:
-        drawn = _kept(weighed.choice, drawn, router.sticky.model(conversation, now))
+        drawn = _sticky_draw(weighed.choice, drawn, router.sticky.model(conversation, now))
     return Decision(
-        id=request_id,
+        completion_id=completion_id,
         at=now,
         router=router,
         request=request,
         published=published,
         context=context,
-        prompt_tokens=prompt_tokens,
+        estimated_prompt_tokens=estimated_prompt_tokens,
         weighed=weighed,
         draw=drawn,
         conversation=conversation,
     )
 
 
-def _kept(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
+def _sticky_draw(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
     """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
     for arm in choice.arms:
         if arm.model_id == model_id:
@@ -109,24 +111,24 @@ def _kept(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
     return drawn
 
 
-def _able(
+def _capable_models(
     router: LiveRouter,
     request: CompletionRequest,
-    prompt_tokens: int,
+    estimated_prompt_tokens: int,
     providers: Mapping[str, Provider],
     cooldowns: Cooldowns,
     loop_time: float,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and why each of the others can't."""
     special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
-    tokens = prompt_tokens + (request.max_tokens or 0)
+    tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     left_out: dict[str, str] = {}
     for model in router.models.values():
         why = (
-            _lacking(model, request.needs)
-            or _too_long(model, cooldowns.context_limit(model.id, loop_time), tokens)
-            or _unknown(providers[model.provider], special)
-            or _refused(cooldowns.incapable_fields(model.id, loop_time), request.fields)
+            _missing_abilities(model, request.needs)
+            or _context_exceeded(model, cooldowns.context_limit(model.id, loop_time), tokens)
+            or _unsupported_fields(providers[model.provider], special)
+            or _fields_refused_before(cooldowns.incapable_fields(model.id, loop_time), request.fields)
         )
         if why:
             left_out[model.id] = why
@@ -139,29 +141,29 @@ def _able(
     return able, left_out
 
 
-def _lacking(model: Model, needs: frozenset[str]) -> str | None:
+def _missing_abilities(model: Model, needs: frozenset[str]) -> str | None:
     lacking = needs - model.abilities
     return "lacks " + ", ".join(sorted(lacking)) if lacking else None
 
 
-def _too_long(model: Model, stated_limit: int | None, tokens: int) -> str | None:
+def _context_exceeded(model: Model, stated_limit: int | None, tokens: int) -> str | None:
     limits = [limit for limit in (model.context_window, stated_limit) if limit is not None]
     if limits and tokens > min(limits):
         return f"has a context of {min(limits)} tokens, and about {tokens} are needed"
     return None
 
 
-def _unknown(provider: Provider, fields: list[str]) -> str | None:
+def _unsupported_fields(provider: Provider, fields: list[str]) -> str | None:
     unknown = [field for field in fields if not provider.knows(field)]
     return "can't be sent " + ", ".join(sorted(unknown)) if unknown else None
 
 
-def _refused(refused: frozenset[str], fields: Fields) -> str | None:
+def _fields_refused_before(refused: frozenset[str], fields: Fields) -> str | None:
     again = refused & fields.keys() if refused else refused
     return "refused " + ", ".join(sorted(again)) + " within the hour" if again else None
 
 
-def _kept_to(read: Interpretation, able: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:
+def _allowed_models(read: Interpretation, able: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:
     """The able models that the instructions allow. Raises NoCapableModel."""
 
     def is_allowed(model_id: str) -> bool:

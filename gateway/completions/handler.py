@@ -14,7 +14,7 @@ from bandit.types import Ending
 from gateway.asgi import ClientGone, Http, WatchedClient
 from gateway.completions.attempts import AttemptLog, try_in_turn
 from gateway.completions.decision import Decision
-from gateway.completions.outcome import book
+from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event
 from gateway.completions.validation import Validator, check_for
@@ -42,7 +42,7 @@ class Services:
     providers: Mapping[str, Provider]
     cooldowns: Cooldowns
     recorder: Recorder
-    checks: Validator
+    validator: Validator
     metrics: Metrics
     clock: Callable[[], float]
 
@@ -75,7 +75,7 @@ class CompletionHandler:
             # The server stops, and waits no longer: this task has nothing else to do, and ends with its answer.
             await self._stopped()
         except Exception:
-            log.exception("request %s failed for a reason of our own", self._decision.id)
+            log.exception("request %s failed for a reason of our own", self._decision.completion_id)
             await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
@@ -85,9 +85,9 @@ class CompletionHandler:
         self._complete(answer.finish_reason)
         self._reason = self._explain()
         body = self._envelope().whole(answer.fields)
-        at = await self._record(Status.ANSWERED, answer=body)
+        ended_at = await self._record(Status.ANSWERED, answer=body)
         await self._http.respond(200, self._headers(), body)
-        self._check(answer.text, at)
+        self._check(answer.text, ended_at)
 
     async def _stream(self) -> None:
         async with WatchedClient(self._http):
@@ -102,16 +102,16 @@ class CompletionHandler:
                         await self._http.write(data)
         self._complete(envelope.finish_reason)
         text = envelope.text()
-        at = await self._record(Status.ANSWERED, answer=text.encode())
+        ended_at = await self._record(Status.ANSWERED, answer=text.encode())
         last = envelope.usage(self._attempts.done[-1]) if self._decision.request.include_usage else b""
         await self._http.end(last + DONE)
-        self._check(text, at)
+        self._check(text, ended_at)
 
-    def _check(self, text: str | None, at: float) -> None:
+    def _check(self, text: str | None, ended_at: float) -> None:
         """The answer is sent: find out whether it is what was asked for, when there is time."""
-        check = check_for(self._decision, self._attempts.done[-1], text, at)
+        check = check_for(self._decision, self._attempts.done[-1], text, ended_at)
         if check is not None:
-            self._services.checks.add(check)
+            self._services.validator.add(check)
 
     def _complete(self, finish_reason: str | None) -> None:
         """The running call has brought a whole answer."""
@@ -135,7 +135,7 @@ class CompletionHandler:
             async for chunks in events:
                 held += chunks
                 if any(chunk.says for chunk in chunks):
-                    self._attempts.spoke()
+                    self._attempts.record_first_token()
                     self._services.cooldowns.released(self._attempts.model_id)
                     return held, events
             raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
@@ -201,12 +201,12 @@ class CompletionHandler:
         """Write the outcome, once; its instant. Raises Unavailable."""
         self._recorded = True
         keep = self._decision.router.options.store_content
-        record = book(
+        record = build_record(
             self._decision,
             self._attempts,
             status,
             key_id=self._key.id,
-            at=self._services.clock(),
+            ended_at=self._services.clock(),
             seconds=perf_counter() - self._started,
             reason=self._reason,
             error=error,
@@ -226,13 +226,15 @@ class CompletionHandler:
     def _envelope(self) -> Envelope:
         decision = self._decision
         keeps_text = decision.request.features.wants_json or decision.router.options.store_content
-        return Envelope(decision.id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text)
+        return Envelope(
+            decision.completion_id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text
+        )
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         overhead = perf_counter() - self._started - self._attempts.waited()
         headers = [
             (b"x-router-selected-model", self._attempts.model_id.encode()),
-            (b"x-router-attempts", str(self._attempts.started).encode()),
+            (b"x-router-attempts", str(self._attempts.started_count).encode()),
             (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
         ]
         if self._services.recorder.state is not State.OK:

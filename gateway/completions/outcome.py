@@ -8,13 +8,13 @@ from gateway.errors import GatewayError
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
 
 
-def book(
+def build_record(
     decision: Decision,
     attempts: AttemptLog,
     status: Status,
     *,
     key_id: str,
-    at: float,
+    ended_at: float,
     seconds: float,
     reason: str,
     error: GatewayError | None = None,
@@ -30,7 +30,7 @@ def book(
         attempts=tuple(done),
         outcome=OutcomeRecord(
             status=status,
-            at=at,
+            at=ended_at,
             seconds=seconds,
             overhead_seconds=max(seconds - attempts.provider_seconds, 0.0),
             model_id=last.model_id if last and answered else None,
@@ -45,7 +45,7 @@ def book(
             http_status=error.status if error else http_status,
             error_code=error.code if error else None,
         ),
-        deltas=_deltas(decision, done, at),
+        deltas=_deltas(decision, done, ended_at),
         content=content,
     )
 
@@ -53,11 +53,11 @@ def book(
 def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
     weighed, drawn = decision.weighed, decision.draw
     return DecisionRecord(
-        id=decision.id,
+        id=decision.completion_id,
         router_id=decision.router.id,
         key_id=key_id,
         at=decision.at,
-        choice_id=weighed.digest,
+        choice_id=weighed.choice_digest,
         choice=weighed.json,
         algorithm=weighed.choice.algorithm,
         policy=weighed.choice.policy,
@@ -67,15 +67,15 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         propensity=drawn.propensity,
         randomised=drawn.randomised,
         stream=decision.request.stream,
-        prompt_tokens=decision.prompt_tokens,
+        prompt_tokens=decision.estimated_prompt_tokens,
         request_bytes=decision.request.size,
         instructions=decision.request.instructions,
     )
 
 
-def _deltas(decision: Decision, attempts: list[Attempt], at: float) -> dict[StatisticKey, Sums]:
+def _deltas(decision: Decision, attempts: list[Attempt], ended_at: float) -> dict[StatisticKey, Sums]:
     deltas: dict[StatisticKey, Sums] = {}
     snapshot = decision.published.snapshot
     for attempt in attempts:
-        merge(deltas, learn_attempt(snapshot, decision.context, attempt, at, decision.request.max_tokens))
+        merge(deltas, learn_attempt(snapshot, decision.context, attempt, ended_at, decision.request.max_tokens))
     return deltas

@@ -23,8 +23,10 @@ class Envelope:
 
     __slots__ = ("_created", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
 
-    def __init__(self, request_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False) -> None:
-        self._id = msgspec.Raw(_encode(f"chatcmpl-{request_id}"))
+    def __init__(
+        self, completion_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False
+    ) -> None:
+        self._id = msgspec.Raw(_encode(f"chatcmpl-{completion_id}"))
         self._created = msgspec.Raw(str(created).encode())
         self._model = msgspec.Raw(_encode(model_id))
         self._routing = msgspec.Raw(

@@ -24,17 +24,17 @@ UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
 
 @dataclass(frozen=True, slots=True)
 class ValidityCheck:
-    """An answer's text, and what it was to be. `at` is the outcome's instant."""
+    """An answer's text, and what it was to be. `ended_at` is the outcome's."""
 
     completion_id: str
     model_id: str
     snapshot: Snapshot
-    at: float
+    ended_at: float
     asked: bytes  # the request's `response_format`
     text: str
 
 
-def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float) -> ValidityCheck | None:
+def check_for(decision: Decision, attempt: Attempt, text: str | None, ended_at: float) -> ValidityCheck | None:
     """What is to be checked of an answer; None where no structure was asked for, or there is not all of it."""
     asked = decision.request.response_format
     if asked is None or text is None or not decision.request.features.wants_json:
@@ -43,7 +43,9 @@ def check_for(decision: Decision, attempt: Attempt, text: str | None, at: float)
         return None
     if len(asked) > SCHEMA_LIMIT or len(text) > TEXT_LIMIT:
         return None
-    return ValidityCheck(decision.id, attempt.model_id, decision.published.snapshot, at, bytes(asked), text)
+    return ValidityCheck(
+        decision.completion_id, attempt.model_id, decision.published.snapshot, ended_at, bytes(asked), text
+    )
 
 
 class Validator:
@@ -82,5 +84,5 @@ class Validator:
 
         valid = is_valid(check.asked, check.text)
         if valid is not None:
-            deltas = learn_validity(check.snapshot, check.model_id, valid, check.at)
+            deltas = learn_validity(check.snapshot, check.model_id, valid, check.ended_at)
             self._record(ValidityRecord(check.completion_id, valid, deltas))

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 
 from gateway.api_keys import require
 from gateway.errors import BadRequest, NotFound
-from gateway.ids import request_id_of
+from gateway.ids import parse_completion_id
 from gateway.reports.evaluation import Question, evaluate_router, models_of
 from gateway.reports.evaluation import to_json as evaluation_to_json
 from gateway.reports.explanation import NotExplainable, explain, to_json
@@ -41,8 +41,8 @@ def get_decision(completion_id: str, request: Request) -> Response:
     """One request in full: its choice, attempts, outcome and feedback, and the decision replayed from its record."""
     key = _admin(request, None)
     parts = parts_of(request)
-    request_id = request_id_of(completion_id)
-    view = parts.ledger.decision(request_id) if request_id else None
+    id_ = parse_completion_id(completion_id)
+    view = parts.ledger.decision(id_) if id_ else None
     if view is None or (key.routers is not None and view.decision.router_id not in key.routers):
         raise NotFound(f"there is no completion {completion_id[:80]!r}", code="completion_not_found")
     live = parts.flow.routers.get(view.decision.router_id)

@@ -38,7 +38,7 @@ class Weighed:
 
     choice: Choice
     json: bytes
-    digest: str
+    choice_digest: str
 
 
 class Published:

@@ -110,7 +110,7 @@ def test_what_asks_for_no_structure_or_is_none_is_not_checked(running: Running) 
 
 
 def test_only_so_many_answers_wait_to_be_checked(running: Running, held: threading.Event) -> None:
-    checks = running.gateway.flow.services.checks
+    checks = running.gateway.flow.services.validator
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
     decision = view_of(running, request_id)
     published = running.gateway.flow.routers[ROUTER].published(decision.decision.at)
