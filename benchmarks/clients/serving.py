@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, tail, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
-from gateway.simulated.faults import serve_faults
+from tests.support.faulty_provider.server import serve_faults
 
 ROUTER = "rtr_clients"
 MODELS = ("simulated/swift", "simulated/steady", "simulated/sage")

@@ -125,7 +125,7 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
 def _gateway(folder: Path, database_url: str) -> Iterator[_Served]:
     provider_log, log = folder / "provider.log", folder / "gateway.log"
     key, port = secrets.token_hex(24), free_port()
-    with running([sys.executable, "-m", "benchmarks.soaking.provider"], provider_log) as provider:
+    with running([sys.executable, "-m", "tests.support.faulty_provider"], provider_log) as provider:
         text = _CONFIGURATION.format(url=database_url, port=port, provider_port=wait_for_port(provider, provider_log))
         for name, (turns, input_usd, output_usd) in MODELS.items():
             text += _MODEL.format(name=name, turns=turns, input_usd=input_usd, output_usd=output_usd)

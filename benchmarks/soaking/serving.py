@@ -85,7 +85,7 @@ def soaked_gateway(folder: Path) -> Iterator[Soaked]:
     """Start both; at the end both are asked to leave. Raises BenchmarkFailed."""
     key, port, log = secrets.token_hex(24), free_port(), folder / "gateway.log"
     configuration, provider_log = folder / "bandit-gateway.toml", folder / "provider.log"
-    with running([sys.executable, "-m", "benchmarks.soaking.provider"], provider_log) as provider:
+    with running([sys.executable, "-m", "tests.support.faulty_provider"], provider_log) as provider:
         provider_port = wait_for_port(provider, provider_log)
         configuration.write_text(
             CONFIGURATION.format(

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.provider import Call
-from gateway.simulated.faults import serve_faults
-from gateway.simulated.raw import FaultyProvider
+from tests.support.faulty_provider.exchange import FaultyProvider
+from tests.support.faulty_provider.server import serve_faults
 
 try:
     import uvloop

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 from openai import OpenAI
 
-from gateway.simulated.faults import refusing_port, serve_faults
-from gateway.simulated.raw import FaultyProvider
 from tests.acceptance.flow.conftest import Running, run_gateway
-from tests.support.faults import CELLS, TABLE
+from tests.support.fault_table import CELLS, TABLE
+from tests.support.faulty_provider.exchange import FaultyProvider
+from tests.support.faulty_provider.server import serve_faults
+from tests.support.sockets import refusing_port
 
 INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
 """What a token costs at each of the models."""

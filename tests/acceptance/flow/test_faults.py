@@ -14,8 +14,6 @@ import openai
 import pytest
 
 from bandit.types import Attempt, Ending, Signal
-from gateway.simulated.faults import TIRELESS
-from gateway.simulated.samples import TEXT
 from storage.records import DecisionView, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -29,7 +27,9 @@ from tests.acceptance.flow.faulty import (
     routers_of_the_table,
     run_faulty,
 )
-from tests.support.faults import CELLS, TABLE
+from tests.support.fault_table import CELLS, TABLE
+from tests.support.faulty_provider.faults import TIRELESS
+from tests.support.faulty_provider.samples import TEXT
 from tests.support.waiting import wait_until
 
 DOCUMENT = (Path(__file__).parents[3] / "docs" / "faults.md").read_text("utf-8")

@@ -26,7 +26,7 @@ from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings
-from tests.gateway.providers.http.test_client import Raw, listening
+from tests.support.sockets import Raw, listening
 
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParams)
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)

@@ -6,7 +6,6 @@ import gzip
 import ssl
 import subprocess
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -18,65 +17,9 @@ from gateway.providers.http.connection import HEADERS_LIMIT, HIGH_WATER, Connect
 from gateway.providers.http.decompression import PIECE, Inflater
 from gateway.providers.http.dialing import locate, proxy_for
 from gateway.providers.http.errors import Fault, TransportError
+from tests.support.sockets import Raw, listening
 
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Raw:
-    """A server that keeps what it was sent and answers each request with the next of its answers."""
-
-    def __init__(self, *answers: bytes) -> None:
-        self.answers = list(answers)
-        self.requests: list[bytes] = []
-        self.connections = 0
-        self.closed = asyncio.Condition()
-        self.ended = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
-                self.requests.append(head + await reader.readexactly(length))
-                answer = self.answers.pop(0)
-                writer.write(answer)
-                await writer.drain()
-                if b"Connection: close" in answer or not answer:
-                    break
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        async with self.closed:
-            self.ended += 1
-            self.closed.notify_all()
-
-
-@contextlib.asynccontextmanager
-async def listening(script: Script, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            await script(reader, writer)
-        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
-            pass  # the test is over
-        finally:
-            running.discard(task)
-            writer.transport.abort()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def ask(client: HttpClient, url: str, body: bytes = b"{}", seconds: float = 5.0) -> tuple[int, bytes]:

@@ -17,7 +17,7 @@ from gateway.providers.openai.responses import ChunkReader, read_answer, read_us
 from gateway.providers.upstream.key_rotation import REFUSED_SECONDS, KeyRing
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings
-from tests.gateway.providers.http.test_client import Raw, listening
+from tests.support.sockets import Raw, listening
 
 ANSWER: dict[str, Any] = {
     "id": "x",

@@ -11,10 +11,11 @@ from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
-from gateway.simulated.faults import FAULTS, HUGE_BYTES, refusing_port
-from gateway.simulated.raw import FaultyProvider
-from gateway.simulated.samples import TEXT
-from tests.support.faults import CELLS, TABLE
+from tests.support.fault_table import CELLS, TABLE
+from tests.support.faulty_provider.exchange import FaultyProvider
+from tests.support.faulty_provider.faults import FAULTS, HUGE_BYTES
+from tests.support.faulty_provider.samples import TEXT
+from tests.support.sockets import refusing_port
 
 PLAYED = [(name, stream) for name, stream in CELLS if TABLE[name].place in {"quick", "patient"}]
 QUICK = {"timeout_seconds": 1.0, "idle_seconds": 0.5}

@@ -1,4 +1,4 @@
-"""A raw server's side of one request: bytes go out as they are told, whether or not they make sense."""
+"""The server's side of one HTTP request, written byte by byte, so that it can break the protocol."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,10 @@ from typing import NoReturn
 
 @dataclass(slots=True)
 class FaultyProvider:
-    """A running server: how many came, the requests by model, when callers left too early. `changed` tells of each."""
+    """State of a running server: connections, requests by model, and when callers of a hanging model left.
+
+    `gone` holds times of the event loop; `changed` is notified of each request and each caller that left.
+    """
 
     base_url: str = ""
     connections: int = 0
@@ -22,8 +25,9 @@ class FaultyProvider:
 
 @dataclass(slots=True)
 class RawExchange:
-    """One request and the way back to its caller. `key` is its Authorization header; `reused`, that its connection has
-    served another before.
+    """One request and the connection to answer it on.
+
+    `key` is its Authorization header; `reused` says that the connection has served another request before.
     """
 
     provider: FaultyProvider
@@ -35,36 +39,36 @@ class RawExchange:
     reused: bool
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are. Raises ConnectionError where the caller has left."""
+        """Send bytes as they are. Raises ConnectionError if the caller has left."""
         if self.writer.transport.is_closing():
             raise ConnectionResetError
         self.writer.write(data)
         await self.writer.drain()
 
     async def head(self, status: int = 200, kind: str = "", length: int | None = None, more: str = "") -> None:
-        """The status line and the headers; a body without a length comes in pieces."""
+        """Send the status line and the headers; without a length the body is chunked."""
         kind = kind or ("text/event-stream" if self.stream else "application/json")
         size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
         await self.send(f"HTTP/1.1 {status} Status\r\nContent-Type: {kind}\r\n{size}\r\n{more}\r\n".encode())
 
     async def piece(self, data: bytes) -> None:
-        """One chunk of a body without a length; an empty one ends it."""
+        """Send one chunk of a chunked body; an empty one ends it."""
         await self.send(b"%x\r\n%s\r\n" % (len(data), data))
 
     async def whole(self, body: bytes, status: int = 200, kind: str = "", more: str = "") -> None:
-        """A response in one go."""
+        """Send a whole response with a Content-Length."""
         await self.head(status, kind, len(body), more)
         await self.send(body)
 
     async def events(self, *events: bytes) -> None:
-        """A stream of these events, properly ended."""
+        """Send these events as a chunked body, with its end."""
         await self.head()
         for part in events:
             await self.piece(part)
         await self.piece(b"")
 
     async def hang(self) -> NoReturn:
-        """Say nothing more until the caller leaves."""
+        """Send nothing until the caller closes the connection. Raises ConnectionResetError."""
         with contextlib.suppress(ConnectionError):
             await self.reader.read()
         async with self.provider.changed:
@@ -73,7 +77,7 @@ class RawExchange:
         raise ConnectionResetError
 
     def reset(self) -> NoReturn:
-        """Close with a reset instead of an end."""
+        """Close the connection with a TCP reset. Raises ConnectionResetError."""
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
         raise ConnectionResetError

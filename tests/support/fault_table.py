@@ -1,4 +1,4 @@
-"""The table of docs/faults.md as the tests play it: the faulty provider's models, and how each attempt ends."""
+"""The table of docs/faults.md: the faulty provider's models, and how an attempt on each must end."""
 
 from typing import NamedTuple
 
@@ -10,9 +10,9 @@ INCAPABLE, REJECTED = Ending.INCAPABLE, Ending.REJECTED
 
 
 class Fault(NamedTuple):
-    """A row of the document, and how an attempt ends whole and streamed; None: there is no such thing.
+    """A row of the document and the ending of a whole and of a streamed attempt; None if there is none.
 
-    `place` is where it happens: a faulty server that is waited for briefly or for long, or an address that is none.
+    `place` names the gateway's provider: `quick` (short timeouts), `patient`, or an address that can't be reached.
     `unreported`: its complete stream has no usage.
     """
 
@@ -97,7 +97,7 @@ TABLE: dict[str, Fault] = {
     "double-done": Fault("`[DONE]` twice", None, COMPLETE),
     "bad-utf8": Fault("invalid UTF-8", COMPLETE, COMPLETE, unreported=True),
 }
-"""Model of the faulty provider → what it shows."""
+"""Model of the faulty provider → its row and endings."""
 
 CELLS = [
     (name, stream)
@@ -105,4 +105,4 @@ CELLS = [
     for stream in (False, True)
     if fault.ending(stream=stream) is not None
 ]
-"""Every (model, streamed) that the table says something of."""
+"""Every (model, streamed) that has an ending."""

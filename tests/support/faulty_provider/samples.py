@@ -1,4 +1,4 @@
-"""What a provider of OpenAI's wire format sends: the pieces that faults are made of."""
+"""Answers, stream events and errors in OpenAI's wire format."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ TEXT = "Simulated answer by a faulty model."
 
 
 def completion(content: str | None = TEXT, **changes: Json) -> bytes:
-    """A plain answer; `changes` replace its top-level fields."""
+    """A whole answer; `changes` replace its top-level fields."""
     answer: dict[str, Json] = {
         "id": "chatcmpl-faulty",
         "object": "chat.completion",
@@ -24,7 +24,7 @@ def completion(content: str | None = TEXT, **changes: Json) -> bytes:
 
 
 def event(delta: Mapping[str, Json] | None = None, finish: str | None = None, **more: Json) -> bytes:
-    """One event of a stream; `more` are further top-level fields."""
+    """One event of a stream; `more` are additional top-level fields."""
     choices: Json = [] if delta is None else [{"index": 0, "delta": dict(delta), "finish_reason": finish}]
     chunk: dict[str, Json] = {"id": "chatcmpl-faulty", "object": "chat.completion.chunk", "created": 1}
     return b"data: " + _encode(chunk | {"model": "faulty", "choices": choices} | more) + b"\n\n"

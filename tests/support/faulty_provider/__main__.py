@@ -1,14 +1,14 @@
-"""The misbehaving provider in a process of its own: it prints its port, and serves until it is ended."""
+"""`python -m tests.support.faulty_provider`: prints the port it listens on, and serves until it is terminated."""
 
 import asyncio
 
 import uvloop
 
-from gateway.simulated.faults import serve_faults
+from tests.support.faulty_provider.server import serve_faults
 
 
 async def serve() -> None:
-    """Listen on loopback, say where, and misbehave until cancelled."""
+    """Serve until cancelled."""
     async with serve_faults() as provider:
         print(provider.base_url.rpartition(":")[2].removesuffix("/v1"), flush=True)
         await asyncio.Event().wait()

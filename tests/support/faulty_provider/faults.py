@@ -1,28 +1,19 @@
-"""A provider that misbehaves as its model's name says: a raw server, for what no web framework would send.
-
-For tests, benchmarks and rehearsals of outages: the models are the keys of `FAULTS`, `status-N` for any status, and
-several names with spaces between, which take turns.
-"""
+"""What each model of the faulty provider does with a request."""
 
 import asyncio
-import contextlib
-import socket
 import zlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
-import msgspec
-
-from gateway.simulated.raw import FaultyProvider, RawExchange
-from gateway.simulated.samples import DONE, FINISH, GOOD, ROLE, WORDS, completion, error, event
+from tests.support.faulty_provider.exchange import RawExchange
+from tests.support.faulty_provider.samples import DONE, FINISH, GOOD, ROLE, WORDS, completion, error, event
 
 HUGE_BYTES = 50 * 1024 * 1024
 DRIP_BYTES = 5
 DRIP_SECONDS = 0.0005
 TIRELESS = 8
 """Requests that `tires` answers before it hangs."""
-
 
 _Fault: TypeAlias = Callable[[RawExchange], Awaitable[None]]
 
@@ -196,7 +187,7 @@ async def _error_event(exchange: RawExchange) -> None:
 
 
 def _echoing(status: int) -> _Fault:
-    """Tells the caller's key to whoever reads the error."""
+    """Refuses with an error that contains the caller's API key."""
 
     async def echo(exchange: RawExchange) -> None:
         await exchange.whole(error(f"you sent {exchange.key}", "echo"), status)
@@ -276,72 +267,3 @@ FAULTS: Mapping[str, _Fault] = MappingProxyType(
         "not-http": _not_http,
     }
 )
-
-
-@contextlib.asynccontextmanager
-async def serve_faults(port: int = 0) -> AsyncGenerator[FaultyProvider, None]:
-    """The misbehaving provider on a loopback port, for as long as the context lasts."""
-    provider = FaultyProvider()
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            running.add(task)
-            task.add_done_callback(running.discard)
-        provider.connections += 1
-        reused = False
-        try:
-            while True:
-                exchange = await _receive(provider, reader, writer, reused)
-                reused = True
-                async with provider.changed:
-                    provider.requests[exchange.model] = provider.requests.get(exchange.model, 0) + 1
-                    provider.changed.notify_all()
-                await _misbehave(exchange)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the caller has left, or was left, or the server stops: all are its purpose
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", port)
-    provider.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
-    try:
-        yield provider
-    finally:
-        server.close()
-        for task in list(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def refusing_port() -> Generator[int, None, None]:
-    """A port of this machine on which nobody listens, for as long as the context lasts."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
-
-
-async def _receive(
-    provider: FaultyProvider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, reused: bool
-) -> RawExchange:
-    head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
-    )
-    body = msgspec.json.decode(await reader.readexactly(length)) if length else {}
-    key = next((line[15:].decode() for line in head.split(b"\r\n") if line.lower().startswith(b"authorization: ")), "")
-    return RawExchange(provider, str(body.get("model", "ok")), bool(body.get("stream")), key, reader, writer, reused)
-
-
-async def _misbehave(exchange: RawExchange) -> None:
-    turns = exchange.model.split() or [""]
-    name = turns[(exchange.provider.requests[exchange.model] - 1) % len(turns)]
-    if name.startswith("status-"):
-        status = int(name.removeprefix("status-"))
-        await exchange.whole(error(f"simulated {status}", f"simulated_{status}"), status)
-    elif name in FAULTS:
-        await FAULTS[name](exchange)
-    else:
-        await exchange.whole(error(f"there is no fault {name!r}", "model_not_found"), 404)
