@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.buckets import bucketed
-from bandit.exploration import explored
-from bandit.policies import Policy, named
+from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot
-from bandit.shares import feasible, project
+from bandit.probabilities import Comparison, probabilities
+from bandit.shares import feasible
 from bandit.types import NO_STEERING, ArmView, Choice, Context, Draw, Steering
 from bandit.value import Value, evaluate
 
@@ -56,39 +56,18 @@ def choose(
     policy = named(settings.policy)
     value = evaluate(snapshot, context, rows, steering)
     indexes, deviations = policy.compare(value)
-    count = len(rows)
-    limited = _limited(value) if policy.explores else [False] * count
-    newcomers = _newcomers(value) if policy.explores else [False] * count
-    exploration = settings.exploration if policy.explores else 0.0
-    arms = [snapshot.arms[row] for row in rows.tolist()]
-    highs = [
-        min(arm.max_share, settings.newcomer_share) if new else arm.max_share
-        for arm, new in zip(arms, newcomers, strict=True)
-    ]
-    low, high, relaxed = feasible([arm.min_share for arm in arms], highs)
-    means_usd, quality_usd = value.mean_usd.tolist(), value.objective.quality_usd
-    p_best, p_explored, p = _steps(policy, indexes, deviations, limited, exploration, means_usd, quality_usd, low, high)
-    columns = zip(
-        [arm.model_id for arm in arms],
-        means_usd,
-        value.deviation_usd.tolist(),
-        value.quality.tolist(),
-        value.quality_deviation.tolist(),
-        snapshot.scores[rows].tolist(),
-        value.success.tolist(),
-        value.validity.tolist(),
-        value.cost_usd.tolist(),
-        value.seconds.tolist(),
-        low,
-        high,
-        p_best,
-        p_explored,
-        p,
-        indexes,
-        deviations,
-        limited,
-        newcomers,
-        strict=True,
+    newcomers = _newcomers(value) if policy.explores else [False] * len(rows)
+    low, high, relaxed = feasible(*_bounds(value, newcomers))
+    compared = Comparison(
+        policy=policy,
+        exploration=settings.exploration if policy.explores else 0.0,
+        quality_usd=value.objective.quality_usd,
+        means_usd=value.mean_usd.tolist(),
+        indexes=indexes,
+        deviations=deviations,
+        limited=_limited(value) if policy.explores else [False] * len(rows),
+        low=low,
+        high=high,
     )
     return Choice(
         algorithm=ALGORITHM,
@@ -99,9 +78,9 @@ def choose(
         objective=value.objective,
         price_multiplier=value.price_multiplier,
         temperature=value.temperature,
-        exploration=exploration,
+        exploration=compared.exploration,
         relaxed=relaxed,
-        arms=tuple(ArmView(*column) for column in columns),
+        arms=_views(value, compared, newcomers),
         left_out=left_out,
         steering=steering,
     )
@@ -142,46 +121,66 @@ def replay(choice: Choice, draw: Draw) -> Replay:
     A draw that was not randomised keeps its arm: it was a re-draw after a failure, or a conversation's.
     """
     arms = choice.arms
-    _, _, p = _steps(
-        named(choice.policy),
-        [arm.index for arm in arms],
-        [arm.index_deviation for arm in arms],
-        [arm.limited for arm in arms],
-        choice.exploration,
-        [arm.mean_usd for arm in arms],
-        choice.objective.quality_usd,
-        [arm.low for arm in arms],
-        [arm.high for arm in arms],
+    again = probabilities(
+        Comparison(
+            policy=named(choice.policy),
+            exploration=choice.exploration,
+            quality_usd=choice.objective.quality_usd,
+            means_usd=[arm.mean_usd for arm in arms],
+            indexes=[arm.index for arm in arms],
+            deviations=[arm.index_deviation for arm in arms],
+            limited=[arm.limited for arm in arms],
+            low=[arm.low for arm in arms],
+            high=[arm.high for arm in arms],
+        )
     )
-    difference = max(abs(arm.p - again) for arm, again in zip(arms, p, strict=True))
+    difference = max(abs(arm.p - p) for arm, p in zip(arms, again.p, strict=True))
     model_id = _holding(arms, [arm.p for arm in arms], draw.u).model_id if draw.randomised else draw.model_id
     identical = difference <= REPLAY_TOLERANCE and model_id == draw.model_id
     return Replay(identical, model_id, difference, ALGORITHM)
 
 
-def _steps(
-    policy: Policy,
-    indexes: Sequence[float],
-    deviations: Sequence[float],
-    limited: Sequence[bool],
-    exploration: float,
-    means_usd: Sequence[float],
-    quality_usd: float,
-    low: Sequence[float],
-    high: Sequence[float],
-) -> tuple[list[float], list[float], list[float]]:
-    """Probabilities after each step: best, explored, within shares."""
-    count = len(indexes)
-    p_best = policy.probabilities(indexes, deviations)
-    kept = p_best
-    if any(limited) and not all(limited):
-        free = [k for k in range(count) if not limited[k]]
-        within = policy.probabilities([indexes[k] for k in free], [deviations[k] for k in free])
-        kept = [0.0] * count
-        for k, share in zip(free, within, strict=True):
-            kept[k] = share
-    p_explored = explored(kept, exploration, means_usd, quality_usd)
-    return p_best, p_explored, project(p_explored, low, high)
+def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tuple[ArmView, ...]:
+    """The candidates as the choice's record shows them."""
+    steps = probabilities(compared)
+    deviations_usd = value.deviation_usd.tolist()
+    quality, quality_deviations = value.quality.tolist(), value.quality_deviation.tolist()
+    scores = value.snapshot.scores[value.rows].tolist()
+    success, validity = value.success.tolist(), value.validity.tolist()
+    cost_usd, seconds = value.cost_usd.tolist(), value.seconds.tolist()
+    return tuple(
+        [
+            ArmView(
+                model_id=arm.model_id,
+                mean_usd=compared.means_usd[k],
+                deviation_usd=deviations_usd[k],
+                quality=quality[k],
+                quality_deviation=quality_deviations[k],
+                scores=scores[k],
+                success=success[k],
+                validity=validity[k],
+                cost_usd=cost_usd[k],
+                seconds=seconds[k],
+                low=compared.low[k],
+                high=compared.high[k],
+                p_best=steps.p_best[k],
+                p_explored=steps.p_explored[k],
+                p=steps.p[k],
+                index=compared.indexes[k],
+                index_deviation=compared.deviations[k],
+                limited=compared.limited[k],
+                newcomer=newcomers[k],
+            )
+            for k, arm in enumerate(value.arms)
+        ]
+    )
+
+
+def _bounds(value: Value, newcomers: Sequence[bool]) -> tuple[list[float], list[float]]:
+    """The smallest and largest traffic share that each candidate may have, a newcomer's capped."""
+    cap = value.snapshot.settings.newcomer_share
+    highs = [min(arm.max_share, cap) if new else arm.max_share for arm, new in zip(value.arms, newcomers, strict=True)]
+    return [arm.min_share for arm in value.arms], highs
 
 
 def _limited(value: Value) -> list[bool]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from bandit.objective import steer
 from bandit.posteriors.snapshot import Snapshot
-from bandit.types import Context, Objective, Steering
+from bandit.types import Arm, Context, Objective, Steering
 
 Floats = NDArray[np.float64]
 
@@ -24,6 +24,7 @@ class Value:
 
     snapshot: Snapshot
     rows: NDArray[np.int64]
+    arms: tuple[Arm, ...]
     context: Context
     objective: Objective
     price_multiplier: float
@@ -36,6 +37,11 @@ class Value:
     validity: Floats
     cost_usd: Floats
     seconds: Floats
+
+    @property
+    def model_ids(self) -> list[str]:
+        """The candidates' models."""
+        return [arm.model_id for arm in self.arms]
 
 
 def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], steering: Steering) -> Value:
@@ -68,9 +74,23 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
         + objective.second_usd**2 * seconds_variance
     )
     temperature = snapshot.settings.temperature * (1.0 + snapshot.scored_share) / 2.0
-    deviation = np.sqrt(temperature * variance)
-    figures = np.array([mean, deviation, quality, np.sqrt(quality_variance), success, validity, cost, seconds])
-    return Value(snapshot, rows, context, objective, multiplier, temperature, *figures[:, rows])
+    return Value(
+        snapshot=snapshot,
+        rows=rows,
+        arms=tuple([snapshot.arms[row] for row in rows.tolist()]),
+        context=context,
+        objective=objective,
+        price_multiplier=multiplier,
+        temperature=temperature,
+        mean_usd=mean[rows],
+        deviation_usd=np.sqrt(temperature * variance)[rows],
+        quality=quality[rows],
+        quality_deviation=np.sqrt(quality_variance)[rows],
+        success=success[rows],
+        validity=validity[rows],
+        cost_usd=cost[rows],
+        seconds=seconds[rows],
+    )
 
 
 def _hope_of_scores(snapshot: Snapshot) -> float:

@@ -93,7 +93,16 @@ def evaluate(
     used, left_out = settled(log, now)
     if not used:
         nothing = dict.fromkeys(Figure, "not enough evidence: no randomised decision is old enough to be judged")
-        return Evaluation(0, {}, {}, {}, {}, nothing, left_out, ())
+        return Evaluation(
+            decisions=0,
+            ips={},
+            snips={},
+            doubly_robust={},
+            effective_size={},
+            refused=nothing,
+            left_out=left_out,
+            notes=(),
+        )
     data = columns([log[i] for i in used], [target[i] for i in used])
     parts = _parts(data, objective)
     unseen = float((data.target * (data.logged <= 0.0)).sum(axis=1).mean())
@@ -101,14 +110,16 @@ def evaluate(
     refused = {figure: why for figure, size in sizes.items() if (why := _refusal(size, unseen))}
     told = {figure: part for figure, part in parts.items() if figure not in refused}
     return Evaluation(
-        len(used),
-        {figure: _estimate(part.ips, sizes[figure]) for figure, part in told.items()},
-        {figure: _estimate(part.snips, sizes[figure]) for figure, part in told.items()},
-        {figure: _estimate(part.robust, sizes[figure], _variance(data, part)) for figure, part in told.items()},
-        sizes,
-        refused,
-        left_out,
-        _notes(unseen),
+        decisions=len(used),
+        ips={figure: _estimate(part.ips, sizes[figure]) for figure, part in told.items()},
+        snips={figure: _estimate(part.snips, sizes[figure]) for figure, part in told.items()},
+        doubly_robust={
+            figure: _estimate(part.robust, sizes[figure], _variance(data, part)) for figure, part in told.items()
+        },
+        effective_size=sizes,
+        refused=refused,
+        left_out=left_out,
+        notes=_notes(unseen),
     )
 
 
@@ -151,7 +162,7 @@ def _part(data: Columns, outcome: Floats, seen: Floats) -> _Part:
     mean = float((weight * outcome).sum() / total) if total > 0.0 else 0.0
     robust = (data.target * expected).sum(axis=1) + _ratio(data) * residual
     influence = weight * (outcome - mean) * (len(weight) / total if total > 0.0 else 0.0)
-    return _Part(weight * outcome, mean + influence, robust, residual, weight)
+    return _Part(ips=weight * outcome, snips=mean + influence, robust=robust, residual=residual, weight=weight)
 
 
 def _ratio(data: Columns) -> Floats:

@@ -90,17 +90,17 @@ def columns(log: Sequence[Logged], target: Sequence[Mapping[str, float]]) -> Col
     model_at = {model: k for k, model in enumerate(models)}
     task_at = {task: g for g, task in enumerate(tasks)}
     return Columns(
-        models,
-        tasks,
-        np.array([task_at[row.task] for row in log]),
-        np.array([model_at[row.model_id] for row in log]),
-        _matrix([row.probabilities for row in log], model_at),
-        _distributions(_matrix(target, model_at)),
-        np.array([float(not row.answered) for row in log]),
-        np.array([float(row.answered and row.score is not None) for row in log]),
-        np.array([row.score if row.answered and row.score is not None else 0.0 for row in log]),
-        np.array([row.cost_usd for row in log]),
-        np.array([row.seconds for row in log]),
+        models=models,
+        tasks=tasks,
+        task=np.array([task_at[row.task] for row in log]),
+        arm=np.array([model_at[row.model_id] for row in log]),
+        logged=_matrix([row.probabilities for row in log], model_at),
+        target=_distributions(_matrix(target, model_at)),
+        failed=np.array([float(not row.answered) for row in log]),
+        scored=np.array([float(row.answered and row.score is not None) for row in log]),
+        score=np.array([row.score if row.answered and row.score is not None else 0.0 for row in log]),
+        cost_usd=np.array([row.cost_usd for row in log]),
+        seconds=np.array([row.seconds for row in log]),
     )
 
 

@@ -22,10 +22,9 @@ class Fixed:
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """Expected utility, the fixed model's above all others."""
         indexes = value.mean_usd.tolist()
-        arms = value.snapshot.arms
-        for place, row in enumerate(value.rows.tolist()):
-            if arms[row].model_id == self.model_id:
-                indexes[place] = max(indexes) + 1.0
+        models = value.model_ids
+        if self.model_id in models:
+            indexes[models.index(self.model_id)] = max(indexes) + 1.0
         return without_deviation(indexes)
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:

@@ -14,7 +14,7 @@ from bandit.posteriors.priors import (
     offset_tokens,
     quality_prior,
 )
-from bandit.types import Arm, Price
+from bandit.types import Arm, ArmPrior, Price
 
 Floats = NDArray[np.float64]
 
@@ -43,25 +43,32 @@ class Constants:
 
 def constants_of(arms: Sequence[Arm]) -> Constants:
     """The arrays of these arms."""
-    figures = np.array([_figures(arm) for arm in arms]).T
-    priced = figures[0] > 0.0
-    fresh, cached, output, mean, weight, tokens, offset = figures[1:8]
-    times = figures[8:].reshape(3, 3, -1)
-    return Constants(priced, bool(priced.all()), fresh, cached, output, mean, weight, tokens, offset, times)
+    prices = [arm.price or _FREE for arm in arms]
+    priors = [arm.prior for arm in arms]
+    priced = [arm.price is not None for arm in arms]
+    fresh, cached, output = np.array([(p.input_usd, p.cached_input_usd, p.output_usd) for p in prices]).T
+    quality_mean, quality_weight = np.array([quality_prior(prior) for prior in priors]).T
+    lengths = [(prior.completion_tokens or DEFAULT_COMPLETION_TOKENS, offset_tokens(prior)) for prior in priors]
+    tokens, offset = np.array(lengths).T
+    return Constants(
+        priced=np.array(priced),
+        all_priced=all(priced),
+        input_usd=fresh,
+        cached_input_usd=cached,
+        output_usd=output,
+        quality_mean=quality_mean,
+        quality_weight=quality_weight,
+        completion_tokens=tokens,
+        offset_tokens=offset,
+        times=np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1),
+    )
 
 
-def _figures(arm: Arm) -> tuple[float, ...]:
-    price, prior = arm.price or _FREE, arm.prior
+def _times(prior: ArmPrior) -> tuple[float, ...]:
+    """The means of the priors of the three latency signals, then their spreads, then their weights."""
     first, each = prior.first_token or FIRST_TOKEN_PRIOR, prior.per_token or PER_TOKEN_PRIOR
     total = prior.total or TOTAL_PRIOR
     return (
-        float(arm.price is not None),
-        price.input_usd,
-        price.cached_input_usd,
-        price.output_usd,
-        *quality_prior(prior),
-        prior.completion_tokens or DEFAULT_COMPLETION_TOKENS,
-        offset_tokens(prior),
         *(first.mean, each.mean, total.mean),
         *(first.spread, each.spread, total.spread),
         *(first.weight, each.weight, total.weight),
