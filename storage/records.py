@@ -58,31 +58,31 @@ class Status(StrEnum):
 class DecisionRecord:
     """The first draw of a request. `choice` is the choice's JSON, shared by all decisions drawn from it."""
 
-    id: str  # req_…
+    completion_id: str  # req_…
     router_id: str
     key_id: str
     at: float
-    choice_id: str  # digest of `choice`
+    choice_digest: str
     choice: bytes
     algorithm: str
     policy: str
     task: str
-    model_id: str
+    drawn_model_id: str
     u: float
     propensity: float
     randomised: bool
     stream: bool
-    prompt_tokens: int  # estimated
+    estimated_prompt_tokens: int
     request_bytes: int
     instructions: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """What came of a request, all attempts together. `at` is the response's end: the event time of learning."""
+    """What came of a request, all attempts together. `ended_at` is the event time of learning."""
 
     status: Status
-    at: float
+    ended_at: float  # the response's end
     seconds: float
     overhead_seconds: float
     model_id: str | None  # who answered

@@ -80,7 +80,7 @@ choices = Table(
 decisions = Table(
     "decisions",  # a request: what was decided and what came of it; one row, because both become durable together
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("completion_id", Text, primary_key=True),
     _required("router_id", Text),
     _required("key_id", Text),
     _required("at", Double),
@@ -120,7 +120,7 @@ decisions = Table(
 attempts = Table(
     "attempts",
     metadata,
-    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     _required("model_id", Text),
     _required("propensity", Double),
@@ -145,7 +145,7 @@ attempts = Table(
 contents = Table(
     "contents",  # prompts and answers, only of routers that say so
     metadata,
-    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
     _required("request", LargeBinary),
     _required("answer", LargeBinary),
 )
@@ -154,7 +154,9 @@ feedback = Table(
     "feedback",  # every score that changed something, or that said something
     metadata,
     Column("id", Text, primary_key=True),
-    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     _required("key_id", Text),
     _required("source", Text),
     _required("score", Double),
@@ -167,7 +169,7 @@ feedback = Table(
 scores = Table(
     "scores",  # the current score of each source: the truth of which quality statistics are a sum
     metadata,
-    Column("decision_id", Text, ForeignKey("decisions.id", ondelete="CASCADE"), primary_key=True),
+    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
     Column("source", Text, primary_key=True),
     _required("score", Double),
     _required("feedback_id", Text),

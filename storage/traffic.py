@@ -42,8 +42,8 @@ class GatheredTraffic:
     def add(self, record: CompletionRecord) -> None:
         """Count one request and its attempts."""
         decision, outcome = record.decision, record.outcome
-        router_id, day = decision.router_id, day_of(outcome.at)
-        self._of(router_id, day, decision.model_id)[_DRAWN] += 1
+        router_id, day = decision.router_id, day_of(outcome.ended_at)
+        self._of(router_id, day, decision.drawn_model_id)[_DRAWN] += 1
         if outcome.model_id is not None:
             self._of(router_id, day, outcome.model_id)[_ANSWERED] += 1
         for attempt in record.attempts:

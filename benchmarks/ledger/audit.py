@@ -34,7 +34,7 @@ class Audit:
 
 def audit(database: Database, router_id: str, memory: Memory) -> Audit:
     """Compare what a client remembers, the ledger, and the statistics."""
-    kept = {row["id"] for row in Ledger(database).export(router_id)}
+    kept = {row["completion_id"] for row in Ledger(database).export(router_id)}
     lost = len(memory.completions - kept)
     current = _current_scores(database, memory)
     for key, score in memory.scores.items():

@@ -32,7 +32,7 @@ SCORED = 0.1
 _AT_ONCE = 500
 _COPIED = (choices, decisions, attempts, feedback, scores)
 _TIMES = {"at", "ended_at", "started_at"}
-_IDS = {"id", "decision_id", "choice_id", "feedback_id"}
+_IDS = {"id", "completion_id", "choice_id", "feedback_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ def _items(span: Span, seed: int) -> Iterator[Item]:
             decision = one.decision
             yield (
                 FeedbackRecord(
-                    id=decision.id.replace("req_", "fbk_"),
-                    completion_id=decision.id,
+                    id=decision.completion_id.replace("req_", "fbk_"),
+                    completion_id=decision.completion_id,
                     key_id=decision.key_id,
                     any_key=False,
                     routers=None,
                     source="user",
                     score=chance.random(),
-                    at=one.outcome.at + 60.0,
+                    at=one.outcome.ended_at + 60.0,
                 ),
             )
 
@@ -114,7 +114,7 @@ def _placed(record: CompletionRecord, completion_id: str, router_id: str, *, fai
     if not failed_first:
         tried = (replace(tried[1], number=1),)
         outcome = replace(outcome, attempts=1)
-    named = replace(decision, id=completion_id, router_id=router_id, model_id=tried[0].model_id)
+    named = replace(decision, completion_id=completion_id, router_id=router_id, drawn_model_id=tried[0].model_id)
     deltas = {key._replace(router_id=router_id): sums for key, sums in record.deltas.items()}
     return CompletionRecord(named, tried, outcome, deltas)
 

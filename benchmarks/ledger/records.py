@@ -47,26 +47,26 @@ def _record(chance: random.Random, number: int, at: float, choice: bytes, digest
     task = chance.choice(TASKS)
     tokens = chance.randrange(20, 900)
     decision = DecisionRecord(
-        id=f"req_{int(at * 1e3):012x}{os.urandom(10).hex()}",
+        completion_id=f"req_{int(at * 1e3):012x}{os.urandom(10).hex()}",
         router_id=ROUTER,
         key_id="key_019a0000000000000000000000000000",
         at=at,
-        choice_id=digest,
+        choice_digest=digest,
         choice=choice,
         algorithm="matching-1",
         policy="thompson",
         task=task,
-        model_id=failing,
+        drawn_model_id=failing,
         u=chance.random(),
         propensity=chance.random(),
         randomised=True,
         stream=number % 3 == 0,
-        prompt_tokens=311,
+        estimated_prompt_tokens=311,
         request_bytes=1_290,
     )
     outcome = OutcomeRecord(
         status=Status.ANSWERED,
-        at=at + 1.5,
+        ended_at=at + 1.5,
         seconds=1.5,
         overhead_seconds=0.0004,
         model_id=answering,
@@ -85,7 +85,7 @@ def _record(chance: random.Random, number: int, at: float, choice: bytes, digest
         _attempt(1, failing, Ending.FAILED, at, None),
         _attempt(2, answering, Ending.COMPLETE, at + 0.4, tokens),
     )
-    return CompletionRecord(decision, attempts, outcome, _deltas(failing, answering, task, tokens, outcome.at))
+    return CompletionRecord(decision, attempts, outcome, _deltas(failing, answering, task, tokens, outcome.ended_at))
 
 
 def _attempt(number: int, model_id: str, ending: Ending, at: float, tokens: int | None) -> Attempt:

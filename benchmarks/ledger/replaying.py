@@ -107,7 +107,7 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
             verdicts[verdict] += 1
             seen.update(_kinds(view))
             if verdict != IDENTICAL and len(different) < 20:
-                different.append(f"{view.decision.id} of {view.decision.router_id}: {verdict}")
+                different.append(f"{view.decision.completion_id} of {view.decision.router_id}: {verdict}")
     finally:
         database.close()
     return {

@@ -34,7 +34,7 @@ def records_of(process: int, count: int, seed: int) -> list[CompletionRecord]:
     """What a process writes: the same for everybody who asks."""
     made = islice(make_records(seed * 1_000 + process, START), count)
     return [
-        replace(record, decision=replace(record.decision, id=f"req_{seed:04x}{process:04x}{number:024x}"))
+        replace(record, decision=replace(record.decision, completion_id=f"req_{seed:04x}{process:04x}{number:024x}"))
         for number, record in enumerate(made)
     ]
 
@@ -44,7 +44,7 @@ def scores_of(process: int, count: int, seed: int) -> list[list[tuple[str, str, 
     chance = random.Random(seed * 1_000 + 500 + process)
     return [
         [
-            (record.decision.id, chance.choice(SOURCES), chance.choice((0.0, 0.3, 1.0)))
+            (record.decision.completion_id, chance.choice(SOURCES), chance.choice((0.0, 0.3, 1.0)))
             for _ in range(chance.choice((0, 1, 1, 2, 3)))
         ]
         for record in records_of(process, count, seed)
@@ -105,9 +105,9 @@ class Replica:
 
     def _beacon(self, like: CompletionRecord) -> CompletionRecord:
         router_id = f"{BEACON}_{self._number}_{self._chance.getrandbits(64):x}"
-        decision = replace(like.decision, id=f"{like.decision.id}b", router_id=router_id)
+        decision = replace(like.decision, completion_id=f"{like.decision.completion_id}b", router_id=router_id)
         key = StatisticKey(router_id, "m", "", Signal.OUTCOMES)
-        return replace(like, decision=decision, deltas={key: Sums(like.outcome.at, float("inf"), 1.0)})
+        return replace(like, decision=decision, deltas={key: Sums(like.outcome.ended_at, float("inf"), 1.0)})
 
     def _feedback(self, completion_id: str, source: str, score: float) -> FeedbackRecord:
         number = self._chance.getrandbits(120)

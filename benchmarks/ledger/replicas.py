@@ -109,7 +109,7 @@ def _single(processes: int, count: int, seed: int) -> SumsByKey:
             add(record.deltas)
             last = {source: score for _, source, score in said}
             if last:
-                place = (ROUTER, record.outcome.model_id or "", record.decision.task, record.outcome.at)
+                place = (ROUTER, record.outcome.model_id or "", record.decision.task, record.outcome.ended_at)
                 add(learn(Scores(*place), Scores(*place, last)))
     return sums
 

@@ -14,7 +14,9 @@ COMPLAINTS = ("Traceback", "unhandled", "never retrieved", "reason of our own", 
 
 def audit_ledger(database: Database, memory: Memory) -> tuple[int, list[str]]:
     """How many outcomes there are, and what is wrong with them, in words."""
-    recorded = {row["id"] for router_id in (MIXED, LARGE, ENDLESS) for row in Ledger(database).export(router_id)}
+    recorded = {
+        row["completion_id"] for router_id in (MIXED, LARGE, ENDLESS) for row in Ledger(database).export(router_id)
+    }
     found = []
     routed = set(memory.routed)
     if len(routed) < len(memory.routed):

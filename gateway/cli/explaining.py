@@ -48,11 +48,13 @@ def explain(
 def _print(explained: Explained) -> None:
     view, choice = explained.view, explained.choice
     decision, outcome = view.decision, view.outcome
-    typer.echo(f"{decision.id}  {moment(decision.at)}  router {decision.router_id}, policy {decision.policy}")
+    typer.echo(
+        f"{decision.completion_id}  {moment(decision.at)}  router {decision.router_id}, policy {decision.policy}"
+    )
     typer.echo(f"{outcome.reason}\n")
     rows = [
         (
-            ("→ " if arm.model_id == decision.model_id else "  ") + arm.model_id,
+            ("→ " if arm.model_id == decision.drawn_model_id else "  ") + arm.model_id,
             f"{arm.p:.4f}",
             f"{arm.p_best:.4f}",
             f"{arm.mean_usd:.5f}",
@@ -71,12 +73,12 @@ def _print(explained: Explained) -> None:
         typer.echo(f"  {model_id} was no candidate: {why}")
     goal = choice.objective
     typer.echo(
-        f"\ntask {decision.task or 'general'}, about {decision.prompt_tokens} prompt tokens; a perfect answer is worth "
-        f"${goal.quality_usd:.4g}, a second ${goal.second_usd:.4g}, a failure ${goal.failure_usd:.4g}; "
+        f"\ntask {decision.task or 'general'}, about {decision.estimated_prompt_tokens} prompt tokens; a perfect "
+        f"answer is worth ${goal.quality_usd:.4g}, a second ${goal.second_usd:.4g}, a failure ${goal.failure_usd:.4g}; "
         f"a dollar counts {choice.price_multiplier:.3g}"
     )
     drawn = f"u = {decision.u:.6f}" if decision.randomised else "not drawn at random"
-    typer.echo(f"{drawn}: {decision.model_id}, with probability {decision.propensity:.4f}")
+    typer.echo(f"{drawn}: {decision.drawn_model_id}, with probability {decision.propensity:.4f}")
     for attempt in view.attempts:
         detail = f" ({attempt.detail})" if attempt.detail else ""
         ended = f"{attempt.ending} after {attempt.seconds:.2f} s"

@@ -213,10 +213,12 @@ class CompletionHandler:
             http_status=http_status,
             content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
         )
-        self._decision.router.spend.settle(self._decision.expected_usd, record.outcome.cost_usd, record.outcome.at)
+        self._decision.router.spend.settle(
+            self._decision.expected_usd, record.outcome.cost_usd, record.outcome.ended_at
+        )
         self._services.metrics.count(record)
         await self._services.recorder.completion(record)
-        return record.outcome.at
+        return record.outcome.ended_at
 
     def _explain(self) -> str:
         model = self._decision.router.models[self._attempts.model_id]

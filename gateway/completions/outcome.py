@@ -30,7 +30,7 @@ def build_record(
         attempts=tuple(done),
         outcome=OutcomeRecord(
             status=status,
-            at=ended_at,
+            ended_at=ended_at,
             seconds=seconds,
             overhead_seconds=max(seconds - attempts.provider_seconds, 0.0),
             model_id=last.model_id if last and answered else None,
@@ -53,21 +53,21 @@ def build_record(
 def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
     weighed, drawn = decision.weighed, decision.draw
     return DecisionRecord(
-        id=decision.completion_id,
+        completion_id=decision.completion_id,
         router_id=decision.router.id,
         key_id=key_id,
         at=decision.at,
-        choice_id=weighed.choice_digest,
+        choice_digest=weighed.choice_digest,
         choice=weighed.json,
         algorithm=weighed.choice.algorithm,
         policy=weighed.choice.policy,
         task=decision.context.task,
-        model_id=drawn.model_id,
+        drawn_model_id=drawn.model_id,
         u=drawn.u,
         propensity=drawn.propensity,
         randomised=drawn.randomised,
         stream=decision.request.stream,
-        prompt_tokens=decision.estimated_prompt_tokens,
+        estimated_prompt_tokens=decision.estimated_prompt_tokens,
         request_bytes=decision.request.size,
         instructions=decision.request.instructions,
     )

@@ -120,7 +120,7 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
     return Logged(
         at=decision.at,
         task=decision.task,
-        model_id=decision.model_id,
+        model_id=decision.drawn_model_id,
         probabilities={arm.model_id: arm.p for arm in choice.arms},
         randomised=decision.randomised,
         answered=answered,

@@ -6,7 +6,15 @@ import msgspec
 
 from bandit.decision import Replay, draw, replay
 from bandit.types import Choice, Draw
-from storage.records import DecisionView
+from storage.records import DecisionRecord, DecisionView, OutcomeRecord
+
+_API_NAMES = {
+    "completion_id": "id",
+    "drawn_model_id": "model_id",
+    "estimated_prompt_tokens": "prompt_tokens",
+    "ended_at": "at",
+}
+_NOT_TOLD = frozenset({"choice", "choice_digest"})  # the choice is shown decoded
 
 
 class NotExplainable(LookupError):
@@ -47,23 +55,27 @@ def explain(view: DecisionView, secret: bytes | None) -> Explained:
     try:
         choice = msgspec.json.decode(decision.choice, type=Choice)
     except msgspec.DecodeError:
-        raise NotExplainable(f"the choice of {decision.id} can't be read any more") from None
-    drawn = Draw(1, decision.u, decision.model_id, decision.propensity, decision.randomised)
+        raise NotExplainable(f"the choice of {decision.completion_id} can't be read any more") from None
+    drawn = Draw(1, decision.u, decision.drawn_model_id, decision.propensity, decision.randomised)
     again = None
     if secret is not None and decision.randomised:
-        again = draw(choice, secret, decision.id).u == decision.u
+        again = draw(choice, secret, decision.completion_id).u == decision.u
     return Explained(view, choice, replay(choice, drawn), again)
+
+
+def record_to_json(record: DecisionRecord | OutcomeRecord) -> dict[str, object]:
+    """A decision or an outcome under the names that the management API has for its fields."""
+    return {_API_NAMES.get(name, name): value for name, value in asdict(record).items() if name not in _NOT_TOLD}
 
 
 def to_json(explained: Explained) -> dict[str, object]:
     """All of it for scripts and the management API."""
     view = explained.view
-    decision = {key: value for key, value in asdict(view.decision).items() if key not in {"choice", "choice_id"}}
     return {
-        "decision": decision,
+        "decision": record_to_json(view.decision),
         "choice": asdict(explained.choice),
         "attempts": [asdict(attempt) for attempt in view.attempts],
-        "outcome": asdict(view.outcome),
+        "outcome": record_to_json(view.outcome),
         "feedback": [
             {"id": each.id, "source": each.source, "score": each.score, "at": each.at, "comment": each.comment}
             for each in view.feedback

@@ -1,7 +1,5 @@
 """/admin: what was decided and on what grounds, computed again; what another policy would have done. Scope `admin`."""
 
-from dataclasses import asdict
-
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -10,7 +8,7 @@ from gateway.errors import BadRequest, NotFound
 from gateway.ids import parse_completion_id
 from gateway.reports.evaluation import Question, evaluate_router, models_of
 from gateway.reports.evaluation import to_json as evaluation_to_json
-from gateway.reports.explanation import NotExplainable, explain, to_json
+from gateway.reports.explanation import NotExplainable, explain, record_to_json, to_json
 from gateway.routes.answer import json_response, parts_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.records import DecisionView, KeyRecord
@@ -86,6 +84,8 @@ def _admin(request: Request, router_id: str | None) -> KeyRecord:
 
 
 def _summary(view: DecisionView) -> dict[str, object]:
-    decision, outcome = asdict(view.decision), asdict(view.outcome)
-    del decision["choice"], decision["choice_id"]
-    return {"id": f"chatcmpl-{view.decision.id}", "decision": decision, "outcome": outcome}
+    return {
+        "id": f"chatcmpl-{view.decision.completion_id}",
+        "decision": record_to_json(view.decision),
+        "outcome": record_to_json(view.outcome),
+    }

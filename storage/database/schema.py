@@ -1,7 +1,7 @@
 """The schema's version: migrations run once, whoever comes first, and a current schema is recognised by one look.
 
-Revisions are numbered in order and only add, so that an older version can run beside a newer one during a deploy: a
-schema that is newer than this version is accepted.
+Revisions are numbered in order. A schema that is newer than this version is accepted, so that an older version can run
+beside a newer one during a deploy; what it can no longer write waits in its spool (ADR 7).
 """
 
 import logging
@@ -13,7 +13,7 @@ from storage.errors import SchemaOutdated
 
 log = logging.getLogger(__name__)
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision; a test holds it equal to the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"

@@ -67,7 +67,7 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: Gather
             gathered.add(learn_scores(Scores(*place), Scores(*place, by_source)))
 
     for row in rows:
-        if completion is None or row.id != completion.id:
+        if completion is None or row.completion_id != completion.completion_id:
             learn()
             completion, by_source = row, {}
         by_source[row.source] = row.score
@@ -76,9 +76,11 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: Gather
 
 def current_scores() -> Select[Any]:
     """All current scores with their completions' places in the statistics."""
-    columns = ("id", "router_id", "model_id", "task", "ended_at")
+    columns = ("completion_id", "router_id", "model_id", "task", "ended_at")
     query: Select[Any] = select(*(decisions.c[name] for name in columns), scores.c.source, scores.c.score)
-    return query.join_from(scores, decisions, scores.c.decision_id == decisions.c.id).order_by(scores.c.decision_id)
+    return query.join_from(scores, decisions, scores.c.completion_id == decisions.c.completion_id).order_by(
+        scores.c.completion_id
+    )
 
 
 def of_router(query: Select[Any], table: Any, router_id: str | None) -> Select[Any]:

@@ -47,20 +47,20 @@ class Retention:
         One short transaction; call it again, with a pause, while it returns `count`.
         """
         old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
-        columns = (decisions.c.id, decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
+        columns = (decisions.c.completion_id, decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
         # What another process is deleting, or is scoring this moment, is left to it, or to the next time.
         oldest = select(*columns).where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             rows = connection.execute(oldest).all()
             if rows:
-                ids = [row.id for row in rows]
+                ids = [row.completion_id for row in rows]
                 gathered = Gathered()
                 half_life = self._half_lives(connection, router_id)
                 fold_outcomes(rows, half_life, gathered)
-                scored = connection.execute(current_scores().where(decisions.c.id.in_(ids)))
+                scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
                 fold_scores(scored, self._learn_scores, gathered)
                 self._add.write(connection.connection.cursor(), gathered.rows())
-                connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
+                connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
             if len(rows) < count:
                 self._delete_choices(connection, router_id, before, count)
         return len(rows)

@@ -38,12 +38,12 @@ class Ledger:
     def decision(self, completion_id: str) -> DecisionView | None:
         """One request with all that belongs to it; None for an unknown id."""
         with self._database.read() as connection:
-            views = _views(connection, _with_choice().where(decisions.c.id == completion_id))
+            views = _views(connection, _with_choice().where(decisions.c.completion_id == completion_id))
         return views[0] if views else None
 
     def content(self, completion_id: str) -> Content | None:
         """Prompt and answer of a request; None where they were not kept."""
-        query = select(contents.c.request, contents.c.answer).where(contents.c.decision_id == completion_id)
+        query = select(contents.c.request, contents.c.answer).where(contents.c.completion_id == completion_id)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Content(row.request, row.answer)
@@ -52,19 +52,19 @@ class Ledger:
         """A page of a router's decisions, the newest first. Raises ValueError for a cursor that is none of ours."""
         limit = max(1, min(limit, MOST_IN_A_PAGE))
         query = _with_choice().where(decisions.c.router_id == router_id)
-        query = query.order_by(decisions.c.at.desc(), decisions.c.id.desc()).limit(limit + 1)
+        query = query.order_by(decisions.c.at.desc(), decisions.c.completion_id.desc()).limit(limit + 1)
         if cursor is not None:
             at, last_id = _read_cursor(cursor)
             query = query.where(
                 decisions.c.at <= at,  # so that the index is entered at the right place
-                or_(decisions.c.at < at, and_(decisions.c.at == at, decisions.c.id < last_id)),
+                or_(decisions.c.at < at, and_(decisions.c.at == at, decisions.c.completion_id < last_id)),
             )
         with self._database.read() as connection:
             views = _views(connection, query)
         more = len(views) > limit
         views = views[:limit]
         last = views[-1].decision if more else None
-        return Page(tuple(views), f"{last.at!r}~{last.id}" if last else None)
+        return Page(tuple(views), f"{last.at!r}~{last.completion_id}" if last else None)
 
     def spend_today(self, router_id: str, at: float) -> float:
         """Dollars spent by a router on the UTC day of `at`."""
@@ -81,7 +81,11 @@ class Ledger:
 
         A row holds the columns of `decisions` without `learned`, and `score` (the mean over sources) and `sources`.
         """
-        query = _export_query().where(decisions.c.router_id == router_id).order_by(decisions.c.at, decisions.c.id)
+        query = (
+            _export_query()
+            .where(decisions.c.router_id == router_id)
+            .order_by(decisions.c.at, decisions.c.completion_id)
+        )
         with self._database.snapshot() as connection:
             stream = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
             for row in stream.mappings():
@@ -95,7 +99,7 @@ def _with_choice() -> Select[Any]:
 
 
 def _export_query() -> Select[Any]:
-    own = scores.c.decision_id == decisions.c.id
+    own = scores.c.completion_id == decisions.c.completion_id
     score = select(func.avg(scores.c.score)).where(own).scalar_subquery().label("score")
     sources = select(func.count()).select_from(scores).where(own).scalar_subquery().label("sources")
     return select(*(column for column in decisions.c if column.name != "learned"), score, sources)
@@ -103,15 +107,15 @@ def _export_query() -> Select[Any]:
 
 def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
     rows = connection.execute(query).all()
-    ids = [row.id for row in rows]
+    ids = [row.completion_id for row in rows]
     tried = _attempts_of(connection, ids)
     given = _feedback_of(connection, ids)
     return [
         DecisionView(
             read_decision(row, decompress(row.choice) if row.choice else b""),
-            tuple(tried[row.id]),
+            tuple(tried[row.completion_id]),
             read_outcome(row),
-            tuple(given[row.id]),
+            tuple(given[row.completion_id]),
         )
         for row in rows
     ]
@@ -119,24 +123,24 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
 
 def _attempts_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[Attempt]]:
     found: dict[str, list[Attempt]] = defaultdict(list)
-    query = select(attempts).where(attempts.c.decision_id.in_(ids)).order_by(attempts.c.number)
+    query = select(attempts).where(attempts.c.completion_id.in_(ids)).order_by(attempts.c.number)
     for row in connection.execute(query):
-        found[row.decision_id].append(read_attempt(row))
+        found[row.completion_id].append(read_attempt(row))
     return found
 
 
 def _feedback_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[FeedbackRecord]]:
     found: dict[str, list[FeedbackRecord]] = defaultdict(list)
-    query = select(feedback).where(feedback.c.decision_id.in_(ids)).order_by(feedback.c.at, feedback.c.id)
+    query = select(feedback).where(feedback.c.completion_id.in_(ids)).order_by(feedback.c.at, feedback.c.id)
     for row in connection.execute(query):
-        found[row.decision_id].append(_read_feedback(row))
+        found[row.completion_id].append(_read_feedback(row))
     return found
 
 
 def _read_feedback(row: Row[Any]) -> FeedbackRecord:
     return FeedbackRecord(
         id=row.id,
-        completion_id=row.decision_id,
+        completion_id=row.completion_id,
         key_id=row.key_id,
         any_key=False,
         routers=None,

@@ -41,13 +41,13 @@ class Recall:
 
     def choice_id(self, decision: DecisionRecord) -> str:
         """The id under which the decision's choice is kept: that of the decision which used it first."""
-        digest, at = decision.choice_id, decision.at
+        digest, at = decision.choice_digest, decision.at
         known = self._choices.get(digest) or self._memory.choices.get(digest)
         if known is not None and 0.0 <= at - known[1] < CHOICE_SECONDS:
             return known[0]
-        self._choices[digest] = (decision.id, at)
-        self.choice_rows.append((decision.id, decision.router_id, at, compress(decision.choice)))
-        return decision.id
+        self._choices[digest] = (decision.completion_id, at)
+        self.choice_rows.append((decision.completion_id, decision.router_id, at, compress(decision.choice)))
+        return decision.completion_id
 
     def use_task(self, decision: DecisionRecord) -> None:
         """Note that the decision's task was used."""

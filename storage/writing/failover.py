@@ -178,7 +178,13 @@ class FailoverWriter:
             self.leave(error)
             return None
         try:
-            spool.remove([record.decision.id for record in records if record.decision.id not in self._refused])
+            spool.remove(
+                [
+                    record.decision.completion_id
+                    for record in records
+                    if record.decision.completion_id not in self._refused
+                ]
+            )
         except DatabaseUnavailable as error:
             log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
         return Written([], written.recorded, written.deltas, written.budgets)
@@ -197,8 +203,8 @@ class FailoverWriter:
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # the thread must outlive every record
-                self._refused.add(record.decision.id)
-                log.error("%s stays in the spool, because: %s", record.decision.id, _why(error))
+                self._refused.add(record.decision.completion_id)
+                log.error("%s stays in the spool, because: %s", record.decision.completion_id, _why(error))
         return together.written()
 
     def _judge_state(self) -> None:

@@ -40,7 +40,7 @@ class _Current(NamedTuple):
 class _Completion(NamedTuple):
     """What has to be known of a completion to score it."""
 
-    id: str
+    completion_id: str
     router_id: str
     key_id: str
     model_id: str  # who answered; null where there was no answer
@@ -62,12 +62,14 @@ class ScoringQueries:
 
     def __init__(self, dialect: Dialect) -> None:
         # Locked in the order of their ids: two processes that score the same completions wait, and never in a circle.
-        found = select(*(decisions.c[name] for name in _Completion._fields)).where(among(decisions.c.id, dialect))
-        self._completions = compile_text(found.order_by(decisions.c.id).with_for_update(), dialect)
-        columns = (scores.c.decision_id, scores.c.source, scores.c.score, scores.c.feedback_id)
+        found = select(*(decisions.c[name] for name in _Completion._fields)).where(
+            among(decisions.c.completion_id, dialect)
+        )
+        self._completions = compile_text(found.order_by(decisions.c.completion_id).with_for_update(), dialect)
+        columns = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id)
         current = select(*columns, feedback.c.comment, feedback.c.metadata)
         current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
-        self._current = compile_text(current.where(among(scores.c.decision_id, dialect)), dialect)
+        self._current = compile_text(current.where(among(scores.c.completion_id, dialect)), dialect)
         written = select(feedback.c.id, feedback.c.status).where(among(feedback.c.id, dialect))
         self._written = compile_text(written, dialect)
 
@@ -108,7 +110,7 @@ class Scoring:
             if record.id in self._written:
                 receipts.append(_receipt(record, completion, given, self._written[record.id]))
                 continue
-            before = trial.get(completion.id) or self._current[completion.id]
+            before = trial.get(completion.completion_id) or self._current[completion.completion_id]
             held = before.get(source)
             if held is None and len(before) >= MAX_SOURCES:
                 raise TooManySources(index)
@@ -121,7 +123,7 @@ class Scoring:
                 if given[2:] in {(None, None), held[2:]}:
                     given = held  # a plain repeat
                 after = {**before, source: given}
-            trial[completion.id] = after
+            trial[completion.completion_id] = after
             if given is not held:
                 rows.append(_row(record, given, status))
             receipts.append(_receipt(record, completion, given, status))
@@ -197,7 +199,7 @@ def _receipt(
 ) -> FeedbackReceipt:
     return FeedbackReceipt(
         id=given.feedback_id,
-        completion_id=completion.id,
+        completion_id=completion.completion_id,
         router_id=completion.router_id,
         model_id=completion.model_id,
         source=record.source,

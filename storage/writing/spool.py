@@ -138,17 +138,17 @@ class _File:
         query = (
             select(decisions, *columns)
             .join_from(decisions, choices, decisions.c.choice_id == choices.c.id)
-            .join(contents, contents.c.decision_id == decisions.c.id, isouter=True)
-            .where(decisions.c.id.notin_(list(but)))
-            .order_by(decisions.c.id)
+            .join(contents, contents.c.completion_id == decisions.c.completion_id, isouter=True)
+            .where(decisions.c.completion_id.notin_(list(but)))
+            .order_by(decisions.c.completion_id)
             .limit(count)
         )
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             tried: dict[str, list[Attempt]] = defaultdict(list)
-            ids = [row.id for row in rows]
-            for row in connection.execute(select(attempts).where(attempts.c.decision_id.in_(ids))):
-                tried[row.decision_id].append(read_attempt(row))
+            ids = [row.completion_id for row in rows]
+            for row in connection.execute(select(attempts).where(attempts.c.completion_id.in_(ids))):
+                tried[row.completion_id].append(read_attempt(row))
             half_lives = {
                 (key.router_id, key.signal): sums.half_life
                 for key, sums in read_sums(connection.execute(select(arms))).items()
@@ -160,7 +160,7 @@ class _File:
         return [
             CompletionRecord(
                 decision=read_decision(row, decompress(row.choice)),
-                attempts=tuple(sorted(tried[row.id], key=lambda attempt: attempt.number)),
+                attempts=tuple(sorted(tried[row.completion_id], key=lambda attempt: attempt.number)),
                 outcome=read_outcome(row),
                 deltas=dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)),
                 content=None if row.request is None else Content(row.request, row.answer),
@@ -172,7 +172,7 @@ class _File:
         if not self.count:
             return
         with self._database.write() as connection:
-            connection.execute(delete(decisions).where(decisions.c.id.in_(ids)))
+            connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
             left: int = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
             if left == 0:
                 for table in _RETURNS_SPACE:

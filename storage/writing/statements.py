@@ -29,7 +29,7 @@ class Statements:
         )
         score = insert_many(scores, dialect)
         replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
-        keyed = score.on_conflict_do_update(index_elements=["decision_id", "source"], set_=replaced)
+        keyed = score.on_conflict_do_update(index_elements=["completion_id", "source"], set_=replaced)
         self.scores = compile_bulk(keyed, dialect)
         task = insert_many(tasks, dialect)
         used = task.excluded.last_used_at
@@ -39,7 +39,9 @@ class Statements:
         self.arms = add_sums(arms, dialect)
         self.traffic = add_counts(traffic, dialect, COUNTS)
         self.count = compile_text(count_change(Topic.STATISTICS), dialect)
-        self.known = compile_text(select(decisions.c.id).where(among(decisions.c.id, dialect)), dialect)
+        self.known = compile_text(
+            select(decisions.c.completion_id).where(among(decisions.c.completion_id, dialect)), dialect
+        )
         self.scoring = ScoringQueries(dialect)
         self.validity = ValidityStatements(dialect)
         self.pacing = PacingStatements(dialect)

@@ -127,11 +127,11 @@ class Transactions:
             learned.add(record.deltas)
             counted.add(record)
             recall.use_task(decision)
-            kept = encode_deltas(record.deltas, record.outcome.at)
+            kept = encode_deltas(record.deltas, record.outcome.ended_at)
             decision_rows.append(decision_row(record, recall.choice_id(decision), kept))
-            attempt_rows += [attempt_row(decision.id, attempt) for attempt in record.attempts]
+            attempt_rows += [attempt_row(decision.completion_id, attempt) for attempt in record.attempts]
             if record.content is not None:
-                content_rows.append((decision.id, record.content.request, record.content.answer))
+                content_rows.append((decision.completion_id, record.content.request, record.content.answer))
         statements.choices.write(cursor, recall.choice_rows)
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
@@ -148,7 +148,7 @@ class Transactions:
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """The records whose ids the ledger does not have yet, each once."""
-        by_id = {record.decision.id: record for record in records}
+        by_id = {record.decision.completion_id: record for record in records}
         cursor.execute(self._statements.known, (msgspec.json.encode(list(by_id)).decode(),))
         for (known,) in cursor.fetchall():
             del by_id[known]

@@ -15,11 +15,11 @@ class ValidityStatements:
     """What is read and written to note validity, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        unknown = among(decisions.c.id, dialect) & decisions.c.valid.is_(None)
-        found = select(decisions.c.id, decisions.c.ended_at, decisions.c.learned).where(unknown)
-        self._unknown = compile_text(found.order_by(decisions.c.id).with_for_update(), dialect)
+        unknown = among(decisions.c.completion_id, dialect) & decisions.c.valid.is_(None)
+        found = select(decisions.c.completion_id, decisions.c.ended_at, decisions.c.learned).where(unknown)
+        self._unknown = compile_text(found.order_by(decisions.c.completion_id).with_for_update(), dialect)
         noted = update(decisions).values(valid=bindparam("found"), learned=bindparam("taught"))
-        self._note = compile_text(noted.where(decisions.c.id == bindparam("completion")), dialect)
+        self._note = compile_text(noted.where(decisions.c.completion_id == bindparam("completion")), dialect)
 
     def write(self, cursor: Cursor, records: Sequence[ValidityRecord], learned: Gathered) -> None:
         """Note each where the ledger has the outcome and knows nothing yet, and gather what it teaches."""

@@ -54,8 +54,8 @@ def _kill_after(url: str, acknowledged: int, folder: Path) -> list[tuple[str, st
 
 def _compare(database: Database, completions: set[str], scored: set[str]) -> None:
     with database.read() as connection:
-        kept = set(connection.execute(select(decisions.c.id)).scalars())
-        judged = {row.decision_id: row.score for row in connection.execute(select(scores))}
+        kept = set(connection.execute(select(decisions.c.completion_id)).scalars())
+        judged = {row.completion_id: row.score for row in connection.execute(select(scores))}
         tried = connection.execute(select(func.count()).select_from(attempts)).scalar()
     assert completions <= kept
     assert scored <= judged.keys()

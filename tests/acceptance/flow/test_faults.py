@@ -192,7 +192,7 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
 def leave(faulty: Faulty, fault: str, stream: bool, after_seconds: float = 1.0) -> DecisionView:
     """Ask, wait in vain, leave: the record, once the provider's call is closed."""
     ledger, router_id = Ledger(faulty.running.gateway.database), f"rtr_left_{fault}"
-    before = {view.decision.id for view in ledger.decisions(router_id).views}
+    before = {view.decision.completion_id for view in ledger.decisions(router_id).views}
     gone = len(faulty.provider.gone.get(fault, ()))
     path = f"{faulty.running.url}/{router_id}/chat/completions"
     with (
@@ -204,7 +204,7 @@ def leave(faulty: Faulty, fault: str, stream: bool, after_seconds: float = 1.0) 
     # The provider itself would hold the call for longer than this waits.
     wait_until(lambda: len(faulty.provider.gone.get(fault, ())) > gone, "the provider's call is closed")
     wait_until(lambda: len(ledger.decisions(router_id).views) > len(before), "the request is recorded")
-    (view,) = (view for view in ledger.decisions(router_id).views if view.decision.id not in before)
+    (view,) = (view for view in ledger.decisions(router_id).views if view.decision.completion_id not in before)
     return view
 
 

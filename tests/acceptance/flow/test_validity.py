@@ -114,7 +114,7 @@ def test_only_so_many_answers_wait_to_be_checked(running: Running, held: threadi
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
     decision = view_of(running, request_id)
     published = running.gateway.flow.routers[ROUTER].published(decision.decision.at)
-    check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.at, b"{}", "")
+    check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.ended_at, b"{}", "")
     for _ in range(2 * MOST_WAITING):
         checks.add(check)
     held.set()

@@ -13,7 +13,7 @@ from gateway.reports.export import BOOLEANS, FLOATS, INTEGERS, ExportError, writ
 from storage.tables import decisions
 
 ROW: dict[str, object] = {
-    "id": "req_1",
+    "completion_id": "req_1",
     "task": "a,b\n“c”",
     "at": 1.5,
     "attempts": 2,
@@ -23,16 +23,16 @@ ROW: dict[str, object] = {
 
 
 def rows(count: int) -> Iterator[dict[str, object]]:
-    return ({**ROW, "id": f"req_{number}"} for number in range(count))
+    return ({**ROW, "completion_id": f"req_{number}"} for number in range(count))
 
 
 def test_csv_and_json_lines_hold_every_value() -> None:
     text, lines = io.BytesIO(), io.BytesIO()
     assert write(rows(3), "csv", text) == write(rows(3), "jsonl", lines) == 3
     read = list(csv.DictReader(io.StringIO(text.getvalue().decode(), newline="")))
-    assert [row["id"] for row in read] == ["req_0", "req_1", "req_2"]
+    assert [row["completion_id"] for row in read] == ["req_0", "req_1", "req_2"]
     assert read[0]["task"] == ROW["task"]
-    assert json.loads(lines.getvalue().splitlines()[0]) == {**ROW, "id": "req_0"}
+    assert json.loads(lines.getvalue().splitlines()[0]) == {**ROW, "completion_id": "req_0"}
 
 
 def test_parquet_keeps_types_even_where_the_first_rows_are_empty(tmp_path: Path) -> None:
@@ -40,8 +40,8 @@ def test_parquet_keeps_types_even_where_the_first_rows_are_empty(tmp_path: Path)
     path = tmp_path / "a.parquet"
     assert write_file(({**row, "score": 0.5 if at else None} for at, row in enumerate(rows(2))), "parquet", path) == 2
     assert parquet.read_table(path).to_pylist() == [
-        {**ROW, "id": "req_0"},
-        {**ROW, "id": "req_1", "score": 0.5},
+        {**ROW, "completion_id": "req_0"},
+        {**ROW, "completion_id": "req_1", "score": 0.5},
     ]
 
 

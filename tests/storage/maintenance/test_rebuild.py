@@ -39,7 +39,7 @@ def write_mixed(running: Running, making: Making, router_id: str, count: int, se
     for record in records:
         for _ in range(chance.choice([0, 1, 1, 3])):
             source = chance.choice(["user", "judge"])
-            running.write((making.score(record.decision.id, chance.random(), source=source),))
+            running.write((making.score(record.decision.completion_id, chance.random(), source=source),))
 
 
 def test_the_statistics_equal_the_fold_of_the_ledger(database: Database, running: Running, making: Making) -> None:
@@ -147,7 +147,7 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
     assert rebuild(database).check() == []
     with database.read() as connection:
         for table in (attempts, contents, feedback, scores):
-            orphans = select(func.count()).where(table.c.decision_id.notin_(select(decisions.c.id)))
+            orphans = select(func.count()).where(table.c.completion_id.notin_(select(decisions.c.completion_id)))
             assert connection.execute(orphans).scalar() == 0
 
 
@@ -158,19 +158,19 @@ def test_retention_keeps_the_choices_of_what_stays(database: Database, running: 
         running.write(record)
     retention = Retention(database, learn_scores, half_life)
     assert retention.delete_some("rtr_a", NOW + 5_550.0) == 5
-    view = Ledger(database).decision(records[-1].decision.id)
+    view = Ledger(database).decision(records[-1].decision.completion_id)
     assert view is not None
     assert view.decision.choice == records[-1].decision.choice
     with database.read() as connection:
         kept = connection.execute(select(choices.c.id)).scalars().all()
-    assert kept == [records[3].decision.id]
+    assert kept == [records[3].decision.completion_id]
 
 
 def test_what_is_deleted_cannot_be_scored(database: Database, running: Running, making: Making) -> None:
     record = making.completion(at=NOW)
     running.write(record)
     Retention(database, learn_scores, half_life).delete_some("rtr_a", NOW + 1)
-    error = running.submit((making.score(record.decision.id, 1.0),)).exception(60)
+    error = running.submit((making.score(record.decision.completion_id, 1.0),)).exception(60)
     assert type(error).__name__ == "CompletionNotFound"
 
 

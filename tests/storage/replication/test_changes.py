@@ -118,7 +118,7 @@ def test_two_writers_hold_what_the_database_has(
     records = [making.completion(BUDGETED if number % 5 == 0 else "rtr_a") for number in range(60)]
     futures = [(running, other)[number % 2].submit(record) for number, record in enumerate(records)]
     futures += [
-        (running, other)[number % 3 == 0].submit((making.score(record.decision.id, 0.5),))
+        (running, other)[number % 3 == 0].submit((making.score(record.decision.completion_id, 0.5),))
         for number, record in enumerate(records)
         if futures[number].result(60) == ()
     ]

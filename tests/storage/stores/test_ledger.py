@@ -21,9 +21,9 @@ def test_pages_show_every_decision_once_the_newest_first(database: Database, run
     while not sizes or cursor:
         page = ledger.decisions("rtr_a", cursor, limit=5)
         sizes.append(len(page.views))
-        seen += [view.decision.id for view in page.views]
+        seen += [view.decision.completion_id for view in page.views]
         cursor = page.cursor
-    assert seen == [record.decision.id for record in reversed(records)]
+    assert seen == [record.decision.completion_id for record in reversed(records)]
     assert sizes == [5, 5, 5, 5, 3]
 
 
@@ -34,7 +34,10 @@ def test_pages_stay_in_place_while_decisions_are_added(database: Database, runni
     first = ledger.decisions("rtr_a", limit=2)
     running.write(making.completion(at=NOW + 100))
     second = ledger.decisions("rtr_a", first.cursor, limit=2)
-    assert [view.decision.id for view in second.views] == [records[1].decision.id, records[0].decision.id]
+    assert [view.decision.completion_id for view in second.views] == [
+        records[1].decision.completion_id,
+        records[0].decision.completion_id,
+    ]
     assert second.cursor is None
 
 
@@ -85,9 +88,18 @@ def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(
 def test_an_export_holds_everything_with_its_score(database: Database, running: Running, making: Making) -> None:
     record = making.completion(attempts=2, instructions="Prefer speed.")
     running.write(record, making.completion("rtr_b"))
-    running.write((making.score(record.decision.id, 0.2), making.score(record.decision.id, 0.6, source="judge")))
+    running.write(
+        (
+            making.score(record.decision.completion_id, 0.2),
+            making.score(record.decision.completion_id, 0.6, source="judge"),
+        )
+    )
     (row,) = Ledger(database).export("rtr_a")
-    assert (row["id"], row["sources"], row["instructions"]) == (record.decision.id, 2, "Prefer speed.")
+    assert (row["completion_id"], row["sources"], row["instructions"]) == (
+        record.decision.completion_id,
+        2,
+        "Prefer speed.",
+    )
     assert row["score"] == pytest.approx(0.4)
     assert (row["propensity"], row["cost_usd"], row["status"]) == (0.5, 0.002, "answered")
     assert "learned" not in row

@@ -106,9 +106,9 @@ def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_
     spooling.until(lambda: is_ok(spooling), "the spool is written back")
     after = [making.completion(BUDGETED) for _ in range(3)]
     spooling.write(*after)
-    exported = [row["id"] for row in Ledger(database).export(BUDGETED)]
-    assert exported == [record.decision.id for record in (*before, *during, *after)]
-    view = Ledger(database).decision(during[7].decision.id)
+    exported = [row["completion_id"] for row in Ledger(database).export(BUDGETED)]
+    assert exported == [record.decision.completion_id for record in (*before, *during, *after)]
+    view = Ledger(database).decision(during[7].decision.completion_id)
     assert view is not None
     assert (view.decision, view.attempts, view.outcome) == (
         during[7].decision,
@@ -129,16 +129,18 @@ def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_
     outage.begin()
     late = making.completion()
     futures = [
-        spooling.submit((making.score(early.decision.id, 0.5),)),
+        spooling.submit((making.score(early.decision.completion_id, 0.5),)),
         spooling.submit(late),
-        spooling.submit((making.score(late.decision.id, 0.5),)),
-        spooling.submit(ValidityRecord(early.decision.id, True, {})),
+        spooling.submit((making.score(late.decision.completion_id, 0.5),)),
+        spooling.submit(ValidityRecord(early.decision.completion_id, True, {})),
     ]
     kinds = [type(future.exception(60)) for future in futures]
     assert kinds == [DatabaseUnavailable, type(None), DatabaseUnavailable, DatabaseUnavailable]
     outage.end()
     spooling.until(lambda: is_ok(spooling), "the spool is written back")
-    receipts = spooling.write((making.score(early.decision.id, 0.5), making.score(late.decision.id, 0.5)))[0]
+    receipts = spooling.write(
+        (making.score(early.decision.completion_id, 0.5), making.score(late.decision.completion_id, 0.5))
+    )[0]
     assert [receipt.status for receipt in receipts] == [FeedbackStatus.RECORDED] * 2
 
 
@@ -156,7 +158,9 @@ def test_what_a_dead_process_left_is_written_by_the_next(
         lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits), "the spool is written back"
     )
     next_one.writer.close()
-    assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in records]
+    assert [row["completion_id"] for row in Ledger(database).export("rtr_a")] == [
+        record.decision.completion_id for record in records
+    ]
 
 
 def test_what_was_committed_before_the_process_died_is_not_written_again(
@@ -213,10 +217,10 @@ def test_a_spooled_completion_is_read_back_as_it_was(spool: Spool, making: Makin
     spool.append(records)
     assert spool.oldest(10) == records
     assert spool.oldest(1) == records[:1]
-    assert spool.oldest(10, but={records[0].decision.id}) == records[1:]
-    spool.remove([records[1].decision.id])
+    assert spool.oldest(10, but={records[0].decision.completion_id}) == records[1:]
+    spool.remove([records[1].decision.completion_id])
     assert (spool.count, spool.oldest(10)) == (2, [records[0], records[2]])
-    spool.remove([record.decision.id for record in records])
+    spool.remove([record.decision.completion_id for record in records])
     assert spool.count == 0
     spool.append(records[1:2])
     assert spool.oldest(10) == records[1:2]
@@ -262,7 +266,7 @@ def test_living_processes_have_spools_of_their_own(making: Making, tmp_path: Pat
     heir.adopt()
     assert heir.count == 3
     while heir.count:
-        heir.remove([record.decision.id for record in heir.oldest(10)])
+        heir.remove([record.decision.completion_id for record in heir.oldest(10)])
     heir.close()
 
 

@@ -25,32 +25,36 @@ def test_a_score_of_a_completion_in_the_same_batch_is_taken(
     database: Database, running: Running, making: Making
 ) -> None:
     record = making.completion()
-    futures = [running.submit(record), running.submit((making.score(record.decision.id, 0.8),))]
+    futures = [running.submit(record), running.submit((making.score(record.decision.completion_id, 0.8),))]
     receipt = futures[1].result(60)[0]
-    assert (receipt.completion_id, receipt.router_id, receipt.model_id) == (record.decision.id, "rtr_a", "m/one")
+    assert (receipt.completion_id, receipt.router_id, receipt.model_id) == (
+        record.decision.completion_id,
+        "rtr_a",
+        "m/one",
+    )
     assert (receipt.source, receipt.score, receipt.status) == ("user", 0.8, FeedbackStatus.RECORDED)
     assert quality(database) == (1.0, 0.8)
 
 
 def test_a_changed_mind_takes_the_old_score_back(database: Database, running: Running, making: Making) -> None:
     record = making.completion()
-    first, second = making.score(record.decision.id, 0.25), making.score(record.decision.id, 1.0)
+    first, second = making.score(record.decision.completion_id, 0.25), making.score(record.decision.completion_id, 1.0)
     results = running.write(record, (first,), (second,))
     assert [receipt.status for result in results[1:] for receipt in result] == ["recorded", "updated"]
     assert quality(database) == (1.0, 1.0)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert [given.score for given in view.feedback] == [0.25, 1.0]
 
 
 def test_a_repeat_is_unchanged_and_has_the_first_ones_id(database: Database, running: Running, making: Making) -> None:
     record = making.completion()
-    first = making.score(record.decision.id, 0.5)
+    first = making.score(record.decision.completion_id, 0.5)
     running.write(record, (first,))
-    receipt = running.write((making.score(record.decision.id, 0.5),))[0][0]
+    receipt = running.write((making.score(record.decision.completion_id, 0.5),))[0][0]
     assert (receipt.id, receipt.status) == (first.id, FeedbackStatus.UNCHANGED)
     assert quality(database) == (1.0, 0.5)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert len(view.feedback) == 1
 
@@ -59,12 +63,12 @@ def test_a_new_comment_on_the_same_score_is_kept_and_counts_nothing(
     database: Database, running: Running, making: Making
 ) -> None:
     record = making.completion()
-    running.write(record, (making.score(record.decision.id, 0.5),))
+    running.write(record, (making.score(record.decision.completion_id, 0.5),))
     for _ in range(2):
-        receipt = running.write((making.score(record.decision.id, 0.5, comment="because"),))[0][0]
+        receipt = running.write((making.score(record.decision.completion_id, 0.5, comment="because"),))[0][0]
         assert receipt.status == FeedbackStatus.UNCHANGED
     assert quality(database) == (1.0, 0.5)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert [given.comment for given in view.feedback] == [None, "because"]
 
@@ -73,21 +77,28 @@ def test_a_completion_weighs_one_whatever_the_number_of_its_sources(
     database: Database, running: Running, making: Making
 ) -> None:
     record = making.completion()
-    running.write(record, (making.score(record.decision.id, 0.2, source="user"),))
-    running.write((making.score(record.decision.id, 0.6, source="judge"), making.score(record.decision.id, 1.0)))
+    running.write(record, (making.score(record.decision.completion_id, 0.2, source="user"),))
+    running.write(
+        (
+            making.score(record.decision.completion_id, 0.6, source="judge"),
+            making.score(record.decision.completion_id, 1.0),
+        )
+    )
     assert quality(database) == (1.0, 0.8)
 
 
 def test_the_ninth_source_of_a_completion_is_refused(database: Database, running: Running, making: Making) -> None:
     record = making.completion()
     running.write(record)
-    eight = tuple(making.score(record.decision.id, 0.5, source=f"s{number}") for number in range(8))
+    eight = tuple(making.score(record.decision.completion_id, 0.5, source=f"s{number}") for number in range(8))
     running.write(eight)
-    ninth = running.submit((making.score(record.decision.id, 0.1), making.score(record.decision.id, 0.1)))
+    ninth = running.submit(
+        (making.score(record.decision.completion_id, 0.1), making.score(record.decision.completion_id, 0.1))
+    )
     error = ninth.exception(60)
     assert isinstance(error, TooManySources)
     assert error.index == 0
-    again = making.score(record.decision.id, 0.7, source="s3")
+    again = making.score(record.decision.completion_id, 0.7, source="s3")
     assert running.write((again,))[0][0].status == FeedbackStatus.UPDATED
 
 
@@ -96,9 +107,9 @@ def test_a_list_counts_all_or_none_and_names_the_first_that_is_wrong(
 ) -> None:
     record = making.completion()
     running.write(record)
-    good = making.score(record.decision.id, 0.9)
+    good = making.score(record.decision.completion_id, 0.9)
     wrong = running.submit((good, making.score("req_unknown", 0.9), making.score("req_none", 0.1)))
-    right = running.submit((making.score(record.decision.id, 0.1, source="judge"),))
+    right = running.submit((making.score(record.decision.completion_id, 0.1, source="judge"),))
     error = wrong.exception(60)
     assert isinstance(error, CompletionNotFound)
     assert error.index == 1
@@ -123,7 +134,7 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
 ) -> None:
     record = making.completion(key_id="key_1")
     running.write(record)
-    score = making.score(record.decision.id, 1.0, key_id=key_id, any_key=any_key, routers=routers)
+    score = making.score(record.decision.completion_id, 1.0, key_id=key_id, any_key=any_key, routers=routers)
     error = running.submit((score,)).exception(60)
     assert (error is None) == found
     assert found or isinstance(error, CompletionNotFound)
@@ -132,8 +143,11 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
 def test_scores_that_are_written_again_after_an_unknown_commit_count_once(database: Database, making: Making) -> None:
     batches = Transactions(database, learn_scores, pace)
     record = making.completion()
-    first = (making.score(record.decision.id, 0.2), making.score(record.decision.id, 0.4, source="judge"))
-    second = (making.score(record.decision.id, 0.9),)
+    first = (
+        making.score(record.decision.completion_id, 0.2),
+        making.score(record.decision.completion_id, 0.4, source="judge"),
+    )
+    second = (making.score(record.decision.completion_id, 0.9),)
     written = batches.write([record, first, second])
     assert written.deltas[QUALITY].total == pytest.approx(0.65)
     again = batches.write([record, first, second], again=True)
@@ -147,19 +161,24 @@ def test_scores_that_are_written_again_after_an_unknown_commit_count_once(databa
 def test_a_call_without_an_answer_cannot_be_scored(running: Running, making: Making, status: Status) -> None:
     record = making.completion(status=status)
     running.write(record)
-    assert isinstance(running.submit((making.score(record.decision.id, 1.0),)).exception(60), NoAnswerToScore)
+    assert isinstance(
+        running.submit((making.score(record.decision.completion_id, 1.0),)).exception(60), NoAnswerToScore
+    )
 
 
 def test_a_partial_answer_can_be_scored(running: Running, making: Making) -> None:
     record = making.completion(status=Status.PARTIAL)
-    assert running.write(record, (making.score(record.decision.id, 1.0),))[1][0].status == FeedbackStatus.RECORDED
+    assert (
+        running.write(record, (making.score(record.decision.completion_id, 1.0),))[1][0].status
+        == FeedbackStatus.RECORDED
+    )
 
 
 def test_a_thousand_scores_are_one_transaction(database: Database, running: Running, making: Making) -> None:
     records = [making.completion() for _ in range(1_000)]
     running.write(*records)
-    receipts = running.write(tuple(making.score(record.decision.id, 0.5) for record in records))[0]
-    assert [receipt.completion_id for receipt in receipts] == [record.decision.id for record in records]
+    receipts = running.write(tuple(making.score(record.decision.completion_id, 0.5) for record in records))[0]
+    assert [receipt.completion_id for receipt in receipts] == [record.decision.completion_id for record in records]
     assert running.commits[-1].deltas.keys() == {QUALITY}
 
 
@@ -177,7 +196,9 @@ def test_whatever_is_scored_in_whatever_lists_the_statistics_are_those_of_the_la
     database, running, making = shared_ledger
     router_id = f"rtr_{making.number()}"
     records = [making.completion(router_id) for _ in range(3)]
-    scores = [making.score(records[which].decision.id, score, source=source) for which, source, score in given_]
+    scores = [
+        making.score(records[which].decision.completion_id, score, source=source) for which, source, score in given_
+    ]
     lists = [tuple(scores[start : start + at_once]) for start in range(0, len(scores), at_once)]
     running.write(*records, *lists)
     last = {(which, source): score for which, source, score in given_}
@@ -186,7 +207,7 @@ def test_whatever_is_scored_in_whatever_lists_the_statistics_are_those_of_the_la
     found = Arms(database).sums(router_id).get(StatisticKey(router_id, "m/one", "code", Signal.QUALITY))
     if means:
         assert found is not None
-        ends = [record.outcome.at for record, of_one in zip(records, by_completion, strict=True) if of_one]
+        ends = [record.outcome.ended_at for record, of_one in zip(records, by_completion, strict=True) if of_one]
         fades = [0.5 ** ((found.at - at) / found.half_life) for at in ends]
         assert found.weight == pytest.approx(sum(fades), rel=1e-9)
         assert found.total == pytest.approx(sum(map(float.__mul__, fades, means)), rel=1e-9, abs=1e-12)

@@ -21,7 +21,7 @@ def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
 def test_a_completion_is_read_back_as_it_was_written(database: Database, running: Running, making: Making) -> None:
     record = making.completion(attempts=3, instructions="Lower cost — für Kurzes 🙂", choice=b'{"u":"\xc3\xa9"}')
     running.write(record)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert (view.decision, view.attempts, view.outcome) == (record.decision, record.attempts, record.outcome)
     assert view.feedback == ()
@@ -34,8 +34,8 @@ def test_batches_of_every_size_are_written_whole(
     records = [making.completion(attempts=2, choice=f"{number % 3}".encode()) for number in range(count)]
     running.write(*records)
     exported = list(Ledger(database).export("rtr_a"))
-    assert [row["id"] for row in exported] == [record.decision.id for record in records]
-    assert Ledger(database).decision(records[-1].decision.id).decision == records[-1].decision  # type: ignore[union-attr]
+    assert [row["completion_id"] for row in exported] == [record.decision.completion_id for record in records]
+    assert Ledger(database).decision(records[-1].decision.completion_id).decision == records[-1].decision  # type: ignore[union-attr]
 
 
 def test_the_statistics_are_the_sum_of_the_deltas(database: Database, running: Running, making: Making) -> None:
@@ -58,7 +58,7 @@ def test_a_completion_that_is_written_twice_counts_once(database: Database, runn
     key = StatisticKey("rtr_a", "m/one", "", Signal.OUTCOMES)
     assert (before[key].weight, Arms(database).sums()[key].weight) == (1.0, 3.0)
     assert len(list(Ledger(database).export("rtr_a"))) == 3
-    assert Ledger(database).spend_today("rtr_a", first.outcome.at) == pytest.approx(3 * 0.002)
+    assert Ledger(database).spend_today("rtr_a", first.outcome.ended_at) == pytest.approx(3 * 0.002)
 
 
 def test_a_record_that_the_database_refuses_fails_alone(database: Database, running: Running, making: Making) -> None:
@@ -72,7 +72,9 @@ def test_a_record_that_the_database_refuses_fails_alone(database: Database, runn
     errors = [future.exception(60) for future in futures]
     assert [type(error) for error in errors[1::2]] == [RecordRefused] * 3
     assert errors[::2] == [None] * 4
-    assert [row["id"] for row in Ledger(database).export("rtr_a")] == [record.decision.id for record in good]
+    assert [row["completion_id"] for row in Ledger(database).export("rtr_a")] == [
+        record.decision.completion_id for record in good
+    ]
 
 
 def test_a_refusal_does_not_tell_what_was_to_be_written(running: Running, making: Making) -> None:
@@ -83,7 +85,7 @@ def test_a_refusal_does_not_tell_what_was_to_be_written(running: Running, making
 def test_text_that_a_database_refuses_is_mended(database: Database, running: Running, making: Making) -> None:
     record = making.completion(instructions="nul \x00 and half a pair \ud800")
     running.write(record)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert view.decision.instructions == "nul � and half a pair ?"
 
@@ -103,8 +105,8 @@ def test_content_is_kept_only_where_it_is_given(database: Database, running: Run
     kept = making.completion(content=Content(b'{"messages": "\x00\xff"}', b"answer"))
     running.write(silent, kept)
     ledger = Ledger(database)
-    assert ledger.content(silent.decision.id) is None
-    assert ledger.content(kept.decision.id) == kept.content
+    assert ledger.content(silent.decision.completion_id) is None
+    assert ledger.content(kept.decision.completion_id) == kept.content
 
 
 def test_a_choice_is_kept_once_for_the_decisions_that_share_it_closely(
@@ -115,7 +117,9 @@ def test_a_choice_is_kept_once_for_the_decisions_that_share_it_closely(
     running.write(*close)
     running.write(far, making.completion(at=9_001.0))
     rows = list(Ledger(database).export("rtr_a"))
-    assert [row["choice_id"] for row in rows] == [close[0].decision.id] * 5 + [far.decision.id] * 2
+    assert [row["choice_id"] for row in rows] == [close[0].decision.completion_id] * 5 + [
+        far.decision.completion_id
+    ] * 2
 
 
 def test_a_failed_request_has_its_row_and_no_answering_model(
@@ -123,7 +127,7 @@ def test_a_failed_request_has_its_row_and_no_answering_model(
 ) -> None:
     record = making.completion(status=Status.FAILED, attempts=2)
     running.write(record)
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     assert view.outcome.model_id is None
     assert [attempt.number for attempt in view.attempts] == [1, 2]

@@ -19,12 +19,12 @@ VALIDITY = StatisticKey("rtr_a", "m/one", "", Signal.VALIDITY)
 def found(record: CompletionRecord, valid: bool) -> ValidityRecord:
     outcome, router_id = record.outcome, record.decision.router_id
     key = StatisticKey(router_id, outcome.model_id or "", "", Signal.VALIDITY)
-    one = Sums(outcome.at, half_life(router_id, Signal.VALIDITY), 1.0, float(valid), float(valid))
-    return ValidityRecord(record.decision.id, valid, {key: one})
+    one = Sums(outcome.ended_at, half_life(router_id, Signal.VALIDITY), 1.0, float(valid), float(valid))
+    return ValidityRecord(record.decision.completion_id, valid, {key: one})
 
 
 def noted(database: Database, record: CompletionRecord) -> bool | None:
-    view = Ledger(database).decision(record.decision.id)
+    view = Ledger(database).decision(record.decision.completion_id)
     assert view is not None
     return view.outcome.valid
 
@@ -44,11 +44,11 @@ def test_only_the_first_finding_counts_and_the_statistics_equal_the_fold(
         running.write(*records)
         for record in late:
             running.write(record)
-    told = {record.decision.id for record in records if noted(database, record) is not None}
+    told = {record.decision.completion_id for record in records if noted(database, record) is not None}
     assert told == {record.completion_id for record in late}
     sums = Arms(database).sums(router_id).get(StatisticKey(router_id, "m/one", "", Signal.VALIDITY))
-    life, latest = half_life(router_id, Signal.VALIDITY), records[-1].outcome.at
-    ages = [latest - record.outcome.at for record in records if record.decision.id in told]
+    life, latest = half_life(router_id, Signal.VALIDITY), records[-1].outcome.ended_at
+    ages = [latest - record.outcome.ended_at for record in records if record.decision.completion_id in told]
     weight = sums.faded_to(latest).weight if sums else 0.0
     assert weight == pytest.approx(sum(2.0 ** (-age / life) for age in ages))
     assert Rebuild(database, learn_scores, half_life).check(router_id) == []

@@ -75,7 +75,7 @@ def test_closing_writes_everything_that_was_submitted(database: Database, runnin
 
 def test_results_come_in_the_order_of_the_items_with_their_tokens(running: Running, making: Making) -> None:
     records = [making.completion() for _ in range(30)]
-    running.write(*records, *((making.score(record.decision.id, 0.5),) for record in records))
+    running.write(*records, *((making.score(record.decision.completion_id, 0.5),) for record in records))
     tokens = [token for committed in running.commits for token, _ in committed.results]
     assert len(tokens) == len(set(map(id, tokens))) == 60
 
@@ -88,7 +88,11 @@ def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making
 
     running = Running(database, learn=learn)
     record = making.completion()
-    items: list[Item] = [record, (making.score(record.decision.id, 0.5),), (making.score(record.decision.id, 0.9),)]
+    items: list[Item] = [
+        record,
+        (making.score(record.decision.completion_id, 0.5),),
+        (making.score(record.decision.completion_id, 0.9),),
+    ]
     futures = [running.submit(item) for item in items]
     assert isinstance(futures[1].exception(60), RecordRefused)
     assert [futures[0].result(60), futures[2].result(60)[0].score] == [(), 0.9]
