@@ -32,10 +32,9 @@ class Faulty:
     running: Running
     provider: FaultyProvider
     http: httpx.Client
-    official: OpenAI
 
     def client(self, router_id: str) -> OpenAI:
-        return self.official.with_options(base_url=f"{self.running.url}/{router_id}")
+        return self.running.client(router_id)
 
 
 def model_of(fault: str) -> str:
@@ -90,9 +89,8 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
         with (
             run_gateway(text + configured, directory, {"FIRST_KEY": FIRST_KEY, "SECOND_KEY": SECOND_KEY}) as running,
             running.http() as http,
-            running.client() as official,
         ):
-            yield Faulty(running, provider, http, official)
+            yield Faulty(running, provider, http)
 
 
 @contextmanager

@@ -2,14 +2,13 @@
 
 import openai
 import pytest
-from openai import OpenAI
 
 from tests.acceptance.flow.conftest import Running
 
 
 @pytest.mark.parametrize("base", ["", "/", "/v1"])
 def test_a_base_url_without_a_router_is_told_what_it_has_to_end_with(running: Running, base: str) -> None:
-    client = OpenAI(base_url=running.url + base, api_key=running.keys["routing"], max_retries=0)
+    client = running.official.with_options(base_url=running.url + base, api_key=running.keys["routing"])
     with pytest.raises(openai.NotFoundError, match=r"base URL ends with a router's id, as in .*/rtr_default"):
         client.chat.completions.create(model="dari/routing", messages=[{"role": "user", "content": "Hi"}])
 
