@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from bandit.objective import steer
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import Arm, Context, Objective, Steering
+from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
@@ -45,12 +46,12 @@ class Value:
 
 
 def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], steering: Steering) -> Value:
-    """Compose the utility U = Q·q·v·s - (1 + λ)·cost - w·seconds - F·(1 - s) of the arms in `rows`.
+    """Expected utility (`bandit.utility`) of the arms in `rows`, its deviation and its parts.
 
-    Q, w, F are the objective's dollars for a perfect answer, a second and a failure; q, v, s the quality, validity
-    (where JSON is asked for) and success; means and variances of independent parts, the variance times the
-    temperature. While nobody has given any score, the doubt about quality fades with every outcome: cost and latency
-    come to decide among what scorecards leave equal, as there is nothing to be learned by trying.
+    Quality is s·v·q: success, validity if JSON is asked for, score. The parts are taken to be independent: the variance
+    is that of s·(Q·v·q + F), plus those of cost and seconds, and is multiplied by the temperature. While nobody has
+    given any score, the doubt about quality fades with every outcome: cost and latency come to decide among what
+    scorecards leave equal, as there is nothing to be learned by trying.
     """
     objective = steer(snapshot.objective, steering)
     multiplier = snapshot.budget.multiplier * steering.cost
@@ -66,7 +67,14 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
     gain = objective.quality_usd * worth + objective.failure_usd
     cost, cost_variance = snapshot.cost_usd(context)
     seconds, seconds_variance = snapshot.seconds(context)
-    mean = success * gain - objective.failure_usd - multiplier * cost - objective.second_usd * seconds
+    mean = utility_usd(
+        objective,
+        quality=success * worth,
+        failed=1.0 - success,
+        cost_usd=cost,
+        seconds=seconds,
+        price_multiplier=multiplier,
+    )
     variance = (
         (success_variance + success * success) * (objective.quality_usd**2 * worth_variance)
         + success_variance * (gain * gain)

@@ -5,7 +5,7 @@ left out. Scores are assumed to be missing at random given the model and the cla
 good the answer was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 
 from bandit.ope.logged import Columns, Logged, columns, scoring_rate, settled
 from bandit.types import Objective
+from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
@@ -124,33 +125,36 @@ def evaluate(
 
 
 def _parts(data: Columns, objective: Objective) -> dict[Figure, _Part]:
-    """Every figure; U = Q·quality - cost - w·seconds - F·(1 - success) of the same decisions."""
+    """Every figure; utility, linear in the others, is composed term by term: failed is 1 - success."""
     everywhere = np.ones(len(data.arm))
     seen = np.where(data.failed > 0.0, 1.0, data.scored / data.of_chosen(scoring_rate(data)[data.task]))
-    parts = {
-        Figure.QUALITY: _part(data, data.score, seen),
-        Figure.COST: _part(data, data.cost_usd, everywhere),
-        Figure.SECONDS: _part(data, data.seconds, everywhere),
-        Figure.SUCCESS: _part(data, 1.0 - data.failed, everywhere),
-    }
-    worth = {
-        Figure.QUALITY: objective.quality_usd,
-        Figure.COST: -1.0,
-        Figure.SECONDS: -objective.second_usd,
-        Figure.SUCCESS: objective.failure_usd,
-    }
+    quality = _part(data, data.score, seen)
+    cost = _part(data, data.cost_usd, everywhere)
+    seconds = _part(data, data.seconds, everywhere)
+    success = _part(data, 1.0 - data.failed, everywhere)
 
-    def composed(field: str, constant: float = 0.0) -> Floats:
-        columns_of = [usd * getattr(parts[figure], field) for figure, usd in worth.items()]
-        total: Floats = np.sum(columns_of, axis=0) + constant
-        return total
+    def utility(terms: Callable[[_Part], Floats], certain: float = 1.0) -> Floats:
+        return utility_usd(
+            objective,
+            quality=terms(quality),
+            failed=certain - terms(success),
+            cost_usd=terms(cost),
+            seconds=terms(seconds),
+        )
 
-    lost = -objective.failure_usd
-    rarest = parts[Figure.QUALITY if objective.quality_usd > 0.0 else Figure.COST].weight
-    parts[Figure.UTILITY] = _Part(
-        composed("ips", lost), composed("snips", lost), composed("robust", lost), composed("residual"), rarest
-    )
-    return parts
+    return {
+        Figure.QUALITY: quality,
+        Figure.COST: cost,
+        Figure.SECONDS: seconds,
+        Figure.SUCCESS: success,
+        Figure.UTILITY: _Part(
+            ips=utility(lambda part: part.ips),
+            snips=utility(lambda part: part.snips),
+            robust=utility(lambda part: part.robust),
+            residual=utility(lambda part: part.residual, certain=0.0),
+            weight=(quality if objective.quality_usd > 0.0 else cost).weight,
+        ),
+    }
 
 
 def _part(data: Columns, outcome: Floats, seen: Floats) -> _Part:

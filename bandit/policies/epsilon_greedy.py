@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bandit.policies.flat import flat_scores, utility_usd
+from bandit.policies.flat import flat_scores, flat_utility_usd
 from bandit.policies.policy import shared_by_best, without_deviation
 from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
@@ -24,7 +24,7 @@ class EpsilonGreedy:
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """Mean utility, a quality nobody has scored counting as 0.6."""
         number, total, _ = flat_scores(value)
-        return without_deviation(utility_usd(value, (total + DEFAULT_QUALITY) / (number + 1.0)).tolist())
+        return without_deviation(flat_utility_usd(value, (total + DEFAULT_QUALITY) / (number + 1.0)).tolist())
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """Mostly the best."""

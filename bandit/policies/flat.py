@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.types import Signal
+from bandit.utility import utility_usd
 from bandit.value import Value
 
 Floats = NDArray[np.float64]
@@ -15,10 +16,13 @@ def flat_scores(value: Value) -> tuple[Floats, Floats, Floats]:
     return weight, np.clip(total, 0.0, weight), squares
 
 
-def utility_usd(value: Value, quality: Floats) -> Floats:
-    """Expected utility in dollars were the candidates' qualities these; cost and latency as they are learned."""
-    objective = value.objective
-    gain = value.success * (objective.quality_usd * quality * value.validity + objective.failure_usd)
-    spent = value.price_multiplier * value.cost_usd + objective.second_usd * value.seconds
-    result: Floats = gain - objective.failure_usd - spent
-    return result
+def flat_utility_usd(value: Value, quality: Floats) -> Floats:
+    """Expected utility in dollars if the candidates' qualities were these; cost and latency as they are learned."""
+    return utility_usd(
+        value.objective,
+        quality=value.success * value.validity * quality,
+        failed=1.0 - value.success,
+        cost_usd=value.cost_usd,
+        seconds=value.seconds,
+        price_multiplier=value.price_multiplier,
+    )

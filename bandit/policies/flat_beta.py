@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.matching import best_probabilities
-from bandit.policies.flat import flat_scores, utility_usd
+from bandit.policies.flat import flat_scores, flat_utility_usd
 from bandit.value import Value
 
 
@@ -24,7 +24,7 @@ class FlatBeta:
         mean = (total + 1.0) / size
         deviation = np.sqrt(mean * (1.0 - mean) / (size + 1.0))
         usd = value.objective.quality_usd * value.success * deviation
-        return utility_usd(value, mean).tolist(), usd.tolist()
+        return flat_utility_usd(value, mean).tolist(), usd.tolist()
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """The probability that each is the best."""

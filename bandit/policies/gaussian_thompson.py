@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.matching import best_probabilities
-from bandit.policies.flat import flat_scores, utility_usd
+from bandit.policies.flat import flat_scores, flat_utility_usd
 from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
 
@@ -29,7 +29,7 @@ class GaussianThompson:
         second = (squares + DEFAULT_QUALITY**2 + PRIOR_VARIANCE) / size
         deviation = np.sqrt(np.maximum(second - mean**2, 1e-4) / size)
         usd = value.objective.quality_usd * value.success * deviation
-        return utility_usd(value, mean).tolist(), usd.tolist()
+        return flat_utility_usd(value, mean).tolist(), usd.tolist()
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """The probability that each is the best."""

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bandit.policies.policy import shared_by_best, without_deviation
+from bandit.utility import utility_usd
 from bandit.value import Value
 
 
@@ -17,8 +20,16 @@ class StaticScorecard:
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """The scorecard's worth less the cost."""
         cards = value.snapshot.constants.quality_mean[value.rows]
-        worth = value.objective.quality_usd * cards - value.price_multiplier * value.cost_usd
-        return without_deviation(worth.tolist())
+        nothing = np.zeros_like(cards)
+        utility = utility_usd(
+            value.objective,
+            quality=cards,
+            failed=nothing,
+            cost_usd=value.cost_usd,
+            seconds=nothing,
+            price_multiplier=value.price_multiplier,
+        )
+        return without_deviation(utility.tolist())
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bandit.policies.flat import flat_scores, utility_usd
+from bandit.policies.flat import flat_scores, flat_utility_usd
 from bandit.policies.policy import shared_by_best, without_deviation
 from bandit.posteriors.priors import DEFAULT_QUALITY
 from bandit.value import Value
@@ -32,7 +32,7 @@ class Ucb1:
         everything = max(float(number.sum()), 1.0)
         width = np.sqrt(2.0 * np.log(everything) / np.where(scored, number, 1.0))
         bonus = np.where(scored, value.objective.quality_usd * width, UNSCORED_BONUS)
-        return without_deviation((utility_usd(value, quality) + bonus).tolist())
+        return without_deviation((flat_utility_usd(value, quality) + bonus).tolist())
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""
