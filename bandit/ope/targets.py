@@ -1,16 +1,49 @@
 """Targets of off-policy evaluation: what another policy, objective or set of models would do in a logged choice."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
-from bandit.exploration import explored
-from bandit.matching import best_probabilities
-from bandit.policies.policy import shared_by_best
-from bandit.shares import feasible, project
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.policies.best import Best
+from bandit.policies.cheapest import Cheapest
+from bandit.policies.fastest import Fastest
+from bandit.policies.fixed import Fixed
+from bandit.policies.latency_weighted import LatencyWeighted
+from bandit.policies.policy import RecordedPolicy
+from bandit.policies.thompson import Thompson
+from bandit.policies.uniform import Uniform
+from bandit.probabilities import Comparison, probabilities
+from bandit.shares import feasible
 from bandit.types import ArmView, Choice, Objective
+from bandit.utility import utility_usd
 
-SHORTEST_SECONDS = 1e-3
-POLICIES = ("thompson", "best", "uniform", "cheapest", "fastest", "latency_weighted", "fixed:MODEL")
-"""Those whose probabilities follow from what a choice's record says; `best` is thompson without doubt."""
+Floats = NDArray[np.float64]
+
+RECORDED: Mapping[str, Callable[[], RecordedPolicy]] = MappingProxyType(
+    {
+        "thompson": Thompson,
+        "best": Best,
+        "uniform": Uniform,
+        "cheapest": Cheapest,
+        "fastest": Fastest,
+        "latency_weighted": LatencyWeighted,
+    }
+)
+"""The policies whose probabilities follow from what a choice's record says; `fixed:MODEL` is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """The prospects of a choice's candidates, from its record."""
+
+    model_ids: Sequence[str]
+    mean_usd: Floats
+    deviation_usd: Floats
+    cost_usd: Floats
+    seconds: Floats
 
 
 def target_probabilities(
@@ -18,64 +51,65 @@ def target_probabilities(
 ) -> dict[str, float]:
     """The probabilities of a policy in a logged choice, with what was known then.
 
-    `objective` None: the logged one; `models` None: all candidates of then. Where none of `models` was a candidate,
-    the candidates of then are used, as a router must choose somebody.
+    `objective` None: the logged one; `models` None: all candidates of then. If none of `models` was a candidate, the
+    candidates of then are used, as a router must choose somebody. Thompson explores as the choice did and keeps within
+    its traffic shares; limits and floors are left out.
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
+    target, objective = _policy(policy), objective or choice.objective
     views = [view for view in choice.arms if models is None or view.model_id in models] or list(choice.arms)
-    shares = _shares(choice, views, policy, objective or choice.objective)
-    return {view.model_id: share for view, share in zip(views, shares, strict=True)}
+    recorded = _recorded(choice, views, objective)
+    indexes, deviations = target.compare(recorded)
+    low, high = [0.0] * len(views), [1.0] * len(views)
+    if target.explores:
+        low, high, _ = feasible([view.low for view in views], [view.high for view in views])
+    compared = Comparison(
+        policy=target,
+        exploration=choice.exploration if target.explores else 0.0,
+        quality_usd=objective.quality_usd,
+        means_usd=recorded.mean_usd.tolist(),
+        indexes=indexes,
+        deviations=deviations,
+        limited=[False] * len(views),
+        low=low,
+        high=high,
+    )
+    return dict(zip(recorded.model_ids, probabilities(compared).p, strict=True))
 
 
-def _shares(choice: Choice, views: list[ArmView], policy: str, objective: Objective) -> list[float]:
-    name, _, argument = policy.partition(":")
+def _policy(text: str) -> RecordedPolicy:
+    name, _, argument = text.partition(":")
     if name == "fixed" and argument:
-        wanted = [float(view.model_id == argument) for view in views]
-        return wanted if any(wanted) else shared_by_best([_mean_usd(choice, view, objective) for view in views])
-    if argument:
-        raise _unknown(policy)
-    match name:
-        case "thompson":
-            return _thompson(choice, views, objective)
-        case "best":
-            return shared_by_best([_mean_usd(choice, view, objective) for view in views])
-        case "uniform":
-            return [1.0 / len(views)] * len(views)
-        case "cheapest":
-            return shared_by_best([-view.cost_usd for view in views])
-        case "fastest":
-            return shared_by_best([-view.seconds for view in views])
-        case "latency_weighted":
-            speeds = [1.0 / max(view.seconds, SHORTEST_SECONDS) for view in views]
-            return [speed / sum(speeds) for speed in speeds]
-        case _:
-            raise _unknown(policy)
+        return Fixed(argument)
+    make = RECORDED.get(name)
+    if make is None or argument:
+        choices = ", ".join([*RECORDED, "fixed:MODEL"])
+        raise ValueError(f"policy: {text!r} can't be evaluated from a log; choose one of {choices}")
+    return make()
 
 
-def _thompson(choice: Choice, views: list[ArmView], objective: Objective) -> list[float]:
-    means = [_mean_usd(choice, view, objective) for view in views]
-    deviations = [_deviation_usd(choice, view, objective) for view in views]
-    p = best_probabilities(means, deviations)
-    p = explored(p, choice.exploration, means, objective.quality_usd)
-    low, high, _ = feasible([view.low for view in views], [view.high for view in views])
-    return project(p, low, high)
-
-
-def _mean_usd(choice: Choice, view: ArmView, objective: Objective) -> float:
-    """U = s·(Q·q·v + F) - F - (1 + λ)·cost - w·seconds."""
-    validity = view.validity if choice.context.wants_json else 1.0
-    gain = objective.quality_usd * view.quality * validity + objective.failure_usd
-    spent = choice.price_multiplier * view.cost_usd + objective.second_usd * view.seconds
-    return view.success * gain - objective.failure_usd - spent
-
-
-def _deviation_usd(choice: Choice, view: ArmView, objective: Objective) -> float:
-    """The logged deviation with its share of quality re-scaled; what cost and latency add is kept as it was."""
-    unit = choice.temperature * (view.success * view.quality_deviation) ** 2
-    rest = max(view.deviation_usd**2 - unit * choice.objective.quality_usd**2, 0.0)
-    return float((rest + unit * objective.quality_usd**2) ** 0.5)
-
-
-def _unknown(policy: str) -> ValueError:
-    return ValueError(f"policy: {policy!r} can't be evaluated from a log; choose one of {', '.join(POLICIES)}")
+def _recorded(choice: Choice, views: Sequence[ArmView], objective: Objective) -> _Recorded:
+    """The prospects of these candidates under an objective."""
+    success = np.array([view.success for view in views])
+    cost_usd = np.array([view.cost_usd for view in views])
+    seconds = np.array([view.seconds for view in views])
+    mean_usd = utility_usd(
+        objective,
+        quality=success * np.array([view.validity * view.quality for view in views]),
+        failed=1.0 - success,
+        cost_usd=cost_usd,
+        seconds=seconds,
+        price_multiplier=choice.price_multiplier,
+    )
+    # The quality's share of the deviation is re-scaled; what cost, seconds and failures add is kept as it was.
+    unit = choice.temperature * (success * np.array([view.quality_deviation for view in views])) ** 2
+    logged = np.array([view.deviation_usd for view in views])
+    rest = np.maximum(logged**2 - unit * choice.objective.quality_usd**2, 0.0)
+    return _Recorded(
+        model_ids=[view.model_id for view in views],
+        mean_usd=mean_usd,
+        deviation_usd=np.sqrt(rest + unit * objective.quality_usd**2),
+        cost_usd=cost_usd,
+        seconds=seconds,
+    )

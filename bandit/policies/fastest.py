@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bandit.policies.policy import shared_by_best, without_deviation
-from bandit.value import Value
+from bandit.policies.policy import Prospects, shared_by_best, without_deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +13,7 @@ class Fastest:
     name: str = "fastest"
     explores: bool = False
 
-    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Seconds, negated."""
         return without_deviation((-value.seconds).tolist())
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bandit.policies.policy import shared_by_best, without_deviation
-from bandit.value import Value
+from bandit.policies.policy import Prospects, shared_by_best, without_deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Fixed:
         """`fixed:` and the model."""
         return f"fixed:{self.model_id}"
 
-    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Expected utility, the fixed model's above all others."""
         indexes = value.mean_usd.tolist()
         models = value.model_ids

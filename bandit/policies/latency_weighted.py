@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bandit.policies.policy import without_deviation
-from bandit.value import Value
+from bandit.policies.policy import Prospects, without_deviation
 
 SHORTEST_SECONDS = 1e-3
 
@@ -16,7 +15,7 @@ class LatencyWeighted:
     name: str = "latency_weighted"
     explores: bool = False
 
-    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Answers per second."""
         return without_deviation([1.0 / max(seconds, SHORTEST_SECONDS) for seconds in value.seconds.tolist()])
 

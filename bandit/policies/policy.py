@@ -3,7 +3,41 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bandit.value import Value
+
+Floats = NDArray[np.float64]
+
+
+class Prospects(Protocol):
+    """What is expected of the candidates, arrays in their order: for a request now, or as a choice's record says."""
+
+    @property
+    def model_ids(self) -> Sequence[str]:
+        """Their models."""
+        ...
+
+    @property
+    def mean_usd(self) -> Floats:
+        """Expected utility."""
+        ...
+
+    @property
+    def deviation_usd(self) -> Floats:
+        """Of the utility's posterior, the temperature applied."""
+        ...
+
+    @property
+    def cost_usd(self) -> Floats:
+        """Expected cost."""
+        ...
+
+    @property
+    def seconds(self) -> Floats:
+        """Expected seconds until the whole answer is there."""
+        ...
 
 
 class Policy(Protocol):
@@ -25,6 +59,14 @@ class Policy(Protocol):
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """The probability of each candidate, summing to 1."""
+        ...
+
+
+class RecordedPolicy(Policy, Protocol):
+    """A policy that compares nothing but what a choice's record holds: off-policy evaluation can recompute it."""
+
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
+        """Index and deviation of each candidate, in the candidates' order."""
         ...
 
 

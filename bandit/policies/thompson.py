@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bandit.matching import best_probabilities
-from bandit.value import Value
+from bandit.policies.policy import Prospects
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Thompson:
     name: str = "thompson"
     explores: bool = True
 
-    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """The utility's mean and deviation."""
         return value.mean_usd.tolist(), value.deviation_usd.tolist()
 

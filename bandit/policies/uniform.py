@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bandit.policies.policy import without_deviation
-from bandit.value import Value
+from bandit.policies.policy import Prospects, without_deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,9 +13,9 @@ class Uniform:
     name: str = "uniform"
     explores: bool = False
 
-    def compare(self, value: Value) -> tuple[list[float], list[float]]:
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """All alike."""
-        return without_deviation([0.0] * len(value.rows))
+        return without_deviation([0.0] * len(value.model_ids))
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """Equal shares."""

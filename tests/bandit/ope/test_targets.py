@@ -10,8 +10,8 @@ from bandit.types import Arm, BudgetState, Choice, Context, Objective, Price, Ro
 OBJECTIVE = Objective(0.01, 0.0, 0.001)
 
 
-def a_choice(objective: Objective = OBJECTIVE) -> Choice:
-    settings = RouterSettings("rtr_t", objective=objective)
+def a_choice(objective: Objective = OBJECTIVE, policy: str = "thompson") -> Choice:
+    settings = RouterSettings("rtr_t", policy=policy, objective=objective)
     prices = {"cheap": 1e-6, "good": 8e-6, "middle": 3e-6}
     arms = [Arm(model, Price(usd, usd, usd)) for model, usd in prices.items()]
     sums = {}
@@ -34,6 +34,18 @@ def test_thompson_under_another_objective_is_what_it_would_have_been() -> None:
     made = a_choice(other)
     assert told == pytest.approx({view.model_id: view.p for view in made.arms}, abs=0.02)
     assert told["cheap"] > target_probabilities(a_choice(), "thompson")["cheap"]
+
+
+@pytest.mark.parametrize("policy", ["uniform", "cheapest", "fastest", "latency_weighted", "fixed:middle", "fixed:gone"])
+def test_a_target_chooses_as_a_router_with_that_policy_would_have(policy: str) -> None:
+    would_have = a_choice(policy=policy)
+    assert target_probabilities(a_choice(), policy) == {view.model_id: view.p for view in would_have.arms}
+
+
+def test_the_mean_under_another_objective_is_what_it_would_have_been() -> None:
+    other = Objective(0.02, 0.001, 0.1)
+    told = target_probabilities(a_choice(), "best", other)
+    assert told == target_probabilities(a_choice(other), "best")
 
 
 def test_fewer_models_share_all_of_the_probability() -> None:

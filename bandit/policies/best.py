@@ -1,0 +1,22 @@
+"""The best expected value, without doubt or exploration: what a router would earn if it stopped to learn now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bandit.policies.policy import Prospects, shared_by_best, without_deviation
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """argmax of expected utility. It learns nothing of the others, so it is a target of evaluation, not a setting."""
+
+    name: str = "best"
+    explores: bool = False
+
+    def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
+        """The utility's mean."""
+        return without_deviation(value.mean_usd.tolist())
+
+    def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
+        """All on the best."""
+        return shared_by_best(indexes)
