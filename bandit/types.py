@@ -3,9 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, NewType, TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+Epoch = NewType("Epoch", float)
+"""An instant in seconds since 1970, UTC: what is recorded, and what every process agrees on."""
+
+LoopTime = NewType("LoopTime", float)
+"""An instant on the event loop's monotonic clock, in seconds: waits and cooldowns of this process, never recorded."""
 
 ANY_TASK = ""
 """The task of a statistic that is kept per arm and not per class."""

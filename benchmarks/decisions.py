@@ -32,6 +32,7 @@ from bandit.types import (
     BudgetState,
     Context,
     Ending,
+    Epoch,
     Price,
     RouterSettings,
     Scores,
@@ -45,7 +46,7 @@ from gateway.routing.router import Published
 from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
 
 ROUTER_ID = "rtr_decisions"
-NOW = 1_700_000_000.0
+NOW = Epoch(1_700_000_000.0)
 SEED = 11
 PROMPT = (
     "Our nightly job fails since Tuesday. Why does this raise, and how would you mend it?\n"

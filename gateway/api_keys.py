@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 
+from bandit.types import Epoch
 from gateway.errors import InsufficientScope, InvalidApiKey
 from gateway.ids import new_id
 from storage.records import KeyRecord
@@ -54,7 +55,7 @@ class Keyring:
         """Take another set of keys, at once."""
         self._by_hash = {key.hash: key for key in keys if key.revoked_at is None}
 
-    def authenticate(self, authorization: bytes | None, now: float) -> KeyRecord:
+    def authenticate(self, authorization: bytes | None, now: Epoch) -> KeyRecord:
         """The key behind an `Authorization` header. Raises InvalidApiKey."""
         if authorization is None:
             raise InvalidApiKey("no API key: send `Authorization: Bearer KEY`", should_retry=False)

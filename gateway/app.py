@@ -9,6 +9,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from bandit.types import Epoch
 from gateway.api_keys import Keyring
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.catalog.catalog import Catalog
@@ -107,9 +108,9 @@ class Gateway:
         metrics = Metrics()
         metrics.watch(self._recorder)
         self._checks = Validator(self._recorder.validity)
-        self._retaining = RetentionWorker(database, time.time)
+        self._retaining = RetentionWorker(database, wall_clock)
         self._retaining.start()
-        services = Services(providers, Cooldowns(), self._recorder, self._checks, metrics, time.time)
+        services = Services(providers, Cooldowns(), self._recorder, self._checks, metrics, wall_clock)
         self.flow = Flow(keyring, registry.routers, services, Limits(settings.max_request_bytes))
         self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
         _spare_the_collector()
@@ -134,6 +135,11 @@ class Gateway:
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
         return notes
+
+
+def wall_clock() -> Epoch:
+    """The system's clock."""
+    return Epoch(time.time())
 
 
 def _with_id(send: Send, request_id: str) -> Send:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bandit.types import Epoch
 from gateway.completions.request import explain_validation, parse_json_object
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
 from gateway.ids import creation_time, new_id, parse_completion_id
@@ -52,7 +53,7 @@ class FeedbackBatch:
                     retry_after_seconds=1,
                 )
 
-    async def record(self, recorder: Recorder, now: float) -> tuple[FeedbackReceipt, ...]:
+    async def record(self, recorder: Recorder, now: Epoch) -> tuple[FeedbackReceipt, ...]:
         """Commit all, or none. Raises GatewayError, naming the index."""
         try:
             return await recorder.feedback(self.records)
@@ -65,7 +66,7 @@ class FeedbackBatch:
                 retry_after_seconds=2,
             ) from error
 
-    def _explain(self, error: FeedbackError, now: float) -> GatewayError:
+    def _explain(self, error: FeedbackError, now: Epoch) -> GatewayError:
         completion_id = self.records[error.index].completion_id
         param = self._param(error.index, "completion_id")
         if isinstance(error, NoAnswerToScore):
@@ -94,7 +95,7 @@ class FeedbackBatch:
         return f"feedback[{index}].{field}" if self.listed else field
 
 
-def parse_feedback(body: bytes, key: KeyRecord, now: float) -> FeedbackBatch:
+def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
     """Read a feedback body. Raises InvalidJson, or BadRequest with the field and the index."""
     listed = "feedback" in parse_json_object(body)
     try:
@@ -110,7 +111,7 @@ def parse_feedback(body: bytes, key: KeyRecord, now: float) -> FeedbackBatch:
     )
 
 
-def _record(item: _Feedback, prefix: str, key: KeyRecord, now: float) -> FeedbackRecord:
+def _record(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> FeedbackRecord:
     completion_id = parse_completion_id(item.completion_id)
     if completion_id is None:
         raise NotFound(

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass
 from time import perf_counter
 
+from bandit.types import LoopTime
 from gateway.api_keys import Keyring, require
 from gateway.asgi import ClientGone, Http
 from gateway.completions.decision import Decision, NoModelAvailable, decide
@@ -110,7 +111,7 @@ class Flow:
                     self.services.providers,
                     self.services.cooldowns,
                     self.clock(),
-                    loop.time(),
+                    LoopTime(loop.time()),
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bandit.types import Attempt, Deltas, Json
+from bandit.types import Attempt, Deltas, Epoch, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class DecisionRecord:
     completion_id: str  # req_…
     router_id: str
     key_id: str
-    at: float
+    at: Epoch
     choice_digest: str
     choice: bytes
     algorithm: str
@@ -82,7 +82,7 @@ class OutcomeRecord:
     """What came of a request, all attempts together. `ended_at` is the event time of learning."""
 
     status: Status
-    ended_at: float  # the response's end
+    ended_at: Epoch  # the response's end
     seconds: float
     overhead_seconds: float
     model_id: str | None  # who answered

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
-from bandit.types import Ending
+from bandit.types import Ending, Epoch
 from storage.records import CompletionRecord
 from storage.tables import traffic
 
@@ -13,7 +13,7 @@ COUNTS = ("drawn", "answered", "attempts", "failures", "prompt_tokens", "complet
 _DRAWN, _ANSWERED, _ATTEMPTS, _FAILURES, _PROMPT, _COMPLETION, _COST = range(len(COUNTS))
 
 
-def day_of(at: float) -> int:
+def day_of(at: Epoch) -> int:
     """The UTC day of an instant, in days since the epoch."""
     return int(at // 86_400)
 
@@ -66,13 +66,13 @@ class GatheredTraffic:
         return sorted((*key, *counts) for key, counts in self._counts.items())
 
 
-def spend_by_router(connection: Connection, at: float) -> dict[str, float]:
+def spend_by_router(connection: Connection, at: Epoch) -> dict[str, float]:
     """Dollars spent by each router on the UTC day of `at`."""
     query = select(traffic.c.router_id, func.sum(traffic.c.cost_usd)).where(traffic.c.day == day_of(at))
     return {row[0]: row[1] for row in connection.execute(query.group_by(traffic.c.router_id))}
 
 
-def traffic_by_model(connection: Connection, router_id: str, since: float) -> dict[str, Traffic]:
+def traffic_by_model(connection: Connection, router_id: str, since: Epoch) -> dict[str, Traffic]:
     """A router's traffic per model, from the UTC day of `since` on."""
     sums = [func.sum(traffic.c[name]) for name in COUNTS]
     query = select(traffic.c.model_id, *sums).group_by(traffic.c.model_id)

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import event
 
+from bandit.types import Epoch
 from benchmarks.ledger.audit import half_life, learn
 from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
 from benchmarks.load.servers import BenchmarkFailed
@@ -62,9 +63,9 @@ class Questions:
             "one decision": self._decision,
             "one decision's content": lambda it: Ledger(it).content(self._id()),
             "a decision that is not there": lambda it: Ledger(it).decision("req_" + "f" * 32),
-            "spend of the day": lambda it: Ledger(it).spend_today(self._router(), self._at()),
-            "traffic of 24 hours": lambda it: Ledger(it).traffic(self._router(), day - DAY_SECONDS),
-            "traffic of 90 days": lambda it: Ledger(it).traffic("rtr_large", self._span.start),
+            "spend of the day": lambda it: Ledger(it).spend_today(self._router(), Epoch(self._at())),
+            "traffic of 24 hours": lambda it: Ledger(it).traffic(self._router(), Epoch(day - DAY_SECONDS)),
+            "traffic of 90 days": lambda it: Ledger(it).traffic("rtr_large", Epoch(self._span.start)),
             "statistics of a router": lambda it: Arms(it).sums(self._router()),
             "statistics of all routers": lambda it: Arms(it).sums(),
             "what others have changed": self._look,
@@ -73,7 +74,7 @@ class Questions:
 
     def long(self) -> dict[str, Question]:
         """Those that may take longer."""
-        week = self._span.end - 7 * DAY_SECONDS
+        week = Epoch(self._span.end - 7 * DAY_SECONDS)
         return {
             f"evaluation's read of {EVALUATED:,} of 7 days": lambda it: _drain(
                 islice(views_since(Ledger(it), "rtr_large", week), EVALUATED)
@@ -108,7 +109,8 @@ class Questions:
             batches.close()
 
     def _delete(self, database: Database) -> int:
-        return Retention(database, learn, half_life).delete_some("rtr_large", self._span.start + 45 * DAY_SECONDS)
+        before = Epoch(self._span.start + 45 * DAY_SECONDS)
+        return Retention(database, learn, half_life).delete_some("rtr_large", before)
 
 
 def answer(

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from bandit.types import Attempt, Ending, Signal, StatisticKey, Sums
+from bandit.types import Attempt, Ending, Epoch, Signal, StatisticKey, Sums
 from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
 
 ROUTER = "rtr_writer"
@@ -50,7 +50,7 @@ def _record(chance: random.Random, number: int, at: float, choice: bytes, digest
         completion_id=f"req_{int(at * 1e3):012x}{os.urandom(10).hex()}",
         router_id=ROUTER,
         key_id="key_019a0000000000000000000000000000",
-        at=at,
+        at=Epoch(at),
         choice_digest=digest,
         choice=choice,
         algorithm="matching-1",
@@ -66,7 +66,7 @@ def _record(chance: random.Random, number: int, at: float, choice: bytes, digest
     )
     outcome = OutcomeRecord(
         status=Status.ANSWERED,
-        ended_at=at + 1.5,
+        ended_at=Epoch(at + 1.5),
         seconds=1.5,
         overhead_seconds=0.0004,
         model_id=answering,

@@ -40,11 +40,12 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
+    from bandit.types import Epoch  # noqa: PLC0415 - not for --help
     from gateway.reports.evaluation import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
-    now = time.time()
-    start = now - seconds_of(since)
+    now = Epoch(time.time())
+    start = Epoch(now - seconds_of(since))
     with opened(config, database_url) as database:
         record = _router(database, router)
         question = Question(

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from bandit.decision import redraw
-from bandit.types import Attempt, Draw, Ending
+from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.provider import Call, Provider, ProviderError, Usage
@@ -59,7 +59,7 @@ class AttemptLog:
         """Seconds spent waiting for providers, the running call included."""
         return self.provider_seconds + (perf_counter() - self._started if self._running else 0.0)
 
-    def begin(self, draw: Draw, now: float) -> None:
+    def begin(self, draw: Draw, now: Epoch) -> None:
         """A call starts; `now` in seconds since the epoch."""
         self.draw, self._running = draw, True
         self._started, self._started_at = perf_counter(), now
@@ -127,7 +127,7 @@ async def try_in_turn(
     attempts: AttemptLog,
     providers: Mapping[str, Provider],
     cooldowns: Cooldowns,
-    clock: Callable[[], float],
+    clock: Callable[[], Epoch],
     call: Callable[[Provider, Call], Awaitable[T]],
 ) -> T:
     """The first model's answer, or the next one's where it failed in a way that another model may mend.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bandit.decision import bucketed, draw
-from bandit.types import NO_STEERING, Choice, Context, Draw
+from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.request import CompletionRequest, Fields, conversation_of
 from gateway.errors import NoCapableModel, NoEnabledModels
@@ -34,7 +34,7 @@ class Decision:
     """What was decided for one request, and on what grounds."""
 
     completion_id: str
-    at: float
+    at: Epoch
     router: LiveRouter
     request: CompletionRequest
     published: Published
@@ -56,8 +56,8 @@ def decide(
     request: CompletionRequest,
     providers: Mapping[str, Provider],
     cooldowns: Cooldowns,
-    now: float,
-    loop_time: float,
+    now: Epoch,
+    loop_time: LoopTime,
 ) -> Decision:
     """Choose a model.
 
@@ -117,7 +117,7 @@ def _capable_models(
     estimated_prompt_tokens: int,
     providers: Mapping[str, Provider],
     cooldowns: Cooldowns,
-    loop_time: float,
+    loop_time: LoopTime,
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and why each of the others can't."""
     special = [field for field in request.fields if field not in FORWARDED_BY_ALL]

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bandit.types import Ending
+from bandit.types import Ending, Epoch
 from gateway.asgi import ClientGone, Http, WatchedClient
 from gateway.completions.attempts import AttemptLog, try_in_turn
 from gateway.completions.decision import Decision
@@ -44,7 +44,7 @@ class Services:
     recorder: Recorder
     validator: Validator
     metrics: Metrics
-    clock: Callable[[], float]
+    clock: Callable[[], Epoch]
 
 
 class CompletionHandler:

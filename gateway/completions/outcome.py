@@ -1,7 +1,7 @@
 """From what happened to what is recorded: one outcome per request, and what it teaches."""
 
 from bandit.learning import learn_attempt, merge
-from bandit.types import Attempt, StatisticKey, Sums
+from bandit.types import Attempt, Epoch, StatisticKey, Sums
 from gateway.completions.attempts import AttemptLog
 from gateway.completions.decision import Decision
 from gateway.errors import GatewayError
@@ -14,7 +14,7 @@ def build_record(
     status: Status,
     *,
     key_id: str,
-    ended_at: float,
+    ended_at: Epoch,
     seconds: float,
     reason: str,
     error: GatewayError | None = None,
@@ -73,7 +73,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
     )
 
 
-def _deltas(decision: Decision, attempts: list[Attempt], ended_at: float) -> dict[StatisticKey, Sums]:
+def _deltas(decision: Decision, attempts: list[Attempt], ended_at: Epoch) -> dict[StatisticKey, Sums]:
     deltas: dict[StatisticKey, Sums] = {}
     snapshot = decision.published.snapshot
     for attempt in attempts:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from bandit.types import Epoch
 from gateway.maintenance.rebuild import retention_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
@@ -29,12 +30,9 @@ SHORTEST_REST_SECONDS = 0.05
 
 
 class RetentionWorker:
-    """A thread that lets old requests go. Of the processes of one ledger one does so in each round.
+    """A thread that lets old requests go. Of the processes of one ledger one does so in each round."""
 
-    `clock` tells seconds since the epoch.
-    """
-
-    def __init__(self, database: Database, clock: Callable[[], float], first_seconds: float = FIRST_SECONDS) -> None:
+    def __init__(self, database: Database, clock: Callable[[], Epoch], first_seconds: float = FIRST_SECONDS) -> None:
         self._database = database
         self._clock = clock
         self._first_seconds = first_seconds
@@ -62,10 +60,10 @@ class RetentionWorker:
                 )
                 continue
             if days is not None:
-                deleted += self._delete_before(retention, record.id, self._clock() - days * DAY_SECONDS)
+                deleted += self._delete_before(retention, record.id, Epoch(self._clock() - days * DAY_SECONDS))
         return deleted
 
-    def _delete_before(self, retention: Retention, router_id: str, before: float) -> int:
+    def _delete_before(self, retention: Retention, router_id: str, before: Epoch) -> int:
         deleted = 0
         while not self._stopped.is_set():
             began = time.monotonic()

@@ -9,7 +9,7 @@ import msgspec
 from bandit.ope.estimators import Estimate, Evaluation, Figure, evaluate
 from bandit.ope.logged import Logged
 from bandit.ope.targets import target_probabilities
-from bandit.types import Choice, Ending, Objective
+from bandit.types import Choice, Ending, Epoch, Objective
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger
 
@@ -39,7 +39,7 @@ class Answer:
 
 
 def evaluate_router(
-    ledger: Ledger, router_id: str, question: Question, since: float, now: float, most: int = MOST_DECISIONS
+    ledger: Ledger, router_id: str, question: Question, since: Epoch, now: Epoch, most: int = MOST_DECISIONS
 ) -> Answer:
     """Evaluate on the decisions of a router since an instant (seconds since the epoch), the newest `most` of them.
 
@@ -131,7 +131,7 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
     )
 
 
-def views_since(ledger: Ledger, router_id: str, since: float, most: int = MOST_DECISIONS) -> Iterator[DecisionView]:
+def views_since(ledger: Ledger, router_id: str, since: Epoch, most: int = MOST_DECISIONS) -> Iterator[DecisionView]:
     """The router's decisions since an instant, the newest first, at most `most`."""
     cursor: str | None = None
     count = 0

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from bandit.types import Epoch
 from gateway.api_keys import require
 from gateway.errors import BadRequest, NotFound
 from gateway.ids import parse_completion_id
@@ -69,7 +70,9 @@ def get_evaluation(
     now = parts.flow.clock()
     question = Question(policy, models=wanted)
     try:
-        answer = evaluate_router(parts.ledger, router_id, question, now - days * DAY_SECONDS, now, MOST_EVALUATED)
+        answer = evaluate_router(
+            parts.ledger, router_id, question, Epoch(now - days * DAY_SECONDS), now, MOST_EVALUATED
+        )
     except ValueError as error:
         raise BadRequest(str(error), param="policy") from None
     return json_response(evaluation_to_json(answer))

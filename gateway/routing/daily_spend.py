@@ -1,11 +1,12 @@
 """The day's money: what a router has spent since midnight UTC, and what its running requests are expected to."""
 
+from bandit.types import Epoch
 from gateway.errors import BudgetExhausted
 
 DAY_SECONDS = 86_400
 
 
-def day_of(at: float) -> int:
+def day_of(at: Epoch) -> int:
     """The UTC day of an instant, in days since the epoch."""
     return int(at // DAY_SECONDS)
 
@@ -25,7 +26,7 @@ class DailySpend:
         self._spent_usd = spent_usd
         self._reserved_usd = 0.0
 
-    def reserve(self, expected_usd: float, now: float) -> None:
+    def reserve(self, expected_usd: float, now: Epoch) -> None:
         """Set aside what a request is expected to cost. Raises BudgetExhausted."""
         self._turn(now)
         if self._limit_usd is not None and self._spent_usd + self._reserved_usd + expected_usd > self._limit_usd:
@@ -35,7 +36,7 @@ class DailySpend:
             )
         self._reserved_usd += expected_usd
 
-    def settle(self, expected_usd: float, cost_usd: float, now: float) -> None:
+    def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:
         """The request is over: what it cost takes the place of what was set aside."""
         self._turn(now)
         self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
@@ -46,6 +47,6 @@ class DailySpend:
         if day == self._day:
             self._spent_usd = spent_usd
 
-    def _turn(self, now: float) -> None:
+    def _turn(self, now: Epoch) -> None:
         if day_of(now) > self._day:
             self._day, self._spent_usd = day_of(now), 0.0

@@ -10,7 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from bandit.posteriors.priors import model_prior, pooled
-from bandit.types import ArmPrior, StatisticKey, Sums
+from bandit.types import ArmPrior, Epoch, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.state import StateStore
@@ -19,7 +19,7 @@ from storage.stores.state import StateStore
 class ArmPriors:
     """The priors of all arms, from one reading of the database."""
 
-    def __init__(self, database: Database, sums: Mapping[StatisticKey, Sums], now: float) -> None:
+    def __init__(self, database: Database, sums: Mapping[StatisticKey, Sums], now: Epoch) -> None:
         self._kept = StateStore(database)
         self._evals = Evals(database).all()
         self._sums = sums

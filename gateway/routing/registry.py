@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bandit.budget import pace
 from bandit.learning import learn_scores
-from bandit.types import Arm, BudgetState, Deltas, HalfLives, Scores, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Deltas, Epoch, HalfLives, Scores, StatisticKey, Sums
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.daily_spend import DailySpend, day_of
 from gateway.routing.priors import ArmPriors
@@ -31,7 +31,7 @@ class Registry:
     def __init__(self, database: Database, catalog: Catalog) -> None:
         self._database = database
         self._catalog = catalog
-        self.routers: dict[str, LiveRouter] = load_routers(database, catalog, time.time())
+        self.routers: dict[str, LiveRouter] = load_routers(database, catalog, Epoch(time.time()))
 
     def apply(self, committed: Committed) -> None:
         """Add what this process has committed."""
@@ -47,7 +47,7 @@ class Registry:
         """The routers made anew, where settings or scorecards have changed. For the writer's thread."""
         if changed.routers is None and changed.evals is None:
             return None
-        return load_routers(self._database, self._catalog, time.time())
+        return load_routers(self._database, self._catalog, Epoch(time.time()))
 
     def follow(self, changed: Changed, reloaded: Mapping[str, LiveRouter] | None) -> None:
         """Take over what other processes have changed."""
@@ -79,7 +79,7 @@ class Registry:
         return None if budget_usd is None else pace(state, budget_usd, cost_usd)
 
 
-def load_routers(database: Database, catalog: Catalog, now: float) -> dict[str, LiveRouter]:
+def load_routers(database: Database, catalog: Catalog, now: Epoch) -> dict[str, LiveRouter]:
     """All routers of the database, each with what it has learned. Raises DatabaseUnavailable."""
     arms = Arms(database)
     everything = arms.sums()

@@ -16,6 +16,7 @@ from bandit.types import (
     Choice,
     Context,
     Deltas,
+    Epoch,
     RouterSettings,
     StatisticKey,
     Steering,
@@ -46,7 +47,7 @@ class Published:
 
     __slots__ = ("_weighed", "at", "snapshot")
 
-    def __init__(self, snapshot: Snapshot, at: float) -> None:
+    def __init__(self, snapshot: Snapshot, at: Epoch) -> None:
         self.snapshot = snapshot
         self.at = at
         self._weighed: dict[tuple[object, ...], Weighed] = {}
@@ -99,7 +100,7 @@ class LiveRouter:
         self._changed = True
         self._warned: frozenset[str] = frozenset()
 
-    def published(self, now: float) -> Published:
+    def published(self, now: Epoch) -> Published:
         """The snapshot for a decision at `now`."""
         current = self._published
         if current is not None and (not self._changed or now - current.at < PUBLISH_SECONDS):

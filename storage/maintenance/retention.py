@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bandit.types import Epoch
 from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.deltas import Gathered
@@ -30,7 +31,7 @@ class Retention:
         self._add = add_sums(checkpoints, database.engine.dialect)
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
-    def claim(self, at: float, seconds: float) -> bool:
+    def claim(self, at: Epoch, seconds: float) -> bool:
         """Whether nobody has begun to delete within the last `seconds`: then the caller has, at this instant."""
         own, long_ago = settings.c.name == _CLAIM, settings.c.updated_at <= at - seconds
         with self._database.write() as connection:
@@ -41,7 +42,7 @@ class Retention:
             first = self._insert(settings).values(row).on_conflict_do_nothing().returning(settings.c.name)
             return connection.execute(first).first() is not None
 
-    def delete_some(self, router_id: str, before: float, count: int = DELETED_AT_ONCE) -> int:
+    def delete_some(self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE) -> int:
         """Delete the oldest requests of a router that were decided before an instant, `count` at most.
 
         One short transaction; call it again, with a pause, while it returns `count`.
@@ -69,7 +70,7 @@ class Retention:
         kept = read_sums(connection.execute(select(arms).where(arms.c.router_id == router_id)))
         return HalfLives(self._half_life, kept.items())
 
-    def _delete_choices(self, connection: Connection, router_id: str, before: float, count: int) -> None:
+    def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:
         """Those that no decision uses any more: a choice is shared only by decisions close to its first."""
         free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
         some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)

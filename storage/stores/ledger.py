@@ -10,7 +10,7 @@ from zlib import decompress
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
-from bandit.types import Attempt
+from bandit.types import Attempt, Epoch
 from storage.database.engine import Database
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
@@ -66,12 +66,12 @@ class Ledger:
         last = views[-1].decision if more else None
         return Page(tuple(views), f"{last.at!r}~{last.completion_id}" if last else None)
 
-    def spend_today(self, router_id: str, at: float) -> float:
+    def spend_today(self, router_id: str, at: Epoch) -> float:
         """Dollars spent by a router on the UTC day of `at`."""
         with self._database.read() as connection:
             return spend_by_router(connection, at).get(router_id, 0.0)
 
-    def traffic(self, router_id: str, since: float) -> dict[str, Traffic]:
+    def traffic(self, router_id: str, since: Epoch) -> dict[str, Traffic]:
         """What each of a router's models was asked for and what it cost, from the UTC day of `since` on."""
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)

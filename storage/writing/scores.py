@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Dialect, select
 
-from bandit.types import Deltas, Scores
+from bandit.types import Deltas, Epoch, Scores
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import Gathered
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
@@ -46,7 +46,7 @@ class _Completion(NamedTuple):
     model_id: str  # who answered; null where there was no answer
     task: str
     status: str
-    ended_at: float
+    ended_at: Epoch
 
 
 class Known(NamedTuple):

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from bandit.types import Attempt, BudgetState, Deltas, Ending, Scores, Signal, StatisticKey, Sums
+from bandit.types import Attempt, BudgetState, Deltas, Ending, Epoch, Scores, Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.records import (
     CompletionRecord,
@@ -24,7 +24,14 @@ from storage.writing.transaction import Item
 from storage.writing.writer import Committed, Writer
 from tests.support.waiting import wait_until
 
-NOW = 1_760_000_000.0
+NOW = Epoch(1_760_000_000.0)
+
+
+def later(seconds: float) -> Epoch:
+    """So many seconds after `NOW`; negative: before."""
+    return Epoch(NOW + seconds)
+
+
 BUDGETED = "rtr_budget"
 
 
@@ -103,7 +110,7 @@ class Making:
                 completion_id=completion_id or f"req_{number:032x}",
                 router_id=router_id,
                 key_id=key_id,
-                at=at,
+                at=Epoch(at),
                 choice_digest=f"digest of {choice!r}",
                 choice=choice,
                 algorithm="matching-1",
@@ -121,7 +128,7 @@ class Making:
             attempts=tried,
             outcome=OutcomeRecord(
                 status=status,
-                ended_at=at + 0.5,
+                ended_at=Epoch(at + 0.5),
                 seconds=0.5,
                 overhead_seconds=0.001,
                 model_id=model_id if answered else None,

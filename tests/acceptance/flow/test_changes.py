@@ -7,6 +7,7 @@ from typing import Any
 import openai
 import pytest
 
+from bandit.types import Epoch
 from gateway.api_keys import new_key
 from storage.records import RouterModel, RouterRecord
 from storage.stores.keys import Keys
@@ -86,7 +87,7 @@ def test_the_days_money_is_a_hard_limit(running: Running) -> None:
             client.chat.completions.create(model="dari/routing", messages=MESSAGES, max_tokens=50)
     assert caught.value.code == "budget_exhausted"
     assert caught.value.response.headers["x-should-retry"] == "false"
-    assert Ledger(running.gateway.database).spend_today("rtr_poor", time.time()) <= 0.002
+    assert Ledger(running.gateway.database).spend_today("rtr_poor", Epoch(time.time())) <= 0.002
 
 
 def test_every_routed_request_has_one_row_with_its_outcome(running: Running) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bandit.types import Attempt, Choice, Ending
+from bandit.types import Attempt, Choice, Ending, Epoch
 from gateway.reports.evaluation import logged
 from storage.records import DecisionRecord, DecisionView, FeedbackRecord, OutcomeRecord, Status
 
@@ -43,9 +43,24 @@ def attempt(number: int, model_id: str, ending: Ending) -> Attempt:
 
 def view(attempts: tuple[Attempt, ...], *scores: tuple[str, float, float]) -> DecisionView:
     decision = DecisionRecord(
-        "req_1", "rtr_a", "key_1", 10.0, "d", b"", "1", "uniform", "code", "a/one", 0.1, 0.25, True, False, 10, 100
+        completion_id="req_1",
+        router_id="rtr_a",
+        key_id="key_1",
+        at=Epoch(10.0),
+        choice_digest="d",
+        choice=b"",
+        algorithm="1",
+        policy="uniform",
+        task="code",
+        drawn_model_id="a/one",
+        u=0.1,
+        propensity=0.25,
+        randomised=True,
+        stream=False,
+        estimated_prompt_tokens=10,
+        request_bytes=100,
     )
-    outcome = OutcomeRecord(Status.ANSWERED, 12.0, 2.0, 0.0, "a/one", 1, 10, 0, 10, 0.5, False, "stop", "", 200)
+    outcome = OutcomeRecord(Status.ANSWERED, Epoch(12.0), 2.0, 0.0, "a/one", 1, 10, 0, 10, 0.5, False, "stop", "", 200)
     feedback = tuple(
         FeedbackRecord(f"fbk_{at}", "req_1", "key_1", False, None, source, score, at) for source, score, at in scores
     )

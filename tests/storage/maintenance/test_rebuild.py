@@ -15,7 +15,7 @@ from storage.maintenance.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
-from tests.storage.making import NOW, Making, Running, half_life, learn_scores, same_sums
+from tests.storage.making import NOW, Making, Running, half_life, later, learn_scores, same_sums
 
 
 def rebuild(database: Database) -> Rebuild:
@@ -138,7 +138,7 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
     left = sum(row["at"] >= NOW + 25_000 for row in Ledger(database).export("rtr_a"))
     deleted: list[int] = []
     while not deleted or deleted[-1] == 7:
-        deleted.append(retention.delete_some("rtr_a", NOW + 25_000, count=7))
+        deleted.append(retention.delete_some("rtr_a", later(25_000), count=7))
     assert sum(deleted) == 60 - left > 20
     assert len(list(Ledger(database).export("rtr_a"))) == left
     assert len(list(Ledger(database).export("rtr_b"))) == 5
@@ -157,7 +157,7 @@ def test_retention_keeps_the_choices_of_what_stays(database: Database, running: 
     for record in records:
         running.write(record)
     retention = Retention(database, learn_scores, half_life)
-    assert retention.delete_some("rtr_a", NOW + 5_550.0) == 5
+    assert retention.delete_some("rtr_a", later(5_550.0)) == 5
     view = Ledger(database).decision(records[-1].decision.completion_id)
     assert view is not None
     assert view.decision.choice == records[-1].decision.choice
@@ -169,7 +169,7 @@ def test_retention_keeps_the_choices_of_what_stays(database: Database, running: 
 def test_what_is_deleted_cannot_be_scored(database: Database, running: Running, making: Making) -> None:
     record = making.completion(at=NOW)
     running.write(record)
-    Retention(database, learn_scores, half_life).delete_some("rtr_a", NOW + 1)
+    Retention(database, learn_scores, half_life).delete_some("rtr_a", later(1))
     error = running.submit((making.score(record.decision.completion_id, 1.0),)).exception(60)
     assert type(error).__name__ == "CompletionNotFound"
 
@@ -184,5 +184,5 @@ def test_whatever_is_written_and_deleted_the_fold_is_the_statistics(
     retention = Retention(database, learn_scores, half_life)
     for part in range(2):
         write_mixed(running, making, router_id, 6, seed + part)
-        retention.delete_some(router_id, NOW + cut, at_once)
+        retention.delete_some(router_id, later(cut), at_once)
     assert rebuild(database).check(router_id) == []

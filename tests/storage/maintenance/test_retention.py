@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
-from bandit.types import Json
+from bandit.types import Epoch, Json
 from benchmarks.ledger.records import ROUTER, make_records
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
@@ -19,7 +19,7 @@ from storage.stores.routers import Routers
 from tests.storage.making import Running
 from tests.support.waiting import wait_until
 
-NOW = 1_770_000_000.0
+NOW = Epoch(1_770_000_000.0)
 OLD, NEW = DELETED_AT_ONCE + 30, 20
 
 
@@ -64,13 +64,13 @@ def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_canno
 ) -> None:
     fill(database, running, {}, {"policy": "of a newer version"})
     assert RetentionWorker(database, lambda: NOW).delete_old() == 0
-    assert RetentionWorker(database, lambda: NOW + 51 * DAY_SECONDS).delete_old() == OLD
+    assert RetentionWorker(database, lambda: Epoch(NOW + 51 * DAY_SECONDS)).delete_old() == OLD
     assert counts(database) == (NEW, 5)
 
 
 def test_one_process_in_an_hour_takes_it_upon_itself(ledger_url: str, database: Database) -> None:
     others = [open_database(ledger_url) for _ in range(4)]
-    for at, expected in ((NOW, 1), (NOW + 60.0, 0), (NOW + 3_600.0, 1), (NOW + 3_600.0, 0)):
+    for at, expected in ((NOW, 1), (Epoch(NOW + 60.0), 0), (Epoch(NOW + 3_600.0), 1), (Epoch(NOW + 3_600.0), 0)):
         with ThreadPoolExecutor(4) as pool:
             claimed = list(pool.map(lambda other, at=at: retention_of(other).claim(at, 3_000.0), others))
         assert sum(claimed) == expected

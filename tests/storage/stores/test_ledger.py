@@ -4,11 +4,12 @@ import tracemalloc
 
 import pytest
 
+from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.records import Status
 from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
-from tests.storage.making import NOW, Making, Running
+from tests.storage.making import NOW, Making, Running, later
 
 
 def test_pages_show_every_decision_once_the_newest_first(database: Database, running: Running, making: Making) -> None:
@@ -55,7 +56,7 @@ def test_a_router_without_decisions_has_an_empty_page(database: Database) -> Non
 
 
 def test_a_days_spend_is_what_its_attempts_cost(database: Database, running: Running, making: Making) -> None:
-    midnight = day_of(NOW) * 86_400.0
+    midnight = Epoch(day_of(NOW) * 86_400.0)
     running.write(
         making.completion(at=midnight - 1.0, cost_usd=8.0),  # ends half a second before midnight
         making.completion(at=midnight - 0.1, cost_usd=1.0),
@@ -64,7 +65,7 @@ def test_a_days_spend_is_what_its_attempts_cost(database: Database, running: Run
     )
     ledger = Ledger(database)
     assert ledger.spend_today("rtr_a", midnight) == pytest.approx(3.0)
-    assert ledger.spend_today("rtr_a", midnight - 1.0) == pytest.approx(8.0)
+    assert ledger.spend_today("rtr_a", Epoch(midnight - 1.0)) == pytest.approx(8.0)
     assert ledger.spend_today("rtr_c", midnight) == 0.0
 
 
@@ -82,7 +83,7 @@ def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(
         "m/failing": Traffic(1, 0, 1, 1, 100, 50, 0.5),
         "m/two": Traffic(1, 0, 1, 1, 100, 50, 0.5),
     }
-    assert Ledger(database).traffic("rtr_a", NOW - 3 * 86_400.0)["m/two"].answered == 1
+    assert Ledger(database).traffic("rtr_a", later(-3 * 86_400.0))["m/two"].answered == 1
 
 
 def test_an_export_holds_everything_with_its_score(database: Database, running: Running, making: Making) -> None:
