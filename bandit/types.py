@@ -163,7 +163,7 @@ class RouterSettings:
     exploration: float = 0.02
     temperature: float = 0.5
     half_lives: HalfLives = HalfLives()
-    deadline_seconds: float = 120.0
+    deadline_seconds: float = 600.0
     budget_usd_per_request: float | None = None
     latency_limit_seconds: float | None = None
     quality_floor: float | None = None  # share of the best arm's expected quality, in (0, 1)

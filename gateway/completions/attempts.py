@@ -9,7 +9,7 @@ from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
-from gateway.providers.upstream.provider import Call, Provider, ProviderError, Usage
+from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage
 from gateway.routing.cooldowns import Cooldowns
 
 BYTES_PER_TOKEN = 4
@@ -66,9 +66,13 @@ class AttemptLog:
         self.first_token_seconds = self.usage = None
         self.text_bytes = 0
 
-    def record_first_token(self) -> None:
-        """The stream said something for the first time."""
-        self.first_token_seconds = perf_counter() - self._started
+    def take(self, chunk: Chunk) -> None:
+        """A chunk of the stream has come: its text and usage are counted, and the time to the first content."""
+        if chunk.says and self.first_token_seconds is None:
+            self.first_token_seconds = perf_counter() - self._started
+        if chunk.usage is not None:
+            self.usage = chunk.usage
+        self.text_bytes += chunk.text_bytes
 
     def end(
         self,
@@ -143,7 +147,13 @@ async def try_in_turn(
         attempts.begin(draw, clock())
         cooldowns.begun(model.id, loop.time())
         try:
-            made = Call(model.upstream_name, decision.request.fields, deadline, model.output_limit)
+            made = Call(
+                model=model.upstream_name,
+                fields=decision.request.fields,
+                deadline=deadline,
+                silence_seconds=router.options.request_timeout_seconds,
+                output_limit=model.output_limit,
+            )
             return await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.end(error.ending, error=error)

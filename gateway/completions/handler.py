@@ -95,9 +95,11 @@ class CompletionHandler:
             async with contextlib.aclosing(events):
                 self._reason = self._explain()
                 envelope = self._envelope()
-                await self._http.start_stream(self._headers(), envelope.first() + self._relay(envelope, held))
+                await self._http.start_stream(self._headers(), envelope.first() + envelope.chunks(held))
                 async for chunks in events:
-                    data = self._relay(envelope, chunks)
+                    for chunk in chunks:
+                        self._attempts.take(chunk)
+                    data = envelope.chunks(chunks)
                     if data:
                         await self._http.write(data)
         self._complete(envelope.finish_reason)
@@ -128,14 +130,15 @@ class CompletionHandler:
         )
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
-        """Read until the model says something: until then another can take its place, unseen by the client."""
+        """Read until the first sign of life: until then another model can take over, unseen by the client."""
         events = provider.stream(call)
         held: list[Chunk] = []
         try:
             async for chunks in events:
                 held += chunks
-                if any(chunk.says for chunk in chunks):
-                    self._attempts.record_first_token()
+                for chunk in chunks:
+                    self._attempts.take(chunk)
+                if any(chunk.lives for chunk in chunks):
                     self._services.cooldowns.released(self._attempts.model_id)
                     return held, events
             raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
@@ -143,21 +146,14 @@ class CompletionHandler:
             await events.aclose()
             raise
 
-    def _relay(self, envelope: Envelope, chunks: list[Chunk]) -> bytes:
-        for chunk in chunks:
-            if chunk.usage is not None:
-                self._attempts.usage = chunk.usage
-            self._attempts.text_bytes += chunk.text_bytes
-        return envelope.chunks(chunks)
-
     async def _cut(self, error: ProviderError) -> None:
-        """The stream broke after its first content: an error event, and no `[DONE]`."""
+        """The stream broke after its first sign of life: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
         self._attempts.end(error.ending, error=error)
         self._services.cooldowns.failed(model_id, error, self._loop.time())
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
-            await self._record(Status.PARTIAL, error=told)
+            await self._record(self._partial_or(Status.FAILED), error=told)
         await self._http.end(error_event(told))
 
     async def _fail(self, error: GatewayError) -> None:
@@ -165,8 +161,7 @@ class CompletionHandler:
         if not self._recorded:
             self._attempts.end(Ending.FAILED)
             self._reason = self._explain()
-            partial = self._http.started and self._attempts.text_bytes > 0
-            status = Status.PARTIAL if partial else Status.FAILED
+            status = self._partial_or(Status.FAILED) if self._http.started else Status.FAILED
             status = Status.REJECTED if error.status in {400, 413, 422} else status
             with contextlib.suppress(GatewayError):
                 await self._record(status, error=error)
@@ -186,9 +181,13 @@ class CompletionHandler:
         self._attempts.end(Ending.CLIENT_GONE)
         self._services.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
-        status = Status.PARTIAL if self._attempts.text_bytes else Status.CLIENT_GONE
+        status = self._partial_or(Status.CLIENT_GONE)
         with contextlib.suppress(GatewayError):
             await self._record(status, http_status=499)
+
+    def _partial_or(self, status: Status) -> Status:
+        """PARTIAL if the stream has brought content, which can be scored; thoughts alone can't."""
+        return Status.PARTIAL if self._attempts.first_token_seconds is not None else status
 
     async def _record(
         self,

@@ -43,8 +43,8 @@ def read_provider(
         kind=kind,
         base_url=base_url.rstrip("/"),
         api_keys=keys,
-        timeout_seconds=fields.number("timeout_seconds", 120.0, high=3_600.0, above=True),
-        idle_seconds=fields.number("idle_seconds", 60.0, high=3_600.0, above=True),
+        timeout_seconds=fields.number("timeout_seconds", 300.0, high=3_600.0, above=True),
+        idle_seconds=fields.number("idle_seconds", 120.0, high=3_600.0, above=True),
         drop=frozenset(fields.texts("drop", ())),
         api_version=fields.text("api_version", None, pattern=r"[A-Za-z0-9._-]+", right="a version like 2024-10-21"),
     )

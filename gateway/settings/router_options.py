@@ -31,7 +31,7 @@ class RouterOptions:
     exploration: float = 0.02
     temperature: float = 0.5
     half_lives: HalfLives = field(default_factory=HalfLives)
-    request_timeout_seconds: float = 120.0
+    request_timeout_seconds: float = 600.0
     max_attempts: int = 3
     store_content: bool = False
     retention_days: int | None = 90

@@ -18,16 +18,17 @@ ABILITIES = ("tools", "json_schema", "vision", "audio", "files")
 class ProviderSettings:
     """One provider. `base_url` has no trailing slash; `api_keys` may be empty (a local server).
 
-    `idle_seconds` bounds the silences of a stream that has begun to speak. `drop` names request fields that this
-    provider is never sent; `api_version` is Azure's query parameter.
+    `timeout_seconds` bounds a plain call, a stream until its first sign of life, and each later time without one;
+    `idle_seconds` each time without a byte. `drop` names request fields that this provider is never sent; `api_version`
+    is Azure's query parameter.
     """
 
     name: str
     kind: str
     base_url: str
     api_keys: tuple[str, ...] = field(default=(), repr=False)
-    timeout_seconds: float = 120.0
-    idle_seconds: float = 60.0
+    timeout_seconds: float = 300.0
+    idle_seconds: float = 120.0
     drop: frozenset[str] = frozenset()
     api_version: str | None = None
 

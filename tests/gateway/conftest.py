@@ -46,6 +46,7 @@ def call() -> CallMaker:
     def make(model: str, seconds: float = 10.0, fields: Mapping[str, bytes] | None = None) -> Call:
         raw = {"messages": MESSAGES, **(fields or {})}
         deadline = asyncio.get_running_loop().time() + seconds
-        return Call(model, {name: msgspec.Raw(value) for name, value in raw.items()}, deadline)
+        sent = {name: msgspec.Raw(value) for name, value in raw.items()}
+        return Call(model, sent, deadline, silence_seconds=seconds)
 
     return make

@@ -50,7 +50,15 @@ class AnthropicProvider:
         body, json_tool = translate(call.model, fields, call.output_limit)
         if stream:
             body["stream"] = True
-        return Request(self._url, call.model, msgspec.json.encode(body), fields.keys(), call.deadline), json_tool
+        request = Request(
+            url=self._url,
+            model=call.model,
+            body=msgspec.json.encode(body),
+            sent=fields.keys(),
+            deadline=call.deadline,
+            silence_seconds=call.silence_seconds,
+        )
+        return request, json_tool
 
 
 def _authorize(key: str) -> Mapping[str, str]:

@@ -23,6 +23,7 @@ _FINISHES = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
+_THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 _STATUSES = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -116,7 +117,7 @@ class EventReader:
         self._tools: dict[int, int] = {}  # a tool block's index → its place among the calls
         self._silent: set[int] = set()  # tool blocks that have no input yet
         self._used = _Usage()
-        self.said = self.finished = self.ended = False
+        self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
         """One event. Raises ProviderError where it tells of an error, or makes no sense."""
@@ -126,7 +127,7 @@ class EventReader:
             raise malformed("an event of the stream makes no sense") from None
         chunk = self._translate(read)
         if chunk is not None:
-            self.said = self.said or chunk.says
+            self.alive = self.alive or chunk.lives
         return chunk
 
     def _translate(self, event: _Event) -> Chunk | None:
@@ -152,6 +153,8 @@ class EventReader:
     def _begin(self, index: int, block: _Block) -> Chunk | None:
         if block.type == "text" and block.text:
             return _content(block.text)
+        if block.type in _THOUGHTS:
+            return Chunk({}, says=False, thinks=True)
         if block.type != "tool_use":
             return None
         self._tools[index] = len(self._tools)
@@ -170,9 +173,9 @@ class EventReader:
         if delta.type == "input_json_delta" and delta.partial_json and index in self._tools:
             self._silent.discard(index)
             return self._arguments(index, delta.partial_json)
-        if delta.type == "thinking_delta":
-            # Paid for, though not passed on.
-            return Chunk({}, says=False, text_bytes=len(delta.thinking.encode()))
+        if delta.type in {"thinking_delta", "signature_delta"}:
+            # Paid for, though not passed on. Newer models tell only that they think: the text is empty.
+            return Chunk({}, says=False, thinks=True, text_bytes=len(delta.thinking.encode()))
         return None
 
     def _arguments(self, index: int, json: str) -> Chunk:
@@ -186,7 +189,7 @@ class EventReader:
         reason = event.delta.stop_reason if event.delta else None
         if reason is None:
             return Chunk({}, says=False)
-        self.finished = True
+        self.finished = self.complete = True
         chunk = _chunk({}, says=True, finish=_finish(reason, self._json_tool))
         chunk.usage = _usage(self._used)
         if chunk.usage is not None:

@@ -40,7 +40,8 @@ class OpenAIProvider:
         fields["stream"] = _TRUE
         if "stream_options" not in self._drop:
             fields["stream_options"] = _with_usage(call.fields.get("stream_options"))
-        return self._upstream.stream(self._request(call, fields), ChunkReader(self._upstream.secrets))
+        reader = ChunkReader(self._upstream.secrets, _choices(call.fields.get("n")))
+        return self._upstream.stream(self._request(call, fields), reader)
 
     def knows(self, field: str) -> bool:
         """Every field can be sent; those of `drop` are left out."""
@@ -53,7 +54,14 @@ class OpenAIProvider:
         return fields
 
     def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
-        return Request(self._url(call.model), call.model, _encode(fields), fields.keys(), call.deadline)
+        return Request(
+            url=self._url(call.model),
+            model=call.model,
+            body=_encode(fields),
+            sent=fields.keys(),
+            deadline=call.deadline,
+            silence_seconds=call.silence_seconds,
+        )
 
     def _url(self, model: str) -> str:
         if self._api_version is None:
@@ -72,6 +80,14 @@ class OpenAIProvider:
         if key:
             headers |= {"api-key": key} if self._api_version else {"Authorization": f"Bearer {key}"}
         return headers
+
+
+def _choices(n: msgspec.Raw | None) -> int:
+    """How many choices were asked for; 1 where that can't be read, for the provider to judge."""
+    try:
+        return msgspec.json.decode(n, type=int) if n is not None else 1
+    except msgspec.DecodeError:
+        return 1
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:

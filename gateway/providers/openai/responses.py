@@ -25,10 +25,11 @@ class _ToolCall(msgspec.Struct):
 class _Part(msgspec.Struct):
     type: str = "text"
     text: str = ""
+    thinking: msgspec.Raw = _NULL  # Mistral's
 
 
 class _Said(msgspec.Struct):
-    """A message or a delta. Some servers think aloud in `reasoning_content` or `reasoning`: billed, but not said."""
+    """A message or a delta, with each of the fields in which servers think aloud."""
 
     content: str | list[_Part] | None = None
     refusal: str | None = None
@@ -37,6 +38,10 @@ class _Said(msgspec.Struct):
     audio: msgspec.Raw = _NULL
     reasoning_content: msgspec.Raw = _NULL
     reasoning: msgspec.Raw = _NULL
+    reasoning_text: msgspec.Raw = _NULL
+    thinking: msgspec.Raw = _NULL
+    reasoning_details: msgspec.Raw = _NULL
+    thinking_blocks: msgspec.Raw = _NULL
 
 
 class _Choice(msgspec.Struct):
@@ -85,14 +90,19 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
 
 
 class ChunkReader:
-    """Reads the events of one stream: a role in every chunk, no usage, no finish or no `[DONE]` are all taken."""
+    """Reads the events of one stream: a role in every chunk, no usage, no finish or no `[DONE]` are all taken.
 
-    __slots__ = ("_open", "_secrets", "ended", "finished", "said")
+    `choices` is how many were asked for: a later one may begin long after the earlier ones have finished.
+    """
 
-    def __init__(self, secrets: tuple[str, ...] = ()) -> None:
+    __slots__ = ("_choices", "_finished", "_open", "_secrets", "alive", "complete", "ended", "finished")
+
+    def __init__(self, secrets: tuple[str, ...] = (), choices: int = 1) -> None:
         self._secrets = secrets
+        self._choices = choices
         self._open: set[int] = set()  # the choices that have begun and not finished
-        self.said = self.finished = self.ended = False
+        self._finished: set[int] = set()
+        self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
         """One event. Raises ProviderError where it tells of an error, or makes no sense."""
@@ -110,15 +120,16 @@ class ChunkReader:
         chunk = Chunk(fields, says=False, usage=read_usage(fields.get("usage")))
         for choice in choices:
             self._take(choice, chunk)
-        self.said = self.said or chunk.says
+        self.alive = self.alive or chunk.lives
         return chunk
 
     def _take(self, choice: _Choice, chunk: Chunk) -> None:
         said = choice.delta or choice.message
         if said is not None:
-            size, speaks = _measure(said)
+            size, speaks, thinks = _measure(said)
             chunk.text_bytes += size
             chunk.says = chunk.says or speaks
+            chunk.thinks = chunk.thinks or thinks
             if choice.index == 0:
                 chunk.text += _text(said) or ""
         if choice.finish_reason:
@@ -126,10 +137,11 @@ class ChunkReader:
             if chunk.finish_reason is None or choice.index == 0:
                 chunk.finish_reason = choice.finish_reason
             self._open.discard(choice.index)
-            self.finished = not self._open
+            self._finished.add(choice.index)
         else:
             self._open.add(choice.index)
-            self.finished = False
+        self.finished = not self._open
+        self.complete = self.finished and len(self._finished) >= self._choices
 
 
 def read_usage(raw: msgspec.Raw | None) -> Usage | None:
@@ -159,8 +171,8 @@ def _text(said: _Said) -> str | None:
     return said.content
 
 
-def _measure(said: _Said) -> tuple[int, bool]:
-    """The bytes of what was said and thought, and whether anything was said."""
+def _measure(said: _Said) -> tuple[int, bool, bool]:
+    """The bytes of what was said and thought; whether anything was said; whether anything was thought."""
     text = _text(said)
     size = 0
     if text:
@@ -173,7 +185,24 @@ def _measure(said: _Said) -> tuple[int, bool]:
     for function in calls:
         size += sum(len(raw) - 2 for raw in (function.name, function.arguments) if bytes(raw) not in _NOTHING)
     speaks = size > 0 or bool(said.tool_calls) or bytes(said.audio) not in _NOTHING
-    for raw in (said.reasoning_content, said.reasoning):
+    thought = _thought_bytes(said)
+    return size + thought, speaks, thought > 0
+
+
+def _thought_bytes(said: _Said) -> int:
+    """The bytes of what was thought. Some servers say the same in several fields: the first that holds any counts."""
+    parts = (
+        [part.thinking for part in said.content if part.type == "thinking"] if isinstance(said.content, list) else ()
+    )
+    for raw in (
+        said.reasoning_content,
+        said.reasoning,
+        said.reasoning_text,
+        said.thinking,
+        said.reasoning_details,
+        said.thinking_blocks,
+        *parts,
+    ):
         if raw is not _NULL and bytes(raw) not in _NOTHING:
-            size += len(raw) - 2
-    return size, speaks
+            return max(len(raw) - 2, 1)
+    return 0

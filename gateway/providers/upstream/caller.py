@@ -20,6 +20,8 @@ from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0
 """How long a finished stream may take to send its usage and its end."""
+STREAM_LIMIT = 256 * 1024 * 1024
+"""Bytes of one stream. A flowing stream has no limit on time, so this ends one that never ends."""
 DRAIN_SECONDS = 0.05
 """How long the end of the body is waited for after the stream's last event, to use the connection again."""
 REFUSAL_LIMIT = 64 * 1024
@@ -34,16 +36,19 @@ class Request:
     body: bytes
     sent: Collection[str]
     deadline: float  # on the event loop's clock
+    silence_seconds: float
 
 
 class Reader(Protocol):
     """Understands the events of one stream.
 
-    `said`: something was said. `finished`: the answer is whole. `ended`: nothing more comes.
+    `alive`: something was said or thought. `finished`: every choice that began has ended well; `complete`: and no other
+    was asked for. `ended`: nothing more comes.
     """
 
-    said: bool
+    alive: bool
     finished: bool
+    complete: bool
     ended: bool
 
     def read(self, event: bytes) -> Chunk | None:
@@ -52,8 +57,10 @@ class Reader(Protocol):
 
 
 class Upstream:
-    """The way to one provider. `authorize` turns a key into headers; `timeout_seconds` bounds a plain call, and a
-    stream until it speaks; `idle_seconds` bounds its silences afterwards: one that lasts longer has stalled.
+    """Calls one provider. `authorize` turns a key into headers.
+
+    `timeout_seconds` bounds a plain call, and a stream until its first sign of life; afterwards each time without
+    another, whatever pings come meanwhile. `idle_seconds` bounds each time without a byte.
     """
 
     def __init__(
@@ -88,13 +95,16 @@ class Upstream:
         """The chunks of a stream, as many at a time as one network read completed. Raises ProviderError."""
         limit = self._limit(request)
         parser = EventParser()
+        watch = _Watch(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), limit)
         try:
             with await self._open(request, limit) as response:
                 await self._expect_events(response, limit)
-                while not reader.ended and (data := await self._next(response, reader, limit, request.deadline)):
+                while not reader.ended and (data := await self._next(response, reader, watch)):
                     chunks, broken = _read_all(parser, data, reader)
                     if chunks:
                         yield chunks
+                    # Behind the yield: a client that takes its time is no silence of the provider's.
+                    watch.saw(len(data), lives=any(chunk.lives for chunk in chunks))
                     if broken is not None:
                         raise broken
                 if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
@@ -107,18 +117,14 @@ class Upstream:
         except ProviderError as error:
             raise _told(error, reader) from error.__cause__
 
-    async def _next(self, response: HttpResponse, reader: Reader, limit: float, deadline: float) -> bytes:
-        """The next bytes, within the limits on silence; none, without a complaint, when the answer is whole."""
-        if reader.finished:
-            limit = min(deadline, asyncio.get_running_loop().time() + LINGER_SECONDS)
-        elif reader.said:
-            limit = min(deadline, asyncio.get_running_loop().time() + self._idle_seconds)
+    async def _next(self, response: HttpResponse, reader: Reader, watch: "_Watch") -> bytes:
+        """The next bytes, within the limits on silence; none, without a complaint, if the answer is whole."""
         try:
-            return await response.some(limit)
+            return await response.some(watch.limit(reader))
         except TransportError as error:
             if reader.finished:
                 return b""
-            if error.fault is Fault.TIMEOUT:
+            if error.fault is Fault.TIMEOUT and reader.alive:
                 raise ProviderError(Ending.TIMEOUT, "the provider fell silent in the middle of its answer") from None
             raise
 
@@ -159,8 +165,42 @@ class Upstream:
         raise malformed(f"{kind} where an event stream was asked for")
 
 
+class _Watch:
+    """The limits of one stream: on the loop's clock until its first sign of life, on each silence, on all its bytes."""
+
+    __slots__ = ("_bytes", "_first_limit", "_idle_seconds", "_last_limit", "_lived_at", "_loop", "_silence_seconds")
+
+    def __init__(self, idle_seconds: float, silence_seconds: float, first_limit: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._idle_seconds = min(idle_seconds, silence_seconds)
+        self._silence_seconds = silence_seconds
+        self._first_limit = first_limit
+        self._last_limit: float | None = None  # once the answer is complete
+        self._lived_at = first_limit
+        self._bytes = 0
+
+    def saw(self, size: int, *, lives: bool) -> None:
+        """Some bytes have come. Raises ProviderError if they are too many."""
+        self._bytes += size
+        if self._bytes > STREAM_LIMIT:
+            raise malformed(f"a stream of more than {STREAM_LIMIT:,} bytes")
+        if lives:
+            self._lived_at = self._loop.time()
+
+    def limit(self, reader: Reader) -> float:
+        """Until when the next bytes must have come."""
+        now = self._loop.time()
+        if reader.complete:
+            if self._last_limit is None:
+                self._last_limit = now + LINGER_SECONDS
+            return self._last_limit
+        if reader.alive:
+            return min(now + self._idle_seconds, self._lived_at + self._silence_seconds)
+        return self._first_limit
+
+
 def _told(error: ProviderError, reader: Reader) -> ProviderError:
-    return after_content(error) if reader.said else error
+    return after_content(error) if reader.alive else error
 
 
 def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:

@@ -17,12 +17,15 @@ from bandit.types import Ending
 class Call:
     """One request for one provider. `fields` are the caller's, ours removed, each with its own bytes.
 
-    `output_limit` is how many tokens the model can answer with, where that is known.
+    `deadline`, on the event loop's clock, bounds a plain call and a stream until its first sign of life;
+    `silence_seconds` bounds each time afterwards in which a stream says nothing. `output_limit` is how many tokens the
+    model can answer with, if that is known.
     """
 
     model: str  # the provider's own name
     fields: Mapping[str, msgspec.Raw]
-    deadline: float  # on the event loop's clock
+    deadline: float
+    silence_seconds: float
     output_limit: int | None = None
 
 
@@ -50,16 +53,22 @@ class Answer:
 class Chunk:
     """One event of a stream: the top-level fields of an OpenAI chunk.
 
-    `says` is true for content, a tool call, a refusal or a finish: what ends the holding of the headers.
-    A chunk of usage alone (`choices: []`) has `usage` and says nothing.
+    `says`: it holds content, a tool call, a refusal or a finish. `thinks`: it holds reasoning, which is a sign of life
+    but no answer. A chunk with a role or usage alone does neither.
     """
 
     fields: dict[str, msgspec.Raw]
     says: bool
+    thinks: bool = False
     finish_reason: str | None = None
     usage: Usage | None = None
     text_bytes: int = 0
     text: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether this is a sign of life: from the first one on the client sees the stream."""
+        return self.says or self.thinks
 
 
 class ProviderError(Exception):
@@ -87,8 +96,8 @@ class ProviderError(Exception):
 class Provider(Protocol):
     """A wire format. `stream` yields lists: the chunks that one network read completed.
 
-    A stream that ends without a finish or `[DONE]`, or stalls, raises `ProviderError` with the ending `CUT` after
-    something was said, else `FAILED` or `TIMEOUT`.
+    A stream that ends without a finish or `[DONE]`, or stalls, raises `ProviderError` with the ending `CUT` after its
+    first sign of life, else `FAILED` or `TIMEOUT`.
     """
 
     async def complete(self, call: Call) -> Answer:

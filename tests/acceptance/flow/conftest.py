@@ -37,6 +37,8 @@ ROUTERS = {
     "rtr_cut": (["cut"], ""),
     "rtr_endless": (["endless"], ""),
     "rtr_quiet": (["mute"], ""),
+    "rtr_thinks": (["thinks"], ""),
+    "rtr_thinkscut": (["thinks-cut", "good-a"], 'policy = "fixed:p/thinks-cut"\n'),
 }
 """Router id → the scripted models behind it, and its other settings."""
 

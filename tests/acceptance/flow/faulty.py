@@ -65,8 +65,6 @@ def routers_of_the_table() -> str:
             listed = f'"{model}"' if alone else f'"{model}", "{GOOD}"'
             text += f"[routers.{router_of(fault, stream=stream, alone=alone)}]\nmodels = [{listed}]\n"
             text += f'policy = "fixed:{model}"\n'
-            if (fault, stream) == ("endless", True):
-                text += "request_timeout_seconds = 1.0\n"
     return text
 
 

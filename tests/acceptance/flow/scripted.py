@@ -22,6 +22,7 @@ class Received:
         self.bodies: dict[str, list[bytes]] = {}
         self.headers: list[dict[str, str]] = []
         self.left = threading.Event()
+        self.thought = threading.Event()  # set by a test: `thinks` may stop thinking
 
 
 def completion(model: str, content: str = "Hello!") -> dict[str, Any]:
@@ -53,7 +54,9 @@ def chunk(model: str, delta: dict[str, Any], finish: str | None = None) -> bytes
 
 
 def scripted(received: Received) -> App:
-    """`good*` answers; `status-N` fails with N; `cut` breaks its stream; `mute` never answers; `slow*` drips."""
+    """`good*` answers; `status-N` fails with N; `cut` breaks its stream; `mute` never answers; `thinks` does so until
+    it is told to speak, and `thinks-cut` breaks its stream instead.
+    """
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -105,6 +108,13 @@ def scripted(received: Received) -> App:
                 if request.get("stream_options", {}).get("include_usage"):
                     parts.append(b"data: " + json.dumps(last | {"usage": usage}).encode() + b"\n\n")
                 parts.append(b"data: [DONE]\n\n")
+            if model.startswith("thinks"):
+                thoughts = chunk(model, {"role": "assistant", "content": None, "reasoning_content": "hm"})
+                await send({"type": "http.response.body", "body": thoughts, "more_body": True})
+                if model == "thinks-cut":
+                    await send({"type": "http.response.body", "body": b""})
+                    return
+                await asyncio.to_thread(received.thought.wait, 10)
             if model == "endless":
                 await send({"type": "http.response.body", "body": b"".join(parts[:2]), "more_body": True})
                 await gone()

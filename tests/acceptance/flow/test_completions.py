@@ -10,6 +10,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
+from bandit.types import Ending
+from storage.stores.ledger import Ledger
 from tests.acceptance.flow.conftest import Running
 from tests.support.waiting import wait_until
 
@@ -191,6 +193,39 @@ def test_a_model_that_fails_before_its_first_word_is_replaced_unseen(
     reason = json.loads(first)["dari_routing"]["reason"]
     assert "p/good-a" in reason
     assert ("p/status-500" if router_id == "rtr_failover" else "p/empty") in reason
+
+
+def test_thinking_releases_the_headers(running: Running) -> None:
+    running.received.thought.clear()
+    body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
+    with running.http() as http, http.stream("POST", "/rtr_thinks/chat/completions", json=body) as response:
+        assert response.status_code == 200
+        lines = response.iter_lines()
+        events = []
+        while "reasoning_content" not in (event := next(lines)):
+            events.append(event)
+        assert "dari_routing" in events[0]
+        running.received.thought.set()
+        assert [line for line in lines if line][-1] == "data: [DONE]"
+    view = Ledger(running.gateway.database).decision(response.headers["x-request-id"])
+    assert view is not None
+    assert view.attempts[0].first_token_seconds is not None
+
+
+def test_a_stream_that_breaks_while_it_thinks_is_told_and_can_not_be_scored(running: Running) -> None:
+    running.forget_cooldowns()
+    body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
+    with running.http() as http:
+        response = http.post("/rtr_thinkscut/chat/completions", json=body)
+        last = json.loads(response.text.strip().split("\n\n")[-1].removeprefix("data: "))
+        scored = http.post("/feedback", json={"completion_id": response.headers["x-request-id"], "score": 1.0})
+    assert last["error"]["code"] == "all_models_failed"
+    assert (scored.status_code, scored.json()["error"]["code"]) == (409, "no_answer_to_score")
+    view = Ledger(running.gateway.database).decision(response.headers["x-request-id"])
+    assert view is not None
+    (attempt,) = view.attempts  # the client has seen the stream begin: no other model can take over
+    assert (attempt.ending, attempt.first_token_seconds) == (Ending.CUT, None)
+    assert attempt.completion_tokens == 1  # thoughts are paid for
 
 
 def test_a_stream_that_breaks_ends_in_an_error_without_done(running: Running) -> None:

@@ -75,7 +75,11 @@ def test_every_row_of_the_document_is_in_the_table_and_the_other_way_round() -> 
 
 @pytest.fixture(scope="module")
 def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
-    with run_faulty(tmp_path_factory.mktemp("faulty"), routers_of_the_table()) as faulty:
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        run_faulty(tmp_path_factory.mktemp("faulty"), routers_of_the_table()) as faulty,
+    ):
+        patch.setattr("gateway.providers.upstream.caller.STREAM_LIMIT", 2**20)
         yield faulty
 
 

@@ -129,7 +129,7 @@ async def _huge(exchange: RawExchange) -> None:
 
 async def _endless(exchange: RawExchange) -> None:
     await exchange.head()
-    part = WORDS[0] if exchange.stream else b" " * 65_536
+    part = event({"content": "x" * 65_536}) if exchange.stream else b" " * 65_536
     while True:
         await exchange.piece(part)
 

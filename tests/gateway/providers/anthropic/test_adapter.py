@@ -469,10 +469,26 @@ def test_a_stream_becomes_chunks_without_its_thoughts() -> None:
     assert "".join(chunk.text for chunk in chunks) == "Hello"
     assert "hm" not in json.dumps([bytes(raw).decode() for chunk in chunks for raw in chunk.fields.values()])
     assert sum(chunk.text_bytes for chunk in chunks) == len("hmHello")
-    assert [chunk.says for chunk in chunks] == [False, False, True, True, True]
+    assert [chunk.says for chunk in chunks] == [False, False, False, False, True, True, True]
+    assert [chunk.lives for chunk in chunks] == [False, *[True] * 6]
     assert chunks[-1].finish_reason == "stop"
     assert chunks[-1].usage == Usage(prompt_tokens=13, completion_tokens=15, cached_tokens=3)
-    assert (reader.said, reader.finished, reader.ended) == (True, True, True)
+    assert (reader.alive, reader.finished, reader.complete, reader.ended) == (True, True, True, True)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        begin(0, {"type": "thinking", "thinking": "", "signature": ""}),
+        begin(0, {"type": "redacted_thinking", "data": "x"}),
+        more(0, type="thinking_delta", thinking="hm"),
+        more(0, type="signature_delta", signature="s"),
+    ],
+)
+def test_a_thought_is_a_sign_of_life_even_if_its_text_is_kept_back(event: dict[str, Any]) -> None:
+    reader, (role, thought) = read([START, event])
+    assert (role.lives, thought.lives, thought.says) == (False, True, False)
+    assert reader.alive
 
 
 def test_streamed_tool_calls_have_arguments_that_are_json() -> None:

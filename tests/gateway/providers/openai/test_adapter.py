@@ -166,8 +166,9 @@ def delta(finish: str | None = None, index: int = 0, **said: Any) -> dict[str, A
         (delta(role="assistant", content=""), False),
         (delta(role="assistant", content=None), False),
         (delta(role="assistant", content="a"), True),
-        (delta(reasoning_content="hm"), False),
-        (delta(reasoning="hm", content=""), False),
+        (delta(role="assistant", content=None, reasoning_content=""), False),
+        (delta(content="", reasoning=None, reasoning_details=[]), False),
+        (delta(content="a", reasoning_content="hm"), True),
         (delta(refusal="no"), True),
         (delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]), True),
         (delta("stop"), True),
@@ -182,11 +183,37 @@ def delta(finish: str | None = None, index: int = 0, **said: Any) -> dict[str, A
 def test_what_says_something(event: dict[str, Any], says: bool) -> None:
     reader, chunks = read(event)
     assert chunks[0].says is says
-    assert reader.said is says
+    assert chunks[0].lives is says
+    assert reader.alive is says
 
 
-def test_thinking_is_counted_though_it_says_nothing() -> None:
-    _, chunks = read(delta(reasoning_content="thinking"))
+DETAIL = {"type": "reasoning.encrypted", "data": "gAAAA"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"reasoning_content": "hm"},
+        {"reasoning": "hm", "content": ""},
+        {"reasoning_text": "hm"},
+        {"thinking": "hm"},
+        {"reasoning_details": [DETAIL]},
+        {"reasoning": None, "reasoning_details": [DETAIL]},
+        {"thinking_blocks": [{"type": "thinking", "thinking": "hm"}]},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]},
+    ],
+    ids=repr,
+)
+def test_thinking_is_a_sign_of_life_and_no_answer(said: dict[str, Any]) -> None:
+    reader, chunks = read(delta(role="assistant", **said))
+    assert (chunks[0].lives, chunks[0].says) == (True, False)
+    assert reader.alive
+    assert chunks[0].text_bytes > 0
+    assert chunks[0].text == ""
+
+
+def test_thoughts_that_come_in_two_fields_are_counted_once() -> None:
+    _, chunks = read(delta(reasoning="thinking", reasoning_details=[{"type": "reasoning.text", "text": "thinking"}]))
     assert chunks[0].text_bytes == len("thinking")
 
 
@@ -202,7 +229,17 @@ def test_every_choice_has_to_finish() -> None:
     reader, _ = read(delta(content="a"), delta(content="b", index=1), delta("stop"))
     assert not reader.finished
     reader.read(json.dumps(delta("length", index=1)).encode())
-    assert reader.finished
+    assert (reader.finished, reader.complete) == (True, True)
+
+
+def test_a_choice_that_was_asked_for_may_begin_when_the_others_have_finished() -> None:
+    reader = ChunkReader(choices=2)
+    for event in (delta(content="a"), delta("stop")):
+        reader.read(json.dumps(event).encode())
+    assert (reader.finished, reader.complete) == (True, False)
+    for event in (delta(content="b", index=1), delta("stop", index=1)):
+        reader.read(json.dumps(event).encode())
+    assert (reader.finished, reader.complete) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -262,26 +299,6 @@ def test_an_error_with_status_200_is_an_error() -> None:
     with pytest.raises(ProviderError) as told:
         read_answer(b'{"error":{"message":"upstream is down","code":502}}')
     assert (told.value.ending, told.value.status) == (Ending.FAILED, 502)
-
-
-async def test_the_deadline_of_the_request_bounds_a_stream_that_goes_on_and_on(
-    client: HttpClient, call: Callable[..., Call]
-) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
-        try:
-            while True:
-                writer.write(b'data: {"choices":[{"index":0,"delta":{"content":"a"}}]}\r\n\r\n: more\r\n')
-                await writer.drain()
-                await asyncio.sleep(0.01)
-        except ConnectionError:
-            writer.close()
-
-    async with listening(drip) as port:
-        with pytest.raises(ProviderError) as told:
-            await collect(OpenAIProvider(settings(port), client), call("m", seconds=0.2))
-    assert told.value.ending is Ending.CUT
 
 
 @pytest.mark.parametrize("portion", [1, 7, 10_000])
