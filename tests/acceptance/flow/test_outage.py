@@ -82,7 +82,7 @@ def test_answers_go_on_and_say_so_scores_are_refused_and_all_is_written_when_the
         after = complete(http)
         assert "x-router-degraded" not in after.headers
         assert [score(http, answer).status_code for answer in (before, *during, after)] == [200] * 7
-        asked = {f"chatcmpl-{row['id']}" for row in Ledger(outage.running.gateway.database).export("rtr_a")}
+        asked = {f"chatcmpl-{row['completion_id']}" for row in Ledger(outage.running.gateway.database).export("rtr_a")}
         assert asked == {answer.json()["id"] for answer in (before, *during, after)}
         assert 'bandit_gateway_ledger_state{state="ok"} 1.0' in http.get("/metrics").text
 
