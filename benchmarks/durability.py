@@ -33,7 +33,7 @@ from benchmarks.ledger.outage import fill_disk, stop_postgresql
 from benchmarks.ledger.replaying import replay_run
 from benchmarks.ledger.replicas import fewest_requests, run_replicas
 from benchmarks.ledger.writing import measure
-from benchmarks.postgresql import PostgresqlServer
+from tests.support.postgresql import PostgresqlServer
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -31,8 +31,8 @@ from benchmarks.ledger.filling import WRITTEN, fill
 from benchmarks.ledger.records import MODELS
 from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_until_answered
 from benchmarks.load.targets import COMMAND_LINE
-from benchmarks.postgresql import PostgresqlServer
 from storage.database.engine import Database, open_database
+from tests.support.postgresql import PostgresqlServer
 
 START_LIMIT_SECONDS = 3.0
 STARTS = 5

@@ -13,8 +13,8 @@ from benchmarks.ledger.audit import audit
 from benchmarks.ledger.client import Client, Memory
 from benchmarks.ledger.serving import ROUTER, Gateway, gateway
 from benchmarks.load.servers import BenchmarkFailed
-from benchmarks.postgresql import PostgresqlServer
 from storage.database.engine import open_database
+from tests.support.postgresql import PostgresqlServer
 
 CONNECTIONS = 8
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 3.0

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from sqlalchemy import delete, literal_column, update
 
-from benchmarks.postgresql import NoPostgresql, PostgresqlServer
 from storage.database.engine import Database, open_database
 from storage.tables import metadata, revisions
 from storage.writing.spool import Spool
 from tests.storage.making import Making, Running
+from tests.support.postgresql import NoPostgresql, PostgresqlServer
 
 
 @pytest.fixture

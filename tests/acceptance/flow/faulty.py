@@ -1,20 +1,20 @@
 """A whole gateway before the faulty provider: a router for each cell of the table of faults."""
 
 import asyncio
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 from openai import OpenAI
 
-from tests.acceptance.flow.conftest import Running, run_gateway
 from tests.support.fault_table import CELLS, TABLE
 from tests.support.faulty_provider.exchange import FaultyProvider
 from tests.support.faulty_provider.server import serve_faults
-from tests.support.sockets import refusing_port
+from tests.support.gateway import Running, run_gateway
+from tests.support.sockets import listening, refusing_port
+from tests.support.threads import on_a_thread
 
 INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
 """What a token costs at each of the models."""
@@ -71,7 +71,7 @@ def routers_of_the_table() -> str:
 @contextmanager
 def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
     """The provider in a thread of its own, and a gateway with these models and routers before it."""
-    with serving_faults() as (provider, plain), refusing_port() as nobody:
+    with on_a_thread(faulty_servers()) as (provider, plain), refusing_port() as nobody:
         places = {
             "quick": (provider.base_url, "timeout_seconds = 1.0\nidle_seconds = 0.5\n"),
             "patient": (provider.base_url, ""),
@@ -91,32 +91,12 @@ def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
             yield Faulty(running, provider, http)
 
 
-@contextmanager
-def serving_faults() -> Iterator[tuple[FaultyProvider, int]]:
-    """The provider, and a port where nobody speaks TLS."""
-    found: list[tuple[FaultyProvider, int]] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
+@asynccontextmanager
+async def faulty_servers() -> AsyncIterator[tuple[FaultyProvider, int]]:
+    """The faulty provider, and a port where nobody speaks TLS."""
 
     async def answer_plainly(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
 
-    async def serve() -> None:
-        plain = await asyncio.start_server(answer_plainly, "127.0.0.1")
-        async with plain, serve_faults() as provider:
-            found.append((provider, plain.sockets[0].getsockname()[1]))
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
-    thread.start()
-    assert ready.wait(60), "the faulty provider did not start"
-    try:
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(60)
-        assert not thread.is_alive(), "the faulty provider did not stop"
-        loop.close()
+    async with listening(answer_plainly) as plain, serve_faults() as provider:
+        yield provider, plain

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 

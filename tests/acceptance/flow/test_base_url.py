@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 
 
 @pytest.mark.parametrize("base", ["", "/", "/v1"])

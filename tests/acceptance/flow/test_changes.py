@@ -13,7 +13,7 @@ from storage.records import RouterModel, RouterRecord
 from storage.stores.keys import Keys
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]

@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 
 from bandit.types import Ending
 from storage.stores.ledger import Ledger
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from gateway.ids import new_id
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]

@@ -5,7 +5,7 @@ from typing import Any
 import openai
 import pytest
 
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 
 PICTURE = [
     {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}]},

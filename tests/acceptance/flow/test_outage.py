@@ -11,8 +11,9 @@ import pytest
 
 from storage.database import sqlite
 from storage.stores.ledger import Ledger
-from tests.acceptance.flow.conftest import Running, run_gateway
-from tests.acceptance.flow.scripted import Received, scripted, serving
+from tests.support.gateway import Running, run_gateway
+from tests.support.scripted_provider import Received, scripted
+from tests.support.threads import serve_app
 from tests.support.waiting import wait_until
 
 REQUEST: Any = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
@@ -38,7 +39,7 @@ class Outage:
 def outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outage]:
     monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
     received = Received()
-    with serving(scripted(received)) as provider_url:
+    with serve_app(scripted(received)) as provider_url:
         text = f'database_url = "sqlite:///{tmp_path}/ledger.db"\n[providers.p]\nbase_url = "{provider_url}/v1"\n'
         text += '[models."p/good"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
         text += '[routers.rtr_a]\nmodels = ["p/good"]\n'

@@ -15,7 +15,7 @@ from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from tests.acceptance.flow.conftest import Running
+from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
 ROUTER = "rtr_second"

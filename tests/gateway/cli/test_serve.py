@@ -1,7 +1,6 @@
 """`serve` and `demo` as a newcomer runs them: real processes, real sockets."""
 
 import json
-import os
 import re
 import shlex
 import shutil
@@ -9,8 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,56 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
-from tests.support.waiting import wait_until
+from tests.support.gateway import GatewayProcess, clean_environ
 
 README = Path(__file__).parents[3] / "README.md"
 SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
-LAST_LINES = re.compile(r"^  (curl|bandit-gateway keys create) ", re.MULTILINE)
 SECONDS = 60.0
-
-
-def environment() -> dict[str, str]:
-    """This process's environment without what configures a gateway."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.endswith("_API_KEY") and not name.startswith("BANDIT_GATEWAY_")
-    }
-
-
-class Serving:
-    """A running `serve`: what it said, and where it answers."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", output: Path) -> None:
-        self.process = process
-
-        def has_said_all() -> bool:
-            return process.poll() is not None or bool(LAST_LINES.search(output.read_text()))
-
-        wait_until(has_said_all, "the gateway says where it answers, or has ended", SECONDS)
-        self.said = output.read_text()
-        found = re.search(r"answers on (http://\S+)", self.said)
-        assert found, self.said
-        self.url = found[1]
-
-    def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> int:
-        """Its exit status after the signal."""
-        self.process.send_signal(with_signal)
-        return self.process.wait(SECONDS)
-
-
-@contextmanager
-def serving(home: Path, *arguments: str, **environ: str) -> Iterator[Serving]:
-    """A gateway in `home`, on a free port."""
-    command = [sys.executable, "-m", "gateway.cli", "serve", "--port", "0", *arguments]
-    output = home / "output"
-    with (home / "log").open("a") as log, output.open("wb") as said:
-        process = subprocess.Popen(command, cwd=home, env={**environment(), **environ}, stdout=said, stderr=log)
-    try:
-        yield Serving(process, output)
-    finally:
-        process.kill()
-        process.wait(SECONDS)
 
 
 def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
@@ -84,8 +36,8 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is configured: a newcomer starts, pastes, tries the README's example, stops and starts again."""
-    with serving(tmp_path) as first:
-        (line,) = [line for line in first.said.splitlines() if line.strip().startswith("curl ")]
+    with GatewayProcess(tmp_path) as gateway:
+        (line,) = [line for line in gateway.output.splitlines() if line.strip().startswith("curl ")]
         if shutil.which("curl"):
             answer = json.loads(subprocess.run(["sh", "-c", line], capture_output=True, check=True, timeout=60).stdout)
         else:
@@ -95,17 +47,17 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
         assert answer["dari_routing"]["requested_model"] == "dari/routing"
         assert answer["model"].startswith("simulated/")
         assert (tmp_path / "bandit-gateway.db").exists()
-        secret = SECRET.findall(first.said)[0]
+        secret = SECRET.findall(gateway.output)[0]
         monkeypatch.setenv("BANDIT_GATEWAY_KEY", secret)
         (example,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-        exec(example.replace("http://127.0.0.1:8790", first.url), {})  # noqa: S102 - our own README
+        exec(example.replace("http://127.0.0.1:8790", gateway.url), {})  # noqa: S102 - our own README
         assert "simulated/" in capsys.readouterr().out
-        assert first.stop() == 0, "a stop that was asked for is a success"
-    with serving(tmp_path) as second:
-        assert not SECRET.search(second.said), "a key is shown once"
-        assert ask(second.url, secret).status_code == 200
-        assert second.stop(signal.SIGINT) == 0
-    assert "Traceback" not in (tmp_path / "log").read_text()
+        assert gateway.stop() == 0, "a stop that was asked for is a success"
+        gateway.start()
+        assert not SECRET.search(gateway.output), "a key is shown once"
+        assert ask(gateway.url, secret).status_code == 200
+        assert gateway.stop(signal.SIGINT) == 0
+    assert "Traceback" not in gateway.log.read_text()
     database = f"sqlite:///{tmp_path}/bandit-gateway.db"
     explained = CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database])
     assert answer["dari_routing"]["reason"] in explained.stdout
@@ -126,16 +78,14 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
 
 
 def test_several_workers_serve_what_the_file_says_and_survive_one_anothers_death(tmp_path: Path) -> None:
-    (tmp_path / "bandit-gateway.toml").write_text(
-        'database_url = "sqlite:///mine.db"\n[routers.rtr_mine]\nmodels = ["simulated/sage"]\n'
-    )
-    key = "an-admin-key-of-mine"
-    with serving(tmp_path, "--workers", "2", BANDIT_GATEWAY_ADMIN_KEY=key) as running:
-        workers = psutil.Process(running.process.pid).children()
+    text = 'database_url = "sqlite:///mine.db"\n[routers.rtr_mine]\nmodels = ["simulated/sage"]\n'
+    with GatewayProcess(tmp_path, text, workers=2) as running:
+        key = running.key
+        workers = psutil.Process(running.pid).children()
         assert len(workers) == 2
         assert ask(running.url, key, "rtr_mine").json()["model"] == "simulated/sage"
         assert ask(running.url, key).status_code == 404, "no default router beside a declared one"
-        assert key not in running.said
+        assert key not in running.output
         workers[0].kill()
         workers[0].wait(SECONDS)
         answers = [ask(running.url, key, "rtr_mine") for _ in range(4)]
@@ -147,7 +97,7 @@ def test_several_workers_serve_what_the_file_says_and_survive_one_anothers_death
             timeout=60,
         )
         assert scored.json()["status"] == "recorded", "whichever worker is asked"
-        everyone = psutil.Process(running.process.pid).children()
+        everyone = psutil.Process(running.pid).children()
         assert running.stop() == 0
         assert not psutil.wait_procs(everyone, SECONDS)[1], "no worker is left behind"
     assert (tmp_path / "mine.db").exists()
@@ -162,7 +112,7 @@ def test_what_cannot_start_says_so_in_one_line(tmp_path: Path, command: list[str
         ran = subprocess.run(
             [sys.executable, "-m", "gateway.cli", *command],
             cwd=tmp_path,
-            env=environment(),
+            env=clean_environ(),
             capture_output=True,
             text=True,
             timeout=60,
@@ -177,7 +127,7 @@ def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "gateway.cli", "demo", "--requests", "24"],
         cwd=tmp_path,
-        env={**environment(), "OPENAI_API_KEY": "never-used", "COLUMNS": "100"},
+        env={**clean_environ(), "OPENAI_API_KEY": "never-used", "COLUMNS": "100"},
         capture_output=True,
         text=True,
         timeout=60,

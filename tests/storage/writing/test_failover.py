@@ -7,7 +7,6 @@ from typing import Protocol
 
 import pytest
 
-from benchmarks.postgresql import NoPostgresql, PostgresqlServer
 from storage.database import postgresql, sqlite
 from storage.database import watchdog as watch
 from storage.database.engine import Database
@@ -19,6 +18,7 @@ from storage.writing.failover import State
 from storage.writing.spool import Spool
 from tests.storage.conftest import Opening, Start, execute
 from tests.storage.making import BUDGETED, Making, Running, same_sums
+from tests.support.postgresql import NoPostgresql, PostgresqlServer
 
 
 class Outage(Protocol):

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own, for benchmarks and tests: from the machine, or from the wheel of the `dev` extra."""
+"""A PostgreSQL server for tests and benchmarks: the machine's, or the one of the `dev` extra."""
 
 import importlib.util
 import os
@@ -21,10 +21,10 @@ class NoPostgresql(Exception):
 
 
 class PostgresqlServer:
-    """A server in a temporary folder, reached through a socket in it. Use it as a context manager.
+    """A server in a temporary folder, reached through a Unix socket, for the length of a context.
 
-    `fsync` false is for tests: commits then survive the death of every process, but not the loss of power. Raises
-    NoPostgresql, and CalledProcessError where the server does not start.
+    Without `fsync` commits survive SIGKILL of every process, but not a loss of power. Raises NoPostgresql, and
+    CalledProcessError if the server does not start.
     """
 
     def __init__(self, *, fsync: bool = True) -> None:
@@ -53,7 +53,7 @@ class PostgresqlServer:
 
     @property
     def data(self) -> Path:
-        """The folder of its files."""
+        """Its data folder."""
         return self._data
 
     def url(self, database: str = "postgres") -> str:
@@ -61,28 +61,28 @@ class PostgresqlServer:
         return f"postgresql://postgres@/{database}?host={self._sockets}"
 
     def start(self) -> None:
-        """Start it, and return when it takes connections."""
+        """Start it, and return when it accepts connections."""
         options = f"-k {self._sockets} -c listen_addresses= -c max_connections=200 -c shared_buffers=128MB"
         if not self._fsync:
             options += " -c fsync=off"
         self._run("pg_ctl", ["-w", "-s", "-l", str(self._sockets / "log"), "-o", options, "start"])
 
     def stop(self, mode: str = "fast") -> None:
-        """Stop it: `fast` disconnects everybody, `immediate` is a crash."""
+        """Stop it: `fast` ends all connections, `immediate` is a crash that needs recovery."""
         if (self._data / "postmaster.pid").exists():
             self._run("pg_ctl", ["-w", "-s", "-m", mode, "stop"])
 
     def freeze(self) -> None:
-        """Stop all its processes where they are: connections are taken, and nothing is answered."""
+        """SIGSTOP all its processes: connections are accepted, and nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let them go on."""
+        """SIGCONT all its processes."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
         postmaster = psutil.Process(int((self._data / "postmaster.pid").read_text().splitlines()[0]))
-        postmaster.send_signal(number)  # first: a stopped one starts no others
+        postmaster.send_signal(number)  # first: a stopped postmaster starts no others
         for process in postmaster.children(recursive=True):
             process.send_signal(number)
 
@@ -97,7 +97,7 @@ class PostgresqlServer:
 
 
 def _find_programs(folder: Path) -> tuple[Path, str | None]:
-    """The folder of the programs and, as root (which PostgreSQL refuses to run as), the user to run them as."""
+    """The folder of the programs, and the user to run them as: PostgreSQL refuses to run as root."""
     as_root = os.geteuid() == 0
     machine = sorted(MACHINE.glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if machine:

@@ -1,18 +1,10 @@
-"""A provider that does what its model's name says: a real server on a socket, for tests of the flow."""
+"""A provider as an ASGI application that does what the name of its model says, and keeps what it was sent."""
 
-import asyncio
 import json
-import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
-
-from tests.support.waiting import wait_until
-
-App = Callable[[Any, Any, Any], Awaitable[None]]
+from tests.support.threads import App
 
 
 class Received:
@@ -124,24 +116,3 @@ def scripted(received: Received) -> App:
             await send({"type": "http.response.body", "body": b""})
 
     return app
-
-
-@contextmanager
-def serving(app: App) -> Iterator[str]:
-    """Run an application on a free port of this machine, in a thread with a loop of its own."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    # asyncio does this only for sockets that name their protocol; without it each answer waits 40 ms for an ACK.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="auto")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
-    thread.start()
-    wait_until(lambda: server.started or not thread.is_alive(), "the server has started or failed", 60)
-    assert server.started, "the server did not start"
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(60)
-        assert not thread.is_alive(), "the server did not stop"
-        listener.close()
