@@ -1,5 +1,6 @@
 """A provider as an ASGI application that does what the name of its model says, and keeps what it was sent."""
 
+import asyncio
 import json
 import threading
 from typing import Any

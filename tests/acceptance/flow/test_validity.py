@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 from openai import OpenAI
@@ -73,26 +74,34 @@ def test_what_is_found_is_noted_and_learned_once(running: Running, say: str, ask
     assert rebuild.check(ROUTER) == []
 
 
+@dataclass(frozen=True)
+class Held:
+    """Checks that wait until they are released; `begun` says that one does."""
+
+    begun: threading.Event
+    release: threading.Event
+
+
 @pytest.fixture
-def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Validator take until the event is set."""
-    release = threading.Event()
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+    held = Held(threading.Event(), threading.Event())
 
     def check_slowly(asked: bytes, text: str) -> bool | None:
-        assert release.wait(60)
+        held.begun.set()
+        assert held.release.wait(60)
         return is_valid(asked, text)
 
     monkeypatch.setattr("gateway.completions.json_schema.is_valid", check_slowly)
-    yield release
-    release.set()
+    yield held
+    held.release.set()
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_no_answer_waits_for_a_check(running: Running, held: threading.Event, stream: bool) -> None:
+def test_no_answer_waits_for_a_check(running: Running, held: Held, stream: bool) -> None:
     client = running.client(ROUTER)
     ids = [ask(client, '{"n": 1}', stream=stream, response_format=FORMAT) for _ in range(3)]
     assert [view_of(running, request_id).outcome.valid for request_id in ids] == [None, None, None]
-    held.set()
+    held.release.set()
     assert [found(running, request_id) for request_id in ids] == [not stream] * 3  # streams say "Hello!"
 
 
@@ -109,13 +118,14 @@ def test_what_asks_for_no_structure_or_is_none_is_not_checked(running: Running) 
     assert learned(running)[0] == pytest.approx(before[0] + 1, abs=0.01)
 
 
-def test_only_so_many_answers_wait_to_be_checked(running: Running, held: threading.Event) -> None:
+def test_only_so_many_answers_wait_to_be_checked(running: Running, held: Held) -> None:
     checks = running.gateway.flow.services.validator
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
+    assert held.begun.wait(60)  # the answer's own check, which is queued after the answer was sent
     decision = view_of(running, request_id)
     published = running.gateway.flow.routers[ROUTER].published(decision.decision.at)
     check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.ended_at, b"{}", "")
     for _ in range(2 * MOST_WAITING):
         checks.add(check)
-    held.set()
+    held.release.set()
     assert found(running, request_id)
