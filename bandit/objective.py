@@ -1,10 +1,11 @@
 """What a perfect answer, a second of waiting and a failure are worth: presets, and the refusal of absurd dollars."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from statistics import median
 from types import MappingProxyType
 
-from bandit.types import Objective, Steering
+from bandit.types import Objective, Price, Steering
 
 TYPICAL_PROMPT_TOKENS = 1_000
 TYPICAL_COMPLETION_TOKENS = 300
@@ -24,17 +25,20 @@ PRESETS: Mapping[str, Objective] = MappingProxyType(
 """Each preset in units of c̄: the median expected cost of the router's models for a typical request."""
 
 
-def resolve(objective: Objective | str, typical_cost_usd: float) -> Objective:
-    """An objective in dollars; a preset's name is multiplied out with c̄ = `typical_cost_usd`, at least $0.0001.
+def preset_usd(name: str, prices: Sequence[Price]) -> Objective:
+    """A preset in dollars, for models of these prices: c̄ is the median cost of a typical request, at least $0.0001.
 
-    Raises ValueError for a name that is no preset and for dollars that `validate` refuses.
+    To be kept once it is chosen: a model that joins later must not change what an answer is worth.
+    Raises ValueError for a name that is no preset.
+
+    >>> preset_usd("cheapest", [Price(1e-6, 2e-6, 1e-6), Price(1e-6, 1e-5, 1e-7)])  # c̄ = $0.0028
+    Objective(quality_usd=0.0112, second_usd=0.000112, failure_usd=0.0056)
     """
-    if isinstance(objective, Objective):
-        return validate(objective)
-    preset = PRESETS.get(objective)
+    preset = PRESETS.get(name)
     if preset is None:
-        raise ValueError(f"objective: {objective!r} is not a preset; choose one of {', '.join(sorted(PRESETS))}")
-    unit = min(max(typical_cost_usd, SMALLEST_TYPICAL_COST_USD), LARGEST_TYPICAL_COST_USD)
+        raise ValueError(f"objective: {name!r} is not a preset; choose one of {', '.join(sorted(PRESETS))}")
+    costs = [price.cost_usd(TYPICAL_PROMPT_TOKENS, TYPICAL_COMPLETION_TOKENS) for price in prices]
+    unit = min(max(median(costs) if costs else 0.0, SMALLEST_TYPICAL_COST_USD), LARGEST_TYPICAL_COST_USD)
     return Objective(preset.quality_usd * unit, preset.second_usd * unit, preset.failure_usd * unit)
 
 

@@ -152,14 +152,14 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class RouterSettings:
-    """What the bandit has to know of a router. `objective` is dollars or the name of a preset.
+    """What the bandit has to know of a router. The default objective is `balanced` at a typical cost of $0.001.
 
     `policy` is a name of ROUTING §10, with its argument after a colon where it has one (`fixed:openai/gpt-5.5`).
     """
 
     router_id: str
     policy: str = "thompson"
-    objective: Objective | str = "balanced"
+    objective: Objective = Objective(quality_usd=0.02, second_usd=0.0002, failure_usd=0.005)
     exploration: float = 0.02
     temperature: float = 0.5
     half_lives: HalfLives = HalfLives()

@@ -9,7 +9,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve, validate
+from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
 from bandit.posteriors.amounts import Amounts, expected_amounts
 from bandit.posteriors.constants import Constants, constants_of
 from bandit.posteriors.latency import LogTime, log_time
@@ -70,11 +70,10 @@ class Snapshot:
         """The row of each model in the arrays."""
         return {arm.model_id: row for row, arm in enumerate(self.arms)}
 
-    @cached_property
+    @property
     def objective(self) -> Objective:
-        """What answers, seconds and failures are worth in dollars, presets resolved."""
-        wanted = self.settings.objective
-        return resolve(wanted, self._typical_cost_usd if isinstance(wanted, str) else 0.0)
+        """What answers, seconds and failures are worth in dollars."""
+        return self.settings.objective
 
     @cached_property
     def constants(self) -> Constants:
@@ -241,7 +240,7 @@ def take_snapshot(
     """The router's arms at the instant `at`, in O(arms × classes).
 
     Broken statistics count as absent and are named in the snapshot's `warnings`. Raises ValueError for an objective
-    that is no preset or not in sensible dollars, for two arms of one model, and for an instant that is not finite.
+    that is not in sensible dollars, for two arms of one model, and for an instant that is not finite.
     """
     if not math.isfinite(at):
         raise ValueError(f"at: must be seconds since the epoch, not {at}")

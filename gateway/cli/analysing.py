@@ -177,18 +177,15 @@ def _objective(
     if text is None:
         return None
     from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
-    from statistics import median  # noqa: PLC0415 - not for --help
 
-    from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, resolve  # noqa: PLC0415
     from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
     from gateway.cli.routers import toml_value  # noqa: PLC0415 - not for --help
+    from gateway.routing.objectives import preset_for  # noqa: PLC0415 - not for --help
     from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
 
     objective = RouterOptions.from_json({"objective": toml_value(text)}).objective
     catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
-    models = [catalog.get(model.model_id) for model in record.models if model.enabled]
-    costs = [model.price.cost_usd(TYPICAL_PROMPT_TOKENS, TYPICAL_COMPLETION_TOKENS) for model in models if model]
-    return resolve(objective, median(costs) if costs else 0.0)
+    return preset_for(objective, record.models, catalog) if isinstance(objective, str) else objective
 
 
 def _interval(estimate: Estimate | None) -> str:

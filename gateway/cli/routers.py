@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
@@ -51,6 +52,7 @@ def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: 
 @app.command("show")
 def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:  # noqa: A002 - the argument's name
     """Show one router: its models and all of its settings."""
+    from gateway.routing.objectives import kept_dollars  # noqa: PLC0415 - not for --help
     from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
     from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
 
@@ -71,11 +73,11 @@ def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json:
     print_table(("model", "state", "share"), rows, "no models")
     typer.echo("")
     options = RouterOptions.from_json(record.settings).to_json()
-    print_table(
-        ("setting", "value", ""),
-        [(key, _value(value), "" if key in record.settings else "default") for key, value in options.items()],
-        "",
-    )
+    settings = [(key, _value(value), "" if key in record.settings else "default") for key, value in options.items()]
+    if (dollars := kept_dollars(record)) is not None:
+        parts = (f"{name} ${usd:.4g}" for name, usd in asdict(dollars).items())
+        settings.append(("objective in dollars", ", ".join(parts), "kept since it was chosen"))
+    print_table(("setting", "value", ""), settings, "")
 
 
 @app.command("create")
@@ -181,8 +183,10 @@ def toml_value(text: str) -> Any:
 
 def _shown(record: RouterRecord) -> dict[str, object]:
     """A router for scripts; its secret stays where it is."""
+    from gateway.routing.objectives import kept_dollars  # noqa: PLC0415 - not for --help
     from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
 
+    dollars = kept_dollars(record)
     return {
         "id": record.id,
         "name": record.name,
@@ -196,6 +200,7 @@ def _shown(record: RouterRecord) -> dict[str, object]:
             for model in record.models
         ],
         "settings": RouterOptions.from_json(record.settings).to_json(),
+        "objective_usd": None if dollars is None else asdict(dollars),
         "created_at": record.created_at,
         "updated_at": record.updated_at,
     }

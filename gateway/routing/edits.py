@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from bandit.types import Json
 from gateway.catalog.catalog import Catalog, UnknownModel
+from gateway.routing.objectives import chosen_anew, with_dollars
 from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
 from gateway.settings.table_reader import Fields, Problem
 from storage.records import RouterModel, RouterRecord
@@ -26,7 +27,8 @@ def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, n
     fields.close()
     if problems:
         raise OptionsError(problems)
-    return RouterRecord(router_id, name, secrets.token_bytes(32), settings, models, now, now)
+    record = RouterRecord(router_id, name, secrets.token_bytes(32), settings, models, now, now)
+    return with_dollars(record, catalog)
 
 
 def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: Catalog, now: float) -> RouterRecord:
@@ -48,7 +50,8 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
         read_options(Fields(settings, problems), frozenset(model.model_id for model in models))
     if problems:
         raise OptionsError(problems)
-    return replace(record, name=name, settings=settings, models=models, updated_at=now)
+    changed = replace(record, name=name, settings=settings, models=models, updated_at=now)
+    return with_dollars(chosen_anew(changed) if "objective" in values else changed, catalog)
 
 
 def models_over(kept: tuple[RouterModel, ...], named: tuple[RouterModel, ...]) -> tuple[RouterModel, ...]:

@@ -9,6 +9,7 @@ from bandit.learning import learn_scores
 from bandit.types import Arm, BudgetState, Deltas, Epoch, HalfLives, Scores, StatisticKey, Sums
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.daily_spend import DailySpend, day_of
+from gateway.routing.objectives import objective_of
 from gateway.routing.priors import ArmPriors
 from gateway.routing.router import LiveRouter
 from gateway.settings.router_options import RouterOptions, bandit_settings
@@ -126,7 +127,7 @@ def _live_router(
         arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
     return LiveRouter(
         options=options,
-        settings=bandit_settings(record.id, options),
+        settings=bandit_settings(record.id, options, objective_of(record, catalog)),
         secret=record.secret,
         models=models,
         arms=tuple(arms),

@@ -12,6 +12,7 @@ from gateway.api_keys import SCOPES, hash_key, new_key
 from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import keep_router
 from gateway.routing.edits import models_over
+from gateway.routing.objectives import with_dollars
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.database.engine import Database
 from storage.records import RouterModel, RouterRecord
@@ -48,18 +49,18 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
     for declaration in settings.routers.values():
         record = kept.get(declaration.id)
         if record is None:
-            if routers.add(_new_router(declaration, now)):
+            if routers.add(with_dollars(_new_router(declaration, now), catalog)):
                 continue
             record = routers.get(declaration.id)  # of another process, which starts at the same time
         if record is None:
             continue
         declared, changes = _declared_over(record, declaration, now)
         if changes:
-            if keep_router(database, declared, record):
+            if keep_router(database, with_dollars(declared, catalog), record):
                 changes.append("its statistics are rebuilt with the new half-lives")
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:
-        routers.add(_default_router(catalog, now))
+        routers.add(with_dollars(_default_router(catalog, now), catalog))
     for record in kept.values():
         if record.settings.get("automatic_models") and record.id not in settings.routers:
             followed = _followed(record, catalog, now)
@@ -67,7 +68,16 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
                 routers.put(followed)
                 names = ", ".join(model.model_id for model in followed.models if model.enabled)
                 messages.append(f"router {record.id} follows what is configured: {names}")
+    _keep_presets(routers, catalog)
     return messages
+
+
+def _keep_presets(routers: Routers, catalog: Catalog) -> None:
+    """Presets of routers that an older version made get their dollars now, and keep them from now on."""
+    for record in routers.all():
+        priced = with_dollars(record, catalog)
+        if priced != record:
+            routers.put(priced)
 
 
 def _new_router(declaration: RouterDeclaration, now: float) -> RouterRecord:

@@ -10,7 +10,7 @@ from dataclasses import fields as dataclass_fields
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
 from gateway.settings.table_reader import Fields, Problem, nearest, shown
-from storage.records import RouterModel, RouterRecord
+from storage.records import RouterModel
 
 MAX_MODELS = 64
 MAX_USD = 1_000_000.0
@@ -144,17 +144,12 @@ def read_models(fields: Fields) -> tuple[RouterModel, ...]:
     return tuple(models.values())
 
 
-def router_settings(record: RouterRecord) -> RouterSettings:
-    """What the bandit has to know of a stored router. Raises OptionsError."""
-    return bandit_settings(record.id, RouterOptions.from_json(record.settings))
-
-
-def bandit_settings(router_id: str, options: RouterOptions) -> RouterSettings:
-    """The bandit's part of a router's options."""
+def bandit_settings(router_id: str, options: RouterOptions, objective: Objective) -> RouterSettings:
+    """The bandit's part of a router's options; `objective` in dollars."""
     return RouterSettings(
         router_id=router_id,
         policy=options.policy,
-        objective=options.objective,
+        objective=objective,
         exploration=options.exploration,
         temperature=options.temperature,
         half_lives=options.half_lives,

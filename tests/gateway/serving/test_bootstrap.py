@@ -81,7 +81,7 @@ def test_the_default_router_follows_the_provider_keys(start: Start, database: Da
 def test_declared_routers_take_the_place_of_the_default_one(start: Start, database: Database) -> None:
     start('[routers.rtr_a]\nname = "A"\nmodels = ["simulated/sage"]\npolicy = "uniform"\n')
     (record,) = Routers(database).all()
-    assert (record.id, record.name, record.settings) == ("rtr_a", "A", {"policy": "uniform"})
+    assert (record.id, record.name, record.settings["policy"]) == ("rtr_a", "A", "uniform")
 
 
 def test_declared_wins_over_what_was_changed_and_says_so(start: Start, database: Database) -> None:

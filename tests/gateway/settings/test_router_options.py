@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import HalfLives, Objective, RouterSettings
-from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, router_settings
-from storage.records import RouterRecord
+from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, bandit_settings
 
 SECONDS = st.floats(1.0, 3_600.0)
 OPTIONS = st.builds(
@@ -38,8 +37,8 @@ def test_nothing_set_means_the_defaults() -> None:
 
 
 def test_the_defaults_are_those_of_the_bandit() -> None:
-    record = RouterRecord("rtr_a", "A", b"", {}, (), 0.0, 0.0)
-    assert router_settings(record) == RouterSettings("rtr_a")
+    default = RouterSettings("rtr_a")
+    assert bandit_settings("rtr_a", DEFAULT_OPTIONS, default.objective) == default
 
 
 def test_keys_of_a_newer_version_are_passed_over_in_stored_options() -> None:
