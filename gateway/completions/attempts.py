@@ -153,6 +153,7 @@ async def try_in_turn(
                 deadline=deadline,
                 silence_seconds=router.options.request_timeout_seconds,
                 output_limit=model.output_limit,
+                streams="stream" in model.abilities,
             )
             return await call(providers[model.provider], made)
         except ProviderError as error:

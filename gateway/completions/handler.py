@@ -20,6 +20,7 @@ from gateway.completions.response import DONE, Envelope, error_event
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.metrics import Metrics
+from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
@@ -131,7 +132,7 @@ class CompletionHandler:
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
         """Read until the first sign of life: until then another model can take over, unseen by the client."""
-        events = provider.stream(call)
+        events = provider.stream(call) if call.streams else stream_plainly(provider, call)
         held: list[Chunk] = []
         try:
             async for chunks in events:

@@ -27,6 +27,7 @@ class Call:
     deadline: float
     silence_seconds: float
     output_limit: int | None = None
+    streams: bool = True  # False: the model can't, so a stream of it is made from its whole answer
 
 
 @dataclass(frozen=True, slots=True)

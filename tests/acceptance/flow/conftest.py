@@ -26,6 +26,7 @@ ROUTERS = {
     "rtr_cut": (["cut"], ""),
     "rtr_endless": (["endless"], ""),
     "rtr_quiet": (["mute"], ""),
+    "rtr_plain": (["good-plain"], ""),
     "rtr_thinks": (["thinks"], ""),
     "rtr_thinkscut": (["thinks-cut", "good-a"], 'policy = "fixed:p/thinks-cut"\n'),
 }
@@ -40,6 +41,7 @@ def configuration(provider_url: str, directory: Path) -> str:
         abilities = '["vision"]' if model == "seeing" else abilities
         text += f'[models."p/{model}"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
         text += f"cached_input_usd_per_million = 0.5\nabilities = {abilities}\ncontext_window = 100000\n"
+        text += "stream = false\n" if model == "good-plain" else ""
     for router_id, (names, options) in ROUTERS.items():
         listed = ", ".join(f'"p/{name}"' for name in names)
         text += f"[routers.{router_id}]\nmodels = [{listed}]\n{options}"

@@ -195,6 +195,22 @@ def test_a_model_that_fails_before_its_first_word_is_replaced_unseen(
     assert ("p/status-500" if router_id == "rtr_failover" else "p/empty") in reason
 
 
+@pytest.mark.parametrize("include_usage", [False, True])
+def test_a_model_that_can_not_stream_is_asked_plainly_and_streamed(running: Running, include_usage: bool) -> None:
+    running.received.bodies.pop("good-plain", None)
+    chunks = list(
+        running.client("rtr_plain").chat.completions.create(
+            model="dari/routing", messages=MESSAGES, stream=True, stream_options={"include_usage": include_usage}
+        )
+    )
+    (asked,) = (json.loads(body) for body in running.received.bodies["good-plain"])
+    assert asked.keys() == {"model", "messages"}
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices) == "Hello!"
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
+    assert len({(chunk.id, chunk.model, chunk.object) for chunk in chunks}) == 1
+    assert [chunk.usage.total_tokens for chunk in chunks if chunk.usage] == ([15] if include_usage else [])
+
+
 def test_thinking_releases_the_headers(running: Running) -> None:
     running.received.thought.clear()
     body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
