@@ -6,15 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bandit.buckets import bucketed
 from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot
 from bandit.probabilities import Comparison, probabilities
 from bandit.shares import feasible
 from bandit.types import NO_STEERING, ArmView, Choice, Context, Draw, Steering
 from bandit.value import Value, evaluate
-
-__all__ = ["ALGORITHM", "Replay", "bucketed", "choose", "draw", "redraw", "replay"]
 
 ALGORITHM = "2"
 """The version of the computation from a snapshot to probabilities; it is part of every choice."""

@@ -22,7 +22,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from bandit.decision import bucketed, draw
+from bandit.buckets import bucketed
+from bandit.decision import draw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (

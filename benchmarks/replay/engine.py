@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from bandit.buckets import bucketed
 from bandit.budget import pace
-from bandit.decision import bucketed, choose, draw, redraw
+from bandit.decision import choose, draw, redraw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bandit.decision import bucketed, draw
+from bandit.buckets import bucketed
+from bandit.decision import draw
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.request import CompletionRequest, Fields, conversation_of

@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from bandit.decision import bucketed, choose, draw, redraw, replay
+from bandit.buckets import bucketed
+from bandit.decision import choose, draw, redraw, replay
 from bandit.policies import PLAIN
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.types import Arm, BudgetState, Choice, Price, RouterSettings
