@@ -41,7 +41,6 @@ class Quality:
     mean: Floats
     variance: Floats
     scores: Floats
-    kappa: float
 
 
 def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floats, prior_weight: Floats) -> Quality:
@@ -81,7 +80,7 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
     size = strength + n
     mean = (_within(arm[:, None] + effect) * strength + s) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
-    return Quality(mean, variance, _over_tasks(weight), kappa)
+    return Quality(mean, variance, _over_tasks(weight))
 
 
 def _since_the_change(

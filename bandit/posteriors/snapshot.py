@@ -181,11 +181,6 @@ class Snapshot:
         """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
         return log_time(self.table.times(), self.constants.times)
 
-    @property
-    def kappa(self) -> float:
-        """How many scores the arm and class effects are worth in a cell, as the cells themselves show."""
-        return self._quality.kappa
-
     @cached_property
     def _quality(self) -> Quality:
         return quality_posterior(
