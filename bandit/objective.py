@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from types import MappingProxyType
 
-from bandit.types import Objective, Price, Steering
+from bandit.price import Price
+from bandit.types import Objective, Steering
 
 TYPICAL_PROMPT_TOKENS = 1_000
 TYPICAL_COMPLETION_TOKENS = 300

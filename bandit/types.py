@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple, NewType, TypeAlias
 
+from bandit.price import Price
+
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 Epoch = NewType("Epoch", float)
@@ -81,20 +83,6 @@ class Sums:
 
 Deltas: TypeAlias = Mapping[StatisticKey, Sums]
 """What an event adds to the statistics."""
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Dollars per token."""
-
-    input_usd: float
-    output_usd: float
-    cached_input_usd: float
-
-    def cost_usd(self, prompt_tokens: float, completion_tokens: float, cached_tokens: float = 0.0) -> float:
-        """Dollars for a call; `cached_tokens` are part of `prompt_tokens`."""
-        fresh = max(prompt_tokens - cached_tokens, 0.0)
-        return fresh * self.input_usd + cached_tokens * self.cached_input_usd + completion_tokens * self.output_usd
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +290,8 @@ class Attempt:
     cost_usd: float = 0.0
     estimated: bool = False  # tokens and cost are our estimate: booked, not learned
     cost_known: bool = True
+    cost_stated: bool = False  # by the provider: not our count of tokens × price
+    token_details: Mapping[str, int] = field(default_factory=dict)  # what else of the tokens is billed apart
 
 
 @dataclass(frozen=True, slots=True)

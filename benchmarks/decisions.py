@@ -26,6 +26,7 @@ from bandit.buckets import bucketed
 from bandit.decision import draw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
+from bandit.price import Price
 from bandit.types import (
     NO_STEERING,
     Arm,
@@ -34,7 +35,6 @@ from bandit.types import (
     Context,
     Ending,
     Epoch,
-    Price,
     RouterSettings,
     Scores,
     Signal,

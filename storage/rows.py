@@ -5,6 +5,7 @@ from dataclasses import fields
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row, Table
 
 from bandit.types import Attempt, Ending
@@ -23,6 +24,8 @@ def _in_order_of(table: Table) -> Callable[[dict[str, object]], tuple[object, ..
 
 _decision_row = _in_order_of(decisions)
 _attempt_row = _in_order_of(attempts)
+
+_DETAILS = msgspec.json.Decoder(dict[str, int])
 
 
 def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tuple[object, ...]:
@@ -47,6 +50,8 @@ def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
     row["ending"] = attempt.ending.value
     row["detail"] = clean(attempt.detail)
     row["finish_reason"] = attempt.finish_reason and clean(attempt.finish_reason)
+    details = attempt.token_details
+    row["token_details"] = msgspec.json.encode(details).decode() if details else None
     return _attempt_row(row)
 
 
@@ -71,4 +76,5 @@ def read_outcome(row: Row[Any]) -> OutcomeRecord:
 def read_attempt(row: Row[Any]) -> Attempt:
     """An attempt from its row of `attempts`."""
     values = {name: row._mapping[name] for name in ATTEMPT_FIELDS}
-    return Attempt(**{**values, "ending": Ending(row.ending)})
+    details = _DETAILS.decode(row.token_details) if row.token_details else {}
+    return Attempt(**{**values, "ending": Ending(row.ending), "token_details": details})

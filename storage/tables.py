@@ -16,6 +16,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData(
@@ -139,6 +140,8 @@ attempts = Table(
     _required("cost_usd", Double),
     _required("estimated", Boolean),
     _required("cost_known", Boolean),
+    Column("cost_stated", Boolean, nullable=False, server_default=false()),  # an older version writes none
+    Column("token_details", Text),  # JSON: counts by name of what else is billed apart; null: nothing is
     sqlite_with_rowid=False,
 )
 

@@ -1,5 +1,6 @@
 """What is fixed about a router's arms, as arrays: prices and priors."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from bandit.posteriors.priors import (
     offset_tokens,
     quality_prior,
 )
-from bandit.types import Arm, ArmPrior, Price
+from bandit.price import Price
+from bandit.types import Arm, ArmPrior
 
 Floats = NDArray[np.float64]
 
@@ -25,6 +27,9 @@ _FREE = Price(0.0, 0.0, 0.0)
 class Constants:
     """Arrays in the arms' order. Prices in dollars per token, zero where `priced` is false.
 
+    `longer` are the steps at which prices change with the prompt's length, ascending: the tokens beyond which each
+    arm's step begins (inf: it has none), and its prices, as rows input, cached input, output.
+
     `times` are the priors of the latency signals first token, per token, total: shape (3, 3, arms), mean, spread and
     weight first. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)).
     """
@@ -34,11 +39,24 @@ class Constants:
     input_usd: Floats
     cached_input_usd: Floats
     output_usd: Floats
+    longer: tuple[tuple[Floats, Floats], ...]
     quality_mean: Floats
     quality_weight: Floats
     completion_tokens: Floats
     offset_tokens: Floats
     times: Floats
+
+    @property
+    def first_step(self) -> float:
+        """The length up to which no arm's prices change, in prompt tokens."""
+        return float(self.longer[0][0].min()) if self.longer else math.inf
+
+    def usd_at(self, prompt_tokens: Floats) -> Floats:
+        """Rows input, cached input, output: each arm's prices if its prompt has that many tokens."""
+        usd = np.stack([self.input_usd, self.cached_input_usd, self.output_usd])
+        for beyond, stepped in self.longer:
+            usd = np.where(prompt_tokens > beyond, stepped, usd)
+        return usd
 
 
 def constants_of(arms: Sequence[Arm]) -> Constants:
@@ -56,12 +74,23 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         input_usd=fresh,
         cached_input_usd=cached,
         output_usd=output,
+        longer=_steps(prices),
         quality_mean=quality_mean,
         quality_weight=quality_weight,
         completion_tokens=tokens,
         offset_tokens=offset,
         times=np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1),
     )
+
+
+def _steps(prices: Sequence[Price]) -> tuple[tuple[Floats, Floats], ...]:
+    steps = []
+    for step in range(max((len(price.longer) for price in prices), default=0)):
+        each = [price.longer[step] if step < len(price.longer) else (math.inf, price) for price in prices]
+        beyond = np.array([tokens for tokens, _ in each], dtype=float)
+        usd = np.array([(long.input_usd, long.cached_input_usd, long.output_usd) for _, long in each]).T
+        steps.append((beyond, usd))
+    return tuple(steps)
 
 
 def _times(prior: ArmPrior) -> tuple[float, ...]:

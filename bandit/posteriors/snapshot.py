@@ -138,14 +138,17 @@ class Snapshot:
     def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected dollars of an answer, per arm."""
         known = self.constants
+        input_usd, cached_usd, output_usd = known.input_usd, known.cached_input_usd, known.output_usd
+        if context.prompt_tokens > self._shortest_step:
+            input_usd, cached_usd, output_usd = known.usd_at(context.prompt_tokens * self.prompt_ratio)
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
         cached = min(context.cached_tokens, context.prompt_tokens)
-        prompt = (context.prompt_tokens - cached) * known.input_usd
+        prompt = (context.prompt_tokens - cached) * input_usd
         if cached:
-            prompt = prompt + cached * known.cached_input_usd
+            prompt = prompt + cached * cached_usd
         prompt = prompt * self.prompt_ratio
-        mean = prompt + tokens * known.output_usd
-        variance = tokens_variance * (known.output_usd * known.output_usd) + self._prompt_doubt * (prompt * prompt)
+        mean = prompt + tokens * output_usd
+        variance = tokens_variance * (output_usd * output_usd) + self._prompt_doubt * (prompt * prompt)
         if known.all_priced:
             return mean, variance
         column = self.table.column(context.task)
@@ -199,6 +202,11 @@ class Snapshot:
     def _dollars(self) -> Amounts:
         sums = self.table.per_task(Signal.COST)
         return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0)
+
+    @cached_property
+    def _shortest_step(self) -> float:
+        """The estimated length up to which no arm's prices can change, in prompt tokens."""
+        return self.constants.first_step / float(self.prompt_ratio.max())
 
     @cached_property
     def _prompt_doubt(self) -> Floats:

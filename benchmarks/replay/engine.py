@@ -9,6 +9,7 @@ from bandit.budget import pace
 from bandit.decision import choose, draw, redraw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
+from bandit.price import Price
 from bandit.types import (
     Arm,
     ArmPrior,
@@ -19,7 +20,6 @@ from bandit.types import (
     Ending,
     HalfLives,
     Objective,
-    Price,
     RouterSettings,
     Scores,
     Signal,

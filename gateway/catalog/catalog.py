@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from bandit.types import Price
+from bandit.price import Price
 from gateway.catalog.capabilities import abilities_of
-from gateway.catalog.prices import Listed, look_up
+from gateway.catalog.declared import USUAL_TIERS, price_of
+from gateway.catalog.prices import look_up
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id
 from gateway.settings.loading import undeclared
 from gateway.settings.urls import is_loopback
-
-MILLION = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,40 +79,35 @@ class Catalog:
     def _make(self, declared: ModelSettings) -> Model:
         if declared.provider == SIMULATED:
             return _simulated(declared)
-        listed, price = self._price(declared)
+        provider = self._settings.providers[declared.provider]
+        told = {"input_usd", "output_usd"} <= declared.rates.keys() and declared.context_window is not None
+        listed = None if told else look_up(provider, declared.upstream_name, self._now)
         abilities = declared.abilities
         return Model(
             id=declared.id,
             provider=declared.provider,
             upstream_name=declared.upstream_name,
-            price=price,
+            price=self._price(declared, listed.price if listed else None),
             abilities=(abilities_of(declared.upstream_name) if abilities is None else abilities)
             | ({"stream"} if declared.stream else frozenset()),
             context_window=declared.context_window or (listed.context_window if listed else None),
             output_limit=declared.output_limit,
         )
 
-    def _price(self, declared: ModelSettings) -> tuple[Listed | None, Price]:
+    def _price(self, declared: ModelSettings, listed: Price | None) -> Price:
+        """The declared price over the listed one. Raises UnknownModel if a part of it is in neither."""
         provider = self._settings.providers[declared.provider]
-        known = declared.input_usd_per_million is not None and declared.output_usd_per_million is not None
-        listed = None if known and declared.context_window else look_up(provider, declared.upstream_name, self._now)
-        input_usd, output_usd = declared.input_usd_per_million, declared.output_usd_per_million
-        cached_usd = declared.cached_input_usd_per_million
-        if listed:
-            if input_usd is None and cached_usd is None:
-                cached_usd = listed.cached_input_usd
-            input_usd = listed.input_usd if input_usd is None else input_usd
-            output_usd = listed.output_usd if output_usd is None else output_usd
-        elif input_usd is None and output_usd is None and is_loopback(provider.base_url):
-            input_usd = output_usd = 0.0
+        if listed is None and not declared.rates and is_loopback(provider.base_url):
             self.notices.append(f"{declared.id} runs on this machine and has no price: it counts as $0")
-        if input_usd is None or output_usd is None:
+            return Price(0.0, 0.0, 0.0)
+        # Groq's tiers differ in how busy they may be, not in price.
+        price = price_of(declared, listed, {} if "groq" in provider.base_url else USUAL_TIERS)
+        if price is None:
             raise UnknownModel(
                 f"no price is known for {declared.id}: set input_usd_per_million and output_usd_per_million under "
                 f'[models."{declared.id}"]'
             )
-        cached_usd = input_usd if cached_usd is None else cached_usd
-        return listed, Price(input_usd / MILLION, output_usd / MILLION, cached_usd / MILLION)
+        return price
 
 
 def _simulated(declared: ModelSettings) -> Model:

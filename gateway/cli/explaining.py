@@ -82,7 +82,8 @@ def _print(explained: Explained) -> None:
     for attempt in view.attempts:
         detail = f" ({attempt.detail})" if attempt.detail else ""
         ended = f"{attempt.ending} after {attempt.seconds:.2f} s"
-        typer.echo(f"attempt {attempt.number}: {attempt.model_id}, {ended}{detail}")
+        source = " stated by the provider" if attempt.cost_stated else " estimated" if attempt.estimated else ""
+        typer.echo(f"attempt {attempt.number}: {attempt.model_id}, {ended}, ${attempt.cost_usd:.6f}{source}{detail}")
     typer.echo(f"outcome: {outcome.status}, {outcome.seconds:.2f} s, ${outcome.cost_usd:.6f}")
     for each in view.feedback:
         typer.echo(f"feedback: {each.score:g} from {each.source}, {moment(each.at)}")

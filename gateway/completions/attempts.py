@@ -1,19 +1,20 @@
 """The calls made for one decision: each model in turn until one answers, and what each call cost."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TypeVar
 
 from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending, Epoch
+from gateway.completions.bill import NOTHING, Bill, bill_for
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage
 from gateway.routing.cooldowns import Cooldowns
 
-BYTES_PER_TOKEN = 4
-"""Of an answer's text, where the provider did not report its tokens."""
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -22,6 +23,7 @@ class AttemptLog:
     """What was tried for one decision. `draw` is the latest; `provider_seconds` were spent waiting for providers."""
 
     __slots__ = (
+        "_counted_bytes",
         "_decision",
         "_running",
         "_started",
@@ -43,12 +45,17 @@ class AttemptLog:
         self.provider_seconds = 0.0
         self.first_token_seconds: float | None = None
         self.usage: Usage | None = None
-        self.text_bytes = 0
+        self.text_bytes = self._counted_bytes = 0
 
     @property
     def started_count(self) -> int:
         """How many calls were begun."""
         return len(self.done) + self._running
+
+    @property
+    def cost_usd(self) -> float:
+        """Dollars of the calls that are over."""
+        return sum(attempt.cost_usd for attempt in self.done)
 
     @property
     def model_id(self) -> str:
@@ -64,15 +71,19 @@ class AttemptLog:
         self.draw, self._running = draw, True
         self._started, self._started_at = perf_counter(), now
         self.first_token_seconds = self.usage = None
-        self.text_bytes = 0
+        self.text_bytes = self._counted_bytes = 0
 
     def take(self, chunk: Chunk) -> None:
         """A chunk of the stream has come: its text and usage are counted, and the time to the first content."""
         if chunk.says and self.first_token_seconds is None:
             self.first_token_seconds = perf_counter() - self._started
-        if chunk.usage is not None:
-            self.usage = chunk.usage
-        self.text_bytes += chunk.text_bytes
+        self.count(chunk.usage, chunk.text_bytes)
+
+    def count(self, usage: Usage | None, text_bytes: int) -> None:
+        """So much text has come, and `usage` is what the provider has counted until there."""
+        self.text_bytes += text_bytes
+        if usage is not None:
+            self.usage, self._counted_bytes = usage, self.text_bytes
 
     def end(
         self,
@@ -88,7 +99,8 @@ class AttemptLog:
         draw = self.draw
         seconds = perf_counter() - self._started
         self.provider_seconds += seconds
-        prompt, completion, cached, cost_usd, estimated = self._bill(ending, draw.model_id)
+        bill = self._bill(ending, draw.model_id)
+        tokens = bill.tokens
         self.done.append(
             Attempt(
                 number=draw.attempt,
@@ -103,27 +115,31 @@ class AttemptLog:
                 status=error.status if error else 200 if ending is Ending.COMPLETE else None,
                 detail=error.message if error else "",
                 finish_reason=finish_reason,
-                prompt_tokens=prompt,
-                cached_tokens=cached,
-                completion_tokens=completion,
-                cost_usd=cost_usd,
-                estimated=estimated,
-                cost_known=self._decision.router.models[draw.model_id].price is not None,
+                prompt_tokens=tokens.prompt_tokens if tokens else None,
+                cached_tokens=tokens.cached_tokens if tokens else 0,
+                completion_tokens=tokens.completion_tokens if tokens else None,
+                token_details=tokens.details() if tokens else {},
+                cost_usd=bill.cost_usd,
+                cost_stated=bill.stated,
+                estimated=bill.estimated,
             )
         )
 
-    def _bill(self, ending: Ending, model_id: str) -> tuple[int | None, int | None, int, float, bool]:
-        """(prompt tokens, completion tokens, cached tokens, dollars, estimated)."""
-        price = self._decision.router.models[model_id].price
-        usage = self.usage
-        if usage is not None:
-            cost = price.cost_usd(usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens) if price else 0.0
-            return usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, cost, False
-        if ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
-            return None, None, 0, 0.0, False
-        prompt = self._decision.estimated_prompt_tokens
-        completion = -(-self.text_bytes // BYTES_PER_TOKEN)
-        return prompt, completion, 0, price.cost_usd(prompt, completion) if price else 0.0, True
+    def _bill(self, ending: Ending, model_id: str) -> Bill:
+        told = self.usage is not None and (self.usage.tokens is not None or self.usage.cost_usd is not None)
+        if not told and ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
+            return NOTHING
+        bill = bill_for(
+            self._decision.router.models[model_id],
+            self.usage,
+            estimated_prompt_tokens=self._decision.estimated_prompt_tokens,
+            text_bytes=self.text_bytes,
+            uncounted_bytes=self.text_bytes - self._counted_bytes,
+        )
+        if bill.doubt:
+            completion_id = self._decision.completion_id
+            log.warning("request %s: %s reports what can't be right (%s)", completion_id, model_id, bill.doubt)
+        return bill
 
 
 async def try_in_turn(

@@ -16,7 +16,7 @@ from gateway.completions.attempts import AttemptLog, try_in_turn
 from gateway.completions.decision import Decision
 from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
-from gateway.completions.response import DONE, Envelope, error_event
+from gateway.completions.response import DONE, Envelope, error_event, usd
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.metrics import Metrics
@@ -82,12 +82,12 @@ class CompletionHandler:
     async def _plain(self) -> None:
         async with WatchedClient(self._http):
             answer = await self._in_turn(_answer)
-        self._attempts.usage, self._attempts.text_bytes = answer.usage, answer.text_bytes
+        self._attempts.count(answer.usage, answer.text_bytes)
         self._complete(answer.finish_reason)
         self._reason = self._explain()
-        body = self._envelope().whole(answer.fields)
+        body = self._envelope().whole(answer.fields, self._attempts.cost_usd)
         ended_at = await self._record(Status.ANSWERED, answer=body)
-        await self._http.respond(200, self._headers(), body)
+        await self._http.respond(200, self._headers(cost_usd=self._attempts.cost_usd), body)
         self._check(answer.text, ended_at)
 
     async def _stream(self) -> None:
@@ -106,7 +106,8 @@ class CompletionHandler:
         self._complete(envelope.finish_reason)
         text = envelope.text()
         ended_at = await self._record(Status.ANSWERED, answer=text.encode())
-        last = envelope.usage(self._attempts.done[-1]) if self._decision.request.include_usage else b""
+        attempts, wanted = self._attempts, self._decision.request.include_usage
+        last = envelope.usage(attempts.done[-1], attempts.cost_usd) if wanted else b""
         await self._http.end(last + DONE)
         self._check(text, ended_at)
 
@@ -169,7 +170,7 @@ class CompletionHandler:
         if self._http.started:
             await self._http.end(error_event(error))
         else:
-            await self._http.fail(error, self._headers())
+            await self._http.fail(error, self._headers(cost_usd=self._attempts.cost_usd))
 
     async def _stopped(self) -> None:
         """We break off: nobody's fault but ours, and what it cost is booked."""
@@ -232,13 +233,16 @@ class CompletionHandler:
             decision.completion_id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text
         )
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _headers(self, *, cost_usd: float | None = None) -> list[tuple[bytes, bytes]]:
+        """`cost_usd` is told where it is known before the body: not of streams."""
         overhead = perf_counter() - self._started - self._attempts.waited()
         headers = [
             (b"x-router-selected-model", self._attempts.model_id.encode()),
             (b"x-router-attempts", str(self._attempts.started_count).encode()),
             (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
         ]
+        if cost_usd is not None:
+            headers.append((b"x-router-cost-usd", usd(cost_usd)))
         if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers

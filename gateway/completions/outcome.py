@@ -38,7 +38,7 @@ def build_record(
             prompt_tokens=last.prompt_tokens if last else None,
             cached_tokens=last.cached_tokens if last else 0,
             completion_tokens=last.completion_tokens if last else None,
-            cost_usd=sum(attempt.cost_usd for attempt in done),
+            cost_usd=attempts.cost_usd,
             estimated=any(attempt.estimated for attempt in done),
             finish_reason=last.finish_reason if last else None,
             reason=reason,

@@ -9,6 +9,7 @@ from gateway.providers.upstream.provider import Chunk
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
+_FIGURES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _FIRST_CHOICES = msgspec.Raw(b'[{"index":0,"delta":{},"finish_reason":null}]')
 _CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
 _COMPLETION = msgspec.Raw(b'"chat.completion"')
@@ -37,8 +38,11 @@ class Envelope:
         self._usage: msgspec.Raw | None = None
         self.finish_reason: str | None = None
 
-    def whole(self, fields: Fields) -> bytes:
-        """A plain completion."""
+    def whole(self, fields: Fields, cost_usd: float) -> bytes:
+        """A plain completion; its usage tells what the request cost."""
+        usage = fields.get("usage")
+        if usage is not None:
+            fields["usage"] = _with_cost(usage, cost_usd)
         fields["id"], fields["object"], fields["created"] = self._id, _COMPLETION, self._created
         fields["model"], fields["dari_routing"] = self._model, self._routing
         return _encode(fields)
@@ -63,13 +67,15 @@ class Envelope:
                 events.append(self._event(fields))
         return b"".join(events)
 
-    def usage(self, attempt: Attempt) -> bytes:
-        """The chunk of usage that the client asked for; estimated where the provider sent none."""
-        prompt, completion = attempt.prompt_tokens or 0, attempt.completion_tokens or 0
-        usage = self._usage or msgspec.Raw(
-            _encode({"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion})
-        )
-        return self._event({"choices": _NONE, "usage": usage})
+    def usage(self, attempt: Attempt, cost_usd: float) -> bytes:
+        """The usage that the client asked for, with the request's cost: our own count if the provider sent none."""
+        usage = self._usage
+        if usage is None:
+            prompt, completion = attempt.prompt_tokens or 0, attempt.completion_tokens or 0
+            counted = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+            details = {"prompt_tokens_details": {"cached_tokens": attempt.cached_tokens}}
+            usage = msgspec.Raw(_encode(counted | details if attempt.cached_tokens else counted))
+        return self._event({"choices": _NONE, "usage": _with_cost(usage, cost_usd)})
 
     def text(self) -> str:
         """What the first choice said, as far as the provider's adapter reports it."""
@@ -82,6 +88,20 @@ class Envelope:
             if key not in dressed:
                 dressed[key] = raw
         return b"data: " + _encode(dressed) + b"\n\n"
+
+
+def usd(cost_usd: float) -> bytes:
+    """Dollars as a plain decimal number."""
+    return f"{cost_usd:.12f}".rstrip("0").rstrip(".").encode()
+
+
+def _with_cost(usage: msgspec.Raw, cost_usd: float) -> msgspec.Raw:
+    """The provider's own figures, and the cost beside them."""
+    try:
+        figures = _FIGURES.decode(usage)
+    except msgspec.DecodeError:
+        return usage
+    return msgspec.Raw(_encode(figures | {"cost_usd": msgspec.Raw(usd(cost_usd))}))
 
 
 def error_event(error: GatewayError) -> bytes:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from bandit.price import TOKEN_RATES
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
 from gateway.settings.secrets import read_keys
@@ -62,17 +63,15 @@ def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSe
     for ability in abilities or ():
         if ability not in ABILITIES:
             fields.blame("abilities", f"{shown(ability)} is no ability; there are {', '.join(ABILITIES)}")
-    price = {
-        key: fields.number(key, None, high=MAX_USD_PER_MILLION)
-        for key in ("input_usd_per_million", "cached_input_usd_per_million", "output_usd_per_million")
-    }
+    long_prompts: dict[int, Mapping[str, float]] = {}
+    fields.tables("long_prompts", lambda beyond, table: _read_long_prompts(beyond, table, long_prompts))
     settings = ModelSettings(
         id=model_id,
         provider=provider,
         upstream_name=fields.text("upstream_name", name),
-        input_usd_per_million=price["input_usd_per_million"],
-        cached_input_usd_per_million=price["cached_input_usd_per_million"],
-        output_usd_per_million=price["output_usd_per_million"],
+        rates=_read_rates(fields),
+        long_prompts=dict(sorted(long_prompts.items())),
+        service_tiers=_read_factors(fields.table("service_tiers")),
         context_window=fields.integer("context_window", None, low=1),
         output_limit=fields.integer("output_limit", None, low=1),
         abilities=None if abilities is None else frozenset(abilities),
@@ -80,6 +79,29 @@ def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSe
     )
     fields.close()
     return settings
+
+
+def _read_rates(fields: Fields) -> dict[str, float]:
+    """Dollars per million tokens, by the names of `bandit.price.Price`."""
+    declared = {rate: fields.number(f"{rate}_per_million", None, high=MAX_USD_PER_MILLION) for rate in TOKEN_RATES}
+    return {rate: usd for rate, usd in declared.items() if usd is not None}
+
+
+def _read_long_prompts(beyond: str, table: Fields, found: dict[int, Mapping[str, float]]) -> None:
+    """`[models."PROVIDER/NAME".long_prompts.TOKENS]`."""
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", beyond):
+        table.blame(None, "is not a number of tokens, such as long_prompts.200000")
+        return
+    found[int(beyond)] = _read_rates(table)
+    table.close()
+
+
+def _read_factors(table: Fields | None) -> dict[str, float]:
+    """`service_tiers`: what each costs of the full price."""
+    if table is None:
+        return {}
+    declared = {name: table.number(name, None, high=100.0) for name in table.names()}
+    return {name: factor for name, factor in declared.items() if factor is not None}
 
 
 def read_router(router_id: str, fields: Fields, providers: Mapping[str, ProviderSettings]) -> RouterDeclaration:

@@ -123,6 +123,10 @@ class Fields:
             self.blame(key, f"names {shown(twice[0])} twice")
         return tuple(dict.fromkeys(value))
 
+    def names(self) -> tuple[str, ...]:
+        """All keys of this table."""
+        return tuple(self._values)
+
     def table(self, key: str) -> "Fields | None":
         """The table below a key; None where there is none."""
         value = self.raw(key)

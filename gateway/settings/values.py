@@ -35,7 +35,10 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
-    """One model as declared; None: as the catalog knows it. Prices in dollars per million tokens.
+    """One model as declared; None or missing: as the catalog knows it.
+
+    `rates` are dollars per million tokens by the names of `bandit.price.Price`. `long_prompts` are the rates of calls
+    whose prompt has more than that many tokens. `service_tiers` are factors on all rates.
 
     `shipped`: nobody named it, it comes with a provider's key. `where` is the place to mend, for errors.
     """
@@ -43,9 +46,9 @@ class ModelSettings:
     id: str
     provider: str
     upstream_name: str  # the provider's own name
-    input_usd_per_million: float | None = None
-    cached_input_usd_per_million: float | None = None
-    output_usd_per_million: float | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+    long_prompts: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    service_tiers: Mapping[str, float] = field(default_factory=dict)
     context_window: int | None = None
     output_limit: int | None = None
     abilities: frozenset[str] | None = None

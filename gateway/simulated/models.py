@@ -7,7 +7,7 @@ from statistics import NormalDist
 from types import MappingProxyType
 from typing import NamedTuple
 
-from bandit.types import Price
+from bandit.price import Price
 
 _NORMAL = NormalDist()
 FREE = Price(0.0, 0.0, 0.0)

@@ -7,7 +7,8 @@ from bandit.buckets import bucketed
 from bandit.decision import choose, draw, redraw, replay
 from bandit.policies import PLAIN
 from bandit.posteriors.snapshot import take_snapshot
-from bandit.types import Arm, BudgetState, Choice, Price, RouterSettings
+from bandit.price import Price
+from bandit.types import Arm, BudgetState, Choice, RouterSettings
 
 ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]
 CONTEXT = bucketed("code", 700, None, 0, stream=False, wants_json=False)

@@ -10,11 +10,11 @@ from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
+from bandit.price import Price
 from bandit.types import (
     Arm,
     BudgetState,
     Context,
-    Price,
     RouterSettings,
     Signal,
     StatisticKey,

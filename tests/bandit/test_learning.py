@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from bandit.budget import pace
 from bandit.learning import learn_attempt, learn_scores, learn_validity, merge
 from bandit.posteriors.snapshot import take_snapshot
+from bandit.price import Price
 from bandit.types import (
     Arm,
     Attempt,
     BudgetState,
     Context,
     Ending,
-    Price,
     RouterSettings,
     Scores,
     Signal,

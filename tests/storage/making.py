@@ -102,6 +102,8 @@ class Making:
                 prompt_tokens=100,
                 completion_tokens=50,
                 cost_usd=cost_usd / attempts,
+                cost_stated=index == attempts,
+                token_details={"cache_write_tokens": 40, "reasoning_tokens": 2**40} if index == attempts else {},
             )
             for index in range(1, attempts + 1)
         )

@@ -5,11 +5,13 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from bandit.price import Tokens
 from bandit.types import Json
 from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
 from gateway.providers.upstream.faults import malformed, refused
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Usage
+from gateway.providers.upstream.usage import read_usage
 
 Delta: TypeAlias = dict[str, Json]
 
@@ -37,13 +39,6 @@ _STATUSES = {
 }
 
 
-class _Usage(msgspec.Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-
-
 class _Block(msgspec.Struct):
     type: str
     text: str = ""
@@ -56,7 +51,7 @@ class _Block(msgspec.Struct):
 class _Message(msgspec.Struct):
     content: list[_Block]
     stop_reason: str | None = None
-    usage: _Usage | None = None
+    usage: dict[str, Any] | None = None
     id: str = ""
 
 
@@ -74,7 +69,7 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
-    usage: _Usage | None = None
+    usage: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
 
 
@@ -97,13 +92,13 @@ def read_message(body: bytes, json_tool: bool, secrets: tuple[str, ...] = ()) ->
     said: dict[str, Json] = {"role": "assistant", "content": text if text or not calls else None}
     if calls:
         said["tool_calls"] = [_call(block, bytes(block.input).decode()) for block in calls]
-    usage = _usage(message.usage)
+    usage = read_usage(message.usage) if message.usage is not None else None
     fields = {
         "id": msgspec.Raw(_encode(message.id)),
         "choices": msgspec.Raw(_encode([{"index": 0, "message": said, "finish_reason": finish}])),
     }
-    if usage is not None:
-        fields["usage"] = _openai_usage(usage)
+    if usage is not None and usage.tokens is not None:
+        fields["usage"] = _openai_usage(usage.tokens)
     size = len(text.encode()) + sum(len(call.name) + len(call.input) for call in calls)
     return Answer(fields, usage, finish, size, text if text or not calls else None)
 
@@ -116,7 +111,7 @@ class EventReader:
         self._secrets = secrets
         self._tools: dict[int, int] = {}  # a tool block's index → its place among the calls
         self._silent: set[int] = set()  # tool blocks that have no input yet
-        self._used = _Usage()
+        self._used: dict[str, Any] = {}
         self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
@@ -133,8 +128,9 @@ class EventReader:
     def _translate(self, event: _Event) -> Chunk | None:
         match event.type:
             case "message_start" if event.message is not None:
-                self._use(event.message.usage)
-                return _chunk({"role": "assistant", "content": ""}, says=False)
+                chunk = _chunk({"role": "assistant", "content": ""}, says=False)
+                chunk.usage = self._use(event.message.usage)
+                return chunk
             case "content_block_start" if event.content_block is not None:
                 return self._begin(event.index, event.content_block)
             case "content_block_delta" if event.delta is not None:
@@ -185,25 +181,21 @@ class EventReader:
         return _chunk({"tool_calls": [call]}, says=True, size=len(json.encode()))
 
     def _end(self, event: _Event) -> Chunk:
-        self._use(event.usage)
+        usage = self._use(event.usage)
         reason = event.delta.stop_reason if event.delta else None
         if reason is None:
-            return Chunk({}, says=False)
+            return Chunk({}, says=False, usage=usage)
         self.finished = self.complete = True
         chunk = _chunk({}, says=True, finish=_finish(reason, self._json_tool))
-        chunk.usage = _usage(self._used)
-        if chunk.usage is not None:
-            chunk.fields["usage"] = _openai_usage(chunk.usage)
+        chunk.usage = usage
+        if usage is not None and usage.tokens is not None:
+            chunk.fields["usage"] = _openai_usage(usage.tokens)
         return chunk
 
-    def _use(self, usage: _Usage | None) -> None:
-        """Counts are cumulative: the last one said is the one that holds."""
-        if usage is None:
-            return
-        for name in _Usage.__struct_fields__:
-            said = getattr(usage, name)
-            if said is not None:
-                setattr(self._used, name, said)
+    def _use(self, usage: dict[str, Any] | None) -> Usage | None:
+        """Counts are cumulative, and an event need not repeat all of them: the last value of each name holds."""
+        self._used |= {name: said for name, said in (usage or {}).items() if said is not None}
+        return read_usage(self._used) if self._used else None
 
     def _told(self, error: Mapping[str, Any]) -> ProviderError:
         status = _STATUSES.get(str(error.get("type")), 500)
@@ -230,26 +222,17 @@ def _chunk(delta: Delta, *, says: bool, finish: str | None = None, size: int = 0
     )
 
 
-def _usage(usage: _Usage | None) -> Usage | None:
+def _openai_usage(tokens: Tokens) -> msgspec.Raw:
     """Tokens as OpenAI counts them: what was read from and written to the cache is part of the prompt."""
-    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
-        return None
-    cached = usage.cache_read_input_tokens or 0
-    return Usage(
-        prompt_tokens=usage.input_tokens + cached + (usage.cache_creation_input_tokens or 0),
-        completion_tokens=usage.output_tokens,
-        cached_tokens=cached,
-    )
-
-
-def _openai_usage(usage: Usage) -> msgspec.Raw:
-    return msgspec.Raw(
-        _encode(
-            {
-                "prompt_tokens": usage.prompt_tokens,
-                "completion_tokens": usage.completion_tokens,
-                "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-                "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-            }
-        )
-    )
+    usage: dict[str, Json] = {
+        "prompt_tokens": tokens.prompt_tokens,
+        "completion_tokens": tokens.completion_tokens,
+        "total_tokens": tokens.prompt_tokens + tokens.completion_tokens,
+        "prompt_tokens_details": {
+            "cached_tokens": tokens.cached_tokens,
+            "cache_write_tokens": tokens.cache_write_tokens,
+        },
+    }
+    if tokens.reasoning_tokens:
+        usage["completion_tokens_details"] = {"reasoning_tokens": tokens.reasoning_tokens}
+    return msgspec.Raw(_encode(usage))

@@ -5,7 +5,8 @@ import msgspec
 from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
 from gateway.providers.upstream.faults import malformed, refused
-from gateway.providers.upstream.provider import Answer, Chunk, Usage
+from gateway.providers.upstream.provider import Answer, Chunk
+from gateway.providers.upstream.usage import find_usage
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
@@ -49,22 +50,10 @@ class _Choice(msgspec.Struct):
     message: _Said | None = None
     delta: _Said | None = None
     finish_reason: str | None = None
-
-
-class _CachedTokens(msgspec.Struct):
-    cached_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _CachedTokens | None = None
-    prompt_cache_hit_tokens: int | None = None
+    usage: msgspec.Raw = _NULL
 
 
 _CHOICES = msgspec.json.Decoder(list[_Choice])
-_USAGE = msgspec.json.Decoder(_Usage)
 _ERROR = msgspec.json.Decoder()
 
 
@@ -82,7 +71,7 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     first = choices[0]
     return Answer(
         fields=fields,
-        usage=read_usage(fields.get("usage")),
+        usage=find_usage(fields),
         finish_reason=first.finish_reason,
         text_bytes=size,
         text=_text(first.message) if first.message else None,
@@ -117,7 +106,7 @@ class ChunkReader:
             raise malformed("an event of the stream is not a chunk in JSON") from None
         if not choices and fields.get("error", _NULL) != _NULL:
             raise refused(read_error(_ERROR.decode(fields["error"]), self._secrets))
-        chunk = Chunk(fields, says=False, usage=read_usage(fields.get("usage")))
+        chunk = Chunk(fields, says=False, usage=find_usage(fields, choices[0].usage if choices else None))
         for choice in choices:
             self._take(choice, chunk)
         self.alive = self.alive or chunk.lives
@@ -142,27 +131,6 @@ class ChunkReader:
             self._open.add(choice.index)
         self.finished = not self._open
         self.complete = self.finished and len(self._finished) >= self._choices
-
-
-def read_usage(raw: msgspec.Raw | None) -> Usage | None:
-    """Tokens as reported; None where they are missing or make no sense.
-
-    Some providers leave the tokens of thinking out of `completion_tokens` and only count them in the total, yet bill
-    them as output: the larger of both is what is paid for.
-    """
-    if raw is None or raw == _NULL:
-        return None
-    try:
-        usage = _USAGE.decode(raw)
-    except msgspec.DecodeError:
-        return None
-    prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    if prompt is None or completion is None or prompt < 0 or completion < 0:
-        return None
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
-    completion = max(completion, (usage.total_tokens or 0) - prompt)
-    return Usage(prompt, completion, min(max(cached, 0), prompt))
 
 
 def _text(said: _Said) -> str | None:

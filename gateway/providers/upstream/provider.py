@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from bandit.price import Tokens
 from bandit.types import Ending
 
 
@@ -32,11 +33,16 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider reported them; `cached_tokens` are part of `prompt_tokens`."""
+    """What a provider reports of one answer.
 
-    prompt_tokens: int
-    completion_tokens: int
-    cached_tokens: int = 0
+    `tokens` is None if they are not reported or not believed; `doubt` says what is not believed. `cost_usd` is the
+    cost as the provider states it, `tier` the service tier that served.
+    """
+
+    tokens: Tokens | None
+    cost_usd: float | None = None
+    tier: str | None = None
+    doubt: str = ""
 
 
 @dataclass(slots=True)
@@ -55,7 +61,8 @@ class Chunk:
     """One event of a stream: the top-level fields of an OpenAI chunk.
 
     `says`: it holds content, a tool call, a refusal or a finish. `thinks`: it holds reasoning, which is a sign of life
-    but no answer. A chunk with a role or usage alone does neither.
+    but no answer. A chunk with a role or usage alone does neither. Counts of usage
+    are cumulative: the last one holds.
     """
 
     fields: dict[str, msgspec.Raw]

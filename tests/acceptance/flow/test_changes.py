@@ -23,7 +23,7 @@ def new_router(running: Running, router_id: str, **settings: Any) -> None:
     now = time.time()
     models = (RouterModel("p/good-a"), RouterModel("p/good-b"))
     Routers(running.gateway.database).put(RouterRecord(router_id, router_id, b"s" * 32, settings, models, now, now))
-    wait_until(lambda: router_id in running.gateway.routers, f"{router_id} is served")
+    wait_until(lambda: router_id in running.gateway.flow.routers, f"{router_id} is served")
 
 
 def works(running: Running, key: str) -> bool:

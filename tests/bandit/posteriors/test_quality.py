@@ -2,7 +2,8 @@
 
 from bandit.learning import learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
-from bandit.types import Arm, BudgetState, Price, RouterSettings, Scores, StatisticKey, Sums
+from bandit.price import Price
+from bandit.types import Arm, BudgetState, RouterSettings, Scores, StatisticKey, Sums
 
 START = 1_700_000_000.0
 SETTINGS = RouterSettings("rtr_a")

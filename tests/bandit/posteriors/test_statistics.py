@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.posteriors.statistics import read
-from bandit.types import Arm, BudgetState, Context, Price, RouterSettings, Signal, StatisticKey, Sums
+from bandit.price import Price
+from bandit.types import Arm, BudgetState, Context, RouterSettings, Signal, StatisticKey, Sums
 
 SETTINGS = RouterSettings("rtr_x")
 ARMS = [Arm("a/one", Price(1e-6, 4e-6, 1e-7)), Arm("b/two", None)]

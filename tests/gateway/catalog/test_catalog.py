@@ -1,11 +1,12 @@
 """The catalog: who serves a model, what it costs and what it can do."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bandit.types import Price
+from bandit.price import Price
 from gateway.catalog.capabilities import abilities_of
 from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.settings import SettingsError, load
@@ -37,10 +38,11 @@ def test_the_price_list_knows_well_known_models_by_any_name(tmp_path: Path) -> N
     assert model.context_window == 200_000
 
 
-def test_prices_with_tiers_count_with_their_base(tmp_path: Path) -> None:
+def test_a_listed_price_has_its_steps_and_its_service_tiers(tmp_path: Path) -> None:
     price = catalog(tmp_path, "", ALL_KEYS).resolve("openai/gpt-5.5").price
-    assert price is not None
     assert (price.input_usd, price.output_usd, price.cached_input_usd) == pytest.approx((5e-6, 30e-6, 0.5e-6))
+    assert price.at(300_000).input_usd == pytest.approx(10e-6)
+    assert price.served_as("flex").input_usd == pytest.approx(2.5e-6)
 
 
 def test_what_is_declared_wins(tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_what_is_declared_wins(tmp_path: Path) -> None:
         'context_window = 7\noutput_limit = 5\nabilities = ["audio"]\n'
     )
     model = catalog(tmp_path, text, ALL_KEYS).resolve("openai/gpt-5.5")
-    assert model.price == Price(2e-6, 4e-6, 2e-6)
+    assert replace(model.price, tiers=()) == Price(2e-6, 4e-6, 2e-6)
     assert (model.context_window, model.output_limit) == (7, 5)
     assert model.abilities == {"audio", "stream"}
 

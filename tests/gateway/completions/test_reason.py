@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bandit.decision import choose, draw
 from bandit.posteriors.snapshot import take_snapshot
+from bandit.price import Price
 from bandit.types import (
     NO_STEERING,
     Arm,
@@ -17,7 +18,6 @@ from bandit.types import (
     Context,
     Draw,
     Ending,
-    Price,
     RouterSettings,
     Signal,
     StatisticKey,

@@ -119,8 +119,8 @@ class TestDeclared:
         assert (openai.base_url, openai.api_keys) == ("https://api.openai.com/v1", ("sk-1",))
         assert (openai.timeout_seconds, openai.idle_seconds, openai.drop) == (60.0, 20.0, frozenset({"metadata"}))
         model = settings.models["openai/gpt-5.5"]
-        assert (model.upstream_name, model.cached_input_usd_per_million) == ("gpt-5.5", 0.125)
-        assert settings.models["openai/gpt-5-mini"].input_usd_per_million is None
+        assert (model.upstream_name, model.rates["cached_input_usd"]) == ("gpt-5.5", 0.125)
+        assert settings.models["openai/gpt-5-mini"].rates == {}
         router = settings.routers["rtr_support"]
         assert router.name == "Support replies"
         assert [(each.model_id, each.max_share) for each in router.models] == [

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai import AsyncOpenAI, InternalServerError, NotFoundError
 
+from bandit.price import Tokens
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream.provider import Call, Usage
@@ -114,7 +115,8 @@ async def test_our_adapter_reads_it(client: HttpClient, base_url: str, call: Cal
     adapter = OpenAIProvider(ProviderSettings("simulated", "openai", base_url), client)
     answer = await adapter.complete(call("quick"))
     assert answer.usage is not None
-    assert answer.usage == Usage(answer.usage.prompt_tokens, 20)
+    assert answer.usage.tokens is not None
+    assert answer.usage == Usage(Tokens(answer.usage.tokens.prompt_tokens, 20))
     chunks = [chunk async for chunks in adapter.stream(call("quick")) for chunk in chunks]
     assert "".join(chunk.text for chunk in chunks) == answer.text
 

@@ -18,6 +18,7 @@ from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion import Choice
 from pydantic import TypeAdapter
 
+from bandit.price import Tokens
 from bandit.types import Ending
 from gateway.providers.anthropic.adapter import AnthropicProvider
 from gateway.providers.anthropic.json_schema import narrowed
@@ -342,12 +343,12 @@ def test_an_answer_becomes_a_completion_without_its_thoughts() -> None:
     assert choice["message"] == {"role": "assistant", "content": "Hello there"}
     assert answer.finish_reason == "stop"
     assert answer.text == "Hello there"
-    assert answer.usage == Usage(prompt_tokens=15, completion_tokens=5, cached_tokens=3)
+    assert answer.usage == Usage(Tokens(prompt_tokens=15, completion_tokens=5, cached_tokens=3, cache_write_tokens=2))
     assert msgspec.json.decode(answer.fields["usage"]) == {
         "prompt_tokens": 15,
         "completion_tokens": 5,
         "total_tokens": 20,
-        "prompt_tokens_details": {"cached_tokens": 3},
+        "prompt_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 2},
     }
 
 
@@ -472,7 +473,7 @@ def test_a_stream_becomes_chunks_without_its_thoughts() -> None:
     assert [chunk.says for chunk in chunks] == [False, False, False, False, True, True, True]
     assert [chunk.lives for chunk in chunks] == [False, *[True] * 6]
     assert chunks[-1].finish_reason == "stop"
-    assert chunks[-1].usage == Usage(prompt_tokens=13, completion_tokens=15, cached_tokens=3)
+    assert chunks[-1].usage == Usage(Tokens(prompt_tokens=13, completion_tokens=15, cached_tokens=3))
     assert (reader.alive, reader.finished, reader.complete, reader.ended) == (True, True, True, True)
 
 

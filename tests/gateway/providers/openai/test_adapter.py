@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandit.price import Tokens
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
-from gateway.providers.openai.responses import ChunkReader, read_answer, read_usage
+from gateway.providers.openai.responses import ChunkReader, read_answer
 from gateway.providers.upstream.key_rotation import REFUSED_SECONDS, KeyRing
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
 from gateway.settings import ProviderSettings
@@ -219,7 +220,7 @@ def test_thoughts_that_come_in_two_fields_are_counted_once() -> None:
 
 def test_usage_may_come_with_the_last_content_or_never() -> None:
     _, chunks = read(delta("stop", content="a") | {"usage": ANSWER["usage"]}, b"[DONE]")
-    assert chunks[0].usage == Usage(7, 3)
+    assert chunks[0].usage == Usage(Tokens(7, 3))
     reader, chunks = read(delta(content="a"), delta("stop"), b" [DONE] ")
     assert reader.ended
     assert all(chunk.usage is None for chunk in chunks)
@@ -254,26 +255,6 @@ def test_an_error_in_a_stream_means_what_its_code_says() -> None:
     with pytest.raises(ProviderError) as told:
         ChunkReader().read(b'{"error":{"code":429,"message":"slow down"},"choices":[]}')
     assert told.value.ending is Ending.RATE_LIMITED
-
-
-@pytest.mark.parametrize(
-    ("usage", "expected"),
-    [
-        ({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}, Usage(7, 3)),
-        ({"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 30}, Usage(7, 23)),
-        ({"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 5}}, Usage(7, 3, 5)),
-        ({"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 50}}, Usage(7, 3, 7)),
-        ({"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": None}, Usage(7, 3)),
-        ({"prompt_tokens": 7, "completion_tokens": 3, "prompt_cache_hit_tokens": 4}, Usage(7, 3, 4)),
-        ({"prompt_tokens": -1, "completion_tokens": 3}, None),
-        ({"prompt_tokens": 7}, None),
-        ({"prompt_tokens": "7", "completion_tokens": 3}, None),
-        (None, None),
-        ([], None),
-    ],
-)
-def test_usage_is_what_is_paid_for_or_nothing(usage: Any, expected: Usage | None) -> None:
-    assert read_usage(msgspec.Raw(json.dumps(usage).encode())) == expected
 
 
 def test_an_answer_keeps_every_field_and_its_bytes() -> None:

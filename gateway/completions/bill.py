@@ -1,0 +1,52 @@
+"""What one call is booked at: the provider's own figures as far as they can be believed, else an estimate."""
+
+from dataclasses import dataclass, replace
+
+from bandit.price import Tokens
+from gateway.catalog.catalog import Model
+from gateway.providers.upstream.provider import Usage
+
+BYTES_PER_TOKEN = 4
+"""Of an answer's text that no count of the provider's covers."""
+MOST_CONTEXTS = 10
+"""A count of more tokens than this many times the model's context is not believed."""
+LARGEST_CONTEXT = 10_000_000
+"""The context of a model whose own is not known, for this purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """Tokens and dollars of one call. `stated`: the provider named the dollars. `doubt`: what was not believed."""
+
+    tokens: Tokens | None
+    cost_usd: float
+    estimated: bool = False
+    stated: bool = False
+    doubt: str = ""
+
+
+NOTHING = Bill(None, 0.0)
+
+
+def bill_for(
+    model: Model, usage: Usage | None, *, estimated_prompt_tokens: int, text_bytes: int, uncounted_bytes: int
+) -> Bill:
+    """The bill of a call that brought `text_bytes` of text, `uncounted_bytes` of them after its last usage."""
+    usage = usage or Usage(None)
+    tokens, doubt = usage.tokens, usage.doubt
+    most = MOST_CONTEXTS * (model.context_window or LARGEST_CONTEXT)
+    if tokens is not None and tokens.prompt_tokens + tokens.completion_tokens > most:
+        doubt = f"{tokens.prompt_tokens:,} and {tokens.completion_tokens:,} tokens, of a context of {most // 10:,}"
+        tokens = None
+    estimated = tokens is None or uncounted_bytes > 0
+    if tokens is None:
+        tokens = Tokens(estimated_prompt_tokens, _tokens(text_bytes))
+    elif uncounted_bytes > 0:
+        tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
+    if usage.cost_usd is not None:
+        return Bill(tokens, usage.cost_usd, estimated, stated=True, doubt=doubt)
+    return Bill(tokens, model.price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
+
+
+def _tokens(text_bytes: int) -> int:
+    return -(-text_bytes // BYTES_PER_TOKEN)
