@@ -59,7 +59,7 @@ class Flow:
         started = perf_counter()  # uvloop's own clock counts in milliseconds
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
-            request = parse_completion(await http.read_json(self.limits.body_bytes))
+            request = parse_completion(await http.read_json(self.limits.body_bytes), http.header)
             self.services.recorder.require_room()
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)

@@ -158,6 +158,10 @@ class Snapshot:
             np.where(known.priced, variance, dollars.variance[:, column]),
         )
 
+    def costs_usd(self, context: Context) -> Mapping[str, float]:
+        """Expected dollars of an answer by model id."""
+        return dict(zip(self.rows, self.cost_usd(context)[0].tolist(), strict=True))
+
     def seconds(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
         tokens, _ = self.completion_tokens(context.task, context.max_tokens)

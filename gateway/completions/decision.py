@@ -8,10 +8,11 @@ from bandit.decision import draw
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.request import CompletionRequest, Fields, conversation_of
-from gateway.errors import NoCapableModel, NoEnabledModels
+from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.daily_spend import DailySpend
 from gateway.routing.router import LiveRouter, Published, Weighed
 from gateway.tasks.classifier import classify, estimate_prompt_tokens
 
@@ -62,7 +63,7 @@ def decide(
 ) -> Decision:
     """Choose a model.
 
-    Raises NoEnabledModels, NoCapableModel, NoModelAvailable.
+    Raises NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable.
     """
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
@@ -71,20 +72,24 @@ def decide(
     estimated_prompt_tokens = estimate_prompt_tokens(request.features)
     able, left_out = _capable_models(router, request, estimated_prompt_tokens, providers, cooldowns, loop_time)
     candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
-    steering = NO_STEERING
-    if request.instructions and router.options.instructions:
-        read = interpret(request.instructions).apply(
+    steering, max_usd = NO_STEERING, request.routing.max_usd
+    if request.routing.instructions and router.options.instructions:
+        read = interpret(request.routing.instructions).apply(
             task, classes.long, request.features.tools, tuple(router.models), candidates
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
-        candidates = tuple(model_id for model_id in candidates if model_id in able)
-    if not candidates:
-        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
-    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
+        max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
     context = bucketed(
         task, estimated_prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json
     )
     published = router.published(now)
+    if max_usd is not None or router.spend.limit_usd is not None:
+        costs = published.snapshot.costs_usd(context)
+        able = _affordable_models(able, costs, max_usd, router.spend, now, left_out)
+    candidates = tuple(model_id for model_id in candidates if model_id in able)
+    if not candidates:
+        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
+    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
     drawn = draw(weighed.choice, router.secret, completion_id)
     conversation = conversation_of(request.fields) if router.sticky else None
@@ -102,6 +107,36 @@ def decide(
         draw=drawn,
         conversation=conversation,
     )
+
+
+def _affordable_models(
+    able: tuple[str, ...],
+    costs: Mapping[str, float],
+    max_usd: float | None,
+    spend: DailySpend,
+    now: Epoch,
+    left_out: dict[str, str],
+) -> tuple[str, ...]:
+    """The models whose expected cost fits into the request's limit and what is left of the day's.
+
+    Raises BudgetExhausted if none does; a free model always fits.
+    """
+    left_usd = spend.left_usd(now)
+    limit_usd = left_usd if max_usd is None else min(left_usd, max_usd)
+    affordable = tuple(model_id for model_id in able if costs[model_id] <= limit_usd)
+    if not affordable:
+        cheapest = min(able, key=lambda model_id: costs[model_id])
+        expected = f"{cheapest}, the cheapest that can serve this request, is expected to cost ${costs[cheapest]:.2g}"
+        if left_usd <= limit_usd:
+            raise BudgetExhausted(
+                f"${left_usd:.2g} are left of the router's ${spend.limit_usd:g} for this UTC day, and {expected}; it "
+                "serves again at midnight UTC",
+                should_retry=False,
+            )
+        raise BudgetExhausted(f"this request may cost ${max_usd:g}, and {expected}", should_retry=False)
+    over = [model_id for model_id in able if model_id not in affordable]
+    left_out.update({id_: f"is expected to cost ${costs[id_]:.2g}, more than ${limit_usd:.2g}" for id_ in over})
+    return affordable
 
 
 def _sticky_draw(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:

@@ -69,7 +69,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         stream=decision.request.stream,
         estimated_prompt_tokens=decision.estimated_prompt_tokens,
         request_bytes=decision.request.size,
-        instructions=decision.request.instructions,
+        instructions=decision.request.routing.instructions,
     )
 
 

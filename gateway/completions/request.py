@@ -8,11 +8,11 @@ from typing import TypeAlias
 
 import msgspec
 
+from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.classifier import Features
 
 REQUESTED_MODEL = "dari/routing"
-INSTRUCTIONS_LIMIT = 4_000
 NESTING_LIMIT = 128
 TEXT_LIMIT = 8_000  # characters of a request's text that the classifier may see from either end
 _OURS = {"model", "routing"}
@@ -54,7 +54,6 @@ class _Known(msgspec.Struct):
 
     messages: list[_Message]
     routing: dict[str, msgspec.Raw] | None = None
-    instructions: str | None = msgspec.field(default=None, name="routing.instructions")
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
     temperature: float | None = None
@@ -94,7 +93,7 @@ class CompletionRequest:
     stream: bool
     include_usage: bool
     max_tokens: int | None
-    instructions: str | None
+    routing: RoutingFields
     metadata: Mapping[str, msgspec.Raw]
     size: int
 
@@ -104,14 +103,13 @@ class CompletionRequest:
         return self.fields.get("response_format")
 
     def task(self, key: str) -> str | None:
-        """The task class that the caller states under `metadata.<key>`, cut to 64 characters."""
-        raw = self.metadata.get(key)
-        stated = _string(raw)
-        return stated.strip()[:64] or None if stated else None
+        """The task class that the caller states under `metadata.<key>`, else in a header; cut to 64 characters."""
+        stated = _string(self.metadata.get(key))
+        return (stated.strip()[:TASK_LIMIT] if stated else None) or self.routing.task
 
 
-def parse_completion(body: bytes) -> CompletionRequest:
-    """Read a completion request; every error names the field.
+def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionRequest:
+    """Read a completion request; every error names the field. `header` gives the request's headers.
 
     Raises BadRequest and its kinds.
     """
@@ -136,7 +134,7 @@ def parse_completion(body: bytes) -> CompletionRequest:
         stream=bool(known.stream),
         include_usage=bool(known.stream_options and known.stream_options.include_usage),
         max_tokens=max_tokens,
-        instructions=_instructions(known, fields),
+        routing=read_routing(known.routing or {}, fields, header),
         metadata=known.metadata or {},
         size=len(body),
     )
@@ -243,30 +241,6 @@ def _positive(name: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise BadRequest(f"`{name}` must be at least 1, not {value}", param=name)
     return value
-
-
-def _instructions(known: _Known, fields: Fields) -> str | None:
-    for key in fields:
-        if key.startswith("routing.") and key != "routing.instructions":
-            raise UnknownParameter(f"`{key}` is not a parameter; there is `routing.instructions`", param=key)
-    text, param = known.instructions, "routing.instructions"
-    for key, raw in (known.routing or {}).items():
-        if key != "instructions":
-            raise UnknownParameter(
-                f"`routing.{key}` is not a parameter; there is `routing.instructions`", param=f"routing.{key}"
-            )
-        nested = _string(raw)
-        if nested is None and bytes(raw) != b"null":
-            raise BadRequest("`routing.instructions` must be a string", param=param)
-        if nested is not None and text is not None and nested != text:
-            raise BadRequest("`routing.instructions` is given twice, and not alike", param=param)
-        text = nested if nested is not None else text
-    if text is not None and len(text) > INSTRUCTIONS_LIMIT:
-        raise BadRequest(
-            f"`routing.instructions` is {len(text):,} characters long; at most {INSTRUCTIONS_LIMIT:,} are read",
-            param=param,
-        )
-    return text
 
 
 def _read_features(known: _Known) -> tuple[Features, frozenset[str]]:

@@ -35,6 +35,7 @@ class Wish:
     multipliers: tuple[tuple[Dimension, float], ...] = ()
     mentions: tuple[Mention, ...] = ()
     unknown: tuple[Word, ...] = ()
+    max_usd: float | None = None
     only_then: bool = False  # "use X only …": it is about the other requests
 
 
@@ -54,6 +55,7 @@ class _Reader:
     votes: dict[Dimension, float] = field(default_factory=dict)
     runs: list[tuple[Mode | None, list[Word]]] = field(default_factory=list)
     known: int = 0
+    max_usd: float | None = None
 
     def read(self, words: Sequence[Word]) -> None:
         joined = False
@@ -94,6 +96,8 @@ class _Reader:
             self._vote(entry.dimension, self._asks_more(entry.factor > 1.0), max(entry.factor, PLAIN))
         elif kind is Kind.NOUN and entry.dimension:
             self._read_noun(entry.dimension, entry.high_is_good)
+        elif kind is Kind.MONEY:
+            self.max_usd = entry.factor if self.max_usd is None else min(self.max_usd, entry.factor)
 
     def _mode_of_names(self) -> Mode | None:
         return Mode.AVOID if self.negative else self.mode
@@ -157,6 +161,7 @@ class _Reader:
             tuple((dimension, self._at_strength(multiplier)) for dimension, multiplier in self.votes.items()),
             tuple(mentions),
             tuple(unknown),
+            self.max_usd,
             only_then,
         )
 

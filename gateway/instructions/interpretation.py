@@ -43,6 +43,7 @@ class Interpretation:
     steering: Steering
     allowed: frozenset[str] | None
     forbidden: frozenset[str]
+    max_usd: float | None = None  # at most so many dollars expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class _Application:
     forbidden: frozenset[str] = frozenset()
     unknown: list[Word] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
+    max_usd: float | None = None
 
     def add(self, rule: Rule) -> None:
         holds = rule.holds(self.asked)
@@ -103,6 +105,9 @@ class _Application:
         if holds:
             for dimension, multiplier in rule.wish.multipliers:
                 self.multipliers[dimension] = self.multipliers.get(dimension, 1.0) * multiplier
+            limit = rule.wish.max_usd
+            if limit is not None and (self.max_usd is None or limit < self.max_usd):
+                self.max_usd = limit
 
     def _mention(self, mention: Mention, holds: bool) -> None:
         found, used = resolve([word.text for word in mention.words], self.models)
@@ -132,6 +137,8 @@ class _Application:
         said = [
             f"{_SAID[dimension][factor < 1.0]} ×{factor:.2g}" for dimension, factor in factors.items() if factor != 1.0
         ]
+        if self.max_usd is not None:
+            said.append(f"at most ${self.max_usd:g}")
         spans = sorted({*unknown, *((word.start, word.end) for word in self.unknown)})
         steering = Steering(
             quality=factors[Dimension.QUALITY],
@@ -140,7 +147,7 @@ class _Application:
             words=_cut(", ".join([*said, *dict.fromkeys(self.words)]), 3 * FRAGMENT_CHARS),
             not_understood=_fragments(text, spans),
         )
-        return Interpretation(steering, wished or allowed, self.forbidden)
+        return Interpretation(steering, wished or allowed, self.forbidden, self.max_usd)
 
     def _multiplier(self, dimension: Dimension) -> float:
         return min(max(self.multipliers.get(dimension, 1.0), 1.0 / LARGEST_MULTIPLIER), LARGEST_MULTIPLIER)

@@ -45,6 +45,7 @@ class Kind(IntEnum):
     TOOLS = auto()
     HARD = auto()
     ANY = auto()
+    MONEY = auto()  # at most $0.01: `factor` holds the dollars
     THING = auto()  # requests, documents: what conditions are about
 
 

@@ -21,7 +21,17 @@ LOOK_AHEAD = 6
 """Words that say nothing themselves may stand between "and" and the verb that begins something new."""
 
 
-_TOKEN = re.compile(r"(?P<end>[.!?;\n]+)|(?P<mark>[,:()—–])|(?P<word>[^\W_][\w+/@&'’:.-]*)")
+_NUMBER = r"(?:\d{1,7}(?:\.\d{1,9})?|\.\d{1,9})"
+_MONEY = (
+    r"\b(?:(?:never|don't|do not) (?:spend|pay) (?:more than|over)|(?:(?:spend|pay|costs?|costing|budget(?: of)?) )?"
+    r"(?:at most|not? more than|not over|up to|under|below|less than|max(?:imum)?(?: of)?|cap(?:ped)? at)) ?"
+    rf"(?:(?:usd|\$) ?(?P<usd>{_NUMBER})|(?P<dollars>{_NUMBER}) ?(?:usd|dollars?|\$)"
+    rf"|(?P<cents>{_NUMBER}) ?(?:cents?|¢))"
+    r"(?: (?:per|an?|each|for (?:each|every|this)) (?:request|call|answer|query|response|completion))?"
+)
+"""A limit on what one request may cost, such as "at most $0.01"."""
+
+_TOKEN = re.compile(rf"(?P<money>(?i:{_MONEY}))|(?P<end>[.!?;\n]+)|(?P<mark>[,:()—–])|(?P<word>[^\W_][\w+/@&'’:.-]*)")
 _TRAILING = ".:-'’/@&"
 
 _BREAKERS = frozenset(
@@ -83,6 +93,10 @@ def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
             sentences.append(_Sentence(tokens).segments())
             return sentences, match.start()
         group, found = match.lastgroup, match[0]
+        if match["money"]:
+            usd = float(match["usd"] or match["dollars"] or 0.0) + float(match["cents"] or 0.0) / 100.0
+            tokens.append(Word(f"at most ${usd:g}", Entry(Kind.MONEY, factor=usd), match.start(), match.end()))
+            continue
         if group == "word":
             kept = found.rstrip(_TRAILING)
             tokens.append(Word(_plain(kept), None, match.start(), match.start() + len(kept)))
@@ -122,6 +136,8 @@ class _Sentence:
         while at < len(self._tokens):
             table = EFFECTS if self._part is Part.EFFECT else CONDITIONS
             entry, length = table.match(self._texts, at)
+            if (known := self._tokens[at].entry) is not None:
+                entry, length = known, 1
             if not self._turn(entry.kind if entry else None, at, length):
                 self._words.append(self._word(entry, at, length))
             at += length
@@ -131,6 +147,8 @@ class _Sentence:
     def _turn(self, kind: Kind | None, at: int, length: int) -> bool:
         """Open a new segment where one begins; whether the words at `at` are spent on that."""
         text = self._texts[at]
+        if kind is Kind.MONEY:
+            return self._turn_at_money(at)
         if kind is Kind.OTHERWISE:
             self._open(Part.OTHERWISE)
             self._words.append(self._word(None, at, length))
@@ -161,7 +179,7 @@ class _Sentence:
             self._open(Part.EFFECT)
             self._words.append(self._word(_TO, at, length))
             return True
-        if kind in SEPARATORS and (self._imperative_follows(at + length) or self._wish_follows(at + length, kind)):
+        if kind in SEPARATORS and self._effect_follows(at + length, kind):
             self._open(Part.EFFECT)
             return True
         if text in _BREAKERS and length == 1 and not (at and self._texts[at - 1] in _SUBJECTS and text == "use"):
@@ -170,6 +188,16 @@ class _Sentence:
             self._words.append(self._word(entry, at, 1))
             return True
         return False
+
+    def _turn_at_money(self, at: int) -> bool:
+        """A limit ends a condition such as "for code"; in one such as "if it costs under $1" it can't be tested."""
+        if self._part is Part.EFFECT:
+            return False
+        if self._marker == "for":
+            self._open(Part.EFFECT)
+            return False
+        self._words.append(self._word(None, at, 1))
+        return True
 
     def _word(self, entry: Entry | None, at: int, length: int) -> Word:
         last = self._tokens[at + length - 1]
@@ -205,6 +233,12 @@ class _Sentence:
             return False
         leading = all(segment.part is not Part.EFFECT for segment in self._found)
         return after is Kind.BUT or (after is Kind.COMMA and leading) or (article and entry.factor >= SUPERLATIVE)
+
+    def _effect_follows(self, at: int, after: Kind) -> bool:
+        """Whether a condition ends here: with a command, a wish, or a limit as in "if it is code, at most $0.05"."""
+        entry = self._tokens[at].entry if at < len(self._tokens) else None
+        limit = entry is not None and entry.kind is Kind.MONEY
+        return limit or self._imperative_follows(at) or self._wish_follows(at, after)
 
     def _circumstance_follows(self, at: int) -> bool:
         _, entry, _ = self._next(at, CONDITIONS)

@@ -28,7 +28,7 @@ class Rule:
     @property
     def wishes(self) -> bool:
         """Whether there is anything to be in force."""
-        return bool(self.wish.multipliers or self.wish.mentions)
+        return bool(self.wish.multipliers or self.wish.mentions or self.wish.max_usd is not None)
 
     def untested(self) -> list[Span]:
         """Where conditions stand whose words say nothing: of a rule without a wish they are all there is to report."""
@@ -82,7 +82,7 @@ def read_rules(text: str) -> tuple[tuple[Rule, ...], tuple[Span, ...]]:
 
 
 def _says_something(wish: Wish) -> bool:
-    return bool(wish.multipliers or wish.mentions or wish.unknown)
+    return bool(wish.multipliers or wish.mentions or wish.unknown or wish.max_usd is not None)
 
 
 Groups = tuple[tuple[Condition, ...], ...]

@@ -1,7 +1,8 @@
 """The day's money: what a router has spent since midnight UTC, and what its running requests are expected to."""
 
+import math
+
 from bandit.types import Epoch
-from gateway.errors import BudgetExhausted
 
 DAY_SECONDS = 86_400
 
@@ -18,22 +19,24 @@ class DailySpend:
     how far the limit can be overrun, besides what requests cost above their expectation.
     """
 
-    __slots__ = ("_day", "_limit_usd", "_reserved_usd", "_spent_usd")
+    __slots__ = ("_day", "_reserved_usd", "_spent_usd", "limit_usd")
 
     def __init__(self, limit_usd: float | None, day: int, spent_usd: float) -> None:
-        self._limit_usd = limit_usd
+        self.limit_usd = limit_usd
         self._day = day
         self._spent_usd = spent_usd
         self._reserved_usd = 0.0
 
-    def reserve(self, expected_usd: float, now: Epoch) -> None:
-        """Set aside what a request is expected to cost. Raises BudgetExhausted."""
+    def left_usd(self, now: Epoch) -> float:
+        """Dollars that may still be spent today, those set aside excluded; infinite without a limit."""
+        if self.limit_usd is None:
+            return math.inf
         self._turn(now)
-        if self._limit_usd is not None and self._spent_usd + self._reserved_usd + expected_usd > self._limit_usd:
-            raise BudgetExhausted(
-                f"the router's ${self._limit_usd:g} for this UTC day are spent; it serves again at midnight UTC",
-                should_retry=False,
-            )
+        return max(self.limit_usd - self._spent_usd - self._reserved_usd, 0.0)
+
+    def reserve(self, expected_usd: float, now: Epoch) -> None:
+        """Set aside what a request is expected to cost, until `settle`."""
+        self._turn(now)
         self._reserved_usd += expected_usd
 
     def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:

@@ -27,6 +27,7 @@ ROUTERS = {
     "rtr_endless": (["endless"], ""),
     "rtr_quiet": (["mute"], ""),
     "rtr_plain": (["good-plain"], ""),
+    "rtr_free": (["good-free"], ""),
     "rtr_thinks": (["thinks"], ""),
     "rtr_thinkscut": (["thinks-cut", "good-a"], 'policy = "fixed:p/thinks-cut"\n'),
 }
@@ -39,8 +40,9 @@ def configuration(provider_url: str, directory: Path) -> str:
     for model in models:
         abilities = '["tools", "json_schema"]' if model.startswith("good") else "[]"
         abilities = '["vision"]' if model == "seeing" else abilities
-        text += f'[models."p/{model}"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
-        text += f"cached_input_usd_per_million = 0.5\nabilities = {abilities}\ncontext_window = 100000\n"
+        input_usd, cached_usd, output_usd = (0, 0, 0) if model == "good-free" else (1.0, 0.5, 2.0)
+        text += f'[models."p/{model}"]\ninput_usd_per_million = {input_usd}\noutput_usd_per_million = {output_usd}\n'
+        text += f"cached_input_usd_per_million = {cached_usd}\nabilities = {abilities}\ncontext_window = 100000\n"
         text += "stream = false\n" if model == "good-plain" else ""
     for router_id, (names, options) in ROUTERS.items():
         listed = ", ".join(f'"p/{name}"' for name in names)

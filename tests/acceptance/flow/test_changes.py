@@ -19,10 +19,12 @@ from tests.support.waiting import wait_until
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 
-def new_router(running: Running, router_id: str, **settings: Any) -> None:
+def new_router(
+    running: Running, router_id: str, models: tuple[str, ...] = ("p/good-a", "p/good-b"), **settings: Any
+) -> None:
     now = time.time()
-    models = (RouterModel("p/good-a"), RouterModel("p/good-b"))
-    Routers(running.gateway.database).put(RouterRecord(router_id, router_id, b"s" * 32, settings, models, now, now))
+    enabled = tuple(map(RouterModel, models))
+    Routers(running.gateway.database).put(RouterRecord(router_id, router_id, b"s" * 32, settings, enabled, now, now))
     wait_until(lambda: router_id in running.gateway.flow.routers, f"{router_id} is served")
 
 
@@ -88,6 +90,33 @@ def test_the_days_money_is_a_hard_limit(running: Running) -> None:
     assert caught.value.code == "budget_exhausted"
     assert caught.value.response.headers["x-should-retry"] == "false"
     assert Ledger(running.gateway.database).spend_today("rtr_poor", Epoch(time.time())) <= 0.002
+
+
+def test_a_day_s_limit_leaves_out_what_does_not_fit_and_a_free_model_always_fits(running: Running) -> None:
+    new_router(running, "rtr_thrifty", models=("p/good-a", "p/good-free"), max_usd_per_day=1e-9, policy="uniform")
+    client = running.client("rtr_thrifty")
+    for _ in range(8):
+        assert client.chat.completions.create(model="dari/routing", messages=MESSAGES).model == "p/good-free"
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        {"extra_body": {"routing": {"max_usd": 1e-9}}},
+        {"extra_headers": {"x-router-max-usd": "1e-9"}},
+        {"extra_body": {"routing.instructions": "at most $0.000000001"}},
+    ],
+)
+def test_a_request_may_say_what_it_may_cost(running: Running, limit: Any) -> None:
+    new_router(running, "rtr_mixed", models=("p/good-a", "p/good-free"), policy="uniform")
+    client = running.client("rtr_mixed")
+    for _ in range(8):
+        answer = client.chat.completions.create(model="dari/routing", messages=MESSAGES, **limit)
+        assert answer.model == "p/good-free"
+    with pytest.raises(openai.RateLimitError, match="p/good-a, the cheapest") as caught:
+        running.client("rtr_good").chat.completions.create(model="dari/routing", messages=MESSAGES, **limit)
+    assert caught.value.code == "budget_exhausted"
+    assert caught.value.response.headers["x-should-retry"] == "false"
 
 
 def test_every_routed_request_has_one_row_with_its_outcome(running: Running) -> None:

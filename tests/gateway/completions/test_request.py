@@ -90,7 +90,7 @@ def test_what_is_ours_is_taken_out_and_the_rest_keeps_its_bytes() -> None:
         b'"temperature": 1.0, "logprobs" : true, "x_next_year": {"a": [1.0, 1e400]}}'
     )
     request = parse_completion(raw)
-    assert request.instructions == "Prefer cheaper."
+    assert request.routing.instructions == "Prefer cheaper."
     assert {key: bytes(value) for key, value in request.fields.items()} == {
         "messages": b'[{"role": "user", "content": "h\\u00e9 \xf0\x9f\x99\x82"}]',
         "seed": b"123456789012345678901234567890",
@@ -101,11 +101,11 @@ def test_what_is_ours_is_taken_out_and_the_rest_keeps_its_bytes() -> None:
 
 
 def test_both_forms_of_the_instructions_mean_the_same() -> None:
-    assert parse(**{"routing.instructions": "x"}).instructions == "x"
-    assert parse(routing={"instructions": "x"}).instructions == "x"
+    assert parse(**{"routing.instructions": "x"}).routing.instructions == "x"
+    assert parse(routing={"instructions": "x"}).routing.instructions == "x"
     assert "routing.instructions" not in parse(**{"routing.instructions": "x"}).fields
-    assert parse(routing={"instructions": None}).instructions is None
-    assert parse(routing=None).instructions is None
+    assert parse(routing={"instructions": None}).routing.instructions is None
+    assert parse(routing=None).routing.instructions is None
 
 
 def test_nulls_of_known_fields_are_as_good_as_absent() -> None:
@@ -178,3 +178,40 @@ def test_every_object_with_a_twin_is_refused(document: dict[str, Any], data: st.
 
 def test_raw_fields_survive_encoding() -> None:
     assert msgspec.json.encode(parse(seed=1).fields)
+
+
+def with_headers(raw: bytes, **headers: str) -> CompletionRequest:
+    named = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
+    return parse_completion(raw, named.get)
+
+
+def test_headers_say_what_a_client_can_not_put_into_the_body() -> None:
+    request = with_headers(body(), x_router_task="billing", x_router_instructions="cheap", x_router_max_usd="0.02")
+    assert (request.task("task"), request.routing.instructions, request.routing.max_usd) == ("billing", "cheap", 0.02)
+
+
+def test_a_field_wins_over_its_header() -> None:
+    fields = {"routing": {"instructions": "fast", "max_usd": 0.5}, "metadata": {"task": "chat"}}
+    request = with_headers(body(**fields), x_router_task="x", x_router_instructions="x", x_router_max_usd="1")
+    assert (request.task("task"), request.routing.instructions, request.routing.max_usd) == ("chat", "fast", 0.5)
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "nan", "inf", "much", "", "1e9"])
+def test_a_limit_in_a_header_that_is_no_sum_of_dollars_is_refused_by_its_name(wrong: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        with_headers(body(), x_router_max_usd=wrong)
+    assert caught.value.param == "x-router-max-usd"
+
+
+@pytest.mark.parametrize("wrong", [0, -0.01, "0.01", True, [], 1e9])
+def test_a_limit_in_the_body_that_is_no_sum_of_dollars_is_refused_by_its_name(wrong: object) -> None:
+    for fields in ({"routing": {"max_usd": wrong}}, {"routing.max_usd": wrong}):
+        assert error_of(body(**fields)).param == "routing.max_usd"
+
+
+def test_instructions_in_a_header_are_bounded_and_must_be_text() -> None:
+    with pytest.raises(BadRequest) as caught:
+        with_headers(body(), x_router_instructions="x" * 4_001)
+    assert caught.value.param == "x-router-instructions"
+    with pytest.raises(BadRequest, match="valid UTF-8"):
+        parse_completion(body(), {b"x-router-task": b"\xff"}.get)

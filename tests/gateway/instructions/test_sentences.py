@@ -239,6 +239,32 @@ def test_nothing_said_changes_nothing(text: str) -> None:
     assert (found.steering.words, found.allowed, found.forbidden) == ("", None, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("sentence", "code", "chat"),
+    [
+        ("At most $0.01.", 0.01, 0.01),
+        ("Spend at most 1 cent per request.", 0.01, 0.01),
+        ("For code at most $0.05, otherwise under $0.01.", 0.05, 0.01),
+        ("If it is code, at most $0.05", 0.05, None),
+        ("Keep it under $0.02 and prefer fast models.", 0.02, 0.02),
+        ("Use openai, no more than $.10", 0.1, 0.1),
+        ("Never spend more than 2 dollars. At most $1.", 1.0, 1.0),
+        ("at most $0", 0.0, 0.0),
+        ("cheapest", None, None),
+    ],
+)
+def test_a_limit_in_dollars_holds_where_its_condition_does(
+    sentence: str, code: float | None, chat: float | None
+) -> None:
+    assert (applied(sentence, "code").max_usd, applied(sentence, "chat").max_usd) == (code, chat)
+    assert applied(sentence, "code").steering.not_understood == ()
+
+
+def test_a_condition_on_what_an_answer_costs_can_t_be_tested_and_is_said() -> None:
+    found = applied("Use gpt-4o if it costs less than $0.01.", "code")
+    assert (found.max_usd, found.allowed, found.steering.not_understood) == (None, None, ("costs less than $0.01",))
+
+
 def test_there_are_at_least_sixty_sentences() -> None:
     assert len({sentence for sentence, *_ in (*WISHES, *NAMES, *NOT_UNDERSTOOD)}) >= 60
 

@@ -1,0 +1,97 @@
+"""What a caller may say to the router, in fields of `routing`, flat or nested, or in headers."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import msgspec
+
+from gateway.errors import BadRequest, UnknownParameter
+
+INSTRUCTIONS_LIMIT = 4_000
+TASK_LIMIT = 64
+LARGEST_MAX_USD = 1_000_000.0
+NAMES = ("instructions", "max_usd")
+
+T = TypeVar("T", str, float)
+
+HeaderOf = Callable[[bytes], bytes | None]
+"""The value of a request's header by its lower-case name."""
+
+_NULL = b"null"
+
+
+def no_header(name: bytes) -> bytes | None:
+    """No headers: what says nothing to the router but its body."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingFields:
+    """`max_usd`: the most dollars that this request may be expected to cost; `task` as a header states it."""
+
+    instructions: str | None
+    max_usd: float | None
+    task: str | None
+
+
+def read_routing(
+    nested: Mapping[str, msgspec.Raw], fields: Mapping[str, msgspec.Raw], header: HeaderOf
+) -> RoutingFields:
+    """Read them; a field of the body wins over its header. `nested` is the object `routing`, `fields` the whole body.
+
+    Raises BadRequest, UnknownParameter.
+    """
+    flat = {key.removeprefix("routing."): raw for key, raw in fields.items() if key.startswith("routing.")}
+    for name in (*flat, *nested):
+        if name not in NAMES:
+            known = " and ".join(f"`routing.{each}`" for each in NAMES)
+            raise UnknownParameter(f"`routing.{name}` is not a parameter; there are {known}", param=f"routing.{name}")
+    instructions, param = _one("instructions", flat, nested, str), "routing.instructions"
+    if instructions is None:
+        instructions, param = _text(header, "x-router-instructions"), "x-router-instructions"
+    if instructions is not None and len(instructions) > INSTRUCTIONS_LIMIT:
+        raise BadRequest(
+            f"`{param}` is {len(instructions):,} characters long; at most {INSTRUCTIONS_LIMIT:,} are read", param=param
+        )
+    max_usd, param = _one("max_usd", flat, nested, float), "routing.max_usd"
+    if max_usd is None and (text := _text(header, "x-router-max-usd")) is not None:
+        max_usd, param = _number(text), "x-router-max-usd"
+    if max_usd is not None and not 0.0 < max_usd <= LARGEST_MAX_USD:
+        raise BadRequest(f"`{param}` must be a number of dollars above 0, such as 0.01", param=param)
+    task = _text(header, "x-router-task")
+    return RoutingFields(instructions, max_usd, (task or "").strip()[:TASK_LIMIT] or None)
+
+
+def _one(name: str, flat: Mapping[str, msgspec.Raw], nested: Mapping[str, msgspec.Raw], kind: type[T]) -> T | None:
+    """The value of one field, however it was written. Raises BadRequest if its type is wrong or it is given twice."""
+    found: list[T] = []
+    for raw in (flat.get(name), nested.get(name)):
+        if raw is None or bytes(raw) == _NULL:
+            continue
+        try:
+            found.append(msgspec.json.decode(raw, type=kind))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            right = "a string" if kind is str else "a number of dollars above 0, such as 0.01"
+            raise BadRequest(f"`routing.{name}` must be {right}", param=f"routing.{name}") from None
+    if len(found) == 2 and found[0] != found[1]:
+        raise BadRequest(f"`routing.{name}` is given twice, and not alike", param=f"routing.{name}")
+    return found[0] if found else None
+
+
+def _text(header: HeaderOf, name: str) -> str | None:
+    """A header as text, UTF-8 as clients send it. Raises BadRequest."""
+    value = header(name.encode())
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        raise BadRequest(f"the header `{name}` must be valid UTF-8", param=name) from None
+
+
+def _number(text: str) -> float:
+    """The number in a header; NaN if it is none, which no bound lets through."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
