@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 
 from bandit.types import Epoch
-from gateway.errors import InsufficientScope, InvalidApiKey
+from gateway.errors import GatewayError, InsufficientScope, InvalidApiKey
 from gateway.ids import new_id
 from storage.records import KeyRecord
 
@@ -68,6 +68,14 @@ class Keyring:
         if key.expires_at is not None and key.expires_at <= now:
             raise InvalidApiKey("this API key has expired", should_retry=False)
         return key
+
+    def has_scope(self, authorization: bytes | None, scope: str, now: Epoch) -> bool:
+        """Whether an `Authorization` header holds a live key with the scope."""
+        try:
+            require(self.authenticate(authorization, now), (scope,))
+        except GatewayError:
+            return False
+        return True
 
 
 def require(key: KeyRecord, scopes: tuple[str, ...], router_id: str | None = None) -> None:

@@ -23,8 +23,8 @@ from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.recorder import Recorder
-from gateway.routes.answer import Parts
 from gateway.routes.api import build_api
+from gateway.routes.services import RouteServices
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.registry import Registry
 from gateway.settings import Settings
@@ -68,10 +68,9 @@ class Gateway:
         request_id = self._request_ids.new(time.time())
         match = _COMPLETIONS.fullmatch(scope["path"])
         if match is None:
-            scope.setdefault("state", {})["request_id"] = request_id
             await self.api(scope, receive, _with_id(send, request_id))
         elif scope["method"] == "POST":
-            await self.flow.complete(Http(scope, receive, send, request_id), match[1])
+            await self._flow.complete(Http(scope, receive, send, request_id), match[1])
         else:
             error = MethodNotAllowed("completions are asked for with POST")
             await Http(scope, receive, send, request_id).fail(error)
@@ -90,48 +89,61 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Load what is known, and open the doors. Raises storage's errors."""
+        """Load what is known and open everything. A start that fails closes what it had opened, and raises."""
         settings, database = self.settings, self.database
-        self._client = HttpClient()
-        await self._client.start()
-        self._simulated = contextlib.AsyncExitStack()
-        simulated_url = await self._simulated.enter_async_context(serve_simulated()) if settings.simulated else None
-        keyring, registry = Keyring(Keys(database).all()), Registry(database, self.catalog)
-        self._recorder = Recorder(
-            database,
-            registry,
-            keyring,
-            durable=settings.durability == "commit",
-            spool=Spool(spool_stem(settings.database_url)),
-        )
-        providers = build_providers(settings.providers, self._client, simulated_url)
-        metrics = Metrics()
-        metrics.watch(self._recorder)
-        self._checks = Validator(self._recorder.validity)
-        self._retaining = RetentionWorker(database, wall_clock)
-        self._retaining.start()
-        services = Services(providers, Cooldowns(), self._recorder, self._checks, metrics, wall_clock)
-        self.flow = Flow(keyring, registry.routers, services, Limits(settings.max_request_bytes))
-        self.api.state.parts = Parts(self.flow, Ledger(database), self._problems, self._notes)
-        _spare_the_collector()
+        async with contextlib.AsyncExitStack() as opened:
+            simulated_url = await opened.enter_async_context(serve_simulated()) if settings.simulated else None
+            client = HttpClient()
+            await client.start()
+            opened.push_async_callback(client.close)
+            providers = build_providers(settings.providers, client, simulated_url)
+            keyring = Keyring(Keys(database).all())
+            registry = Registry(database, self.catalog)
+            self._recorder = Recorder(
+                database,
+                registry,
+                keyring,
+                durable=settings.durability == "commit",
+                spool=Spool(spool_stem(settings.database_url)),
+            )
+            opened.push_async_callback(self._recorder.close)
+            metrics = Metrics()
+            metrics.watch(self._recorder)
+            self.validator = Validator(self._recorder.validity)
+            opened.push_async_callback(asyncio.to_thread, self.validator.close)
+            retention = RetentionWorker(database, wall_clock)
+            retention.start()
+            opened.push_async_callback(asyncio.to_thread, retention.close)
+            self.routers = registry.routers
+            self.cooldowns = Cooldowns()
+            services = Services(providers, self.cooldowns, self._recorder, self.validator, metrics, wall_clock)
+            self._flow = Flow(keyring, self.routers, services, Limits(settings.max_request_bytes))
+            self.api.state.services = RouteServices(
+                flow=self._flow,
+                keyring=keyring,
+                routers=self.routers,
+                ledger=Ledger(database),
+                metrics=metrics,
+                clock=wall_clock,
+                problems=self._problems,
+                notes=self._notes,
+            )
+            _freeze_garbage_collector()
+            self._opened = opened.pop_all()
 
     async def stop(self) -> None:
         """Write everything that is still on its way, and close. The server has ended all requests by now."""
-        await asyncio.to_thread(self._retaining.close)
-        await asyncio.to_thread(self._checks.close)
-        await self._recorder.close()
-        await self._client.close()
-        await self._simulated.aclose()
+        await self._opened.aclose()
 
     def _problems(self) -> list[str]:
         """What keeps the gateway from serving."""
         if self._recorder.state is State.FULL:
             return ["neither the database nor the local spool can take a record: see the log"]
-        return [] if self.flow.routers else ["there is no router: declare one in the configuration file"]
+        return [] if self.routers else ["there is no router: declare one in the configuration file"]
 
     def _notes(self) -> list[str]:
         """What an operator should mend, though the gateway serves."""
-        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.flow.services.cooldowns.parked().items())]
+        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
         return notes
@@ -151,8 +163,9 @@ def _with_id(send: Send, request_id: str) -> Send:
     return send_with_id
 
 
-def _spare_the_collector() -> None:
-    """Keep what start-up made out of the garbage collector's sight: it would walk a million objects in a request."""
+def _freeze_garbage_collector() -> None:
+    # Start-up leaves about a million objects that live for ever. A full collection would walk them all, for hundreds
+    # of milliseconds in the middle of a request: freezing takes them out of the collector's view.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

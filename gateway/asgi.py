@@ -35,18 +35,14 @@ class ClientGone(Exception):
     """The client closed the connection before it had its answer."""
 
 
-class Http:
-    """The exchange with one client. `request_id` goes out on every answer."""
+class HttpRequest:
+    """The request of one client: its headers and its body."""
 
-    __slots__ = ("_receive", "_scope", "_send", "_started", "_writing_since", "request_id")
+    __slots__ = ("_receive", "_scope")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
         self._receive = receive
-        self._send = send
-        self._started = False
-        self._writing_since = math.inf
-        self.request_id = request_id
 
     def header(self, name: bytes) -> bytes | None:
         """The first header of that (lower-case) name."""
@@ -54,11 +50,6 @@ class Http:
             if key == name:
                 return bytes(value)
         return None
-
-    @property
-    def started(self) -> bool:
-        """Whether the status line is already on its way."""
-        return self._started
 
     async def read_json(self, limit: int) -> bytes:
         """The whole body, at most `limit` bytes.
@@ -84,6 +75,24 @@ class Http:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class Http(HttpRequest):
+    """The request of one client and its response. `request_id` is sent with every response."""
+
+    __slots__ = ("_send", "_started", "_writing_since", "request_id")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        super().__init__(scope, receive)
+        self._send = send
+        self._started = False
+        self._writing_since = math.inf
+        self.request_id = request_id
+
+    @property
+    def started(self) -> bool:
+        """Whether the status line is already on its way."""
+        return self._started
 
     async def gone(self) -> None:
         """Wait until the client leaves, or has taken nothing for too long. The body must have been read."""

@@ -14,7 +14,7 @@ from time import perf_counter
 
 from bandit.types import LoopTime
 from gateway.api_keys import Keyring, require
-from gateway.asgi import ClientGone, Http
+from gateway.asgi import ClientGone, Http, HttpRequest
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
@@ -78,7 +78,7 @@ class Flow:
         finally:
             self.running.discard(decision.completion_id)
 
-    async def feedback(self, http: Http) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
+    async def feedback(self, http: HttpRequest) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""
         now = self.clock()
         key = self.keyring.authenticate(http.header(b"authorization"), now)

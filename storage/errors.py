@@ -5,6 +5,7 @@ LedgerError
 ├── SchemaOutdated        the database has another schema than this version needs
 ├── WriterFull            more is waiting to be written than the queue holds
 ├── Contention            two transactions were in each other's way: the same again may pass
+├── InvalidCursor         a page was asked for with a cursor that was never given out
 ├── SpoolFull             neither the database nor the local spool can take a record
 ├── RecordRefused         the database takes no such record, now or later
 └── FeedbackError         a score that can't be recorded; `index` says which of its list
@@ -32,6 +33,10 @@ class WriterFull(LedgerError):
 
 class Contention(LedgerError):
     """Two transactions were in each other's way: the same again may pass."""
+
+
+class InvalidCursor(LedgerError):
+    """A page was asked for with a cursor that was never given out."""
 
 
 class SpoolFull(LedgerError):

@@ -41,7 +41,12 @@ def evaluate(
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
     from bandit.types import Epoch  # noqa: PLC0415 - not for --help
-    from gateway.reports.evaluation import Question, evaluate_router, to_json  # noqa: PLC0415 - not for --help
+    from gateway.reports.evaluation import (  # noqa: PLC0415 - not for --help
+        InvalidQuestion,
+        Question,
+        evaluate_router,
+        to_json,
+    )
     from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
 
     now = Epoch(time.time())
@@ -55,7 +60,7 @@ def evaluate(
         )
         try:
             answer = evaluate_router(Ledger(database), router, question, start, now)
-        except ValueError as error:
+        except InvalidQuestion as error:
             raise CommandError(f"--{error}", 2) from None
     if json:
         print_json(to_json(answer))
@@ -162,12 +167,12 @@ def _router(database: Database, router_id: str) -> RouterRecord:
 
 
 def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
-    from gateway.reports.evaluation import models_of  # noqa: PLC0415 - not for --help
+    from gateway.reports.evaluation import InvalidQuestion, models_of  # noqa: PLC0415 - not for --help
 
     try:
         return models_of(text, record.id, {model.model_id for model in record.models})
-    except ValueError as error:
-        raise CommandError(f"--models: {error}", 2) from None
+    except InvalidQuestion as error:
+        raise CommandError(f"--{error}", 2) from None
 
 
 def _objective(

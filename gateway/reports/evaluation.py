@@ -20,6 +20,14 @@ _FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
 """Endings of a first draw that are the model's own failure; what is nobody's or the caller's fault says nothing."""
 
 
+class InvalidQuestion(ValueError):
+    """A question that can't be answered. `param` is the field that is wrong; the message begins with it."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(message)
+        self.param = param
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked: a policy (None: the router's, as logged), an objective (None: as logged), models (None: all)."""
@@ -43,7 +51,7 @@ def evaluate_router(
 ) -> Answer:
     """Evaluate on the decisions of a router since an instant (seconds since the epoch), the newest `most` of them.
 
-    Raises ValueError for a policy that can't be recomputed from a record, and storage's errors.
+    Raises InvalidQuestion for a policy that can't be recomputed from a record, and storage's errors.
     """
     log: list[Logged] = []
     choices: list[Choice] = []
@@ -63,7 +71,10 @@ def evaluate_router(
             continue
         log.append(one)
         choices.append(choice)
-    wanted = [target_probabilities(each, question.policy, question.objective, question.models) for each in choices]
+    try:
+        wanted = [target_probabilities(each, question.policy, question.objective, question.models) for each in choices]
+    except ValueError as error:
+        raise InvalidQuestion("policy", str(error)) from None
     objective = question.objective or (choices[0].objective if choices else Objective(0.0, 0.0, 0.0))
     return Answer(
         target=evaluate(log, wanted, objective, now),
@@ -73,11 +84,13 @@ def evaluate_router(
 
 
 def models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:
-    """Model ids with commas between. Raises ValueError for one that the router has not."""
+    """Model ids with commas between. Raises InvalidQuestion for one that the router has not."""
     models = tuple(filter(None, (part.strip() for part in text.split(","))))
     for model in models:
         if model not in known:
-            raise ValueError(f"{router_id} has no model {model}; it has {', '.join(sorted(known))}")
+            raise InvalidQuestion(
+                "models", f"models: {router_id} has no model {model}; it has {', '.join(sorted(known))}"
+            )
     return models
 
 

@@ -16,22 +16,27 @@ from gateway.errors import (
     OurOwnFault,
     Unavailable,
 )
+from gateway.reports.evaluation import InvalidQuestion
+from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models
 from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, InvalidCursor
 
 
 def build_api(version: str) -> FastAPI:
     """All routes but the completion's, which is dispatched before this application sees it.
 
-    The gateway puts its `Parts` into `state.parts` when it starts.
+    The gateway puts its `RouteServices` into `state.services` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     for router in (admin.router, docs.router, feedback.router, health.router, models.router, _fallbacks()):
         api.include_router(router)
     api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)
-    api.add_exception_handler(DatabaseUnavailable, _database_away)
+    api.add_exception_handler(DatabaseUnavailable, _database_unavailable)
+    api.add_exception_handler(InvalidCursor, _invalid_cursor)
+    api.add_exception_handler(InvalidQuestion, _invalid_question)
+    api.add_exception_handler(NotExplainable, _not_explainable)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(Exception, _our_own_fault)
@@ -92,6 +97,19 @@ async def _our_own_fault(request: Request, error: Exception) -> Response:
     return await _gateway_error(request, OurOwnFault())
 
 
-async def _database_away(request: Request, error: Exception) -> Response:
+async def _database_unavailable(request: Request, error: Exception) -> Response:
     told = "the database does not answer; try again shortly"
     return await _gateway_error(request, Unavailable(told, code="ledger_unavailable", retry_after_seconds=2))
+
+
+async def _invalid_cursor(request: Request, error: Exception) -> Response:
+    return await _gateway_error(request, BadRequest(f"`cursor`: {error}", param="cursor"))
+
+
+async def _invalid_question(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidQuestion)  # noqa: S101 - registered for this class alone
+    return await _gateway_error(request, BadRequest(str(error), param=error.param))
+
+
+async def _not_explainable(request: Request, error: Exception) -> Response:
+    return await _gateway_error(request, NotFound(str(error), code="not_explainable"))

@@ -5,8 +5,8 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from gateway.routes.answer import json_response
-from gateway.routes.local import require_admin_or_local
+from gateway.routes.authentication import require_admin_or_local
+from gateway.routes.services import json_response
 
 ASSETS = StaticFiles(packages=[("fastapi_swagger", "resources")])
 """Swagger UI's own files, as its package ships them; FastAPI's page would load them from a network."""

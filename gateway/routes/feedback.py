@@ -3,9 +3,9 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from gateway.asgi import Http
-from gateway.routes.answer import json_response, parts_of
+from gateway.asgi import HttpRequest
 from gateway.routes.schemas import FEEDBACK_SCHEMA
+from gateway.routes.services import json_response, services_of
 from storage.records import FeedbackReceipt
 
 router = APIRouter()
@@ -14,8 +14,7 @@ router = APIRouter()
 @router.post("/feedback", openapi_extra=FEEDBACK_SCHEMA)
 async def post_feedback(request: Request) -> Response:
     """Score one completion, or up to 1,000 at once: all or nothing."""
-    http = Http(request.scope, request.receive, request._send, request.scope["state"]["request_id"])
-    batch, receipts = await parts_of(request).flow.feedback(http)
+    batch, receipts = await services_of(request).flow.feedback(HttpRequest(request.scope, request.receive))
     objects = [_feedback_object(receipt) for receipt in receipts]
     return json_response({"object": "list", "data": objects} if batch.listed else objects[0])
 

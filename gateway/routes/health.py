@@ -4,8 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.routes.answer import json_response, parts_of
-from gateway.routes.local import is_admin_or_local, require_admin_or_local
+from gateway.routes.authentication import is_admin_or_local, require_admin_or_local
+from gateway.routes.services import json_response, services_of
 
 router = APIRouter()
 
@@ -19,8 +19,8 @@ async def healthz() -> Response:
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """It can serve: records can be written and routers are loaded. Details for admins and for this machine."""
-    parts = parts_of(request)
-    problems, notes = parts.problems(), parts.notes()
+    services = services_of(request)
+    problems, notes = services.problems(), services.notes()
     status = "unavailable" if problems else "degraded" if notes else "ready"
     answer: dict[str, object] = {"status": status}
     if is_admin_or_local(request):
@@ -32,4 +32,4 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus' text format, of this process. For admins and for this machine."""
     require_admin_or_local(request)
-    return Response(parts_of(request).flow.services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    return Response(services_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -5,7 +5,8 @@ from fastapi.responses import Response
 
 from gateway.completions.request import REQUESTED_MODEL
 from gateway.errors import NotFound
-from gateway.routes.answer import json_response, parts_of
+from gateway.routes.authentication import authorization_of
+from gateway.routes.services import json_response, services_of
 from gateway.routing.router import LiveRouter
 
 router = APIRouter()
@@ -29,8 +30,7 @@ async def get_model(router_id: str, model: str, request: Request) -> Response:
 
 
 def _authenticated(request: Request, router_id: str) -> LiveRouter:
-    header = request.headers.get("authorization")
-    return parts_of(request).flow.authenticate(header.encode("latin-1") if header else None, router_id)[1]
+    return services_of(request).flow.authenticate(authorization_of(request), router_id)[1]
 
 
 def _models(live: LiveRouter) -> list[dict[str, object]]:

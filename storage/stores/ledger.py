@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, func, or_, select
 
 from bandit.types import Attempt, Epoch
 from storage.database.engine import Database
+from storage.errors import InvalidCursor
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.tables import attempts, choices, contents, decisions, feedback, scores
@@ -49,7 +50,7 @@ class Ledger:
         return None if row is None else Content(row.request, row.answer)
 
     def decisions(self, router_id: str, cursor: str | None = None, limit: int = 50) -> Page:
-        """A page of a router's decisions, the newest first. Raises ValueError for a cursor that is none of ours."""
+        """A page of a router's decisions, the newest first. Raises InvalidCursor."""
         limit = max(1, min(limit, MOST_IN_A_PAGE))
         query = _with_choice().where(decisions.c.router_id == router_id)
         query = query.order_by(decisions.c.at.desc(), decisions.c.completion_id.desc()).limit(limit + 1)
@@ -159,5 +160,5 @@ def _read_cursor(cursor: str) -> tuple[float, str]:
     except ValueError:
         instant = math.nan
     if not last_id or not math.isfinite(instant):
-        raise ValueError("the cursor is none that was given out")
+        raise InvalidCursor("the cursor is none that was given out")
     return instant, last_id

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -56,8 +56,7 @@ class Running:
 
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""
-        flow = self.gateway.flow
-        flow.services = replace(flow.services, cooldowns=Cooldowns())
+        vars(self.gateway.cooldowns).update(vars(Cooldowns()))
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ def new_router(
     now = time.time()
     enabled = tuple(map(RouterModel, models))
     Routers(running.gateway.database).put(RouterRecord(router_id, router_id, b"s" * 32, settings, enabled, now, now))
-    wait_until(lambda: router_id in running.gateway.flow.routers, f"{router_id} is served")
+    wait_until(lambda: router_id in running.gateway.routers, f"{router_id} is served")
 
 
 def works(running: Running, key: str) -> bool:

@@ -183,7 +183,7 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
     body = {**BODY, "stream": stream}
     for _ in range(TIRELESS):
         assert faulty.http.post("/rtr_left_tires/chat/completions", json=body).status_code == 200
-    router, answered_at = faulty.running.gateway.flow.routers["rtr_left_tires"], time.time()
+    router, answered_at = faulty.running.gateway.routers["rtr_left_tires"], time.time()
     wait_until(lambda: router.published(Epoch(time.time())).at >= answered_at, "a snapshot knows what is usual")
     arms = Arms(faulty.running.gateway.database)
     known = {key.signal: sums for key, sums in arms.sums("rtr_left_tires").items()}
@@ -302,7 +302,7 @@ def is_learned(faulty: Faulty, router_id: str, model_id: str, ending: Ending, at
 
 def leaves_the_model_as_it_should(faulty: Faulty, fault: str, ending: Ending, error: openai.APIError) -> None:
     """The column "then": who rests, who is parked, and who is left out for a field."""
-    cooldowns, model_id, now = faulty.running.gateway.flow.services.cooldowns, model_of(fault), time.monotonic()
+    cooldowns, model_id, now = faulty.running.gateway.cooldowns, model_of(fault), time.monotonic()
     wait = cooldowns.soonest([model_id], now)
     match ending:
         case Ending.RATE_LIMITED:

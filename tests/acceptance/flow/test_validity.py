@@ -119,11 +119,11 @@ def test_what_asks_for_no_structure_or_is_none_is_not_checked(running: Running) 
 
 
 def test_only_so_many_answers_wait_to_be_checked(running: Running, held: Held) -> None:
-    checks = running.gateway.flow.services.validator
+    checks = running.gateway.validator
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
     assert held.begun.wait(60)  # the answer's own check, which is queued after the answer was sent
     decision = view_of(running, request_id)
-    published = running.gateway.flow.routers[ROUTER].published(decision.decision.at)
+    published = running.gateway.routers[ROUTER].published(decision.decision.at)
     check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.ended_at, b"{}", "")
     for _ in range(2 * MOST_WAITING):
         checks.add(check)

@@ -1,0 +1,44 @@
+"""Which key a route's request carries, and what only administrators and this machine may see."""
+
+from fastapi import Request
+
+from gateway.api_keys import require
+from gateway.routes.services import services_of
+from storage.records import KeyRecord
+
+_LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
+
+
+def authorization_of(request: Request) -> bytes | None:
+    """The `Authorization` header as it was sent."""
+    header = request.headers.get("authorization")
+    return header.encode("latin-1") if header else None
+
+
+def require_admin(request: Request, router_id: str | None = None) -> KeyRecord:
+    """The request's key, if it has the scope `admin` (on this router). Raises InvalidApiKey, InsufficientScope."""
+    services = services_of(request)
+    key = services.keyring.authenticate(authorization_of(request), services.clock())
+    require(key, ("admin",), router_id)
+    return key
+
+
+def require_admin_or_local(request: Request) -> None:
+    """Let requests of this machine pass, and admin keys. Raises InvalidApiKey, InsufficientScope."""
+    if not _is_local(request):
+        require_admin(request)
+
+
+def is_admin_or_local(request: Request) -> bool:
+    """Whether `require_admin_or_local` lets this request pass."""
+    services = services_of(request)
+    return _is_local(request) or services.keyring.has_scope(authorization_of(request), "admin", services.clock())
+
+
+def _is_local(request: Request) -> bool:
+    """Whether the peer is loopback and the Host header a local name.
+
+    A page of another site can make a browser on this machine ask us, but not under a local name (DNS rebinding).
+    """
+    client = request.client.host if request.client else ""
+    return client in _LOCAL_NAMES and request.url.hostname in _LOCAL_NAMES

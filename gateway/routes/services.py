@@ -1,0 +1,43 @@
+"""What the routes are given by name, and how JSON goes out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+from fastapi import Request
+from fastapi.responses import Response
+
+from bandit.types import Epoch
+from gateway.api_keys import Keyring
+from gateway.flow import Flow
+from gateway.metrics import Metrics
+from gateway.routing.router import LiveRouter
+from storage.stores.ledger import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class RouteServices:
+    """The collaborators of the routes, set when the gateway starts.
+
+    `problems` lists what keeps the gateway from serving, `notes` what an operator should mend although it serves.
+    """
+
+    flow: Flow
+    keyring: Keyring
+    routers: Mapping[str, LiveRouter]
+    ledger: Ledger
+    metrics: Metrics
+    clock: Callable[[], Epoch]
+    problems: Callable[[], list[str]]
+    notes: Callable[[], list[str]]
+
+
+def services_of(request: Request) -> RouteServices:
+    """The services of the gateway that serves this request."""
+    services: RouteServices = request.app.state.services
+    return services
+
+
+def json_response(content: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,78 @@
+"""The gateway's start and stop, with a real database and the simulated models' real server."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+import pytest
+
+from gateway import app
+from gateway.app import Gateway
+from gateway.catalog.catalog import Catalog
+from gateway.providers.http.client import HttpClient
+from gateway.settings import load
+from storage.database.engine import open_database
+
+STEPS = ["build_providers", "Registry", "Recorder", "Validator", "RetentionWorker", "Flow"]
+
+
+class StepFailed(Exception):
+    """What a test makes a step of the start fail with."""
+
+
+@contextmanager
+def gateway_in(directory: Path) -> Iterator[Gateway]:
+    """A gateway that is not started yet."""
+    settings = load(None, {"BANDIT_GATEWAY_DATABASE_URL": f"sqlite:///{directory / 'ledger.db'}"})
+    assert settings.simulated, "the simulated models' server is one of what a start opens"
+    database = open_database(settings.database_url)
+    yield Gateway(settings, database, Catalog(settings, datetime.now(UTC)))
+    database.close()
+    gc.unfreeze()
+
+
+def what_is_open() -> tuple[set[str], set[int]]:
+    """The names of threads, but for those of the event loop's own pool, and the ports that are listened on."""
+    names = {each.name for each in threading.enumerate() if not each.name.startswith(("asyncio_", "uvloop_"))}
+    sockets = psutil.Process().net_connections()
+    return names, {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_start_that_fails_half_way_closes_what_it_had_opened(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> NoReturn:
+        raise StepFailed(step)
+
+    closed: list[HttpClient] = []
+    close = HttpClient.close
+
+    async def count_and_close(client: HttpClient) -> None:
+        closed.append(client)
+        await close(client)
+
+    monkeypatch.setattr(HttpClient, "close", count_and_close)
+    monkeypatch.setattr(app, step, fail)
+    with gateway_in(tmp_path) as gateway:
+        before = what_is_open()
+        with pytest.raises(StepFailed, match=step):
+            await gateway.start()
+        assert what_is_open() == before
+        assert len(closed) == 1
+
+
+async def test_a_gateway_that_is_stopped_leaves_no_thread_and_no_socket(tmp_path: Path) -> None:
+    with gateway_in(tmp_path) as gateway:
+        before = what_is_open()
+        await gateway.start()
+        threads, ports = what_is_open()
+        assert threads > before[0]
+        assert ports > before[1]
+        await gateway.stop()
+        assert what_is_open() == before
