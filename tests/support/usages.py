@@ -50,8 +50,8 @@ class Recorded:
         """The usage that the provider's adapter finds; of a stream the last one."""
         if self.kind == "anthropic":
             if self.answer is not None:
-                return read_message(json.dumps(self.answer).encode(), json_tool=False).usage
-            reader: EventReader | ChunkReader = EventReader(json_tool=False)
+                return read_message(json.dumps(self.answer).encode()).usage
+            reader: EventReader | ChunkReader = EventReader()
         elif self.answer is not None:
             return read_answer(json.dumps({"choices": _CHOICES, **self.answer}).encode()).usage
         else:

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Mapping
 
 import msgspec
 
-from gateway.providers.anthropic.requests import KNOWN, translate
+from gateway.providers.anthropic.requests import KNOWN, Form, translate
 from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.caller import Request, Upstream
@@ -28,13 +28,13 @@ class AnthropicProvider:
 
     async def complete(self, call: Call) -> Answer:
         """The whole answer of a plain call. Raises ProviderError."""
-        request, json_tool = self._request(call, stream=False)
-        return read_message(await self._upstream.post(request), json_tool, self._upstream.secrets)
+        request, form = self._request(call, stream=False)
+        return read_message(await self._upstream.post(request), form, self._upstream.secrets)
 
     async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """The chunks of a streamed call. Raises ProviderError."""
-        request, json_tool = self._request(call, stream=True)
-        lists = self._upstream.stream(request, EventReader(json_tool, self._upstream.secrets))
+        request, form = self._request(call, stream=True)
+        lists = self._upstream.stream(request, EventReader(form, self._upstream.secrets))
         try:
             async for chunks in lists:
                 yield chunks
@@ -45,9 +45,9 @@ class AnthropicProvider:
         """Whether the field has a translation, or is a hint that may be left out."""
         return field in KNOWN or field in self._drop
 
-    def _request(self, call: Call, *, stream: bool) -> tuple[Request, bool]:
+    def _request(self, call: Call, *, stream: bool) -> tuple[Request, Form]:
         fields = {name: raw for name, raw in call.fields.items() if name not in self._drop}
-        body, json_tool = translate(call.model, fields, call.output_limit)
+        body, form = translate(call.model, fields, call.output_limit)
         if stream:
             body["stream"] = True
         request = Request(
@@ -58,7 +58,7 @@ class AnthropicProvider:
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
         )
-        return request, json_tool
+        return request, form
 
 
 def _authorize(key: str) -> Mapping[str, str]:

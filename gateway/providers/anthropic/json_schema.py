@@ -1,5 +1,6 @@
 """JSON schemas in the part of the language that Anthropic's own structured output understands."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -7,6 +8,14 @@ import msgspec
 _KEPT = ("type", "enum", "const", "description", "title", "required", "default", "$ref")
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"})
 _IGNORED = frozenset({"$schema", "$id", "strict"})
+_OF_TYPES = {
+    "object": frozenset({"properties", "required", "additionalProperties", "patternProperties", "propertyNames"})
+    | {"minProperties", "maxProperties"},
+    "array": frozenset({"items", "prefixItems", "contains", "minItems", "maxItems", "uniqueItems"}),
+    "string": frozenset({"format", "pattern", "minLength", "maxLength"}),
+    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+}
+"""The keywords that say something of values of one type alone."""
 _PARTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 _DEPTH = 32
 
@@ -22,6 +31,8 @@ def narrowed(schema: object) -> dict[str, Any] | None:
 
     Objects are closed. Bounds and patterns, which are not understood there, move into the description.
     """
+    if isinstance(schema, dict) and isinstance(schema.get("type"), list) and "object" in schema["type"]:
+        schema = {**schema, "type": "object"}
     try:
         found = _narrow(schema)
     except _InexpressibleError:
@@ -32,6 +43,8 @@ def narrowed(schema: object) -> dict[str, Any] | None:
 def _narrow(schema: object, depth: int = 0) -> dict[str, Any]:
     if not isinstance(schema, dict) or not schema or depth > _DEPTH:
         raise _InexpressibleError
+    if isinstance(schema.get("type"), list) or schema.get("nullable") is True:
+        schema = _without_type_list(schema)
     rest = {key: value for key, value in schema.items() if key not in _IGNORED}
     found: dict[str, Any] = {key: rest.pop(key) for key in _KEPT if key in rest}
     if "$ref" in found and not str(found["$ref"]).startswith("#/"):
@@ -54,6 +67,32 @@ def _narrow(schema: object, depth: int = 0) -> dict[str, Any]:
         said = msgspec.json.encode(rest).decode()
         found["description"] = f"{found['description']}\n\n{said}" if found.get("description") else said
     return found
+
+
+def _without_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The same schema with one type, or with an alternative for each of its types: lists are not understood there."""
+    rest = {key: value for key, value in schema.items() if key not in {"type", "nullable"}}
+    types = schema.get("type", [])
+    types = list(types) if isinstance(types, list) else [types]
+    if schema.get("nullable") is True and types:
+        types.append("null")
+    types = list(dict.fromkeys(types))
+    if not types or "enum" in rest or "const" in rest:
+        return rest  # the values say their types themselves
+    if len(types) == 1:
+        return {**rest, "type": types[0]}
+    if "anyOf" in rest or "oneOf" in rest:
+        raise _InexpressibleError
+    own = {key: words for words in _OF_TYPES.values() for key in words}
+    shared = {key: value for key, value in rest.items() if key not in own}
+    alternatives = [
+        {"type": kind, **{key: rest[key] for key in rest if key in _OF_TYPES.get(_family(kind), ())}} for kind in types
+    ]
+    return {**shared, "anyOf": alternatives}
+
+
+def _family(kind: object) -> str:
+    return "number" if kind == "integer" else str(kind)
 
 
 def _closed(rest: dict[str, Any], depth: int) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """OpenAI's messages as Anthropic's: the system apart, turns of content blocks, tool results in the user's turn."""
 
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
-from bandit.types import Ending
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.anthropic.attachments import Block, document, image
+from gateway.providers.anthropic.refusals import no_counterpart
 
-Block: TypeAlias = dict[str, Any]
 Message: TypeAlias = Mapping[str, Any]
 
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.-]+)*;base64,", re.IGNORECASE)
+NOTHING = "…"
+"""Stands for a text where this API wants one and the caller has none."""
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -22,44 +23,89 @@ def split_system(messages: Sequence[Message]) -> tuple[list[Block], list[Message
         block
         for message in messages
         if message.get("role") in {"system", "developer"}
-        for block in _parts(message.get("content"))
+        for block in _marked(message, _parts(message.get("content")))
     ]
     return system, [message for message in messages if message.get("role") not in {"system", "developer"}]
 
 
 def translate_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """The conversation in turns. Raises ProviderError for what has no counterpart."""
+    """The conversation in turns, the user's first. Raises ProviderError for what has no counterpart."""
     turns: list[dict[str, Any]] = []
+    ids = _ToolIds()
     for message in messages:
-        role, blocks = _turn(message)
+        role, blocks = _turn(message, ids)
         if not blocks:
             continue
         if turns and turns[-1]["role"] == role:
             turns[-1]["content"] += blocks
         else:
             turns.append({"role": role, "content": blocks})
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": NOTHING}]})
     if turns and turns[-1]["role"] == "assistant" and turns[-1]["content"][-1]["type"] == "text":
         # A beginning that the model is to go on from must not end in white space.
         turns[-1]["content"][-1]["text"] = turns[-1]["content"][-1]["text"].rstrip()
     return turns
 
 
-def _turn(message: Message) -> tuple[str, list[Block]]:
+class _ToolIds:
+    """Ids of tool calls as this API wants them: unique in the conversation, of letters, digits, `_` and `-`.
+
+    Some models number their calls anew in each turn, and two ids may differ only in characters that are not allowed.
+    """
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+        self._next: dict[str, int] = {}  # the number to try next, by id
+        self._open: dict[str, deque[str]] = {}  # the caller's id → ours, of the last turn's calls without a result
+
+    def new_turn(self) -> None:
+        """Results belong to the calls of the turn before them."""
+        self._open.clear()
+
+    def call(self, given: str) -> str:
+        """The id of a call."""
+        base = _NO_ID.sub("_", given) or "call"
+        found = base
+        while found in self._used:
+            number = self._next[base] = self._next.get(base, 1) + 1
+            found = f"{base}_{number}"
+        self._used.add(found)
+        self._open.setdefault(given, deque()).append(found)
+        return found
+
+    def result(self, given: str) -> str:
+        """The id of the call that a result is for: the first without one, if several calls have the same id."""
+        waiting = self._open.get(given)
+        return waiting.popleft() if waiting else _NO_ID.sub("_", given) or "call"
+
+
+def _turn(message: Message, ids: _ToolIds) -> tuple[str, list[Block]]:
     match message.get("role"):
         case "user":
-            return "user", _parts(message.get("content"))
+            return "user", _marked(message, _parts(message.get("content")))
         case "assistant":
             blocks = _parts(message.get("content"))
             if message.get("refusal"):
                 blocks.append({"type": "text", "text": message["refusal"]})
-            return "assistant", blocks + [_tool_use(call) for call in message.get("tool_calls") or ()]
+            ids.new_turn()
+            blocks += [_tool_use(call.get("function"), str(call.get("id")), ids) for call in _calls(message)]
+            if called := message.get("function_call"):
+                blocks.append(_tool_use(called, _legacy_id(called.get("name")), ids))
+            return "assistant", _marked(message, blocks)
         case "tool":
-            result: Block = {"type": "tool_result", "tool_use_id": _identifier(message.get("tool_call_id"))}
-            if content := _parts(message.get("content")):
-                result["content"] = content
-            return "user", [result]
+            return "user", _marked(message, [_result(message, str(message.get("tool_call_id")), ids)])
+        case "function":
+            return "user", _marked(message, [_result(message, _legacy_id(message.get("name")), ids)])
         case role:
-            raise _unknown(f"messages of the role {str(role)[:40]!r}")
+            raise no_counterpart(f"messages of the role {str(role)[:40]!r}")
+
+
+def _marked(message: Message, blocks: list[Block]) -> list[Block]:
+    """The blocks, with the cache mark of a message that has one as a whole."""
+    if blocks and message.get("cache_control"):
+        blocks[-1] = {**blocks[-1], "cache_control": message["cache_control"]}
+    return blocks
 
 
 def _parts(content: object) -> list[Block]:
@@ -68,7 +114,7 @@ def _parts(content: object) -> list[Block]:
         return []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
     if not isinstance(parts, list):
-        raise _unknown("messages with such content")
+        raise no_counterpart("messages with such content")
     return [block for part in parts if (block := _part(part)) is not None]
 
 
@@ -80,45 +126,41 @@ def _part(part: Mapping[str, Any]) -> Block | None:
             if not isinstance(text, str) or not text.strip():
                 return None
         case {"type": "image_url", "image_url": {"url": str(url)}}:
-            block = {"type": "image", "source": _source(url)}
+            block = image(url)
         case {"type": "file", "file": {"file_data": str(data), **rest}}:
-            block = {"type": "document", "source": _source(data)}
-            if rest.get("filename"):
-                block["title"] = rest["filename"]
+            block = document(data, rest.get("filename"))
         case {"type": kind}:
-            raise _unknown(f"content of the type {str(kind)[:40]!r} in this form")
+            raise no_counterpart(f"content of the type {str(kind)[:40]!r} in this form")
         case _:
-            raise _unknown("content without a type")
+            raise no_counterpart("content without a type")
     if "cache_control" in part:
         block["cache_control"] = part["cache_control"]
     return block
 
 
-def _source(url: str) -> Block:
-    match = _DATA_URL.match(url)
-    if match:
-        return {"type": "base64", "media_type": (match[1] or "text/plain").lower(), "data": url[match.end() :]}
-    if url.startswith(("https://", "http://")):
-        return {"type": "url", "url": url}
-    raise _unknown("data that is neither a data URL in base64 nor a web address")
+def _calls(message: Message) -> Sequence[Mapping[str, Any]]:
+    return message.get("tool_calls") or ()
 
 
-def _tool_use(call: Mapping[str, Any]) -> Block:
-    function = call.get("function")
+def _tool_use(function: object, given_id: str, ids: _ToolIds) -> Block:
     if not isinstance(function, dict):
-        raise _unknown("tool calls that are no functions")
+        raise no_counterpart("tool calls that are no functions")
     try:
         given = msgspec.json.decode(function.get("arguments") or "{}")
     except (msgspec.DecodeError, TypeError):
         given = None
     if not isinstance(given, dict):
-        raise _unknown("a tool call whose arguments are not a JSON object")
-    return {"type": "tool_use", "id": _identifier(call.get("id")), "name": function.get("name"), "input": given}
+        raise no_counterpart("a tool call whose arguments are not a JSON object")
+    return {"type": "tool_use", "id": ids.call(given_id), "name": function.get("name"), "input": given}
 
 
-def _identifier(given: object) -> str:
-    return _NO_ID.sub("_", str(given)) or "_"
+def _result(message: Message, given_id: str, ids: _ToolIds) -> Block:
+    result: Block = {"type": "tool_result", "tool_use_id": ids.result(given_id)}
+    if content := _parts(message.get("content")):
+        result["content"] = content
+    return result
 
 
-def _unknown(what: str) -> ProviderError:
-    return ProviderError(Ending.INCAPABLE, f"this kind of provider has no counterpart of {what}")
+def _legacy_id(name: object) -> str:
+    """Calls of `function_call` have no id: the function's name is theirs."""
+    return f"function:{name}"

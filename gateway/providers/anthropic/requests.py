@@ -3,41 +3,37 @@
 What has no counterpart there is not sent wrongly: `ProviderError` with the ending INCAPABLE, and another model's turn.
 """
 
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import msgspec
 
-from bandit.types import Ending
+from gateway.providers.anthropic.attachments import Block
 from gateway.providers.anthropic.json_schema import narrowed
-from gateway.providers.anthropic.messages import Block, split_system, translate_messages
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.anthropic.messages import NOTHING, split_system, translate_messages
+from gateway.providers.anthropic.models import Generation, generation_of
+from gateway.providers.anthropic.refusals import incapable, no_counterpart
+from gateway.providers.anthropic.tools import input_schema, is_forced, set_tools
 
 Body: TypeAlias = dict[str, Any]
 
 DEFAULT_MAX_TOKENS = 16_384
-"""Anthropic wants a limit; thinking counts toward it, so a small one would cut answers off. Used where neither the
-request nor the model's declaration says one."""
+"""Anthropic wants a limit; thinking counts toward it, so a small one would cut answers off. Used if neither the request
+nor the model's declaration says one."""
 JSON_TOOL = "answer"
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no Markdown."
+_USER_ID_LIMIT = 256
 
 _TRANSLATED = frozenset(
     {
-        *(
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "temperature",
-            "top_p",
-            "stop",
-            "stream",
-            "stream_options",
-        ),
-        *("tools", "tool_choice", "parallel_tool_calls", "response_format", "reasoning_effort", "user"),
-        "safety_identifier",
+        *("messages", "max_tokens", "max_completion_tokens", "temperature", "top_p", "stop", "stream"),
+        *("stream_options", "tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"),
+        *("response_format", "reasoning_effort", "user", "safety_identifier"),
     }
 )
+_THEIRS = frozenset({"top_k", "thinking", "cache_control"})
+"""Fields of Anthropic's own, which are sent as they are."""
 _HINTS = frozenset({"metadata", "prompt_cache_key", "prompt_cache_retention", "verbosity"})
 """What changes nothing in the answer that was asked for, and is left out."""
 _NEUTRAL: Mapping[str, Sequence[object]] = {
@@ -51,56 +47,85 @@ _NEUTRAL: Mapping[str, Sequence[object]] = {
     "modalities": (["text"],),
 }
 """Values that say what would happen anyway; any other value is one that this API has no word for."""
-KNOWN = _TRANSLATED | _HINTS | _NEUTRAL.keys()
+KNOWN = _TRANSLATED | _THEIRS | _HINTS | _NEUTRAL.keys()
 
-_EFFORT = {"none": "low", "minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
-_SAMPLING = re.compile(r"claude-(?:[23]\b|instant|haiku-(?:3|4-5)|(?:opus|sonnet)-(?:3|4(?:-[0-6])?)(?:$|-\d{8}|@|:))")
-"""The models that still take a temperature; newer ones refuse requests that hold one."""
+_EFFORTS = {"none": "low", "minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+_LEAST_BUDGET = 1_024
+_BUDGETS = {"low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
+"""Tokens of thinking. Never more than half of what the answer may have in all."""
 
 
-def translate(model: str, fields: Mapping[str, msgspec.Raw], output_limit: int | None = None) -> tuple[Body, bool]:
-    """The request's body, and whether the answer's JSON will come as the input of `JSON_TOOL`.
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the answer has to be read.
+
+    `json_tool`: its JSON comes as the input of `JSON_TOOL`. `legacy`: calls go back as `function_call`. `stops`: stop
+    sequences that this API refuses, for us to cut at.
+    """
+
+    json_tool: bool = False
+    legacy: bool = False
+    stops: tuple[str, ...] = ()
+
+
+PLAIN = Form()
+
+
+def translate(model: str, fields: Mapping[str, msgspec.Raw], output_limit: int | None = None) -> tuple[Body, Form]:
+    """The request's body, and how its answer has to be read.
 
     `output_limit` is how many tokens the model can answer with. Raises ProviderError.
     """
     try:
-        return _translate(model, fields, output_limit or DEFAULT_MAX_TOKENS)
+        return _translate(model, fields, output_limit)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         # Only what is read by name was checked; further inside, a caller may have sent anything.
         raise incapable("the request has a part of a shape that can't be translated", None) from error
 
 
-def _translate(model: str, fields: Mapping[str, msgspec.Raw], most_tokens: int) -> tuple[Body, bool]:
+def _translate(model: str, fields: Mapping[str, msgspec.Raw], output_limit: int | None) -> tuple[Body, Form]:
     values = {name: msgspec.json.decode(raw) for name, raw in fields.items() if name != "model"}
     given = {name: value for name, value in values.items() if value is not None}
     _refuse_unknown(given)
+    generation = generation_of(model)
     system, conversation = split_system(given.get("messages", []))
     body: Body = {
         "model": model,
-        "max_tokens": given.get("max_completion_tokens") or given.get("max_tokens") or most_tokens,
+        "max_tokens": _max_tokens(given, output_limit),
         "messages": translate_messages(conversation),
     }
-    _set_tools(body, given)
-    json_tool = _set_format(body, given.get("response_format"), system)
+    set_tools(body, given, generation)
+    json_tool = _set_format(body, given.get("response_format"), system, generation)
     if not body["messages"]:
-        body["messages"], system = [{"role": "user", "content": system or [_text("…")]}], []
+        body["messages"], system = [{"role": "user", "content": system or [_text(NOTHING)]}], []
+    elif body["messages"][-1]["role"] == "assistant" and not generation.prefill:
+        raise incapable("this model can't go on from the beginning of an answer: the user has to speak last", None)
     if system:
         body["system"] = system
-    if stop := [word for word in _listed(given.get("stop")) if word.strip()]:
-        body["stop_sequences"] = stop
-    if _SAMPLING.search(model):
+    stops = _listed(given.get("stop"))
+    if sent := [stop for stop in stops if stop.strip()]:
+        body["stop_sequences"] = sent
+    body |= {name: given[name] for name in _THEIRS if name in given}
+    _set_thinking(body, given, generation)
+    if generation.sampling and body.get("thinking", {}).get("type", "disabled") == "disabled":
         _set_sampling(body, given)
-    if effort := _EFFORT.get(given.get("reasoning_effort", "")):
-        body.setdefault("output_config", {})["effort"] = effort
-    if user := given.get("safety_identifier") or given.get("user"):
-        body["metadata"] = {"user_id": user}
-    return body, json_tool
+    user = given.get("safety_identifier") or given.get("user")
+    if user and "@" not in user:  # mail addresses are refused: the id has to be opaque
+        body["metadata"] = {"user_id": user[:_USER_ID_LIMIT]}
+    blank = tuple(stop for stop in stops if stop and not stop.strip())
+    return body, Form(json_tool, legacy="functions" in given, stops=blank)
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
     for name, value in given.items():
         if name not in KNOWN or (name in _NEUTRAL and value not in _NEUTRAL[name]):
-            raise incapable(f"this kind of provider has no counterpart of `{name}` as it was given", name)
+            raise no_counterpart(f"`{name}` as it was given", name)
+
+
+def _max_tokens(given: Mapping[str, Any], output_limit: int | None) -> int:
+    """The limit that was asked for, at most the model's own: a larger one is refused, and could not be used up."""
+    asked: int = given.get("max_completion_tokens") or given.get("max_tokens") or output_limit or DEFAULT_MAX_TOKENS
+    return min(asked, output_limit) if output_limit else asked
 
 
 def _set_sampling(body: Body, given: Mapping[str, Any]) -> None:
@@ -111,55 +136,37 @@ def _set_sampling(body: Body, given: Mapping[str, Any]) -> None:
         body["top_p"] = given["top_p"]
 
 
-def _set_tools(body: Body, given: Mapping[str, Any]) -> None:
-    tools = [_tool(tool) for tool in given.get("tools", [])]
-    choice = _tool_choice(given.get("tool_choice", "auto"))
-    if not tools:
-        # A conversation with tool calls in it is refused where no tools are declared.
-        tools = [{"name": name, "input_schema": {"type": "object"}} for name in _called(body["messages"])]
-        choice = {"type": "none"}
-    if not tools:
+def _set_thinking(body: Body, given: Mapping[str, Any], generation: Generation) -> None:
+    """How much to think: as an effort, or as a budget of tokens for models before it."""
+    effort = given.get("reasoning_effort")
+    if not effort or "thinking" in body:
         return
-    if given.get("parallel_tool_calls") is False and choice["type"] != "none":
-        choice["disable_parallel_tool_use"] = True
-    body["tools"] = tools
-    if choice != {"type": "auto"}:
-        body["tool_choice"] = choice
+    if generation.efforts:
+        wanted = _EFFORTS.get(effort, effort)
+        if wanted not in generation.efforts:
+            wanted = "max" if wanted == "max" and "max" in generation.efforts else "high"
+        body.setdefault("output_config", {})["effort"] = wanted
+        if generation.adaptive and effort != "none" and not is_forced(body.get("tool_choice")):
+            body["thinking"] = {"type": "adaptive"}
+    elif generation.budget and effort in _BUDGETS and _may_think(body):
+        budget = min(_BUDGETS[effort], body["max_tokens"] // 2)
+        if budget >= _LEAST_BUDGET:
+            body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
 
-def _tool(tool: Mapping[str, Any]) -> Body:
-    function = tool.get("function")
-    if tool.get("type", "function") != "function" or not isinstance(function, dict):
-        raise incapable(f"this kind of provider has no tools of type {str(tool.get('type'))[:40]!r}", "tools")
-    schema = function.get("parameters") or {"type": "object", "properties": {}}
-    translated = {"name": function.get("name"), "input_schema": {"type": "object", **schema}}
-    if function.get("description"):
-        translated["description"] = function["description"]
-    if function.get("strict") and (strict := narrowed(schema)):
-        translated |= {"input_schema": strict, "strict": True}
-    if "cache_control" in tool:
-        translated["cache_control"] = tool["cache_control"]
-    return translated
+def _may_think(body: Body) -> bool:
+    """Whether a budget of thinking is taken beside the rest of the request.
+
+    Not beside a forced call, nor behind tool results: the turn before them would have to hold the thoughts that led to
+    the calls, which OpenAI's messages don't carry.
+    """
+    last = body["messages"][-1]
+    answers_tools = any(block["type"] == "tool_result" for block in last["content"])
+    return last["role"] == "user" and not answers_tools and not is_forced(body.get("tool_choice"))
 
 
-def _tool_choice(choice: object) -> Body:
-    match choice:
-        case "auto" | "none":
-            return {"type": choice}
-        case "required":
-            return {"type": "any"}
-        case {"type": "function", "function": {"name": name}}:
-            return {"type": "tool", "name": name}
-    raise incapable("this kind of provider has no counterpart of `tool_choice` as it was given", "tool_choice")
-
-
-def _called(messages: Sequence[Body]) -> list[str]:
-    blocks = [block for message in messages if isinstance(message["content"], list) for block in message["content"]]
-    return sorted({block["name"] for block in blocks if block["type"] == "tool_use"})
-
-
-def _set_format(body: Body, asked: Mapping[str, Any] | None, system: list[Block]) -> bool:
-    """Ask for JSON: by the provider's own schemas where these can say it, else through a tool that must be called."""
+def _set_format(body: Body, asked: Mapping[str, Any] | None, system: list[Block], generation: Generation) -> bool:
+    """Ask for JSON: by the provider's own schemas if these can say it, else through a tool that must be called."""
     kind = (asked or {}).get("type", "text")
     if kind == "text":
         return False
@@ -168,16 +175,14 @@ def _set_format(body: Body, asked: Mapping[str, Any] | None, system: list[Block]
         return False
     wanted = (asked or {}).get("json_schema")
     if kind != "json_schema" or not isinstance(wanted, dict) or not isinstance(wanted.get("schema", {}), dict):
-        raise incapable(
-            "this kind of provider has no counterpart of `response_format` as it was given", "response_format"
-        )
+        raise no_counterpart("`response_format` as it was given", "response_format")
     schema = wanted.get("schema", {})
-    if native := narrowed(schema):
+    if generation.structured and (native := narrowed(schema)):
         body["output_config"] = {"format": {"type": "json_schema", "schema": native}}
         return False
-    if "tools" in body or schema.get("type", "object") != "object":
+    if "tools" in body or schema.get("type", "object") != "object" or not generation.forced_tools:
         raise incapable("this JSON schema can't be expressed for this kind of provider", "response_format")
-    tool = {"name": JSON_TOOL, "input_schema": {"type": "object", **schema}}
+    tool = {"name": JSON_TOOL, "input_schema": input_schema(schema)}
     tool["description"] = str(wanted.get("description") or "Give the answer by calling this tool.")
     body["tools"], body["tool_choice"] = [tool], {"type": "tool", "name": JSON_TOOL}
     return True
@@ -189,8 +194,3 @@ def _text(text: str) -> Block:
 
 def _listed(stop: str | list[str] | None) -> list[str]:
     return [stop] if isinstance(stop, str) else stop or []
-
-
-def incapable(message: str, param: str | None) -> ProviderError:
-    """The request needs what this API does not have."""
-    return ProviderError(Ending.INCAPABLE, message, param=param)

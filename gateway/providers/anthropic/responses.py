@@ -7,6 +7,8 @@ import msgspec
 
 from bandit.price import Tokens
 from bandit.types import Json
+from gateway.providers.anthropic.requests import PLAIN, Form
+from gateway.providers.anthropic.stops import StopCutter
 from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
 from gateway.providers.upstream.faults import malformed, refused
@@ -77,8 +79,8 @@ _MESSAGE = msgspec.json.Decoder(_Message)
 _EVENT = msgspec.json.Decoder(_Event)
 
 
-def read_message(body: bytes, json_tool: bool, secrets: tuple[str, ...] = ()) -> Answer:
-    """A plain answer; with `json_tool` the one tool's input is its content. Raises ProviderError."""
+def read_message(body: bytes, form: Form = PLAIN, secrets: tuple[str, ...] = ()) -> Answer:
+    """A plain answer, read as its request demands. Raises ProviderError."""
     try:
         message = _MESSAGE.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -86,11 +88,17 @@ def read_message(body: bytes, json_tool: bool, secrets: tuple[str, ...] = ()) ->
         raise malformed("not a message in JSON" if body else "an empty body") from None
     calls = [block for block in message.content if block.type == "tool_use"]
     text = "".join(block.text for block in message.content if block.type == "text")
-    if json_tool and calls:
+    finish = _finish(message.stop_reason, form)
+    if form.json_tool and calls:
         text, calls = bytes(calls[0].input).decode(), []
-    finish = _finish(message.stop_reason, json_tool)
+    cutter = StopCutter(form.stops)
+    text = cutter.feed(text) + cutter.flush()
+    if cutter.stopped:
+        finish, calls = "stop", []
     said: dict[str, Json] = {"role": "assistant", "content": text if text or not calls else None}
-    if calls:
+    if calls and form.legacy:
+        said["function_call"] = _function(calls[0], bytes(calls[0].input).decode())
+    elif calls:
         said["tool_calls"] = [_call(block, bytes(block.input).decode()) for block in calls]
     usage = read_usage(message.usage) if message.usage is not None else None
     fields = {
@@ -106,8 +114,9 @@ def read_message(body: bytes, json_tool: bool, secrets: tuple[str, ...] = ()) ->
 class EventReader:
     """Reads the events of one stream."""
 
-    def __init__(self, json_tool: bool, secrets: tuple[str, ...] = ()) -> None:
-        self._json_tool = json_tool
+    def __init__(self, form: Form = PLAIN, secrets: tuple[str, ...] = ()) -> None:
+        self._form = form
+        self._cutter = StopCutter(form.stops)
         self._secrets = secrets
         self._tools: dict[int, int] = {}  # a tool block's index → its place among the calls
         self._silent: set[int] = set()  # tool blocks that have no input yet
@@ -138,6 +147,8 @@ class EventReader:
             case "content_block_stop" if event.index in self._silent:
                 self._silent.discard(event.index)
                 return self._arguments(event.index, "{}")
+            case "content_block_stop" if held := self._cutter.flush():
+                return _content(held)
             case "message_delta":
                 return self._end(event)
             case "message_stop":
@@ -148,7 +159,7 @@ class EventReader:
 
     def _begin(self, index: int, block: _Block) -> Chunk | None:
         if block.type == "text" and block.text:
-            return _content(block.text)
+            return self._said(block.text)
         if block.type in _THOUGHTS:
             return Chunk({}, says=False, thinks=True)
         if block.type != "tool_use":
@@ -158,14 +169,17 @@ class EventReader:
         if given in {"{}", "null"}:
             self._silent.add(index)
             given = ""
-        if self._json_tool:
+        if self._form.json_tool:
             return _content(given) if given else None
+        size = len(block.name) + len(given)
+        if self._form.legacy:
+            return _chunk({"function_call": _function(block, given)}, says=True, size=size)
         call: Json = {"index": self._tools[index], **_call(block, given)}
-        return _chunk({"tool_calls": [call]}, says=True, size=len(block.name) + len(given))
+        return _chunk({"tool_calls": [call]}, says=True, size=size)
 
     def _go_on(self, index: int, delta: _Delta) -> Chunk | None:
         if delta.type == "text_delta" and delta.text:
-            return _content(delta.text)
+            return self._said(delta.text)
         if delta.type == "input_json_delta" and delta.partial_json and index in self._tools:
             self._silent.discard(index)
             return self._arguments(index, delta.partial_json)
@@ -174,9 +188,19 @@ class EventReader:
             return Chunk({}, says=False, thinks=True, text_bytes=len(delta.thinking.encode()))
         return None
 
+    def _said(self, text: str) -> Chunk | None:
+        """A piece of text, up to a stop sequence of ours: behind it nothing more is read."""
+        text = self._cutter.feed(text)
+        if not self._cutter.stopped:
+            return _content(text) if text else None
+        self.finished = self.complete = self.ended = True
+        return _content(text, finish="stop")  # without usage, which is told at the end, and not waited for
+
     def _arguments(self, index: int, json: str) -> Chunk:
-        if self._json_tool:
+        if self._form.json_tool:
             return _content(json)
+        if self._form.legacy:
+            return _chunk({"function_call": {"arguments": json}}, says=True, size=len(json.encode()))
         call: Json = {"index": self._tools[index], "function": {"arguments": json}}
         return _chunk({"tool_calls": [call]}, says=True, size=len(json.encode()))
 
@@ -186,7 +210,7 @@ class EventReader:
         if reason is None:
             return Chunk({}, says=False, usage=usage)
         self.finished = self.complete = True
-        chunk = _chunk({}, says=True, finish=_finish(reason, self._json_tool))
+        chunk = _chunk({}, says=True, finish=_finish(reason, self._form))
         chunk.usage = usage
         if usage is not None and usage.tokens is not None:
             chunk.fields["usage"] = _openai_usage(usage.tokens)
@@ -202,17 +226,23 @@ class EventReader:
         return refused(read_error({"code": status, **error}, self._secrets))
 
 
-def _finish(reason: str | None, json_tool: bool) -> str | None:
+def _finish(reason: str | None, form: Form) -> str | None:
     finish = _FINISHES.get(reason or "", reason)
-    return "stop" if json_tool and finish == "tool_calls" else finish
+    if finish != "tool_calls":
+        return finish
+    return "stop" if form.json_tool else "function_call" if form.legacy else finish
 
 
 def _call(block: _Block, arguments: str) -> dict[str, Json]:
-    return {"id": block.id, "type": "function", "function": {"name": block.name, "arguments": arguments}}
+    return {"id": block.id, "type": "function", "function": _function(block, arguments)}
 
 
-def _content(text: str) -> Chunk:
-    return _chunk({"content": text}, says=True, size=len(text.encode()), text=text)
+def _function(block: _Block, arguments: str) -> dict[str, Json]:
+    return {"name": block.name, "arguments": arguments}
+
+
+def _content(text: str, finish: str | None = None) -> Chunk:
+    return _chunk({"content": text}, says=True, finish=finish, size=len(text.encode()), text=text)
 
 
 def _chunk(delta: Delta, *, says: bool, finish: str | None = None, size: int = 0, text: str = "") -> Chunk:

@@ -5,6 +5,7 @@ The messages and events are written after the shapes in Anthropic's public docum
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,7 +23,8 @@ from bandit.price import Tokens
 from bandit.types import Ending
 from gateway.providers.anthropic.adapter import AnthropicProvider
 from gateway.providers.anthropic.json_schema import narrowed
-from gateway.providers.anthropic.requests import DEFAULT_MAX_TOKENS, JSON_TOOL, translate
+from gateway.providers.anthropic.messages import _ToolIds
+from gateway.providers.anthropic.requests import DEFAULT_MAX_TOKENS, JSON_TOOL, PLAIN, Form, translate
 from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
@@ -32,7 +34,8 @@ from tests.support.sockets import Raw, listening
 PARAMS: TypeAdapter[Any] = TypeAdapter(MessageCreateParams)
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 HI = [{"role": "user", "content": "Hi"}]
-TOOL = {
+JSON_FORM = Form(json_tool=True)
+TOOL: dict[str, Any] = {
     "type": "function",
     "function": {
         "name": "weather",
@@ -72,6 +75,79 @@ def test_limits_stops_users_and_effort_are_translated() -> None:
 
 
 @pytest.mark.parametrize(
+    ("effort", "translated"), [("none", "low"), ("low", "low"), ("xhigh", "xhigh"), ("max", "max"), ("odd", "high")]
+)
+def test_an_effort_is_one_that_the_api_knows(effort: str, translated: str) -> None:
+    assert sent(reasoning_effort=effort)["output_config"] == {"effort": translated}
+
+
+@pytest.mark.parametrize(
+    ("model", "translated"),
+    [
+        ("claude-3-5-sonnet-latest", {}),
+        ("claude-3-7-sonnet-20250219", {"thinking": {"type": "enabled", "budget_tokens": 8_192}}),
+        ("claude-opus-4-1-20250805", {"thinking": {"type": "enabled", "budget_tokens": 8_192}}),
+        ("claude-haiku-4-5-20251001", {"thinking": {"type": "enabled", "budget_tokens": 8_192}}),
+        ("claude-opus-4-5", {"output_config": {"effort": "high"}}),
+        ("claude-sonnet-4-6", {"output_config": {"effort": "high"}, "thinking": {"type": "adaptive"}}),
+        ("claude-opus-4-7", {"output_config": {"effort": "xhigh"}, "thinking": {"type": "adaptive"}}),
+        ("claude-sonnet-5", {"output_config": {"effort": "xhigh"}}),
+        ("claude-haiku-5-5", {"output_config": {"effort": "xhigh"}}),
+        ("somebody-elses-model", {}),
+    ],
+)
+def test_how_much_to_think_is_said_as_the_model_takes_it(model: str, translated: dict[str, Any]) -> None:
+    body = sent(model, reasoning_effort="xhigh")
+    assert {key: body[key] for key in ("output_config", "thinking") if key in body} == translated
+
+
+@pytest.mark.parametrize(
+    ("effort", "max_tokens", "budget"),
+    [("low", 100_000, 2_048), ("medium", 100_000, 8_192), ("high", 100_000, 16_384), ("high", 6_000, 3_000)],
+)
+def test_a_budget_leaves_half_of_the_answer_to_what_is_said(effort: str, max_tokens: int, budget: int) -> None:
+    body = sent("claude-sonnet-4-5", reasoning_effort=effort, max_tokens=max_tokens, temperature=0.5, top_p=0.5)
+    assert body["thinking"] == {"type": "enabled", "budget_tokens": budget}
+    assert "temperature" not in body  # thinking wants the default
+    assert "top_p" not in body
+
+
+CALLED = {"role": "assistant", "tool_calls": [{"id": "c", "function": {"name": "weather", "arguments": "{}"}}]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"reasoning_effort": "none"},
+        {"reasoning_effort": "minimal"},
+        {"max_tokens": 2_000},
+        {"tools": [TOOL], "tool_choice": "required"},
+        {"messages": [*HI, CALLED, {"role": "tool", "tool_call_id": "c", "content": "sunny"}]},
+        {"messages": [*HI, {"role": "assistant", "content": "It is"}]},
+    ],
+)
+def test_a_budget_is_not_sent_where_it_is_refused(fields: dict[str, Any]) -> None:
+    assert "thinking" not in sent("claude-sonnet-4-5", **{"reasoning_effort": "high", **fields})
+
+
+def test_thinking_and_other_fields_of_the_api_itself_are_sent_as_they_are() -> None:
+    thinking, mark = {"type": "enabled", "budget_tokens": 2_000}, {"type": "ephemeral", "ttl": "1h"}
+    body = sent("claude-sonnet-4-5", thinking=thinking, cache_control=mark, top_k=5, reasoning_effort="high")
+    assert (body["thinking"], body["cache_control"], body["top_k"]) == (thinking, mark, 5)
+
+
+def test_a_limit_above_the_models_own_is_its_own() -> None:
+    raw = {"messages": msgspec.Raw(json.dumps(HI).encode()), "max_tokens": msgspec.Raw(b"200000")}
+    assert translate("claude-haiku-4-5", raw, 64_000)[0]["max_tokens"] == 64_000
+    assert translate("claude-haiku-4-5", raw, None)[0]["max_tokens"] == 200_000
+
+
+@pytest.mark.parametrize(("user", "metadata"), [("me@example.com", None), ("u" * 300, {"user_id": "u" * 256})])
+def test_a_users_id_is_one_that_the_api_takes(user: str, metadata: dict[str, str] | None) -> None:
+    assert sent(user=user).get("metadata") == metadata
+
+
+@pytest.mark.parametrize(
     "model", ["claude-sonnet-5-5", "claude-opus-4-7", "claude-haiku-5-5", "claude-fable-5-2", "new"]
 )
 def test_models_that_refuse_sampling_parameters_are_not_sent_any(model: str) -> None:
@@ -107,6 +183,183 @@ def test_images_and_files_become_blocks() -> None:
     ]
 
 
+JPEG, PNG, GIF, WEBP = "/9j/4AAQ", "iVBORw0KGgoAAA", "R0lGODlh", "UklGRgAA"
+
+
+def attached(part: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = sent(messages=[{"role": "user", "content": [part]}])["messages"][0]["content"][0]
+    return found
+
+
+def file(data: str, **more: str) -> dict[str, Any]:
+    return {"type": "file", "file": {"file_data": data, **more}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "data", "media_type"),
+    [
+        ("image/jpg", "aGk=", "image/jpeg"),
+        ("image/pjpeg", "aGk=", "image/jpeg"),
+        ("IMAGE/JPG", "aGk=", "image/jpeg"),
+        ("image/x-png", "aGk=", "image/png"),
+        ("image/webp", "aGk=", "image/webp"),
+        ("image/png", JPEG, "image/jpeg"),
+        ("image/jpeg", PNG, "image/png"),
+        ("image/jpeg", GIF, "image/gif"),
+        ("image/png", WEBP, "image/webp"),
+        ("application/octet-stream", PNG, "image/png"),
+    ],
+)
+def test_an_image_has_the_media_type_that_it_shows(declared: str, data: str, media_type: str) -> None:
+    url = f"data:{declared};base64,{data}"
+    block = {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": data}}
+    assert attached({"type": "image_url", "image_url": {"url": url}}) == block
+    assert attached(file(url)) == block
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:text/plain;base64,YSxiCjEsMg==",
+        "data:text/csv;charset=utf-8;base64,YSxiCjEsMg==",
+        "data:application/json;base64,77u/YSxiCjEsMg==",
+        "data:application/vnd.api+json;base64,YSxiCjEsMg==",
+        "data:;base64,YSxiCjEsMg==",
+        "data:text/markdown,a%2Cb%0A1%2C2",
+    ],
+)
+def test_a_text_file_becomes_a_document_of_text(url: str) -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "a,b\n1,2"}
+    assert attached(file(url, filename="a.csv")) == {"type": "document", "source": source, "title": "a.csv"}
+
+
+def test_a_pdf_is_known_by_its_beginning() -> None:
+    source = {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0x"}
+    for data in ("JVBERi0x", "data:application/octet-stream;base64,JVBERi0x", "data:application/pdf;base64,JVBERi0x"):
+        assert attached(file(data)) == {"type": "document", "source": source}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            {"type": "image_url", "image_url": {"url": f"data:image/{kind};base64,aGk="}}
+            for kind in ("heic", "svg+xml")
+        ),
+        {"type": "image_url", "image_url": {"url": "ftp://example.com/a.png"}},
+        file("data:application/vnd.openxmlformats-officedocument.wordprocessingml.document;base64,UEsDBA=="),
+        file("data:application/zip;base64,UEsDBA=="),
+        file("data:text/plain;base64,/w=="),
+        file("data:text/plain;base64,not base64"),
+        file("data:text/plain;base64,"),
+        file("UEsDBA=="),
+    ],
+)
+def test_other_images_and_files_are_another_models_turn(part: dict[str, Any]) -> None:
+    with pytest.raises(ProviderError) as told:
+        attached(part)
+    assert told.value.ending is Ending.INCAPABLE
+
+
+def test_cache_marks_travel_wherever_they_stand() -> None:
+    mark = {"type": "ephemeral"}
+    body = sent(
+        messages=[
+            {"role": "system", "content": "Be brief", "cache_control": mark},
+            {"role": "user", "content": "Hi", "cache_control": mark},
+            CALLED,
+            {"role": "tool", "tool_call_id": "c", "content": [{"type": "text", "text": "a", "cache_control": mark}]},
+            {"role": "tool", "tool_call_id": "d", "content": "b", "cache_control": mark},
+        ],
+        tools=[{**TOOL, "cache_control": mark}, {**TOOL, "function": {**TOOL["function"], "cache_control": mark}}],
+    )
+    assert body["system"][0]["cache_control"] == mark
+    assert body["messages"][0]["content"][0]["cache_control"] == mark
+    first, second = body["messages"][2]["content"]
+    assert first["content"][0]["cache_control"] == second["cache_control"] == mark
+    assert [tool["cache_control"] for tool in body["tools"]] == [mark, mark]
+
+
+def test_a_conversation_begins_with_the_user() -> None:
+    turns = sent(messages=[{"role": "assistant", "content": "How can I help?"}, *HI])["messages"]
+    assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize(("model", "taken"), [("claude-sonnet-4-5", True), ("claude-sonnet-4-6", False), ("new", True)])
+def test_an_answer_is_begun_for_models_that_go_on_from_it(model: str, taken: bool) -> None:
+    messages = [*HI, {"role": "assistant", "content": "It is "}]
+    if taken:
+        assert sent(model, messages=messages)["messages"][-1]["content"] == [{"type": "text", "text": "It is"}]
+        return
+    with pytest.raises(ProviderError, match="the user has to speak last"):
+        sent(model, messages=messages)
+
+
+def calling(*ids: str) -> dict[str, Any]:
+    function = {"name": "weather", "arguments": "{}"}
+    return {"role": "assistant", "tool_calls": [{"id": id_, "type": "function", "function": function} for id_ in ids]}
+
+
+def results(*ids: str) -> list[dict[str, Any]]:
+    return [{"role": "tool", "tool_call_id": id_, "content": f"result {n}"} for n, id_ in enumerate(ids)]
+
+
+@pytest.mark.parametrize(
+    "turns",
+    [
+        [("a.b", "a/b", "a_b")],
+        [("call_0", "call_1"), ("call_0", "call_1"), ("call_0",)],
+        [("", ""), ("",)],
+        [("c", "c", "c_2")],
+        [("ä", "ö")],
+    ],
+)
+def test_ids_of_tool_calls_are_unique_and_results_find_theirs(turns: list[tuple[str, ...]]) -> None:
+    messages = [*HI]
+    for ids in turns:
+        messages += [calling(*ids), *results(*ids)]
+    blocks = [block for turn in sent(messages=messages)["messages"] for block in turn["content"]]
+    calls = [block["id"] for block in blocks if block["type"] == "tool_use"]
+    assert len(set(calls)) == len(calls)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]+", id_) for id_ in calls)
+    assert [block["tool_use_id"] for block in blocks if block["type"] == "tool_result"] == calls
+
+
+def test_many_calls_of_one_id_are_numbered_without_looking_at_all_of_them_again() -> None:
+    ids = _ToolIds()
+    found = [ids.call("c") for _ in range(20_000)]
+    assert found[-1] == "c_20000"
+    assert len(set(found)) == 20_000
+
+
+def test_functions_of_old_are_tools_and_their_calls_have_ids() -> None:
+    body = sent(
+        messages=[
+            *HI,
+            {
+                "role": "assistant",
+                "content": None,
+                "function_call": {"name": "weather", "arguments": '{"city": "Rome"}'},
+            },
+            {"role": "function", "name": "weather", "content": "sunny"},
+            {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+            {"role": "function", "name": "weather", "content": "rain"},
+        ],
+        functions=[TOOL["function"]],
+        function_call={"name": "weather"},
+        model="claude-sonnet-5",
+    )
+    uses = [block for turn in body["messages"] for block in turn["content"] if block["type"] == "tool_use"]
+    given = [block for turn in body["messages"] for block in turn["content"] if block["type"] == "tool_result"]
+    assert [use["input"] for use in uses] == [{"city": "Rome"}, {}]
+    assert [result["tool_use_id"] for result in given] == [use["id"] for use in uses]
+    assert uses[0]["id"] != uses[1]["id"]
+    assert [tool["name"] for tool in body["tools"]] == ["weather"]
+    assert body["tool_choice"] == {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}
+    assert sent(functions=[TOOL["function"]])["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    assert sent(functions=[TOOL["function"]], function_call="none")["tool_choice"] == {"type": "none"}
+
+
 def test_tool_calls_and_their_results_become_turns() -> None:
     def call(number: int, arguments: str) -> dict[str, Any]:
         return {"id": f"call_{number}", "type": "function", "function": {"name": "weather", "arguments": arguments}}
@@ -118,7 +371,9 @@ def test_tool_calls_and_their_results_become_turns() -> None:
         {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "rain"}]},
         {"role": "user", "content": "And now?"},
     ]
-    body = sent(messages=conversation, tools=[TOOL], tool_choice="required", parallel_tool_calls=False)
+    body = sent(
+        "claude-sonnet-5", messages=conversation, tools=[TOOL], tool_choice="required", parallel_tool_calls=False
+    )
     assert [turn["role"] for turn in body["messages"]] == ["user", "assistant", "user"]
     assert body["messages"][1]["content"] == [
         {"type": "tool_use", "id": "call_1", "name": "weather", "input": {"city": "Rome"}},
@@ -143,6 +398,46 @@ def test_tool_calls_and_their_results_become_turns() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "taken"),
+    [
+        ("claude-sonnet-5", True),
+        ("claude-haiku-5-5", True),
+        ("claude-sonnet-5-5", False),
+        ("claude-opus-5-5", False),
+        ("claude-fable-5-1", False),
+    ],
+)
+def test_a_call_is_demanded_of_models_that_can_be_made_to(model: str, taken: bool) -> None:
+    for choice in ("required", {"type": "function", "function": {"name": "weather"}}):
+        if taken:
+            assert sent(model, tools=[TOOL], tool_choice=choice)["tool_choice"]["type"] in {"any", "tool"}
+            continue
+        with pytest.raises(ProviderError) as told:
+            sent(model, tools=[TOOL], tool_choice=choice)
+        assert told.value.param == "tool_choice"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "schema"),
+    [
+        (None, {"type": "object", "properties": {}}),
+        ({"type": ["object", "null"], "properties": {}}, {"type": "object", "properties": {}}),
+        (
+            {"type": "object", "properties": {}, "anyOf": [{"required": ["a"]}]},
+            {"type": "object", "properties": {}, "description": '{"anyOf":[{"required":["a"]}]}'},
+        ),
+        (
+            {"description": "one of", "oneOf": [{"type": "object"}]},
+            {"type": "object", "description": 'one of\n\n{"oneOf":[{"type":"object"}]}'},
+        ),
+    ],
+)
+def test_a_tools_input_is_an_object_without_combinators_at_its_top(parameters: Any, schema: dict[str, Any]) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    assert sent(tools=[tool])["tools"][0]["input_schema"] == schema
+
+
+@pytest.mark.parametrize(
     ("choice", "translated"),
     [
         ("auto", None),
@@ -152,7 +447,7 @@ def test_tool_calls_and_their_results_become_turns() -> None:
     ],
 )
 def test_tool_choices_are_translated(choice: Any, translated: Any) -> None:
-    assert sent(tools=[TOOL], tool_choice=choice).get("tool_choice") == translated
+    assert sent("claude-sonnet-5", tools=[TOOL], tool_choice=choice).get("tool_choice") == translated
 
 
 SCHEMA = {
@@ -185,12 +480,62 @@ def test_a_schema_goes_to_the_providers_own_structured_output_where_it_can_be_sa
 
 def test_another_schema_goes_through_a_tool_that_must_be_called() -> None:
     schema = {"type": "object", "additionalProperties": {"type": "integer"}}
-    body = sent(response_format=asked(schema))
+    body = sent("claude-sonnet-5", response_format=asked(schema))
     assert body["tool_choice"] == {"type": "tool", "name": JSON_TOOL}
     assert body["tools"][0]["input_schema"] == schema
-    with pytest.raises(ProviderError) as told:
-        sent(response_format=asked(schema), tools=[TOOL])
-    assert told.value.param == "response_format"
+    for model, more in (("claude-sonnet-5", {"tools": [TOOL]}), ("claude-sonnet-5-5", {})):
+        with pytest.raises(ProviderError) as told:
+            sent(model, response_format=asked(schema), **more)
+        assert told.value.param == "response_format"
+
+
+def test_models_without_structured_output_give_their_json_through_a_tool() -> None:
+    body = sent("claude-3-5-sonnet-latest", response_format=asked(SCHEMA))
+    assert (body["tools"][0]["name"], "output_config" in body) == (JSON_TOOL, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ({"type": ["string", "null"]}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"type": ["string"], "description": "x"}, {"type": "string", "description": "x"}),
+        ({"type": "string", "nullable": True}, {"anyOf": [{"type": "string"}, {"type": "null"}]}),
+        ({"type": ["string", "null"], "enum": ["a", None]}, {"enum": ["a", None]}),
+        (
+            {"type": ["integer", "null"], "minimum": 1, "description": "how many"},
+            {
+                "anyOf": [{"type": "integer", "description": '{"minimum":1}'}, {"type": "null"}],
+                "description": "how many",
+            },
+        ),
+        (
+            {"type": ["array", "null"], "items": {"type": ["number", "string"]}},
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
+                    {"type": "null"},
+                ]
+            },
+        ),
+        (
+            {"type": ["object", "null"], "properties": {"b": {"type": "string"}}, "required": ["b"]},
+            {
+                "anyOf": [
+                    {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {"b": {"type": "string"}},
+                        "required": ["b"],
+                    },
+                    {"type": "null"},
+                ]
+            },
+        ),
+    ],
+)
+def test_a_list_of_types_becomes_alternatives(given: dict[str, Any], found: dict[str, Any]) -> None:
+    schema = narrowed({"type": ["object", "null"], "properties": {"a": given}})
+    assert schema == {"type": "object", "additionalProperties": False, "properties": {"a": found}}
 
 
 def test_json_without_a_schema_is_asked_for_in_words() -> None:
@@ -209,7 +554,7 @@ def test_json_without_a_schema_is_asked_for_in_words() -> None:
         ({"response_format": {"type": "grammar"}}, "response_format"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]}, None),
         ({"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f"}}]}]}, None),
-        ({"messages": [{"role": "function", "name": "f", "content": "x"}]}, None),
+        ({"messages": [{"role": "narrator", "content": "x"}]}, None),
         (
             {
                 "messages": [
@@ -275,7 +620,7 @@ MESSAGE = st.one_of(
 
 @given(st.lists(MESSAGE, min_size=1, max_size=6))
 def test_any_conversation_becomes_one_that_the_official_types_accept(messages: list[Any]) -> None:
-    body = sent(messages=messages)
+    body = sent("claude-sonnet-4-5", messages=messages)
     turns = body["messages"]
     assert turns
     assert all(first["role"] != second["role"] for first, second in itertools.pairwise(turns))
@@ -337,7 +682,7 @@ USED = {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city"
 
 
 def test_an_answer_becomes_a_completion_without_its_thoughts() -> None:
-    answer = read_message(message(THOUGHT, SAID, {**SAID, "text": " there"}), json_tool=False)
+    answer = read_message(message(THOUGHT, SAID, {**SAID, "text": " there"}))
     choice = msgspec.json.decode(answer.fields["choices"])[0]
     Choice.model_validate({"logprobs": None, **choice})
     assert choice["message"] == {"role": "assistant", "content": "Hello there"}
@@ -353,7 +698,7 @@ def test_an_answer_becomes_a_completion_without_its_thoughts() -> None:
 
 
 def test_tool_use_becomes_tool_calls() -> None:
-    answer = read_message(message(USED, stop_reason="tool_use"), json_tool=False)
+    answer = read_message(message(USED, stop_reason="tool_use"))
     choice = msgspec.json.decode(answer.fields["choices"])[0]
     Choice.model_validate({"logprobs": None, **choice})
     function = {"name": "weather", "arguments": '{"city": "Rome"}'}
@@ -362,8 +707,49 @@ def test_tool_use_becomes_tool_calls() -> None:
     assert choice["finish_reason"] == "tool_calls"
 
 
+LEGACY = Form(legacy=True)
+
+
+def test_a_call_of_a_function_of_old_goes_back_as_one() -> None:
+    answer = read_message(message(USED, stop_reason="tool_use"), LEGACY)
+    choice = msgspec.json.decode(answer.fields["choices"])[0]
+    Choice.model_validate({"logprobs": None, **choice})
+    assert choice["message"]["function_call"] == {"name": "weather", "arguments": '{"city": "Rome"}'}
+    assert answer.finish_reason == choice["finish_reason"] == "function_call"
+
+
+@pytest.mark.parametrize(
+    ("text", "stops", "cut"),
+    [
+        ("one\ntwo", ("\n",), "one"),
+        ("one two", ("\n",), "one two"),
+        ("a\nb\n\nc", ("\n\n",), "a\nb"),
+        ("a\tb\nc", ("\n", "\t"), "a"),
+        ("\n", ("\n\n",), "\n"),
+        ("", ("\n",), ""),
+    ],
+)
+def test_stops_of_white_space_are_applied_by_us(text: str, stops: tuple[str, ...], cut: str) -> None:
+    raw = {"messages": msgspec.Raw(b"[]"), "stop": msgspec.json.encode([*stops, "END", ""])}
+    body, form = translate("claude-sonnet-5", {name: msgspec.Raw(value) for name, value in raw.items()})
+    assert (body["stop_sequences"], form.stops) == (["END"], stops)
+    whole = read_message(message({**SAID, "text": text}, USED, stop_reason="tool_use"), form)
+    said = msgspec.json.decode(whole.fields["choices"])[0]["message"]
+    assert whole.text == cut or not text
+    assert whole.finish_reason == ("stop" if cut != text else "tool_calls")
+    assert ("tool_calls" in said) is (cut == text)
+    for size in (1, 2, 100):
+        pieces = [more(0, type="text_delta", text=text[at : at + size]) for at in range(0, len(text), size)]
+        reader, chunks = read([START, begin(0, {**SAID, "text": ""}), *pieces, close(0), finish(), STOP], form)
+        # What comes behind the stop is not read any more: the caller closes the stream.
+        ends = next(at for at, chunk in enumerate(chunks) if chunk.finish_reason)
+        assert "".join(chunk.text for chunk in chunks[: ends + 1]) == cut
+        assert chunks[ends].finish_reason == "stop"
+        assert reader.ended
+
+
 def test_json_that_came_through_a_tool_is_the_content() -> None:
-    answer = read_message(message(USED, stop_reason="tool_use"), json_tool=True)
+    answer = read_message(message(USED, stop_reason="tool_use"), JSON_FORM)
     assert answer.text == '{"city": "Rome"}'
     assert answer.finish_reason == "stop"
     assert "tool_calls" not in msgspec.json.decode(answer.fields["choices"])[0]["message"]
@@ -381,13 +767,13 @@ def test_json_that_came_through_a_tool_is_the_content() -> None:
     ],
 )
 def test_stop_reasons_are_translated(reason: str, finish: str) -> None:
-    assert read_message(message(SAID, stop_reason=reason), json_tool=False).finish_reason == finish
+    assert read_message(message(SAID, stop_reason=reason)).finish_reason == finish
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b'{"content":3}'])
 def test_what_is_no_message_is_malformed(body: bytes) -> None:
     with pytest.raises(ProviderError, match="malformed"):
-        read_message(body, json_tool=False)
+        read_message(body)
 
 
 START = {
@@ -448,8 +834,8 @@ TOOLS = [
 ]
 
 
-def read(events: list[dict[str, Any]], *, json_tool: bool = False) -> tuple[EventReader, list[Chunk]]:
-    reader = EventReader(json_tool)
+def read(events: list[dict[str, Any]], form: Form = PLAIN) -> tuple[EventReader, list[Chunk]]:
+    reader = EventReader(form)
     chunks = []
     for event in events:
         if event["type"] not in {"ping", "error"}:
@@ -508,8 +894,16 @@ def test_streamed_tool_calls_have_arguments_that_are_json() -> None:
     assert chunks[-1].finish_reason == "tool_calls"
 
 
+def test_a_streamed_call_of_a_function_of_old_goes_back_as_one() -> None:
+    _, chunks = read([*TOOLS[:6], finish("tool_use"), STOP], LEGACY)
+    deltas = [msgspec.json.decode(chunk.fields["choices"])[0]["delta"].get("function_call", {}) for chunk in chunks]
+    assert [delta["name"] for delta in deltas if "name" in delta] == ["weather"]
+    assert "".join(delta.get("arguments", "") for delta in deltas) == '{"city": "Rome"}'
+    assert chunks[-1].finish_reason == "function_call"
+
+
 def test_streamed_json_that_came_through_a_tool_is_the_content() -> None:
-    _, chunks = read([*TOOLS[:6], finish("tool_use"), STOP], json_tool=True)
+    _, chunks = read([*TOOLS[:6], finish("tool_use"), STOP], JSON_FORM)
     assert "".join(chunk.text for chunk in chunks) == '{"city": "Rome"}'
     assert chunks[-1].finish_reason == "stop"
 
