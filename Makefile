@@ -1,7 +1,7 @@
 # `make check` and `make clients` are what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
-.PHONY: check format lint types imports test clients
+.PHONY: check format lint types imports test clients reliability kills outage replicas replay soak scale
 
 check: format lint types imports test
 
@@ -24,3 +24,34 @@ test:
 # environment of its own, kept in ~/.cache/bandit-gateway-clients.
 clients:
 	$(PYTHON) -m benchmarks.clients
+
+# The long forms of tests/reliability (its README has figures), about half an hour. CI runs the short ones.
+ROUNDS ?= 50
+SECONDS ?= 30
+WRITTEN ?= 20000
+DECISIONS ?= 10000
+MINUTES ?= 10
+CONNECTIONS ?= 64
+REQUESTS ?= 1000000
+DATABASES ?= sqlite postgresql
+DURABILITY = $(PYTHON) -m tests.reliability.durability
+
+reliability: kills outage replicas replay soak scale
+
+kills:
+	for database in $(DATABASES); do $(DURABILITY) --rounds $(ROUNDS) --database $$database || exit 1; done
+
+outage:
+	$(DURABILITY) --outage $(SECONDS)
+
+replicas:
+	for database in $(DATABASES); do $(DURABILITY) --replicas 4 --requests $(WRITTEN) --database $$database || exit 1; done
+
+replay:
+	$(DURABILITY) --replay $(DECISIONS)
+
+soak:
+	$(PYTHON) -m tests.reliability.soak --minutes $(MINUTES) --connections $(CONNECTIONS)
+
+scale:
+	for database in $(DATABASES); do $(PYTHON) -m tests.reliability.scale --requests $(REQUESTS) --database $$database || exit 1; done

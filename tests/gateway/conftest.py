@@ -1,4 +1,4 @@
-"""Real servers on sockets, and the real client between."""
+"""The HTTP client of providers, and the faulty provider on a socket."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -11,20 +11,8 @@ from gateway.providers.upstream.provider import Call
 from tests.support.faulty_provider.exchange import FaultyProvider
 from tests.support.faulty_provider.server import serve_faults
 
-try:
-    import uvloop
-except ImportError:
-    uvloop = None  # type: ignore[assignment,unused-ignore]  # not on every platform
-
 MESSAGES = b'[{"role":"user","content":"Hi"}]'
 CallMaker = Callable[..., Call]
-
-
-def pytest_asyncio_loop_factories(
-    config: pytest.Config, item: pytest.Item
-) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """The loop that the product runs on, where there is one."""
-    return {"loop": uvloop.new_event_loop if uvloop else asyncio.new_event_loop}
 
 
 @pytest.fixture

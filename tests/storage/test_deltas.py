@@ -13,7 +13,7 @@ from storage.database.engine import Database
 from storage.deltas import Gathered, decode_deltas, encode_deltas
 from storage.stores.arms import Arms
 from storage.tables import arms
-from tests.storage.making import BUDGETED, NOW, Making, Running, assert_same_sums, half_life
+from tests.support.records import BUDGETED, NOW, Making, Running, assert_same_sums, half_life
 
 KEYS = [
     StatisticKey("rtr_a", "m/one", "", Signal.SUCCESS),

@@ -15,7 +15,7 @@ from storage.maintenance.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
-from tests.storage.making import NOW, Making, Running, half_life, later, learn_scores, same_sums
+from tests.support.records import NOW, Making, Running, half_life, later, learn_scores, same_sums
 
 
 def rebuild(database: Database) -> Rebuild:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import islice
 
 from bandit.types import Epoch, Json
-from benchmarks.ledger.records import ROUTER, make_records
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
 from gateway.routing.daily_spend import DAY_SECONDS
@@ -16,7 +15,8 @@ from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
-from tests.storage.making import Running
+from tests.support.records import Running
+from tests.support.traffic import ROUTER, make_records
 from tests.support.waiting import wait_until
 
 NOW = Epoch(1_770_000_000.0)

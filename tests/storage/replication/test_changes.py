@@ -16,8 +16,8 @@ from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
-from tests.storage.conftest import Opening, Start
-from tests.storage.making import BUDGETED, NOW, Making, Running, same_sums
+from tests.support.databases import Opening
+from tests.support.records import BUDGETED, NOW, Making, Running, Start, same_sums
 
 ROUTER = RouterRecord("rtr_a", "A", b"s", {}, (), NOW, NOW)
 KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)

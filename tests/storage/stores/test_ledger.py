@@ -10,7 +10,7 @@ from storage.errors import InvalidCursor
 from storage.records import Status
 from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
-from tests.storage.making import NOW, Making, Running, later
+from tests.support.records import NOW, Making, Running, later
 
 
 def test_pages_show_every_decision_once_the_newest_first(database: Database, running: Running, making: Making) -> None:

@@ -12,7 +12,7 @@ from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 from storage.stores.state import StateStore
 from storage.stores.tasks import Tasks, TaskUse
-from tests.storage.making import NOW, Making, Running
+from tests.support.records import NOW, Making, Running
 
 ROUTER = RouterRecord(
     id="rtr_a",

@@ -16,9 +16,9 @@ from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.failover import State
 from storage.writing.spool import Spool
-from tests.storage.conftest import Opening, Start, execute
-from tests.storage.making import BUDGETED, Making, Running, same_sums
+from tests.support.databases import Opening, execute
 from tests.support.postgresql import NoPostgresql, PostgresqlServer
+from tests.support.records import BUDGETED, Making, Running, Start, same_sums
 
 
 class Outage(Protocol):

@@ -11,7 +11,7 @@ from storage.records import FeedbackStatus, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Transactions
-from tests.storage.making import Making, Running, learn_scores, pace
+from tests.support.records import Making, Running, learn_scores, pace
 
 QUALITY = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)
 

@@ -11,7 +11,7 @@ from storage.errors import RecordRefused
 from storage.records import CompletionRecord, Content, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from tests.storage.making import Making, Running, assert_same_sums
+from tests.support.records import Making, Running, assert_same_sums
 
 
 def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:

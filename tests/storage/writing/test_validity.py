@@ -11,7 +11,7 @@ from storage.records import CompletionRecord, ValidityRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Item, Transactions
-from tests.storage.making import Making, Running, half_life, learn_scores, pace
+from tests.support.records import Making, Running, half_life, learn_scores, pace
 
 VALIDITY = StatisticKey("rtr_a", "m/one", "", Signal.VALIDITY)
 

@@ -11,7 +11,7 @@ from storage.stores.ledger import Ledger
 from storage.writing.failover import State
 from storage.writing.transaction import Item
 from storage.writing.writer import Committed, Writer
-from tests.storage.making import Making, Running, learn_scores, pace
+from tests.support.records import Making, Running, learn_scores, pace
 
 
 class Gate:

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
 
 import msgspec
 
 from tests.support.faulty_provider.exchange import FaultyProvider, RawExchange
 from tests.support.faulty_provider.faults import FAULTS
 from tests.support.faulty_provider.samples import error
+from tests.support.processes import running, wait_for_port
 from tests.support.sockets import listening
 
 
@@ -31,6 +34,13 @@ async def serve_faults(port: int = 0) -> AsyncGenerator[FaultyProvider, None]:
     async with listening(serve, port=port) as taken:
         provider.base_url = f"http://127.0.0.1:{taken}/v1"
         yield provider
+
+
+@contextlib.contextmanager
+def run_faults(log: Path) -> Generator[int, None, None]:
+    """Run the provider as a child process; yields its port. Raises RunFailed."""
+    with running([sys.executable, "-m", "tests.support.faulty_provider"], log) as process:
+        yield wait_for_port(process, log)
 
 
 async def _receive(

@@ -11,8 +11,6 @@ from gateway.api_keys import hash_key
 from gateway.catalog.catalog import Catalog
 from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
-from storage.database import postgresql
-from storage.database import watchdog as watch
 from storage.database.engine import Database, open_database
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
@@ -65,9 +63,3 @@ def test_what_is_there_already_is_not_added_again(database: Database) -> None:
     Keys(database).revoke(key.id, 2.0)
     assert not Keys(database).add_first(key)
     assert Routers(database).all() == [router]
-
-
-def test_a_server_tells_of_a_lock_before_it_is_left_for_hanging_and_frees_one_that_is_held_by_a_frozen_process() -> (
-    None
-):
-    assert postgresql.LOCK_SECONDS < watch.HANGING_SECONDS < postgresql.FROZEN_SECONDS

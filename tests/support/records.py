@@ -243,6 +243,10 @@ class Running:
         wait_until(holds, what)
 
 
+Start = Callable[..., Running]
+"""Starts a writer on a database."""
+
+
 def assert_same_sums(found: dict[StatisticKey, Sums], expected: dict[StatisticKey, Sums]) -> None:
     """Equal to 1e-9, at one instant. A sum that is nothing may be missing."""
     different = {key: (found.get(key), expected.get(key)) for key in differing(found, expected)}

@@ -1,4 +1,4 @@
-"""Clients of every kind: they read all of it, leave early, read slowly or not at all, and score what they got."""
+"""Clients of every kind: they read everything, leave early, read slowly or not at all, and score answers."""
 
 import asyncio
 import random
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
+from tests.reliability.soak.gateway import ENDLESS, LARGE, MIXED
 
 REQUEST = {
     "model": "dari/routing",
@@ -19,7 +19,7 @@ REQUEST = {
 }
 LONGEST_SECONDS = 30.0
 PATIENCE_SECONDS = 3.0
-"""Of those who read slowly, or not at all."""
+"""How long clients read slowly, or don't read at all."""
 Asking = AbstractAsyncContextManager[aiohttp.ClientResponse]
 _KINDS: tuple[tuple[float, str], ...] = (
     (0.48, "plain"),
@@ -31,14 +31,14 @@ _KINDS: tuple[tuple[float, str], ...] = (
     (0.004, "endless, not read"),
     (0.002, "large"),
 )
-"""Share of the requests → what is asked, and how."""
+"""Share of the requests, and their kind."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """What came back. `routed` are the ids of answers that a router gave, `unknown` how many left before any header.
+    """What came back. `routed` are the ids of answers by a router, `unknown` counts clients that left before a header.
 
-    `wrong` holds sentences: anything in it is a defect.
+    Each sentence in `wrong` is a defect.
     """
 
     requests: Counter[str] = field(default_factory=Counter)
@@ -50,7 +50,7 @@ class Memory:
 
 
 class Clients:
-    """So many connections, each asking again and again, of the kinds that the seed says."""
+    """Connections that each ask in a loop, with kinds of requests that the seed determines."""
 
     def __init__(self, url: str, key: str, connections: int, seed: int, memory: Memory) -> None:
         self._url = url
@@ -71,7 +71,7 @@ class Clients:
         }
 
     async def run(self, seconds: float) -> None:
-        """Ask for so long; what is under way then is still read to its end."""
+        """Ask for this long, then finish what is under way."""
         self._stopped = False
         connector = aiohttp.TCPConnector(limit=0)
         headers = {"Authorization": f"Bearer {self._key}"}
@@ -156,7 +156,7 @@ class Clients:
             self._memory.unknown += request_id is None
 
     async def _refused(self, chance: random.Random, session: aiohttp.ClientSession) -> None:
-        """A request that is refused before anything is decided has an id, and no outcome."""
+        """A request that is refused before a decision has an id, but no outcome."""
         async with self._post(session, MIXED, stream=False, temperature="hot") as answer:
             self._note(answer)
             await answer.read()

@@ -1,31 +1,18 @@
-"""The auditor: what of the acknowledged is not in the ledger, and what the statistics hold too much of."""
+"""Compares what a client was told with the ledger: what is missing, and what the statistics count twice."""
 
 from dataclasses import dataclass
 
-from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, HalfLives, Scores, Signal, StatisticKey, Sums
-from benchmarks.ledger.client import Memory
+from bandit.types import Signal, StatisticKey, Sums
+from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
-from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-
-HALF_LIVES = HalfLives()
-
-
-def learn(before: Scores, after: Scores) -> Deltas:
-    """What the gateway learns of scores, with the default half-lives."""
-    return learn_scores(before, after, HALF_LIVES.quality)
-
-
-def half_life(router_id: str, signal: Signal) -> float:
-    """The default half-lives."""
-    return half_life_of(HALF_LIVES, signal)
+from tests.reliability.durability.client import Memory
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Acknowledged answers and scores that are missing, outcomes counted more than once, and whether all adds up."""
+    """Acknowledged answers and scores that are missing, outcomes counted twice, and whether the ledger adds up."""
 
     lost: int
     counted_twice: int
@@ -33,7 +20,7 @@ class Audit:
 
 
 def audit(database: Database, router_id: str, memory: Memory) -> Audit:
-    """Compare what a client remembers, the ledger, and the statistics."""
+    """Compare what a client was told, the ledger, and the statistics."""
     kept = {row["completion_id"] for row in Ledger(database).export(router_id)}
     lost = len(memory.completions - kept)
     current = _current_scores(database, memory)
@@ -41,7 +28,7 @@ def audit(database: Database, router_id: str, memory: Memory) -> Audit:
         possible = {score} | memory.unsure.get(key, set())
         lost += current.get(key) not in possible
     outcomes = sum(sums.weight for key, sums in Arms(database).sums(router_id).items() if key.signal is Signal.OUTCOMES)
-    differences = Rebuild(database, learn, half_life).check(router_id)
+    differences = rebuild_of(database).check(router_id)
     folded = outcomes - sum(_excess(difference.kept, difference.folded, difference.key) for difference in differences)
     return Audit(lost, max(round(outcomes - folded), 0), not differences)
 

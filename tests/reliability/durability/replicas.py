@@ -1,4 +1,4 @@
-"""Several processes on one ledger, with retries and corrections: one state, that of a single process, and how soon."""
+"""Several processes write to one ledger, with retries and corrections: do all hold what a single process would?"""
 
 import json
 import math
@@ -9,12 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
-from benchmarks.ledger.audit import half_life, learn
-from benchmarks.ledger.records import ROUTER
-from benchmarks.ledger.replica import BEACON_EVERY, PARTS, records_of, scores_of
 from storage.database.engine import open_database
 from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
+from tests.reliability.durability.replica import BEACON_EVERY, PARTS, records_of, scores_of
+from tests.support.processes import CHECKOUT
+from tests.support.records import learn_scores
+from tests.support.traffic import ROUTER
 
 AGREEMENT_SECONDS = 10.0
 TOLERANCE = 1e-9
@@ -23,11 +24,13 @@ SumsByKey = dict[StatisticKey, Sums]
 
 
 class _Process:
-    """A replica, and how to talk to it."""
+    """A replica in a child process: orders go to its standard input, answers come from its standard output."""
 
     def __init__(self, arguments: list[str]) -> None:
-        command = [sys.executable, "-m", "benchmarks.ledger.replica", *arguments]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-m", "tests.reliability.durability.replica", *arguments]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
+        )
         self.answer()
 
     def order(self, what: str) -> None:
@@ -44,7 +47,7 @@ class _Process:
 
 
 def fewest_requests(processes: int) -> int:
-    """With fewer there would be nothing to see how soon changes are seen."""
+    """Fewer would hold no beacon in each part, which propagation is measured by."""
     return processes * PARTS * BEACON_EVERY
 
 
@@ -68,7 +71,7 @@ def run_replicas(url: str, processes: int, requests: int, seed: int, tell: Calla
         replica.end()
     database = open_database(url)
     kept = Arms(database).sums(ROUTER)
-    equal = Rebuild(database, learn, half_life).check(ROUTER) == []
+    equal = Rebuild(database, learn_scores, lambda router_id, signal: None).check(ROUTER) == []
     database.close()
     delays = sorted(_delays(told))
     seen = [delay for delay in delays if math.isfinite(delay)]
@@ -96,7 +99,7 @@ def run_replicas(url: str, processes: int, requests: int, seed: int, tell: Calla
 
 
 def _single(processes: int, count: int, seed: int) -> SumsByKey:
-    """What one process would have learned that was told everything once, in order."""
+    """What one process would learn from everything, once and in order."""
     sums: SumsByKey = {}
 
     def add(deltas: Any) -> None:
@@ -110,12 +113,12 @@ def _single(processes: int, count: int, seed: int) -> SumsByKey:
             last = {source: score for _, source, score in said}
             if last:
                 place = (ROUTER, record.outcome.model_id or "", record.decision.task, record.outcome.ended_at)
-                add(learn(Scores(*place), Scores(*place, last)))
+                add(learn_scores(Scores(*place), Scores(*place, last)))
     return sums
 
 
 def _until_agreed(replicas: list[_Process], expected: SumsByKey) -> tuple[list[dict[str, Any]], float]:
-    """What the processes tell when all hold the same, or when the time is up."""
+    """What the processes hold once it is what is expected, or when the time is up; and seconds until then."""
     started = time.monotonic()
     while True:
         for replica in replicas:

@@ -1,6 +1,6 @@
-"""A process that records as fast as it can and says what was acknowledged, until somebody kills it.
+"""A process that records as fast as it can, until it is killed.
 
-Each line on its standard output is an acknowledgement: `completion ID`, or `score ID`.
+Prints a line for each acknowledgement: `completion ID` or `score ID`.
 """
 
 import itertools
@@ -10,21 +10,16 @@ import threading
 import uuid
 from dataclasses import replace
 
-from bandit.types import BudgetState
 from storage.database.engine import open_database
 from storage.writing.writer import Committed, Writer
-from tests.storage.making import Making, learn_scores
+from tests.support.records import Making, learn_scores, pace
 
 OUTSTANDING = 64
 
 
 def score_of(completion_id: str) -> float:
-    """Every completion has its score, so that a repeat is one."""
+    """The score of this completion, the same in a retry."""
     return int(completion_id[-2:], 16) / 255
-
-
-def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-    return None
 
 
 def main(url: str) -> None:
@@ -37,7 +32,7 @@ def main(url: str) -> None:
         os.write(1, b"".join(f"{token}\n".encode() for token, _ in committed.results))
         room.release(len(committed.results))
 
-    writer = Writer(open_database(url), learn_scores=learn_scores, pace=no_budget, deliver=deliver)
+    writer = Writer(open_database(url), learn_scores=learn_scores, pace=pace, deliver=deliver)
     writer.start()
     for number in itertools.count():
         completion_id = f"req_{run}{number:012x}"

@@ -1,9 +1,9 @@
-"""Decisions of a mixed run, each replayed from its record; `benchmarks.durability --replay 10000` makes more."""
+"""Decisions of a mixed run, each replayed from its record; `tests.reliability.durability --replay 10000` makes more."""
 
 from pathlib import Path
 
 from bandit.policies import PLAIN
-from benchmarks.ledger.replaying import replay_run
+from tests.reliability.durability.replay import replay_run
 
 
 def test_every_decision_of_a_mixed_run_replays_identically(tmp_path: Path) -> None:

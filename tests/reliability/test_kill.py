@@ -11,8 +11,9 @@ from storage.database.engine import Database
 from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms
 from storage.tables import attempts, decisions, scores
-from tests.storage.dying import score_of
-from tests.storage.making import half_life, learn_scores
+from tests.reliability.recorder_process import score_of
+from tests.support.processes import CHECKOUT
+from tests.support.records import half_life, learn_scores
 from tests.support.waiting import wait_until
 
 PROCESSES = 2
@@ -34,13 +35,13 @@ def test_killed_processes_lose_and_double_nothing_that_was_acknowledged(
 
 
 def _kill_after(url: str, acknowledged: int, folder: Path) -> list[tuple[str, str]]:
-    command = [sys.executable, "-m", "tests.storage.dying", url]
+    command = [sys.executable, "-m", "tests.reliability.recorder_process", url]
     files = [folder / f"said-{number}" for number in range(PROCESSES)]
     processes: list[subprocess.Popen[bytes]] = []
     try:
         for file in files:
             with file.open("wb") as output:
-                processes.append(subprocess.Popen(command, stdout=output))
+                processes.append(subprocess.Popen(command, stdout=output, cwd=CHECKOUT))
         for file, process in zip(files, processes, strict=True):
             wait_until(lambda: file.read_bytes().count(b"\n") >= acknowledged, f"{acknowledged} acknowledgements", 60)  # noqa: B023
             process.kill()

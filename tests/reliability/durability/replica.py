@@ -1,8 +1,8 @@
-"""One of several processes that write to one ledger and follow each other.
+"""One of several processes that write to one ledger and follow each other's changes.
 
-`python -m benchmarks.ledger.replica URL NUMBER PROCESSES COUNT SEED` reads orders from standard input, a line each, and
-answers each with a line of JSON: `phase N` (write the Nth part of its requests, and score the part before of the next
-process's), `tell` (the statistics that it holds, and what it saw when). It ends with its input.
+`python -m tests.reliability.durability.replica URL NUMBER PROCESSES COUNT SEED` reads orders from standard input, one
+a line, and answers each with a line of JSON: `phase N` (write the Nth part of its requests, and score the previous part
+of the next process's), `tell` (the statistics that it holds, and what it saw when). It ends with its input.
 """
 
 import json
@@ -14,13 +14,13 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from bandit.types import BudgetState, Signal, StatisticKey, Sums
-from benchmarks.ledger.audit import learn
-from benchmarks.ledger.records import make_records
+from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import open_database
 from storage.records import CompletionRecord, FeedbackRecord
 from storage.replication.changes import Changed
 from storage.writing.writer import Committed, Writer
+from tests.support.records import learn_scores, pace
+from tests.support.traffic import make_records
 
 START = 1_760_000_000.0
 PARTS = 4
@@ -31,7 +31,7 @@ SOURCES = ("user", "judge")
 
 
 def records_of(process: int, count: int, seed: int) -> list[CompletionRecord]:
-    """What a process writes: the same for everybody who asks."""
+    """What a process writes; a pure function, so that the parent can compute it too."""
     made = islice(make_records(seed * 1_000 + process, START), count)
     return [
         replace(record, decision=replace(record.decision, completion_id=f"req_{seed:04x}{process:04x}{number:024x}"))
@@ -40,7 +40,7 @@ def records_of(process: int, count: int, seed: int) -> list[CompletionRecord]:
 
 
 def scores_of(process: int, count: int, seed: int) -> list[list[tuple[str, str, float]]]:
-    """What is said of each of a process's completions, in order: (id, source, score), repeats and changes of mind."""
+    """The scores of each of a process's completions in order, as (id, source, score), with repeats and corrections."""
     chance = random.Random(seed * 1_000 + 500 + process)
     return [
         [
@@ -52,7 +52,7 @@ def scores_of(process: int, count: int, seed: int) -> list[list[tuple[str, str, 
 
 
 class Replica:
-    """A writer, and the statistics as this process holds them."""
+    """A writer, and the statistics that this process holds."""
 
     def __init__(self, url: str, number: int, processes: int, count: int, seed: int) -> None:
         self._number, self._count = number, count
@@ -61,23 +61,23 @@ class Replica:
         self._chance = random.Random(seed * 1_000 + 900 + number)
         self._sums: dict[StatisticKey, Sums] = {}
         self._lit: dict[str, float] = {}  # when its own beacons were committed
-        self._seen: dict[str, float] = {}  # when the others' were seen here
+        self._seen: dict[str, float] = {}  # when the other processes' were seen here
         self._failed: list[str] = []
         self._room = threading.Semaphore(OUTSTANDING)
         self._writer = Writer(
-            open_database(url), learn_scores=learn, pace=_no_budget, deliver=self._deliver, follow=self._follow
+            open_database(url), learn_scores=learn_scores, pace=pace, deliver=self._deliver, follow=self._follow
         )
         self._writer.start()
 
     def phase(self, number: int) -> None:
-        """Write one part, score another, and return when all of it is committed."""
+        """Write one part and score another; returns when all is committed."""
         part = self._count // PARTS
         for place in range(part):
             if number < PARTS:
                 record = self._records[number * part + place]
                 self._submit(record)
                 if self._chance.random() < 0.1:
-                    self._submit(record)  # as after a commit whose result was lost
+                    self._submit(record)  # a retry, as after a commit whose result was lost
                 if place % BEACON_EVERY == BEACON_EVERY // 2:
                     self._submit(self._beacon(record))
             if number > 0:
@@ -88,12 +88,12 @@ class Replica:
         self._room.release(OUTSTANDING)
 
     def tell(self) -> dict[str, Any]:
-        """What it holds and saw."""
+        """Its statistics, and when beacons were committed and seen."""
         held = [[*key, sums.at, sums.half_life, sums.weight, sums.total, sums.squares] for key, sums in self._held()]
         return {"sums": held, "lit": self._lit, "seen": self._seen, "failed": self._failed}
 
     def close(self) -> None:
-        """End."""
+        """Close the writer."""
         self._writer.close()
 
     def _held(self) -> list[tuple[StatisticKey, Sums]]:
@@ -133,12 +133,8 @@ class Replica:
                 self._seen.setdefault(key.router_id, now)
 
 
-def _no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-    return None
-
-
 def main() -> None:
-    """Obey."""
+    """Carry out the orders."""
     url, *numbers = sys.argv[1:]
     replica = Replica(url, *map(int, numbers))
     print(json.dumps("ready"), flush=True)

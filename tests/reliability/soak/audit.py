@@ -1,19 +1,19 @@
-"""Compares what the clients saw with the ledger: each request that a router took has one outcome, and no other has."""
+"""Compares what the clients saw with the ledger: a request has one outcome if and only if a router took it."""
 
 from pathlib import Path
 
-from benchmarks.soaking.clients import Memory
-from benchmarks.soaking.serving import ENDLESS, LARGE, MIXED
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
 from storage.stores.ledger import Ledger
+from tests.reliability.soak.clients import Memory
+from tests.reliability.soak.gateway import ENDLESS, LARGE, MIXED
 
 COMPLAINTS = ("Traceback", "unhandled", "never retrieved", "reason of our own", "without completing", "was destroyed")
-"""None of these is in the log of a gateway that is well."""
+"""The log of a healthy gateway contains none of these."""
 
 
 def audit_ledger(database: Database, memory: Memory) -> tuple[int, list[str]]:
-    """How many outcomes there are, and what is wrong with them, in words."""
+    """The number of outcomes, and what is wrong with them as sentences."""
     recorded = {
         row["completion_id"] for router_id in (MIXED, LARGE, ENDLESS) for row in Ledger(database).export(router_id)
     }
@@ -34,5 +34,5 @@ def audit_ledger(database: Database, memory: Memory) -> tuple[int, list[str]]:
 
 
 def read_log(log: Path) -> list[str]:
-    """The lines of the gateway's log that complain."""
+    """The lines of the gateway's log that contain a complaint."""
     return [line for line in log.read_text(errors="replace").splitlines() if any(word in line for word in COMPLAINTS)]

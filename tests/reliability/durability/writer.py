@@ -1,4 +1,4 @@
-"""The writer alone: rows a second and commit latency in groups, against a commit for each request."""
+"""Rows per second and commit latency of the ledger's writer, compared with one commit per request."""
 
 import threading
 import time
@@ -6,20 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
-from bandit.types import BudgetState
-from benchmarks.ledger.audit import learn
-from benchmarks.ledger.records import ROWS_OF_A_RECORD, make_records
 from storage.database.engine import open_database
 from storage.records import CompletionRecord
 from storage.writing.transaction import Transactions
 from storage.writing.writer import Committed, Writer
+from tests.support.records import learn_scores, pace
+from tests.support.traffic import ROWS_OF_A_RECORD, make_records
 
 OUTSTANDING = (1, 32, 256)
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One way of writing. A latency is the time from handing a record over to hearing that it is committed."""
+    """One way of writing. A latency lasts from submitting a record until its commit is delivered."""
 
     way: str
     records: int
@@ -31,7 +30,7 @@ class Figures:
 
 
 def measure(url: str, records: int, seed: int, tell: Callable[[str], None]) -> list[dict[str, object]]:
-    """Every way in turn, on one ledger that grows."""
+    """Measure each way in turn, on one growing ledger."""
     made = make_records(seed)
     few = max(records // 10, 100)
     tell("a commit for each request")
@@ -43,9 +42,9 @@ def measure(url: str, records: int, seed: int, tell: Callable[[str], None]) -> l
 
 
 def one_by_one(url: str, records: Sequence[CompletionRecord]) -> Figures:
-    """A transaction for each record, in the thread that wants it."""
+    """A transaction for each record, in the calling thread."""
     database = open_database(url)
-    batches = Transactions(database, learn, _no_budget)
+    batches = Transactions(database, learn_scores, pace)
     latencies: list[float] = []
     batches.write(records[:1])
     cpu = time.thread_time()
@@ -60,7 +59,7 @@ def one_by_one(url: str, records: Sequence[CompletionRecord]) -> Figures:
 
 
 def in_groups(url: str, records: Sequence[CompletionRecord], outstanding: int) -> Figures:
-    """The writer, with so many records under way: what as many waiting requests make of it."""
+    """The writer with this many records outstanding, as if as many requests waited."""
     database = open_database(url)
     room = threading.Semaphore(outstanding)
     latencies: list[float] = []
@@ -72,7 +71,7 @@ def in_groups(url: str, records: Sequence[CompletionRecord], outstanding: int) -
         latencies.extend(now - handed_over for handed_over, _ in committed.results if isinstance(handed_over, float))
         room.release(len(committed.results))
 
-    writer = Writer(database, learn_scores=learn, pace=_no_budget, deliver=deliver)
+    writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=deliver)
     writer.start()
     started = time.perf_counter()
     for record in records:
@@ -96,7 +95,3 @@ def _figures(way: str, latencies: list[float], seconds: float, cpu_seconds: floa
         p99_ms=round(ordered[count * 99 // 100] * 1e3, 3),
         cpu_us_per_record=round(cpu_seconds / count * 1e6, 1),
     )
-
-
-def _no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-    return None

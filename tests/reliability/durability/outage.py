@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.ledger.audit import audit
-from benchmarks.ledger.client import Client, Memory
-from benchmarks.ledger.serving import ROUTER, Gateway, gateway
-from benchmarks.load.servers import BenchmarkFailed
 from storage.database.engine import open_database
+from tests.reliability.durability.audit import audit
+from tests.reliability.durability.client import Client, Memory
+from tests.reliability.durability.gateway import ROUTER, run_gateway
+from tests.support.gateway import GatewayProcess
 from tests.support.postgresql import PostgresqlServer
+from tests.support.processes import RunFailed
 
 CONNECTIONS = 8
 BEFORE_SECONDS, AFTER_SECONDS = 3.0, 3.0
@@ -23,32 +24,30 @@ SMALL_DISK, LARGE_DISK = "6m", "256m"
 
 
 def stop_postgresql(away_seconds: float, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """PostgreSQL is stopped under load and started again: what failed, what was lost, how long until all is well."""
+    """Stop PostgreSQL under load and start it again: what failed, what was lost, how long recovery took."""
     with (
         tempfile.TemporaryDirectory(prefix="durability-") as folder,
         PostgresqlServer() as server,
-        gateway(Path(folder), server.url()) as it,
+        run_gateway(Path(folder), server.url()) as gateway,
     ):
-        it.start()
         memory = Memory()
         states, recovery_seconds = asyncio.run(
-            _load_through(it, memory, seed, away_seconds, lambda: server.stop("immediate"), server.start, tell)
+            _load_through(gateway, memory, seed, away_seconds, lambda: server.stop("immediate"), server.start, tell)
         )
-        it.stop()
+        gateway.stop()
         return _report("postgresql", server.url(), memory, states, recovery_seconds, away_seconds)
 
 
 def fill_disk(away_seconds: float, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """The disk of a SQLite ledger and its spool is full for a while. Needs root, for a file system in memory."""
+    """Fill the disk of a SQLite ledger and its spool for a while. Needs root, to mount a tmpfs."""
     with tempfile.TemporaryDirectory(prefix="durability-") as folder, _small_disk(Path(folder) / "disk") as disk:
         url = f"sqlite:///{disk}/ledger.db"
-        with gateway(Path(folder), url) as it:
-            it.start()
+        with run_gateway(Path(folder), url) as gateway:
             memory = Memory()
             states, recovery_seconds = asyncio.run(
-                _load_through(it, memory, seed, away_seconds, lambda: _until_full(disk), lambda: _grow(disk), tell)
+                _load_through(gateway, memory, seed, away_seconds, lambda: _until_full(disk), lambda: _grow(disk), tell)
             )
-            it.stop()
+            gateway.stop()
             report = _report("sqlite", url, memory, states, recovery_seconds, away_seconds)
         database = open_database(url)
         with database.read() as connection:
@@ -58,7 +57,7 @@ def fill_disk(away_seconds: float, seed: int, tell: Callable[[str], None]) -> di
 
 
 async def _load_through(
-    it: Gateway,
+    gateway: GatewayProcess,
     memory: Memory,
     seed: int,
     away_seconds: float,
@@ -66,28 +65,28 @@ async def _load_through(
     come_back: Callable[[], None],
     tell: Callable[[str], None],
 ) -> tuple[list[str], float]:
-    """Load before, during and after; what `/readyz` said meanwhile, and how long it took until it said ready again."""
-    client = Client(it.url, it.key, memory, seed)
+    """Load before, during and after the outage: what `/readyz` said, and seconds until it was ready again."""
+    client = Client(gateway.url, gateway.key, memory, seed)
     load = asyncio.create_task(client.run(CONNECTIONS, 10 * RECOVERY_SECONDS))
     tell("load")
     await asyncio.sleep(BEFORE_SECONDS)
     tell(f"load without the database, {away_seconds:g} s")
     await asyncio.to_thread(leave)
     await asyncio.sleep(away_seconds / 2)
-    states = [(await asyncio.to_thread(it.ready))[1]]
+    states = [(await asyncio.to_thread(gateway.readiness))[1]]
     await asyncio.sleep(away_seconds / 2)
     tell("recovery")
     await asyncio.to_thread(come_back)
     back = time.monotonic()
-    while '"ready"' not in (await asyncio.to_thread(it.ready))[1]:
+    while '"ready"' not in (await asyncio.to_thread(gateway.readiness))[1]:
         if time.monotonic() - back > RECOVERY_SECONDS:
-            raise BenchmarkFailed(f"the gateway did not recover: {it.ready()}")
+            raise RunFailed(f"the gateway did not recover: {gateway.readiness()}")
         await asyncio.sleep(0.05)
     recovery_seconds = time.monotonic() - back
     await asyncio.sleep(AFTER_SECONDS)
     client.stop()
     await load
-    states.append((await asyncio.to_thread(it.ready))[1])
+    states.append((await asyncio.to_thread(gateway.readiness))[1])
     return states, recovery_seconds
 
 
@@ -118,7 +117,7 @@ def _small_disk(place: Path) -> Iterator[Path]:
     place.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "ledger", place], check=False)
     if mounted.returncode:
-        raise BenchmarkFailed("a small file system can't be mounted: this needs root")
+        raise RunFailed("a small file system can't be mounted: this needs root")
     try:
         yield place
     finally:
@@ -126,7 +125,7 @@ def _small_disk(place: Path) -> Iterator[Path]:
 
 
 def _until_full(disk: Path) -> None:
-    """Take all the room that is left."""
+    """Write until the disk is full."""
     with (disk / "ballast").open("wb") as ballast:
         while True:
             try:

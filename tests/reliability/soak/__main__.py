@@ -1,9 +1,9 @@
-"""A gateway under mixed faults for a long time: nothing unhandled, nothing leaked, one outcome for each request.
+"""Soak test of a gateway under mixed faults: nothing unhandled, nothing leaked, one outcome for each request.
 
-A real `bandit-gateway serve` on SQLite; behind it a provider that misbehaves in turn (`benchmarks.soaking.serving` says
-how); before it clients that read everything, leave early, read slowly or not at all, and score what they got. After a
-warm-up the gateway's memory, descriptors, sockets, threads and tasks are noted, and again at the end. Exit status 1
-where they have grown, the log complains, an answer was wrong, or the ledger is not what the clients saw.
+Runs `bandit-gateway serve` on SQLite before a faulty provider (gateway.py lists the faults), with clients that read
+everything, leave early, read slowly or not at all, and score answers. Memory, descriptors, sockets, threads and tasks
+are compared after a warm-up and at the end. Exit status 1 if they have grown, the log complains, an answer was wrong,
+or the ledger is not what the clients saw.
 """
 
 import argparse
@@ -18,12 +18,11 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.load.servers import END_SECONDS
-from benchmarks.soaking.audit import audit_ledger, read_log
-from benchmarks.soaking.clients import Clients, Memory
-from benchmarks.soaking.serving import Soaked, soaked_gateway
-from benchmarks.soaking.watching import Held, Watcher, compare, creep
 from storage.database.engine import open_database
+from tests.reliability.soak.audit import audit_ledger, read_log
+from tests.reliability.soak.clients import Clients, Memory
+from tests.reliability.soak.gateway import Soaked, run_gateway
+from tests.reliability.soak.resources import Held, Watcher, compare, creep
 
 TELL_EVERY_SECONDS = 5.0
 
@@ -31,7 +30,9 @@ TELL_EVERY_SECONDS = 5.0
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.reliability.soak",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="after the warm-up (default 10)")
     parser.add_argument("--warm-up", type=float, default=30.0, metavar="SECONDS", help="default 30")
@@ -42,7 +43,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 async def put_on(clients: Clients, seconds: float, watcher: Watcher, memory: Memory, console: Console) -> list[Held]:
-    """Let the clients ask for so long, and tell every few seconds how it goes."""
+    """Run the clients for this long, and print progress every few seconds."""
     seen: list[Held] = []
     started = time.monotonic()
     asking = asyncio.create_task(clients.run(seconds))
@@ -56,24 +57,23 @@ async def put_on(clients: Clients, seconds: float, watcher: Watcher, memory: Mem
 
 
 def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Warm up, soak, stop, and say what was found."""
+    """Warm up, soak and stop; the report."""
     memory, watcher = Memory(), Watcher(soaked)
-    clients = Clients(soaked.url, soaked.key, options.connections, options.seed, memory)
+    clients = Clients(soaked.process.url, soaked.process.key, options.connections, options.seed, memory)
     asyncio.run(put_on(clients, options.warm_up, watcher, memory, console))
     before = watcher.look_when_quiet()
     console.print(f"after the warm-up: {before}")
     seen = asyncio.run(put_on(clients, options.minutes * 60.0, watcher, memory, console))
     after = watcher.look_when_quiet()
     console.print(f"at the end:        {after}")
-    soaked.process.terminate()
-    status = soaked.process.wait(END_SECONDS)
+    status = soaked.process.stop()
     found = compare(before, after, options.connections) + creep(seen)
     if status != 0:
         found.append(f"the gateway ended with status {status}")
     database = open_database(soaked.database_url)
     outcomes, wrong = audit_ledger(database, memory)
     database.close()
-    complaints = read_log(soaked.log)
+    complaints = read_log(soaked.process.log)
     return {
         "minutes": options.minutes,
         "connections": options.connections,
@@ -91,10 +91,10 @@ def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Soak, report, and say whether all is well by the exit status."""
+    """Soak and report; the exit status."""
     options = parse(arguments)
     console = Console(soft_wrap=True, highlight=False)
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder, soaked_gateway(Path(folder)) as soaked:
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder, run_gateway(Path(folder)) as soaked:
         report = soak(soaked, options, console)
     console.print(json.dumps(report, indent=2), markup=False)
     if options.json:

@@ -1,4 +1,4 @@
-"""What the gateway's process holds: memory, file descriptors, sockets by whom they lead to, threads, tasks."""
+"""Resources of the gateway's process: memory, file descriptors, sockets by peer, threads, tasks."""
 
 import re
 import time
@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 import httpx
 import psutil
 
-from benchmarks.load.servers import BenchmarkFailed
-from benchmarks.soaking.serving import Soaked
+from tests.reliability.soak.gateway import Soaked
+from tests.support.processes import RunFailed
 
 QUIET_SECONDS = 20.0
 LARGE_ANSWERS_MB = 96.0
-"""What the allocator may keep of a moment with several answers of 50 MB: once, not again and again."""
+"""What the allocator may keep after several answers of 50 MB at once."""
 CREEP = 0.05
 CREEP_MB = 8.0
 FEWEST_SAMPLES = 12
@@ -21,14 +21,14 @@ FEWEST_SAMPLES = 12
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """At one moment. `upstream` are the connections to the provider: those that are idle wait for another request."""
+    """Resources held at one moment. `upstream` are connections to the provider, idle ones included."""
 
     memory_mb: float
-    descriptors: int  # that are no sockets
+    descriptors: int  # other than sockets
     threads: int
     clients: int
     upstream: int
-    half_closed: int  # the other side has closed, and we have not noticed
+    half_closed: int  # the peer has closed, the gateway has not
     tasks: int
     queued: int
 
@@ -37,17 +37,17 @@ class Held:
 
 
 class Watcher:
-    """Looks at one gateway."""
+    """Measures the resources of one gateway."""
 
     def __init__(self, soaked: Soaked) -> None:
         self._soaked = soaked
         self._process = psutil.Process(soaked.process.pid)
 
     def look(self) -> Held:
-        """What it holds now. Our own question is none of it."""
-        metrics = httpx.get(f"{self._soaked.url}/metrics", timeout=10.0, trust_env=False).text
+        """What it holds now, without our own request."""
+        metrics = httpx.get(f"{self._soaked.process.url}/metrics", timeout=10.0, trust_env=False).text
         sockets = self._process.net_connections("tcp")
-        own, provider = self._soaked.port, self._soaked.provider_port
+        own, provider = self._soaked.process.port, self._soaked.provider_port
         return Held(
             memory_mb=round(self._process.memory_info().rss / 2**20, 1),
             descriptors=self._process.num_fds() - len(self._process.net_connections("all")),
@@ -60,7 +60,7 @@ class Watcher:
         )
 
     def look_when_quiet(self) -> Held:
-        """What it holds when no client is there any more, as soon as nothing is under way."""
+        """What it holds once no client is connected and nothing is under way, or when the time is up."""
         until = time.monotonic() + QUIET_SECONDS
         while True:
             held = self.look()
@@ -70,7 +70,7 @@ class Watcher:
 
 
 def compare(before: Held, after: Held, connections: int) -> list[str]:
-    """What is not back to where it was, in words."""
+    """What has not come back to where it was, as sentences."""
     found = []
     allowed = before.memory_mb + LARGE_ANSWERS_MB
     if after.memory_mb > allowed:
@@ -86,7 +86,7 @@ def compare(before: Held, after: Held, connections: int) -> list[str]:
 
 
 def creep(seen: Sequence[Held]) -> list[str]:
-    """Whether memory goes on growing: the lowest of the last third is more than that of the third before."""
+    """Whether memory goes on growing: its minimum in the last third exceeds that of the third before."""
     third = len(seen) // 3
     if len(seen) < FEWEST_SAMPLES:
         return []
@@ -100,5 +100,5 @@ def creep(seen: Sequence[Held]) -> list[str]:
 def _gauge(metrics: str, name: str) -> int:
     match = re.search(rf"^{name} (\S+)$", metrics, re.MULTILINE)
     if match is None:
-        raise BenchmarkFailed(f"/metrics has no {name}")
+        raise RunFailed(f"/metrics has no {name}")
     return int(float(match[1]))

@@ -1,7 +1,7 @@
-"""Fills a ledger with as many requests as wanted: some are written as the gateway writes them, the rest are copies.
+"""Fills a ledger: the first 20,000 requests are written as the gateway writes them, the rest are copies.
 
-A copy lies later in time and has ids of its own; all else is what was written. The statistics are those of the written
-ones alone: their size does not depend on the number of requests, nor does their price.
+A copy is later and has ids of its own; all else is equal. The statistics are those of the written requests alone: their
+size and cost do not depend on the number of requests.
 """
 
 import random
@@ -12,14 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from bandit.types import BudgetState
-from benchmarks.ledger.audit import learn
-from benchmarks.ledger.records import MODELS, SHARED_BY, make_records
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores
 from storage.writing.transaction import Item, Transactions
+from tests.support.records import learn_scores, pace
+from tests.support.traffic import MODELS, SHARED_BY, make_records
 
 WRITTEN = 20_000
 DAYS = 90
@@ -78,7 +77,7 @@ def fill(database: Database, count: int, end: float, seed: int, tell: Callable[[
 
 
 def _write(database: Database, span: Span, seed: int) -> None:
-    batches = Transactions(database, learn, _no_budget)
+    batches = Transactions(database, learn_scores, pace)
     items = _items(span, seed)
     while batch := list(islice(items, _AT_ONCE)):
         batches.write(batch)
@@ -172,7 +171,3 @@ def _copy_traffic(connection: Connection) -> None:
             ),
             {"day": day},
         )
-
-
-def _no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-    return None

@@ -1,8 +1,8 @@
-"""A ledger of ten million requests: is an administrator answered within 100 ms, and is a gateway started within 3 s?
+"""A ledger of ten million requests: is an administrator answered within 100 ms, does a gateway start within 3 s?
 
-Fills an empty ledger with requests of 90 days and seven routers (on PostgreSQL vacuumed and analysed, as autovacuum
-would), asks everything with nothing in memory and again several times, starts a gateway on it, and exports a router.
-Exit status 1 where a median is above 100 ms or the start takes longer than 3 s; plans are shown of what was slow.
+Fills an empty ledger with requests of 90 days and seven routers (vacuumed and analysed on PostgreSQL, as autovacuum
+does), asks each question with nothing in memory and then several times, starts a gateway on it, and exports a router.
+Exit status 1 if a median is above 100 ms or the start takes longer than 3 s; query plans of slow questions are shown.
 """
 
 import argparse
@@ -20,24 +20,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psutil
 from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import text
 
-from benchmarks.ledger.asking import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
-from benchmarks.ledger.filling import WRITTEN, fill
-from benchmarks.ledger.records import MODELS
-from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_until_answered
-from benchmarks.load.targets import COMMAND_LINE
 from storage.database.engine import Database, open_database
+from tests.reliability.scale.fill import WRITTEN, fill
+from tests.reliability.scale.questions import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
+from tests.support.gateway import COMMAND_LINE, GatewayProcess
 from tests.support.postgresql import PostgresqlServer
+from tests.support.processes import RunFailed
+from tests.support.traffic import MODELS
 
 START_LIMIT_SECONDS = 3.0
 STARTS = 5
-KEY = "benchmarks-scale-key"
-CONFIGURATION = 'database_url = "{url}"\nlisten = "127.0.0.1:{port}"\n'
 PROVIDER = """
 [providers.{provider}]
 kind = "openai"
@@ -50,7 +47,7 @@ output_usd_per_million = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the ledger is. `forget` drops it from memory, `size` is its bytes on the disk."""
+    """A ledger. `forget` drops it from memory, `size` is its bytes on disk."""
 
     url: str
     forget: Callable[[], None]
@@ -60,7 +57,9 @@ class Place:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.reliability.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument(
@@ -81,7 +80,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 @contextmanager
 def ledger_in(folder: Path, kind: str) -> Iterator[Place]:
-    """An empty database of the kind."""
+    """An empty database of this kind."""
     if kind == "sqlite":
         path = folder / "ledger.db"
         yield Place(f"sqlite:///{path}", lambda: forget_files([path]), lambda: path.stat().st_size)
@@ -158,30 +157,23 @@ def _size_of(url: str) -> int:
 
 
 def _start(place: Place, folder: Path) -> dict[str, Any]:
-    """How long a gateway on this ledger takes to answer, and a page of decisions, the best of some starts.
+    """Seconds until a gateway on this ledger is ready, and of a page of decisions: the best of some starts.
 
-    The best, because a busy machine only adds; the first of them finds nothing of the ledger in memory.
+    The best, because a busy machine only adds; at the first one nothing of the ledger is in memory.
     """
-    port = free_port()
-    config = folder / "bandit-gateway.toml"
-    declared = "".join(PROVIDER.format(provider=model.partition("/")[0], model=model) for model in MODELS)
-    config.write_text(CONFIGURATION.format(url=place.url, port=port) + declared)
-    url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
-    command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(config)]
+    configuration = f'database_url = "{place.url}"\n'
+    configuration += "".join(PROVIDER.format(provider=model.partition("/")[0], model=model) for model in MODELS)
     seconds, cpu_seconds, page_ms = [], [], []
     place.forget()
     for _ in range(STARTS):
         began = time.monotonic()
-        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": KEY}) as process:
-            wait_until_answered(process, f"{url}/readyz", log)
+        with GatewayProcess(folder, configuration) as gateway, gateway.client() as client:
             seconds.append(time.monotonic() - began)
-            times = psutil.Process(process.pid).cpu_times()
+            times = psutil.Process(gateway.pid).cpu_times()
             cpu_seconds.append(times.user + times.system)
             for _ in range(TIMES):
                 before = time.monotonic()
-                page = f"{url}/admin/decisions?router_id=rtr_large&limit=50"
-                headers = {"Authorization": f"Bearer {KEY}"}
-                httpx.get(page, headers=headers, trust_env=False, timeout=60.0).raise_for_status()
+                client.get("/admin/decisions?router_id=rtr_large&limit=50").raise_for_status()
                 page_ms.append((time.monotonic() - before) * 1e3)
     return {
         "start_seconds": round(min(seconds), 2),
@@ -193,7 +185,7 @@ def _start(place: Place, folder: Path) -> dict[str, Any]:
 
 
 def _exports(place: Place, folder: Path) -> dict[str, Any]:
-    """Seconds, bytes and the largest resident memory of the exports of a small router and of the largest."""
+    """Seconds, bytes and maximum resident memory of exporting a small router and the largest one."""
     found = {}
     for router_id in ("rtr_d", "rtr_large"):
         for form in ("csv", "jsonl", "parquet"):
@@ -208,7 +200,7 @@ def _exports(place: Place, folder: Path) -> dict[str, Any]:
                         resident = max(resident, psutil.Process(process.pid).memory_info().rss)
                     time.sleep(0.05)
             if process.returncode:
-                raise BenchmarkFailed(f"{' '.join(command)} ended with status {process.returncode}")
+                raise RunFailed(f"{' '.join(command)} ended with status {process.returncode}")
             found[f"{router_id} {form}"] = {
                 "seconds": round(time.monotonic() - began, 1),
                 "bytes": out.stat().st_size,
@@ -230,7 +222,7 @@ def _show(console: Console, asked: Answered) -> None:
 
 def main() -> None:
     """Run it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is ended too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that child processes are ended too
     options = parse()
     if options.folder is None and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests:
         sys.exit(f"there is too little room in {tempfile.gettempdir()}: name another place with --folder")

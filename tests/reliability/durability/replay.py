@@ -1,28 +1,25 @@
-"""A mixed run, and then every decision of it again from its record alone, as `explain` and the admin API do it."""
+"""Replays every decision of a mixed run from its record alone, as `explain` and the admin API do."""
 
 import asyncio
 import random
-import secrets
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 
 from bandit.policies import PLAIN
-from benchmarks.load.servers import BenchmarkFailed, free_port, running, wait_for_port, wait_until_answered
-from benchmarks.load.targets import COMMAND_LINE
 from gateway.reports.explanation import explain
 from storage.database.engine import open_database
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
+from tests.support.faulty_provider.server import run_faults
+from tests.support.gateway import GatewayProcess
+from tests.support.processes import RunFailed
 
 IDENTICAL = "replayed: identical"
 CONNECTIONS = 16
@@ -70,7 +67,6 @@ PROMPTS = (
 )
 _CONFIGURATION = """\
 database_url = "{url}"
-listen = "127.0.0.1:{port}"
 [providers.faulty]
 base_url = "http://127.0.0.1:{provider_port}/v1"
 timeout_seconds = 2
@@ -84,18 +80,12 @@ context_window = 100000
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Served:
-    url: str
-    key: str
-
-
 def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Make so many decisions on an empty ledger and replay each. `different` names some that were not identical."""
-    with tempfile.TemporaryDirectory(prefix="replay-") as name, _gateway(Path(name), url) as served:
-        statuses = asyncio.run(_ask_all(served, count, seed, tell))
+    """Make `count` decisions on an empty ledger and replay each; `different` names up to 20 that differ."""
+    with tempfile.TemporaryDirectory(prefix="replay-") as name, _run_gateway(Path(name), url) as gateway:
+        statuses = asyncio.run(_ask_all(gateway, count, seed, tell))
         tell("replaying over HTTP")
-        over_http = _over_http(served)
+        over_http = _over_http(gateway)
     tell("replaying every decision")
     verdicts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
@@ -122,28 +112,23 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
 
 
 @contextmanager
-def _gateway(folder: Path, database_url: str) -> Iterator[_Served]:
-    provider_log, log = folder / "provider.log", folder / "gateway.log"
-    key, port = secrets.token_hex(24), free_port()
-    with running([sys.executable, "-m", "tests.support.faulty_provider"], provider_log) as provider:
-        text = _CONFIGURATION.format(url=database_url, port=port, provider_port=wait_for_port(provider, provider_log))
+def _run_gateway(folder: Path, database_url: str) -> Iterator[GatewayProcess]:
+    with run_faults(folder / "provider.log") as provider_port:
+        text = _CONFIGURATION.format(url=database_url, provider_port=provider_port)
         for name, (turns, input_usd, output_usd) in MODELS.items():
             text += _MODEL.format(name=name, turns=turns, input_usd=input_usd, output_usd=output_usd)
         every = ", ".join(f'"faulty/{name}"' for name in MODELS)
         for router_id, options in ROUTERS.items():
             text += f"[routers.{router_id}]\nmodels = [{every}]\n{options}"
         text += f"[routers.rtr_shares]\nmodels = [{SHARES}]\n"
-        (folder / "bandit-gateway.toml").write_text(text)
-        command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(folder / "bandit-gateway.toml")]
-        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
-            wait_until_answered(process, f"http://127.0.0.1:{port}/healthz", log)
-            yield _Served(f"http://127.0.0.1:{port}", key)
+        with GatewayProcess(folder, text) as gateway:
+            yield gateway
 
 
-async def _ask_all(served: _Served, count: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
-    """Ask until so many decisions are recorded or, of a router whose day is spent, refused."""
+async def _ask_all(gateway: GatewayProcess, count: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
+    """Ask until `count` decisions are recorded; requests that the daily limit refuses don't count."""
     chance, statuses, left = random.Random(seed), Counter[str](), count
-    headers, every = {"Authorization": f"Bearer {served.key}"}, [*ROUTERS, "rtr_shares"]
+    headers, every = {"Authorization": f"Bearer {gateway.key}"}, [*ROUTERS, "rtr_shares"]
 
     async def ask_on(session: aiohttp.ClientSession) -> None:
         nonlocal left
@@ -152,7 +137,7 @@ async def _ask_all(served: _Served, count: int, seed: int, tell: Callable[[str],
             if left % 100 == 0:
                 tell(f"{count - left:,} of {count:,} requests")
             router_id = every[left % len(every)]
-            async with session.post(f"{served.url}/{router_id}/chat/completions", json=_request(chance)) as answer:
+            async with session.post(f"{gateway.url}/{router_id}/chat/completions", json=_request(chance)) as answer:
                 await answer.read()
                 statuses[f"completion {answer.status}"] += 1
                 if answer.status == 429:  # refused before a decision
@@ -160,7 +145,7 @@ async def _ask_all(served: _Served, count: int, seed: int, tell: Callable[[str],
                 if answer.status != 200 or chance.random() > 0.3:
                     continue
                 scored = {"completion_id": answer.headers["x-request-id"], "score": chance.choice((0.0, 0.4, 1.0))}
-            async with session.post(f"{served.url}/feedback", json=scored) as answer:
+            async with session.post(f"{gateway.url}/feedback", json=scored) as answer:
                 statuses[f"feedback {answer.status}"] += 1
 
     async with aiohttp.ClientSession(headers=headers) as session, asyncio.TaskGroup() as tasks:
@@ -199,22 +184,21 @@ def _views(routers: Routers, ledger: Ledger) -> Iterator[tuple[bytes, DecisionVi
                 break
 
 
-def _over_http(served: _Served) -> Counter[str]:
+def _over_http(gateway: GatewayProcess) -> Counter[str]:
     verdicts: Counter[str] = Counter()
-    headers = {"Authorization": f"Bearer {served.key}"}
-    with httpx.Client(base_url=served.url, headers=headers, trust_env=False, timeout=10.0) as client:
+    with gateway.client() as client:
         for router_id in [*ROUTERS, "rtr_shares"]:
             query = {"router_id": router_id, "limit": str(ASKED_OVER_HTTP)}
             for listed in client.get("/admin/decisions", params=query).raise_for_status().json()["data"]:
                 shown = client.get(f"/admin/decisions/{listed['id']}")
                 if shown.status_code != 200:
-                    raise BenchmarkFailed(f"{listed['id']} is not shown: {shown.text}")
+                    raise RunFailed(f"{listed['id']} is not shown: {shown.text}")
                 verdicts[shown.json()["replay"]["verdict"]] += 1
     return verdicts
 
 
 def _kinds(view: DecisionView) -> Iterator[str]:
-    """What this decision is an example of."""
+    """The kinds of decision that this one is an example of."""
     decision = view.decision
     yield f"policy {decision.policy}"
     yield f"status {view.outcome.status}"

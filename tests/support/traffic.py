@@ -1,4 +1,4 @@
-"""Records as a busy router of five models writes them: one failed and one answering call, and what is learned."""
+"""Records as a busy router of five models writes them: one failed call, one that answered, and what is learned."""
 
 import hashlib
 import json
@@ -15,14 +15,14 @@ ROUTER = "rtr_writer"
 MODELS = tuple(f"provider-{number}/model-{number}" for number in range(5))
 TASKS = ("code", "chat", "analysis")
 ROWS_OF_A_RECORD = 3
-"""A decision and two attempts; the rows of statistics, traffic and choices that a batch touches are not counted."""
+"""A decision and two attempts, without the rows of statistics, traffic and choices."""
 
 SHARED_BY = 20
-"""Decisions drawn from one choice: at 400 requests a second a snapshot lives as long as 20 of them."""
+"""Decisions drawn from one choice: a snapshot serves 20 of them at 400 requests a second."""
 
 
 def make_records(seed: int, start: float | None = None, step_seconds: float = 0.002) -> Iterator[CompletionRecord]:
-    """Records without end, a little later each."""
+    """Records without end, `step_seconds` apart."""
     chance, at = random.Random(seed), time.time() if start is None else start
     choice, digest = b"", ""
     number = 0
@@ -35,7 +35,7 @@ def make_records(seed: int, start: float | None = None, step_seconds: float = 0.
 
 
 def _choice(chance: random.Random) -> bytes:
-    """About as long as that of five arms."""
+    """A choice about as long as that of five arms."""
     names = ("mean_usd", "deviation_usd", "quality", "quality_deviation", "scores", "success", "validity", "cost_usd")
     more = ("seconds", "low", "high", "p_best", "p_explored", "p")
     arms = [{"model_id": model, **{name: chance.random() for name in names + more}} for model in MODELS]

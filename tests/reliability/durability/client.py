@@ -1,4 +1,4 @@
-"""A client that asks, scores, repeats itself and changes its mind, and remembers what was acknowledged."""
+"""A client that asks, scores, retries and corrects its scores, and keeps what was acknowledged."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from benchmarks.ledger.serving import ROUTER
+from tests.reliability.durability.gateway import ROUTER
 
 REQUEST = {
     "model": "dari/routing",
@@ -21,12 +21,12 @@ TIMEOUT_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Memory:
-    """What the gateway has acknowledged, over all rounds. Ids are those of completions."""
+    """What the gateway has acknowledged in all rounds, by completion id."""
 
     completions: set[str] = field(default_factory=set)
-    scores: dict[tuple[str, str], float] = field(default_factory=dict)  # the last that was acknowledged
-    unsure: dict[tuple[str, str], set[float]] = field(default_factory=dict)  # sent after that, without an answer
-    statuses: Counter[str] = field(default_factory=Counter)  # of every answer, and of what got none
+    scores: dict[tuple[str, str], float] = field(default_factory=dict)  # the last acknowledged one
+    unsure: dict[tuple[str, str], set[float]] = field(default_factory=dict)  # sent later, not acknowledged
+    statuses: Counter[str] = field(default_factory=Counter)  # of every answer, or the error's name
 
     @property
     def acknowledged(self) -> int:
@@ -35,7 +35,7 @@ class Memory:
 
 
 class Client:
-    """Some connections, each asking again and again until it is told to stop."""
+    """Connections that each ask in a loop until `stop`."""
 
     def __init__(self, url: str, key: str, memory: Memory, seed: int) -> None:
         self._url = url
@@ -45,7 +45,7 @@ class Client:
         self._stopped = asyncio.Event()
 
     async def run(self, connections: int, seconds: float) -> None:
-        """Ask over so many connections for so long, or until it is told to stop."""
+        """Ask over this many connections for this long, or until `stop`."""
         timeout = aiohttp.ClientTimeout(TIMEOUT_SECONDS)
         session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
         async with session, asyncio.TaskGroup() as tasks:
@@ -56,7 +56,7 @@ class Client:
             self._stopped.set()
 
     def stop(self) -> None:
-        """Ask no more."""
+        """Start no more requests."""
         self._stopped.set()
 
     async def _ask_on(self, session: aiohttp.ClientSession) -> None:

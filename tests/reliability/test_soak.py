@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.soak import main
-from benchmarks.soaking.audit import read_log
-from benchmarks.soaking.watching import FEWEST_SAMPLES, LARGE_ANSWERS_MB, Held, compare, creep
+from tests.reliability.soak.__main__ import main
+from tests.reliability.soak.audit import read_log
+from tests.reliability.soak.resources import FEWEST_SAMPLES, LARGE_ANSWERS_MB, Held, compare, creep
 
 QUIET = Held(memory_mb=100.0, descriptors=20, threads=8, clients=0, upstream=5, half_closed=0, tasks=3, queued=0)
 

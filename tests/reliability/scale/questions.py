@@ -1,4 +1,4 @@
-"""What is asked of a large ledger, and how long each answer takes, from the disk and from memory."""
+"""Queries of a large ledger, and how long each takes from the disk and from memory."""
 
 import os
 import random
@@ -14,21 +14,21 @@ from typing import Any
 from sqlalchemy import event
 
 from bandit.types import Epoch
-from benchmarks.ledger.audit import half_life, learn
-from benchmarks.ledger.filling import DAY_SECONDS, ROUTERS, Span
-from benchmarks.load.servers import BenchmarkFailed
+from gateway.maintenance.rebuild import retention_of
 from gateway.reports.evaluation import views_since
 from storage.database.engine import Database, open_database
-from storage.maintenance.retention import Retention
 from storage.replication.changes import Changes
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Transactions
+from tests.reliability.scale.fill import DAY_SECONDS, ROUTERS, Span
+from tests.support.processes import RunFailed
+from tests.support.records import learn_scores, pace
 
 LIMIT_MS = 100.0
 TIMES = 15
 EVALUATED = 20_000
-"""Decisions that an evaluation is given here; it reads up to 100,000, and takes as many times as long."""
+"""Decisions that one evaluation reads here; in production up to 100,000."""
 
 _MANY = re.compile(r"\(([^\s,()]+)(?:, [^\s,()]+){3,}\)")
 
@@ -37,7 +37,7 @@ Question = Callable[[Database], object]
 
 @dataclass(slots=True)
 class Answered:
-    """One question: milliseconds with nothing in memory, and the median and the longest of several after that."""
+    """Milliseconds of one question: with nothing in memory, then median and maximum of several repetitions."""
 
     name: str
     cold_ms: float
@@ -47,14 +47,14 @@ class Answered:
 
 
 class Questions:
-    """All that is asked about a ledger that `filling` has filled, each time about other routers and instants."""
+    """All questions about a ledger that `fill` has filled; each repetition asks about another router or instant."""
 
     def __init__(self, span: Span, seed: int) -> None:
         self._span = span
         self._chance = random.Random(seed)
 
     def admin(self) -> dict[str, Question]:
-        """Those of which each must be answered within the limit."""
+        """The questions that must each be answered within the limit."""
         day = self._span.end - self._span.end % DAY_SECONDS
         return {
             "decisions, first page": lambda it: Ledger(it).decisions(self._router()),
@@ -73,7 +73,7 @@ class Questions:
         }
 
     def long(self) -> dict[str, Question]:
-        """Those that may take longer."""
+        """The questions that may take longer."""
         week = Epoch(self._span.end - 7 * DAY_SECONDS)
         return {
             f"evaluation's read of {EVALUATED:,} of 7 days": lambda it: _drain(
@@ -97,11 +97,11 @@ class Questions:
         completion_id = self._id()
         view = Ledger(database).decision(completion_id)
         if view is None or not view.decision.choice:
-            raise BenchmarkFailed(f"{completion_id} is not in the ledger, or lacks its choice")
+            raise RunFailed(f"{completion_id} is not in the ledger, or lacks its choice")
         return view
 
     def _look(self, database: Database) -> object:
-        batches, changes = Transactions(database, learn, lambda router_id, state, cost_usd: None), Changes(database)
+        batches, changes = Transactions(database, learn_scores, pace), Changes(database)
         try:
             return changes.look(batches.version())
         finally:
@@ -110,13 +110,13 @@ class Questions:
 
     def _delete(self, database: Database) -> int:
         before = Epoch(self._span.start + 45 * DAY_SECONDS)
-        return Retention(database, learn, half_life).delete_some("rtr_large", before)
+        return retention_of(database).delete_some("rtr_large", before)
 
 
 def answer(
     url: str, name: str, question: Question, forget: Callable[[], None], times: int, limit_ms: float = LIMIT_MS
 ) -> Answered:
-    """Ask once with nothing in memory, then several times. The plans are told where it takes longer than the limit."""
+    """Ask once with nothing in memory, then `times` more; with the query plans if that takes longer than the limit."""
     forget()
     database = open_database(url, migrate=False)
     try:
@@ -130,7 +130,7 @@ def answer(
 
 
 def forget_files(paths: Iterable[Path]) -> None:
-    """Let the system drop what it holds of these files in memory."""
+    """Drop these files from the page cache."""
     for path in paths:
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -144,7 +144,7 @@ def _milliseconds(question: Question, database: Database) -> float:
 
 
 def _plans(question: Question, database: Database) -> list[str]:
-    """How the database carries out each statement of the question."""
+    """The query plan of each of the question's statements."""
     asked: list[tuple[str, Any]] = []
 
     def note(_: object, __: object, statement: str, parameters: Any, ___: object, ____: bool) -> None:
