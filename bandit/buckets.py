@@ -1,4 +1,8 @@
-"""Coarse geometric buckets: a policy defined on them can be remembered, and its propensities stay exact."""
+"""Rounds a request's lengths to coarse geometric buckets, so that many requests share one choice.
+
+The policy is defined on buckets, not on exact lengths: probabilities that are computed once per bucket and snapshot
+are exact for every request of the bucket.
+"""
 
 import math
 
@@ -16,7 +20,12 @@ def bucketed(
     stream: bool,
     wants_json: bool,
 ) -> Context:
-    """The context of a request, its lengths rounded to the nearest bucket, so that many requests share one."""
+    """The context of a request, its lengths rounded to the nearest bucket.
+
+    >>> context = bucketed("code", 700, max_tokens=100, cached_tokens=0, stream=True, wants_json=False)
+    >>> context.prompt_tokens, context.max_tokens
+    (724, 128)
+    """
     return Context(
         task=task,
         prompt_tokens=_nearest(prompt_tokens, PROMPT_STEPS),
@@ -28,5 +37,5 @@ def bucketed(
 
 
 def _nearest(tokens: int, steps: int) -> int:
-    """The nearest power of 2^(1/steps), rounded to a whole number; 0 and less are 0."""
+    """The nearest power of 2^(1/steps), rounded to a whole number; 0 for 0 and less."""
     return round(2.0 ** (round(math.log2(tokens) * steps) / steps)) if tokens > 0 else 0

@@ -1,4 +1,4 @@
-"""One decision: the distribution over candidates, the arm drawn from it, and its replay from the record alone."""
+"""One decision: a distribution over candidates, the arm drawn from it, and its replay from the record alone."""
 
 import hmac
 from collections.abc import Collection, Sequence
@@ -18,12 +18,12 @@ ALGORITHM = "2"
 
 REPLAY_TOLERANCE = 1e-9
 _U_SCALE = 2.0**-52
-"""The top 52 bits, not 53: (2^53 - 0.5) / 2^53 is 1.0 in floating point."""
+# 52 bits, not 53: (2^53 - 0.5) / 2^53 is 1.0 in floating point, and u must be below 1.
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a decision gives when it is computed again from its record."""
+    """Result of computing a decision again from its record."""
 
     identical: bool
     model_id: str
@@ -38,10 +38,11 @@ def choose(
     steering: Steering = NO_STEERING,
     left_out: tuple[tuple[str, str], ...] = (),
 ) -> Choice:
-    """The router's policy as probabilities over the candidates, in any order, with all that made them.
+    """The router's policy as probabilities over the candidates (model ids, in any order), with all they follow from.
 
-    In this order: the policy's probabilities, over arms within limits where there are any; the exploration share
-    (thompson alone); the traffic shares. Raises ValueError without candidates or with one that is no arm.
+    Steps: expected values of each candidate for this context; what the policy compares of them; its probabilities,
+    exploration and traffic shares (`bandit.probabilities`). Limits, floors, exploration and newcomers' caps are
+    thompson's alone. Raises ValueError without candidates or with one that is no arm of the snapshot.
     """
     if not candidates:
         raise ValueError("candidates: at least one model is needed")
@@ -84,9 +85,10 @@ def choose(
 
 
 def draw(choice: Choice, secret: bytes, decision_id: str) -> Draw:
-    """The arm of a request's first attempt: the one whose interval of cumulated probability holds u.
+    """Draw the arm of a request's first attempt: the one whose interval of cumulated probability holds u.
 
-    u = (n + 0.5) / 2^52 with n the top 52 bits of HMAC-SHA256(secret, decision id).
+    u = (n + 0.5) / 2^52 with n the top 52 bits of HMAC-SHA256(secret, decision id): uniform, the same whenever it is
+    computed again, and not for a caller to guess. No generator is shared between requests.
     """
     u = _uniform(secret, decision_id)
     arm = _holding(choice.arms, [arm.p for arm in choice.arms], u)
@@ -94,9 +96,9 @@ def draw(choice: Choice, secret: bytes, decision_id: str) -> Draw:
 
 
 def redraw(choice: Choice, secret: bytes, decision_id: str, attempt: int, failed: Collection[str]) -> Draw | None:
-    """The arm of a later attempt, from p_j / (1 - Σ failed p) with u from HMAC(secret, id‖attempt).
+    """Draw the arm of a later attempt from p_j / (1 - Σ p of the failed), with u from HMAC(secret, id‖attempt).
 
-    Where the policy gave the others no probability, the one of highest expected value. None when nobody is left.
+    If the policy gave the others no probability, it is the one of highest expected value. None if none is left.
     """
     rest = [arm for arm in choice.arms if arm.model_id not in failed]
     if not rest:
@@ -114,8 +116,8 @@ def redraw(choice: Choice, secret: bytes, decision_id: str, attempt: int, failed
 def replay(choice: Choice, draw: Draw) -> Replay:
     """Recompute a decision from its record: probabilities from what was compared, the arm from the recorded u.
 
-    Identical: every probability within 1e-9 of the recorded one, and the same arm from the recorded probabilities.
-    A draw that was not randomised keeps its arm: it was a re-draw after a failure, or a conversation's.
+    Identical: every probability is within 1e-9 of the recorded one, and the recorded ones give the same arm. A draw
+    that was not randomised keeps its arm: it was a re-draw after a failure, or that of a sticky conversation.
     """
     arms = choice.arms
     again = probabilities(
@@ -138,7 +140,7 @@ def replay(choice: Choice, draw: Draw) -> Replay:
 
 
 def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tuple[ArmView, ...]:
-    """The candidates as the choice's record shows them."""
+    """The candidates as the choice records them."""
     steps = probabilities(compared)
     deviations_usd = value.deviation_usd.tolist()
     quality, quality_deviations = value.quality.tolist(), value.quality_deviation.tolist()
@@ -193,20 +195,23 @@ def _limited(value: Value) -> list[bool]:
 
 
 def _newcomers(value: Value) -> list[bool]:
-    """Which candidates are too little known for more than a newcomer's share; nobody where nobody is known."""
+    """Which candidates have too few outcomes for more than a newcomer's share; none if all have too few."""
     needed = value.snapshot.settings.newcomer_outcomes
     new: list[bool] = (value.snapshot.outcomes[value.rows] < needed).tolist()
     return [False] * len(new) if all(new) else new
 
 
 def _uniform(secret: bytes, message: str) -> float:
-    # Not hmac.digest: that lets other threads run, and waits for its turn again.
+    # Not hmac.digest: it releases the GIL and, in a busy process, waits to get it back.
     digest = hmac.new(secret, message.encode(), "sha256").digest()
     return ((int.from_bytes(digest[:8], "big") >> 12) + 0.5) * _U_SCALE
 
 
 def _holding(arms: Sequence[ArmView], shares: Sequence[float], u: float) -> ArmView:
-    """The arm whose interval of cumulated probability holds u; the last with any takes the remainder."""
+    """The arm whose interval of cumulated probability holds u.
+
+    Rounding may leave the sum a hair below u: the last arm with any probability takes the remainder.
+    """
     cumulated = 0.0
     last = arms[0]
     for arm, share in zip(arms, shares, strict=True):

@@ -1,4 +1,4 @@
-"""What a perfect answer, a second of waiting and a failure are worth: presets, and the refusal of absurd dollars."""
+"""Objectives: what a perfect answer, a second of waiting and a failure are worth in dollars, and presets of that."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ TYPICAL_COMPLETION_TOKENS = 300
 SMALLEST_TYPICAL_COST_USD = 0.0001
 LARGEST_TYPICAL_COST_USD = 20.0
 LARGEST_USD = 10_000.0
-"""A perfect answer, a second or a failure worth more than this is taken for a mistake of units."""
+"""A larger worth of a perfect answer, a second or a failure is refused: it is most likely a mistake of units."""
 
 PRESETS: Mapping[str, Objective] = MappingProxyType(
     {
@@ -27,9 +27,9 @@ PRESETS: Mapping[str, Objective] = MappingProxyType(
 
 
 def preset_usd(name: str, prices: Sequence[Price]) -> Objective:
-    """A preset in dollars, for models of these prices: c̄ is the median cost of a typical request, at least $0.0001.
+    """A preset in dollars, for models of these prices: c̄ is the median cost of a typical request, in [$0.0001, $20].
 
-    To be kept once it is chosen: a model that joins later must not change what an answer is worth.
+    The dollars are kept once the preset is chosen: a model that joins later must not change what an answer is worth.
     Raises ValueError for a name that is no preset.
 
     >>> preset_usd("cheapest", [Price(1e-6, 2e-6, 1e-6), Price(1e-6, 1e-5, 1e-7)])  # c̄ = $0.0028
@@ -44,7 +44,7 @@ def preset_usd(name: str, prices: Sequence[Price]) -> Objective:
 
 
 def validate(objective: Objective) -> Objective:
-    """The objective itself. Raises ValueError naming the field that is negative, not finite or absurdly large."""
+    """The objective itself. Raises ValueError that names a field which is negative, not finite or absurdly large."""
     for name in ("quality_usd", "second_usd", "failure_usd"):
         usd = getattr(objective, name)
         if isinstance(usd, bool) or not isinstance(usd, (int, float)):
@@ -55,7 +55,7 @@ def validate(objective: Objective) -> Objective:
 
 
 def steer(objective: Objective, steering: Steering) -> Objective:
-    """The objective of one request, under what its instructions ask; the price's multiplier is applied elsewhere."""
+    """The objective of one request with its instructions' multipliers; that of cost multiplies 1 + λ instead."""
     return Objective(
         objective.quality_usd * steering.quality, objective.second_usd * steering.second, objective.failure_usd
     )

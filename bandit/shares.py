@@ -1,16 +1,19 @@
-"""Traffic shares: probabilities are moved as little as possible so that each lies within its bounds."""
+"""Traffic shares: moves probabilities as little as possible so that each lies within its bounds."""
 
 from collections.abc import Sequence
 
 SMALLEST = 1e-12
-"""An arm of probability zero can still be raised to fill what the others may not take."""
+"""Weight of an arm whose probability is 0: it can still be raised to take what the others may not."""
 
 
 def feasible(lows: Sequence[float], highs: Sequence[float]) -> tuple[list[float], list[float], bool]:
     """Bounds that can all hold, and whether they had to be relaxed.
 
     Lows that sum to more than 1 are scaled down in proportion, highs that sum to less than 1 scaled up; a low above
-    its own high gives way to the high.
+    its own high is lowered to the high.
+
+    >>> feasible([0.0, 0.0], [0.2, 0.3])
+    ([0.0, 0.0], [0.4, 0.6], True)
     """
     relaxed = False
     low = [min(max(a, 0.0), 1.0) for a in lows]
@@ -29,9 +32,20 @@ def feasible(lows: Sequence[float], highs: Sequence[float]) -> tuple[list[float]
 
 
 def project(p: Sequence[float], low: Sequence[float], high: Sequence[float]) -> list[float]:
-    """The distribution within [low, high] nearest to `p` in relative entropy: clip(c·p_k, low_k, high_k) with Σ = 1.
+    """The distribution within [low, high] nearest to `p` in relative entropy; the bounds must be feasible.
 
-    The bounds must be feasible. Arms that no bound touches keep their proportions.
+    By the conditions of Karush, Kuhn and Tucker it is clip(c·p_k, low_k, high_k) for the one factor c that makes the
+    sum 1: arms that no bound touches keep their proportions. The sum grows with c and is linear between the *turns*,
+    the factors low_k/p_k and high_k/p_k at which an arm meets a bound. So:
+
+    1. sort the turns;
+    2. find the first at which the sum is 1 or more;
+    3. interpolate c between it and the turn before.
+
+    O(arms²), with a few dozen arms at most.
+
+    >>> [round(share, 3) for share in project([0.7, 0.2, 0.1], low=[0.0, 0.0, 0.0], high=[0.4, 1.0, 1.0])]
+    [0.4, 0.4, 0.2]
     """
     if all(a <= x <= b for a, x, b in zip(low, p, high, strict=True)):
         return list(p)
@@ -42,15 +56,16 @@ def project(p: Sequence[float], low: Sequence[float], high: Sequence[float]) -> 
     below = 0.0
     for turn in turns:
         if sum(_clip(weights, low, high, turn)) >= 1.0:
-            return _solve(weights, low, high, below, turn)
+            return _interpolate(weights, low, high, below, turn)
         below = turn
+    # Rounding alone leads here: highs that sum to a hair less than 1.
     return _normalised(_clip(weights, low, high, turns[-1]))
 
 
-def _solve(
+def _interpolate(
     weights: Sequence[float], low: Sequence[float], high: Sequence[float], below: float, above: float
 ) -> list[float]:
-    """Between two turns of the piecewise linear sum, the factor that makes it 1."""
+    """The clipped weights for the factor between two turns that makes their sum 1."""
     first, second = sum(_clip(weights, low, high, below)), sum(_clip(weights, low, high, above))
     factor = above if second <= first else below + (above - below) * (1.0 - first) / (second - first)
     return _normalised(_clip(weights, low, high, factor))

@@ -1,4 +1,4 @@
-"""The vocabulary: what every part of the product says about arms, choices, attempts and what is learned."""
+"""The vocabulary of all layers: arms, choices, attempts and what is learned of them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ ANY_TASK = ""
 
 
 class Signal(StrEnum):
-    """What a statistic is about (ROUTING: one signal, one posterior)."""
+    """What a statistic is about: each signal has a posterior of its own, and only a decision composes them."""
 
     SUCCESS = "success"  # weight: attempts; total: successes
     QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
@@ -47,10 +47,20 @@ class StatisticKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Additive sufficient statistic of one signal, faded to the instant `at`.
+    """Additive sufficient statistic of one signal: Σ w, Σ w·y and Σ w·y² of its observations y, faded to `at`.
 
-    Forward decay (Cormode et al. 2009): S(t) = S(t0) * 2^(-(t - t0) / half_life) + new. Two sides are brought to
-    the later instant before they are added, so the order of events, replicas and corrections does not matter.
+    Exponential forward decay (Cormode, Shkapenyuk, Srivastava and Xu 2009): S(t) = S(t0)·2^(-(t - t0)/half_life) + new.
+    Both sides are brought to the later instant before they are added, so the order of events, replicas and corrections
+    does not matter.
+
+    >>> one = Sums(at=0.0, half_life=60.0, weight=1.0, total=0.8, squares=0.64)
+    >>> one.faded_to(60.0)
+    Sums(at=60.0, half_life=60.0, weight=0.5, total=0.4, squares=0.32)
+    >>> late = Sums(at=60.0, half_life=60.0, weight=1.0, total=0.5, squares=0.25)
+    >>> one + late == late + one
+    True
+    >>> (one + late + -one).weight  # a withdrawn observation leaves nothing
+    1.0
     """
 
     at: float  # seconds since the epoch
@@ -60,7 +70,7 @@ class Sums:
     squares: float = 0.0
 
     def faded_to(self, at: float) -> "Sums":
-        """The same sums at another instant; the past is not un-faded, a later instant fades."""
+        """The same sums at another instant."""
         if at == self.at:
             return self
         factor = 2.0 ** (-(at - self.at) / self.half_life)
@@ -115,7 +125,7 @@ class LogNormalPrior:
 
 @dataclass(frozen=True, slots=True)
 class ArmPrior:
-    """What is believed of a model before this router has seen it; None: the built-in default.
+    """Prior of a model in one router, frozen when it joins; None: the built-in default.
 
     `scorecard` is the pooled eval score in [0, 1]. The frozen `completion_tokens` also caps observations.
     """
@@ -129,7 +139,7 @@ class ArmPrior:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A model's place in one router. `price` None: dollars are learned as they are reported."""
+    """One model of one router. `price` None: dollars are learned as they are reported."""
 
     model_id: str
     price: Price | None
@@ -140,9 +150,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class RouterSettings:
-    """What the bandit has to know of a router. The default objective is `balanced` at a typical cost of $0.001.
+    """Settings of one router. The default objective is `balanced` at a typical cost of $0.001.
 
-    `policy` is a name of ROUTING §10, with its argument after a colon where it has one (`fixed:openai/gpt-5.5`).
+    `policy` is a name that `bandit.policies.named` knows, with an argument after a colon if it takes one
+    (`fixed:openai/gpt-5.5`).
     """
 
     router_id: str
@@ -161,7 +172,7 @@ class RouterSettings:
 
 @dataclass(frozen=True, slots=True)
 class BudgetState:
-    """The pacing of a mean-cost budget: the shadow price 1 + λ of a dollar, and the moving mean cost."""
+    """State of a mean-cost budget: the shadow price 1 + λ of a dollar, and the moving mean of the cost."""
 
     multiplier: float = 1.0
     mean_cost_usd: float | None = None
@@ -169,7 +180,7 @@ class BudgetState:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the choice may depend on, already in buckets: equal contexts get equal probabilities."""
+    """What a choice may depend on of a request, lengths in buckets: equal contexts get equal probabilities."""
 
     task: str
     prompt_tokens: int
@@ -181,9 +192,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What a caller's instructions change: multipliers on the objective, in [0.1, 10], in words and figures.
+    """Effect of a caller's instructions on the objective: multipliers in [0.1, 10].
 
-    Which candidates they leave out is decided before the choice; `words` says both for the reason.
+    Candidates that they leave out are gone before the choice. `words` says both, for the reason given to the caller.
     """
 
     quality: float = 1.0
@@ -198,7 +209,7 @@ NO_STEERING = Steering()
 
 @dataclass(frozen=True, slots=True)
 class ArmView:
-    """One candidate as the choice saw it: expected values, deviations, and its probability after each step."""
+    """One candidate in a choice: expected values, deviations, and its probability after each step."""
 
     model_id: str
     mean_usd: float  # expected utility
@@ -223,9 +234,9 @@ class ArmView:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A distribution over candidates, with everything that made it: replay needs nothing else.
+    """A distribution over candidates with all that it follows from: a replay needs nothing else.
 
-    `arms` are in model-id order. `left_out` names who was no candidate, and why.
+    `arms` are sorted by model id. `left_out` names the models that were no candidates, and why.
     """
 
     algorithm: str
@@ -235,9 +246,9 @@ class Choice:
     context: Context
     objective: Objective  # in dollars, steering applied
     price_multiplier: float  # 1 + λ, steering applied
-    temperature: float  # that was applied: lower where few outcomes are scored
+    temperature: float  # as applied: lower if few outcomes are scored
     exploration: float
-    relaxed: bool  # share bounds could not all hold
+    relaxed: bool  # the bounds of traffic shares could not all hold
     arms: tuple[ArmView, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     steering: Steering = NO_STEERING
@@ -255,7 +266,7 @@ class Draw:
 
 
 class Ending(StrEnum):
-    """How an attempt ended; ROUTING §1 says whose fault it is and what is learned of it."""
+    """How an attempt ended; `bandit.learning.LESSONS` says whose fault it is and what is learned of it."""
 
     COMPLETE = "complete"
     CLIENT_GONE = "client_gone"
@@ -270,7 +281,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to one provider and what came of it. Times in seconds; tokens None where not reported."""
+    """One call to one provider and its outcome. Times in seconds; tokens are None if they were not reported."""
 
     number: int
     model_id: str
@@ -296,7 +307,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The current scores of one completion by source, and the completion's place in the statistics."""
+    """The current scores of one completion, by source, with the key of its statistics."""
 
     router_id: str
     model_id: str

@@ -1,4 +1,4 @@
-"""What each candidate is expected to be worth for one request: utility in dollars, its parts and its uncertainty."""
+"""Value of each candidate for one request: expected utility in dollars, its parts and its deviation."""
 
 from dataclasses import dataclass
 
@@ -13,14 +13,15 @@ from bandit.utility import utility_usd
 Floats = NDArray[np.float64]
 
 PATIENT_OUTCOMES = 30.0
-"""After so many outcomes without any score, the doubt about quality counts half (in deviations)."""
+"""After this many outcomes without any score, the doubt about quality counts half (in deviations)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """Expected values of the candidates, arrays in their order, and the terms they were composed on.
+    """Expected values of the candidates, arrays in their order (`arms`; `rows` of the snapshot), and their terms.
 
     `mean_usd` and `deviation_usd` are those of the utility; the temperature is applied to the deviation.
+    `price_multiplier` is 1 + λ with the caller's wish.
     """
 
     snapshot: Snapshot
@@ -56,7 +57,7 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
     objective = steer(snapshot.objective, steering)
     multiplier = snapshot.budget.multiplier * steering.cost
     quality, quality_variance = snapshot.quality(context.task)
-    worth, worth_variance = quality, quality_variance * _hope_of_scores(snapshot)
+    worth, worth_variance = quality, quality_variance * _part_of_doubt(snapshot)
     validity = np.ones_like(quality)
     if context.wants_json:
         validity = snapshot.validity.mean
@@ -101,8 +102,8 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
     )
 
 
-def _hope_of_scores(snapshot: Snapshot) -> float:
-    """What is left of the doubt about quality: all of it once there are scores, else less with every outcome."""
+def _part_of_doubt(snapshot: Snapshot) -> float:
+    """The part of the variance of quality that counts: all of it once there is a score, else less with each outcome."""
     if snapshot.has_scores:
         return 1.0
     return (PATIENT_OUTCOMES / (PATIENT_OUTCOMES + float(snapshot.outcomes.sum()))) ** 2
