@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 COLLECT_AFTER = (20_000, 50, 100)
 """Allocations between collections: requests leave few cycles behind, and a full collection costs milliseconds."""
 
-_COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?chat/completions")
+_COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?chat/completions/?")
 
 
 class Gateway:
@@ -68,6 +68,7 @@ class Gateway:
         request_id = self._request_ids.new(time.time())
         match = _COMPLETIONS.fullmatch(scope["path"])
         if match is None:
+            scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
             await self.api(scope, receive, _with_id(send, request_id))
         elif scope["method"] == "POST":
             await self._flow.complete(Http(scope, receive, send, request_id), match[1])

@@ -22,6 +22,7 @@ _FIELDS = msgspec.json.Decoder(Fields)
 _KEY = re.compile(rb'[ \t\n\r]*"((?:[^"\\]|\\.)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\n\r]*([,}])")
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -171,9 +172,31 @@ def parse_json_object(body: bytes) -> Fields:
     except msgspec.ValidationError:
         raise InvalidJson("the body must be a JSON object") from None
     except msgspec.DecodeError as error:
-        raise InvalidJson(f"the body is not valid JSON: {error}") from None
+        raise InvalidJson(_lone_surrogate(body) or f"the body is not valid JSON: {error}") from None
     _refuse_duplicates(body, fields)
     return fields
+
+
+def _lone_surrogate(body: bytes) -> str | None:
+    """What to say of half a UTF-16 pair, which msgspec calls truncated input: an emoji cut in two by a client."""
+    half: re.Match[bytes] | None = None  # a high surrogate whose low one may come next
+    for escape in _ESCAPE.finditer(body):
+        code = int(escape[1], 16) if escape[1] else 0
+        low = 0xDC00 <= code < 0xE000
+        if half is not None and low and escape.start() == half.end():
+            half = None
+        elif half is not None:
+            break
+        elif low or 0xD800 <= code < 0xDC00:
+            half = escape
+            if low:
+                break
+    if half is None:
+        return None
+    return (
+        f"the body has a lone surrogate, {half[0].decode()} at byte {half.start()}: half of a character, such as an "
+        "emoji that was cut in two; send whole characters"
+    )
 
 
 def _refuse_duplicates(body: bytes, fields: Fields) -> None:

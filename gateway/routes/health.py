@@ -10,12 +10,14 @@ from gateway.routes.services import json_response, services_of
 router = APIRouter()
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Response:
     """The process lives."""
     return json_response({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """It can serve: records can be written and routers are loaded. Details for admins and for this machine."""

@@ -19,3 +19,14 @@ def test_a_router_that_is_not_there_is_named_without_that_advice(running: Runnin
             model="dari/routing", messages=[{"role": "user", "content": "Hi"}]
         )
     assert "base URL" not in caught.value.message
+
+
+def test_a_slash_at_the_end_and_head_on_probes_are_taken(running: Running) -> None:
+    body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+    with running.http() as http:
+        for path in ("/rtr_good/chat/completions/", "/rtr_good/v1/chat/completions/"):
+            assert http.post(path, json=body).status_code == 200
+        assert http.get("/rtr_good/models/").status_code == 200
+        for probe in ("/healthz", "/readyz"):
+            head = http.head(probe)
+            assert (head.status_code, head.content) == (200, b"")

@@ -215,3 +215,18 @@ def test_instructions_in_a_header_are_bounded_and_must_be_text() -> None:
     assert caught.value.param == "x-router-instructions"
     with pytest.raises(BadRequest, match="valid UTF-8"):
         parse_completion(body(), {b"x-router-task": b"\xff"}.get)
+
+
+@pytest.mark.parametrize("text", [r"cut \ud83d", r"\udc00 x", r"\ud83d\ud83d\ude00", r"\ud83dx\ude00", r"\\\ud83d"])
+def test_half_a_character_is_told_with_its_place(text: str) -> None:
+    raw = b'{"model": "dari/routing", "messages": [{"role": "user", "content": "' + text.encode() + b'"}]}'
+    error = error_of(raw)
+    assert error.code == "invalid_json"
+    assert f"lone surrogate, {raw[raw.index(rb'ud') - 1 :][:6].decode()} at byte {raw.index(rb'ud') - 1}" in str(error)
+
+
+def test_whole_pairs_and_escaped_backslashes_are_no_half_characters() -> None:
+    for text in (r"\ud83d\ude00", r"\\ud83d", r"\"\\\ud83d\ude00"):
+        raw = b'{"model": "dari/routing", "messages": [{"role": "user", "content": "' + text.encode() + b'"}]}'
+        assert parse_completion(raw).features.turns == 1
+    assert "surrogate" not in str(error_of(rb'{"a": "\ud83d\ude00", "b": '))
