@@ -1,8 +1,8 @@
 """What nobody calls goes: every public module, class, function and method has a caller in the product itself.
 
 Callers in tests and benchmarks don't count. Allowed by rule: what a decorator registers (routes, commands, hooks),
-methods of a Protocol or of a class with a foreign base (others call them), migrations and entry points. Methods are
-told apart by their names alone.
+methods of a Protocol or of a class with a foreign base (others call them), migrations, entry points and
+commands. Methods are told apart by their names alone.
 """
 
 import ast
@@ -13,6 +13,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from gateway.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bandit", "storage", "gateway")
@@ -85,6 +87,7 @@ def dead_modules() -> Iterator[str]:
     imported = {name for module in product() for name in module.imports}
     for module in product():
         by_rule = module.is_package or module.name.endswith(".__main__") or ".migrations." in module.name
+        by_rule |= module.name in {f"gateway.cli.{command}" for command in COMMANDS}
         if not by_rule and module.name not in imported and not any(f"{module.name}:" in text for text in started):
             yield module.name
 

@@ -1,17 +1,27 @@
 """`evals`: scorecards, what models scored elsewhere."""
 
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
+from gateway.cli.commands import new_group
+from gateway.cli.database import opened
+from gateway.cli.errors import CommandError
+from gateway.cli.options import (
+    Config,
+    DatabaseUrl,
+    Json,
+    read_catalog,
+)
 from gateway.cli.output import moment, print_json, print_table, say
+from gateway.ids import new_id
+from gateway.routing.scorecards import MAX_BYTES, ScorecardError, read_scorecard, scale_of
+from storage.stores.evals import EvalRecord, Evals
+from storage.stores.routers import Routers
 
-app = typer.Typer(no_args_is_help=True)
+app = new_group("evals")
 
 
 @app.command("import")
@@ -28,14 +38,8 @@ def import_scorecard(
     json: Json = False,
 ) -> None:
     """Import a scorecard: what is believed of models before a router has scores of its own."""
-    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
-    from gateway.ids import new_id  # noqa: PLC0415 - not for --help
-    from gateway.routing.scorecards import ScorecardError, read_scorecard, scale_of  # noqa: PLC0415 - not for --help
-    from storage.stores.evals import EvalRecord, Evals  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     now = time.time()
-    catalog = Catalog(read_settings(config, database_url), datetime.now(UTC))
+    catalog = read_catalog(config, database_url)
     with opened(config, database_url, create=True) as database:
         routers = Routers(database).all()
         if router is not None and router not in {record.id for record in routers}:
@@ -70,8 +74,6 @@ def import_scorecard(
 @app.command("list")
 def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all scorecards."""
-    from storage.stores.evals import Evals  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
         records = Evals(database).all()
     if json:
@@ -106,8 +108,6 @@ def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, jso
 
 def _read(file: Path) -> bytes:
     """The file's bytes, one more than a scorecard may have at most."""
-    from gateway.routing.scorecards import MAX_BYTES  # noqa: PLC0415 - not for --help
-
     try:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)

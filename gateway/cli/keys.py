@@ -1,19 +1,28 @@
 """`keys`: make, list and revoke API keys."""
 
-import re
 import time
 from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, opened
+from gateway.api_keys import SCOPES, new_key
+from gateway.cli.commands import new_group
+from gateway.cli.database import opened
+from gateway.cli.errors import CommandError
+from gateway.cli.options import (
+    Config,
+    DatabaseUrl,
+    Id,
+    Json,
+    seconds_of,
+)
 from gateway.cli.output import moment, print_json, print_table, say
 from storage.records import KeyRecord
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
 
-app = typer.Typer(no_args_is_help=True)
+app = new_group("keys")
 
-UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 LONGEST_LABEL = 200
 
 
@@ -28,10 +37,6 @@ def create(
     json: Json = False,
 ) -> None:
     """Make an API key. Its secret is printed once, alone on stdout."""
-    from gateway.api_keys import SCOPES, new_key  # noqa: PLC0415 - not for --help
-    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     scopes = list(dict.fromkeys(scope or []))
     if not scopes:
         raise CommandError("a key needs a scope: --scope routing, --scope feedback or --scope admin", 2)
@@ -60,8 +65,6 @@ def create(
 @app.command("list")
 def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all keys, without their secrets."""
-    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
         records = Keys(database).all()
     if json:
@@ -84,28 +87,18 @@ def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Jso
 
 
 @app.command("revoke")
-def revoke(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the option's name
+def revoke(key_id: Id, config: Config = None, database_url: DatabaseUrl = None) -> None:
     """Revoke a key for good. Running gateways follow within seconds."""
-    from storage.stores.keys import Keys  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
         keys = Keys(database)
-        record = next((each for each in keys.all() if each.id == id), None)
+        record = next((each for each in keys.all() if each.id == key_id), None)
         if record is None:
-            raise CommandError(f"there is no key {id}; `bandit-gateway keys list` shows all")
+            raise CommandError(f"there is no key {key_id}; `bandit-gateway keys list` shows all")
         if record.revoked_at is not None:
-            say(f"{id} was revoked already, at {moment(record.revoked_at)}")
+            say(f"{key_id} was revoked already, at {moment(record.revoked_at)}")
             return
-        keys.revoke(id, time.time())
-    say(f"{id} ({record.label}) is revoked")
-
-
-def seconds_of(span: str) -> float:
-    """Seconds in a span like `90d`. Raises CommandError."""
-    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdwy])", span.strip())
-    if match is None:
-        raise CommandError(f"a span of time is a number and m, h, d, w or y, such as 90d, not {span!r}", 2)
-    return float(int(match[1]) * UNITS[match[2]])
+        keys.revoke(key_id, time.time())
+    say(f"{key_id} ({record.label}) is revoked")
 
 
 def _shown(record: KeyRecord) -> dict[str, object]:

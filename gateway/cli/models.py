@@ -1,11 +1,10 @@
 """`models list`: what the catalog knows."""
 
-import typer
-
-from gateway.cli.options import Config, Json, read_settings
+from gateway.cli.commands import new_group
+from gateway.cli.options import Config, Json, read_catalog
 from gateway.cli.output import print_json, print_table
 
-app = typer.Typer(no_args_is_help=True)
+app = new_group("models")
 
 MILLION = 1_000_000
 
@@ -13,11 +12,7 @@ MILLION = 1_000_000
 @app.command("list")
 def list_models(config: Config = None, json: Json = False) -> None:
     """List the configured models: provider, prices per million tokens, abilities."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
-
-    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
-
-    catalog = Catalog(read_settings(config), datetime.now(UTC))
+    catalog = read_catalog(config)
     if json:
         print_json(
             [

@@ -1,20 +1,18 @@
-"""Options that several commands share, and what they open."""
-
-from __future__ import annotations
+"""Options that several commands share, and how their values are read."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
-from gateway.cli.failures import CommandError
-
-if TYPE_CHECKING:
-    from gateway.settings import Settings
-    from storage.database.engine import Database
+from gateway.catalog.catalog import Catalog
+from gateway.cli.errors import CommandError
+from gateway.settings import Settings
+from gateway.settings.loading import load, override
 
 Config: TypeAlias = Annotated[
     Path | None, typer.Option("--config", help="The configuration file (default: bandit-gateway.toml, if it exists).")
@@ -23,32 +21,33 @@ DatabaseUrl: TypeAlias = Annotated[
     str | None, typer.Option("--database-url", help="sqlite:///PATH or postgresql://…, over the configuration's.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Router: TypeAlias = Annotated[str, typer.Option(help="The router's id.")]
+Id: TypeAlias = Annotated[str, typer.Argument(metavar="ID")]
+
+_UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 
 
 def read_settings(config: Path | None, database_url: str | None = None) -> Settings:
     """The settings, with the command line's database. Raises SettingsError."""
-    from gateway.settings.loading import load, override  # noqa: PLC0415 - not for --help
-
     return override(load(config, os.environ), database_url=database_url)
 
 
-@contextmanager
-def opened(config: Path | None, database_url: str | None, *, create: bool = False) -> Iterator[Database]:
-    """The configured database, its schema up to date; a missing SQLite file is only made with `create`.
+def read_catalog(config: Path | None, database_url: str | None = None) -> Catalog:
+    """The models that the settings declare. Raises SettingsError."""
+    return Catalog(read_settings(config, database_url), datetime.now(UTC))
 
-    Raises CommandError, SettingsError and storage's errors.
-    """
-    from gateway.settings import missing_database  # noqa: PLC0415 - not for --help
-    from storage.database.engine import open_database  # noqa: PLC0415 - not for --help
 
-    settings = read_settings(config, database_url)
-    missing = None if create else missing_database(settings.database_url)
-    if missing is not None:
-        raise CommandError(
-            f"there is no database {missing} yet: `bandit-gateway serve` makes it; or name one with --database-url"
-        )
-    database = open_database(settings.database_url, settings.sqlite_synchronous)
+def seconds_of(span: str) -> float:
+    """Seconds in a span like `90d`. Raises CommandError."""
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([mhdwy])", span.strip())
+    if match is None:
+        raise CommandError(f"a span of time is a number and m, h, d, w or y, such as 90d, not {span!r}", 2)
+    return float(int(match[1]) * _UNITS[match[2]])
+
+
+def toml_value(text: str) -> Any:
+    """A value as in the configuration file; what is no TOML is a string."""
     try:
-        yield database
-    finally:
-        database.close()
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 
 def print_json(value: object) -> None:
@@ -15,9 +17,6 @@ def print_json(value: object) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
     """A table on stdout, `empty` where there is no row. Columns whose name ends in `→` are set to the right."""
-    from rich.console import Console  # noqa: PLC0415 - not for --help
-    from rich.table import Table  # noqa: PLC0415
-
     lines = list(rows)
     if not lines:
         typer.echo(empty)

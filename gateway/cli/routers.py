@@ -1,25 +1,32 @@
 """`routers`: see, make, change and delete them."""
 
-from __future__ import annotations
-
 import json as json_module
 import time
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import typer
 
-from gateway.cli.failures import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, opened, read_settings
+from gateway.cli.commands import new_group
+from gateway.cli.database import existing_router, opened
+from gateway.cli.errors import CommandError
+from gateway.cli.options import (
+    Config,
+    DatabaseUrl,
+    Id,
+    Json,
+    read_catalog,
+    toml_value,
+)
 from gateway.cli.output import moment, print_json, print_table, say
+from gateway.maintenance.rebuild import keep_router
+from gateway.routing.edits import changed_router, new_router
+from gateway.routing.objectives import kept_dollars
+from gateway.settings.router_options import RouterOptions
+from storage.records import RouterRecord
+from storage.stores.routers import Routers
 
-if TYPE_CHECKING:
-    from gateway.catalog.catalog import Catalog
-    from storage.records import RouterRecord
-    from storage.stores.routers import Routers
-
-app = typer.Typer(no_args_is_help=True)
+app = new_group("routers")
 
 Settable: TypeAlias = Annotated[
     list[str] | None,
@@ -30,8 +37,6 @@ Settable: TypeAlias = Annotated[
 @app.command("list")
 def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all routers."""
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
         records = Routers(database).all()
     if json:
@@ -50,14 +55,10 @@ def list_routers(config: Config = None, database_url: DatabaseUrl = None, json: 
 
 
 @app.command("show")
-def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:  # noqa: A002 - the argument's name
+def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """Show one router: its models and all of its settings."""
-    from gateway.routing.objectives import kept_dollars  # noqa: PLC0415 - not for --help
-    from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
-        record = _get(Routers(database), id)
+        record = existing_router(database, router_id)
     if json:
         print_json(_shown(record))
         return
@@ -82,7 +83,7 @@ def show(id: str, config: Config = None, database_url: DatabaseUrl = None, json:
 
 @app.command("create")
 def create(
-    id: Annotated[str, typer.Argument(help="rtr_ and a name of your own.")],  # noqa: A002 - the argument's name
+    router_id: Annotated[str, typer.Argument(metavar="ID", help="rtr_ and a name of your own.")],
     model: Annotated[list[str], typer.Option(help="A model id; may be repeated.")],
     name: Annotated[str | None, typer.Option(help="For people (default: the id).")] = None,
     options: Settable = None,
@@ -90,22 +91,20 @@ def create(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Make a router."""
-    from gateway.routing.edits import new_router  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
-    record = new_router(id, values, _catalog(config, database_url), time.time())
+    record = new_router(router_id, values, read_catalog(config, database_url), time.time())
     with opened(config, database_url, create=True) as database:
         routers = Routers(database)
-        if routers.get(id) is not None:
-            raise CommandError(f"there is a router {id} already; change it with `bandit-gateway routers set {id}`")
+        if routers.get(router_id) is not None:
+            remedy = f"change it with `bandit-gateway routers set {router_id}`"
+            raise CommandError(f"there is a router {router_id} already; {remedy}")
         routers.put(record)
-    say(f"{id} is made: {', '.join(model)}")
+    say(f"{router_id} is made: {', '.join(model)}")
 
 
 @app.command("set")
 def set_options(
-    id: str,  # noqa: A002 - the argument's name
+    router_id: Id,
     model: Annotated[
         list[str] | None, typer.Option(help="The models from now on; may be repeated. Others keep what was learned.")
     ] = None,
@@ -115,48 +114,25 @@ def set_options(
     database_url: DatabaseUrl = None,
 ) -> None:
     """Change a router. What the configuration file declares is set again at the next start."""
-    from gateway.maintenance.rebuild import keep_router  # noqa: PLC0415 - not for --help
-    from gateway.routing.edits import changed_router  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     values = _values(options)
     values |= {"models": model} if model else {}
     values |= {} if name is None else {"name": name}
     if not values:
         raise CommandError("nothing to change: give --model, --name or --set KEY=VALUE", 2)
-    catalog = _catalog(config, database_url)
+    catalog = read_catalog(config, database_url)
     with opened(config, database_url) as database:
-        former = _get(Routers(database), id)
+        former = existing_router(database, router_id)
         rebuilt = keep_router(database, changed_router(former, values, catalog, time.time()), former)
-    say(f"{id} is changed: {', '.join(values)}" + ("; its statistics are rebuilt" if rebuilt else ""))
+    say(f"{router_id} is changed: {', '.join(values)}" + ("; its statistics are rebuilt" if rebuilt else ""))
 
 
 @app.command("delete")
-def delete(id: str, config: Config = None, database_url: DatabaseUrl = None) -> None:  # noqa: A002 - the argument's name
+def delete(router_id: Id, config: Config = None, database_url: DatabaseUrl = None) -> None:
     """Delete a router. Its ledger stays; a router of the same id takes it up again."""
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     with opened(config, database_url) as database:
-        routers = Routers(database)
-        _get(routers, id)
-        routers.delete(id)
-    say(f"{id} is deleted")
-
-
-def _get(routers: Routers, router_id: str) -> RouterRecord:
-    record = routers.get(router_id)
-    if record is None:
-        known = ", ".join(each.id for each in routers.all()) or "none"
-        raise CommandError(f"there is no router {router_id}; there are {known}")
-    return record
-
-
-def _catalog(config: Path | None, database_url: str | None) -> Catalog:
-    from datetime import UTC, datetime  # noqa: PLC0415 - not for --help
-
-    from gateway.catalog.catalog import Catalog  # noqa: PLC0415 - not for --help
-
-    return Catalog(read_settings(config, database_url), datetime.now(UTC))
+        existing_router(database, router_id)
+        Routers(database).delete(router_id)
+    say(f"{router_id} is deleted")
 
 
 def _values(options: list[str] | None) -> dict[str, object]:
@@ -171,21 +147,8 @@ def _values(options: list[str] | None) -> dict[str, object]:
     return values
 
 
-def toml_value(text: str) -> Any:
-    """A value as in the configuration file; what is no TOML is a string."""
-    import tomllib  # noqa: PLC0415 - not for --help
-
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text.strip()
-
-
 def _shown(record: RouterRecord) -> dict[str, object]:
     """A router for scripts; its secret stays where it is."""
-    from gateway.routing.objectives import kept_dollars  # noqa: PLC0415 - not for --help
-    from gateway.settings.router_options import RouterOptions  # noqa: PLC0415 - not for --help
-
     dollars = kept_dollars(record)
     return {
         "id": record.id,

@@ -3,14 +3,18 @@
 import json
 import re
 import socketserver
+import subprocess
+import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from gateway.api_keys import hash_key
-from gateway.cli import app
+from gateway.cli.commands import COMMANDS, app
 from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord
 from storage.stores.keys import Keys
@@ -340,15 +344,12 @@ def test_migrate_makes_the_database(home: Path) -> None:
 
 
 def every_command() -> list[tuple[str, ...]]:
-    def walk(prefix: tuple[str, ...], group: object) -> list[tuple[str, ...]]:
-        commands = getattr(group, "commands", None)
-        if commands is None:
-            return [prefix]
-        return [found for name, each in commands.items() for found in walk((*prefix, name), each)]
-
-    from typer.main import get_command  # noqa: PLC0415
-
-    return walk((), get_command(app))
+    found: list[tuple[str, ...]] = []
+    for name in COMMANDS:
+        command = get_command(import_module(f"gateway.cli.{name}").app)
+        inner = getattr(command, "commands", None)
+        found += [(name,)] if inner is None else [(name, each) for each in inner]
+    return found
 
 
 @pytest.mark.parametrize("command", every_command(), ids=" ".join)
@@ -356,3 +357,17 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     ran = Ran(*command, "--help")
     assert ran.status == 0
     assert f"Usage: bandit-gateway {' '.join(command)}" in ran.out
+
+
+def test_help_is_printed_without_the_libraries_that_commands_need() -> None:
+    script = "import sys; from gateway.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert all(f"\n  {name} " in ran.stdout for name in COMMANDS)
+    loaded = {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()}
+    assert loaded.isdisjoint({"sqlalchemy", "numpy", "scipy", "uvicorn", "fastapi", "httpx", "genai_prices", "rich"})
+
+
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
+    ran = Ran("rooters", "list")
+    assert ran.status == 2
+    assert "'routers'" in ran.err

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import HalfLives, Scores, Signal, StatisticKey
-from gateway.cli import app
+from gateway.cli.commands import app
 from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms

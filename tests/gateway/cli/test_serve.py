@@ -15,7 +15,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli.commands import app
 from tests.support.gateway import GatewayProcess, clean_environ
 
 README = Path(__file__).parents[3] / "README.md"

@@ -5,10 +5,19 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.options import Config, DatabaseUrl, Json
+from gateway.cli.commands import new_app
+from gateway.cli.options import (
+    Config,
+    DatabaseUrl,
+    Json,
+)
 from gateway.cli.output import print_json, print_table
+from gateway.serving.doctor import State, examine
+
+app = new_app()
 
 
+@app.command()
 def doctor(
     config: Config = None,
     database_url: DatabaseUrl = None,
@@ -16,8 +25,6 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Check configuration, models, database, address and packages; exit status 1 where something is wrong."""
-    from gateway.serving.doctor import State, examine  # noqa: PLC0415 - not for --help
-
     findings = list(examine(config, database_url, os.environ, calls=calls))
     if json:
         print_json([{"check": each.check, "state": each.state, "detail": each.detail} for each in findings])

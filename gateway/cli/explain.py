@@ -1,19 +1,28 @@
 """`explain`: one decision in words and figures, replayed and compared."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from gateway.cli.failures import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, opened
+from gateway.cli.commands import new_app
+from gateway.cli.database import opened
+from gateway.cli.errors import CommandError
+from gateway.cli.options import (
+    Config,
+    DatabaseUrl,
+    Json,
+)
 from gateway.cli.output import moment, print_json, print_table
+from gateway.ids import parse_completion_id
+from gateway.reports.explanation import Explained, NotExplainable, to_json
+from gateway.reports.explanation import explain as explained_of
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 
-if TYPE_CHECKING:
-    from gateway.reports.explanation import Explained
+app = new_app()
 
 
+@app.command()
 def explain(
     completion_id: Annotated[str, typer.Argument(help="chatcmpl-req_… or req_…, as an answer's id or x-request-id.")],
     config: Config = None,
@@ -21,12 +30,6 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain one decision: candidates, probabilities, the draw, what came of it; replayed and compared."""
-    from gateway.ids import parse_completion_id  # noqa: PLC0415 - not for --help
-    from gateway.reports.explanation import NotExplainable, to_json  # noqa: PLC0415 - not for --help
-    from gateway.reports.explanation import explain as explained_of  # noqa: PLC0415 - not for --help
-    from storage.stores.ledger import Ledger  # noqa: PLC0415 - not for --help
-    from storage.stores.routers import Routers  # noqa: PLC0415 - not for --help
-
     id_ = parse_completion_id(completion_id)
     if id_ is None:
         raise CommandError(f"a completion's id looks like chatcmpl-req_… or req_…, not {completion_id[:80]!r}", 2)

@@ -1,0 +1,82 @@
+"""How a command is found, run and reported. A command's module is imported only when the command is named."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from gateway.cli.errors import exit_status
+
+COMMANDS = {
+    "serve": "Run the gateway.",
+    "demo": "Watch a router learn, with simulated models and simulated users.",
+    "migrate": "Bring the database's schema up to date (`serve` does this too).",
+    "doctor": "Check configuration, models, database, address and packages.",
+    "explain": "Explain one decision, and compare it with a replay.",
+    "evaluate": "Estimate what another policy would have cost and scored.",
+    "export": "Export a router's ledger as CSV, JSON lines or Parquet.",
+    "rebuild": "Recompute the statistics from the ledger.",
+    "keys": "API keys: create, list, revoke.",
+    "routers": "Routers: list, show, create, set, delete.",
+    "evals": "Scorecards: import, list.",
+    "models": "Models: list what the catalog knows.",
+    "version": "Print the version.",
+}
+"""Each is the Typer application `app` of the module of its name in this folder. `--help` needs no more than this."""
+
+
+def new_app(*, cls: type[TyperGroup] = TyperGroup, **options: Any) -> typer.Typer:
+    """A Typer application with the conventions of this command line."""
+    return typer.Typer(
+        cls=cls,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        **options,
+    )
+
+
+def new_group(name: str) -> typer.Typer:
+    """An application of several commands, such as `keys`."""
+    group = new_app()
+    # The callback makes it a group for Typer even if it has only one command.
+    group.callback(help=COMMANDS[name])(_placeholder)
+    return group
+
+
+class LazyGroup(TyperGroup):
+    """The commands of `COMMANDS`, imported when they are run. Expected failures become a line and an exit status."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Replace the placeholder that was found by the command itself. `--help` and suggestions use placeholders."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, typer.main.get_command(import_module(f"gateway.cli.{name}").app), rest
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort):
+            raise typer.Exit(130) from None
+        except Exception as error:
+            status = exit_status(error)
+            if status is None:
+                raise
+            for line in str(error).splitlines():
+                typer.echo(f"bandit-gateway: {line}", err=True)
+            raise typer.Exit(status) from None
+
+
+def _placeholder() -> None:
+    """Do nothing. Typer wants a function for each command and group; `LazyGroup` runs the right one instead."""
+
+
+app = new_app(
+    cls=LazyGroup,
+    name="bandit-gateway",
+    help="A self-hosted, OpenAI-compatible LLM router that learns which model to use.",
+)
+for _name, _help in COMMANDS.items():
+    app.command(_name, help=_help)(_placeholder)

@@ -1,0 +1,60 @@
+"""`rebuild`: the statistics recomputed from the ledger, or compared with it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from bandit.types import Sums
+from gateway.cli.commands import new_app
+from gateway.cli.database import existing_router, opened
+from gateway.cli.options import Config, DatabaseUrl, Json
+from gateway.cli.output import print_json, print_table
+from gateway.maintenance.rebuild import rebuild_of
+
+app = new_app()
+
+
+@app.command()
+def rebuild(
+    check: Annotated[bool, typer.Option("--check", help="Only compare; exit status 1 on a difference.")] = False,
+    router: Annotated[str | None, typer.Option(help="Only this router (default: all).")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Recompute the statistics from the ledger, while gateways may go on serving."""
+    with opened(config, database_url) as database:
+        if router is not None:
+            existing_router(database, router)
+        rebuilding = rebuild_of(database)
+        differences = rebuilding.check(router) if check else rebuilding.run(router)
+    if json:
+        print_json(
+            {
+                "equal": not differences,
+                "differences": [
+                    {
+                        "router_id": each.key.router_id,
+                        "model_id": each.key.model_id,
+                        "task": each.key.task,
+                        "signal": each.key.signal,
+                        "kept": None if each.kept is None else asdict(each.kept),
+                        "folded": None if each.folded is None else asdict(each.folded),
+                    }
+                    for each in differences
+                ],
+            }
+        )
+    elif not differences:
+        typer.echo("equal: the statistics are the sum of the ledger")
+    else:
+        rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
+        print_table(("router", "model", "task", "signal", "kept (n, sum, squares)", "ledger"), rows, "")
+        typer.echo(f"{len(differences)} statistics " + ("differ" if check else "differed and are mended"))
+    if check and differences:
+        raise typer.Exit(1)
+
+
+def _sums(sums: Sums | None) -> str:
+    return "-" if sums is None else f"{sums.weight:.6g}, {sums.total:.6g}, {sums.squares:.6g}"
