@@ -1,7 +1,7 @@
-"""The way to all providers: a request goes in; status, headers and the body's bytes come out.
+"""HTTP/1.1 client for providers: sends requests on pooled connections and streams response bodies.
 
-A small HTTP/1.1 client of our own on llhttp: docs/adr/0003-provider-client.md says why. It keeps no cookies, follows
-no redirects, verifies certificates, and goes through the environment's proxies.
+Written for this gateway on llhttp; docs/adr/0003-provider-client.md says why. No cookies, no redirects; certificates
+are verified, the environment's proxies are used. Every `deadline` is on the event loop's clock.
 """
 
 import asyncio
@@ -13,20 +13,20 @@ from types import TracebackType
 from typing import Self
 
 from gateway.providers.http.connection import LATE, Connection
-from gateway.providers.http.decompression import Inflater, content_codings
+from gateway.providers.http.decompression import Decompressor, content_codings
 from gateway.providers.http.dialing import Resolver, Target, dial, locate
 from gateway.providers.http.errors import Fault, TransportError
 
-ANSWER_LIMIT = 64 * 1024 * 1024
+MAX_BODY_BYTES = 64 * 1024 * 1024
 IDLE_SECONDS = 50.0
-"""How long a connection is kept for another request: less than the minute after which many servers close."""
+"""Keep-alive time of an idle connection: less than the minute after which many servers close."""
 _HEADER = re.compile(r"[A-Za-z0-9-]+: [\x20-\x7e]*")
 
 
 class HttpResponse:
-    """A response whose body is still to be read. Close it, or use it as a context manager. Limits: loop's clock."""
+    """Response whose body is still to be read. Close it, or use it as a context manager."""
 
-    __slots__ = ("_connection", "_inflater", "_pool", "headers", "status")
+    __slots__ = ("_connection", "_decompressor", "_pool", "headers", "status")
 
     def __init__(self, connection: Connection, pool: "deque[Connection]") -> None:
         self._connection = connection
@@ -34,39 +34,40 @@ class HttpResponse:
         self.status = connection.status
         self.headers: Mapping[str, str] = connection.headers  # names in lower case
         encodings = content_codings(self.headers.get("content-encoding", ""))
-        self._inflater = Inflater(encodings) if encodings else None
+        self._decompressor = Decompressor(encodings) if encodings else None
 
-    async def read(self, limit: float, most: int = ANSWER_LIMIT) -> bytes:
-        """The whole body, unpacked. Raises TransportError: TOO_LARGE past `most` bytes, TIMEOUT past the limit."""
+    async def read(self, deadline: float, max_bytes: int = MAX_BODY_BYTES) -> bytes:
+        """Read the whole body, decompressed. Raises TransportError: TOO_LARGE past `max_bytes`, or TIMEOUT."""
         parts: list[bytes] = []
         size = 0
-        while part := await self.some(limit):
+        while part := await self.read_some(deadline):
             size += len(part)
-            if size > most:
-                raise TransportError(Fault.TOO_LARGE, f"the answer is larger than {most:,} bytes")
+            if size > max_bytes:
+                raise TransportError(Fault.TOO_LARGE, f"the answer is larger than {max_bytes:,} bytes")
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def some(self, limit: float) -> bytes:
-        """What has come of the body since the last time, unpacked; b"" at its end. Raises TransportError."""
-        inflater = self._inflater
-        if inflater is None:
-            return await self._connection.some(limit)
+    async def read_some(self, deadline: float) -> bytes:
+        """Wait for the next part of the body and return it decompressed; b"" at the end. Raises TransportError."""
+        decompressor = self._decompressor
+        if decompressor is None:
+            return await self._connection.read_some(deadline)
         loop = asyncio.get_running_loop()
         while True:
-            packed = b""
-            if inflater.more:
-                # A small body can take seconds to unpack: let others run, and hold the limit here, where nothing waits.
+            compressed = b""
+            if decompressor.pending:
+                # A small body can decompress for seconds without waiting for anything: yield to the event loop, and
+                # check the deadline, which only waits would check otherwise.
                 await asyncio.sleep(0)
-                if loop.time() >= limit:
+                if loop.time() >= deadline:
                     raise TransportError(Fault.TIMEOUT, LATE)
-            elif not (packed := await self._connection.some(limit)):
+            elif not (compressed := await self._connection.read_some(deadline)):
                 return b""
-            if part := inflater.feed(packed):
+            if part := decompressor.feed(compressed):
                 return part
 
     def close(self) -> None:
-        """Keep the connection for another request if the response has come whole, else drop it at once."""
+        """Return the connection to the pool if the response is complete, else abort it."""
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -86,7 +87,10 @@ class HttpResponse:
 
 
 class HttpClient:
-    """Connections to providers, kept alive, as many as there are calls. `ssl_context` replaces the system's."""
+    """HTTP client with a pool of kept-alive connections, without a limit on their number.
+
+    `ssl_context` replaces the system's. Not thread-safe: one event loop uses it.
+    """
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl_context
@@ -96,21 +100,21 @@ class HttpClient:
         self._open = False
 
     async def start(self) -> None:
-        """Open for calls, on the running event loop."""
+        """Accept requests, on the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._open = True
 
     async def close(self) -> None:
-        """Close the idle connections. Calls that run go on to their end."""
+        """Close the idle connections; responses that are being read stay open."""
         self._open = False
         for pool in self._pools.values():
             while pool:
                 pool.pop().abort()
 
-    async def send(self, method: str, url: str, headers: bytes, body: bytes, limit: float) -> HttpResponse:
-        """Send a request and wait for the status and headers of its response, at most until `limit`.
+    async def send(self, method: str, url: str, headers: bytes, body: bytes, deadline: float) -> HttpResponse:
+        """Send a request and wait for the status and headers of its response. Raises TransportError.
 
-        `headers` are of `encode_headers`. The URLs of one client are few: each is remembered. Raises TransportError.
+        `headers` come from `encode_headers`. Targets are cached by URL without a bound: a client calls few.
         """
         if not self._open:
             raise RuntimeError("the HTTP client was not started")
@@ -120,13 +124,13 @@ class HttpClient:
         reused = self._idle(pool)
         if reused is not None:
             try:
-                return await _exchange(reused, pool, head, body, limit)
+                return await _exchange(reused, pool, head, body, deadline)
             except TransportError as error:
-                # The server closed it just as it was used again. On a new connection the same would mean that the
-                # server gave up on this request, which it may have begun to work on.
+                # A kept-alive connection that closes before a byte had timed out at the server. On a new connection
+                # the server may have worked on the request: a retry could be billed twice.
                 if not error.before_any_byte:
                     raise
-        return await _exchange(await dial(target, self._resolver, self._ssl, limit), pool, head, body, limit)
+        return await _exchange(await dial(target, self._resolver, self._ssl, deadline), pool, head, body, deadline)
 
     def _target(self, method: str, url: str) -> tuple[Target, bytes]:
         found = self._targets.get((method, url))
@@ -136,24 +140,24 @@ class HttpClient:
         return found
 
     def _idle(self, pool: "deque[Connection]") -> Connection | None:
-        """The connection used last, if it still stands; those that were idle for too long are closed."""
+        """Take the connection that was used last, if it is still open; close those idle for too long."""
         oldest = self._loop.time() - IDLE_SECONDS
         while pool and pool[0].idle_since < oldest:
             pool.popleft().abort()
         while pool:
             connection = pool.pop()
-            if connection.standing:
+            if connection.is_open:
                 return connection
         return None
 
 
 async def _exchange(
-    connection: Connection, pool: "deque[Connection]", head: bytes, body: bytes, limit: float
+    connection: Connection, pool: "deque[Connection]", head: bytes, body: bytes, deadline: float
 ) -> HttpResponse:
-    """Send a request on a connection and wait for the head of its response."""
+    """Send a request on a connection and wait for the status and headers of its response."""
     try:
         connection.request(head, body)
-        await connection.head(limit)
+        await connection.read_head(deadline)
         return HttpResponse(connection, pool)
     except BaseException:
         connection.abort()
@@ -161,7 +165,7 @@ async def _exchange(
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:
-    """Headers as they go on the wire. Raises ValueError for one that would not be one line of printable ASCII."""
+    """Encode request headers. Raises ValueError for one that is not a single line of printable ASCII."""
     lines = [f"{name}: {value}" for name, value in headers.items()]
     for name, line in zip(headers, lines, strict=True):
         if not _HEADER.fullmatch(line):

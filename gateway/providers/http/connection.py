@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection: a request's bytes go out, one response at a time comes in, parsed by llhttp."""
+"""HTTP/1.1 connection as an asyncio protocol: sends one request at a time, parses its response with llhttp."""
 
 import asyncio
 import re
@@ -9,10 +9,10 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from gateway.providers.http.errors import Fault, TransportError
 
 HIGH_WATER = 128 * 1024
-"""Bytes of a body that wait to be read before the provider is made to wait."""
-HEADERS_LIMIT = 64 * 1024
+"""Reading from the socket pauses while more bytes of the body than this wait to be read."""
+MAX_HEADER_BYTES = 64 * 1024
 LATE = "the provider did not answer in time"
-_WHOLE_IN_ONE = 64 * 1024
+_JOINED_BYTES = 64 * 1024  # up to this size, head and body are joined into one write
 _OBSOLETE = re.compile(rb"\n[ \t]|\ntransfer-encoding", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _TE_IDENTITY = re.compile(rb"\r?\ntransfer-encoding:[ \t]*identity[ \t]*(?=\r?\n)", re.IGNORECASE)
@@ -20,9 +20,10 @@ _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
 class Connection(asyncio.Protocol):
-    """A connection, and the response that is on its way. One request at a time.
+    """Connection and the response being received on it. One request at a time; not thread-safe.
 
-    `complete`: the response has been received whole. `standing`: nothing has ended or spoilt the connection.
+    `complete`: the response has been received completely. `is_open`: the connection has neither closed nor received
+    bytes that belong to no response. Every `deadline` is on the event loop's clock.
     """
 
     __slots__ = (
@@ -31,13 +32,13 @@ class Connection(asyncio.Protocol):
         "_head",
         "_header_bytes",
         "_interim",
+        "_is_obsolete",
         "_keep_alive",
         "_loop",
-        "_obsolete",
+        "_no_byte_yet",
         "_parser",
         "_parts",
         "_paused",
-        "_silent",
         "_transport",
         "_unparsed_bytes",
         "_until_end",
@@ -45,7 +46,7 @@ class Connection(asyncio.Protocol):
         "complete",
         "headers",
         "idle_since",
-        "standing",
+        "is_open",
         "status",
     )
 
@@ -53,25 +54,26 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[bool] | None = None
-        self.standing = True
+        self.is_open = True
         self._paused = False
         self.idle_since = 0.0
-        self._expect()
-        self.complete = True  # nothing is asked yet
+        self._reset()
+        self.complete = True  # no request has been sent yet
 
-    def _expect(self) -> None:
+    def _reset(self) -> None:
         self._parts: list[bytes] = []
         self._buffered = 0
         self._error: TransportError | None = None
-        self._silent = True
+        self._no_byte_yet = True
         self._head = b""  # the status line and headers as they came, until they are complete
-        self._obsolete = False  # whether the head has to be modernised before llhttp takes it
+        self._is_obsolete = False  # the head has to be modernised before llhttp accepts it
         self.complete = False
         self._begin_parsing()
 
     def _begin_parsing(self) -> None:
         self._parser = HttpResponseParser(self)
-        # Strict but for what harmless servers do: lines that end with LF alone, spaces behind a chunk's size.
+        # Two leniencies that can't shift where a response ends: lines that end with LF alone, and spaces after a
+        # chunk size.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self._header_bytes = self._unparsed_bytes = 0
         self._interim, self._keep_alive, self._until_end = False, False, False
@@ -79,31 +81,31 @@ class Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}  # names in lower case
 
     def request(self, head: bytes, body: bytes) -> None:
-        """Send a request; the response is then to be waited for."""
-        self._expect()
+        """Write a request; `read_head` then waits for its response."""
+        self._reset()
         transport = self._transport
-        if transport is None or not self.standing:
+        if transport is None or not self.is_open:
             self._break(Fault.LOST, "the provider closed the connection")
-        elif len(body) <= _WHOLE_IN_ONE:
+        elif len(body) <= _JOINED_BYTES:
             transport.write(head + body)
         else:
             transport.writelines((head, body))
 
-    async def head(self, limit: float) -> None:
+    async def read_head(self, deadline: float) -> None:
         """Wait for the response's status and headers. Raises TransportError."""
         while self.status == 0:
             if self._error is not None:
                 raise self._error
-            await self._wait(limit)
+            await self._wait(deadline)
 
-    async def some(self, limit: float) -> bytes:
-        """The part of the body that has come, or comes next; b"" at its end. Raises TransportError."""
+    async def read_some(self, deadline: float) -> bytes:
+        """Return the part of the body that has been received, or wait for it; b"" at its end. Raises TransportError."""
         while not self._parts:
             if self._error is not None:
                 raise self._error
             if self.complete:
                 return b""
-            await self._wait(limit)
+            await self._wait(deadline)
         parts = self._parts
         self._parts, self._buffered = [], 0
         if self._paused and self._transport is not None:
@@ -118,23 +120,23 @@ class Connection(asyncio.Protocol):
         return (
             self.complete
             and self._keep_alive
-            and self.standing
+            and self.is_open
             and transport is not None
             and transport.get_write_buffer_size() == 0
         )
 
     def abort(self) -> None:
-        """Close at once; what is still on its way is lost."""
-        self.standing = False
+        """Close at once and discard unsent and unread bytes."""
+        self.is_open = False
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self, limit: float) -> None:
-        if self._loop.time() >= limit:
-            # Asked here too: where bytes come without a pause, the timer never gets its turn.
+    async def _wait(self, deadline: float) -> None:
+        if self._loop.time() >= deadline:
+            # If bytes keep arriving, the timer is cancelled before it fires: check here as well.
             raise TransportError(Fault.TIMEOUT, LATE)
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(limit, _expire, waiter)
+        timer = self._loop.call_at(deadline, _expire, waiter)
         try:
             if not await waiter:
                 raise TransportError(Fault.TIMEOUT, LATE)
@@ -148,33 +150,33 @@ class Connection(asyncio.Protocol):
 
     def _break(self, fault: Fault, message: str) -> None:
         if self._error is None:
-            self._error = TransportError(fault, message, before_any_byte=self._silent and fault is Fault.LOST)
+            self._error = TransportError(fault, message, before_any_byte=self._no_byte_yet and fault is Fault.LOST)
         self.abort()
         self._wake()
 
     def _garbled(self) -> None:
-        """What has come is no response; behind a whole one it spoils the connection, not the response."""
+        """Bytes that are not HTTP: an error of this response, or, after a complete one, of the connection alone."""
         if self.complete:
             self.abort()
         else:
             self._break(Fault.GARBLED, "the provider's answer is not HTTP")
 
-    # What the event loop calls.
+    # Callbacks of the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """The connection is established."""
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
+        """Bytes were received."""
         if self.complete:
-            # Nobody asked: whatever this is, it must not be taken for the next response.
+            # Bytes without a request: they must not be read as the response to the next one.
             self.abort()
             return
-        self._silent = False
+        self._no_byte_yet = False
         self._parse(data)
-        # Counted apart from whole headers: a header that never ends is never reported to us.
-        if self._header_bytes + self._unparsed_bytes > HEADERS_LIMIT and not self.complete:
+        # Unparsed bytes count as well: the parser doesn't report a header that never ends.
+        if self._header_bytes + self._unparsed_bytes > MAX_HEADER_BYTES and not self.complete:
             self._break(Fault.GARBLED, "the provider's answer has too many headers")
         if self._buffered > HIGH_WATER and not self._paused and not self.complete and self._transport is not None:
             self._paused = True
@@ -182,12 +184,12 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection has ended."""
-        self.standing = False
+        """The connection was closed."""
+        self.is_open = False
         if not self.complete:
             if self._until_end and exc is None:
                 self.complete = True
-            elif self._silent:
+            elif self._no_byte_yet:
                 self._break(Fault.LOST, "the provider closed the connection")
             else:
                 self._break(Fault.LOST, "the provider closed the connection in the middle of its answer")
@@ -198,14 +200,14 @@ class Connection(asyncio.Protocol):
         self._unparsed_bytes += len(data)
         if self.status == 0:
             self._head += data
-            if self._obsolete:
+            if self._is_obsolete:
                 self._parse_modernised(len(data))
                 return
         try:
             self._parser.feed_data(data)
         except HttpParserError:
             if self.status == 0 and _OBSOLETE.search(self._head):
-                self._obsolete = True
+                self._is_obsolete = True
                 self._parse_modernised(len(self._head))
             else:
                 self._garbled()
@@ -213,7 +215,7 @@ class Connection(asyncio.Protocol):
             self._garbled()
 
     def _parse_modernised(self, new_bytes: int) -> None:
-        """Parse the head anew once it is complete: so it is modernised once, in however many pieces it comes."""
+        """Parse the whole head again once it is complete: parts of it can't be modernised."""
         if not _END_OF_HEAD.search(self._head, max(len(self._head) - new_bytes - 3, 0)):
             return
         head = _modernised(self._head)
@@ -223,15 +225,15 @@ class Connection(asyncio.Protocol):
         except (HttpParserError, HttpParserUpgrade):
             self._garbled()
 
-    # What the parser calls.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """A response begins; a second one is one too many."""
+        """A response begins; a second one for the same request makes the connection unusable."""
         if self.complete:
-            self.standing = False
+            self.is_open = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header; one that comes twice is joined. Trailers are counted and dropped."""
+        """A header: repeated ones are joined, trailers are dropped."""
         self._header_bytes += len(name) + len(value)
         self._unparsed_bytes = 0
         if self.status:
@@ -240,7 +242,7 @@ class Connection(asyncio.Protocol):
         self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
-        """All headers are there; those of an interim response (100, 103) are not the ones."""
+        """The headers are complete; those of interim responses (100, 103) are dropped."""
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self._interim = True
@@ -257,14 +259,14 @@ class Connection(asyncio.Protocol):
         self._head = b""
 
     def on_body(self, body: bytes) -> None:
-        """A part of the body."""
+        """A part of the body was received."""
         if not self.complete and self._error is None:
             self._parts.append(body)
             self._buffered += len(body)
         self._unparsed_bytes = 0
 
     def on_message_complete(self) -> None:
-        """The response is whole."""
+        """The response, interim or final, is complete."""
         if self._interim:
             self._interim = False
         else:
@@ -277,18 +279,18 @@ def _expire(waiter: "asyncio.Future[bool]") -> None:
 
 
 def _transfer_codings(value: str) -> list[str]:
-    """The codings of a `Transfer-Encoding` header, without `identity`, which means none."""
+    """The codings of a `Transfer-Encoding` header, without `identity`."""
     return [name for coding in value.split(",") if (name := coding.strip().lower()) not in {"", "identity"}]
 
 
 def _modernised(head: bytes) -> bytes:
-    """A head without what obsolete HTTP allowed: folded lines become one, `Transfer-Encoding: identity` goes.
+    """Join folded header lines and drop `Transfer-Encoding: identity`, which older HTTP allowed.
 
-    llhttp refuses both, the second beside `Content-Length`; RFC 9112 §5.2 tells user agents to unfold.
+    llhttp rejects both (the second beside `Content-Length`); RFC 9112 §5.2 tells user agents to unfold.
     """
     first = head.find(b"\n") + 1
     if head[first : first + 1] in {b" ", b"\t"}:
-        return head  # a fold behind the status line would be a header without a name
+        return head  # a fold after the status line belongs to no header
     end = _END_OF_HEAD.search(head)
     stop = end.end() if end else len(head)
     return _TE_IDENTITY.sub(b"", _FOLD.sub(b" ", head[:stop])) + head[stop:]

@@ -1,4 +1,4 @@
-"""From a URL to a connection: addresses, proxies of the environment, TLS."""
+"""Opens connections for URLs: name resolution, proxies from the environment, TLS."""
 
 import asyncio
 import base64
@@ -22,8 +22,9 @@ from gateway.providers.http.errors import Fault, TransportError
 from gateway.settings.urls import bad_url, is_loopback
 
 CONNECT_SECONDS = 10.0
-"""A provider that can't be connected to within this time is down; the request's time is better spent on another."""
+"""Limit on connecting, so that a provider that is down leaves time for another model."""
 RESOLVED_SECONDS = 30.0
+"""How long resolved addresses are cached."""
 _OTHER_FAMILY_SECONDS = 0.25
 _PROXY_ANSWER_LIMIT = 16 * 1024
 
@@ -32,17 +33,17 @@ _Addresses: TypeAlias = Sequence[AddrInfoType]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a URL leads: the connection to make, and what goes on a request's first two lines."""
+    """Parsed URL: where to connect, and what the request line and the Host header say."""
 
     host: str
     port: int
     tls: bool
-    proxy: tuple[str, int, str] | None  # host, port and the header that it wants
+    proxy: tuple[str, int, str] | None  # host, port, and its authorization header or ""
     path: str
 
     @property
     def origin(self) -> tuple[str, int, bool]:
-        """What connections are shared by."""
+        """Key of the connection pool."""
         return self.host, self.port, self.tls
 
     def first_lines(self, method: str) -> bytes:
@@ -57,7 +58,7 @@ class Target:
 
 
 def locate(url: str) -> Target:
-    """The target of an http or https URL. Raises TransportError."""
+    """Parse an http or https URL and find its proxy. Raises TransportError."""
     if why := bad_url(url):
         raise TransportError(Fault.REFUSED, f"the provider's base_url {why}")
     parts = urlsplit(url)
@@ -67,7 +68,7 @@ def locate(url: str) -> Target:
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for a URL (`HTTPS_PROXY`, `NO_PROXY`, …); none for this machine's own."""
+    """The proxy for a URL by `HTTPS_PROXY`, `NO_PROXY` and the like; None for loopback addresses."""
     parts = urlsplit(url)
     proxies = getproxies()
     if is_loopback(url) or proxy_bypass(parts.netloc.rpartition("@")[2]):
@@ -78,7 +79,7 @@ def proxy_for(url: str) -> str | None:
 
 
 def _is_in_networks(host: str, no_proxy: str) -> bool:
-    """Whether an address belongs to one of the networks, such as `10.0.0.0/8`, that `NO_PROXY` lists beside names."""
+    """Whether `NO_PROXY` lists the address or a network of it, such as `10.0.0.0/8`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -93,14 +94,14 @@ def _is_in_networks(host: str, no_proxy: str) -> bool:
 
 
 class Resolver:
-    """Addresses of host names, remembered for a little while, each looked up by one caller at a time."""
+    """Caches the addresses of host names; concurrent callers share one lookup."""
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, int], tuple[float, _Addresses]] = {}
         self._locks: dict[tuple[str, int], asyncio.Lock] = {}
 
     async def resolve(self, host: str, port: int) -> _Addresses:
-        """The addresses. Raises socket.gaierror."""
+        """Resolve a host name. Raises socket.gaierror."""
         loop = asyncio.get_running_loop()
         async with self._locks.setdefault((host, port), asyncio.Lock()):
             until, addresses = self._found.get((host, port), (0.0, []))
@@ -110,16 +111,16 @@ class Resolver:
             return addresses
 
     def forget(self, host: str, port: int) -> None:
-        """Look the addresses up again: they did not answer."""
+        """Drop cached addresses that could not be connected to."""
         self._found.pop((host, port), None)
 
 
-async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | None, limit: float) -> Connection:
-    """Connect, within CONNECT_SECONDS and the limit. `context` None: the system's. Raises TransportError."""
+async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | None, deadline: float) -> Connection:
+    """Connect within CONNECT_SECONDS and before the deadline. `context` None: the system's. Raises TransportError."""
     loop = asyncio.get_running_loop()
     host, port = target.proxy[:2] if target.proxy else (target.host, target.port)
     try:
-        async with asyncio.timeout_at(min(limit, loop.time() + CONNECT_SECONDS)):
+        async with asyncio.timeout_at(min(deadline, loop.time() + CONNECT_SECONDS)):
             addresses = await resolver.resolve(host, port)
             try:
                 return await _connect(loop, addresses, target, context)
@@ -127,7 +128,7 @@ async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | Non
                 resolver.forget(host, port)
                 raise
     except TimeoutError:
-        fault = Fault.TIMEOUT if loop.time() >= limit else Fault.REFUSED
+        fault = Fault.TIMEOUT if loop.time() >= deadline else Fault.REFUSED
         raise TransportError(fault, "no connection to the provider in time") from None
     except socket.gaierror as error:
         raise TransportError(Fault.REFUSED, "the provider's host name can't be resolved") from error
@@ -137,7 +138,7 @@ async def dial(target: Target, resolver: Resolver, context: ssl.SSLContext | Non
     except OSError as error:
         raise TransportError(Fault.REFUSED, f"no connection to the provider ({_why(error)})") from error
     except ValueError as error:
-        # A host name that IDNA or TLS refuses to take.
+        # A host name that the IDNA codec or TLS does not accept.
         raise TransportError(Fault.REFUSED, f"no connection to the provider ({error})") from error
 
 
@@ -163,7 +164,7 @@ async def _connect(
 
 
 async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, target: Target, header: str) -> None:
-    """Ask the proxy for a way through (RFC 9110 §9.3.6)."""
+    """Open a tunnel through the proxy with CONNECT (RFC 9110 §9.3.6)."""
     name = f"[{target.host}]" if ":" in target.host else target.host
     to = f"{name}:{target.port}"
     await loop.sock_sendall(sock, f"CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{header}\r\n".encode("ascii"))
@@ -181,7 +182,7 @@ async def _tunnel(loop: asyncio.AbstractEventLoop, sock: socket.socket, target: 
 
 @functools.cache
 def system_context() -> ssl.SSLContext:
-    """TLS verified against the system's authorities; against certifi's where the system has none."""
+    """TLS context that verifies against the system's certificate authorities, or certifi's if it has none."""
     context = ssl.create_default_context()
     paths = ssl.get_default_verify_paths()
     folder = str(paths.capath or "")

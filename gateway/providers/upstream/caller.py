@@ -120,7 +120,7 @@ class Upstream:
     async def _next(self, response: HttpResponse, reader: Reader, watch: "_Watch") -> bytes:
         """The next bytes, within the limits on silence; none, without a complaint, if the answer is whole."""
         try:
-            return await response.some(watch.limit(reader))
+            return await response.read_some(watch.limit(reader))
         except TransportError as error:
             if reader.finished:
                 return b""

@@ -1,4 +1,4 @@
-"""Server-sent events, read incrementally: bytes in any portions go in, the data of whole events comes out.
+"""Incremental parser of server-sent events: takes bytes in any pieces, returns the data of complete events.
 
 Follows the HTML standard (§9.2.6 "Interpreting an event stream") as far as `data` goes: comments and other fields are
 skipped, lines end with LF, CR or CRLF, several `data` lines are joined with LF, a byte order mark is skipped.
@@ -8,11 +8,14 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLarge(ValueError):
-    """One event outgrew the limit."""
+    """One event is larger than the limit."""
 
 
 class EventParser:
-    """Feeds on bytes; any division of the same bytes gives the same events. `limit` bounds one event, in bytes."""
+    """Parser of one stream. The same bytes give the same events however they are split.
+
+    `limit` is the size of the largest event, in bytes.
+    """
 
     __slots__ = ("_after_cr", "_data", "_limit", "_line", "_line_bytes", "_size", "_start")
 
@@ -26,7 +29,7 @@ class EventParser:
         self._after_cr = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The data of the events that these bytes complete. Raises EventTooLarge."""
+        """Parse more bytes and return the data of the events that they complete. Raises EventTooLarge."""
         if self._line is None:
             data = self._skip_mark(data)
             if self._line is None:
@@ -34,16 +37,16 @@ class EventParser:
         if b"\r" in data or self._after_cr:
             data = self._only_lf(data)
         if not self._line and not self._data and data.startswith(b"data: ") and data.endswith(b"\n\n"):
-            # Nearly all portions are whole events of one line each: as many as there are pairs of line ends.
+            # Fast path for nearly all input: complete events of one line each, so line ends come in pairs.
             events = data[6:-2].split(b"\n\ndata: ")
             if data.count(b"\n") == 2 * len(events):
                 return events
         return self._by_line(data)
 
     def finish(self) -> list[bytes]:
-        """The event that the stream's end left without its blank line, if any.
+        """Return the last event if the stream ended without the blank line after it.
 
-        The standard drops it; some providers end their last event so. The caller must check that it is whole.
+        The standard drops such an event, but some providers send it. The caller must check that it is complete.
         """
         events = self._by_line(b"\n\n") if self._line is not None else []
         self._line, self._start = None, b""
@@ -91,7 +94,7 @@ class EventParser:
         return events
 
     def _take(self, line: bytes) -> None:
-        """A field of an event; a comment has no name, so it is none of ours."""
+        """Add a line to the current event if it is a `data` field; comments and other fields are skipped."""
         name, _, value = line.partition(b":")
         if name == b"data":
             self._data.append(value.removeprefix(b" "))

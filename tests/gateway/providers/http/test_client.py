@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.providers.http.client import HttpClient, encode_headers
-from gateway.providers.http.connection import HEADERS_LIMIT, HIGH_WATER, Connection
-from gateway.providers.http.decompression import PIECE, Inflater
+from gateway.providers.http.connection import HIGH_WATER, MAX_HEADER_BYTES, Connection
+from gateway.providers.http.decompression import PIECE_BYTES, Decompressor
 from gateway.providers.http.dialing import locate, proxy_for
 from gateway.providers.http.errors import Fault, TransportError
 from tests.support.sockets import Raw, listening
@@ -127,7 +127,7 @@ async def test_a_connection_that_its_server_closed_while_idle_is_not_used_again(
             async with raw.closed:
                 await raw.closed.wait_for(lambda: raw.ended == raw.connections)
             async with asyncio.timeout(60):
-                while any(kept.standing for pool in client._pools.values() for kept in pool):  # noqa: ASYNC110
+                while any(kept.is_open for pool in client._pools.values() for kept in pool):  # noqa: ASYNC110
                     await asyncio.sleep(0)  # the end of the connection is on its way to us
     assert raw.connections == 3
 
@@ -145,12 +145,12 @@ async def test_an_obsolete_head_is_read_alike_however_it_comes(head: bytes, port
     loop = asyncio.get_running_loop()
     connection = Connection(loop)
     connection.request(b"", b"")
-    connection._error = None  # it has no transport: what is tested is the parsing alone
+    connection._error = None  # without a transport: the test calls the protocol itself
     for start in range(0, len(head), portion):
         connection.data_received(head[start : start + portion])
     connection.data_received(b"ok")
     assert (connection.status, connection.headers["x-a"], connection.complete) == (200, "a b c", True)
-    assert await connection.some(loop.time() + 5) == b"ok"
+    assert await connection.read_some(loop.time() + 5) == b"ok"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_what_frames_an_answer_is_bounded_wherever_it_does_not_end(
         with pytest.raises(TransportError, match="too many headers") as told:
             await ask(client, f"http://127.0.0.1:{port}/", seconds=20.0)
     assert told.value.fault is Fault.GARBLED
-    assert sent < 16 * HEADERS_LIMIT  # what the sockets between hold, at most
+    assert sent < 16 * MAX_HEADER_BYTES  # what the sockets between hold, at most
 
 
 class TestRepeating:
@@ -233,7 +233,7 @@ class TestRepeating:
 
 async def test_unpacking_lets_others_run_and_holds_the_limit(client: HttpClient) -> None:
     loop = asyncio.get_running_loop()
-    bomb = zlib.compress(b"\0" * (20 * PIECE))
+    bomb = zlib.compress(b"\0" * (20 * PIECE_BYTES))
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(bomb)
     turns = 0
 
@@ -247,13 +247,13 @@ async def test_unpacking_lets_others_run_and_holds_the_limit(client: HttpClient)
         url = f"http://127.0.0.1:{port}/"
         counting = asyncio.ensure_future(count())
         with await client.send("POST", url, b"", b"", loop.time() + 10) as response:
-            first, turns = await response.some(loop.time() + 10), 0
+            first, turns = await response.read_some(loop.time() + 10), 0
             rest = await response.read(loop.time() + 10)
         counting.cancel()
-        assert len(first) + len(rest) == 20 * PIECE
+        assert len(first) + len(rest) == 20 * PIECE_BYTES
         assert turns >= 19  # one for each piece
         with await client.send("POST", url, b"", b"", loop.time() + 10) as response:
-            await response.some(loop.time() + 10)
+            await response.read_some(loop.time() + 10)
             with pytest.raises(TransportError) as told:
                 await response.read(loop.time())
     assert told.value.fault is Fault.TIMEOUT
@@ -265,16 +265,16 @@ async def test_unpacking_lets_others_run_and_holds_the_limit(client: HttpClient)
 )
 def test_gzip_may_have_several_members_and_padding(parts: int, padding: bytes, portion: int) -> None:
     packed = b"".join(gzip.compress(b"part %d " % number) for number in range(parts)) + padding
-    inflater = Inflater(["gzip"])
+    decompressor = Decompressor(["gzip"])
     unpacked = b""
     for start in range(0, len(packed), portion):
-        unpacked += inflater.feed(packed[start : start + portion])
-        while inflater.more:
-            unpacked += inflater.feed(b"")
+        unpacked += decompressor.feed(packed[start : start + portion])
+        while decompressor.pending:
+            unpacked += decompressor.feed(b"")
     assert unpacked == b"".join(b"part %d " % number for number in range(parts))
 
 
-@pytest.mark.parametrize("size", [PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE])
+@pytest.mark.parametrize("size", [PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, 2 * PIECE_BYTES, 3 * PIECE_BYTES])
 async def test_a_body_of_whole_pieces_is_unpacked_to_its_end(size: int, client: HttpClient) -> None:
     packed = zlib.compress(b"\0" * size)
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\nContent-Length: %d\r\n\r\n" % len(packed)
@@ -289,7 +289,7 @@ async def test_packed_answers_are_unpacked_in_bounded_pieces(client: HttpClient)
         url = f"http://127.0.0.1:{port}/"
         limit = asyncio.get_running_loop().time() + 10
         with await client.send("POST", url, b"", b"", limit) as response:
-            assert len(await response.some(limit)) <= PIECE
+            assert len(await response.read_some(limit)) <= PIECE_BYTES
         with pytest.raises(TransportError, match="larger than") as told:
             await ask(client, url)
     assert told.value.fault is Fault.TOO_LARGE
@@ -327,9 +327,9 @@ async def test_an_answer_that_nobody_reads_makes_its_provider_wait() -> None:
         _, connection = await loop.create_connection(lambda: Connection(loop), "127.0.0.1", port)
         made.append(connection)
         connection.request(b"GET / HTTP/1.1\r\n\r\n", b"")
-        await connection.head(loop.time() + 5)
+        await connection.read_head(loop.time() + 5)
         await asyncio.wait_for(stuck.wait(), 10)
-        held = len(await connection.some(loop.time() + 5))
+        held = len(await connection.read_some(loop.time() + 5))
         assert held <= HIGH_WATER + 512 * 1024
         connection.abort()
 
