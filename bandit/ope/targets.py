@@ -52,8 +52,8 @@ def target_probabilities(
     """The probabilities of a policy in a logged choice, with what was known then.
 
     `objective` None: the logged one; `models` None: all candidates of then. If none of `models` was a candidate, the
-    candidates of then are used, as a router must choose somebody. Thompson explores as the choice did and keeps within
-    its traffic shares; limits and floors are left out.
+    candidates of then are used, as a router must choose somebody. Thompson explores as the choice did, within the
+    limits and traffic shares of then: under the logged objective and models it is the logged policy, exactly.
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
@@ -62,6 +62,7 @@ def target_probabilities(
     recorded = _recorded(choice, views, objective)
     indexes, deviations = target.compare(recorded)
     low, high = [0.0] * len(views), [1.0] * len(views)
+    limited = [target.explores and view.limited for view in views]
     if target.explores:
         low, high, _ = feasible([view.low for view in views], [view.high for view in views])
     compared = Comparison(
@@ -71,7 +72,7 @@ def target_probabilities(
         means_usd=recorded.mean_usd.tolist(),
         indexes=indexes,
         deviations=deviations,
-        limited=[False] * len(views),
+        limited=limited,
         low=low,
         high=high,
     )
@@ -90,26 +91,42 @@ def _policy(text: str) -> RecordedPolicy:
 
 
 def _recorded(choice: Choice, views: Sequence[ArmView], objective: Objective) -> _Recorded:
-    """The prospects of these candidates under an objective."""
-    success = np.array([view.success for view in views])
+    """The prospects of these candidates, under another objective if it is not the logged one."""
+    mean_usd = np.array([view.mean_usd for view in views])
+    deviation_usd = np.array([view.deviation_usd for view in views])
     cost_usd = np.array([view.cost_usd for view in views])
     seconds = np.array([view.seconds for view in views])
-    mean_usd = utility_usd(
-        objective,
-        quality=success * np.array([view.validity * view.quality for view in views]),
-        failed=1.0 - success,
-        cost_usd=cost_usd,
-        seconds=seconds,
-        price_multiplier=choice.price_multiplier,
-    )
-    # The quality's share of the deviation is re-scaled; what cost, seconds and failures add is kept as it was.
-    unit = choice.temperature * (success * np.array([view.quality_deviation for view in views])) ** 2
-    logged = np.array([view.deviation_usd for view in views])
-    rest = np.maximum(logged**2 - unit * choice.objective.quality_usd**2, 0.0)
+    if objective != choice.objective:
+        success = np.array([view.success for view in views])
+        mean_usd = utility_usd(
+            objective,
+            quality=success * np.array([view.validity * view.quality for view in views]),
+            failed=1.0 - success,
+            cost_usd=cost_usd,
+            seconds=seconds,
+            price_multiplier=choice.price_multiplier,
+        )
+        doubt = success * np.array([view.quality_deviation for view in views])
+        deviation_usd = _rescaled(choice, deviation_usd, doubt, objective.quality_usd)
     return _Recorded(
         model_ids=[view.model_id for view in views],
         mean_usd=mean_usd,
-        deviation_usd=np.sqrt(rest + unit * objective.quality_usd**2),
+        deviation_usd=deviation_usd,
         cost_usd=cost_usd,
         seconds=seconds,
     )
+
+
+def _rescaled(choice: Choice, deviation_usd: Floats, doubt: Floats, quality_usd: float) -> Floats:
+    """Recorded deviations of utility if a perfect answer were worth `quality_usd`; `doubt` is that of s·q.
+
+    The variance that comes of quality is re-scaled; what cost, seconds and failures add is kept as it was.
+    """
+    variance, unit = deviation_usd**2, choice.temperature * doubt**2
+    logged_usd = choice.objective.quality_usd
+    if logged_usd > 0.0:
+        # While nothing is scored, less than the whole doubt about quality counted (`bandit.value`).
+        unit = np.minimum(unit, variance / logged_usd**2)
+    rest = np.maximum(variance - unit * logged_usd**2, 0.0)
+    rescaled: Floats = np.sqrt(rest + unit * quality_usd**2)
+    return rescaled

@@ -11,22 +11,26 @@ from bandit.types import Arm, BudgetState, Choice, Context, Objective, RouterSet
 OBJECTIVE = Objective(0.01, 0.0, 0.001)
 
 
-def a_choice(objective: Objective = OBJECTIVE, policy: str = "thompson") -> Choice:
-    settings = RouterSettings("rtr_t", policy=policy, objective=objective)
+def a_choice(
+    objective: Objective = OBJECTIVE, policy: str = "thompson", scored: bool = True, floor: float | None = None
+) -> Choice:
+    settings = RouterSettings("rtr_t", policy=policy, objective=objective, quality_floor=floor)
     prices = {"cheap": 1e-6, "good": 8e-6, "middle": 3e-6}
     arms = [Arm(model, Price(usd, usd, usd)) for model, usd in prices.items()]
     sums = {}
     for model, quality in (("cheap", 0.5), ("good", 0.9), ("middle", 0.75)):
-        sums[StatisticKey("rtr_t", model, "chat", Signal.QUALITY)] = Sums(0.0, 1e9, 30.0, 30.0 * quality, 20.0)
+        if scored:
+            sums[StatisticKey("rtr_t", model, "chat", Signal.QUALITY)] = Sums(0.0, 1e9, 30.0, 30.0 * quality, 20.0)
         sums[StatisticKey("rtr_t", model, "", Signal.OUTCOMES)] = Sums(0.0, 1e9, 30.0, 30.0, 30.0)
     snapshot = take_snapshot(settings, arms, sums, BudgetState(), 0.0)
     return choose(snapshot, Context("chat", 1_000), tuple(prices))
 
 
-def test_thompson_under_the_logged_objective_is_the_logged_policy() -> None:
-    choice = a_choice()
-    again = target_probabilities(choice, "thompson")
-    assert again == pytest.approx({view.model_id: view.p for view in choice.arms}, abs=1e-9)
+@pytest.mark.parametrize("scored", [True, False])
+@pytest.mark.parametrize("floor", [None, 0.7])
+def test_thompson_under_the_logged_objective_is_the_logged_policy(scored: bool, floor: float | None) -> None:
+    choice = a_choice(scored=scored, floor=floor)
+    assert target_probabilities(choice, "thompson") == {view.model_id: view.p for view in choice.arms}
 
 
 def test_thompson_under_another_objective_is_what_it_would_have_been() -> None:
