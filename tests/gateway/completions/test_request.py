@@ -42,6 +42,7 @@ WRONG = [
     (b'{"temperature": -Infinity}', "invalid_json", None),
     (b'{"x": ' + b"[" * 200 + b"]" * 200 + b"}", "invalid_json", None),
     (b'{"x": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "invalid_json", None),
+    (json.dumps({str(number): number for number in range(1_001)}).encode(), "invalid_json", None),
     (b'{"messages": [{"role": "user"}]}', "model_not_supported", "model"),
     (body(model="openai/gpt-5.5"), "model_not_supported", "model"),
     (body(model=None), "model_not_supported", "model"),
@@ -230,3 +231,24 @@ def test_whole_pairs_and_escaped_backslashes_are_no_half_characters() -> None:
         raw = b'{"model": "dari/routing", "messages": [{"role": "user", "content": "' + text.encode() + b'"}]}'
         assert parse_completion(raw).features.turns == 1
     assert "surrogate" not in str(error_of(rb'{"a": "\ud83d\ude00", "b": '))
+
+
+NESTED = st.recursive(
+    st.none() | st.sampled_from(["[{", '"', "\\", '\\"[', "}]", ""]),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["a", "[", '\\"{']), inner, max_size=3),
+    max_leaves=40,
+)
+
+
+def depth_of(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth_of, inner), default=0)
+
+
+@given(NESTED, st.integers(1, 140))
+def test_only_bodies_nested_too_deep_are_refused_whatever_their_strings_hold(value: Any, around: int) -> None:
+    raw = b'{"x":' + b"[" * around + json.dumps(value).encode() + b"]" * around + b"}"
+    if 1 + around + depth_of(value) > 128:
+        assert "nested deeper" in str(error_of(raw))
+    else:
+        assert bytes(parse_json_object(raw)["x"]).startswith(b"[")
