@@ -11,6 +11,7 @@ from gateway.catalog.prices import look_up
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id
 from gateway.settings.loading import undeclared
+from gateway.settings.presets import SIMULATED_MODELS
 from gateway.settings.urls import is_loopback
 
 
@@ -111,10 +112,8 @@ class Catalog:
 
 
 def _simulated(declared: ModelSettings) -> Model:
-    from gateway.simulated import DEFAULT_MODELS  # noqa: PLC0415 - a server that real models don't need
-
-    simulated = DEFAULT_MODELS.get(declared.upstream_name)
-    if simulated is None:
-        raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(DEFAULT_MODELS))}")
+    price = SIMULATED_MODELS.get(declared.upstream_name)
+    if price is None:
+        raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(SIMULATED_MODELS))}")
     abilities = frozenset({"tools", "json_schema", "vision", "stream"})
-    return Model(declared.id, SIMULATED, declared.upstream_name, simulated.price, abilities)
+    return Model(declared.id, SIMULATED, declared.upstream_name, price, abilities)

@@ -11,12 +11,12 @@ from gateway.instructions.lexicon import (
     CORRECTNESS,
     INTERACTIVE,
     REASONING,
+    TASKS,
     Dimension,
     Entry,
     Kind,
 )
 from gateway.instructions.reading import Part, Segment, Word
-from gateway.tasks.classifier import TASK_NAMES
 
 _CIRCUMSTANCES = frozenset(
     {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}
@@ -45,7 +45,7 @@ def kinds_of(task: str) -> tuple[frozenset[str], frozenset[str]]:
     A class that a caller named himself counts as those that its words speak of: `code-review` is code.
     """
     words = frozenset(_SPLIT.split(task.lower())) - {""}
-    if task in TASK_NAMES:
+    if task in TASKS:
         return frozenset({task}), words
     spoken = (CONDITIONS.words.get(word) for word in words)
     return frozenset().union(*(entry.tasks for entry in spoken if entry)), words

@@ -308,3 +308,5 @@ EFFECTS = Table(_EFFECTS, _by_first_word(_EFFECTS))
 """Where a sentence says what is wished."""
 CONDITIONS = Table(_CONDITIONS, _by_first_word(_CONDITIONS))
 """Where a sentence says when; the words of wishes are known here too."""
+TASKS: frozenset[str] = frozenset().union(*(entry.tasks for entry in _CONDITIONS.values()))
+"""The task classes that a condition can name: all of the built-in classifier's."""

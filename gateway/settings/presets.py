@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bandit.price import Price
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
@@ -59,5 +61,9 @@ PRESETS: Mapping[str, Preset] = {
     "xai": Preset("XAI_API_KEY", "https://api.x.ai/v1", ("grok-4.3", "grok-4.7"), "x-ai"),
 }
 
-SIMULATED_MODELS = ("swift", "steady", "sage")
+SIMULATED_MODELS: Mapping[str, Price] = {
+    "swift": Price(0.1e-6, 0.4e-6, 0.01e-6),
+    "steady": Price(0.5e-6, 2.0e-6, 0.05e-6),
+    "sage": Price(2.5e-6, 10.0e-6, 0.25e-6),
+}
 """What a gateway without any provider serves, so that every part of it can be tried."""

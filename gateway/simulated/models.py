@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bandit.price import Price
+from gateway.settings.presets import SIMULATED_MODELS
 
 _NORMAL = NormalDist()
 FREE = Price(0.0, 0.0, 0.0)
@@ -82,7 +83,7 @@ DEFAULT_MODELS: Mapping[str, SimulatedModel] = MappingProxyType(
             spread=0.2,
             usual_quality=0.6,
             quality=_by_task(simple=0.88, strict=0.5, hard=0.2),
-            price=Price(0.1e-6, 0.4e-6, 0.01e-6),
+            price=SIMULATED_MODELS["swift"],
         ),
         "steady": SimulatedModel(
             first_token_seconds=0.08,
@@ -91,7 +92,7 @@ DEFAULT_MODELS: Mapping[str, SimulatedModel] = MappingProxyType(
             spread=0.2,
             usual_quality=0.75,
             quality=_by_task(simple=0.9, strict=0.88, hard=0.5),
-            price=Price(0.5e-6, 2.0e-6, 0.05e-6),
+            price=SIMULATED_MODELS["steady"],
         ),
         "sage": SimulatedModel(
             first_token_seconds=0.2,
@@ -100,7 +101,7 @@ DEFAULT_MODELS: Mapping[str, SimulatedModel] = MappingProxyType(
             spread=0.2,
             usual_quality=0.9,
             quality=_by_task(simple=0.91, strict=0.9, hard=0.92),
-            price=Price(2.5e-6, 10.0e-6, 0.25e-6),
+            price=SIMULATED_MODELS["sage"],
         ),
     }
 )
