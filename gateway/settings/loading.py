@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from gateway.settings.declarations import read_model, read_provider, read_router
 from gateway.settings.lines import Lines
 from gateway.settings.presets import PRESETS, SIMULATED_MODELS
 from gateway.settings.table_reader import Fields, Problem, shown
+from gateway.settings.urls import bad_proxy
 from gateway.settings.values import (
     DEFAULT_CONFIG,
     SIMULATED,
@@ -118,7 +119,7 @@ def _read(
         models=named,
         routers=routers,
         simulated=any(model.provider == SIMULATED for model in named.values()),
-        notices=(*notices, *_idle(providers, named)),
+        notices=(*notices, *_idle(providers, named), *_bad_proxies(environ)),
     )
 
 
@@ -139,6 +140,14 @@ def _providers(
         if key and name not in providers:
             providers[name] = ProviderSettings(name, preset.kind, preset.base_url, (key,))
     return providers
+
+
+def _bad_proxies(environ: Mapping[str, str]) -> Iterator[str]:
+    """Notices about proxies of the environment that calls to providers would fail on."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        url = environ.get(name.lower()) or environ.get(name)
+        if url and (why := bad_proxy(url)):
+            yield f"{name} {why}: calls to providers through it will fail; NO_PROXY lists hosts to call directly"
 
 
 def _all_models(

@@ -1,4 +1,4 @@
-"""Web addresses: what is wrong with one, and whether it is this machine's own."""
+"""Checks of URLs: of providers and of proxies, and whether a host is this machine."""
 
 import ipaddress
 import re
@@ -10,7 +10,7 @@ _RIGHT = "must be a URL like https://api.example.com/v1"
 
 
 def bad_url(url: str) -> str | None:
-    """Why nothing can be asked at a URL, in words for a person; None if something can."""
+    """Why requests can't be sent to a URL, in words for a person; None if they can."""
     if not (url.isascii() and url.isprintable()) or " " in url:
         return f"{_RIGHT}, in ASCII (other names in their xn-- form) and without spaces or control characters"
     try:
@@ -24,6 +24,14 @@ def bad_url(url: str) -> str | None:
     if ":" not in host and (len(host) > 253 or not _HOST.fullmatch(host)):
         return f"{_RIGHT}: no host can have this name"
     return None
+
+
+def bad_proxy(url: str) -> str | None:
+    """Why a proxy of the environment can't be used, without repeating its password; None if it can."""
+    found = url if "://" in url else f"http://{url}"
+    if found.startswith("http://") and bad_url(found) is None:
+        return None
+    return "must be an http:// URL like http://proxy.example.com:3128 (proxies of other kinds are not supported)"
 
 
 def is_loopback(url: str) -> bool:

@@ -19,7 +19,7 @@ from aiohappyeyeballs import AddrInfoType
 
 from gateway.providers.http.connection import Connection
 from gateway.providers.http.errors import Fault, TransportError
-from gateway.settings.urls import bad_url, is_loopback
+from gateway.settings.urls import bad_proxy, bad_url, is_loopback
 
 CONNECT_SECONDS = 10.0
 """Limit on connecting, so that a provider that is down leaves time for another model."""
@@ -196,18 +196,14 @@ def _proxy_of(url: str) -> tuple[str, int, str] | None:
     named = proxy_for(url)
     if not named:
         return None
-    try:
-        parts = urlsplit(named if "://" in named else f"http://{named}")
-        port = parts.port or 80
-    except ValueError as error:
-        raise TransportError(Fault.REFUSED, f"the environment's proxy can't be used: {error}") from error
-    if parts.scheme != "http" or not parts.hostname:
-        raise TransportError(Fault.REFUSED, "the environment's proxy is not an http:// one, which alone is supported")
+    if why := bad_proxy(named):
+        raise TransportError(Fault.REFUSED, f"the environment's proxy {why}")
+    parts = urlsplit(named if "://" in named else f"http://{named}")
     header = ""
     if parts.username is not None:
         secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         header = f"Proxy-Authorization: Basic {base64.b64encode(secret.encode()).decode()}\r\n"
-    return parts.hostname, port, header
+    return parts.hostname or "", parts.port or 80, header
 
 
 def _why(error: OSError) -> str:

@@ -168,6 +168,26 @@ class TestDeclared:
         path = write('[providers.far]\nbase_url = "http://far.example/v1"\napi_key = "env:K"\n')
         assert any("unencrypted" in notice for notice in load(path, {"K": "k"}).notices)
 
+    @pytest.mark.parametrize(
+        ("proxy", "usable"),
+        [
+            ("http://proxy.example.com:3128", True),
+            ("proxy.example.com:3128", True),
+            ("http://me:hunter2@proxy.example.com:3128", True),
+            ("http://me:hunter2@proxy.example.com:port", False),
+            ("socks5://me:hunter2@proxy.example.com:1080", False),
+            ("http://[::1", False),
+            ("", True),
+        ],
+    )
+    def test_a_proxy_that_can_not_be_used_is_pointed_out_without_its_password(
+        self, proxy: str, usable: bool, write: Write
+    ) -> None:
+        for name in ("HTTPS_PROXY", "http_proxy", "ALL_PROXY"):
+            notices = [notice for notice in load(write(""), {name: proxy}).notices if "_PROXY must be" in notice]
+            assert len(notices) == (0 if usable else 1)
+            assert "hunter2" not in str(notices)
+
     def test_the_environments_database_wins(self, write: Write) -> None:
         environ = {"BANDIT_GATEWAY_DATABASE_URL": "postgresql://h/d", "BANDIT_GATEWAY_ADMIN_KEY": "x" * 20}
         settings = load(write('database_url = "sqlite:///a.db"'), environ)
