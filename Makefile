@@ -23,7 +23,7 @@ test:
 # Real clients against a real gateway (docs/clients.md): the only target that installs other packages, each client in an
 # environment of its own, kept in ~/.cache/bandit-gateway-clients.
 clients:
-	$(PYTHON) -m benchmarks.clients
+	$(PYTHON) -m tests.acceptance.clients
 
 # The long forms of tests/reliability (its README has figures), about half an hour. CI runs the short ones.
 ROUNDS ?= 50

@@ -1,6 +1,6 @@
 """How right is the built-in classifier? A confusion table over labelled requests, or over a replay file's prompts.
 
-python -m benchmarks.task_classes                        # the labelled requests of tests/bandit/requests
+python -m benchmarks.task_classes                        # the labelled requests of tests/support/labelled_requests
 python -m benchmarks.task_classes --data FILE.parquet    # a file's own tasks against the classes, as rows and columns
 """
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks.replay.data import BadData, load
 from benchmarks.replay.engine import features_of
 from gateway.tasks.classifier import TASK_NAMES, Features, classify
-from tests.gateway.tasks.labelled import labelled_requests
+from tests.support.labelled_requests import labelled_requests
 
 Pairs = list[tuple[str, Features]]
 

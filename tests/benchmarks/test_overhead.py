@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load.report import as_json
-from benchmarks.load.rounds import C32, STREAM_FULL, measure_rounds
-from benchmarks.load.script import CHUNKS, answer_body, check_answer, check_stream, request_body, stream_events
-from benchmarks.load.servers import BenchmarkFailed, fake_provider, free_port, put_load_on
-from benchmarks.load.targets import Target, forwarder
-from benchmarks.overhead import parse, peers
+from benchmarks.overhead.__main__ import parse, peers
+from benchmarks.overhead.report import as_json
+from benchmarks.overhead.rounds import C32, STREAM_FULL, measure_rounds
+from benchmarks.overhead.script import CHUNKS, answer_body, check_answer, check_stream, request_body, stream_events
+from benchmarks.overhead.servers import fake_provider, put_load_on
+from benchmarks.overhead.targets import Target, forwarder
+from tests.support.processes import RunFailed
+from tests.support.sockets import refusing_port
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +56,13 @@ def test_the_report_of_a_round_has_the_documented_shape(target: Target) -> None:
 
 
 def test_a_target_that_answers_with_an_error_fails_the_run_with_its_status(tmp_path: Path) -> None:
-    with forwarder(free_port(), tmp_path) as broken, pytest.raises(BenchmarkFailed, match="status 500"):
+    with refusing_port() as port, forwarder(port, tmp_path) as broken, pytest.raises(RunFailed, match="status 500"):
         put_load_on(broken.load(2, requests=10))
 
 
 def test_nobody_listening_fails_the_run() -> None:
-    with pytest.raises(BenchmarkFailed, match="no connection"):
-        put_load_on(Target("nobody", "127.0.0.1", 1, "/").load(2, requests=10))
+    with refusing_port() as port, pytest.raises(RunFailed, match="no connection"):
+        put_load_on(Target("nobody", "127.0.0.1", port, "/").load(2, requests=10))
 
 
 def test_the_checks_tell_whole_answers_from_broken_ones() -> None:

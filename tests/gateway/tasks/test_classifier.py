@@ -22,7 +22,7 @@ from gateway.tasks.classifier import (
 )
 from gateway.tasks.shapes import Shape
 from gateway.tasks.words import Evidence
-from tests.gateway.tasks.labelled import ARTICLE, labelled_requests, request
+from tests.support.labelled_requests import ARTICLE, labelled_requests, request
 from tests.support.steps import count_calls
 
 ROOT = Path(__file__).parents[3]
@@ -146,7 +146,7 @@ def test_a_longer_text_takes_no_more_steps(piece: str) -> None:
 def test_the_class_does_not_depend_on_the_process() -> None:
     """Replicas must agree: sets of words come in another order in each process, sums and ties must not show it."""
     script = (
-        "from tests.gateway.tasks.labelled import labelled_requests\n"
+        "from tests.support.labelled_requests import labelled_requests\n"
         "from gateway.tasks.classifier import classify\n"
         "print([classify(one.features).task for name in ('known', 'unseen') for one in labelled_requests(name)])"
     )

@@ -1,10 +1,10 @@
 """Real clients against a real gateway: what works from each, and what its user sees.
 
-Starts `bandit-gateway serve` on a free port with a temporary SQLite ledger, simulated models and one model that cuts
-its streams; installs each client into an environment of its own (kept, so that the next run is quick); runs the
-client's script in benchmarks/clients/scripts and its example in docs/clients.md. Nothing but the installation needs a
-network. Exit status 1 where a client could not do what it should, unless benchmarks/clients/roster.py declares why.
-Where there is no Node.js, the clients that need it are left out, unless they are asked for by --only.
+Starts `bandit-gateway serve` with a temporary SQLite ledger, simulated models and one model that cuts its streams;
+installs each client into an environment of its own (kept, so that the next run is quick); runs the client's script in
+tests/acceptance/clients/scripts and its example in docs/clients.md. Only the installation needs a network. Exit status
+1 if a client failed a check that roster.py does not declare impossible. Without Node.js the clients that need it are
+left out, unless --only names them.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.clients.environments import KEPT, NoNode, NotInstalled, install
-from benchmarks.clients.report import Outcome, as_json, has_failed, show
-from benchmarks.clients.roster import CLIENTS, Client
-from benchmarks.clients.serving import gateway
-from benchmarks.clients.trying import try_client
-from benchmarks.load.servers import BenchmarkFailed
+from tests.acceptance.clients.checks import try_client
+from tests.acceptance.clients.environments import KEPT, NoNode, NotInstalled, install
+from tests.acceptance.clients.gateway import run_gateway
+from tests.acceptance.clients.report import Outcome, as_json, has_failed, show
+from tests.acceptance.clients.roster import CLIENTS, Client
+from tests.support.processes import RunFailed
 
 _BY_NAME = {client.name: client for client in CLIENTS}
 
@@ -30,7 +30,9 @@ _BY_NAME = {client.name: client for client in CLIENTS}
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.clients", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m tests.acceptance.clients",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--only", type=_names, metavar="NAMES", help=f"of {', '.join(_BY_NAME)}; default all")
     parser.add_argument("--keep", type=Path, default=KEPT, metavar="FOLDER", help=f"of environments (default {KEPT})")
@@ -51,7 +53,7 @@ def _names(text: str) -> list[str]:
 async def _try_all(
     clients: dict[str, Sequence[str]], outcomes: dict[str, Outcome], folder: Path, note: Console
 ) -> None:
-    async with gateway(_BY_NAME) as served:
+    with run_gateway(_BY_NAME) as served:
         for name, command in clients.items():
             note.print(f"trying {name} {outcomes[name].version}")
             began = time.monotonic()
@@ -85,7 +87,7 @@ def main() -> None:
     if commands:
         try:
             asyncio.run(_try_all(commands, outcomes, folder, note))
-        except BenchmarkFailed as error:
+        except RunFailed as error:
             sys.exit(str(error))
     show(console, list(outcomes.values()), options.details)
     if options.json:

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bandit.types import Json
-from benchmarks.clients.roster import CHECKS
-from benchmarks.clients.trying import Tried, Verdict
+from tests.acceptance.clients.checks import Tried, Verdict
+from tests.acceptance.clients.roster import CHECKS
 
 _MARKS = {Verdict.OK: "[green]✓[/green]", Verdict.FAILED: "[red]✗[/red]", Verdict.CANNOT: "–"}
 

@@ -1,6 +1,5 @@
 """What is measured: the gateway (two durabilities), the forwarder, the provider itself, and any named peers."""
 
-import secrets
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,19 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from benchmarks.load.cpu import listening
-from benchmarks.load.generator import Load
-from benchmarks.load.servers import TARGET_CORE, BenchmarkFailed, free_port, server, wait_until_answered
+from benchmarks.overhead.cpu import listening
+from benchmarks.overhead.generator import Load
+from benchmarks.overhead.servers import TARGET_CORE
+from tests.support.gateway import COMMAND_LINE, GatewayProcess
+from tests.support.processes import RunFailed, running, wait_for_port
 
 ROUTER = "rtr_bench"
-
-COMMAND_LINE = ("-c", "from gateway.cli import main; main()")
-"""How Python runs `bandit-gateway`, wherever its script is."""
 
 CONFIGURATION = """\
 database_url = "sqlite:///{directory}/ledger.db"
 durability = "{durability}"
-listen = "127.0.0.1:{port}"
 
 [providers.bench]
 kind = "openai"
@@ -101,15 +98,15 @@ class Peer:
 
 
 def provider_target(port: int) -> Target:
-    """The provider without anything between: what the load generator and the provider cost."""
+    """The provider alone: what the load generator and the provider cost."""
     return Target("provider", "127.0.0.1", port, "/v1/chat/completions", listening(port))
 
 
 def peer_target(peer: Peer) -> Target:
-    """A running peer; its CPU and memory are seen where its process is ours to see. Raises BenchmarkFailed."""
+    """A running peer; its CPU and memory are measured if we may see its process. Raises RunFailed."""
     parts = urlsplit(peer.url)
     if parts.scheme != "http" or not parts.hostname:
-        raise BenchmarkFailed(f"--peer {peer.name}={peer.url}: must be a base URL like http://127.0.0.1:4000/v1")
+        raise RunFailed(f"--peer {peer.name}={peer.url}: must be a base URL like http://127.0.0.1:4000/v1")
     port = parts.port or 80
     path = f"{parts.path.rstrip('/')}/chat/completions"
     return Target(peer.name, parts.hostname, port, path, listening(port), peer.key, peer.model)
@@ -118,33 +115,31 @@ def peer_target(peer: Peer) -> Target:
 @contextmanager
 def forwarder(provider_port: int, directory: Path) -> Iterator[Target]:
     """The bare forwarder, running."""
-    port, log = free_port(), directory / "forwarder.log"
+    log = directory / "forwarder.log"
     provider_url = f"http://127.0.0.1:{provider_port}/v1"
-    command = [sys.executable, "-m", "benchmarks.load.forwarder", "--port", str(port), "--provider", provider_url]
-    with server(command, TARGET_CORE, log) as process:
-        wait_until_answered(process, f"http://127.0.0.1:{port}/", log)
+    command = [sys.executable, "-m", "benchmarks.overhead.forwarder", "--provider", provider_url]
+    with running(command, log, core=TARGET_CORE) as process:
+        port = wait_for_port(process, log)
         yield Target("forwarder", "127.0.0.1", port, "/v1/chat/completions", [process.pid], log=log)
 
 
-def write_configuration(directory: Path, provider_port: int, port: int, durability: str) -> Path:
-    """The gateway's configuration: five models of one provider in one router, SQLite beside it."""
+def gateway_process(
+    provider_port: int, folder: Path, durability: str = "commit", launcher: Sequence[str] = COMMAND_LINE
+) -> GatewayProcess:
+    """A gateway on the targets' core with SQLite in this folder, and five models of the provider in one router."""
     models = "".join(
         MODEL.format(name=name, input_usd=prices[0], cached_usd=prices[1], output_usd=prices[2])
         for name, prices in PRICES.items()
     )
-    path = directory / "bandit-gateway.toml"
-    path.write_text(
-        CONFIGURATION.format(
-            directory=directory,
-            durability=durability,
-            port=port,
-            provider_url=f"http://127.0.0.1:{provider_port}/v1",
-            models=models,
-            router=ROUTER,
-            listed=", ".join(f'"bench/{name}"' for name in PRICES),
-        )
+    configuration = CONFIGURATION.format(
+        directory=folder,
+        durability=durability,
+        provider_url=f"http://127.0.0.1:{provider_port}/v1",
+        models=models,
+        router=ROUTER,
+        listed=", ".join(f'"bench/{name}"' for name in PRICES),
     )
-    return path
+    return GatewayProcess(folder, configuration, launcher=launcher, core=TARGET_CORE)
 
 
 @contextmanager
@@ -156,14 +151,9 @@ def gateway(
     durability: str = "commit",
     launcher: Sequence[str] = COMMAND_LINE,
 ) -> Iterator[Target]:
-    """The real `bandit-gateway serve`. `launcher`: what Python runs in its place, with the same arguments."""
+    """The gateway in a new folder of this name. `launcher`: what Python runs instead, with the same arguments."""
     home = directory / name
     home.mkdir()
-    port, log = free_port(), home / "serve.log"
-    configuration = write_configuration(home, provider_port, port, durability)
-    key = secrets.token_hex(24)
-    command = [sys.executable, *launcher, "serve", "--config", str(configuration)]
-    with server(command, TARGET_CORE, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
-        wait_until_answered(process, f"http://127.0.0.1:{port}/healthz", log)
+    with gateway_process(provider_port, home, durability, launcher) as process:
         path = f"/{ROUTER}/chat/completions"
-        yield Target(name, "127.0.0.1", port, path, [process.pid], key, log=log)
+        yield Target(name, "127.0.0.1", process.port, path, [process.pid], process.key, log=process.log)

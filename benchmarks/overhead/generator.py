@@ -1,6 +1,6 @@
 """The load generator: keeps a number of connections busy for a time, in a process of its own.
 
-`python -m benchmarks.load.generator` reads a `Load` as JSON from standard input and prints a `Measurement` as JSON.
+`python -m benchmarks.overhead.generator` reads a `Load` as JSON from standard input and prints a `Measurement` as JSON.
 The loop is closed: a connection asks again when its answer is complete.
 """
 
@@ -13,9 +13,9 @@ from time import perf_counter, process_time
 import psutil
 import uvloop
 
-from benchmarks.load.connection import ClientProtocol, Tally
-from benchmarks.load.cpu import cpu_seconds, families
-from benchmarks.load.script import CHUNKS, request_body
+from benchmarks.overhead.connection import ClientProtocol, Tally
+from benchmarks.overhead.cpu import cpu_seconds, families
+from benchmarks.overhead.script import CHUNKS, request_body
 
 DEADLINE_SECONDS = 60.0
 """A run that takes so much longer than it should is an error, not a wait."""

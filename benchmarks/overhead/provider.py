@@ -1,7 +1,7 @@
 """A provider that answers at once: OpenAI's wire format on an `asyncio.Protocol`, so that it is never the bottleneck.
 
-`python -m benchmarks.load.provider [--port N]` prints the port that it listens on, and serves until it is ended. What
-a stream's pace is, the request says in its prompt (`benchmarks.load.script`).
+`python -m benchmarks.overhead.provider [--port N]` prints the port it listens on, and serves until it is terminated.
+The prompt of a request sets its stream's pace (`benchmarks.overhead.script`).
 """
 
 import argparse
@@ -12,7 +12,7 @@ from typing import cast
 import httptools
 import uvloop
 
-from benchmarks.load.script import answer_body, pace_seconds, stream_events, wants_stream, wants_usage
+from benchmarks.overhead.script import answer_body, pace_seconds, stream_events, wants_stream, wants_usage
 
 _ANSWER = answer_body()
 _PLAIN = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(_ANSWER), _ANSWER)
@@ -111,7 +111,7 @@ class ProviderProtocol(asyncio.Protocol):
 
 
 async def serve(port: int) -> None:
-    """Listen on loopback, say where, and answer until cancelled."""
+    """Listen on loopback, print the port, and answer until cancelled."""
     connections: set[ProviderProtocol] = set()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: ProviderProtocol(connections), "127.0.0.1", port, backlog=1024)
@@ -121,7 +121,7 @@ async def serve(port: int) -> None:
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.provider", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.provider", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 (default) takes a free one")
     uvloop.run(serve(parser.parse_args().port))
 

@@ -26,13 +26,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.load.cpu import can_pin, resident_mb
-from benchmarks.load.lifetime import MEMORY_REQUESTS, MEMORY_STEP, help_seconds, memory, start_seconds
-from benchmarks.load.profile import profile, show_profile
-from benchmarks.load.report import as_json, plot, show
-from benchmarks.load.rounds import PHASES, measure_rounds
-from benchmarks.load.servers import BenchmarkFailed, fake_provider
-from benchmarks.load.targets import Peer, Target, forwarder, gateway, peer_target, provider_target
+from benchmarks.overhead.cpu import resident_mb
+from benchmarks.overhead.lifetime import MEMORY_REQUESTS, MEMORY_STEP, help_seconds, memory, start_seconds
+from benchmarks.overhead.profile import profile, show_profile
+from benchmarks.overhead.report import as_json, plot, show
+from benchmarks.overhead.rounds import PHASES, measure_rounds
+from benchmarks.overhead.servers import fake_provider
+from benchmarks.overhead.targets import Peer, Target, forwarder, gateway, peer_target, provider_target
+from tests.support.processes import RunFailed, can_pin
 
 TARGETS = ("provider", "forwarder", "gateway", "gateway-async")
 
@@ -81,7 +82,7 @@ def peers(options: argparse.Namespace) -> list[Peer]:
 
 
 def measure(options: argparse.Namespace, directory: Path, console: Console) -> dict[str, Any]:
-    """Start everything, measure, and give the report. Raises BenchmarkFailed."""
+    """Start everything, measure, and give the report. Raises RunFailed."""
     rounds, seconds, warm_up = options.rounds, options.seconds, options.warm_up
     if options.quick:
         rounds, seconds, warm_up = 1, 0.5, 0.2
@@ -169,7 +170,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="overhead-") as directory:
             run = measure if options.profile is None else _profile
             report = run(options, Path(directory), console)
-    except BenchmarkFailed as error:
+    except RunFailed as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     if options.json:

@@ -8,7 +8,7 @@ from typing import cast
 
 import httptools
 
-from benchmarks.load.script import CHUNKS, FIRST_WORD, check_answer, check_stream
+from benchmarks.overhead.script import CHUNKS, FIRST_WORD, check_answer, check_stream
 
 CHECK_EVERY = 50
 """One answer in so many is parsed and compared; of all others the status, the length and the end are checked."""

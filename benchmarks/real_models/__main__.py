@@ -11,14 +11,13 @@ llama.cpp and one small model at two precisions, for example:
 
 Each --server is NAME, base URL, and dollars per million input and output tokens: made-up prices for models of one's
 own. It starts `bandit-gateway serve` with one router over all of them and a new database, asks the questions of
-benchmarks/real/questions.py one after the other (sums, facts, JSON; a rule judges), sends each score to POST /feedback,
-and prints who got the traffic and how good, fast and dear the answers were: before learning, after, and for each
-model alone on the same questions.
+benchmarks/real_models/questions.py one after the other (sums, facts, JSON; a rule judges), sends each score to POST
+/feedback, and prints who got the traffic and how good, fast and expensive the answers were: before learning, after,
+and for each model alone on the same questions.
 """
 
 import argparse
 import json
-import secrets
 import statistics
 import sys
 import tempfile
@@ -31,10 +30,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.load.servers import free_port, running, wait_until_answered
-from benchmarks.load.targets import COMMAND_LINE
-from benchmarks.real.asking import Asked, Gateway, Server, ask_alone
-from benchmarks.real.questions import Question, questions
+from benchmarks.real_models.asking import Asked, Gateway, Server, ask_alone
+from benchmarks.real_models.questions import Question, questions
+from tests.support.gateway import GatewayProcess
 
 ROUTER = "rtr_real"
 
@@ -67,9 +65,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def configuration(servers: Sequence[Server], directory: Path, port: int, objective: str) -> str:
+def configuration(servers: Sequence[Server], directory: Path, objective: str) -> str:
     """The gateway's TOML file: a provider and a model for each server, all in one router."""
-    parts = [f'database_url = "sqlite:///{directory}/ledger.db"\nlisten = "127.0.0.1:{port}"\n']
+    parts = [f'database_url = "sqlite:///{directory}/ledger.db"\n']
     for server in servers:
         parts.append(f'[providers.{server.name}]\nkind = "openai"\nbase_url = "{server.url}"\n')
         parts.append(
@@ -86,14 +84,9 @@ def configuration(servers: Sequence[Server], directory: Path, port: int, objecti
 def gateway(servers: list[Server], options: argparse.Namespace) -> Iterator[Gateway]:
     """The real gateway, running on these servers."""
     with tempfile.TemporaryDirectory(prefix="real-models-") as name:
-        directory, port, key = Path(name), free_port(), secrets.token_hex(24)
-        path, log = directory / "bandit-gateway.toml", directory / "serve.log"
-        path.write_text(configuration(servers, directory, port, options.objective))
-        command = [sys.executable, *COMMAND_LINE, "serve", "--config", str(path)]
-        with running(command, log, {"BANDIT_GATEWAY_ADMIN_KEY": key}) as process:
-            url = f"http://127.0.0.1:{port}"
-            wait_until_answered(process, f"{url}/healthz", log)
-            yield Gateway(url, ROUTER, key, servers, send_task=options.send_task)
+        folder = Path(name)
+        with GatewayProcess(folder, configuration(servers, folder, options.objective)) as process:
+            yield Gateway(process.url, ROUTER, process.key, servers, send_task=options.send_task)
 
 
 def table(routed: list[Asked], alone: dict[str, list[Asked]], servers: Sequence[Server], window: int) -> Table:

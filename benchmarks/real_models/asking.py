@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 from openai import OpenAI
 
-from benchmarks.real.questions import Question, judge
+from benchmarks.real_models.questions import Question, judge
 
 
 @dataclass(frozen=True, slots=True)

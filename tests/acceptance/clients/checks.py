@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from benchmarks.clients.environments import SCRIPTS, home, program
-from benchmarks.clients.roster import CHECKS, Client
-from benchmarks.clients.serving import ROUTER, Served, cut_router
+from tests.acceptance.clients.environments import SCRIPTS, home, program
+from tests.acceptance.clients.gateway import ROUTER, Served, cut_router
+from tests.acceptance.clients.roster import CHECKS, Client
 
-PAGE = Path(__file__).parents[2] / "docs" / "clients.md"
+PAGE = Path(__file__).parents[3] / "docs" / "clients.md"
 PAGE_URL = "http://127.0.0.1:8790/rtr_default"
 SECONDS = 120.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMPDIR")

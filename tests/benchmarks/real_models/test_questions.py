@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.real.asking import Server
-from benchmarks.real.questions import Kind, Question, judge, questions
-from benchmarks.real_models import ROUTER, configuration, parse
+from benchmarks.real_models.__main__ import ROUTER, configuration, parse
+from benchmarks.real_models.asking import Server
+from benchmarks.real_models.questions import Kind, Question, judge, questions
 from gateway.settings import load
 
 
@@ -46,7 +46,7 @@ def test_an_answer_is_judged_by_its_form_and_content(kind: Kind, right: str, ans
 def test_the_gateway_accepts_the_configuration_that_is_written(tmp_path: Path) -> None:
     servers = [Server("q4", "http://127.0.0.1:8191/v1", 0.1, 0.4), Server("q2", "http://127.0.0.1:8192/v1", 0.05, 0.2)]
     path = tmp_path / "bandit-gateway.toml"
-    path.write_text(configuration(servers, tmp_path, 8790, "balanced"))
+    path.write_text(configuration(servers, tmp_path, "balanced"))
     settings = load(path, {})
     assert [model.model_id for model in settings.routers[ROUTER].models] == ["q4/q4", "q2/q2"]
 

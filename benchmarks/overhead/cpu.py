@@ -1,6 +1,5 @@
-"""What a process and its children take: CPU seconds, resident memory; and the cores that they may use."""
+"""CPU seconds and resident memory of a process and its children."""
 
-import os
 from collections.abc import Iterable
 
 import psutil
@@ -24,17 +23,6 @@ def cpu_seconds(processes: Iterable[psutil.Process]) -> float:
 def resident_mb(pids: Iterable[int]) -> float:
     """Resident memory of the processes and their descendants, in MB (10⁶ bytes)."""
     return float(sum(process.memory_info().rss for process in families(pids))) / 1e6
-
-
-def can_pin() -> bool:
-    """Whether processes can be kept on a core here, and there are two."""
-    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) >= 2
-
-
-def pin(pid: int, core: int) -> None:
-    """Keep a process on the `core`-th of the cores that we may use; does nothing where that can't be done."""
-    if can_pin():
-        os.sched_setaffinity(pid, {sorted(os.sched_getaffinity(0))[core]})
 
 
 def listening(port: int) -> list[int]:

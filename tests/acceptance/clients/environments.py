@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.clients.roster import Client
+from tests.acceptance.clients.roster import Client
 
 SCRIPTS = Path(__file__).parent / "scripts"
 KEPT = Path.home() / ".cache" / "bandit-gateway-clients"

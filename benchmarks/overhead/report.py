@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load.generator import Measurement
-from benchmarks.load.ratios import RATIOS, compare
-from benchmarks.load.rounds import (
+from benchmarks.overhead.generator import Measurement
+from benchmarks.overhead.ratios import RATIOS, compare
+from benchmarks.overhead.rounds import (
     PHASES,
     STREAM,
     STREAM_FULL,

@@ -1,6 +1,6 @@
 """Where a server's CPU time goes: the main thread's stack, sampled while it works.
 
-`python -m benchmarks.load.sampling OUT.json serve --config …` is `bandit-gateway serve …` with a sampler in it:
+`python -m benchmarks.overhead.sampling OUT.json serve --config …` is `bandit-gateway serve …` with a sampler in it:
 SIGUSR1 starts to count, SIGUSR2 stops and writes OUT.json. A CPU timer (ITIMER_PROF, 1 kHz) interrupts the main
 thread; each sample weighs the CPU time that this thread took since the sample before, so that neither waiting nor
 the other threads' work counts as its own. What C code does (uvloop's reading and writing, msgspec, sqlite) is charged

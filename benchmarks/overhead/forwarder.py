@@ -1,15 +1,17 @@
-"""The forwarder: what the least Python gateway costs. A raw ASGI application on uvicorn that relays with aiohttp.
+"""The forwarder: what the simplest Python gateway costs. A raw ASGI application on uvicorn that relays with aiohttp.
 
-It parses nothing, chooses nothing, records nothing: the body goes to the provider and the answer's bytes come back.
-`python -m benchmarks.load.forwarder --port N --provider URL` serves until it is ended.
+It parses, chooses and records nothing: the body goes to the provider and the answer's bytes come back.
+`python -m benchmarks.overhead.forwarder --provider URL` prints its port, and serves until it is terminated.
 """
 
 import argparse
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import aiohttp
 import uvicorn
+import uvloop
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -69,18 +71,13 @@ class Forwarder:
 
 def main() -> None:
     """Read the command line and serve."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load.forwarder", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overhead.forwarder", description=__doc__)
     parser.add_argument("--provider", required=True, help="base URL of the provider, with /v1")
-    arguments = parser.parse_args()
-    uvicorn.run(
-        Forwarder(arguments.provider),
-        port=arguments.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        log_level="warning",
-    )
+    forward = Forwarder(parser.parse_args().provider)
+    server = uvicorn.Server(uvicorn.Config(forward, http="httptools", access_log=False, log_level="warning"))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        uvloop.run(server.serve([listener]))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from benchmarks.load.generator import Measurement
-from benchmarks.load.rounds import C1, C32, STREAM, STREAM_FULL, Results, Spread, cpu_us_per_answer, cpu_us_per_chunk
+from benchmarks.overhead.generator import Measurement
+from benchmarks.overhead.rounds import (
+    C1,
+    C32,
+    STREAM,
+    STREAM_FULL,
+    Results,
+    Spread,
+    cpu_us_per_answer,
+    cpu_us_per_chunk,
+)
 
 Round = Mapping[str, Mapping[str, Measurement]]
 """Target → phase → what was measured in one round."""

@@ -6,14 +6,12 @@ from pathlib import Path
 
 from gateway.tasks.classifier import Features
 
-REQUESTS = Path(__file__).parent / "requests"
-
 ARTICLE = (
     "The harbour was rebuilt after the flood of 1953, and for two decades the town lived from it. Ships brought "
     "timber and grain, and left with machines. When the yard closed, many families moved to the capital. Those who "
     "stayed opened small workshops, a school and, later, a museum that still keeps the old ledgers. "
 )
-"""Neutral prose of which long documents are made."""
+"""Neutral prose to make long documents of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +23,8 @@ class Labelled:
 
 
 def labelled_requests(name: str) -> Iterator[Labelled]:
-    """The requests of `requests/<name>.txt`."""
-    for block in (REQUESTS / f"{name}.txt").read_text(encoding="utf-8").split("=== ")[1:]:
+    """The requests of this folder's `<name>.txt`, `known` or `unseen`."""
+    for block in (Path(__file__).parent / f"{name}.txt").read_text(encoding="utf-8").split("=== ")[1:]:
         head, _, text = block.partition("\n")
         head, _, system = head.partition(" system=")
         task, *flags = head.split()

@@ -14,15 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchmarks.clients import __main__ as command
-from benchmarks.clients import environments
-from benchmarks.clients.__main__ import parse
-from benchmarks.clients.environments import KEPT, SCRIPTS, NoNode, NotInstalled, home, install, program
-from benchmarks.clients.report import Outcome, as_json, has_failed, show
-from benchmarks.clients.roster import CHECKS, CLIENTS, Client
-from benchmarks.clients.serving import ROUTER, configuration, cut_router, gateway
-from benchmarks.clients.trying import PAGE, PAGE_URL, Tried, Verdict, example, judge, read_lines, try_client
 from gateway.settings import load
+from tests.acceptance.clients import __main__ as command
+from tests.acceptance.clients import environments
+from tests.acceptance.clients.__main__ import parse
+from tests.acceptance.clients.checks import PAGE, PAGE_URL, Tried, Verdict, example, judge, read_lines, try_client
+from tests.acceptance.clients.environments import KEPT, SCRIPTS, NoNode, NotInstalled, home, install, program
+from tests.acceptance.clients.gateway import ROUTER, configuration, cut_router, run_gateway
+from tests.acceptance.clients.report import Outcome, as_json, has_failed, show
+from tests.acceptance.clients.roster import CHECKS, CLIENTS, Client
 
 by_name = {client.name: client for client in CLIENTS}
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
@@ -103,7 +103,7 @@ def test_only_a_declared_failure_that_was_told_is_excused(
 
 def test_the_gateway_s_configuration_is_one_that_it_takes(tmp_path: Path) -> None:
     path = tmp_path / "bandit-gateway.toml"
-    path.write_text(configuration(by_name, 8791, "http://127.0.0.1:9/v1"))
+    path.write_text(configuration(by_name, "sqlite:///ledger.db", "http://127.0.0.1:9/v1"))
     settings = load(path, {})
     assert settings.routers.keys() == {ROUTER} | {cut_router(name) for name in by_name}
     assert {settings.models[f"faulty/{name}"].upstream_name for name in by_name} == {"cut"}
@@ -213,7 +213,7 @@ async def test_openai_s_own_client_can_do_all_of_it(tmp_path: Path) -> None:
     """The real gateway, the real client of this environment, its script and its example."""
     client = by_name["openai"]
     home(client, tmp_path).mkdir()
-    async with gateway(["openai"]) as served:
+    with run_gateway(["openai"]) as served:
         tried = await try_client(client, [sys.executable], tmp_path, served)
         assert not served.unhandled()
     assert [each for each in tried if each.verdict is not Verdict.OK] == []

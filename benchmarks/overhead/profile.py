@@ -10,9 +10,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load.rounds import Phase
-from benchmarks.load.servers import BenchmarkFailed, put_load_on
-from benchmarks.load.targets import Target, gateway
+from benchmarks.overhead.rounds import Phase
+from benchmarks.overhead.servers import put_load_on
+from benchmarks.overhead.targets import Target, gateway
+from tests.support.processes import RunFailed
 
 _ROWS = 28
 _WRITE_SECONDS = 10.0
@@ -21,7 +22,7 @@ _WRITE_SECONDS = 10.0
 def profile(provider_port: int, directory: Path, phase: Phase, seconds: float) -> dict[str, Any]:
     """Samples of one load: CPU seconds by thread, function and line, and the answers (or chunks) they bought."""
     out = directory / "samples.json"
-    launcher = ("-m", "benchmarks.load.sampling", str(out))
+    launcher = ("-m", "benchmarks.overhead.sampling", str(out))
     with gateway(provider_port, directory, name=f"profiled-{phase.name}", launcher=launcher) as target:
         put_load_on(_load(target, phase, 1.0))
         process = psutil.Process(target.pids[0])
@@ -49,7 +50,7 @@ def _read(out: Path) -> dict[str, Any]:
             time.sleep(0.05)
         else:
             return samples
-    raise BenchmarkFailed("the sampler in the gateway wrote nothing")
+    raise RunFailed("the sampler in the gateway wrote nothing")
 
 
 def show_profile(console: Console, found: dict[str, Any]) -> None:

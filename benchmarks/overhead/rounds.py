@@ -4,9 +4,10 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.load.generator import Measurement
-from benchmarks.load.servers import BenchmarkFailed, put_load_on, tail
-from benchmarks.load.targets import Target
+from benchmarks.overhead.generator import Measurement
+from benchmarks.overhead.servers import put_load_on
+from benchmarks.overhead.targets import Target
+from tests.support.processes import RunFailed, tail
 
 PACE_MS = 5
 
@@ -41,7 +42,7 @@ def measure_rounds(
     warm_up_seconds: float,
     done: Callable[[str], None],
 ) -> Results:
-    """Measure all; `done` hears of each measurement. Raises BenchmarkFailed at the first wrong answer."""
+    """Measure all; `done` hears of each measurement. Raises RunFailed at the first wrong answer."""
     results: Results = {target.name: {phase.name: [] for phase in phases} for target in targets}
     for number in range(rounds):
         for phase in phases:
@@ -56,9 +57,9 @@ def measure_rounds(
                 )
                 try:
                     measured = put_load_on(load)
-                except BenchmarkFailed as error:
+                except RunFailed as error:
                     log = f"\n{target.name} said:\n{tail(target.log)}" if target.log else ""
-                    raise BenchmarkFailed(f"{target.name}, {phase.title}: {error}{log}") from None
+                    raise RunFailed(f"{target.name}, {phase.title}: {error}{log}") from None
                 results[target.name][phase.name].append(measured)
                 done(f"{target.name}, {phase.title}")
     return results
