@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.completions.json_schema import STEPS, is_valid
-from tests.gateway.simulated.test_app import SCHEMAS
+from tests.support.json_schemas import SCHEMAS
 from tests.support.steps import count_calls
 
 JSON = st.recursive(

@@ -21,6 +21,7 @@ from gateway.simulated import DEFAULT_MODELS, SimulatedApp, SimulatedModel, serv
 from gateway.simulated.answers import IMAGE_TOKENS, instance, words
 from gateway.simulated.models import behave
 from gateway.tasks.classifier import TASK_NAMES
+from tests.support.json_schemas import SCHEMAS
 
 MODELS = {
     "quick": SimulatedModel(completion_tokens=20),
@@ -158,37 +159,6 @@ def test_failures_and_times_are_as_often_and_as_long_as_said() -> None:
     assert statistics.fmean(behaviour.fails for behaviour in found) == pytest.approx(0.2, abs=0.02)
     assert statistics.median(behaviour.first_token_seconds for behaviour in found) == pytest.approx(1.0, rel=0.03)
     assert statistics.median(behaviour.completion_tokens for behaviour in found) == pytest.approx(50, rel=0.03)
-
-
-SCHEMAS = st.recursive(
-    st.sampled_from(
-        [
-            {"type": "string"},
-            {"type": "string", "minLength": 12},
-            {"type": "string", "maxLength": 3},
-            {"type": "integer", "minimum": 5},
-            {"type": "boolean"},
-            {"type": "null"},
-            {"enum": ["a", 1]},
-            {"const": None},
-            {"type": ["number", "null"]},
-        ]
-    ),
-    lambda inner: (
-        st.builds(lambda item: {"type": "array", "items": item, "minItems": 2}, inner)
-        | st.builds(lambda first, second: {"anyOf": [first, second]}, inner, inner)
-        | st.builds(
-            lambda named: {
-                "type": "object",
-                "properties": named,
-                "required": list(named),
-                "additionalProperties": False,
-            },
-            st.dictionaries(st.text(max_size=3), inner, max_size=3),
-        )
-    ),
-    max_leaves=8,
-)
 
 
 @given(SCHEMAS)
