@@ -17,6 +17,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.discovery import discover
+from gateway.serving.front_door import FrontDoor, front_door, protocol_with, sweep
 from gateway.serving.socket import BACKLOG, ServerError, bind, url_of
 from gateway.serving.workers import Supervisor
 from gateway.settings import Settings
@@ -93,9 +94,20 @@ def _work(settings: Settings, catalog: Catalog, listening: socket.socket, banner
 
 
 def _serve(app: ASGIApp, listening: socket.socket, announce: Announce) -> None:
-    config = uvicorn.Config(
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, _already_stopped)
+    try:
+        Server(uvicorn_config(app, front_door()), announce).run([listening])
+    except SystemExit:
+        raise ServerError("the gateway could not start; the log above says why") from None
+
+
+def uvicorn_config(app: ASGIApp, door: FrontDoor) -> uvicorn.Config:
+    """How uvicorn serves the gateway."""
+    return uvicorn.Config(
         app,
-        http="httptools",
+        http=protocol_with(door),
         ws="none",
         lifespan="on",
         access_log=False,
@@ -105,16 +117,9 @@ def _serve(app: ASGIApp, listening: socket.socket, announce: Announce) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, _already_stopped)
-    try:
-        _Server(config, announce).run([listening])
-    except SystemExit:
-        raise ServerError("the gateway could not start; the log above says why") from None
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Uvicorn that says when it is ready."""
 
     def __init__(self, config: uvicorn.Config, announce: Announce) -> None:
@@ -132,12 +137,14 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, then say so."""
         await super().startup(sockets)
+        self._sweeping = asyncio.create_task(sweep(self.server_state.connections))
         self._announcing = asyncio.create_task(self._announce())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish what runs, close the application."""
         await self._announcing
         await super().shutdown(sockets)
+        self._sweeping.cancel()
 
 
 def _already_stopped(_signal: int, _frame: FrameType | None) -> None:

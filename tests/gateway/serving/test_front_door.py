@@ -1,0 +1,157 @@
+"""Slow, endless, empty and too many connections: each is ended within its limits, and others are served meanwhile."""
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from gateway.asgi import Receive, Scope, Send
+from gateway.serving.front_door import FrontDoor
+from gateway.serving.server import Server, uvicorn_config
+from tests.support.waiting import wait_until
+
+SMALL = FrontDoor(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3, connections=4)
+SECONDS = 30
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Reads the whole body and answers with its size."""
+    if scope["type"] == "lifespan":
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return
+        size += len(message.get("body", b""))
+        more = message.get("more_body", False)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(size).encode()})
+
+
+async def say_nothing() -> None:
+    pass
+
+
+@contextlib.contextmanager
+def serving(door: FrontDoor) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(uvicorn_config(app, door), say_nothing)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        wait_until(lambda: server.started, "the server has started")
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join(SECONDS)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving(SMALL) as port:
+        yield port
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
+
+
+def heard(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    told = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65_536):
+            told += data
+    return told
+
+
+def served(port: int) -> bool:
+    return httpx.post(f"http://127.0.0.1:{port}/", content=b"x" * 200_000, timeout=SECONDS).text == "200000"
+
+
+@pytest.mark.parametrize("endless", [b"X-A: ", b"GET /", b"GET / HTTP/1.1\r\nA: b\r\n"])
+def test_headers_without_end_are_refused_once_they_are_too_large(port: int, endless: bytes) -> None:
+    start = b"" if endless.startswith(b"GET") else b"GET / HTTP/1.1\r\n"
+    with connect(port) as connection:
+        connection.sendall(start + endless)
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                connection.sendall(b"a" * 1_000)
+        with contextlib.suppress(ConnectionError):
+            told = heard(connection)
+    assert told == b"" or told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    assert served(port)
+
+
+def test_headers_that_come_too_slowly_are_answered_with_408(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nA: ")
+        told = heard(connection)
+    assert told.startswith(b"HTTP/1.1 408 ")
+    assert b'"code": "request_timeout"' in told
+
+
+def test_a_drip_of_header_bytes_does_not_extend_their_time(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nA: ")
+        until = time.monotonic() + SECONDS
+        with pytest.raises(ConnectionError):
+            while time.monotonic() < until:
+                connection.sendall(b"a")
+                threading.Event().wait(0.05)
+
+
+def test_a_connection_that_asks_for_nothing_is_closed(port: int) -> None:
+    with connect(port) as connection:
+        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+
+
+def test_a_body_that_stops_coming_ends_its_request(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        assert heard(connection) == b""
+
+
+def test_above_their_number_the_longest_unused_connection_gives_way(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING):
+        kept = [stack.enter_context(connect(port)) for _ in range(SMALL.connections)]
+        for connection in kept:
+            connection.sendall(request)
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        assert served(port)
+        assert heard(kept[0]) == b"", "the first was unused for longest"
+        kept[1].sendall(request)
+        assert kept[1].recv(1_000).startswith(b"HTTP/1.1 200"), "the others go on"
+    assert any("connections" in record.message for record in caplog.records)
+
+
+def test_where_all_are_busy_the_next_one_is_refused_with_503() -> None:
+    with serving(FrontDoor(connections=2)) as port, contextlib.ExitStack() as stack:
+        for _ in range(2):
+            busy = stack.enter_context(connect(port))
+            busy.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+            threading.Event().wait(0.05)
+        with connect(port) as connection:
+            told = heard(connection)
+    assert told.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in told
+
+
+def test_large_bodies_and_several_requests_on_one_connection_are_no_headers(port: int) -> None:
+    with httpx.Client(timeout=SECONDS) as client:
+        for size in (100_000, 3, 500_000):
+            assert client.post(f"http://127.0.0.1:{port}/", content=b"x" * size).text == str(size)
