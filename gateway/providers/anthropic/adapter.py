@@ -1,4 +1,4 @@
-"""Anthropic's Messages API: requests, answers and streams translated both ways."""
+"""Adapter for Anthropic's Messages API: translates requests, answers and streams."""
 
 from collections.abc import AsyncGenerator, Mapping
 
@@ -13,11 +13,11 @@ from gateway.providers.upstream.provider import Answer, Call, Chunk
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
-"""The version of the API in which older models still take a temperature."""
+"""API version in which older models still accept a temperature."""
 
 
 class AnthropicProvider:
-    """Claude at Anthropic, or any server with the same API."""
+    """Provider for Claude at Anthropic, or for any server with the same API."""
 
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._drop = settings.drop
@@ -27,12 +27,12 @@ class AnthropicProvider:
         )
 
     async def complete(self, call: Call) -> Answer:
-        """The whole answer of a plain call. Raises ProviderError."""
+        """Call the model and return its whole answer. Raises ProviderError."""
         request, form = self._request(call, stream=False)
         return read_message(await self._upstream.post(request), form, self._upstream.secrets)
 
     async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
-        """The chunks of a streamed call. Raises ProviderError."""
+        """Call the model and yield the chunks of its stream. Raises ProviderError."""
         request, form = self._request(call, stream=True)
         lists = self._upstream.stream(request, EventReader(form, self._upstream.secrets))
         try:
@@ -42,7 +42,7 @@ class AnthropicProvider:
             await lists.aclose()
 
     def knows(self, field: str) -> bool:
-        """Whether the field has a translation, or is a hint that may be left out."""
+        """Whether the field has a translation, or is a hint that can be dropped."""
         return field in KNOWN or field in self._drop
 
     def _request(self, call: Call, *, stream: bool) -> tuple[Request, Form]:

@@ -1,4 +1,4 @@
-"""Images and files of OpenAI's messages as Anthropic's image and document blocks."""
+"""Translates images and files of OpenAI's messages to Anthropic's image and document blocks."""
 
 import base64
 import binascii
@@ -12,7 +12,7 @@ Block: TypeAlias = dict[str, Any]
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w=.+-]+)*),", re.IGNORECASE)
 _IMAGE_STARTS = {"/9j/": "image/jpeg", "iVBORw0KGgo": "image/png", "R0lGOD": "image/gif", "UklGR": "image/webp"}
-"""How images begin in base64. Anthropic refuses an image whose media type is not its own, and takes only these."""
+"""First bytes of image formats in base64. Anthropic accepts only these formats, and only under their own media type."""
 _IMAGES = {
     **{f"image/{name}": "image/jpeg" for name in ("jpeg", "jpg", "jpe", "pjpeg", "jfif")},
     **{f"image/{name}": "image/png" for name in ("png", "x-png")},
@@ -26,7 +26,7 @@ _TEXTS = frozenset(
 
 
 def image(url: str) -> Block:
-    """The block of an image. Raises ProviderError for a format that Anthropic does not take."""
+    """Translate an image. Raises ProviderError for a format that Anthropic does not accept."""
     if url.startswith(("https://", "http://")):
         return {"type": "image", "source": {"type": "url", "url": url}}
     media_type, data, _ = _read_data_url(url)
@@ -34,7 +34,7 @@ def image(url: str) -> Block:
 
 
 def document(url: str, title: object = None) -> Block:
-    """The block of a file: PDFs as they are, texts as text. Raises ProviderError for anything else."""
+    """Translate a file: PDFs as they are, texts decoded, images as images. Raises ProviderError for anything else."""
     if url.startswith(("https://", "http://")):
         block: Block = {"type": "document", "source": {"type": "url", "url": url}}
     else:
@@ -63,7 +63,7 @@ def _image(declared: str, data: str) -> Block:
 
 
 def _read_data_url(url: str) -> tuple[str, str, bool]:
-    """Media type, data, and whether the data is in base64."""
+    """Split a data URL into media type, data, and whether the data is in base64."""
     match = _DATA_URL.match(url)
     if match is None:
         raise no_counterpart("data that is neither a data URL nor a web address")

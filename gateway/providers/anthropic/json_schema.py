@@ -1,4 +1,4 @@
-"""JSON schemas in the part of the language that Anthropic's own structured output understands."""
+"""Rewrites JSON schemas to the subset that Anthropic's structured output supports."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ _OF_TYPES = {
     "string": frozenset({"format", "pattern", "minLength", "maxLength"}),
     "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
 }
-"""The keywords that say something of values of one type alone."""
+"""The keywords that apply to values of one type only."""
 _PARTS = {"anyOf": "anyOf", "oneOf": "anyOf", "allOf": "allOf"}
 _DEPTH = 32
 
@@ -23,13 +23,13 @@ T = TypeVar("T")
 
 
 class _InexpressibleError(Exception):
-    """The schema says something that can't be left out."""
+    """The schema has a part that the subset can't express and that can't be dropped."""
 
 
 def narrowed(schema: object) -> dict[str, Any] | None:
-    """A schema whose every answer the given one allows in kind, or None where that can't be said.
+    """Rewrite a schema so that it allows no other kinds of answers than the given one; None if that is not possible.
 
-    Objects are closed. Bounds and patterns, which are not understood there, move into the description.
+    Objects are closed. Bounds and patterns, which are not supported, move into the description.
     """
     if isinstance(schema, dict) and isinstance(schema.get("type"), list) and "object" in schema["type"]:
         schema = {**schema, "type": "object"}
@@ -70,7 +70,7 @@ def _narrow(schema: object, depth: int = 0) -> dict[str, Any]:
 
 
 def _without_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The same schema with one type, or with an alternative for each of its types: lists are not understood there."""
+    """Replace a list of types by one type, or by an alternative for each: lists are not supported."""
     rest = {key: value for key, value in schema.items() if key not in {"type", "nullable"}}
     types = schema.get("type", [])
     types = list(types) if isinstance(types, list) else [types]
@@ -78,7 +78,7 @@ def _without_type_list(schema: Mapping[str, Any]) -> dict[str, Any]:
         types.append("null")
     types = list(dict.fromkeys(types))
     if not types or "enum" in rest or "const" in rest:
-        return rest  # the values say their types themselves
+        return rest  # the values imply their types
     if len(types) == 1:
         return {**rest, "type": types[0]}
     if "anyOf" in rest or "oneOf" in rest:
@@ -96,7 +96,7 @@ def _family(kind: object) -> str:
 
 
 def _closed(rest: dict[str, Any], depth: int) -> dict[str, Any]:
-    """The object's properties; one that must be open can't be expressed."""
+    """Rewrite an object's properties. Objects that allow other properties can't be expressed."""
     properties = _of(dict, rest.pop("properties", {}))
     if rest.pop("additionalProperties", False) not in (False, None) or "patternProperties" in rest or not properties:
         raise _InexpressibleError

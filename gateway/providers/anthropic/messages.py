@@ -1,4 +1,4 @@
-"""OpenAI's messages as Anthropic's: the system apart, turns of content blocks, tool results in the user's turn."""
+"""Translates OpenAI's messages to Anthropic's: system blocks apart, turns of blocks, tool results in user turns."""
 
 import re
 from collections import deque
@@ -13,12 +13,12 @@ from gateway.providers.anthropic.refusals import no_counterpart
 Message: TypeAlias = Mapping[str, Any]
 
 NOTHING = "…"
-"""Stands for a text where this API wants one and the caller has none."""
+"""Placeholder if the API requires a text and the caller sent none."""
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
 def split_system(messages: Sequence[Message]) -> tuple[list[Block], list[Message]]:
-    """The blocks of what the system and the developer say, and the rest of the conversation."""
+    """Split off the blocks of system and developer messages from the rest of the conversation."""
     system = [
         block
         for message in messages
@@ -29,7 +29,7 @@ def split_system(messages: Sequence[Message]) -> tuple[list[Block], list[Message
 
 
 def translate_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
-    """The conversation in turns, the user's first. Raises ProviderError for what has no counterpart."""
+    """Translate the conversation to alternating turns, the user's first. Raises ProviderError."""
     turns: list[dict[str, Any]] = []
     ids = _ToolIds()
     for message in messages:
@@ -43,15 +43,15 @@ def translate_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
     if turns and turns[0]["role"] == "assistant":
         turns.insert(0, {"role": "user", "content": [{"type": "text", "text": NOTHING}]})
     if turns and turns[-1]["role"] == "assistant" and turns[-1]["content"][-1]["type"] == "text":
-        # A beginning that the model is to go on from must not end in white space.
+        # The API refuses a prefill that ends in white space.
         turns[-1]["content"][-1]["text"] = turns[-1]["content"][-1]["text"].rstrip()
     return turns
 
 
 class _ToolIds:
-    """Ids of tool calls as this API wants them: unique in the conversation, of letters, digits, `_` and `-`.
+    """Makes ids of tool calls unique in the conversation and of allowed characters: letters, digits, `_`, `-`.
 
-    Some models number their calls anew in each turn, and two ids may differ only in characters that are not allowed.
+    Some models number their calls from 0 in each turn, and two ids may differ only in characters that are not allowed.
     """
 
     def __init__(self) -> None:
@@ -60,11 +60,11 @@ class _ToolIds:
         self._open: dict[str, deque[str]] = {}  # the caller's id → ours, of the last turn's calls without a result
 
     def new_turn(self) -> None:
-        """Results belong to the calls of the turn before them."""
+        """Forget calls without a result: results belong to the turn before them."""
         self._open.clear()
 
     def call(self, given: str) -> str:
-        """The id of a call."""
+        """Return a new id for a call."""
         base = _NO_ID.sub("_", given) or "call"
         found = base
         while found in self._used:
@@ -75,7 +75,7 @@ class _ToolIds:
         return found
 
     def result(self, given: str) -> str:
-        """The id of the call that a result is for: the first without one, if several calls have the same id."""
+        """Return the id of the call that a result is for: the first without one, if several share the caller's id."""
         waiting = self._open.get(given)
         return waiting.popleft() if waiting else _NO_ID.sub("_", given) or "call"
 
@@ -102,14 +102,14 @@ def _turn(message: Message, ids: _ToolIds) -> tuple[str, list[Block]]:
 
 
 def _marked(message: Message, blocks: list[Block]) -> list[Block]:
-    """The blocks, with the cache mark of a message that has one as a whole."""
+    """Put the `cache_control` of a whole message on its last block."""
     if blocks and message.get("cache_control"):
         blocks[-1] = {**blocks[-1], "cache_control": message["cache_control"]}
     return blocks
 
 
 def _parts(content: object) -> list[Block]:
-    """Content blocks; empty texts, which this API refuses, are left out."""
+    """Translate content to blocks, without empty texts, which the API refuses."""
     if content is None:
         return []
     parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
@@ -162,5 +162,5 @@ def _result(message: Message, given_id: str, ids: _ToolIds) -> Block:
 
 
 def _legacy_id(name: object) -> str:
-    """Calls of `function_call` have no id: the function's name is theirs."""
+    """Id of a call of `function_call`, which has none: the function's name."""
     return f"function:{name}"

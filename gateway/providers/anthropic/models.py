@@ -1,4 +1,4 @@
-"""What each generation of Claude takes, told from the model's name.
+"""What each generation of Claude accepts, by the model's name.
 
 From Anthropic's migration guides and its pages on thinking, effort, structured outputs and prefill. To a model whose
 name tells no generation nothing is sent that some generation refuses, and nothing is refused on its behalf.
@@ -18,7 +18,7 @@ _OLDEST = re.compile(r"claude-(?:v1|instant)")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a model takes.
+    """What a generation of models accepts.
 
     `sampling`: one of `temperature` and `top_p`. `efforts`: the values of `output_config.effort`. `budget`: a budget of
     thinking tokens; `adaptive`: `thinking` of that type, which has to be asked for. `structured`: JSON schemas in
@@ -36,7 +36,7 @@ class Generation:
 
 
 def generation_of(model: str) -> Generation:
-    """The generation of a model, by Anthropic's own name for it or that of Bedrock, Vertex or OpenRouter."""
+    """Find a model's generation by its name at Anthropic, Bedrock, Vertex or OpenRouter."""
     found = _family_and_version(model.lower())
     if found is None:
         return Generation(prefill=True)

@@ -1,14 +1,14 @@
-"""What Anthropic's API has no counterpart of is refused by us, so that another model is asked."""
+"""Errors for requests that Anthropic's API can't express, so that another model is tried."""
 
 from bandit.types import Ending
 from gateway.providers.upstream.provider import ProviderError
 
 
 def incapable(message: str, param: str | None) -> ProviderError:
-    """The request needs what this API, or this model, does not have."""
+    """Error: the API, or this model, lacks what the request needs."""
     return ProviderError(Ending.INCAPABLE, message, param=param)
 
 
 def no_counterpart(what: str, param: str | None = None) -> ProviderError:
-    """The API has no words for a part of the request."""
+    """Error: the API has no counterpart of a part of the request."""
     return incapable(f"this kind of provider has no counterpart of {what}", param)

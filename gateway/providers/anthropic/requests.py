@@ -1,6 +1,7 @@
-"""An OpenAI chat completion request as a request to Anthropic's Messages API.
+"""Translates OpenAI chat completion requests to requests of Anthropic's Messages API.
 
-What has no counterpart there is not sent wrongly: `ProviderError` with the ending INCAPABLE, and another model's turn.
+A request that can't be translated truly is not sent: `ProviderError` with the ending INCAPABLE, so that another model
+is tried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,8 +20,8 @@ from gateway.providers.anthropic.tools import input_schema, is_forced, set_tools
 Body: TypeAlias = dict[str, Any]
 
 DEFAULT_MAX_TOKENS = 16_384
-"""Anthropic wants a limit; thinking counts toward it, so a small one would cut answers off. Used if neither the request
-nor the model's declaration says one."""
+"""`max_tokens`, which the API requires, if neither the request nor the model's declaration sets it. Thinking counts
+toward it, so a small one would cut answers off."""
 JSON_TOOL = "answer"
 _JSON_ONLY = "Answer with one JSON object and nothing else: no prose, no Markdown."
 _USER_ID_LIMIT = 256
@@ -33,9 +34,9 @@ _TRANSLATED = frozenset(
     }
 )
 _THEIRS = frozenset({"top_k", "thinking", "cache_control"})
-"""Fields of Anthropic's own, which are sent as they are."""
+"""Fields of Anthropic's own, sent unchanged."""
 _HINTS = frozenset({"metadata", "prompt_cache_key", "prompt_cache_retention", "verbosity"})
-"""What changes nothing in the answer that was asked for, and is left out."""
+"""Dropped: without effect on the answer."""
 _NEUTRAL: Mapping[str, Sequence[object]] = {
     "n": (1,),
     "logprobs": (False,),
@@ -46,21 +47,21 @@ _NEUTRAL: Mapping[str, Sequence[object]] = {
     "service_tier": ("auto", "default"),
     "modalities": (["text"],),
 }
-"""Values that say what would happen anyway; any other value is one that this API has no word for."""
+"""Dropped if the value is the API's only behaviour anyway; other values can't be translated."""
 KNOWN = _TRANSLATED | _THEIRS | _HINTS | _NEUTRAL.keys()
 
 _EFFORTS = {"none": "low", "minimal": "low", "low": "low", "medium": "medium", "high": "high"}
 _LEAST_BUDGET = 1_024
 _BUDGETS = {"low": 2_048, "medium": 8_192, "high": 16_384, "xhigh": 32_768, "max": 32_768}
-"""Tokens of thinking. Never more than half of what the answer may have in all."""
+"""Thinking tokens per effort; capped at half of `max_tokens`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the answer has to be read.
+    """How to read the answer to a translated request.
 
-    `json_tool`: its JSON comes as the input of `JSON_TOOL`. `legacy`: calls go back as `function_call`. `stops`: stop
-    sequences that this API refuses, for us to cut at.
+    `json_tool`: its JSON is the input of `JSON_TOOL`. `legacy`: tool calls are returned as `function_call`. `stops`:
+    stop sequences that the API refuses, at which the answer is cut here.
     """
 
     json_tool: bool = False
@@ -72,14 +73,14 @@ PLAIN = Form()
 
 
 def translate(model: str, fields: Mapping[str, msgspec.Raw], output_limit: int | None = None) -> tuple[Body, Form]:
-    """The request's body, and how its answer has to be read.
+    """Translate a request: its body, and how to read the answer. Raises ProviderError.
 
-    `output_limit` is how many tokens the model can answer with. Raises ProviderError.
+    `output_limit` is the largest number of tokens that the model can answer with.
     """
     try:
         return _translate(model, fields, output_limit)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Only what is read by name was checked; further inside, a caller may have sent anything.
+        # Only the types of top-level fields were checked: anything may be nested in them.
         raise incapable("the request has a part of a shape that can't be translated", None) from error
 
 
@@ -123,13 +124,13 @@ def _refuse_unknown(given: Mapping[str, Any]) -> None:
 
 
 def _max_tokens(given: Mapping[str, Any], output_limit: int | None) -> int:
-    """The limit that was asked for, at most the model's own: a larger one is refused, and could not be used up."""
+    """The requested limit, at most the model's own: a larger one is refused, and could not be used up."""
     asked: int = given.get("max_completion_tokens") or given.get("max_tokens") or output_limit or DEFAULT_MAX_TOKENS
     return min(asked, output_limit) if output_limit else asked
 
 
 def _set_sampling(body: Body, given: Mapping[str, Any]) -> None:
-    """The temperature, which ends at 1 here, or else `top_p`: newer models refuse both at once."""
+    """Set the temperature, at most 1, or else `top_p`: newer models refuse both together."""
     if "temperature" in given:
         body["temperature"] = min(given["temperature"], 1.0)
     elif "top_p" in given:
@@ -137,7 +138,7 @@ def _set_sampling(body: Body, given: Mapping[str, Any]) -> None:
 
 
 def _set_thinking(body: Body, given: Mapping[str, Any], generation: Generation) -> None:
-    """How much to think: as an effort, or as a budget of tokens for models before it."""
+    """Set how much to think: an effort, or a budget of tokens for older models."""
     effort = given.get("reasoning_effort")
     if not effort or "thinking" in body:
         return
@@ -155,10 +156,10 @@ def _set_thinking(body: Body, given: Mapping[str, Any], generation: Generation) 
 
 
 def _may_think(body: Body) -> bool:
-    """Whether a budget of thinking is taken beside the rest of the request.
+    """Whether the API accepts a thinking budget with the rest of the request.
 
-    Not beside a forced call, nor behind tool results: the turn before them would have to hold the thoughts that led to
-    the calls, which OpenAI's messages don't carry.
+    Not with a forced call, nor after tool results: the turn before them would have to start with the thinking blocks
+    that led to the calls, which OpenAI's messages don't carry.
     """
     last = body["messages"][-1]
     answers_tools = any(block["type"] == "tool_result" for block in last["content"])
@@ -166,7 +167,7 @@ def _may_think(body: Body) -> bool:
 
 
 def _set_format(body: Body, asked: Mapping[str, Any] | None, system: list[Block], generation: Generation) -> bool:
-    """Ask for JSON: by the provider's own schemas if these can say it, else through a tool that must be called."""
+    """Request JSON: by a native schema if it can be expressed, else by a tool that must be called."""
     kind = (asked or {}).get("type", "text")
     if kind == "text":
         return False

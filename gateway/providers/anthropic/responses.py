@@ -1,4 +1,4 @@
-"""Anthropic's messages and stream events as OpenAI's completions and chunks. What was thought is left out."""
+"""Translates Anthropic's messages and stream events to OpenAI's completions and chunks, without thinking."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -80,7 +80,7 @@ _EVENT = msgspec.json.Decoder(_Event)
 
 
 def read_message(body: bytes, form: Form = PLAIN, secrets: tuple[str, ...] = ()) -> Answer:
-    """A plain answer, read as its request demands. Raises ProviderError."""
+    """Translate a plain answer. Raises ProviderError."""
     try:
         message = _MESSAGE.decode(body)
     except (msgspec.DecodeError, RecursionError):
@@ -112,7 +112,7 @@ def read_message(body: bytes, form: Form = PLAIN, secrets: tuple[str, ...] = ())
 
 
 class EventReader:
-    """Reads the events of one stream."""
+    """Translates the events of one stream."""
 
     def __init__(self, form: Form = PLAIN, secrets: tuple[str, ...] = ()) -> None:
         self._form = form
@@ -124,7 +124,7 @@ class EventReader:
         self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
-        """One event. Raises ProviderError where it tells of an error, or makes no sense."""
+        """Translate one event. Raises ProviderError for an error event, or one that is malformed."""
         try:
             read = _EVENT.decode(event)
         except (msgspec.DecodeError, RecursionError):
@@ -184,17 +184,17 @@ class EventReader:
             self._silent.discard(index)
             return self._arguments(index, delta.partial_json)
         if delta.type in {"thinking_delta", "signature_delta"}:
-            # Paid for, though not passed on. Newer models tell only that they think: the text is empty.
+            # Billed, but not passed on. Newer models send thinking without its text: a sign of life only.
             return Chunk({}, says=False, thinks=True, text_bytes=len(delta.thinking.encode()))
         return None
 
     def _said(self, text: str) -> Chunk | None:
-        """A piece of text, up to a stop sequence of ours: behind it nothing more is read."""
+        """Pass on a piece of text, up to a stop sequence that is applied here: it ends the stream."""
         text = self._cutter.feed(text)
         if not self._cutter.stopped:
             return _content(text) if text else None
         self.finished = self.complete = self.ended = True
-        return _content(text, finish="stop")  # without usage, which is told at the end, and not waited for
+        return _content(text, finish="stop")  # without usage, which the provider reports only at the end
 
     def _arguments(self, index: int, json: str) -> Chunk:
         if self._form.json_tool:
@@ -217,7 +217,7 @@ class EventReader:
         return chunk
 
     def _use(self, usage: dict[str, Any] | None) -> Usage | None:
-        """Counts are cumulative, and an event need not repeat all of them: the last value of each name holds."""
+        """Merge counts: they are cumulative, and an event may leave some out, so the last value of each name counts."""
         self._used |= {name: said for name, said in (usage or {}).items() if said is not None}
         return read_usage(self._used) if self._used else None
 
@@ -253,7 +253,7 @@ def _chunk(delta: Delta, *, says: bool, finish: str | None = None, size: int = 0
 
 
 def _openai_usage(tokens: Tokens) -> msgspec.Raw:
-    """Tokens as OpenAI counts them: what was read from and written to the cache is part of the prompt."""
+    """Usage in OpenAI's form: tokens read from and written to the cache are part of the prompt's."""
     usage: dict[str, Json] = {
         "prompt_tokens": tokens.prompt_tokens,
         "completion_tokens": tokens.completion_tokens,

@@ -1,4 +1,4 @@
-"""Stop sequences that Anthropic refuses (white space alone), applied to the answer by us."""
+"""Applies stop sequences that Anthropic refuses (white space only) to the answer."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ class StopCutter:
         self.stopped = False
 
     def feed(self, text: str) -> str:
-        """What can be passed on of this piece and of what was held back."""
+        """Add a piece of text; return what can be passed on of it and of what was held back."""
         if not self._stops:
             return text
         if self.stopped:
@@ -32,6 +32,6 @@ class StopCutter:
         return text
 
     def flush(self) -> str:
-        """What was held back, when no more text comes."""
+        """Return what was held back, at the end of the text."""
         held, self._held = self._held, ""
         return held

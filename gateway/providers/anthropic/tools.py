@@ -1,4 +1,4 @@
-"""OpenAI's tools, and the functions before them, as Anthropic's."""
+"""Translates OpenAI's tools, and the older functions, to Anthropic's tools."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -14,12 +14,12 @@ _COMBINATORS = ("anyOf", "oneOf", "allOf")
 
 
 def set_tools(body: Body, given: Mapping[str, Any], generation: Generation) -> None:
-    """Put the tools and the choice among them into the request's body. Raises ProviderError."""
+    """Set the tools and the tool choice in a request's body. Raises ProviderError."""
     tools = [_tool(tool, generation) for tool in given.get("tools", [])]
     tools += [_tool({"function": function}, generation) for function in given.get("functions", [])]
     choice = _tool_choice(given.get("tool_choice", given.get("function_call", "auto")))
     if not tools:
-        # A conversation with tool calls in it is refused if no tools are declared.
+        # The API refuses a conversation with tool calls in it if no tools are declared.
         tools = [{"name": name, "input_schema": {"type": "object"}} for name in _called(body["messages"])]
         choice = {"type": "none"}
     if not tools:
@@ -39,7 +39,7 @@ def is_forced(choice: Mapping[str, Any] | None) -> bool:
 
 
 def input_schema(schema: Mapping[str, Any]) -> Body:
-    """A schema of a tool's input: an object by its own type; combinators at its top are told in words instead."""
+    """Schema of a tool's input: its type must be "object", and top-level combinators move into the description."""
     found = {**schema, "type": "object"}
     told = {name: found.pop(name) for name in _COMBINATORS if name in found}
     if told:
