@@ -24,8 +24,8 @@ class Signal(StrEnum):
 
     SUCCESS = "success"  # weight: attempts; total: successes
     QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
-    RECENT_QUALITY = "recent_quality"  # the same, fading 16 times faster: shows a change where scores are few
-    LATEST_QUALITY = "latest_quality"  # the same, fading 1,024 times faster: shows a change where scores are many
+    RECENT_QUALITY = "recent_quality"  # the same, fading 16 times faster: shows a change if scores are few
+    LATEST_QUALITY = "latest_quality"  # the same, fading 1,024 times faster: shows a change if scores are many
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
     FIRST_TOKEN = "first_token"  # noqa: S105 - ln seconds until a stream's first content
     PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first

@@ -50,9 +50,9 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
     """Expected utility (`bandit.utility`) of the arms in `rows`, its deviation and its parts.
 
     Quality is s·v·q: success, validity if JSON is asked for, score. The parts are taken to be independent: the variance
-    is that of s·(Q·v·q + F), plus those of cost and seconds, and is multiplied by the temperature. While nobody has
-    given any score, the doubt about quality fades with every outcome: cost and latency come to decide among what
-    scorecards leave equal, as there is nothing to be learned by trying.
+    is that of s·(Q·v·q + F), plus those of cost and seconds, and is multiplied by the temperature. As long
+    as there is no score at all, the doubt about quality fades with every outcome: trying teaches nothing of quality, so
+    cost and latency come to decide among models that scorecards leave equal.
     """
     objective = steer(snapshot.objective, steering)
     multiplier = snapshot.budget.multiplier * steering.cost

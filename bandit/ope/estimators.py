@@ -1,8 +1,8 @@
-"""Off-policy evaluation: what would another policy have cost and scored, from the log alone, and how sure is that?
+"""Off-policy evaluation: estimates what another policy would have cost and scored from the log alone, with intervals.
 
-The unit is the first draw of a request. Redraws after a failure and sticky conversations were not randomised and are
-left out. Scores are assumed to be missing at random given the model and the class: who scores does not depend on how
-good the answer was.
+The unit is the first draw of a request. Re-draws after a failure and draws of sticky conversations were not randomised
+and are left out. Scores are assumed to be missing at random given the model and the class: whether an answer is scored
+does not depend on how good it was.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,9 +22,9 @@ Floats = NDArray[np.float64]
 CONFIDENCE = 0.95
 FOLDS = 5
 CELL_WEIGHT = 4.0
-"""A model's mean is worth this many observations of a class, and the log's this many of a model."""
+"""A model's mean is worth this many observations in a class, and the log's mean this many of a model."""
 SPREAD_WEIGHT = 2.0
-"""The log's spread of what m did not predict is worth this many observations of a model in a class."""
+"""The log's mean squared residual is worth this many observations of a model in a class."""
 SMALLEST_EFFECTIVE_SIZE = 30.0
 LARGEST_UNSEEN = 0.05
 
@@ -50,11 +50,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What the log says of a target policy.
+    """Estimates of a target policy, by figure.
 
-    `effective_size` is how many decisions of the target's own would say as much (Kish 1965), by figure. `refused` says
-    why there is no estimate of a figure: honest silence where evidence is thin. `left_out` counts the decisions that
-    say nothing, by reason.
+    `effective_size` is how many decisions of the target's own would say as much (Kish 1965). `refused` says why a
+    figure has no estimate: the evidence is too thin. `left_out` counts the decisions that could not be used, by reason.
     """
 
     decisions: int
@@ -83,11 +82,17 @@ def evaluate(
 ) -> Evaluation:
     """Estimate a target from a log; `target[i]` holds its probabilities, by model, for `log[i]`.
 
-    IPS weighs each decision with w = π/p; SNIPS divides by the mean weight (Swaminathan and Joachims 2015); doubly
-    robust is m(x, π) + w·(y - m) with m from the other folds (Dudík, Langford and Li 2011). A score counts 1/ρ with ρ
-    the rate of scoring; cost, seconds and failures are always seen.
+    With π the target's and p the logged probability of the chosen model, and w = π/p:
 
-    Raises ValueError where the two differ in length or a target is no distribution.
+    - IPS is the mean of w·y (Horvitz and Thompson 1952);
+    - SNIPS divides that by the mean of w (Swaminathan and Joachims 2015);
+    - doubly robust is the mean of m(x, π) + w·(y - m) (Dudík, Langford and Li 2011), with m the shrunk mean per model
+      and class of the other folds.
+
+    A score counts 1/ρ, ρ the rate of scoring; cost, seconds and failures are always seen. Intervals are Student's, with
+    the effective size for the degrees of freedom.
+
+    Raises ValueError if the two differ in length or a target is no distribution.
     """
     if len(log) != len(target):
         raise ValueError(f"target: needs probabilities for each of {len(log)} decisions, not {len(target)}")
@@ -158,13 +163,14 @@ def _parts(data: Columns, objective: Objective) -> dict[Figure, _Part]:
 
 
 def _part(data: Columns, outcome: Floats, seen: Floats) -> _Part:
-    """`seen` is 1/ρ where the outcome is known, else 0."""
+    """The terms of one figure. `seen` is 1/ρ for decisions whose outcome is known, else 0."""
     weight = seen * data.of_chosen(data.target) / data.of_chosen(data.logged)
     expected = _predict(data, outcome, seen)
     residual = seen * (outcome - data.of_chosen(expected))
     total = weight.sum()
     mean = float((weight * outcome).sum() / total) if total > 0.0 else 0.0
     robust = (data.target * expected).sum(axis=1) + _ratio(data) * residual
+    # A ratio of means has no terms of its own: its mean plus each decision's influence on it (the delta method).
     influence = weight * (outcome - mean) * (len(weight) / total if total > 0.0 else 0.0)
     return _Part(ips=weight * outcome, snips=mean + influence, robust=robust, residual=residual, weight=weight)
 
@@ -204,7 +210,7 @@ def _variance(data: Columns, part: _Part) -> float:
 
 
 def _estimate(terms: Floats, effective_size: float, variance: float = 0.0) -> Estimate:
-    """The mean of terms with Student's interval; `variance` is used where it is more than theirs."""
+    """The mean of terms with Student's interval; from `variance` if that is more than the terms' own."""
     mean, n = float(terms.mean()), len(terms)
     spread = np.sqrt(max(float(terms.var(ddof=1)) if n > 1 else 0.0, variance) / n)
     half = float(stdtrit(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * spread)

@@ -1,4 +1,4 @@
-"""Logged decisions: what a ledger says of first draws, as rows and as arrays."""
+"""Logged decisions, the first draw of each request, as rows and as arrays."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 LATEST_SCORES = 0.95
-"""Decisions younger than this quantile of the delay of scores may still be scored: they say nothing yet."""
+"""Decisions younger than this quantile of the delay of scores may still be scored and are left out."""
 RATE_WEIGHT = 10.0
 """The router's rate of scoring is worth this many answers of one model in one class."""
 SMALLEST_RATE = 1e-3
@@ -49,7 +49,7 @@ class Columns:
     target: Floats  # (n, K)
     failed: Floats
     scored: Floats
-    score: Floats  # 0 where nobody scored
+    score: Floats  # 0 without a score
     cost_usd: Floats
     seconds: Floats
 

@@ -1,4 +1,4 @@
-"""The best expected value, without doubt or exploration: what a router would earn if it stopped to learn now."""
+"""The best expected value, without uncertainty or exploration: what a router would do if it stopped learning now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bandit.policies.policy import Prospects, shared_by_best, without_deviation
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """argmax of expected utility. It learns nothing of the others, so it is a target of evaluation, not a setting."""
+    """argmax of expected utility. A target of evaluation, not a setting: it would never try another model."""
 
     name: str = "best"
     explores: bool = False

@@ -22,7 +22,7 @@ class EpsilonGreedy:
         return f"epsilon_greedy:{self.epsilon:g}"
 
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
-        """Mean utility, a quality nobody has scored counting as 0.6."""
+        """Mean utility, the prior a score of 0.6."""
         number, total, _ = flat_scores(value)
         return without_deviation(flat_utility_usd(value, (total + DEFAULT_QUALITY) / (number + 1.0)).tolist())
 

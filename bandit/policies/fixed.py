@@ -1,4 +1,4 @@
-"""Always the same model, as without a router; the best of the others where it can't be had."""
+"""Always the same model, as without a router; the best of the others if it is no candidate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Utility from flat statistics, one quality per arm without classes or hierarchy: what the textbook policies see."""
+"""Statistics without classes or hierarchy, one quality per arm, as textbook policies use them."""
 
 import numpy as np
 from numpy.typing import NDArray

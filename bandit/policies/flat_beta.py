@@ -1,4 +1,4 @@
-"""Thompson sampling with one Beta posterior of quality per arm, and learned cost: classes left out."""
+"""Thompson sampling with one Beta posterior of quality per arm, and learned cost; no classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

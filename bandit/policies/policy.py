@@ -1,4 +1,4 @@
-"""What a policy is: it gives each candidate an index and a deviation, and turns these into probabilities."""
+"""Policies: each gives every candidate an index and a deviation, and turns these into probabilities."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -71,7 +71,7 @@ class RecordedPolicy(Policy, Protocol):
 
 
 def shared_by_best(indexes: Sequence[float]) -> list[float]:
-    """All probability on the largest index, shared equally where several are largest."""
+    """All probability on the largest index, shared equally if several are largest."""
     best = max(indexes)
     winners = [index == best for index in indexes]
     share = 1.0 / sum(winners)
@@ -79,5 +79,5 @@ def shared_by_best(indexes: Sequence[float]) -> list[float]:
 
 
 def without_deviation(indexes: list[float]) -> tuple[list[float], list[float]]:
-    """Indexes that are certain."""
+    """Indexes without a deviation."""
     return indexes, [0.0] * len(indexes)

@@ -9,7 +9,7 @@ from bandit.value import Value
 
 @dataclass(frozen=True, slots=True)
 class RoundRobin:
-    """argmax of -outcomes; those that are level share."""
+    """argmax of -outcomes; equals share."""
 
     name: str = "round_robin"
     explores: bool = False

@@ -25,7 +25,7 @@ class Ucb1:
     explores: bool = False
 
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
-        """Mean utility and what it could be more."""
+        """Mean utility plus the width of its confidence bound."""
         number, total, _ = flat_scores(value)
         scored = number > FADED
         quality = np.where(scored, total / np.where(scored, number, 1.0), DEFAULT_QUALITY)

@@ -1,4 +1,4 @@
-"""Every candidate with the same probability: what random choice costs, and what makes logs easy to evaluate."""
+"""Every candidate with the same probability: the baseline of no knowledge, and the log that is easiest to evaluate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

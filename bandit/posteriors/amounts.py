@@ -1,4 +1,4 @@
-"""Amounts that add up (completion tokens, dollars): arithmetic means by class, shrunk to the arm's."""
+"""Amounts that add up (completion tokens, dollars): arithmetic means per class, shrunk to the arm's mean."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 CLASS_STRENGTH = 4.0
-"""The arm's mean is worth this many observations of a class."""
+"""The arm's mean is worth this many observations in a class."""
 PRIOR_VARIATION = 1.0
 SMALLEST_VARIATION = 0.05
-"""Deviation of one amount over its mean: before any was seen, and at least."""
+"""Deviation of one amount over its mean: prior, and floor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,10 @@ class Amounts:
 
 
 def expected_amounts(sums: Floats, prior_mean: Floats, prior_weight: float) -> Amounts:
-    """Expected amounts from weight, Σ x and Σ x² per arm and task (shape (3, arms, tasks)).
+    """Expected amounts from weight, Σ x and Σ x² per arm and task (shape (3, arms, tasks)) and a prior mean per arm.
 
-    The mean is arithmetic, as dollars add up. The variance of one observation is pooled over an arm's classes.
+    The mean is arithmetic, as dollars add up; that of a log-normal would be wrong by a factor. The variance of one
+    observation is pooled over an arm's classes.
     """
     seen, added, second = sums.sum(axis=2)
     seen = seen + prior_weight

@@ -1,4 +1,4 @@
-"""What is fixed about a router's arms, as arrays: prices and priors."""
+"""Prices and priors of a router's arms, as arrays."""
 
 import math
 from collections.abc import Sequence

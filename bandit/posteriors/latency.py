@@ -1,4 +1,4 @@
-"""Latency: a Normal-inverse-gamma posterior on ln(seconds), and what it expects in seconds."""
+"""Latency: a Normal-inverse-gamma posterior of ln(seconds), and the expected seconds that follow from it."""
 
 import math
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from bandit.types import LogNormalPrior
 Floats = NDArray[np.float64]
 
 CLIP_SPREADS = 3.0
+"""Observations are clipped to this many spreads of the prior: one hang must not rewrite the ranking."""
 LARGEST_VARIANCE = 1.0
 SMALLEST_VARIANCE = 0.01
 LARGEST_RELATIVE_VARIANCE = 4.0
@@ -25,7 +26,12 @@ class LogTime:
 
 
 def clipped(log_seconds: float, prior: LogNormalPrior) -> float:
-    """An observation kept within three spreads of the prior: one hang must not rewrite the ranking."""
+    """ln(seconds) clipped to three spreads of the prior.
+
+    >>> hang = clipped(math.log(3_600.0), LogNormalPrior(mean=0.0, spread=1.5, weight=1.0))
+    >>> round(math.exp(hang))  # an hour counts as 90 seconds
+    90
+    """
     reach = CLIP_SPREADS * prior.spread
     return min(max(log_seconds, prior.mean - reach), prior.mean + reach)
 
@@ -33,14 +39,15 @@ def clipped(log_seconds: float, prior: LogNormalPrior) -> float:
 def log_time(sums: Floats, priors: Floats) -> LogTime:
     """The posterior of expected times from weight, Σ y, Σ y² of y = ln time, and from mean, spread, weight of priors.
 
-    Both have shape (3, …). E[time] = e^(m + s²/2) with s² bounded (the mean of e^y under a log-Student-t would be
-    infinite); its variance by the delta method: s²/n for m, s⁴/(2 n) for s²/2.
+    Both have shape (3, …). m and s² are the posterior's location and expected variance, E[time] = e^(m + s²/2), the
+    mean of a log-normal, and its variance by the delta method: s²/n for m, s⁴/(2n) for s²/2.
     """
     weight, total, squares = sums
     mean, spread, strength = priors
     n = strength + weight
     reach = CLIP_SPREADS * spread
     m = np.minimum(np.maximum((strength * mean + total) / n, mean - reach), mean + reach)
+    # s² is bounded: the mean of e^y under the log-Student-t of an unknown variance is infinite.
     second = (strength * (spread * spread + mean * mean) + squares) / n
     variance = np.minimum(np.maximum(second - m * m, SMALLEST_VARIANCE), LARGEST_VARIANCE)
     half = 0.5 * variance

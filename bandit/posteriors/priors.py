@@ -1,4 +1,4 @@
-"""What is believed of a model before a router has seen it: eval scorecards, and what other routers saw."""
+"""Priors of a model that a router has not tried: from scorecards, and from the statistics of other routers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,30 +8,30 @@ from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
 DEFAULT_QUALITY = 0.6
 DEFAULT_QUALITY_WEIGHT = 4.0
 SCORECARD_WEIGHT = 20.0
-"""A pooled scorecard is worth this many scores (n₀)."""
+"""A pooled scorecard is worth this many scores."""
 
 DEFAULT_COMPLETION_TOKENS = 300.0
 COMPLETION_TOKENS_WEIGHT = 2.0
 CAP_FACTOR = 4.0
 """An observation of completion tokens counts at most this many times the prior mean."""
 UNKNOWN_CAP_TOKENS = 4_096.0
-"""The cap where nobody has said how long the model's answers are."""
+"""The cap if nothing is known of the length of the model's answers."""
 
 FIRST_TOKEN_PRIOR = LogNormalPrior(mean=math.log(0.8), spread=1.5, weight=1.0)
 PER_TOKEN_PRIOR = LogNormalPrior(mean=math.log(0.016), spread=1.5, weight=1.0)
 TOTAL_PRIOR = LogNormalPrior(mean=math.log(0.016), spread=1.5, weight=1.0)
 DEFAULT_OFFSET_TOKENS = 50.0
-"""Tokens that a typical model could have written in the time until its first one."""
+"""Tokens that a typical model could have written in the time to its first one."""
 
 LARGEST_BORROWED_WEIGHT = 10.0
-"""What other routers saw of a model is worth at most this many observations."""
+"""Statistics of other routers are worth up to this many observations."""
 SMALLEST_SPREAD = 0.5
 
 
 def unit_score(score: float, smallest: float, largest: float) -> float:
     """A scorecard's score in its unit, mapped to [0, 1].
 
-    Raises ValueError when the score is not a number in the range, or the range is empty.
+    Raises ValueError if the score is not a number in the range, or the range is empty.
     """
     if not (math.isfinite(smallest) and math.isfinite(largest)) or smallest >= largest:
         raise ValueError(f"range: the minimum must be less than the maximum, not {smallest} to {largest}")
@@ -54,7 +54,7 @@ def quality_prior(prior: ArmPrior) -> tuple[float, float]:
 
 
 def offset_tokens(prior: ArmPrior) -> float:
-    """The constant a of ln(seconds / (a + tokens)) for plain answers: the wait for the first token, in tokens."""
+    """The constant a of ln(seconds / (a + tokens)) for plain answers: the time to the first token, in tokens."""
     if prior.first_token is None or prior.per_token is None:
         return DEFAULT_OFFSET_TOKENS
     return min(max(math.exp(prior.first_token.mean - prior.per_token.mean), 1.0), 1_000.0)
@@ -78,10 +78,10 @@ def log_prior(prior: ArmPrior, signal: Signal) -> LogNormalPrior:
 
 
 def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums], scorecard: float | None = None) -> ArmPrior:
-    """The prior of a model in a new router from the sums of the same model in other routers.
+    """The prior of a model in a new router, from the sums of the same model in other routers.
 
-    Latency and tokens belong to the model more than to the router; quality is not borrowed. It is a value to be
-    kept with the arm: caps and clips are taken from it, so it must not move once the arm has learned.
+    Latency and tokens belong to the model more than to the router; quality is not borrowed. The prior is kept with the
+    arm and frozen: observations are capped and clipped by it, and sums with other caps could not be added.
     """
     merged: dict[Signal, Sums] = {}
     for key, sums in sums_of_model_elsewhere.items():

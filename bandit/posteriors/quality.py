@@ -1,4 +1,19 @@
-"""Quality by model and task class: hierarchical Beta cells around arm and class effects, with their own strength."""
+"""Quality by model and task class: a hierarchical Beta posterior, its strength estimated from the scores.
+
+For arm k and class g, with N scores of sum S in the cell:
+
+1. *Change detection.* If an arm's recent scores contradict its older ones, the older lose weight.
+2. *Noise.* Graded scores tell more than coin flips: N and S are divided by the variance of scores within cells over
+   that of flips with the same means.
+3. *Backfitting* (Buja, Hastie and Tibshirani 1989). The arm effect m_k and the class effect b_g are computed in turn,
+   each the shrunk mean of what the other leaves; three sweeps suffice. b_g, how hard a class is for all arms alike,
+   ends Simpson's paradox: an arm is not worse for being asked the hard questions.
+4. *Empirical Bayes.* κ, how many scores the effects are worth in a cell, by the method of moments: do cells really
+   differ from arm + class?
+5. *Cells.* t = clip(m_k + b_g, 0.02, 0.98), κ' = κ(n_k + κ_a)/(κ + n_k + κ_a), Beta(tκ' + S, (1 - t)κ' + N - S).
+
+Everything but the sums is a pure function of the sums, so replicas and rebuilt statistics agree. O(arms × classes).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,25 +24,25 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 CLASS_WEIGHT = 5.0
-"""The class effect is shrunk by this many pseudo-scores."""
+"""The class effect is shrunk to 0 by this many pseudo-scores."""
 SWEEPS = 3
 SMALLEST_MEAN, LARGEST_MEAN = 0.02, 0.98
 
 SMALLEST_KAPPA, LARGEST_KAPPA = 4.0, 400.0
 EXPECTED_KAPPA, EXPECTED_KAPPA_PAIRS = 40.0, 100.0
-"""Before the cells have shown how much they differ, κ is this, worth so many pairs of scores."""
+"""The prior of κ, and how many pairs of scores within cells it is worth."""
 LARGE_CELL = 40.0
-"""Cells with many more scores than this do not dominate the estimate of κ."""
+"""A cell's pairs of scores count 1/(1 + N/40)² in the estimate of κ, so that large cells do not dominate it."""
 
 COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
-"""Before scores have shown their spread, they are coin flips of this variance, worth so many scores."""
+"""The prior of scores' spread is that of coin flips: their variance, and how many scores it is worth."""
 SMALLEST_NOISE = 0.05
 SMALLEST_WEIGHT = 1e-9
 
 ALARM = 2.25
-"""Deviations between recent and older scores from which on the older ones lose weight."""
+"""Deviations between recent and older scores beyond which the older ones lose weight."""
 SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.05
-"""Floors of one score's variance, and of the variance of the recent scores' sum: a score or two never raise alarm."""
+"""Floors of the variance of one score and of the recent scores' sum: one or two scores never raise the alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +59,12 @@ class Quality:
 
 
 def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floats, prior_weight: Floats) -> Quality:
-    """The Beta posterior of each cell (arm k, class g), from its scores' weight N, sum S and sum of squares.
+    """The Beta posterior of each cell; the module's docstring has the steps.
 
-    t = clip(m_k + b_g, 0.02, 0.98), κ' = κ(n_k + κ_a)/(κ + n_k + κ_a), α = tκ' + S, β = (1 - t)κ' + N - S; κ is how
-    much cells really differ from arm + class, by the method of moments on each cell against the effects without it.
-    Graded scores tell more than coin flips: N and S are divided by the observed variance within cells over that of
-    flips. `scores` and each of `recent`, the same scores fading faster, have shape (3, arms, tasks).
-    O(arms × classes).
+    `scores` and each of `recent`, the same scores fading faster, hold weight, sum and sum of squares: shape
+    (3, arms, tasks). `prior_mean` and `prior_weight` (κ_a) of the arm effects have shape (arms,).
     """
+    # Corrections under way may leave a sum a hair outside of what scores in [0, 1] can add up to.
     weight = np.maximum(scores[0], 0.0)
     total = np.minimum(np.maximum(scores[1], 0.0), weight)
     for window in recent:
@@ -62,6 +75,7 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
     n_arm, n_class = _over_tasks(n), _over_arms(n)
     s_class, s_arm = _over_arms(s), _over_tasks(s) + prior_weight * prior_mean
     arm_size, class_size = n_arm + prior_weight, n_class + CLASS_WEIGHT
+    # Backfitting: each effect from what the other leaves, Σ (S - N·other) over its cells.
     arm = s_arm / arm_size
     for _ in range(SWEEPS):
         class_rest = s_class - arm @ n
@@ -69,6 +83,7 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
         arm_rest = s_arm - n @ effect
         arm = arm_rest / arm_size
 
+    # Each cell's mean as the others predict it: effects without the cell, or κ would be flattered by its own scores.
     other_arms, other_classes = class_size - n, arm_size[:, None] - n
     class_rest = s_class - arm @ n
     center = (arm_rest[:, None] - s + n * effect) / other_classes + (class_rest - s + n * arm[:, None]) / other_arms
@@ -86,10 +101,12 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
 def _since_the_change(
     weight: Floats, total: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats
 ) -> tuple[Floats, Floats]:
-    """Weight and sum of the scores, the older ones taken back where an arm's recent scores contradict them.
+    """Weight and sum of the scores, the older ones reduced if an arm's recent scores contradict them.
 
-    z = Σ_g (S_recent - N_recent · mean) / √(½ Σ_g N_recent · variance) per arm: the squared weights of a fading sum
-    add up to half its weight. Beyond |z| = 2.25 the older scores keep e^(-(z² - 2.25²)/2) of their weight.
+    1. Split each cell into the window (fresh) and the rest (old); both parts stay sums of scores in [0, 1].
+    2. z = Σ_g (S_fresh - N_fresh · mean) / √(½ Σ_g N_fresh · variance), per arm over all classes: a single class has
+       too few scores. The ½: the squared weights of an exponentially fading sum add up to half its weight.
+    3. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
     """
     fresh = np.minimum(np.maximum(recent[0], 0.0), weight)
     old = weight - fresh
@@ -126,7 +143,11 @@ def _over_arms(cells: Floats) -> Floats:
 
 
 def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
-    """κ from E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·doubt), cells of one score or less left out."""
+    """κ from E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·doubt), the moments of a beta-binomial (Kleinman 1973).
+
+    `doubt` is the variance of the effects that t is made of, over t(1 - t). Solved for 1/(κ + 1) over all cells at
+    once, with a prior; cells of one score or less say nothing and are left out.
+    """
     several = np.maximum(n - 1.0, 0.0)
     shrink = 1.0 + n / LARGE_CELL
     importance = (several > 0.0) / (shrink * shrink)

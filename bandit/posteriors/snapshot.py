@@ -1,4 +1,4 @@
-"""The snapshot: an immutable picture of all arms of a router at one instant, and what it expects of each of them."""
+"""The snapshot: all arms of a router at one instant, and the expectations that follow from their statistics."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ SUCCESS_PRIOR = (0.98, 5.0)
 VALIDITY_PRIOR = (0.95, 5.0)
 """Mean of the Beta prior, and how many attempts it is worth."""
 PROMPT_RATIO_TOKENS = 2_000.0
-"""Billed tokens are as estimated, with the weight of this many tokens."""
+"""The prior of the ratio of billed to estimated tokens is 1, and worth this many tokens."""
 PROMPT_RATIO_VARIATION = 0.1
 UNKNOWN_COST_USD = 0.001
-"""Expected dollars of an answer where no arm has a price and none was reported."""
+"""Expected dollars of an answer if no arm has a price and none was reported."""
 
 FIRST, EACH, WHOLE = 0, 1, 2
 """Rows of `Snapshot.times`."""
@@ -43,10 +43,10 @@ class Share:
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What is known of a router's arms at the instant `at`; decisions use it as their now.
+    """Everything known of a router's arms at the instant `at`, which decisions take for their now. Immutable.
 
-    Arrays are in the order of `arms`, which are sorted by model id. Nothing changes after construction; what is
-    derived from the sums is computed when it is first asked for.
+    Arrays are in the order of `arms`, which are sorted by model id. What follows from the sums is computed when it is
+    first asked for, and kept.
     """
 
     settings: RouterSettings
@@ -97,7 +97,7 @@ class Snapshot:
 
     @cached_property
     def scored_share(self) -> float:
-        """About which share of the answers gets a score, from 0 to 1; 1 where nothing is known of answers."""
+        """The share of answers that get a score, in [0, 1]; 1 if there is no answer yet."""
         answers = np.maximum(
             self.table.per_task(Signal.COMPLETION_TOKENS)[0].sum(axis=1),
             self.table.per_task(Signal.COST)[0].sum(axis=1),

@@ -1,4 +1,4 @@
-"""Reading statistics: rows of sums become one dense array, faded to one instant; broken rows are left out, loudly."""
+"""Reads statistics: rows of sums become one dense array, faded to one instant; broken rows are reported, not used."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,13 +23,13 @@ _LARGEST_VALUES: Mapping[Signal, float] = {
     Signal.COST: 1e6,
 }
 _LARGEST_VALUE = np.array([_LARGEST_VALUES.get(signal, 1e3) for signal in SIGNALS])
-"""What an observation may be on average before its row is broken; shares have room for corrections under way."""
+"""Largest mean of a signal's observations; a row beyond it is broken. Scores have room for corrections under way."""
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e15, 1e-9
-"""A row of less than the smallest weight has faded away."""
+"""A row that weighs less than the smallest weight has faded away and counts as absent."""
 SMALLEST_HALF_LIFE_SECONDS = 1e-6
 LARGEST_INSTANT = 1e12
 ROUNDING = 1e-9
-"""Sums below zero by no more than this are what fading and corrections leave of nothing."""
+"""Sums below zero by up to this are what rounding leaves of a corrected observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Table:
     """All sums of a router's arms at one instant.
 
     `sums[field, signal, arm, task]` with the fields weight, total, squares. Task 0 is `ANY_TASK`; the last column is
-    empty: the statistics of a task that nobody has asked for yet.
+    empty and stands for every task without statistics.
     """
 
     task_columns: Mapping[str, int]
@@ -65,10 +65,10 @@ class Table:
 
 
 def read(router_id: str, arm_rows: Mapping[str, int], sums: Mapping[StatisticKey, Sums], at: float) -> Table:
-    """The sums of the arms in `arm_rows` at the instant `at`; rows of other routers and models are passed over.
+    """The sums of the arms in `arm_rows` at the instant `at`; rows of other routers and models are skipped.
 
-    A row that is not finite, not positive or missing a value counts as absent (prior only) and makes a warning,
-    never an exception. A row from a later instant than `at` is taken as it is: what is known does not un-fade.
+    A row that is not finite, not positive or lacks a value counts as absent (prior only) and gives a warning, never an
+    exception: one broken row must not stop a router. A row from a later instant than `at` is taken as it is.
     """
     names = {key[2] for key in sums}
     names.discard(ANY_TASK)
@@ -95,6 +95,7 @@ def read(router_id: str, arm_rows: Mapping[str, int], sums: Mapping[StatisticKey
     if not sound.all():
         warnings = tuple(_warning(keys[i], sums[keys[i]]) for i in np.flatnonzero(~sound))
         number, place = number[:, sound], place[sound]
+    # Clocks of replicas differ: a row from the future would grow if it were brought back to `at`.
     fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
     fade *= number[2] * fade > SMALLEST_WEIGHT
     dense.reshape(3, -1)[:, place] = number[2:] * fade
