@@ -117,11 +117,11 @@ def dead_functions() -> Iterator[str]:
 def dead_methods() -> Iterator[str]:
     """Public methods and properties whose name is read nowhere but in themselves."""
     mentions = sum((module.mentions for module in product()), Counter[str]())
-    ours = {node.name for module in product() for node in module.classes}
     for module in product():
+        ours = {node.name for node in module.classes}
+        ours |= {name.rpartition(".")[2] for name in module.imports if name.partition(".")[0] in PACKAGES}
         for node in module.classes:
-            bases = {base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "") for base in node.bases}
-            if bases - ours:
+            if any(not isinstance(base, ast.Name) or base.id not in ours for base in node.bases):
                 continue
             for method in node.body:
                 if not isinstance(method, Function) or method.name.startswith("_") or _is_registered(method):
