@@ -1,7 +1,7 @@
 # `make check` and `make clients` are what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
-.PHONY: check format lint types imports test clients reliability kills outage replicas replay soak scale
+.PHONY: check format lint types imports test clients models reliability kills outage replicas replay soak scale
 
 check: format lint types imports test
 
@@ -24,6 +24,11 @@ test:
 # environment of its own, kept in ~/.cache/bandit-gateway-clients.
 clients:
 	$(PYTHON) -m tests.acceptance.clients
+
+# Renews the facts on models that ship, from a downloaded https://models.dev/api.json:
+# make models FROM=api.json AS_OF=2026-08-18
+models:
+	$(PYTHON) -m gateway.cli models refresh --from $(FROM) --as-of $(AS_OF) --to gateway/catalog/data/models.json
 
 # The long forms of tests/reliability (its README has figures), about half an hour. CI runs the short ones.
 ROUNDS ?= 50

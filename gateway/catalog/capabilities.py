@@ -1,6 +1,8 @@
-"""What models of known families can do, by the provider's own name for them. A declaration overrides it."""
+"""What a model can do: as the facts have it, else as its family does. A declaration overrides both."""
 
 import re
+
+from gateway.catalog.facts import Facts
 
 _TEXT = frozenset({"tools", "json_schema"})
 _SEES = _TEXT | {"vision"}
@@ -26,11 +28,21 @@ _FAMILIES: tuple[tuple[str, frozenset[str]], ...] = (
 _MATCHERS = tuple((re.compile(pattern), abilities) for pattern, abilities in _FAMILIES)
 
 
-def abilities_of(name: str) -> frozenset[str]:
-    """Abilities of the first family that the name fits.
+def abilities_of(name: str, facts: Facts | None = None) -> frozenset[str]:
+    """Abilities by the facts; what they leave open, and a model that they don't know, by the name's family.
 
-    An unknown model is taken to be a text model that speaks the API in full, as current local servers do; where that
-    is wrong, its own refusal is learned for an hour.
+    A model of no known family is taken to be a text model that speaks the API in full, as current local servers do.
     """
     lowered = name.lower()
-    return next((abilities for matcher, abilities in _MATCHERS if matcher.search(lowered)), _TEXT)
+    family = next((abilities for matcher, abilities in _MATCHERS if matcher.search(lowered)), _TEXT)
+    if facts is None:
+        return family
+    structured = "json_schema" in family if facts.structured_output is None else facts.structured_output
+    can = {
+        "tools": facts.tools,
+        "json_schema": structured,
+        "vision": "image" in facts.inputs,
+        "audio": "audio" in facts.inputs,
+        "files": facts.files or "pdf" in facts.inputs,
+    }
+    return frozenset(ability for ability, able in can.items() if able)

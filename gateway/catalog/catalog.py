@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from bandit.price import Price
 from gateway.catalog.capabilities import abilities_of
 from gateway.catalog.declared import USUAL_TIERS, price_of
+from gateway.catalog.facts import ModelFacts, load_facts
 from gateway.catalog.prices import look_up
+from gateway.catalog.vendors import vendor_of
 from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id
 from gateway.settings.loading import undeclared
@@ -17,7 +20,10 @@ from gateway.settings.urls import is_loopback
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model as the gateway uses it. `abilities` are words of `settings.ABILITIES`, and `stream`."""
+    """A model as the gateway uses it. `abilities` are words of `settings.ABILITIES`, and `stream`.
+
+    `reasoning` and `temperature`: whether it thinks, and whether it takes a temperature; None: not known.
+    """
 
     id: str
     provider: str
@@ -26,6 +32,8 @@ class Model:
     abilities: frozenset[str]
     context_window: int | None = None
     output_limit: int | None = None
+    reasoning: bool | None = None
+    temperature: bool | None = None
 
 
 class UnknownModel(LookupError):
@@ -81,19 +89,33 @@ class Catalog:
         if declared.provider == SIMULATED:
             return _simulated(declared)
         provider = self._settings.providers[declared.provider]
-        told = {"input_usd", "output_usd"} <= declared.rates.keys() and declared.context_window is not None
-        listed = None if told else look_up(provider, declared.upstream_name, self._now)
-        abilities = declared.abilities
+        vendor = vendor_of(provider)
+        name = declared.base_model or declared.upstream_name
+        known = self._facts.find(vendor, name)
+        facts = known.facts if known else None
+        # What another provider serves under that name has the same abilities, but its own limits.
+        limits = facts if known and (known.at_home or (vendor and vendor.hosts_others)) else None
+        declared_whole = {"input_usd", "output_usd"} <= declared.rates.keys() and declared.context_window is not None
+        listed = None if declared_whole else look_up(provider, name, self._now)
+        price = listed.price if listed else facts.price if facts and known and known.at_home else None
+        abilities = abilities_of(name, facts) if declared.abilities is None else declared.abilities
         return Model(
             id=declared.id,
             provider=declared.provider,
             upstream_name=declared.upstream_name,
-            price=self._price(declared, listed.price if listed else None),
-            abilities=(abilities_of(declared.upstream_name) if abilities is None else abilities)
-            | ({"stream"} if declared.stream else frozenset()),
-            context_window=declared.context_window or (listed.context_window if listed else None),
-            output_limit=declared.output_limit,
+            price=self._price(declared, price),
+            abilities=abilities | ({"stream"} if declared.stream else frozenset()),
+            context_window=declared.context_window
+            or (limits.context if limits else None)
+            or (listed.context_window if listed else None),
+            output_limit=declared.output_limit or (limits.output if limits else None) or None,
+            reasoning=facts.reasoning if facts else None,
+            temperature=facts.temperature if facts else None,
         )
+
+    @cached_property
+    def _facts(self) -> ModelFacts:
+        return load_facts(self._settings, self.notices)
 
     def _price(self, declared: ModelSettings, listed: Price | None) -> Price:
         """The declared price over the listed one. Raises UnknownModel if a part of it is in neither."""
@@ -106,7 +128,7 @@ class Catalog:
         if price is None:
             raise UnknownModel(
                 f"no price is known for {declared.id}: set input_usd_per_million and output_usd_per_million under "
-                f'[models."{declared.id}"]'
+                f'[models."{declared.id}"], or base_model if it is another name of a known model'
             )
         return price
 

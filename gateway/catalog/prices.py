@@ -9,8 +9,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from bandit.price import Price
+from gateway.catalog.names import without_path
+from gateway.catalog.vendors import vendor_of
 from gateway.settings import ProviderSettings
-from gateway.settings.presets import PRESETS
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
@@ -53,17 +54,23 @@ def look_up(provider: ProviderSettings, name: str, now: datetime) -> Listed | No
     """
     from genai_prices.data_snapshot import get_snapshot  # noqa: PLC0415 - 0.3 s that few commands need
 
-    snapshot = get_snapshot()
-    list_name = PRESETS[provider.name].price_list if provider.name in PRESETS else provider.name
+    snapshot, vendor = get_snapshot(), vendor_of(provider)
+    list_name = vendor.price_list if vendor else provider.name
     listed = next((each for each in snapshot.providers if each.id == list_name), None)
     if listed is None:
         try:
             listed = snapshot.find_provider(None, None, provider.base_url)
         except LookupError:
             return None
-    model = listed.find_model(name.lower(), all_providers=snapshot.providers)
-    price = None if model is None else listed_price(listed, model, now)
-    return None if model is None or price is None else Listed(price, model.context_window)
+    names = [name, without_path(name)]
+    if vendor is not None and vendor.hosts_others:
+        names.append(without_path(name).rpartition("/")[2])  # Vertex's google/gemini-…
+    for each in names:
+        model = listed.find_model(each.lower(), all_providers=snapshot.providers)
+        price = None if model is None else listed_price(listed, model, now)
+        if model is not None and price is not None:
+            return Listed(price, model.context_window)
+    return None
 
 
 def listed_price(provider: Provider, model: ModelInfo, now: datetime) -> Price | None:

@@ -20,7 +20,7 @@ COMMANDS = {
     "keys": "API keys: create, list, revoke.",
     "routers": "Routers: list, show, create, set, delete.",
     "evals": "Scorecards: import, list.",
-    "models": "Models: list what the catalog knows.",
+    "models": "Models: list what the catalog knows, refresh it.",
     "version": "Print the version.",
 }
 """Each is the Typer application `app` of the module of its name in this folder. `--help` needs no more than this."""

@@ -1,7 +1,16 @@
-"""`models list`: what the catalog knows."""
+"""`models list`: what the catalog knows; `models refresh`: newer facts for it."""
 
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.catalog.facts import facts_path
+from gateway.catalog.refresh import UnusableFacts, read_source, write_facts
 from gateway.cli.commands import new_group
-from gateway.cli.options import Config, Json, read_catalog
+from gateway.cli.errors import CommandError
+from gateway.cli.options import Config, Json, read_catalog, read_settings
 from gateway.cli.output import print_json, print_table
 
 app = new_group("models")
@@ -23,6 +32,9 @@ def list_models(config: Config = None, json: Json = False) -> None:
                     "cached_input_usd_per_million": round(model.price.cached_input_usd * MILLION, 9),
                     "output_usd_per_million": round(model.price.output_usd * MILLION, 9),
                     "context_window": model.context_window,
+                    "output_limit": model.output_limit,
+                    "reasoning": model.reasoning,
+                    "temperature": model.temperature,
                     "abilities": sorted(model.abilities),
                 }
                 for model in catalog
@@ -42,3 +54,33 @@ def list_models(config: Config = None, json: Json = False) -> None:
     ]
     columns = ("model", "$ in/M→", "$ cached/M→", "$ out/M→", "context→", "abilities")
     print_table(columns, rows, "no models")
+
+
+@app.command()
+def refresh(
+    source: Annotated[Path, typer.Option("--from", help="models.dev's api.json, downloaded.")],
+    target: Annotated[Path | None, typer.Option("--to", help="The file to write, over the configuration's.")] = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the facts, else today.")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Renew what is known of models: abilities, limits and prices. A gateway that starts afterwards uses it."""
+    settings = read_settings(config)
+    path = target or facts_path(settings)
+    if path is None:
+        raise CommandError(
+            'a PostgreSQL database has no place for it: set models_file = "PATH", or name one with --to', 2
+        )
+    day = (as_of or datetime.now(UTC)).date()
+    try:
+        facts, wrong = read_source(source, day, settings.providers)
+        write_facts(facts, path)
+    except UnusableFacts as error:
+        raise CommandError(str(error)) from None
+    except OSError as error:
+        raise CommandError(f"{path}: can't be written ({error.strerror})") from None
+    for why in wrong:
+        typer.echo(f"left out: {why}", err=True)
+    models = sum(map(len, facts.providers.values()))
+    typer.echo(f"{path}: {models:,} models of {len(facts.providers)} providers, as of {facts.as_of}")

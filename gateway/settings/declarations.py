@@ -69,6 +69,7 @@ def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSe
         id=model_id,
         provider=provider,
         upstream_name=fields.text("upstream_name", name),
+        base_model=fields.text("base_model", None),
         rates=_read_rates(fields),
         long_prompts=dict(sorted(long_prompts.items())),
         service_tiers=_read_factors(fields.table("service_tiers")),

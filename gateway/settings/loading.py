@@ -95,6 +95,7 @@ def _read(
         sqlite_synchronous=fields.choice("sqlite_synchronous", "normal", ("normal", "full")),
         listen_host=host,
         listen_port=port,
+        models_file=_models_file(fields, directory),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         config_path=source,
     )
@@ -188,6 +189,11 @@ def _listen(fields: Fields) -> tuple[str, int]:
         fields.blame("listen", f'must be "HOST:PORT", such as "127.0.0.1:8790", not {shown(listen)}')
         return default.listen_host, default.listen_port
     return match[1].strip("[]"), int(match[2])
+
+
+def _models_file(fields: Fields, directory: Path) -> str | None:
+    named = fields.text("models_file", None)
+    return str(directory / Path(named).expanduser()) if named else None
 
 
 def _database_url(environ: Mapping[str, str], failures: list[str]) -> str | None:

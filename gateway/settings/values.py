@@ -46,6 +46,7 @@ class ModelSettings:
     id: str
     provider: str
     upstream_name: str  # the provider's own name
+    base_model: str | None = None  # the public model behind that name: a deployment's, for prices and abilities
     rates: Mapping[str, float] = field(default_factory=dict)
     long_prompts: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
     service_tiers: Mapping[str, float] = field(default_factory=dict)
@@ -71,6 +72,8 @@ class RouterDeclaration:
 class Settings:
     """All of it. `simulated`: simulated models are in use, because nothing else is or because a router names them.
 
+    `models_file` holds facts on models, newer than those that ship; None: beside an SQLite database.
+
     `notices` are sentences that whoever starts the gateway should read.
     """
 
@@ -85,6 +88,7 @@ class Settings:
     routers: Mapping[str, RouterDeclaration] = field(default_factory=dict)
     admin_key: str | None = field(default=None, repr=False)
     simulated: bool = False
+    models_file: str | None = None
     config_path: str | None = None
     notices: tuple[str, ...] = ()
 

@@ -126,3 +126,84 @@ def test_abilities_follow_the_models_family(name: str, can: set[str], cannot: se
 
 def test_the_simulated_models_are_those_that_are_served() -> None:
     assert set(SIMULATED_MODELS) == set(DEFAULT_MODELS)
+
+
+CLOUDS = """
+[providers.azure]
+base_url = "https://acme.openai.azure.com"
+[providers.bedrock]
+base_url = "https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1"
+[providers.vertex]
+base_url = "https://us-east5-aiplatform.googleapis.com/v1"
+[providers.local]
+base_url = "http://127.0.0.1:11434/v1"
+[models."azure/prod-chat"]
+base_model = "gpt-5.5"
+[models."azure/gpt-4o"]
+[models."bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0"]
+[models."bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/ab12"]
+base_model = "anthropic.claude-haiku-4-5-20251001-v1:0"
+[models."vertex/google/gemini-2.5-pro"]
+[models."vertex/anthropic/claude-haiku-4-5@20251001"]
+[models."local/qwen3-vl:8b"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("model_id", "input_usd", "context", "can", "cannot"),
+    [
+        ("azure/prod-chat", 5e-6, 1_050_000, {"tools", "json_schema", "vision", "files"}, {"audio"}),
+        ("azure/gpt-4o", 2.5e-6, 128_000, {"tools", "json_schema", "vision"}, {"audio"}),
+        ("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", 3.3e-6, 200_000, {"tools", "vision"}, {"audio"}),
+        (
+            "bedrock/arn:aws:bedrock:us-east-1:1:application-inference-profile/ab12",
+            1.1e-6,
+            200_000,
+            {"tools", "vision", "files"},
+            {"audio"},
+        ),
+        ("vertex/google/gemini-2.5-pro", 1.25e-6, 1_048_576, {"tools", "vision", "audio", "files"}, set()),
+        ("vertex/anthropic/claude-haiku-4-5@20251001", 1e-6, 200_000, {"tools", "vision"}, {"audio"}),
+        ("local/qwen3-vl:8b", 0.0, None, {"tools", "vision"}, {"audio"}),
+    ],
+)
+def test_models_in_clouds_are_known_by_what_they_are(
+    tmp_path: Path, model_id: str, input_usd: float, context: int | None, can: set[str], cannot: set[str]
+) -> None:
+    model = catalog(tmp_path, CLOUDS).resolve(model_id)
+    assert model.price.input_usd == pytest.approx(input_usd)
+    assert model.context_window == context
+    assert can <= model.abilities
+    assert not cannot & model.abilities
+
+
+def test_abilities_and_limits_are_facts_and_not_guesses_from_names(tmp_path: Path) -> None:
+    models = catalog(tmp_path, "", ALL_KEYS)
+    o3_mini = models.resolve("openai/o3-mini")
+    assert "vision" not in o3_mini.abilities
+    assert (o3_mini.context_window, o3_mini.output_limit, o3_mini.reasoning) == (200_000, 100_000, True)
+    assert models.resolve("openai/gpt-4.1").temperature is True
+    assert models.resolve("openai/gpt-5.5").temperature is False
+    assert "audio" in models.resolve("mistral/voxtral-small-latest").abilities
+
+
+def test_a_model_newer_than_the_facts_has_its_familys_abilities(tmp_path: Path) -> None:
+    newest = catalog(tmp_path, "", ALL_KEYS).resolve("anthropic/claude-opus-5-5")
+    assert {"tools", "json_schema", "vision", "files"} <= newest.abilities
+    assert newest.reasoning is None
+
+
+def test_a_price_that_the_list_lacks_is_a_fact(tmp_path: Path) -> None:
+    text = '[providers.dashscope]\nbase_url = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"\n'
+    model = catalog(tmp_path, text + '[models."dashscope/qwen3-omni-flash"]\n').resolve("dashscope/qwen3-omni-flash")
+    assert model.price.input_usd == pytest.approx(0.43e-6)
+    assert model.price.audio_output_usd == pytest.approx(15.11e-6)
+
+
+def test_what_others_serve_under_a_name_sets_no_limit_and_no_price(tmp_path: Path) -> None:
+    text = '[providers.mine]\nbase_url = "https://llm.example/v1"\n[models."mine/gpt-4o"]\n'
+    with pytest.raises(SettingsError, match="or base_model if it is another name of a known model"):
+        catalog(tmp_path, text)
+    model = catalog(tmp_path, text + "input_usd_per_million = 1\noutput_usd_per_million = 1\n").resolve("mine/gpt-4o")
+    assert (model.context_window, model.output_limit) == (None, None)
+    assert "vision" in model.abilities
