@@ -6,8 +6,8 @@ import typer
 
 from gateway.cli.commands import new_app
 from gateway.cli.errors import CommandError
-from gateway.demo import run
-from gateway.demo.house import DemoError
+from gateway.demo.gateway import DemoError
+from gateway.demo.run import run
 
 app = new_app()
 

@@ -1,4 +1,4 @@
-"""What the simulated users ask, by task."""
+"""The questions that simulated users ask, by task."""
 
 import random
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One prompt and the task that it is."""
+    """One prompt and its task."""
 
     task: str
     text: str
@@ -49,14 +49,14 @@ _TASKS: dict[str, tuple[int, tuple[str, ...]]] = {
         ("Write a friendly reminder about invoice {n} in three sentences.", "Write a headline for our {n}th birthday."),
     ),
 }
-"""Per task: how often it is asked, relative to the others, and how."""
+"""Per task: its weight among all questions, and the templates of its prompts."""
 
 TASKS = tuple(_TASKS)
 
 
 def questions(count: int, seed: int) -> list[Question]:
-    """So many questions, the same for the same seed."""
-    chance = random.Random(seed)  # noqa: S311 - a simulation
+    """`count` questions, the same for the same seed."""
+    rng = random.Random(seed)  # noqa: S311 - a simulation
     weights = [weight for weight, _ in _TASKS.values()]
-    tasks = chance.choices(TASKS, weights, k=count)
-    return [Question(task, chance.choice(_TASKS[task][1]).format(n=chance.randint(3, 97))) for task in tasks]
+    tasks = rng.choices(TASKS, weights, k=count)
+    return [Question(task, rng.choice(_TASKS[task][1]).format(n=rng.randint(3, 97))) for task in tasks]

@@ -1,4 +1,4 @@
-"""Simulated users: they ask over HTTP, wait, and score what they get by the model's true quality, with noise."""
+"""Simulated users: ask over HTTP, wait, and score each answer with the model's true quality plus noise."""
 
 import asyncio
 import random
@@ -9,18 +9,18 @@ from typing import Any
 
 import httpx
 
-from gateway.demo.house import DemoError, House
+from gateway.demo.gateway import DemoError, DemoGateway
 from gateway.demo.prompts import Question
 from gateway.simulated import DEFAULT_MODELS, true_quality
 
 USERS = 12
 NOISE = 0.15
-"""Deviation of one score around the true quality."""
+"""Standard deviation of a score around the true quality."""
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One question, answered. `quality` is the true one, `score` what the user said."""
+    """One answered question. `quality` is the model's true one, `score` the noisy one that was sent as feedback."""
 
     task: str
     model: str
@@ -31,7 +31,7 @@ class Served:
 
 
 async def ask_all(
-    house: House,
+    gateway: DemoGateway,
     router_id: str,
     asked: Sequence[Question],
     *,
@@ -39,16 +39,16 @@ async def ask_all(
     scored: bool,
     served: Callable[[Served], None],
 ) -> None:
-    """Ask every question, several users at once; `served` hears of each answer. Raises DemoError."""
-    chance = random.Random(seed)  # noqa: S311 - a simulation
+    """Ask all questions, up to `USERS` at once. `served` is called with each answer. Raises DemoError."""
+    rng = random.Random(seed)  # noqa: S311 - a simulation
     waiting = iter(asked)
     limits = httpx.Limits(max_connections=USERS)
-    headers = {"authorization": f"Bearer {house.key}"}
-    async with httpx.AsyncClient(base_url=house.url, headers=headers, limits=limits, trust_env=False) as client:
+    headers = {"authorization": f"Bearer {gateway.key}"}
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, limits=limits, trust_env=False) as client:
 
         async def user() -> None:
             for question in waiting:
-                served(await _ask(client, router_id, question, chance, scored=scored))
+                served(await _ask(client, router_id, question, rng, scored=scored))
 
         async with asyncio.TaskGroup() as users:
             for _ in range(USERS):
@@ -56,7 +56,7 @@ async def ask_all(
 
 
 async def _ask(
-    client: httpx.AsyncClient, router_id: str, question: Question, chance: random.Random, *, scored: bool
+    client: httpx.AsyncClient, router_id: str, question: Question, rng: random.Random, *, scored: bool
 ) -> Served:
     body = {
         "model": "dari/routing",
@@ -68,7 +68,7 @@ async def _ask(
     seconds = time.perf_counter() - started
     model = str(answer["model"]).removeprefix("simulated/")
     quality = true_quality(model, question.task)
-    score = min(max(chance.gauss(quality, NOISE), 0.0), 1.0)
+    score = min(max(rng.gauss(quality, NOISE), 0.0), 1.0)
     if scored:
         await _post(client, "/feedback", {"completion_id": answer["id"], "score": score})
     usage = answer["usage"]

@@ -1,4 +1,4 @@
-"""The demo from start to end, on the terminal."""
+"""Runs the demo from start to end on the terminal."""
 
 import asyncio
 from functools import partial
@@ -6,28 +6,37 @@ from functools import partial
 from rich.console import Console
 from rich.live import Live
 
-from gateway.demo.house import FAILURE_USD, LEARNER, QUALITY_USD, RANDOM, SECOND_USD, House, fixed_router, open_house
+from gateway.demo.gateway import (
+    FAILURE_USD,
+    LEARNER,
+    QUALITY_USD,
+    RANDOM,
+    SECOND_USD,
+    DemoGateway,
+    fixed_router,
+    run_gateway,
+)
 from gateway.demo.prompts import questions
-from gateway.demo.tally import RECENT, Summary, comparison_table, summary_of, traffic_table
+from gateway.demo.tables import RECENT, Summary, comparison_table, summary_of, traffic_table
 from gateway.demo.users import Served, ask_all
 from gateway.settings.presets import SIMULATED_MODELS
 
 SEED = 20_261_122
 COMPARED = 100
-"""How many of the same questions each fixed model and the random choice get."""
+"""How many of the same questions each fixed model and the random choice are asked."""
 
 
 def run(requests: int) -> None:
-    """Serve, ask, score, compare. Raises DemoError."""
+    """Start a gateway, ask and score, then compare with each fixed model. Raises DemoError."""
     console = Console(highlight=False)
-    with open_house() as house:
-        console.print(f"A gateway with simulated models answers on {house.url}")
+    with run_gateway() as gateway:
+        console.print(f"A gateway with simulated models answers on {gateway.url}")
         console.print(f"Simulated users ask {requests} questions, wait, and score the answers. To them a perfect")
         console.print(f"answer is worth ${QUALITY_USD}, a second of waiting ${SECOND_USD}, a failure ${FAILURE_USD}.\n")
-        asyncio.run(_play(house, requests, console))
+        asyncio.run(_ask_and_compare(gateway, requests, console))
 
 
-async def _play(house: House, requests: int, console: Console) -> None:
+async def _ask_and_compare(gateway: DemoGateway, requests: int, console: Console) -> None:
     asked = questions(requests, SEED)
     learned: list[Served] = []
     with Live(traffic_table(learned, requests), console=console, refresh_per_second=4) as live:
@@ -36,7 +45,7 @@ async def _play(house: House, requests: int, console: Console) -> None:
             learned.append(each)
             live.update(traffic_table(learned, requests))
 
-        await ask_all(house, LEARNER, asked, seed=SEED, scored=True, served=served)
+        await ask_all(gateway, LEARNER, asked, seed=SEED, scored=True, served=served)
     rows: list[tuple[str, Summary]] = [
         ("router, learning", summary_of(learned)),
         (f"router, its last {min(RECENT, requests)}", summary_of(learned[-RECENT:])),
@@ -45,7 +54,7 @@ async def _play(house: House, requests: int, console: Console) -> None:
     with console.status("The same questions to each model alone, and at random…"):
         for name, router_id in others.items():
             fixed: list[Served] = []
-            ask = partial(ask_all, house, router_id, asked[:COMPARED], seed=SEED, scored=False)
+            ask = partial(ask_all, gateway, router_id, asked[:COMPARED], seed=SEED, scored=False)
             await ask(served=fixed.append)
             rows.append((name, summary_of(fixed)))
     console.print()

@@ -1,4 +1,4 @@
-"""The gateway of a demo: a process of its own, a temporary database, and nothing of the user's configuration."""
+"""Runs the demo's gateway: a process of its own with a temporary database and none of the user's configuration."""
 
 import os
 import re
@@ -22,25 +22,25 @@ STOP_SECONDS = 20.0
 
 
 class DemoError(Exception):
-    """The demo's gateway did not start; the message is what it said."""
+    """The demo's gateway did not start or did not answer; the message holds what it printed last."""
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """Where the demo's gateway answers, and a key with all scopes."""
+class DemoGateway:
+    """The URL of the demo's gateway and a key with all scopes."""
 
     url: str
     key: str
 
 
 def fixed_router(model: str) -> str:
-    """The id of the router that always takes one model."""
+    """The id of the router that always uses one model."""
     return f"rtr_{model}"
 
 
 @contextmanager
-def open_house() -> Iterator[House]:
-    """A gateway for as long as the context lasts. Raises DemoError."""
+def run_gateway() -> Iterator[DemoGateway]:
+    """Run a gateway process for as long as the context lasts. Raises DemoError."""
     key = secrets.token_urlsafe(32)
     with tempfile.TemporaryDirectory(prefix="bandit-gateway-demo-") as folder:
         config = Path(folder, "demo.toml")
@@ -54,7 +54,7 @@ def open_house() -> Iterator[House]:
             ) as process,
         ):
             try:
-                yield House(_wait_until_ready(process, log), key)
+                yield DemoGateway(_wait_until_ready(process, log), key)
             finally:
                 process.terminate()
                 try:
@@ -64,7 +64,7 @@ def open_house() -> Iterator[House]:
 
 
 def configuration(database: Path) -> str:
-    """The learner, one router per fixed model, and one that draws at random."""
+    """A configuration file with the learning router, one router per fixed model, and one that draws uniformly."""
     models = ", ".join(f'"simulated/{model}"' for model in SIMULATED_MODELS)
     policies = {
         LEARNER: "thompson",
@@ -90,7 +90,7 @@ def _environment(key: str) -> dict[str, str]:
 
 
 def _wait_until_ready(process: "subprocess.Popen[str]", log: Path) -> str:
-    """The URL in the banner, which is printed when the gateway answers."""
+    """The URL in the banner, which the gateway prints as soon as it answers. Raises DemoError."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     for line in process.stdout:
         if match := re.search(r"answers on (http://\S+)", line):

@@ -1,4 +1,4 @@
-"""What came of the demo's requests, counted and set into tables."""
+"""The demo's results, as tables for the terminal."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from statistics import fmean
 
 from rich.table import Table
 
-from gateway.demo.house import QUALITY_USD, SECOND_USD
+from gateway.demo.gateway import QUALITY_USD, SECOND_USD
 from gateway.demo.prompts import TASKS
 from gateway.demo.users import Served
 from gateway.settings.presets import SIMULATED_MODELS
@@ -16,7 +16,7 @@ RECENT = 100
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Means over requests; dollars per thousand of them. `worth_usd` is quality in dollars less cost and waiting."""
+    """Means over requests, in dollars per thousand. `worth_usd` is quality in dollars less cost and waiting."""
 
     requests: int
     spent_usd: float
@@ -26,7 +26,7 @@ class Summary:
 
 
 def summary_of(served: Sequence[Served]) -> Summary:
-    """The means of some served requests; at least one."""
+    """The means of served requests. There must be at least one."""
     cost_usd = fmean(each.cost_usd for each in served)
     seconds = fmean(each.seconds for each in served)
     quality = fmean(each.quality for each in served)
@@ -35,7 +35,7 @@ def summary_of(served: Sequence[Served]) -> Summary:
 
 
 def traffic_table(served: Sequence[Served], total: int) -> Table:
-    """Which model gets how much of each task's recent requests."""
+    """Each model's share of each task's recent requests."""
     recent = served[-RECENT:]
     table = Table(title=f"{len(served)} of {total} requests; traffic of the last {len(recent)}", title_justify="left")
     table.add_column("task")
@@ -55,7 +55,7 @@ def traffic_table(served: Sequence[Served], total: int) -> Table:
 
 
 def comparison_table(rows: Sequence[tuple[str, Summary]]) -> Table:
-    """Spent, waited and quality, row by row; the most worth in bold."""
+    """Cost, waiting time and quality, a row per strategy; the highest worth is bold."""
     table = Table(title="What it came to: $ per 1,000 requests, seconds and true quality of one", title_justify="left")
     for column in ("", "requests", "spent $", "waited s", "quality", "worth $"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
