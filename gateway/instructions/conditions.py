@@ -16,7 +16,7 @@ from gateway.instructions.lexicon import (
     Entry,
     Kind,
 )
-from gateway.instructions.reading import Part, Segment, Word
+from gateway.instructions.sentences import Part, Segment, Word
 
 _CIRCUMSTANCES = frozenset(
     {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from gateway.instructions.lexicon import EXTREME, PLAIN, SLIGHT, STRONG, Dimension, Entry, Kind
 from gateway.instructions.names import LONGEST_NAME, looks_like_a_name
-from gateway.instructions.reading import Word
+from gateway.instructions.sentences import Word
 
 _REPLACED = frozenset({"rather than", "instead of"})
 

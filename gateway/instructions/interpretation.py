@@ -9,8 +9,8 @@ from gateway.instructions.conditions import Asked, kinds_of
 from gateway.instructions.effects import Mention, Mode
 from gateway.instructions.lexicon import Dimension
 from gateway.instructions.names import looks_like_a_name, resolve
-from gateway.instructions.reading import Word
 from gateway.instructions.rules import Rule, Span, read_rules
+from gateway.instructions.sentences import Word
 
 LARGEST_MULTIPLIER = 10.0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from gateway.instructions.conditions import Asked, Condition, read_condition
 from gateway.instructions.effects import Mention, Mode, Wish, read_wish
 from gateway.instructions.lexicon import Kind
-from gateway.instructions.reading import SEPARATORS, Part, Segment, Word, read_sentences
+from gateway.instructions.sentences import SEPARATORS, Part, Segment, Word, read_sentences
 
 Span = tuple[int, int]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from gateway.tasks.shapes import Shape, see
-from gateway.tasks.words import listen
+from gateway.tasks.shapes import Shape, shape_of
+from gateway.tasks.words import word_evidence
 
 TASK_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -105,14 +105,14 @@ def estimate_prompt_tokens(features: Features) -> int:
 def _task(features: Features, text: str) -> str:
     if features.tools or features.tool_turns:
         return "tool_use"
-    shape = see(text)
-    evidence = listen(text if len(text) <= 2 * ASK_CHARS else f"{text[:ASK_CHARS]} {text[-ASK_CHARS:]}")
+    shape = shape_of(text)
+    evidence = word_evidence(text if len(text) <= 2 * ASK_CHARS else f"{text[:ASK_CHARS]} {text[-ASK_CHARS:]}")
     if shape.options and not shape.fenced:
         return "cloze" if evidence.get("cloze", 0.0) >= GAP_EVIDENCE or " _ " in text else "multiple_choice"
     if shape.gap:
         return "cloze"
     if features.system:
-        for task, weight in listen(features.system[:ASK_CHARS]).items():
+        for task, weight in word_evidence(features.system[:ASK_CHARS]).items():
             evidence[task] = evidence.get(task, 0.0) + SYSTEM_SHARE * weight
     for task, weight in _of_shape(features, shape):
         evidence[task] = evidence.get(task, 0.0) + weight

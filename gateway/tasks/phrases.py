@@ -169,7 +169,7 @@ def _by_longest_word() -> Mapping[str, tuple[tuple[str, str, float], ...]]:
 PHRASES = _by_longest_word()
 """By their longest word, the rarest: the phrase between spaces, its task, its weight."""
 
-HEARD = frozenset(WORDS) | frozenset(PHRASES) | NUMERALS | QUANTITIES
+KNOWN_WORDS = frozenset(WORDS) | frozenset(PHRASES) | NUMERALS | QUANTITIES
 """Every word that may matter."""
 
 PIECES = votes_of(_PIECES, None)

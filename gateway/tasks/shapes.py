@@ -6,7 +6,7 @@ Searches for one character are nearly free and stand before searches for more.
 import re
 from typing import NamedTuple
 
-LINES_SEEN = 16
+LINES_READ = 16
 """So many lines are looked at from either end."""
 
 SUM_CHARS = 300
@@ -29,11 +29,11 @@ class Shape(NamedTuple):
     asks: bool
 
 
-def see(text: str) -> Shape:
+def shape_of(text: str) -> Shape:
     """The shape of a text of at most a few thousand characters."""
-    lines = text.split("\n", LINES_SEEN)
-    if len(lines) > LINES_SEEN:
-        lines = lines[:-1] + lines[-1].rsplit("\n", LINES_SEEN)[1:]
+    lines = text.split("\n", LINES_READ)
+    if len(lines) > LINES_READ:
+        lines = lines[:-1] + lines[-1].rsplit("\n", LINES_READ)[1:]
     fenced = "`" in text and "```" in text
     return Shape(
         fenced=fenced,

@@ -6,7 +6,7 @@ Almost all the time goes into cutting the text into words; what is known of them
 import re
 from typing import TypeAlias
 
-from gateway.tasks.phrases import HEARD, PHRASES, PIECE, PIECES
+from gateway.tasks.phrases import KNOWN_WORDS, PHRASES, PIECE, PIECES
 from gateway.tasks.vocabulary import INTO, LANGUAGE, NUMERALS, OPENERS, QUANTITIES, WORDS
 
 Evidence: TypeAlias = dict[str, float]
@@ -34,69 +34,69 @@ _LATIN = re.compile("[a-z]+[+#]*")
 _PUNCTUATION = ".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n"
 
 
-def listen(text: str) -> Evidence:
+def word_evidence(text: str) -> Evidence:
     """What the words of an ask (a few hundred characters) speak for, by task."""
     evidence: Evidence = {}
     spaced = text.lower()
     for mark in _PUNCTUATION:
         spaced = spaced.replace(mark, " ")
     words = spaced.split()
-    heard = HEARD.intersection(words)
-    for word in heard:
+    known = KNOWN_WORDS.intersection(words)
+    for word in known:
         vote = WORDS.get(word)
         if vote:
             evidence[vote[0]] = evidence.get(vote[0], 0.0) + vote[1]
-    _hear_phrases(evidence, heard, words)
+    _add_phrases(evidence, known, words)
     asks = "?" in text
-    _hear_sums(evidence, heard, words, asks)
-    _hear_languages(evidence, heard, words)
-    _hear_opening(evidence, words, asks)
+    _add_sums(evidence, known, words, asks)
+    _add_languages(evidence, known, words)
+    _add_opening(evidence, words, asks)
     if not text.isascii() and max(text[:UNSPACED_SAMPLE] + text[-UNSPACED_SAMPLE:]) >= _FIRST_UNSPACED:
-        _hear_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
+        _add_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
     return evidence
 
 
-def _hear_unspaced(evidence: Evidence, text: str) -> None:
+def _add_unspaced(evidence: Evidence, text: str) -> None:
     """Chinese, Japanese and their like: known parts of words, and the Latin words between."""
     for piece in set(PIECE.findall(text)):
         task, weight = PIECES[piece]
         evidence[task] = evidence.get(task, 0.0) + weight
-    for word in HEARD.intersection(_LATIN.findall(text.lower())):
+    for word in KNOWN_WORDS.intersection(_LATIN.findall(text.lower())):
         if word in WORDS:
             task, weight = WORDS[word]
             evidence[task] = evidence.get(task, 0.0) + weight
 
 
-def _hear_phrases(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
+def _add_phrases(evidence: Evidence, known: frozenset[str], words: list[str]) -> None:
     flat = ""
-    for word in heard:
+    for word in known:
         for phrase, task, weight in PHRASES.get(word, ()):
             flat = flat or f" {' '.join(words)} "
             if phrase in flat:
                 evidence[task] = evidence.get(task, 0.0) + weight
 
 
-def _hear_sums(evidence: Evidence, heard: frozenset[str], words: list[str], asks: bool) -> None:
+def _add_sums(evidence: Evidence, known: frozenset[str], words: list[str], asks: bool) -> None:
     """A sum told as a story has numbers, words of quantity, and a question."""
-    numbers = len(heard & NUMERALS) + sum(map(_counts, words))
-    quantities = len(heard & QUANTITIES)
+    numbers = len(known & NUMERALS) + sum(map(_counts, words))
+    quantities = len(known & QUANTITIES)
     if numbers >= 4 or (numbers >= 2 and quantities):
-        told = min(numbers, 4) * 0.75 + min(quantities, 3) * 1.0
-        evidence["math"] = evidence.get("math", 0.0) + (told if asks else 0.5 * told)
+        weight = min(numbers, 4) * 0.75 + min(quantities, 3) * 1.0
+        evidence["math"] = evidence.get("math", 0.0) + (weight if asks else 0.5 * weight)
 
 
 def _counts(word: str) -> bool:
     return word.isdigit() and not (len(word) == len(_FIRST_YEAR) and _FIRST_YEAR <= word <= _LAST_YEAR)
 
 
-def _hear_languages(evidence: Evidence, heard: frozenset[str], words: list[str]) -> None:
+def _add_languages(evidence: Evidence, known: frozenset[str], words: list[str]) -> None:
     """The name of a language says more after "into"."""
-    for word in heard:
+    for word in known:
         if WORDS.get(word) == LANGUAGE and words[words.index(word) - 1] in INTO:
             evidence[LANGUAGE[0]] += INTO_WEIGHT
 
 
-def _hear_opening(evidence: Evidence, words: list[str], asks: bool) -> None:
+def _add_opening(evidence: Evidence, words: list[str], asks: bool) -> None:
     """A question begins with a question word, but for a greeting; without a question mark, at once."""
     if any(word in OPENERS for word in words[: OPENING_WORDS if asks else 1]):
         evidence["question_answering"] = evidence.get("question_answering", 0.0) + OPENER_WEIGHT

@@ -117,16 +117,16 @@ def test_only_the_ends_of_a_text_are_read(piece: str, monkeypatch: pytest.Monkey
     """Patterns and words are looked for in so many characters, however many there are."""
     read: list[int] = []
 
-    def see(text: str) -> Shape:
+    def shape_counted(text: str) -> Shape:
         read.append(len(text))
-        return shapes.see(text)
+        return shapes.shape_of(text)
 
-    def listen(text: str) -> Evidence:
+    def counted(text: str) -> Evidence:
         read.append(len(text))
-        return words.listen(text)
+        return words.word_evidence(text)
 
-    monkeypatch.setattr("gateway.tasks.classifier.see", see)
-    monkeypatch.setattr("gateway.tasks.classifier.listen", listen)
+    monkeypatch.setattr("gateway.tasks.classifier.shape_of", shape_counted)
+    monkeypatch.setattr("gateway.tasks.classifier.word_evidence", counted)
     classify(request(piece * (20_000_000 // len(piece))))
     assert len(read) == 2
     assert max(read) <= HEAD_CHARS + len("\n") + TAIL_CHARS
