@@ -1,1 +1,1 @@
-"""Reports from the ledger: evaluation, explanation, export."""
+"""Reports from the ledger: off-policy evaluation, explanation of a decision, export."""

@@ -1,4 +1,4 @@
-"""Off-policy evaluation of a router from its ledger: what would another policy, objective or model set have done?"""
+"""Off-policy evaluation: what another policy, objective or set of models would have done, from the ledger alone."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
@@ -14,14 +14,14 @@ from storage.records import DecisionView
 from storage.stores.ledger import Ledger
 
 MOST_DECISIONS = 100_000
-"""The newest so many are used: more would not narrow an interval that matters."""
+"""Only the newest decisions up to this number are used: more would not narrow an interval that matters."""
 
 _FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
-"""Endings of a first draw that are the model's own failure; what is nobody's or the caller's fault says nothing."""
+"""Endings of a first draw that are the model's own failure. Other endings say nothing about the model."""
 
 
 class InvalidQuestion(ValueError):
-    """A question that can't be answered. `param` is the field that is wrong; the message begins with it."""
+    """A question that can't be answered. `param` names the wrong field; the message begins with it."""
 
     def __init__(self, param: str, message: str) -> None:
         super().__init__(message)
@@ -30,7 +30,7 @@ class InvalidQuestion(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked: a policy (None: the router's, as logged), an objective (None: as logged), models (None: all)."""
+    """What is asked: a policy, an objective (None: as logged) and a set of models (None: all)."""
 
     policy: str = "thompson"
     objective: Objective | None = None
@@ -39,7 +39,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The evaluation, beside the log's own figures by the same estimators; `left_out` counts what was not usable."""
+    """The evaluation, and the log's own figures by the same estimators. `left_out` counts unusable decisions."""
 
     target: Evaluation
     logged: Evaluation
@@ -49,7 +49,7 @@ class Answer:
 def evaluate_router(
     ledger: Ledger, router_id: str, question: Question, since: Epoch, now: Epoch, most: int = MOST_DECISIONS
 ) -> Answer:
-    """Evaluate on the decisions of a router since an instant (seconds since the epoch), the newest `most` of them.
+    """Evaluate on a router's decisions since an instant (seconds since the epoch), the newest up to `most`.
 
     Raises InvalidQuestion for a policy that can't be recomputed from a record, and storage's errors.
     """
@@ -84,7 +84,7 @@ def evaluate_router(
 
 
 def models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:
-    """Model ids with commas between. Raises InvalidQuestion for one that the router has not."""
+    """Parse model ids separated by commas. Raises InvalidQuestion for one that the router does not have."""
     models = tuple(filter(None, (part.strip() for part in text.split(","))))
     for model in models:
         if model not in known:
@@ -95,7 +95,7 @@ def models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, .
 
 
 def to_json(answer: Answer) -> dict[str, object]:
-    """For scripts: the evaluation by each estimator, the log's own figures beside it, and what was left out."""
+    """The answer as JSON: each estimator's figures, the log's own figures, and what was left out."""
     return {
         "target": _side(answer.target),
         "logged": _side(answer.logged),
@@ -120,7 +120,7 @@ def _side(evaluation: Evaluation) -> dict[str, object]:
 
 
 def logged(view: DecisionView, choice: Choice) -> Logged | str:
-    """A recorded request as off-policy evaluation sees it: its first draw. A string says why it tells nothing."""
+    """A recorded request as off-policy evaluation needs it: its first draw. A string says why it is unusable."""
     decision = view.decision
     if not view.attempts:
         return "no model was called"
@@ -145,7 +145,7 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
 
 
 def views_since(ledger: Ledger, router_id: str, since: Epoch, most: int = MOST_DECISIONS) -> Iterator[DecisionView]:
-    """The router's decisions since an instant, the newest first, at most `most`."""
+    """The router's decisions since an instant, newest first, up to `most`."""
     cursor: str | None = None
     count = 0
     while count < most:

@@ -1,4 +1,4 @@
-"""One decision in full: what was known, how the arm was drawn, what came of it, and the same computed again."""
+"""Explains one decision: what was known, how the arm was drawn, what came of it, and a replay from the record."""
 
 from dataclasses import asdict, dataclass
 
@@ -18,14 +18,14 @@ _NOT_TOLD = frozenset({"choice", "choice_digest"})  # the choice is shown decode
 
 
 class NotExplainable(LookupError):
-    """The record does not say enough any more; the message says why."""
+    """The record no longer says enough to replay the decision; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
     """A recorded request, its choice, and its replay.
 
-    `drawn_again`: u follows from the router's secret; None where there is no secret or nothing was drawn.
+    `drawn_again`: whether u follows from the router's secret; None if there is no secret or nothing was drawn.
     """
 
     view: DecisionView
@@ -35,7 +35,7 @@ class Explained:
 
     @property
     def verdict(self) -> str:
-        """How the replay went, in words."""
+        """The result of the replay, in words."""
         again, decision = self.replay, self.view.decision
         if again.identical and self.drawn_again is not False:
             return "replayed: identical"
@@ -50,7 +50,7 @@ class Explained:
 
 
 def explain(view: DecisionView, secret: bytes | None) -> Explained:
-    """Replay a recorded decision; `secret` is its router's, where there is one still. Raises NotExplainable."""
+    """Replay a recorded decision; `secret` is its router's, if the router still exists. Raises NotExplainable."""
     decision = view.decision
     try:
         choice = msgspec.json.decode(decision.choice, type=Choice)
@@ -64,12 +64,12 @@ def explain(view: DecisionView, secret: bytes | None) -> Explained:
 
 
 def record_to_json(record: DecisionRecord | OutcomeRecord) -> dict[str, object]:
-    """A decision or an outcome under the names that the management API has for its fields."""
+    """A decision or an outcome with the field names of the management API."""
     return {_API_NAMES.get(name, name): value for name, value in asdict(record).items() if name not in _NOT_TOLD}
 
 
 def to_json(explained: Explained) -> dict[str, object]:
-    """All of it for scripts and the management API."""
+    """The explanation as JSON, for scripts and the management API."""
     view = explained.view
     return {
         "decision": record_to_json(view.decision),

@@ -1,4 +1,4 @@
-"""The ledger of a router as a file for analysis: CSV, JSON lines or Parquet, in constant memory."""
+"""Writes a router's ledger to a file for analysis: CSV, JSON lines or Parquet, in constant memory."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ INTEGERS = frozenset(
         "sources",
     }
 )
-"""Columns that are no text: a Parquet file states its types before its rows."""
+"""Columns that are not text: a Parquet file states its types before its rows."""
 
 Row: TypeAlias = Mapping[str, object]
 
@@ -37,7 +37,7 @@ class ExportError(Exception):
 
 
 def write_file(rows: Iterable[Row], form: str, path: Path) -> int:
-    """Write all rows to a file that appears when it is whole. Returns how many. Raises ExportError."""
+    """Write all rows to a file that appears only when it is complete. Returns how many. Raises ExportError."""
     unfinished = path.with_name(path.name + ".part")
     try:
         with unfinished.open("wb") as stream:
@@ -51,7 +51,7 @@ def write_file(rows: Iterable[Row], form: str, path: Path) -> int:
 
 
 def write(rows: Iterable[Row], form: str, stream: IO[bytes]) -> int:
-    """Write all rows in one of the formats. Returns how many. Raises ExportError."""
+    """Write all rows in one of the formats. Returns the number of rows. Raises ExportError."""
     iterator = iter(rows)
     first = next(iterator, None)
     if first is None:

@@ -1,1 +1,1 @@
-"""Running the gateway: server, workers, bootstrap, doctor."""
+"""Running the gateway as a server: bootstrap, workers, banner, discovery of local model servers, doctor."""

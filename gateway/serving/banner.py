@@ -1,4 +1,4 @@
-"""What `serve` says once it answers: where, with which key, and a line to paste."""
+"""The banner that `serve` prints as soon as it answers: URL, key, and a curl command to try."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from gateway.settings.presets import PRESETS
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the banner tells. `routers` maps ids to their enabled models."""
+    """What the banner shows. `routers` maps ids to their enabled models."""
 
     version: str
     url: str
@@ -30,7 +30,7 @@ class Banner:
         self._facts = facts
 
     def text(self) -> str:
-        """All of it, ending without a newline."""
+        """The whole banner, without a final newline."""
         facts = self._facts
         lines = [
             f"Bandit Gateway {facts.version} answers on {facts.url}",
@@ -51,7 +51,7 @@ class Banner:
         return "\n".join([*lines, "", *self._key_and_curl()])
 
     def local_servers(self, found: Sequence[LocalServer]) -> str:
-        """The servers that answered on this machine, with the lines that would declare them."""
+        """Model servers found on this machine, each with the lines that would declare it."""
         lines = ["", "Model servers on this machine, not used until bandit-gateway.toml declares them:"]
         for server in found:
             lines += ["", *(f"  {line}" for line in server.toml().splitlines())]

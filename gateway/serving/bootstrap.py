@@ -1,6 +1,6 @@
-"""What the configuration declares is put into the database before serving: routers, and the first key.
+"""Writes declared routers, the default router and the first key into the database before the server starts.
 
-Declared wins over what was changed through the API, and says so; what is not declared is left alone.
+What the file declares overrides changes made through the API, and a message says so. The rest is left alone.
 """
 
 import secrets
@@ -25,7 +25,7 @@ FIRST_LABEL = "first key"
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What was done. `new_key_secret` is there only when the first key was made, and only now."""
+    """What was changed. `new_key_secret` is set only if the first key was created now; it is not stored anywhere."""
 
     new_key_secret: str | None
     messages: tuple[str, ...]
@@ -34,7 +34,7 @@ class Prepared:
 def prepare(settings: Settings, catalog: Catalog, database: Database, now: float) -> Prepared:
     """Bring declared routers, the default router and the first key into the database. Raises storage's errors.
 
-    Any number of processes may do so at once: what one of them has made is what the others find.
+    Idempotent, and safe in several processes at once: what one has created the others find.
     """
     messages = [*_apply_routers(settings, catalog, database, now)]
     keys = Keys(database)
@@ -73,7 +73,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
 
 
 def _keep_presets(routers: Routers, catalog: Catalog) -> None:
-    """Presets of routers that an older version made get their dollars now, and keep them from now on."""
+    """Give routers of older versions the dollars of their preset now, and keep them from now on."""
     for record in routers.all():
         priced = with_dollars(record, catalog)
         if priced != record:
@@ -99,7 +99,7 @@ def _default_router(catalog: Catalog, now: float) -> RouterRecord:
 
 
 def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: float) -> tuple[RouterRecord, list[str]]:
-    """The record as declared, and what that changed in words."""
+    """The record with the declaration applied, and the changes in words."""
     changes = [
         f"{key} is {_shown(value)}" + (f" (was {_shown(record.settings[key])})" if key in record.settings else "")
         for key, value in declaration.options.items()
@@ -123,7 +123,7 @@ def _followed(record: RouterRecord, catalog: Catalog, now: float) -> RouterRecor
 
 
 def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
-    """Keep the environment's key as the one live key of its label; a former one is revoked."""
+    """Keep the environment's key as the only live key with its label; revoke a former one."""
     if secret is None:
         return []
     mine = [key for key in keys.all() if key.label == ADMIN_LABEL and key.revoked_at is None]

@@ -1,6 +1,6 @@
-"""Model servers on this machine: found by asking their usual ports, shown with the lines that would declare them.
+"""Finds model servers on this machine by asking their usual ports, and shows how to declare them.
 
-They are asked which models they have and never get a prompt before somebody declares them.
+They are only asked for their list of models, and get no prompt until they are declared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class LocalServer:
-    """A server that answered, and the names of its models."""
+    """A server that answered, with the names of its models."""
 
     name: str
     base_url: str
@@ -38,7 +38,7 @@ class LocalServer:
 async def discover(
     servers: Mapping[str, int] = KNOWN_SERVERS, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> tuple[LocalServer, ...]:
-    """The servers that answer on loopback within the timeout, asked all at once."""
+    """The servers that answer on loopback within the timeout, all asked at once."""
     import httpx  # noqa: PLC0415 - 0.1 s of a start, and nobody looks before the gateway answers
 
     async with httpx.AsyncClient(timeout=timeout_seconds, trust_env=False) as client:
@@ -64,7 +64,7 @@ async def _ask(client: httpx.AsyncClient, name: str, port: int, timeout_seconds:
 
 
 def _model_names(body: bytes) -> tuple[str, ...]:
-    """The ids in an OpenAI model list that can stand in a configuration file; anything else is no model server."""
+    """The model ids in an OpenAI list that are valid in a configuration file; empty if it is no such list."""
     try:
         listed = json.loads(body)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""`doctor`: is everything in place? Each check says what it found and, where something is wrong, the remedy."""
+"""`doctor`: checks the installation. Each finding says what was found and, if something is wrong, the remedy."""
 
 import asyncio
 import os
@@ -24,11 +24,11 @@ from storage.stores.routers import Routers
 
 CALL_SECONDS = 10.0
 CLOCK_SECONDS = 30.0
-"""A clock that is further off than this spoils what is known of when things happened."""
+"""If the clock is off by more than this, recorded times can't be compared with those of other machines."""
 
 
 class State(StrEnum):
-    """What a check found."""
+    """The result of a check."""
 
     OK = "ok"
     NOTE = "note"
@@ -37,7 +37,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. `detail` holds the remedy too, where one is needed."""
+    """One check. `detail` includes the remedy if one is needed."""
 
     check: str
     state: State
@@ -47,7 +47,7 @@ class Finding:
 def examine(
     config: Path | None, database_url: str | None, environ: Mapping[str, str], *, calls: bool
 ) -> Iterator[Finding]:
-    """Check configuration, models, database, address and packages; with `calls`, the providers and the clock too."""
+    """Check configuration, models, database, address and packages; with `calls` also the providers and the clock."""
     yield _packages()
     try:
         settings = override(load(config, environ), database_url=database_url)
@@ -147,7 +147,7 @@ async def _call_all(providers: Mapping[str, ProviderSettings]) -> list[Finding]:
 
 
 async def _call(client: httpx.AsyncClient, provider: ProviderSettings) -> list[Finding]:
-    """Ask for the list of models: it costs nothing and needs the key. Never repeats the key."""
+    """Ask a provider for its list of models: that is free and needs the key. The key is never printed."""
     key = provider.api_keys[0] if provider.api_keys else None
     headers = {}
     if key and provider.kind == "anthropic":

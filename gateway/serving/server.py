@@ -1,4 +1,4 @@
-"""`serve`: the configuration becomes a running server, and ends gracefully."""
+"""Turns the configuration into a running server that shuts down gracefully."""
 
 import asyncio
 import logging
@@ -26,35 +26,35 @@ from storage.stores.routers import Routers
 
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 130
-"""How long running answers may take once the server was told to stop: a request's default deadline and a little."""
+"""How long running answers may take after a stop was requested: a request's default deadline, and a little."""
 
 Say = Callable[[str], None]
 Announce = Callable[[], Coroutine[None, None, None]]
 
 
 def run(settings: Settings, say: Say, workers: int = 1) -> None:
-    """Serve until SIGTERM or SIGINT. `say` gets the banner once the server answers.
+    """Serve until SIGTERM or SIGINT. `say` is called with the banner once the server answers.
 
     Raises ServerError, SettingsError and storage's errors, all before the first request.
     """
     catalog = Catalog(settings, datetime.now(UTC))
-    listening = bind(settings.listen_host, settings.listen_port)
+    listener = bind(settings.listen_host, settings.listen_port)
     try:
-        banner = Banner(_prepare(settings, catalog, url_of(listening)))
+        banner = Banner(_prepare(settings, catalog, url_of(listener)))
 
         def work(first: bool) -> None:
-            _work(settings, catalog, listening, banner if first else None, say)
+            _work(settings, catalog, listener, banner if first else None, say)
 
         if workers == 1:
             work(True)
         else:
             Supervisor(workers, work).run()
     finally:
-        listening.close()
+        listener.close()
 
 
 def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
-    """Bring the database up to what is declared; the facts for the banner. Leaves nothing open."""
+    """Bring the database up to what is declared, and collect the banner's facts. Leaves nothing open."""
     database = open_database(settings.database_url, settings.sqlite_synchronous)
     try:
         prepared = prepare(settings, catalog, database, time.time())
@@ -75,7 +75,7 @@ def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
         database.close()
 
 
-def _work(settings: Settings, catalog: Catalog, listening: socket.socket, banner: Banner | None, say: Say) -> None:
+def _work(settings: Settings, catalog: Catalog, listener: socket.socket, banner: Banner | None, say: Say) -> None:
     from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
 
     database = open_database(settings.database_url, settings.sqlite_synchronous)
@@ -88,17 +88,17 @@ def _work(settings: Settings, catalog: Catalog, listening: socket.socket, banner
             say(banner.local_servers(found))
 
     try:
-        _serve(Gateway(settings, database, catalog), listening, announce)
+        _serve(Gateway(settings, database, catalog), listener, announce)
     finally:
         database.close()
 
 
-def _serve(app: ASGIApp, listening: socket.socket, announce: Announce) -> None:
+def _serve(app: ASGIApp, listener: socket.socket, announce: Announce) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, _already_stopped)
+        signal.signal(asked, _ignore_repeated_signal)
     try:
-        Server(uvicorn_config(app, front_door()), announce).run([listening])
+        Server(uvicorn_config(app, front_door()), announce).run([listener])
     except SystemExit:
         raise ServerError("the gateway could not start; the log above says why") from None
 
@@ -120,14 +120,14 @@ def uvicorn_config(app: ASGIApp, door: FrontDoor) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says when it is ready."""
+    """Uvicorn with a callback when it is ready, and a second signal that cancels running requests."""
 
     def __init__(self, config: uvicorn.Config, announce: Announce) -> None:
         super().__init__(config)
         self._announce = announce
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal: accept nothing more, and finish what runs. Another: break off what runs."""
+        """First signal: accept no more connections, finish running requests. Second: cancel them."""
         if not self.should_exit:
             super().handle_exit(sig, frame)
             return
@@ -135,17 +135,17 @@ class Server(uvicorn.Server):
             task.get_loop().call_soon_threadsafe(task.cancel)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, accept connections, then say so."""
+        """Start the application, accept connections, then announce it."""
         await super().startup(sockets)
         self._sweeping = asyncio.create_task(sweep(self.server_state.connections))
         self._announcing = asyncio.create_task(self._announce())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, finish what runs, close the application."""
+        """Stop accepting, finish running requests, close the application."""
         await self._announcing
         await super().shutdown(sockets)
         self._sweeping.cancel()
 
 
-def _already_stopped(_signal: int, _frame: FrameType | None) -> None:
-    """Uvicorn raises the signal again once it has stopped; a stop that was asked for is a success."""
+def _ignore_repeated_signal(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing: uvicorn raises the signal again after a graceful stop, which would make it look like a crash."""

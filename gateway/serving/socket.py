@@ -1,4 +1,4 @@
-"""The address that is listened on: bound before anything else is touched, so that a taken port costs nothing."""
+"""Binds the listening socket, before anything else is opened: if the port is taken, nothing has been changed."""
 
 import errno
 import socket
@@ -7,7 +7,7 @@ BACKLOG = 2_048
 
 
 class ServerError(Exception):
-    """The server can't run; one line with the remedy."""
+    """The server can't run; the message is one line with the remedy."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -16,21 +16,21 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (socket.gaierror, UnicodeError) as error:
         raise ServerError(f"can't listen on {host!r}: no such host ({error}); use an address of this machine") from None
-    listening = socket.socket(family, kind, protocol)
+    listener = socket.socket(family, kind, protocol)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
     except OSError as error:
-        listening.close()
+        listener.close()
         raise ServerError(_why_not(f"{host}:{port}", error)) from None
-    listening.setblocking(False)
-    return listening
+    listener.setblocking(False)
+    return listener
 
 
-def url_of(listening: socket.socket) -> str:
-    """The URL under which this machine reaches the socket."""
-    host, port = listening.getsockname()[:2]
+def url_of(listener: socket.socket) -> str:
+    """The URL at which this machine reaches the socket."""
+    host, port = listener.getsockname()[:2]
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
         host = "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

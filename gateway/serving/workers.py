@@ -1,4 +1,4 @@
-"""`serve --workers N`: processes that accept on one socket, kept alive by a parent that does nothing else."""
+"""Supervises the processes of `serve --workers N`, which accept connections on one shared socket."""
 
 import logging
 import os
@@ -18,34 +18,34 @@ from storage.errors import LedgerError
 log = logging.getLogger(__name__)
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
-YOUNG_SECONDS = 5.0
-MOST_EARLY_DEATHS = 3
-"""So many workers in a row that die young end the whole: it would not get better."""
+EARLY_SECONDS = 5.0
+MAX_EARLY_EXITS = 3
+"""After this many early exits in a row the supervisor gives up: the next worker would fail the same way."""
 
 Work = Callable[[bool], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
-    """One process, and when it was started (monotonic)."""
+    """One process and when it was started (monotonic)."""
 
     process: ForkProcess
     started: float
 
 
 class Supervisor:
-    """Starts the workers, replaces those that die, and ends them when it is told to end."""
+    """Starts worker processes, replaces those that die, and stops them when it is stopped."""
 
     def __init__(self, count: int, work: Work) -> None:
         self._count = count
         self._work = work
         self._workers: list[_Worker] = []
         self._stops = 0
-        self._early_deaths = 0
-        self._alive, self._mine = os.pipe()  # closed when this process is gone, however it went
+        self._early_exits = 0
+        self._parent_read, self._parent_write = os.pipe()
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT. `work` hears whether it is the first worker. Raises ServerError."""
+        """Run until SIGTERM or SIGINT. Each worker calls `work`, the first one with True. Raises ServerError."""
         before = {sig: signal.signal(sig, self._stop) for sig in STOPS}
         try:
             for number in range(self._count):
@@ -53,31 +53,31 @@ class Supervisor:
             while self._workers:
                 ended = wait([worker.process.sentinel for worker in self._workers], timeout=1.0)
                 for worker in [each for each in self._workers if each.process.sentinel in ended]:
-                    self._bury(worker)
+                    self._handle_exit(worker)
         finally:
-            os.close(self._mine)
-            os.close(self._alive)
+            os.close(self._parent_write)
+            os.close(self._parent_read)
             for sig, handler in before.items():
                 signal.signal(sig, handler)
-        if self._early_deaths >= MOST_EARLY_DEATHS:
+        if self._early_exits >= MAX_EARLY_EXITS:
             raise ServerError("the workers die as soon as they are started; the log above says why")
 
-    def _bury(self, worker: _Worker) -> None:
+    def _handle_exit(self, worker: _Worker) -> None:
         worker.process.join()
         self._workers.remove(worker)
         if self._stops:
             return
         log.error("worker %s ended with status %s", worker.process.pid, worker.process.exitcode)
-        young = time.monotonic() - worker.started < YOUNG_SECONDS
-        self._early_deaths = self._early_deaths + 1 if young else 0
-        if self._early_deaths >= MOST_EARLY_DEATHS:
+        early = time.monotonic() - worker.started < EARLY_SECONDS
+        self._early_exits = self._early_exits + 1 if early else 0
+        if self._early_exits >= MAX_EARLY_EXITS:
             self._stop(signal.SIGTERM, None)
         else:
             self._start(first=False)
 
     def _start(self, *, first: bool) -> None:
-        """Fork a worker. Signals wait meanwhile: one that came between would reach neither or both."""
-        process = get_context("fork").Process(target=self._be_worker, args=(first,))
+        process = get_context("fork").Process(target=self._run_worker, args=(first,))
+        # A signal between the fork and `append` would reach neither process, or both: block them meanwhile.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
         try:
             if not self._stops:
@@ -86,27 +86,27 @@ class Supervisor:
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
-    def _be_worker(self, first: bool) -> None:
-        """In the child: a process group of its own, so that a terminal's Ctrl+C reaches the parent alone."""
+    def _run_worker(self, first: bool) -> None:
+        # Ctrl+C in a terminal signals the whole group: in its own group a worker is stopped by the parent alone.
         os.setpgid(0, 0)
-        os.close(self._mine)
+        os.close(self._parent_write)
         for sig in STOPS:
             signal.signal(sig, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-        threading.Thread(target=self._outlive_nobody, daemon=True).start()
+        threading.Thread(target=self._exit_with_parent, daemon=True).start()
         try:
             self._work(first)
         except (ServerError, LedgerError) as error:
             log.error("%s", error)
             raise SystemExit(1) from None
 
-    def _outlive_nobody(self) -> None:
-        """End this worker when the parent is gone."""
-        os.read(self._alive, 1)
+    def _exit_with_parent(self) -> None:
+        # Blocks until the parent's end is closed, which the system does however the parent ends.
+        os.read(self._parent_read, 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        """Ask every worker to finish; asked again, to finish at once."""
+        """First call: ask every worker to stop gracefully. Second: to cancel what still runs."""
         self._stops += 1
         asked = signal.SIGTERM if self._stops == 1 else signal.SIGINT
         for worker in self._workers:

@@ -1,4 +1,4 @@
-"""What a simulated model says: words that call themselves simulated, or the JSON or tool call that was asked for."""
+"""The content of simulated answers: words that say so, or the JSON or tool call that was asked for."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -11,11 +11,11 @@ _FILLER = (
 )
 _DEPTH = 6
 IMAGE_TOKENS = 765
-"""What an image of usual size counts for, however many bytes it has."""
+"""Tokens that an image counts for, whatever its size in bytes."""
 
 
 def words(name: str, tokens: int) -> list[str]:
-    """An answer of so many tokens, a word each, that says in its first ones what it is."""
+    """An answer of `tokens` tokens, one word each; the first ones say that it is simulated."""
     said = f"Simulated answer by {name}: no real model was asked.".split()
     while len(said) < tokens:
         said += _FILLER.split()
@@ -23,7 +23,7 @@ def words(name: str, tokens: int) -> list[str]:
 
 
 def instance(schema: object, root: Mapping[str, Any] | None = None, depth: int = 0) -> Json:
-    """A small value that a JSON schema of the usual kind allows."""
+    """A small value that is valid against a JSON schema of the usual kinds."""
     if not isinstance(schema, dict) or depth > _DEPTH:
         return None
     root = schema if root is None else root
@@ -53,9 +53,9 @@ def instance(schema: object, root: Mapping[str, Any] | None = None, depth: int =
 
 
 def tool_call(request: Mapping[str, Any]) -> tuple[str, Json] | None:
-    """The name and arguments of the call that a request with tools gets; None where it gets words.
+    """The name and arguments of the tool call in the answer; None if the answer is text.
 
-    Tools are called once: a request that already holds a tool's result gets words.
+    A tool is called once: a request that already contains a tool's result is answered with text.
     """
     tools = [tool["function"] for tool in request.get("tools") or () if isinstance(tool.get("function"), dict)]
     choice = request.get("tool_choice")
@@ -67,13 +67,13 @@ def tool_call(request: Mapping[str, Any]) -> tuple[str, Json] | None:
 
 
 def prompt_tokens(request: Mapping[str, Any], size: int) -> int:
-    """About a token for four bytes of a request of this size. Nobody looks at its images; they have their price."""
+    """Tokens of a request of `size` bytes: about one per four bytes, and a fixed number per image."""
     images = [part["image_url"] for part in _parts(request["messages"]) if isinstance(part.get("image_url"), dict)]
     return max(1, (size - sum(len(str(image.get("url"))) for image in images)) // 4) + IMAGE_TOKENS * len(images)
 
 
 def structured(request: Mapping[str, Any]) -> Json:
-    """The value that `response_format` asks for; None where it asks for text."""
+    """The value that `response_format` asks for; None if it asks for text."""
     asked = request.get("response_format") or {}
     if asked.get("type") == "json_schema":
         return instance(asked.get("json_schema", {}).get("schema", {}))

@@ -1,4 +1,4 @@
-"""The simulated provider: a plain ASGI application that speaks OpenAI's chat completions, whole and streamed."""
+"""The simulated provider: an ASGI application that serves OpenAI's chat completions, whole and streamed."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,10 @@ CREATED = 1_700_000_000
 
 
 class SimulatedApp:
-    """Serves the given models. `requests` counts calls by model, `left` early leavers; `changed` tells of either."""
+    """Serves the given models.
+
+    `requests` counts calls by model, `left` clients that disconnected early; `changed` is notified when either changes.
+    """
 
     def __init__(self, models: Mapping[str, SimulatedModel], seed: str = "simulated") -> None:
         self._models = models
@@ -67,18 +70,18 @@ class SimulatedApp:
             try:
                 answer = _Answer(name, self.requests[name], request, meets, len(body))
                 await (answer.stream if request.get("stream") else answer.whole)(send, client)
-            except _LeftError:
+            except _ClientGone:
                 async with self.changed:
                     self.left += 1
                     self.changed.notify_all()
 
 
-class _LeftError(Exception):
-    """The client went away."""
+class _ClientGone(Exception):
+    """The client disconnected before its answer was complete."""
 
 
 class _Client:
-    """Waits, but no longer than the client does."""
+    """Waits, but not longer than the client stays connected."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -94,14 +97,14 @@ class _Client:
                 await self._gone
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass. Raises _LeftError."""
+        """Let time pass. Raises _ClientGone."""
         if seconds <= 0.0:
             return
         if self._gone is None:
             self._gone = asyncio.create_task(self._leave())
         done, _ = await asyncio.wait({self._gone}, timeout=seconds)
         if done:
-            raise _LeftError
+            raise _ClientGone
 
     async def _leave(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -109,7 +112,7 @@ class _Client:
 
 
 class _Answer:
-    """One answer: what is said, and how long it takes."""
+    """One answer: its text or tool call, and how long it takes."""
 
     def __init__(self, name: str, number: int, request: Mapping[str, Any], meets: Behaviour, prompt_bytes: int) -> None:
         self._name = name

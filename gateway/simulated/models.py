@@ -1,4 +1,4 @@
-"""What a simulated model is like: its speed, its length of answers, its failures, and how good it is at what."""
+"""Properties of simulated models: speed, length of answers, failure rate, and true quality per task."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ FREE = Price(0.0, 0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class SimulatedModel:
-    """One model. Times in seconds; `spread` is that of ln(seconds) and of ln(tokens); `failure_rate` in [0, 1].
+    """One model. Times in seconds; `spread` is the deviation of ln(seconds) and ln(tokens); `failure_rate` in [0, 1].
 
-    `quality` is the true mean score per task, in [0, 1], and `usual_quality` that of any other task.
+    `quality` is the true mean score per task, in [0, 1]; `usual_quality` is that of any other task.
     """
 
     first_token_seconds: float = 0.0
@@ -32,7 +32,7 @@ class SimulatedModel:
 
 
 class Behaviour(NamedTuple):
-    """What one request meets."""
+    """Outcome, speed and length of one simulated call."""
 
     fails: bool
     first_token_seconds: float
@@ -41,7 +41,7 @@ class Behaviour(NamedTuple):
 
 
 def behave(model: SimulatedModel, name: str, number: int, seed: str) -> Behaviour:
-    """How the model treats its request of that number: the same for the same seed, name and number."""
+    """The behaviour of the model's `number`-th call, the same for the same seed, name and number."""
     digest = hashlib.blake2b(f"{seed}/{name}/{number}".encode(), digest_size=32).digest()
     fails, first, pace, length = (
         (int.from_bytes(digest[at : at + 8], "big") + 0.5) / 2.0**64 for at in range(0, 32, 8)
@@ -59,7 +59,7 @@ def behave(model: SimulatedModel, name: str, number: int, seed: str) -> Behaviou
 
 
 def _log_normal(u: float, spread: float) -> float:
-    """A factor whose logarithm is Normal around 0, at most three spreads away."""
+    """A factor whose logarithm is normal around 0 with deviation `spread`, cut off at three deviations."""
     return float(2.718281828459045 ** (spread * min(max(_NORMAL.inv_cdf(min(max(u, 1e-12), 1 - 1e-12)), -3.0), 3.0)))
 
 
@@ -105,10 +105,10 @@ DEFAULT_MODELS: Mapping[str, SimulatedModel] = MappingProxyType(
         ),
     }
 )
-"""A cheap and quick one, one in the middle, a dear and good one: none is best for every task."""
+"""A cheap and quick model, one in the middle, and an expensive good one: none is the best for every task."""
 
 
 def true_quality(model: str, task: str, models: Mapping[str, SimulatedModel] = DEFAULT_MODELS) -> float:
-    """The mean score that simulated users give a model's answers to a task; `model` with or without its provider."""
+    """The mean score that simulated users give to a model's answers to a task; `model` with or without its provider."""
     found = models[model.rpartition("/")[2]]
     return found.quality.get(task, found.usual_quality)

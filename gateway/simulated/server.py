@@ -1,4 +1,4 @@
-"""Runs an application on a loopback port, inside this event loop."""
+"""Serves an application on a loopback port, inside the running event loop."""
 
 import asyncio
 import contextlib
@@ -13,26 +13,26 @@ from gateway.simulated.models import DEFAULT_MODELS, SimulatedModel
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the process's signals to the one that faces the world."""
+    """A uvicorn server that installs no signal handlers: those belong to the public server."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
-        self.listening = asyncio.Event()
+        self.ready = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Captures none."""
+        """Install no handlers."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start to accept connections, then set `ready`."""
         await super().startup(sockets)
-        self.listening.set()
+        self.ready.set()
 
 
 @contextlib.asynccontextmanager
 async def serve_app(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
-    """The application's base URL, for as long as the context lasts. Raises OSError where the port is taken."""
+    """Serve the application while the context lasts; its base URL. Raises OSError if the port is taken."""
     listener = socket.create_server(("127.0.0.1", port))
     # asyncio's own loop does this only for sockets that name their protocol; else each answer waits 40 ms for an ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,12 +48,12 @@ async def serve_app(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
         )
     )
     task = asyncio.create_task(server.serve([listener]))
-    listening = asyncio.create_task(server.listening.wait())
+    ready = asyncio.create_task(server.ready.wait())
     try:
-        await asyncio.wait({task, listening}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     finally:
-        listening.cancel()
+        ready.cancel()
         server.should_exit = True
         await task
 
@@ -62,6 +62,6 @@ async def serve_app(app: Any, port: int = 0) -> AsyncGenerator[str, None]:
 async def serve_simulated(
     models: Mapping[str, SimulatedModel] = DEFAULT_MODELS, port: int = 0, seed: str = "simulated"
 ) -> AsyncGenerator[str, None]:
-    """Simulated models behind a loopback port: the base URL of their API, for as long as the context lasts."""
+    """Serve simulated models on a loopback port while the context lasts; the base URL of their API."""
     async with serve_app(simulated_app(models, seed), port) as base_url:
         yield base_url
