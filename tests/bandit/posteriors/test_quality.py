@@ -3,7 +3,7 @@
 from bandit.learning import learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, RouterSettings, Scores, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, RouterSettings, Scores, Signal, StatisticKey, Sums
 
 START = 1_700_000_000.0
 SETTINGS = RouterSettings("rtr_a")
@@ -48,3 +48,43 @@ def test_steady_scores_keep_the_weight_of_all_of_them() -> None:
 def test_a_few_bad_scores_are_no_change() -> None:
     before = [1.0, 1.0, 1.0, 0.0] * 150
     assert quality(scored([*before, 0.0, 0.0, 0.0], 10.0)) > 0.7
+
+
+def known(cells: dict[tuple[str, str], tuple[float, float]]) -> Snapshot:
+    """What is known after so many coin flips with so many heads, by model and class."""
+    sums = {
+        StatisticKey("rtr_a", model_id, task, Signal.QUALITY): Sums(START, 1e9, number, heads, heads)
+        for (model_id, task), (number, heads) in cells.items()
+    }
+    return take_snapshot(SETTINGS, ARMS, sums, BudgetState(), START)
+
+
+def test_a_model_that_is_asked_the_hard_questions_is_not_worse_for_it() -> None:
+    """Simpson's paradox: a is better in both classes, and has the smaller share of good answers in all."""
+    snapshot = known(
+        {("p/a", "easy"): (40, 36), ("p/a", "hard"): (360, 144), ("p/b", "easy"): (360, 288), ("p/b", "hard"): (40, 12)}
+    )
+    for task in ("easy", "hard"):
+        a, b = snapshot.quality(task)[0].tolist()
+        assert a > b
+
+
+def test_a_class_without_scores_of_a_model_is_judged_by_the_model_and_by_the_class() -> None:
+    snapshot = known({("p/a", "easy"): (100, 90), ("p/a", "hard"): (100, 30), ("p/b", "easy"): (100, 80)})
+    hard = snapshot.quality("hard")[0][1]
+    assert hard < snapshot.quality("easy")[0][1] - 0.2
+
+
+def test_models_whose_strengths_differ_by_class_are_told_apart_in_each() -> None:
+    snapshot = known(
+        {("p/a", "code"): (40, 36), ("p/a", "chat"): (40, 8), ("p/b", "code"): (40, 8), ("p/b", "chat"): (40, 36)}
+    )
+    code, chat = snapshot.quality("code")[0], snapshot.quality("chat")[0]
+    assert code[0] > code[1] + 0.4
+    assert chat[1] > chat[0] + 0.4
+
+
+def test_graded_scores_tell_more_than_flips_with_the_same_mean() -> None:
+    key = StatisticKey("rtr_a", "p/a", "code", Signal.QUALITY)
+    graded = take_snapshot(SETTINGS, ARMS, {key: Sums(START, 1e9, 50.0, 30.0, 18.5)}, BudgetState(), START)
+    assert graded.quality("code")[1][0] < 0.5 * known({("p/a", "code"): (50, 30)}).quality("code")[1][0]
