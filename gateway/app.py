@@ -118,7 +118,7 @@ class Gateway:
             self.routers = registry.routers
             self.cooldowns = Cooldowns()
             services = Services(providers, self.cooldowns, self._recorder, self.validator, metrics, wall_clock)
-            self._flow = Flow(keyring, self.routers, services, Limits(settings.max_request_bytes))
+            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes))
             self.api.state.services = RouteServices(
                 flow=self._flow,
                 keyring=keyring,

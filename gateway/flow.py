@@ -20,6 +20,7 @@ from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
 from gateway.feedback import FeedbackBatch, parse_feedback
+from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
 from storage.records import FeedbackReceipt, KeyRecord
 
@@ -43,12 +44,13 @@ class Flow:
     def __init__(
         self,
         keyring: Keyring,
-        routers: dict[str, LiveRouter],
+        registry: Registry,
         services: Services,
         limits: Limits,
     ) -> None:
         self.keyring = keyring
-        self.routers = routers
+        self._registry = registry
+        self.routers = registry.routers
         self.services = services
         self.clock = services.clock
         self.limits = limits
@@ -91,8 +93,10 @@ class Flow:
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
         """Who asks, and the router that they may use. Raises InvalidApiKey, InsufficientScope, NotFound."""
-        key = self.keyring.authenticate(authorization, self.clock())
+        now = self.clock()
+        key = self.keyring.authenticate(authorization, now)
         require(key, ("routing",), router_id)
+        self._registry.reprice(now)
         router = self.routers.get(router_id)
         if router is None:
             raise RouterNotFound(router_id)

@@ -1,11 +1,13 @@
-"""Which models there are: who serves each, what it costs and what it can do. Prices are resolved once, at start."""
+"""Which models there are: who serves each, what it costs and what it can do. Prices are those of the price list now."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 from bandit.price import Price
+from bandit.types import Epoch
 from gateway.catalog.capabilities import abilities_of
 from gateway.catalog.declared import USUAL_TIERS, price_of
 from gateway.catalog.facts import ModelFacts, load_facts
@@ -22,6 +24,7 @@ from gateway.settings.urls import is_loopback
 class Model:
     """A model as the gateway uses it. `abilities` are words of `settings.ABILITIES`, and `stream`.
 
+    `priced_until` is when the list may ask another price, in seconds since the epoch; inf: it names no such time.
     `reasoning` and `temperature`: whether it thinks, and whether it takes a temperature; None: not known.
     """
 
@@ -34,6 +37,7 @@ class Model:
     output_limit: int | None = None
     reasoning: bool | None = None
     temperature: bool | None = None
+    priced_until: float = math.inf
 
 
 class UnknownModel(LookupError):
@@ -51,6 +55,7 @@ class Catalog:
         self._settings = settings
         self._now = now
         self._models: dict[str, Model] = {}
+        self._priced_until = math.inf
         self.notices: list[str] = []
         problems: list[str] = []
         for model in settings.models.values():
@@ -85,6 +90,21 @@ class Catalog:
             self._models[model_id] = self._make(undeclared(model_id))
         return self._models[model_id]
 
+    def reprice(self, now: Epoch) -> Mapping[str, Model]:
+        """The models whose price the list has changed by `now`. Costs nothing as long as none is due."""
+        if now < self._priced_until:
+            return {}
+        self._now, self._priced_until = datetime.fromtimestamp(now, UTC), math.inf
+        changed: dict[str, Model] = {}
+        for former in list(self._models.values()):
+            declared = self._settings.models.get(former.id) or undeclared(former.id)
+            model = self._make(declared) if former.priced_until <= now else former
+            self._priced_until = min(self._priced_until, model.priced_until)
+            self._models[model.id] = model
+            if model.price != former.price:
+                changed[model.id] = model
+        return changed
+
     def _make(self, declared: ModelSettings) -> Model:
         if declared.provider == SIMULATED:
             return _simulated(declared)
@@ -98,6 +118,8 @@ class Catalog:
         declared_whole = {"input_usd", "output_usd"} <= declared.rates.keys() and declared.context_window is not None
         listed = None if declared_whole else look_up(provider, name, self._now)
         price = listed.price if listed else facts.price if facts and known and known.at_home else None
+        until = listed.until.timestamp() if listed and listed.until and listed.price else math.inf
+        self._priced_until = min(self._priced_until, until)
         abilities = abilities_of(name, facts) if declared.abilities is None else declared.abilities
         return Model(
             id=declared.id,
@@ -111,6 +133,7 @@ class Catalog:
             output_limit=declared.output_limit or (limits.output if limits else None) or None,
             reasoning=facts.reasoning if facts else None,
             temperature=facts.temperature if facts else None,
+            priced_until=until,
         )
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, ModelPrice, Provider
 
 _MILLION, _THOUSAND = 1e6, 1e3
+_DAY = timedelta(days=1)
 _RATES = {
     "cache_write_usd": "cache_write_mtok",
     "cache_write_1h_usd": "cache_write_1h_mtok",
@@ -41,9 +42,10 @@ _SERVED = {"service_tier", "processing", "speed"}
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A model on the price list: what it costs, and how many tokens its context holds."""
+    """A model on the price list: what it costs until when, and how many tokens its context holds."""
 
     price: Price
+    until: datetime | None
     context_window: int | None
 
 
@@ -69,8 +71,23 @@ def look_up(provider: ProviderSettings, name: str, now: datetime) -> Listed | No
         model = listed.find_model(each.lower(), all_providers=snapshot.providers)
         price = None if model is None else listed_price(listed, model, now)
         if model is not None and price is not None:
-            return Listed(price, model.context_window)
+            return Listed(price, _next_change(model, now), model.context_window)
     return None
+
+
+def _next_change(model: ModelInfo, now: datetime) -> datetime | None:
+    """When the list may next ask another price: a day from which it does, or an hour of each day."""
+    prices = model.prices if isinstance(model.prices, list) else []
+    constraints = [each.constraint for each in (*prices, *(model.price_variants or ()))]
+    changes: list[datetime] = []
+    for constraint in constraints:
+        if (start := getattr(constraint, "start_date", None)) is not None:
+            changes.append(datetime.combine(start, time(), UTC))
+        for hour in (getattr(constraint, "start_time", None), getattr(constraint, "end_time", None)):
+            if hour is not None:
+                today = datetime.combine(now.astimezone(UTC).date(), hour, hour.tzinfo or UTC)
+                changes += [today - _DAY, today, today + _DAY]
+    return min((change for change in changes if change > now), default=None)
 
 
 def listed_price(provider: Provider, model: ModelInfo, now: datetime) -> Price | None:

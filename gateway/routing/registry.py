@@ -67,6 +67,14 @@ class Registry:
             if live is not None:
                 live.spend.replace(day, spent_usd)
 
+    def reprice(self, now: Epoch) -> None:
+        """Ask the price list again if a price may have changed by `now`, such as that of an hour of the day."""
+        changed = self._catalog.reprice(now)
+        if changed:
+            log.info("the price list has other prices now: %s", ", ".join(sorted(changed)))
+            for live in self.routers.values():
+                live.reprice(changed)
+
     def learn_scores(self, before: Scores, after: Scores) -> Deltas:
         """What a changed score adds to the statistics. For the writer's thread."""
         live = self.routers.get(before.router_id)

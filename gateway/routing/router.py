@@ -1,5 +1,6 @@
 """The routers as they are now: settings, statistics and the snapshot that decisions are made from."""
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
@@ -122,6 +123,12 @@ class LiveRouter:
         self._sums.update(sums)
         self.budget = budget or self.budget
         self._changed = True
+
+    def reprice(self, models: Mapping[str, Model]) -> None:
+        """Take the models with other prices that are this router's: what is expected of them changes at once."""
+        self.models = {model_id: models.get(model_id, model) for model_id, model in self.models.items()}
+        self._arms = tuple(dataclasses.replace(arm, price=self.models[arm.model_id].price) for arm in self._arms)
+        self._published = None
 
     def _warn(self, warnings: Iterable[str]) -> None:
         fresh = frozenset(warnings) - self._warned
