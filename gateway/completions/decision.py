@@ -14,7 +14,8 @@ from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.tasks.classifier import classify, estimate_prompt_tokens
+from gateway.tasks.classifier import classify
+from gateway.tasks.prompt_parts import estimate_parts
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
@@ -41,7 +42,7 @@ class Decision:
     request: CompletionRequest
     published: Published
     context: Context
-    estimated_prompt_tokens: int  # from the text
+    estimated_prompt_tokens: int  # of all parts, by their sizes
     weighed: Weighed
     draw: Draw
     conversation: bytes | None  # where the router keeps a conversation's model
@@ -69,7 +70,8 @@ def decide(
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
     task = request.task(router.options.task_metadata_key) or classes.task
-    estimated_prompt_tokens = estimate_prompt_tokens(request.features)
+    parts = estimate_parts(request.features)
+    estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, estimated_prompt_tokens, providers, cooldowns, loop_time)
     candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
     steering, max_usd = NO_STEERING, request.routing.max_usd
@@ -80,7 +82,11 @@ def decide(
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
     context = bucketed(
-        task, estimated_prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json
+        task,
+        parts,
+        max_tokens=request.max_tokens,
+        stream=request.stream,
+        wants_json=request.features.wants_json,
     )
     published = router.published(now)
     if max_usd is not None or router.spend.limit_usd is not None:
