@@ -81,12 +81,16 @@ def decide(
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
+    conversation = conversation_of(request.fields) if router.sticky else None
+    kept = router.sticky.kept(conversation, now) if router.sticky and conversation is not None else None
     context = bucketed(
         task,
         parts,
         max_tokens=request.max_tokens,
         stream=request.stream,
         wants_json=request.features.wants_json,
+        cached_tokens=kept.cached_tokens if kept else 0,
+        cached_by=kept.model_id if kept else None,
     )
     published = router.published(now)
     if max_usd is not None or router.spend.limit_usd is not None:
@@ -98,9 +102,8 @@ def decide(
     left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
     drawn = draw(weighed.choice, router.secret, completion_id)
-    conversation = conversation_of(request.fields) if router.sticky else None
-    if router.sticky and conversation is not None:
-        drawn = _sticky_draw(weighed.choice, drawn, router.sticky.model(conversation, now))
+    if kept is not None:
+        drawn = _sticky_draw(weighed.choice, drawn, kept.model_id)
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -145,7 +148,7 @@ def _affordable_models(
     return affordable
 
 
-def _sticky_draw(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
+def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
     """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
     for arm in choice.arms:
         if arm.model_id == model_id:

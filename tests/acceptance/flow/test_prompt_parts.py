@@ -106,6 +106,17 @@ def test_a_model_s_own_price_of_a_picture_is_learned_apart_from_the_text(running
     assert ask(running, "rtr_images", TEXT)["p/a"].cost_usd == pytest.approx(2_500 * USD, rel=0.2)
 
 
+def test_a_kept_conversation_is_expected_to_find_its_prompt_in_its_model_s_cache(running: Running) -> None:
+    turns = [{"role": "user", "content": TEXT}]
+    first = ask(running, "rtr_sticky", turns, user="u1")
+    assert first["p/b"].cost_usd == pytest.approx(first["p/a"].cost_usd)
+    turns += [{"role": "assistant", "content": "Hello!"}, {"role": "user", "content": "And then?"}]
+    second = ask(running, "rtr_sticky", turns, user="u1")
+    assert second["p/b"].cost_usd < 0.3 * second["p/a"].cost_usd
+    other = ask(running, "rtr_sticky", turns, user="u2")
+    assert other["p/b"].cost_usd == pytest.approx(other["p/a"].cost_usd)
+
+
 def test_the_ledger_adds_up_to_what_was_learned_of_every_part(running: Running) -> None:
     ask(running, "rtr_tools", [{"type": "text", "text": "?"}, PICTURE], tools=TOOLS)
     learned = {key.signal for key in Arms(running.gateway.database).sums("rtr_tools")}
