@@ -1,4 +1,4 @@
-"""API keys: made here, shown once, kept only as their SHA-256, and looked up in memory by it for every request."""
+"""API keys: shown once, stored only as SHA-256, and looked up in memory for every request."""
 
 import hashlib
 import secrets
@@ -22,9 +22,9 @@ def new_key(
     now: float,
     secret: str | None = None,
 ) -> tuple[str, KeyRecord]:
-    """A key's secret, to be shown once, and the record that is kept. `routers` None: all of them.
+    """A new key's secret, which is shown once, and its record. `routers` None: all of them.
 
-    A given `secret` is somebody's own (an administrator's from the environment); else 256 random bits.
+    `secret`: one that the administrator chose, from the environment; by default 256 random bits.
     """
     secret = secret or PREFIX + secrets.token_urlsafe(32)
     record = KeyRecord(
@@ -40,23 +40,27 @@ def new_key(
 
 
 def hash_key(secret: str) -> str:
-    """SHA-256 in hex. No salt, no stretching: the secret is 256 random bits, and every request looks it up."""
+    """SHA-256 in hex."""
+    # No salt and no stretching: the secret is 256 random bits, and every request computes this.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 class Keyring:
-    """All live keys. Checked before anything else, so that nobody learns which routers exist."""
+    """All live keys, by hash. Not thread-safe: the event loop alone uses it.
+
+    A request's key is checked before anything else, so that nobody learns which routers exist.
+    """
 
     def __init__(self, keys: Iterable[KeyRecord] = ()) -> None:
         self._by_hash: dict[str, KeyRecord] = {}
         self.replace(keys)
 
     def replace(self, keys: Iterable[KeyRecord]) -> None:
-        """Take another set of keys, at once."""
+        """Replace all keys."""
         self._by_hash = {key.hash: key for key in keys if key.revoked_at is None}
 
     def authenticate(self, authorization: bytes | None, now: Epoch) -> KeyRecord:
-        """The key behind an `Authorization` header. Raises InvalidApiKey."""
+        """The key in an `Authorization` header. Raises InvalidApiKey."""
         if authorization is None:
             raise InvalidApiKey("no API key: send `Authorization: Bearer KEY`", should_retry=False)
         scheme, _, secret = authorization.partition(b" ")
@@ -70,7 +74,7 @@ class Keyring:
         return key
 
     def has_scope(self, authorization: bytes | None, scope: str, now: Epoch) -> bool:
-        """Whether an `Authorization` header holds a live key with the scope."""
+        """Whether an `Authorization` header contains a live key with the scope."""
         try:
             require(self.authenticate(authorization, now), (scope,))
         except GatewayError:
@@ -79,7 +83,7 @@ class Keyring:
 
 
 def require(key: KeyRecord, scopes: tuple[str, ...], router_id: str | None = None) -> None:
-    """Refuse a key without any of the scopes, or of other routers. Raises InsufficientScope."""
+    """Check that a key has one of the scopes, and may use the router. Raises InsufficientScope."""
     if not any(scope in key.scopes for scope in scopes):
         wanted = " or ".join(f"`{scope}`" for scope in scopes)
         raise InsufficientScope(f"this API key lacks the scope {wanted}", should_retry=False)

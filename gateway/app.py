@@ -1,4 +1,4 @@
-"""The composition root: here, and only here, the parts are made and handed to one another."""
+"""The composition root: the only place where the gateway's parts are built and given to one another."""
 
 import asyncio
 import contextlib
@@ -38,16 +38,16 @@ from storage.writing.spool import Spool
 log = logging.getLogger(__name__)
 
 COLLECT_AFTER = (20_000, 50, 100)
-"""Allocations between collections: requests leave few cycles behind, and a full collection costs milliseconds."""
+"""Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?chat/completions/?")
 
 
 class Gateway:
-    """The running product: an ASGI application with a lifespan.
+    """The gateway: an ASGI application with a lifespan.
 
-    Completions are dispatched here, before FastAPI's router, which costs more than all of our own path.
-    `database` is open and its routers and keys are in place.
+    Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
+    `database` is open, and its routers and keys are prepared.
     """
 
     def __init__(self, settings: Settings, database: Database, catalog: Catalog) -> None:
@@ -58,7 +58,7 @@ class Gateway:
         self.api = build_api(version("bandit-gateway"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what a server hands over, as ASGI says."""
+        """Serve a connection, as ASGI specifies."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
@@ -90,7 +90,7 @@ class Gateway:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def start(self) -> None:
-        """Load what is known and open everything. A start that fails closes what it had opened, and raises."""
+        """Load routers and keys, open everything. A start that fails closes what it had opened. Raises LedgerError."""
         settings, database = self.settings, self.database
         async with contextlib.AsyncExitStack() as opened:
             simulated_url = await opened.enter_async_context(serve_simulated()) if settings.simulated else None
@@ -133,7 +133,7 @@ class Gateway:
             self._opened = opened.pop_all()
 
     async def stop(self) -> None:
-        """Write everything that is still on its way, and close. The server has ended all requests by now."""
+        """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
 
     def _problems(self) -> list[str]:
@@ -143,7 +143,7 @@ class Gateway:
         return [] if self.routers else ["there is no router: declare one in the configuration file"]
 
     def _notes(self) -> list[str]:
-        """What an operator should mend, though the gateway serves."""
+        """What an operator should fix although the gateway serves."""
         notes = [f"{model_id}: {why}" for model_id, why in sorted(self.cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
@@ -151,7 +151,7 @@ class Gateway:
 
 
 def wall_clock() -> Epoch:
-    """The system's clock."""
+    """Seconds since the epoch, by the system's clock."""
     return Epoch(time.time())
 
 
@@ -173,7 +173,7 @@ def _freeze_garbage_collector() -> None:
 
 
 def spool_stem(database_url: str) -> Path:
-    """Where completions wait while the database is away: beside an SQLite file, else in the working directory."""
+    """The spool's path without its suffix: beside an SQLite file, else in the working directory."""
     kind, _, path = database_url.partition(":///")
     beside = Path(path) if kind == "sqlite" else Path("bandit-gateway.db")
     return beside.with_name(f"{beside.stem}.")

@@ -1,4 +1,4 @@
-"""One HTTP exchange on plain ASGI: read the body within a limit, answer once or stream, notice that a client left."""
+"""HTTP on plain ASGI: read a bounded body, respond at once or stream, and notice that the client has disconnected."""
 
 import asyncio
 import contextlib
@@ -24,19 +24,19 @@ STREAM_HEADERS: Headers = (
 )
 
 WATCH_AFTER_SECONDS = 0.02
-"""A client that leaves is noticed after this time at the latest."""
+"""A wait must last this long before the client is watched: a task for each short wait would cost more than it saves."""
 
 
 UNREAD_SECONDS = 60.0
-"""A client that takes nothing of its stream for so long counts as gone: its provider is not paid further."""
+"""A client that has read nothing of its stream for this long counts as gone: its provider is not paid further."""
 
 
 class ClientGone(Exception):
-    """The client closed the connection before it had its answer."""
+    """The client disconnected before its answer was complete."""
 
 
 class HttpRequest:
-    """The request of one client: its headers and its body."""
+    """The headers and the body of a request."""
 
     __slots__ = ("_receive", "_scope")
 
@@ -45,14 +45,14 @@ class HttpRequest:
         self._receive = receive
 
     def header(self, name: bytes) -> bytes | None:
-        """The first header of that (lower-case) name."""
+        """The first header of that name (in lower case)."""
         for key, value in self._scope["headers"]:
             if key == name:
                 return bytes(value)
         return None
 
     async def read_json(self, limit: int) -> bytes:
-        """The whole body, at most `limit` bytes.
+        """Read the whole body, up to `limit` bytes.
 
         Raises UnsupportedMedia, RequestTooLarge, ClientGone.
         """
@@ -78,7 +78,7 @@ class HttpRequest:
 
 
 class Http(HttpRequest):
-    """The request of one client and its response. `request_id` is sent with every response."""
+    """A request and its response. `request_id` is sent with every response."""
 
     __slots__ = ("_send", "_started", "_writing_since", "request_id")
 
@@ -91,11 +91,11 @@ class Http(HttpRequest):
 
     @property
     def started(self) -> bool:
-        """Whether the status line is already on its way."""
+        """Whether the response's status has been sent."""
         return self._started
 
     async def gone(self) -> None:
-        """Wait until the client leaves, or has taken nothing for too long. The body must have been read."""
+        """Wait until the client disconnects, or has read nothing for too long. The body must have been read before."""
         while not self._unread():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(UNREAD_SECONDS / 2):
@@ -107,13 +107,13 @@ class Http(HttpRequest):
         return time.monotonic() - self._writing_since > UNREAD_SECONDS
 
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Answer in one piece."""
+        """Send a complete response."""
         length = (b"content-length", str(len(body)).encode())
         await self._start(status, [*JSON_HEADERS, length, *headers])
         await self._send({"type": "http.response.body", "body": body})
 
     async def fail(self, error: GatewayError, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """Answer with an error."""
+        """Send an error as the response."""
         await self.respond(error.status, [*error.headers(), *headers], error.body())
 
     async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
@@ -128,7 +128,7 @@ class Http(HttpRequest):
         self._writing_since = math.inf
 
     async def end(self, data: bytes) -> None:
-        """Send the last of a stream."""
+        """Send the end of a stream."""
         await self._send({"type": "http.response.body", "body": data})
 
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -138,10 +138,9 @@ class Http(HttpRequest):
 
 
 class WatchedClient:
-    """Cancels the task it guards when the client goes away, and turns that into ClientGone.
+    """Async context manager that cancels the task inside it when the client disconnects, and raises ClientGone instead.
 
-    Use as an async context manager around the wait for a provider; a commit is never interrupted. The watch begins
-    when the wait has lasted a moment: a task for each short wait would cost more than it could save.
+    Used around waits for a provider, never around a commit.
     """
 
     __slots__ = ("_http", "_left", "_task", "_timer", "_watch")
@@ -160,8 +159,10 @@ class WatchedClient:
         self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()
-        task, self._task = self._task, None  # a watch whose end comes too late has nobody to wake
+        task, self._task = self._task, None  # from here on the watcher can't cancel us any more
         if self._left and task is not None:
+            # The watcher may have cancelled us just as the wait ended: uncancel, or the next await is cancelled
+            # instead.
             task.uncancel()
             if kind is None or issubclass(kind, asyncio.CancelledError):
                 raise ClientGone from None

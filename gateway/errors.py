@@ -1,4 +1,4 @@
-"""What a client is told when it gets no answer: one small tree, rendered in OpenAI's error shape.
+"""The errors that clients see, in OpenAI's shape.
 
 GatewayError
 ├── BadRequest            400  the caller's mistake; `param` names the field
@@ -33,7 +33,7 @@ BASE_URL_ADVICE = "a client's base URL ends with a router's id, as in http://HOS
 
 
 class GatewayError(Exception):
-    """An error as the client sees it."""
+    """An error that is answered to the client."""
 
     status = 500
     type = "server_error"
@@ -56,13 +56,13 @@ class GatewayError(Exception):
         self.should_retry = should_retry
 
     def body(self) -> bytes:
-        """The JSON that OpenAI's clients read: all four keys are there."""
+        """The JSON body. All four keys are present: OpenAI's clients read them."""
         return msgspec.json.encode(
             {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
         )
 
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
-        """What tells a client whether and when to try again; OpenAI's clients honour both."""
+        """`retry-after` and `x-should-retry`, which OpenAI's clients honour."""
         headers = []
         if self.retry_after_seconds is not None:
             headers.append((b"retry-after", str(max(1, math.ceil(self.retry_after_seconds))).encode()))
@@ -72,14 +72,14 @@ class GatewayError(Exception):
 
 
 class OurOwnFault(GatewayError):
-    """A defect of the gateway: the log has its cause."""
+    """A defect of the gateway; its log has the cause."""
 
     def __init__(self) -> None:
         super().__init__("the gateway failed; its log has the cause under this request id")
 
 
 class BadRequest(GatewayError):
-    """The request can't be served as it is."""
+    """The request is wrong."""
 
     status = 400
     type = "invalid_request_error"
@@ -87,19 +87,19 @@ class BadRequest(GatewayError):
 
 
 class InvalidJson(BadRequest):
-    """The body is not one JSON object that every parser reads alike."""
+    """The body is not a JSON object that every parser reads alike."""
 
     code = "invalid_json"
 
 
 class ModelNotSupported(BadRequest):
-    """`model` is something else than `dari/routing`."""
+    """`model` is not `dari/routing`."""
 
     code = "model_not_supported"
 
 
 class UnknownParameter(BadRequest):
-    """A key in our own namespace that does not exist."""
+    """An unknown key in the gateway's own namespace."""
 
     code = "unknown_parameter"
 
@@ -118,14 +118,14 @@ class RequestTooLarge(BadRequest):
 
 
 class UnsupportedMedia(BadRequest):
-    """The body is not declared as JSON."""
+    """The Content-Type is not JSON."""
 
     status = 415
     code = "unsupported_media_type"
 
 
 class ProviderRejected(BadRequest):
-    """A provider found the caller's mistake; told in its own words."""
+    """A provider refused the request as the caller's mistake; its own message is passed on."""
 
     def __init__(self, message: str, *, status: int, param: str | None, code: str | None) -> None:
         super().__init__(message, param=param, code=code)
@@ -133,7 +133,7 @@ class ProviderRejected(BadRequest):
 
 
 class InvalidApiKey(GatewayError):
-    """No key, an unknown one, a revoked or an expired one."""
+    """No key, or one that is unknown, revoked or expired."""
 
     status = 401
     type = "authentication_error"
@@ -141,7 +141,7 @@ class InvalidApiKey(GatewayError):
 
 
 class InsufficientScope(GatewayError):
-    """A live key that may not do this, or not on this router."""
+    """A valid key without the scope, or for other routers."""
 
     status = 403
     type = "permission_error"
@@ -149,7 +149,7 @@ class InsufficientScope(GatewayError):
 
 
 class NotFound(GatewayError):
-    """There is no such thing, or not for this key."""
+    """There is no such object, or not for this key."""
 
     status = 404
     type = "not_found_error"
@@ -157,7 +157,7 @@ class NotFound(GatewayError):
 
 
 class RouterNotFound(NotFound):
-    """The path names no router; where it isn't even an id, the base URL is the likely cause."""
+    """The path names no router. If it isn't even a router's id, the client's base URL is probably wrong."""
 
     code = "router_not_found"
 
@@ -175,7 +175,7 @@ class MethodNotAllowed(GatewayError):
 
 
 class Conflict(GatewayError):
-    """The state of the thing does not allow it now."""
+    """The object's state does not allow this now."""
 
     status = 409
     type = "conflict_error"
@@ -197,7 +197,7 @@ class RateLimited(GatewayError):
 
 
 class BudgetExhausted(GatewayError):
-    """The day's money is spent."""
+    """The router's daily limit, or the request's own limit, is too small for every model."""
 
     status = 429
     type = "rate_limit_error"
@@ -212,14 +212,14 @@ class AllModelsFailed(GatewayError):
 
 
 class ProviderTimeout(GatewayError):
-    """Every model that was tried ran out of time."""
+    """Every model that was tried timed out."""
 
     status = 504
     code = "provider_timeout"
 
 
 class Unavailable(GatewayError):
-    """Not now; `Retry-After` says when."""
+    """Not possible now; `Retry-After` says when to try again."""
 
     status = 503
     code = "overloaded"

@@ -1,4 +1,7 @@
-"""Feedback as it comes in: checked field by field, and handed to the ledger all or none."""
+"""Feedback: parsed, checked field by field, and recorded all or none.
+
+Recording is idempotent: the same score again for a completion and source is answered `unchanged`.
+"""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
 BATCH_LIMIT = 1_000
 SOURCE_LIMIT = 32
 SETTLING_SECONDS = 60.0
-"""An id younger than this that is not found yet may still be on its way to the ledger."""
+"""A completion younger than this that is not found may still be on its way to the ledger: 503, not 404."""
 
 _THUMBS = {"up": 1.0, "down": 0.0}
 
@@ -37,13 +40,13 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class FeedbackBatch:
-    """Checked feedback: one object, or the list of a `{"feedback": […]}` body."""
+    """Checked feedback. `listed`: it came as `{"feedback": […]}`, and not as one object."""
 
     records: tuple[FeedbackRecord, ...]
     listed: bool
 
     def refuse_running(self, running: Container[str]) -> None:
-        """A stream that still runs can't be scored yet. Raises Conflict."""
+        """Refuse scores of streams that are still running. Raises Conflict."""
         for index, record in enumerate(self.records):
             if record.completion_id in running:
                 raise Conflict(
@@ -96,7 +99,7 @@ class FeedbackBatch:
 
 
 def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
-    """Read a feedback body. Raises InvalidJson, or BadRequest with the field and the index."""
+    """Parse a feedback body. Raises InvalidJson, or BadRequest with the field and the index."""
     listed = "feedback" in parse_json_object(body)
     try:
         if listed:

@@ -1,9 +1,9 @@
-"""The whole flow, in two lines:
+"""The whole flow in two lines:
 
 request  → authenticate → decide → call provider → respond → record → learn
 feedback → authenticate ───────────────────────────────────→ record → learn
 
-(The answer's last byte waits for the record's commit, so in the code `record` stands before the end of `respond`.)
+The last byte of an answer is sent after its record is committed, so `record` comes before the end of `respond`.
 """
 
 import asyncio
@@ -27,19 +27,19 @@ from storage.records import FeedbackReceipt, KeyRecord
 log = logging.getLogger(__name__)
 
 COOLING_WAIT_SECONDS = 5.0
-"""How long a request waits for the first of its cooling models to return, rather than fail at once."""
+"""How long a request waits for the first of its cooling models before it fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may take."""
+    """The largest bodies that are accepted, in bytes."""
 
     body_bytes: int = 20 * 1024 * 1024
     feedback_bytes: int = 4 * 1024 * 1024
 
 
 class Flow:
-    """Serves completions and feedback with the collaborators that `gateway.app` gives it."""
+    """Serves completions and feedback, with the collaborators that `gateway.app` builds."""
 
     def __init__(
         self,
@@ -57,8 +57,8 @@ class Flow:
         self.running: set[str] = set()
 
     async def complete(self, http: Http, router_id: str) -> None:
-        """Answer one completion request."""
-        started = perf_counter()  # uvloop's own clock counts in milliseconds
+        """Answer one completion request, with a completion or with an error."""
+        started = perf_counter()  # not loop.time(): uvloop's counts in whole milliseconds
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = parse_completion(await http.read_json(self.limits.body_bytes), http.header)
@@ -92,7 +92,7 @@ class Flow:
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
-        """Who asks, and the router that they may use. Raises InvalidApiKey, InsufficientScope, NotFound."""
+        """The key and the router it may use. Raises InvalidApiKey, InsufficientScope, RouterNotFound."""
         now = self.clock()
         key = self.keyring.authenticate(authorization, now)
         require(key, ("routing",), router_id)
@@ -103,7 +103,7 @@ class Flow:
         return key, router
 
     async def decide(self, completion_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
-        """Choose a model; wait a little where all are cooling."""
+        """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
         loop = asyncio.get_running_loop()
         until = loop.time() + COOLING_WAIT_SECONDS
         while True:
@@ -129,7 +129,7 @@ class Flow:
                 await self._until_a_call_ends(min(seconds, until - now))
 
     async def _until_a_call_ends(self, seconds: float) -> None:
-        """Wait for the answer of whoever asks whether a model is back, so many seconds at most."""
+        """Wait until a probe of a half-open model ends, up to `seconds`."""
         ended = asyncio.Event()
         with self.services.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

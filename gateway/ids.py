@@ -1,4 +1,4 @@
-"""Ids that hold their time: 48 bits of milliseconds, then 80 random bits, in hex, so they sort by age."""
+"""Ids that sort by age: 48 bits of milliseconds, then 80 random bits, in hex."""
 
 import os
 import re
@@ -15,16 +15,16 @@ def new_id(prefix: str, now: float) -> str:
 
 
 class RequestIds:
-    """Makes the ids of requests, for one thread.
+    """Generates request ids. Not thread-safe: the event loop alone uses it.
 
-    Random bits are fetched for many ids at once: a system call for each would hand the interpreter to another thread.
+    Random bits are drawn for many ids at once: a system call per id releases the GIL, and waits to get it back.
     """
 
     def __init__(self) -> None:
         self._pool: Iterator[str] = iter(())
 
     def new(self, now: float) -> str:
-        """A fresh request id."""
+        """A fresh request id; it is also the completion's id."""
         random = next(self._pool, None)
         if random is None:
             width = 2 * _RANDOM_BYTES
@@ -41,7 +41,7 @@ def parse_completion_id(text: str) -> str | None:
 
 
 def creation_time(completion_id: str) -> float:
-    """Seconds since the epoch at which an id was made."""
+    """When an id was generated, in seconds since the epoch."""
     return int(completion_id.partition("_")[2][:12], 16) / 1000
 
 

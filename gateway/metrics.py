@@ -1,4 +1,4 @@
-"""What Prometheus may ask of this process: requests, waits, attempts, money, scores, and the state of the ledger."""
+"""Prometheus metrics of this process: requests, latency, attempts, cost, scores, and the state of the ledger."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -17,11 +17,11 @@ OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5)
 
 
 class Metrics:
-    """Counts in a registry of its own. Each worker process has its own counts."""
+    """Counters in a registry of their own. Each worker process has its own."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        # A metric looks its labels up at some cost on every request; what it finds never changes.
+        # Looking up the child of a set of labels is slow, and its result never changes: keep it.
         self._requests = cache(
             Counter(
                 "bandit_gateway_requests", "Routed requests", ["router", "model", "status"], registry=self._registry
@@ -56,12 +56,12 @@ class Metrics:
         )
 
     def watch(self, recorder: Recorder) -> None:
-        """Show the state of the ledger and of the running event loop, as they are when Prometheus asks."""
+        """Register gauges for the ledger and the event loop, which are read when Prometheus asks."""
         self._registry.register(_LedgerState(recorder))
         self._registry.register(_LoopState(asyncio.get_running_loop()))
 
     def count(self, record: CompletionRecord) -> None:
-        """One request is over."""
+        """Count a request that has ended."""
         router_id, outcome = record.decision.router_id, record.outcome
         self._requests(router_id, outcome.model_id or "", outcome.status.value).inc()
         self._seconds(router_id).observe(outcome.seconds)
@@ -71,12 +71,12 @@ class Metrics:
             self._cost_usd(router_id, attempt.model_id).inc(attempt.cost_usd)
 
     def count_feedback(self, receipts: Iterable[FeedbackReceipt]) -> None:
-        """Scores are committed."""
+        """Count committed scores."""
         for receipt in receipts:
             self._feedback(receipt.router_id, receipt.status.value).inc()
 
     def text(self) -> bytes:
-        """All of it in Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self._registry)
 
 

@@ -1,1 +1,1 @@
-"""The ordinary routes: everything but completions, on FastAPI."""
+"""The routes on FastAPI: everything but completions, which `gateway.app` dispatches itself."""

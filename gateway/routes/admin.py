@@ -1,4 +1,4 @@
-"""/admin: what was decided and on what grounds, computed again; what another policy would have done. Scope `admin`."""
+"""/admin: recorded decisions, replayed, and off-policy evaluation. Scope `admin`."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -16,14 +16,14 @@ from storage.records import DecisionView
 
 MOST_AT_ONCE = 200
 MOST_EVALUATED = 20_000
-"""The newest so many requests: more would take time from those who wait for answers; the command has no such limit."""
+"""The newest requests up to this number: more would delay running requests. The command line has no such limit."""
 
 router = APIRouter(prefix="/admin")
 
 
 @router.get("/decisions")
 def list_decisions(router_id: str, request: Request, cursor: str | None = None, limit: int = 50) -> Response:
-    """A router's requests, the latest first. `next_cursor` goes on where this page ends; null at the end."""
+    """A page of a router's requests, the latest first. `next_cursor` asks for the next page; null at the end."""
     require_admin(request, router_id)
     if not 1 <= limit <= MOST_AT_ONCE:
         raise BadRequest(f"`limit` must be from 1 to {MOST_AT_ONCE}, not {limit}", param="limit")
@@ -34,7 +34,7 @@ def list_decisions(router_id: str, request: Request, cursor: str | None = None, 
 
 @router.get("/decisions/{completion_id}")
 def get_decision(completion_id: str, request: Request) -> Response:
-    """One request in full: its choice, attempts, outcome and feedback, and the decision replayed from its record."""
+    """One request in full: choice, attempts, outcome and feedback, and the decision replayed from its record."""
     key = require_admin(request)
     services = services_of(request)
     id_ = parse_completion_id(completion_id)
@@ -49,7 +49,7 @@ def get_decision(completion_id: str, request: Request) -> Response:
 def get_evaluation(
     router_id: str, request: Request, policy: str = "thompson", models: str | None = None, days: float = 30.0
 ) -> Response:
-    """What another policy or set of models (with commas between) would have cost and scored, from the log alone."""
+    """What another policy or set of models (comma-separated) would have cost and scored, from the log alone."""
     require_admin(request, router_id)
     services = services_of(request)
     live = services.routers.get(router_id)

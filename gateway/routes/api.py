@@ -1,4 +1,4 @@
-"""The FastAPI application: its routes, its OpenAPI document, and errors in OpenAI's shape."""
+"""The FastAPI application: routes, OpenAPI document, and the handlers that turn errors into OpenAI's shape."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ from storage.errors import DatabaseUnavailable, InvalidCursor
 
 
 def build_api(version: str) -> FastAPI:
-    """All routes but the completion's, which is dispatched before this application sees it.
+    """All routes but completions, which are dispatched before this application.
 
-    The gateway puts its `RouteServices` into `state.services` when it starts.
+    The gateway sets `state.services` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     for router in (admin.router, docs.router, feedback.router, health.router, models.router, _fallbacks()):

@@ -1,4 +1,4 @@
-"""Which key a route's request carries, and what only administrators and this machine may see."""
+"""The key of a request, and routes that only administrators and this machine may use."""
 
 from fastapi import Request
 
@@ -16,7 +16,7 @@ def authorization_of(request: Request) -> bytes | None:
 
 
 def require_admin(request: Request, router_id: str | None = None) -> KeyRecord:
-    """The request's key, if it has the scope `admin` (on this router). Raises InvalidApiKey, InsufficientScope."""
+    """The request's key. It must have the scope `admin`, on this router. Raises InvalidApiKey, InsufficientScope."""
     services = services_of(request)
     key = services.keyring.authenticate(authorization_of(request), services.clock())
     require(key, ("admin",), router_id)
@@ -24,21 +24,19 @@ def require_admin(request: Request, router_id: str | None = None) -> KeyRecord:
 
 
 def require_admin_or_local(request: Request) -> None:
-    """Let requests of this machine pass, and admin keys. Raises InvalidApiKey, InsufficientScope."""
+    """Allow requests from this machine and with admin keys. Raises InvalidApiKey, InsufficientScope."""
     if not _is_local(request):
         require_admin(request)
 
 
 def is_admin_or_local(request: Request) -> bool:
-    """Whether `require_admin_or_local` lets this request pass."""
+    """Whether `require_admin_or_local` allows this request."""
     services = services_of(request)
     return _is_local(request) or services.keyring.has_scope(authorization_of(request), "admin", services.clock())
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the peer is loopback and the Host header a local name.
-
-    A page of another site can make a browser on this machine ask us, but not under a local name (DNS rebinding).
-    """
+    """Whether the peer is loopback and the Host header a local name."""
+    # A page of another site can make a browser on this machine ask us (DNS rebinding), but not under a local name.
     client = request.client.host if request.client else ""
     return client in _LOCAL_NAMES and request.url.hostname in _LOCAL_NAMES

@@ -1,4 +1,4 @@
-"""GET /docs and /openapi.json: the API's documentation, whose page needs nothing from outside."""
+"""GET /docs and /openapi.json: the API's documentation, without resources from other hosts."""
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -9,7 +9,7 @@ from gateway.routes.authentication import require_admin_or_local
 from gateway.routes.services import json_response
 
 ASSETS = StaticFiles(packages=[("fastapi_swagger", "resources")])
-"""Swagger UI's own files, as its package ships them; FastAPI's page would load them from a network."""
+"""Swagger UI's files from its package; FastAPI's own page would load them from a CDN."""
 
 ASSETS_PATH = "/docs/assets"
 
@@ -31,6 +31,6 @@ async def docs(request: Request) -> Response:
 
 @router.get("/openapi.json")
 async def openapi(request: Request) -> Response:
-    """The documentation as OpenAPI."""
+    """The documentation as an OpenAPI document."""
     require_admin_or_local(request)
     return json_response(request.app.openapi())

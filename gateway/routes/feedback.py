@@ -1,4 +1,4 @@
-"""POST /feedback: scores for completions, committed before they are answered."""
+"""POST /feedback: scores for completions, committed before the response."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response

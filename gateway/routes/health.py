@@ -1,4 +1,4 @@
-"""GET /healthz, /readyz and /metrics: does the process live, can it serve, and what has it done."""
+"""GET /healthz, /readyz and /metrics: liveness, readiness and Prometheus metrics."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,14 +13,14 @@ router = APIRouter()
 @router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Response:
-    """The process lives."""
+    """Liveness: the process answers."""
     return json_response({"status": "ok"})
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """It can serve: records can be written and routers are loaded. Details for admins and for this machine."""
+    """Readiness: records can be written and routers are loaded. Details for admin keys and for this machine."""
     services = services_of(request)
     problems, notes = services.problems(), services.notes()
     status = "unavailable" if problems else "degraded" if notes else "ready"
@@ -32,6 +32,6 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Prometheus' text format, of this process. For admins and for this machine."""
+    """Metrics of this process in Prometheus' text format. For admin keys and for this machine."""
     require_admin_or_local(request)
     return Response(services_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,4 +1,4 @@
-"""GET /{router_id}/models: what an OpenAI client lists."""
+"""GET /{router_id}/models: the models that an OpenAI client lists."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response

@@ -1,4 +1,4 @@
-"""The OpenAPI text of the bodies that are read by hand: completions and feedback."""
+"""The OpenAPI schemas of bodies that FastAPI does not parse: completions and feedback."""
 
 from typing import Any
 

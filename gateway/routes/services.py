@@ -1,4 +1,4 @@
-"""What the routes are given by name, and how JSON goes out."""
+"""The collaborators that routes get by name, and JSON responses."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from storage.stores.ledger import Ledger
 
 @dataclass(frozen=True, slots=True)
 class RouteServices:
-    """The collaborators of the routes, set when the gateway starts.
+    """The collaborators of the routes; set when the gateway starts.
 
-    `problems` lists what keeps the gateway from serving, `notes` what an operator should mend although it serves.
+    `problems` lists what keeps the gateway from serving, `notes` what an operator should fix although it serves.
     """
 
     flow: Flow
@@ -39,5 +39,5 @@ def services_of(request: Request) -> RouteServices:
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """A JSON answer."""
+    """A JSON response."""
     return Response(msgspec.json.encode(content), status, media_type="application/json")
