@@ -84,18 +84,18 @@ def choose(
     )
 
 
-def draw(choice: Choice, secret: bytes, decision_id: str) -> Draw:
+def draw(choice: Choice, secret: bytes, completion_id: str) -> Draw:
     """Draw the arm of a request's first attempt: the one whose interval of cumulated probability holds u.
 
-    u = (n + 0.5) / 2^52 with n the top 52 bits of HMAC-SHA256(secret, decision id): uniform, the same whenever it is
+    u = (n + 0.5) / 2^52 with n the top 52 bits of HMAC-SHA256(secret, completion id): uniform, the same whenever it is
     computed again, and not for a caller to guess. No generator is shared between requests.
     """
-    u = _uniform(secret, decision_id)
+    u = _uniform(secret, completion_id)
     arm = _holding(choice.arms, [arm.p for arm in choice.arms], u)
     return Draw(1, u, arm.model_id, arm.p, randomised=True)
 
 
-def redraw(choice: Choice, secret: bytes, decision_id: str, attempt: int, failed: Collection[str]) -> Draw | None:
+def redraw(choice: Choice, secret: bytes, completion_id: str, attempt: int, failed: Collection[str]) -> Draw | None:
     """Draw the arm of a later attempt from p_j / (1 - Σ p of the failed), with u from HMAC(secret, id‖attempt).
 
     If the policy gave the others no probability, it is the one of highest expected value. None if none is left.
@@ -103,7 +103,7 @@ def redraw(choice: Choice, secret: bytes, decision_id: str, attempt: int, failed
     rest = [arm for arm in choice.arms if arm.model_id not in failed]
     if not rest:
         return None
-    u = _uniform(secret, f"{decision_id}{attempt}")
+    u = _uniform(secret, f"{completion_id}{attempt}")
     total = sum(arm.p for arm in rest)
     if total <= 0.0:
         best = max(rest, key=lambda arm: arm.mean_usd)

@@ -1,7 +1,7 @@
 """The seam to providers: a call goes in, an OpenAI-shaped answer or a stream of OpenAI chunks comes out.
 
 Errors: every failure that is not the client's own leaving is a `ProviderError`, and says by its `ending` whose
-fault it is (ROUTING §1). Cancelling the awaiting task closes the provider's connection at once.
+fault it is (`bandit.learning.LESSONS`). Cancelling the awaiting task closes the provider's connection at once.
 """
 
 from collections.abc import AsyncGenerator, Mapping

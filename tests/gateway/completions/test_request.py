@@ -1,4 +1,4 @@
-"""How a completion request is read: CONTRACT's failure column, field by field."""
+"""How a completion request is read, and with which error each wrong field is refused."""
 
 import json
 from typing import Any
