@@ -25,7 +25,7 @@ from gateway.providers.http.client import HttpClient
 from gateway.recorder import Recorder
 from gateway.routes.api import build_api
 from gateway.routes.services import RouteServices
-from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.memory import Memory
 from gateway.routing.registry import Registry
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
@@ -116,8 +116,8 @@ class Gateway:
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            self.cooldowns = Cooldowns()
-            services = Services(providers, self.cooldowns, self._recorder, self.validator, metrics, wall_clock)
+            self.memory = Memory()
+            services = Services(providers, self.memory, self._recorder, self.validator, metrics, wall_clock)
             self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes))
             self.api.state.services = RouteServices(
                 flow=self._flow,
@@ -144,7 +144,7 @@ class Gateway:
 
     def _notes(self) -> list[str]:
         """What an operator should fix although the gateway serves."""
-        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.cooldowns.parked().items())]
+        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.memory.cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
         return notes

@@ -18,7 +18,7 @@ from gateway.asgi import ClientGone, Http, HttpRequest
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
-from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
+from gateway.errors import GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
@@ -113,31 +113,28 @@ class Flow:
                     router,
                     request,
                     self.services.providers,
-                    self.services.cooldowns,
+                    self.services.memory,
                     self.clock(),
                     LoopTime(loop.time()),
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()
-                seconds = self.services.cooldowns.soonest(unavailable.models, now)
-                if seconds is None:
-                    raise AllModelsFailed(f"no model is usable: {unavailable}", should_retry=False) from None
+                seconds = self.services.memory.cooldowns.soonest(unavailable.models, now) or 0.0
                 if now >= until or (
-                    now + seconds > until and not self.services.cooldowns.probing(unavailable.models, now)
+                    now + seconds > until and not self.services.memory.cooldowns.probing(unavailable.models, now)
                 ):
-                    raise _cooling(unavailable, seconds) from None
+                    limited = all(map(self.services.memory.cooldowns.is_limited, unavailable.models))
+                    raise _cooling(unavailable, seconds, limited) from None
                 await self._until_a_call_ends(min(seconds, until - now))
 
     async def _until_a_call_ends(self, seconds: float) -> None:
         """Wait until a probe of a half-open model ends, up to `seconds`."""
         ended = asyncio.Event()
-        with self.services.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
+        with self.services.memory.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await ended.wait()
 
 
-def _cooling(unavailable: NoModelAvailable, seconds: float) -> GatewayError:
-    cooling = [why for why in unavailable.reasons.values() if not why.startswith("parked")]
-    if cooling and all(why.startswith("rate-limited") for why in cooling):
-        return RateLimited(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)
-    return Unavailable(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)
+def _cooling(unavailable: NoModelAvailable, seconds: float, limited: bool) -> GatewayError:
+    kind = RateLimited if limited else Unavailable
+    return kind(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)

@@ -1,18 +1,21 @@
 """The calls made for one decision: each model in turn until one answers, and what each call cost."""
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from time import perf_counter
 from typing import TypeVar
+
+import msgspec
 
 from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.bill import NOTHING, Bill, bill_for
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
-from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage
-from gateway.routing.cooldowns import Cooldowns
+from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
+from gateway.routing.memory import Memory
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +31,7 @@ class AttemptLog:
         "_running",
         "_started",
         "_started_at",
+        "began_at",
         "done",
         "draw",
         "first_token_seconds",
@@ -41,6 +45,7 @@ class AttemptLog:
         self.draw = decision.draw
         self._running = False
         self._started = self._started_at = 0.0
+        self.began_at = 0.0  # the running call, on the event loop's clock
         self.done: list[Attempt] = []
         self.provider_seconds = 0.0
         self.first_token_seconds: float | None = None
@@ -66,10 +71,10 @@ class AttemptLog:
         """Seconds spent waiting for providers, the running call included."""
         return self.provider_seconds + (perf_counter() - self._started if self._running else 0.0)
 
-    def begin(self, draw: Draw, now: Epoch) -> None:
-        """A call starts; `now` in seconds since the epoch."""
+    def begin(self, draw: Draw, now: Epoch, loop_time: float) -> None:
+        """A call starts; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
         self.draw, self._running = draw, True
-        self._started, self._started_at = perf_counter(), now
+        self._started, self._started_at, self.began_at = perf_counter(), now, loop_time
         self.first_token_seconds = self.usage = None
         self.text_bytes = self._counted_bytes = 0
 
@@ -85,6 +90,11 @@ class AttemptLog:
         if usage is not None:
             self.usage, self._counted_bytes = usage, self.text_bytes
 
+    def fail(self, error: ProviderError) -> None:
+        """The running call has failed; what its provider reported of it is booked."""
+        self.usage = error.usage or self.usage
+        self.end(error.ending, error=error)
+
     def end(
         self,
         ending: Ending,
@@ -92,7 +102,7 @@ class AttemptLog:
         finish_reason: str | None = None,
         error: ProviderError | None = None,
     ) -> None:
-        """The running call is over; what it cost is booked, estimated where the provider did not say."""
+        """The running call is over; what it cost is booked, estimated if the provider did not say."""
         if not self._running:
             return
         self._running = False
@@ -146,46 +156,86 @@ async def try_in_turn(
     decision: Decision,
     attempts: AttemptLog,
     providers: Mapping[str, Provider],
-    cooldowns: Cooldowns,
+    memory: Memory,
     clock: Callable[[], Epoch],
     call: Callable[[Provider, Call], Awaitable[T]],
 ) -> T:
-    """The first model's answer, or the next one's where it failed in a way that another model may mend.
+    """The first model's answer, or the next one's if it failed in a way that another model may mend.
 
-    The order is the policy's: each re-draw is from the choice without the models that failed. Raises
-    ProviderRejected for the caller's own mistake, else what `_exhausted` makes of the failures.
+    The order is the policy's: each re-draw is from the choice without the models that failed, and the decision's
+    reserve comes last. A refusal for safety is passed on at once; any other that no rule knows asks one other model,
+    and is told in the first one's words if that refuses too. Raises ProviderRejected, or what `_exhausted` makes of
+    the failures.
     """
     router, loop = decision.router, asyncio.get_running_loop()
     deadline = loop.time() + router.options.request_timeout_seconds
+    fields = decision.request.forwarded(router.options.task_metadata_key)
     draw: Draw | None = decision.draw
+    refusals: dict[str, ProviderError] = {}
+    failed: set[str] = set()
     while draw is not None:
         model = router.models[draw.model_id]
-        attempts.begin(draw, clock())
-        cooldowns.begun(model.id, loop.time())
+        attempts.begin(draw, clock(), loop.time())
+        memory.cooldowns.begun(model.id, loop.time())
         try:
             made = Call(
                 model=model.upstream_name,
-                fields=decision.request.fields,
+                fields=fields,
                 deadline=deadline,
                 silence_seconds=router.options.request_timeout_seconds,
                 output_limit=model.output_limit,
                 streams="stream" in model.abilities,
             )
-            return await call(providers[model.provider], made)
+            answer = await call(providers[model.provider], made)
         except ProviderError as error:
-            attempts.end(error.ending, error=error)
-            cooldowns.failed(model.id, error, loop.time())
-            if error.ending is Ending.REJECTED:
-                raise ProviderRejected(
-                    error.message, status=error.status or 400, param=error.param, code=error.code
-                ) from error
-        failed = {attempt.model_id for attempt in attempts.done}
-        draw = None
-        if len(attempts.done) < router.options.max_attempts and loop.time() < deadline:
-            draw = redraw(
-                decision.weighed.choice, router.secret, decision.completion_id, len(attempts.done) + 1, failed
-            )
-    raise _exhausted(attempts.done, cooldowns.soonest(sorted(failed), loop.time()))
+            attempts.fail(error)
+            memory.cooldowns.failed(model.id, error, loop.time())
+            memory.holds.refused(model.id, error, fields, loop.time())
+            failed.add(model.id)
+            if error.verdict is Verdict.REFUSED:
+                refusals[model.id] = error
+            final = error.verdict is Verdict.CONTENT or len(refusals) > 1
+            more = not final and len(attempts.done) < router.options.max_attempts and loop.time() < deadline
+            draw = _next(decision, len(attempts.done) + 1, failed) if more else None
+            _log(decision, model.id, error, f"{draw.model_id} is asked" if draw else "the caller is told")
+            if final:
+                raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
+        else:
+            for model_id in refusals:
+                memory.cooldowns.blamed(model_id, _fingerprint(fields), loop.time())
+            return answer
+    if refusals:
+        raise _rejected(next(iter(refusals.values())))
+    raise _exhausted(attempts.done, memory.cooldowns.soonest(sorted(failed), loop.time()))
+
+
+def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:
+    """The next model: a re-draw from the choice, then the reserve in its order."""
+    draw = redraw(decision.weighed.choice, decision.router.secret, decision.completion_id, number, failed)
+    if draw is None:
+        left = [model_id for model_id in decision.reserve if model_id not in failed]
+        draw = Draw(number, decision.draw.u, left[0], 1.0, randomised=False) if left else None
+    return draw
+
+
+def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) -> None:
+    """One line per failed attempt; a mistake of the caller's is no warning."""
+    level = logging.INFO if error.ending is Ending.REJECTED else logging.WARNING
+    log.log(
+        level, "request %s: %s: %s (%s); %s", decision.completion_id, model_id, error.verdict, error.message, follows
+    )
+
+
+def _fingerprint(fields: Mapping[str, msgspec.Raw]) -> bytes:
+    """What tells different requests apart."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(fields):
+        digest.update(name.encode() + b"\0" + bytes(fields[name]) + b"\0")
+    return digest.digest()
+
+
+def _rejected(error: ProviderError) -> ProviderRejected:
+    return ProviderRejected(error.message, status=error.status or 400, param=error.param, code=error.code)
 
 
 def _exhausted(attempts: list[Attempt], soonest: float | None) -> GatewayError:

@@ -7,15 +7,15 @@ from bandit.buckets import bucketed
 from bandit.decision import draw
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
-from gateway.completions.request import CompletionRequest, Fields, conversation_of
+from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
-from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
+from gateway.routing.holds import ESTIMATED, Doubt, Holds
+from gateway.routing.memory import Memory
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.tasks.classifier import classify
-from gateway.tasks.prompt_parts import estimate_parts
+from gateway.tasks.classifier import classify, estimate_prompt_tokens
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
@@ -34,7 +34,11 @@ class NoModelAvailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided for one request, and on what grounds."""
+    """What was decided for one request, and on what grounds.
+
+    `reserve` are the models to ask after the choice's own, the least doubtful first: they have refused something of
+    this request lately, or it is estimated to be too long for them.
+    """
 
     completion_id: str
     at: Epoch
@@ -42,10 +46,11 @@ class Decision:
     request: CompletionRequest
     published: Published
     context: Context
-    estimated_prompt_tokens: int  # of all parts, by their sizes
+    estimated_prompt_tokens: int  # from the text
     weighed: Weighed
     draw: Draw
-    conversation: bytes | None  # where the router keeps a conversation's model
+    conversation: bytes | None  # if the router keeps a conversation's model
+    reserve: tuple[str, ...] = ()
 
     @property
     def expected_usd(self) -> float:
@@ -58,52 +63,55 @@ def decide(
     router: LiveRouter,
     request: CompletionRequest,
     providers: Mapping[str, Provider],
-    cooldowns: Cooldowns,
+    memory: Memory,
     now: Epoch,
     loop_time: LoopTime,
 ) -> Decision:
     """Choose a model.
 
-    Raises NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable.
+    Memory orders the candidates and never empties the list: the choice is among the least doubtful models that may be
+    asked, and if all rest, one of them is asked as the last resort. Raises NoEnabledModels, NoCapableModel,
+    BudgetExhausted, NoModelAvailable.
     """
+    cooldowns = memory.cooldowns
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
     task = request.task(router.options.task_metadata_key) or classes.task
-    parts = estimate_parts(request.features)
-    estimated_prompt_tokens = sum(parts)
-    able, left_out = _capable_models(router, request, estimated_prompt_tokens, providers, cooldowns, loop_time)
-    candidates = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
+    estimated_prompt_tokens = estimate_prompt_tokens(request.features)
+    able, left_out = _capable_models(router, request, providers)
+    ready = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
         read = interpret(request.routing.instructions).apply(
-            task, classes.long, request.features.tools, tuple(router.models), candidates
+            task, classes.long, request.features.tools, tuple(router.models), ready
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
-    conversation = conversation_of(request.fields) if router.sticky else None
-    kept = router.sticky.kept(conversation, now) if router.sticky and conversation is not None else None
     context = bucketed(
-        task,
-        parts,
-        max_tokens=request.max_tokens,
-        stream=request.stream,
-        wants_json=request.features.wants_json,
-        cached_tokens=kept.cached_tokens if kept else 0,
-        cached_by=kept.model_id if kept else None,
+        task, estimated_prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json
     )
     published = router.published(now)
     if max_usd is not None or router.spend.limit_usd is not None:
         costs = published.snapshot.costs_usd(context)
         able = _affordable_models(able, costs, max_usd, router.spend, now, left_out)
-    candidates = tuple(model_id for model_id in candidates if model_id in able)
-    if not candidates:
-        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
-    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in candidates})
+    ready = tuple(model_id for model_id in ready if model_id in able)
+    if not ready:
+        last_resort = cooldowns.claim_last_resort(able, loop_time)
+        if last_resort is None:
+            raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
+        ready = (last_resort,)
+    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
+    doubts = _doubts(router, request, estimated_prompt_tokens, ready, memory.holds, loop_time)
+    least = min(doubts[model_id].weight if model_id in doubts else 0 for model_id in ready)
+    candidates = tuple(id_ for id_ in ready if (doubts[id_].weight if id_ in doubts else 0) == least)
+    reserve = sorted((id_ for id_ in ready if id_ not in candidates), key=lambda id_: doubts[id_])
+    left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
     drawn = draw(weighed.choice, router.secret, completion_id)
-    if kept is not None:
-        drawn = _sticky_draw(weighed.choice, drawn, kept.model_id)
+    conversation = conversation_of(request.fields) if router.sticky else None
+    if router.sticky and conversation is not None:
+        drawn = _sticky_draw(weighed.choice, drawn, router.sticky.model(conversation, now))
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -115,6 +123,7 @@ def decide(
         weighed=weighed,
         draw=drawn,
         conversation=conversation,
+        reserve=tuple(reserve),
     )
 
 
@@ -148,7 +157,7 @@ def _affordable_models(
     return affordable
 
 
-def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
+def _sticky_draw(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
     """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
     for arm in choice.arms:
         if arm.model_id == model_id:
@@ -157,24 +166,13 @@ def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
 
 
 def _capable_models(
-    router: LiveRouter,
-    request: CompletionRequest,
-    estimated_prompt_tokens: int,
-    providers: Mapping[str, Provider],
-    cooldowns: Cooldowns,
-    loop_time: LoopTime,
+    router: LiveRouter, request: CompletionRequest, providers: Mapping[str, Provider]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and why each of the others can't."""
     special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
-    tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     left_out: dict[str, str] = {}
     for model in router.models.values():
-        why = (
-            _missing_abilities(model, request.needs)
-            or _context_exceeded(model, cooldowns.context_limit(model.id, loop_time), tokens)
-            or _unsupported_fields(providers[model.provider], special)
-            or _fields_refused_before(cooldowns.incapable_fields(model.id, loop_time), request.fields)
-        )
+        why = _missing_abilities(model, request.needs) or _unsupported_fields(providers[model.provider], special)
         if why:
             left_out[model.id] = why
     able = tuple(model_id for model_id in router.models if model_id not in left_out)
@@ -186,26 +184,35 @@ def _capable_models(
     return able, left_out
 
 
+def _doubts(
+    router: LiveRouter,
+    request: CompletionRequest,
+    estimated_prompt_tokens: int,
+    model_ids: tuple[str, ...],
+    holds: Holds,
+    loop_time: LoopTime,
+) -> dict[str, Doubt]:
+    """The models that may not take this request after all, each with the reason."""
+    tokens = estimated_prompt_tokens + (request.max_tokens or 0)
+    doubts: dict[str, Doubt] = {}
+    for model_id in model_ids:
+        doubt = holds.doubt(model_id, request.fields, tokens, loop_time)
+        window = router.models[model_id].context_window
+        if doubt is None and window is not None and tokens > window:
+            doubt = Doubt(ESTIMATED, f"has a context of {window} tokens, and about {tokens} are needed")
+        if doubt is not None:
+            doubts[model_id] = doubt
+    return doubts
+
+
 def _missing_abilities(model: Model, needs: frozenset[str]) -> str | None:
     lacking = needs - model.abilities
     return "lacks " + ", ".join(sorted(lacking)) if lacking else None
 
 
-def _context_exceeded(model: Model, stated_limit: int | None, tokens: int) -> str | None:
-    limits = [limit for limit in (model.context_window, stated_limit) if limit is not None]
-    if limits and tokens > min(limits):
-        return f"has a context of {min(limits)} tokens, and about {tokens} are needed"
-    return None
-
-
 def _unsupported_fields(provider: Provider, fields: list[str]) -> str | None:
     unknown = [field for field in fields if not provider.knows(field)]
     return "can't be sent " + ", ".join(sorted(unknown)) if unknown else None
-
-
-def _fields_refused_before(refused: frozenset[str], fields: Fields) -> str | None:
-    again = refused & fields.keys() if refused else refused
-    return "refused " + ", ".join(sorted(again)) + " within the hour" if again else None
 
 
 def _allowed_models(read: Interpretation, able: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:

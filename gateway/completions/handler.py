@@ -21,9 +21,9 @@ from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.metrics import Metrics
 from gateway.providers.upstream.plain_stream import stream_plainly
-from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError
+from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
 from gateway.recorder import Recorder
-from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.memory import Memory
 from gateway.settings import SIMULATED
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
@@ -41,7 +41,7 @@ class Services:
     """What an exchange works with beyond its client."""
 
     providers: Mapping[str, Provider]
-    cooldowns: Cooldowns
+    memory: Memory
     recorder: Recorder
     validator: Validator
     metrics: Metrics
@@ -120,18 +120,19 @@ class CompletionHandler:
     def _complete(self, finish_reason: str | None) -> None:
         """The running call has brought a whole answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
-        self._services.cooldowns.succeeded(self._attempts.model_id, self._loop.time())
+        memory, model_id = self._services.memory, self._attempts.model_id
+        memory.cooldowns.succeeded(model_id, self._loop.time(), self._attempts.began_at)
+        usage = self._attempts.usage
+        if usage is not None and usage.tokens is not None:
+            memory.holds.answered(model_id, usage.tokens.prompt_tokens)
         sticky, conversation = self._decision.router.sticky, self._decision.conversation
         if sticky is not None and conversation is not None:
-            done = self._attempts.done[-1]
-            # What it read from the provider's cache or wrote to it is there when the conversation goes on.
-            cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
-            sticky.keep(conversation, done.model_id, cached_tokens, self._services.clock())
+            sticky.keep(conversation, model_id, self._services.clock())
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         services = self._services
         return await try_in_turn(
-            self._decision, self._attempts, services.providers, services.cooldowns, services.clock, call
+            self._decision, self._attempts, services.providers, services.memory, services.clock, call
         )
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
@@ -144,9 +145,9 @@ class CompletionHandler:
                 for chunk in chunks:
                     self._attempts.take(chunk)
                 if any(chunk.lives for chunk in chunks):
-                    self._services.cooldowns.released(self._attempts.model_id)
+                    self._services.memory.cooldowns.released(self._attempts.model_id)
                     return held, events
-            raise ProviderError(Ending.FAILED, "the stream ended before it said anything")
+            raise ProviderError(Verdict.FAILED, "the stream ended before it said anything")
         except BaseException:
             await events.aclose()
             raise
@@ -154,8 +155,9 @@ class CompletionHandler:
     async def _cut(self, error: ProviderError) -> None:
         """The stream broke after its first sign of life: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
-        self._attempts.end(error.ending, error=error)
-        self._services.cooldowns.failed(model_id, error, self._loop.time())
+        self._attempts.fail(error)
+        self._services.memory.cooldowns.failed(model_id, error, self._loop.time())
+        log.warning("request %s: %s: %s; the stream ends with an error", self._decision.completion_id, model_id, error)
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
             await self._record(self._partial_or(Status.FAILED), error=told)
@@ -178,13 +180,13 @@ class CompletionHandler:
     async def _stopped(self) -> None:
         """We break off: nobody's fault but ours, and what it cost is booked."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.cooldowns.released(self._attempts.model_id)
+        self._services.memory.cooldowns.released(self._attempts.model_id)
         await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
 
     async def _client_gone(self) -> None:
         """Nobody waits any more and the call is cancelled; what it cost is booked."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.cooldowns.released(self._attempts.model_id)
+        self._services.memory.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
         status = self._partial_or(Status.CLIENT_GONE)
         with contextlib.suppress(GatewayError):

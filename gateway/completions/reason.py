@@ -14,6 +14,7 @@ ENDINGS = {
     Ending.RATE_LIMITED: "is rate-limited",
     Ending.MISCONFIGURED: "refused our key or model name",
     Ending.INCAPABLE: "can't serve it",
+    Ending.REJECTED: "refused it",
 }
 
 
@@ -22,9 +23,12 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
 
     `draw` is that of the model which answers; `attempts` are those before it, and may hold its own.
     """
-    arm = next(view for view in choice.arms if view.model_id == draw.model_id)
+    arm = next((view for view in choice.arms if view.model_id == draw.model_id), None)
     failed = [attempt for attempt in attempts if attempt.ending in ENDINGS and attempt.model_id != draw.model_id]
-    text = f"{_kind(choice)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
+    if arm is None:  # asked after the choice's own models
+        text = f"{_kind(choice)}: {_instead(draw.model_id, failed)}."
+    else:
+        text = f"{_kind(choice)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
     steering = choice.steering
     if steering.words:
         text += f" Instructions: {steering.words}."
@@ -41,8 +45,7 @@ def _kind(choice: Choice) -> str:
 
 def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) -> str:
     if failed:
-        told = ", ".join(f"{attempt.model_id} {ENDINGS[attempt.ending]}" for attempt in failed)
-        return f"{told}, so {arm.model_id} answers instead"
+        return _instead(arm.model_id, failed)
     if not draw.randomised:
         return f"{arm.model_id} answered this conversation before and keeps it"
     if len(choice.arms) == 1:
@@ -53,6 +56,11 @@ def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) ->
     if arm.mean_usd < max(view.mean_usd for view in choice.arms):
         return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
     return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice)
+
+
+def _instead(model_id: str, failed: Sequence[Attempt]) -> str:
+    told = ", ".join(f"{attempt.model_id} {ENDINGS[attempt.ending]}" for attempt in failed)
+    return f"{told}, so {model_id} answers instead"
 
 
 def _because(choice: Choice) -> str:

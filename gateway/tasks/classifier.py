@@ -55,10 +55,7 @@ LEAST_EVIDENCE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A request's outward features. `text` is that of the last user turn; lengths and counts are of all messages.
-
-    `schema_bytes` are those of tool definitions, tool calls and the answer's schema, in JSON without spaces.
-    """
+    """A request's outward features. `text` is that of the last user turn; lengths are of all messages."""
 
     system: str
     text: str
@@ -68,9 +65,6 @@ class Features:
     wants_json: bool
     images: int
     turns: int
-    schema_bytes: int = 0
-    audio_seconds: float = 0.0
-    file_kilobytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +96,7 @@ def classify(features: Features) -> TaskClass:
 
 
 def estimate_prompt_tokens(features: Features) -> int:
-    """Tokens of the prompt's text by its length: a token is about four bytes of UTF-8, in any script."""
+    """Tokens of the prompt by its length: a token is about four bytes of UTF-8, in any script."""
     sample = features.text[:SAMPLE_CHARS]
     per_char = 1.0 if sample.isascii() else len(sample.encode("utf-8", "surrogatepass")) / len(sample)
     return max(1, round(features.prompt_chars * per_char / BYTES_PER_TOKEN))

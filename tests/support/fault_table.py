@@ -13,7 +13,7 @@ class Fault(NamedTuple):
     """A row of the document and the ending of a whole and of a streamed attempt; None if there is none.
 
     `place` names the gateway's provider: `quick` (short timeouts), `patient`, or an address that can't be reached.
-    `unreported`: its complete stream has no usage.
+    `unreported`: its complete stream has no usage. `final`: it is told at once, and no other model is asked.
     """
 
     row: str
@@ -21,6 +21,7 @@ class Fault(NamedTuple):
     stream: Ending
     place: str = "patient"
     unreported: bool = False
+    final: bool = False
 
     def ending(self, *, stream: bool) -> Ending | None:
         return self.stream if stream else self.whole
@@ -32,9 +33,10 @@ _RESET = "reset before any byte"
 _BUSY = "500, 502, 503, 504, 529, 408, 409"
 _LIMITED = "429, with and without `Retry-After`"
 _MONEY = "429 `insufficient_quota`, 402"
-_OURS = "401, 403, 404, 405, 410, a redirect"
-_OURS_TOLD = "400 that means a wrong key or model name"
-_CALLERS = "any other 400, 413, 422; 403 for flagged input"
+_OURS = "401, 405, a redirect"
+_OURS_TOLD = "400 that means a wrong key, spent money or an unknown model"
+_CALLERS = "any other 400, 403, 404, 410, 413, 422"
+_BROKEN = "200 with an error inside a choice, or the finish reason `error`"
 _NO_ANSWER = "wrong content type, empty body, not HTTP"
 _PACKED = "packed with gzip or deflate"
 _NOT_PACKED = "packed otherwise, or not really"
@@ -64,21 +66,26 @@ TABLE: dict[str, Fault] = {
     "429-quota": Fault(_MONEY, MISCONFIGURED, MISCONFIGURED),
     "status-402": Fault(_MONEY, MISCONFIGURED, MISCONFIGURED),
     "status-401": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
-    "status-403": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
-    "status-404": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
     "status-405": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
-    "status-410": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
     "redirect": Fault(_OURS, MISCONFIGURED, MISCONFIGURED),
     "400-key": Fault(_OURS_TOLD, MISCONFIGURED, MISCONFIGURED),
     "400-model": Fault(_OURS_TOLD, MISCONFIGURED, MISCONFIGURED),
-    "400-field": Fault("400, 422 that names an unsupported parameter", INCAPABLE, INCAPABLE),
+    "400-spent": Fault(_OURS_TOLD, MISCONFIGURED, MISCONFIGURED),
+    "400-field": Fault("400, 422 that names an unknown field", INCAPABLE, INCAPABLE),
+    "400-value": Fault("400, 422 that refuses a field's value", INCAPABLE, INCAPABLE),
     "400-context": Fault("400, 413, 422 that names the context length", INCAPABLE, INCAPABLE),
     "400-output": Fault("400 `json_validate_failed`, `tool_use_failed`", FAILED, FAILED),
     "status-400": Fault(_CALLERS, REJECTED, REJECTED),
+    "status-403": Fault(_CALLERS, REJECTED, REJECTED),
+    "status-404": Fault(_CALLERS, REJECTED, REJECTED),
+    "status-410": Fault(_CALLERS, REJECTED, REJECTED),
     "status-413": Fault(_CALLERS, REJECTED, REJECTED),
     "status-422": Fault(_CALLERS, REJECTED, REJECTED),
-    "403-flagged": Fault(_CALLERS, REJECTED, REJECTED),
+    "403-flagged": Fault("400 or 403 for the content", REJECTED, REJECTED, final=True),
     "error-event": Fault("200 with an error in its body", FAILED, CUT),
+    "error-choice": Fault(_BROKEN, FAILED, CUT),
+    "finish-error": Fault(_BROKEN, FAILED, FAILED),
+    "says-nothing": Fault("200 that says nothing", FAILED, FAILED),
     "wrong-type": Fault(_NO_ANSWER, FAILED, FAILED),
     "empty": Fault(_NO_ANSWER, FAILED, FAILED),
     "not-http": Fault(_NO_ANSWER, FAILED, FAILED),

@@ -21,6 +21,7 @@ from gateway.api_keys import new_key
 from gateway.app import Gateway
 from gateway.catalog.catalog import Catalog
 from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.holds import Holds
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load
 from storage.database.engine import open_database
@@ -56,7 +57,9 @@ class Running:
 
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""
-        vars(self.gateway.cooldowns).update(vars(Cooldowns()))
+        memory = self.gateway.memory
+        vars(memory.cooldowns).update(vars(Cooldowns()))
+        vars(memory.holds).update(vars(Holds()))
 
 
 @contextlib.contextmanager

@@ -1,12 +1,11 @@
 """Errors for requests that Anthropic's API can't express, so that another model is tried."""
 
-from bandit.types import Ending
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.provider import ProviderError, Verdict
 
 
 def incapable(message: str, param: str | None) -> ProviderError:
     """Error: the API, or this model, lacks what the request needs."""
-    return ProviderError(Ending.INCAPABLE, message, param=param)
+    return ProviderError(Verdict.REFUSED_VALUE, message, param=param)
 
 
 def no_counterpart(what: str, param: str | None = None) -> ProviderError:

@@ -1,7 +1,7 @@
 """Translates OpenAI chat completion requests to requests of Anthropic's Messages API.
 
-A request that can't be translated truly is not sent: `ProviderError` with the ending INCAPABLE, so that another model
-is tried.
+A request that can't be translated truly is not sent: `ProviderError` with the verdict REFUSED_VALUE, so that another
+model is tried.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,12 +35,11 @@ _TRANSLATED = frozenset(
 )
 _THEIRS = frozenset({"top_k", "thinking", "cache_control"})
 """Fields of Anthropic's own, sent unchanged."""
-_HINTS = frozenset({"metadata", "prompt_cache_key", "prompt_cache_retention", "verbosity"})
+_HINTS = frozenset({"metadata", "store", "prompt_cache_key", "prompt_cache_retention", "verbosity"})
 """Dropped: without effect on the answer."""
 _NEUTRAL: Mapping[str, Sequence[object]] = {
     "n": (1,),
     "logprobs": (False,),
-    "store": (False,),
     "presence_penalty": (0,),
     "frequency_penalty": (0,),
     "logit_bias": ({},),

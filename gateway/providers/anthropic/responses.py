@@ -11,7 +11,7 @@ from gateway.providers.anthropic.requests import PLAIN, Form
 from gateway.providers.anthropic.stops import StopCutter
 from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
-from gateway.providers.upstream.faults import malformed, refused
+from gateway.providers.upstream.faults import empty, malformed, refused, says_by_itself
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Usage
 from gateway.providers.upstream.usage import read_usage
 
@@ -101,6 +101,9 @@ def read_message(body: bytes, form: Form = PLAIN, secrets: tuple[str, ...] = ())
     elif calls:
         said["tool_calls"] = [_call(block, bytes(block.input).decode()) for block in calls]
     usage = read_usage(message.usage) if message.usage is not None else None
+    thinks = any(block.type in _THOUGHTS for block in message.content)
+    if not (text or calls or thinks or cutter.stopped or _says(message.stop_reason, finish)):
+        raise empty(usage)
     fields = {
         "id": msgspec.Raw(_encode(message.id)),
         "choices": msgspec.Raw(_encode([{"index": 0, "message": said, "finish_reason": finish}])),
@@ -210,7 +213,9 @@ class EventReader:
         if reason is None:
             return Chunk({}, says=False, usage=usage)
         self.finished = self.complete = True
-        chunk = _chunk({}, says=True, finish=_finish(reason, self._form))
+        finish = _finish(reason, self._form)
+        # A finish after nothing is no answer: another model is asked.
+        chunk = _chunk({}, says=self.alive or _says(reason, finish), finish=finish)
         chunk.usage = usage
         if usage is not None and usage.tokens is not None:
             chunk.fields["usage"] = _openai_usage(usage.tokens)
@@ -231,6 +236,11 @@ def _finish(reason: str | None, form: Form) -> str | None:
     if finish != "tool_calls":
         return finish
     return "stop" if form.json_tool else "function_call" if form.legacy else finish
+
+
+def _says(reason: str | None, finish: str | None) -> bool:
+    """Whether such an end says something though nothing stands before it."""
+    return reason == "stop_sequence" or says_by_itself(finish)
 
 
 def _call(block: _Block, arguments: str) -> dict[str, Json]:

@@ -2,15 +2,16 @@
 
 import msgspec
 
-from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
-from gateway.providers.upstream.faults import malformed, refused
-from gateway.providers.upstream.provider import Answer, Chunk
+from gateway.providers.upstream.faults import BROKEN_FINISHES, broken_off, empty, malformed, refused, says_by_itself
+from gateway.providers.upstream.provider import Answer, Chunk, Usage
 from gateway.providers.upstream.usage import find_usage
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
-_NOTHING = {b"", b"null", b'""', b"[]", b"{}"}
+_NOTHING = {b"", b"null", b"false", b'""', b"[]", b"{}"}
+_WORDS = frozenset({"text", "thinking"})
+_IS_ERROR = msgspec.Raw(b'"error"')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -37,6 +38,7 @@ class _Said(msgspec.Struct):
     tool_calls: list[_ToolCall] | None = None
     function_call: _Function | None = None
     audio: msgspec.Raw = _NULL
+    images: msgspec.Raw = _NULL
     reasoning_content: msgspec.Raw = _NULL
     reasoning: msgspec.Raw = _NULL
     reasoning_text: msgspec.Raw = _NULL
@@ -46,6 +48,7 @@ class _Said(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
+    error: msgspec.Raw = _NULL
     index: int = 0
     message: _Said | None = None
     delta: _Said | None = None
@@ -57,24 +60,35 @@ _CHOICES = msgspec.json.Decoder(list[_Choice])
 _ERROR = msgspec.json.Decoder()
 
 
+class _Groq(msgspec.Struct):
+    error: msgspec.Raw = _NULL
+
+
+_GROQ = msgspec.json.Decoder(_Groq)
+
+
 def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     """A plain answer. Raises ProviderError: the error it tells of, or that it is malformed."""
     try:
         fields = _FIELDS.decode(body)
-        choices = _CHOICES.decode(fields["choices"]) if "choices" in fields else []
+        choices = _choices(fields)
     except (msgspec.DecodeError, RecursionError):
         raise malformed("not a chat completion in JSON" if body else "an empty body") from None
-    if not choices or choices[0].message is None:
-        raise_told_error(body, secrets)
+    usage = find_usage(fields)
+    _raise_told(fields, choices, usage, secrets)
+    said = [choice.message for choice in choices if choice.message is not None]
+    if not said:
         raise malformed("no choices with a message")
-    size = sum(_measure(choice.message)[0] for choice in choices if choice.message)
-    first = choices[0]
+    measured = [_measure(message) for message in said]
+    lives = any(speaks or thinks for _, speaks, thinks in measured)
+    if not lives and not any(says_by_itself(choice.finish_reason) for choice in choices):
+        raise empty(usage)
     return Answer(
         fields=fields,
-        usage=find_usage(fields),
-        finish_reason=first.finish_reason,
-        text_bytes=size,
-        text=_text(first.message) if first.message else None,
+        usage=usage,
+        finish_reason=choices[0].finish_reason,
+        text_bytes=sum(size for size, _, _ in measured),
+        text=_text(said[0]),
     )
 
 
@@ -100,13 +114,12 @@ class ChunkReader:
             return None
         try:
             fields = _FIELDS.decode(event)
-            raw = fields.get("choices", _NULL)
-            choices = _CHOICES.decode(raw) if raw != _NULL else []
+            choices = _choices(fields)
         except (msgspec.DecodeError, RecursionError):
             raise malformed("an event of the stream is not a chunk in JSON") from None
-        if not choices and fields.get("error", _NULL) != _NULL:
-            raise refused(read_error(_ERROR.decode(fields["error"]), self._secrets))
-        chunk = Chunk(fields, says=False, usage=find_usage(fields, choices[0].usage if choices else None))
+        usage = find_usage(fields, choices[0].usage if choices else None)
+        _raise_told(fields, choices, usage, self._secrets)
+        chunk = Chunk(fields, says=False, usage=usage)
         for choice in choices:
             self._take(choice, chunk)
         self.alive = self.alive or chunk.lives
@@ -122,7 +135,8 @@ class ChunkReader:
             if choice.index == 0:
                 chunk.text += _text(said) or ""
         if choice.finish_reason:
-            chunk.says = True
+            # A finish after nothing is no answer: another model is asked.
+            chunk.says = chunk.says or chunk.thinks or self.alive or says_by_itself(choice.finish_reason)
             if chunk.finish_reason is None or choice.index == 0:
                 chunk.finish_reason = choice.finish_reason
             self._open.discard(choice.index)
@@ -131,6 +145,41 @@ class ChunkReader:
             self._open.add(choice.index)
         self.finished = not self._open
         self.complete = self.finished and len(self._finished) >= self._choices
+
+
+def _choices(fields: dict[str, msgspec.Raw]) -> list[_Choice]:
+    raw = fields.get("choices", _NULL)
+    return _CHOICES.decode(raw) if raw != _NULL else []
+
+
+def _raise_told(
+    fields: dict[str, msgspec.Raw], choices: list[_Choice], usage: Usage | None, secrets: tuple[str, ...]
+) -> None:
+    """Raise the error that stands beside the choices or inside one of them; a broken finish is one too."""
+    raw = _told(fields, choices)
+    if raw is not None:
+        error = refused(read_error(_ERROR.decode(raw), secrets))
+    elif broken := [choice.finish_reason for choice in choices if choice.finish_reason in BROKEN_FINISHES]:
+        error = broken_off(str(broken[0]))
+    else:
+        return
+    error.usage = usage
+    raise error
+
+
+def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw | None:
+    for raw in (fields.get("error", _NULL), *(choice.error for choice in choices)):
+        if raw is not _NULL and bytes(raw) not in _NOTHING:
+            return raw
+    if fields.get("object") == _IS_ERROR:
+        return msgspec.Raw(msgspec.json.encode(fields))
+    if "x_groq" in fields:
+        try:
+            inner = _GROQ.decode(fields["x_groq"]).error
+        except msgspec.DecodeError:
+            return None
+        return inner if bytes(inner) not in _NOTHING else None
+    return None
 
 
 def _text(said: _Said) -> str | None:
@@ -152,7 +201,9 @@ def _measure(said: _Said) -> tuple[int, bool, bool]:
         calls.append(said.function_call)
     for function in calls:
         size += sum(len(raw) - 2 for raw in (function.name, function.arguments) if bytes(raw) not in _NOTHING)
-    speaks = size > 0 or bool(said.tool_calls) or bytes(said.audio) not in _NOTHING
+    media = isinstance(said.content, list) and any(part.type not in _WORDS for part in said.content)
+    media = media or any(bytes(raw) not in _NOTHING for raw in (said.audio, said.images))
+    speaks = size > 0 or media or bool(said.tool_calls)
     thought = _thought_bytes(said)
     return size + thought, speaks, thought > 0
 

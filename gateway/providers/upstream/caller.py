@@ -9,13 +9,12 @@ from typing import Protocol
 
 import msgspec
 
-from bandit.types import Ending
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.http.errors import Fault, TransportError
 from gateway.providers.upstream.error_bodies import read_error, read_refusal
-from gateway.providers.upstream.faults import after_content, lost, malformed, refused
+from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Chunk, ProviderError
+from gateway.providers.upstream.provider import Chunk, ProviderError, Verdict
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0
@@ -110,7 +109,9 @@ class Upstream:
                 if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
                     yield chunks
                 if not (reader.ended or reader.finished):
-                    raise ProviderError(Ending.FAILED, "the stream broke off before its end")
+                    raise ProviderError(Verdict.FAILED, "the stream broke off before its end")
+                if not reader.alive:
+                    raise empty()
                 await _drain(response)
         except TransportError as error:
             raise _told(lost(error), reader) from error
@@ -125,7 +126,7 @@ class Upstream:
             if reader.finished:
                 return b""
             if error.fault is Fault.TIMEOUT and reader.alive:
-                raise ProviderError(Ending.TIMEOUT, "the provider fell silent in the middle of its answer") from None
+                raise ProviderError(Verdict.TIMEOUT, "the provider fell silent in the middle of its answer") from None
             raise
 
     def _limit(self, request: Request) -> float:
@@ -150,7 +151,7 @@ class Upstream:
             except TransportError:
                 body = b""
         told = read_refusal(response.status, response.headers, body, self.secrets, time.time())
-        return refused(told, request.sent)
+        return refused(told, request.sent, request.model)
 
     async def _expect_events(self, response: HttpResponse, limit: float) -> None:
         """Refuse what can't be an event stream; a JSON answer may tell of an error. Raises ProviderError."""
@@ -206,13 +207,9 @@ def _told(error: ProviderError, reader: Reader) -> ProviderError:
 def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:
     """Raise the error that an answer with status 200 holds; nothing if it holds none."""
     with contextlib.suppress(msgspec.DecodeError):
-        parsed = msgspec.json.decode(body, type=_Told)
-        if parsed.error:
-            raise refused(read_error(parsed.error, secrets))
-
-
-class _Told(msgspec.Struct):
-    error: object = None
+        parsed = msgspec.json.decode(body, type=dict[str, object])
+        if told := parsed if parsed.get("object") == "error" else parsed.get("error"):
+            raise refused(read_error(told, secrets))
 
 
 def as_utf8(data: bytes) -> bytes:

@@ -1,14 +1,16 @@
-"""What a provider says when it refuses: the message, codes and field of an error body, in any of the usual shapes."""
+"""What a provider says when it refuses: message, codes, field and wait of an error body, in any of the usual shapes."""
 
 import email.utils
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 MESSAGE_LIMIT = 500
+READ_LIMIT = 4_000
+"""Characters of a message that are looked at; a provider may quote the whole request."""
 LONGEST_WAIT_SECONDS = 3_600.0
 """No `Retry-After` holds a model back for longer: afterwards one request asks again."""
 
@@ -17,8 +19,29 @@ _SECRETS = re.compile(
     r"|(authorization[\"']?\s*[:=]\s*[\"']?)(?:(?:basic|bearer)\s+)?[^\s\"',;]+|(://)[^/\s@]+(?=@)"
     r"|\b(?:sk|gsk|pk|rk|xai|key)[-_][A-Za-z0-9_*-]{8,}|\bAIza[A-Za-z0-9_-]{10,}"
 )
-_FIELD = re.compile(r"[A-Za-z_]\w*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_SPAN = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|s|secs?|seconds?|m|min|minutes?|h|hours?|d|days?)(?![a-z])"
+_STATED_WAIT = re.compile(rf"(?i)\b(?:try again in|retry in|retry after)\s+((?:{_SPAN}\s*(?:and\s+)?)+)")
+_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mil|s|m|h|d)", re.IGNORECASE)  # a unit's beginning tells which
+_SECONDS = {"ms": 1e-3, "mil": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
+_STATUSES = (
+    # (words of an error's type or code, the status that they stand for); an error inside a 200 has no other
+    ("rate_limit", 429),
+    ("toomanyrequests", 429),
+    ("insufficient_quota", 429),
+    ("resource_exhausted", 429),
+    ("overloaded", 529),
+    ("authentication", 401),
+    ("billing", 402),
+    ("permission", 403),
+    ("not_found", 404),
+    ("request_too_large", 413),
+    ("timeout", 504),
+    ("invalid_request", 400),
+    ("badrequest", 400),
+)
+_INNER = ("error", "detail", "details", "innererror", "metadata", "message")
+"""Keys whose value may be an error in itself; Mistral wraps FastAPI's `detail` in its `message`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,7 @@ class Refusal:
     field: str | None = None
     code: str | None = None
     retry_after_seconds: float | None = None
+    context_tokens: int | None = None
 
 
 def redact(text: str, secrets: Sequence[str] = ()) -> str:
@@ -46,25 +70,14 @@ def redact(text: str, secrets: Sequence[str] = ()) -> str:
 def read_refusal(
     status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall_time: float
 ) -> Refusal:
-    """The error in a response's body: OpenAI's shape, and those of Anthropic, Gemini, Mistral, FastAPI and Ollama."""
-    try:
-        parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        parsed = None
-    return _refusal(
-        status,
-        parsed,
-        _plain(headers, body),
-        secrets,
-        retry_after_seconds(headers, wall_time),
-    )
+    """The error in a response's body: OpenAI's shape, and those of the providers in tests' recorded table."""
+    return _refusal(status, _parsed(body), headers, _plain(headers, body), secrets, wall_time)
 
 
 def read_error(error: object, secrets: Sequence[str]) -> Refusal:
     """The error in an event of a stream, or in an answer that began with status 200."""
-    code = _first(_objects({"error": error}), "code")
-    status = code if isinstance(code, int) and 400 <= code <= 599 else 500
-    return _refusal(status, {"error": error}, "", secrets, None)
+    objects = list(_objects({"error": error}))
+    return _refusal(_status_of(objects), {"error": error}, {}, "", secrets, 0.0)
 
 
 def retry_after_seconds(headers: Mapping[str, str], wall_time: float) -> float | None:
@@ -81,28 +94,33 @@ def retry_after_seconds(headers: Mapping[str, str], wall_time: float) -> float |
             except (ValueError, OverflowError):
                 continue
         if seconds == seconds:  # noqa: PLR0124 - not NaN
-            return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+            return _bounded(seconds)
     return None
 
 
-def _refusal(status: int, parsed: object, plain: str, secrets: Sequence[str], wait: float | None) -> Refusal:
+def _refusal(
+    status: int, parsed: object, headers: Mapping[str, str], plain: str, secrets: Sequence[str], wall_time: float
+) -> Refusal:
     objects = list(_objects(parsed))
-    message = _first(objects, "message", "msg", "detail", "error")
-    codes = {
-        word.lower()
-        for found in objects
-        for key in ("code", "type", "status", "reason")
-        if isinstance(word := found.get(key), str)
-    }
+    said = _first(objects, "message", "msg", "detail", "error")
+    message = (said if isinstance(said, str) else plain)[:READ_LIMIT]
     code = _first(objects, "code", "type")
     return Refusal(
         status=status,
-        message=redact(message if isinstance(message, str) else plain, secrets) or f"HTTP {status}",
-        codes=frozenset(codes),
+        message=redact(message, secrets) or f"HTTP {status}",
+        codes=frozenset(_codes(objects)),
         field=_field(objects),
         code=redact(code, secrets)[:80] if isinstance(code, str) else None,
-        retry_after_seconds=wait,
+        retry_after_seconds=_wait(headers, objects, message, wall_time),
+        context_tokens=next((n for each in objects if type(n := each.get("n_ctx")) is int and n > 0), None),
     )
+
+
+def _parsed(body: bytes | str) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _objects(parsed: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
@@ -110,33 +128,98 @@ def _objects(parsed: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     if isinstance(parsed, list):
         for item in parsed[:8]:
             yield from _objects(item, depth + 1)
-    elif isinstance(parsed, dict) and depth < 4:
-        for key in ("error", "detail", "details"):
+    elif isinstance(parsed, dict) and depth < 6:
+        raw = parsed.get("raw")
+        if isinstance(raw, str):  # OpenRouter quotes the provider behind it
+            quoted = _parsed(raw)
+            yield from _objects(quoted if isinstance(quoted, dict | list) else {"message": raw}, depth + 1)
+        for key in _INNER:
             if isinstance(parsed.get(key), dict | list):
                 yield from _objects(parsed[key], depth + 1)
         yield parsed
 
 
-def _first(objects: Iterator[Mapping[str, Any]] | Sequence[Mapping[str, Any]], *keys: str) -> object:
+def _codes(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for found in objects:
+        for key in ("code", "type", "status", "reason", "error_code", "limit_source"):
+            if isinstance(word := found.get(key), str):
+                yield word.lower()
+
+
+def _status_of(objects: Sequence[Mapping[str, Any]]) -> int:
+    for found in objects:
+        for key in ("code", "status_code", "status"):
+            stated = found.get(key)
+            if isinstance(stated, str) and stated.isdecimal() and len(stated) == 3:
+                stated = int(stated)
+            if isinstance(stated, int) and 400 <= stated <= 599:
+                return stated
+    codes = set(_codes(objects))
+    return next((status for word, status in _STATUSES if any(word in code for code in codes)), 500)
+
+
+def _first(objects: Sequence[Mapping[str, Any]], *keys: str) -> object:
     found = [value for item in objects for key in keys if isinstance(value := item.get(key), str | int) and value != ""]
     return next((value for value in found if isinstance(value, str)), found[0] if found else None)
 
 
 def _field(objects: Sequence[Mapping[str, Any]]) -> str | None:
+    """The path of the field that is meant, such as `tools[0].function` or `stream_options.include_usage`."""
     param = _first(objects, "param")
     if isinstance(param, str):
         return param
     for found in objects:
         place = found.get("loc")
         if isinstance(place, list):
-            names = [part for part in place if isinstance(part, str) and part != "body" and _FIELD.fullmatch(part)]
-            if names:
-                return names[0]
+            parts = [str(part) for part in place if isinstance(part, str | int) and part != "body"]
+            if parts:
+                return ".".join(parts)
     return None
 
 
+def _wait(
+    headers: Mapping[str, str], objects: Sequence[Mapping[str, Any]], message: str, wall_time: float
+) -> float | None:
+    """Seconds to wait, from wherever the provider states them."""
+    stated = retry_after_seconds(headers, wall_time)
+    if stated is not None:
+        return stated
+    for found in objects:
+        if isinstance(delay := found.get("retryDelay"), str):  # google.rpc.RetryInfo
+            return _bounded(_span(delay))
+    if match := _STATED_WAIT.search(message):
+        return _bounded(_span(match[1]))
+    resets = [
+        _reset(value, wall_time)
+        for name, value in headers.items()
+        if name.startswith("x-ratelimit-reset")
+        and headers.get(name.replace("reset", "remaining", 1), "").strip() in {"0", "0.0"}
+    ]
+    return max((_bounded(seconds) for seconds in resets if seconds is not None), default=None)
+
+
+def _reset(value: str, wall_time: float) -> float | None:
+    """Seconds until a limit is whole again: a span such as `6m0s`, seconds, or an instant since the epoch."""
+    try:
+        number = float(value)
+    except ValueError:
+        return _span(value) if _UNIT.search(value) else None
+    if number > 1e11:
+        return number / 1_000 - wall_time
+    return number - wall_time if number > 1e8 else number
+
+
+def _span(text: str) -> float:
+    """Seconds in `9m38.016s`, `250ms` or `41 seconds`."""
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in _UNIT.findall(text))
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), LONGEST_WAIT_SECONDS)
+
+
 def _plain(headers: Mapping[str, str], body: bytes) -> str:
-    """A body that is no JSON, where it is meant to be read; a web page is not."""
+    """A body that is no JSON but meant to be read; a web page is not."""
     if "html" in headers.get("content-type", "").lower() or body[:64].lstrip()[:1] == b"<":
         return ""
-    return body[:4_000].decode(errors="replace")
+    return body[:READ_LIMIT].decode(errors="replace")

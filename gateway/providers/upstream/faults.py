@@ -1,161 +1,158 @@
-"""Whose fault is it? One table from what a provider did to the ending of the attempt, and so to what is done next."""
+"""Whose fault is it? One table from what a provider did to the verdict, and so to what is done next.
 
-import re
+What is kept of a model for everybody must not hang on one caller's request: only a status, a code or a wording that
+any request would meet parks it.
+"""
+
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from bandit.types import Ending
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.providers.upstream import wordings
 from gateway.providers.upstream.error_bodies import Refusal
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.field_names import OPTIONAL, meant_field, unknown_field
+from gateway.providers.upstream.provider import ProviderError, Usage, Verdict
+from gateway.providers.upstream.wordings import Wording, says_model_is_unknown
 
 _KEY = "check the provider's api_key"
-_MONEY = "add credit to the provider's account"
+_MONEY = "add credit to the provider's account, or raise its spending limit"
 _NAME = "check the model's name and the provider's base_url"
 _PLACE = "check the provider's base_url"
 CONTEXT_LENGTH = "context_length_exceeded"
+BROKEN_FINISHES = frozenset({"error", "abort", "insufficient_system_resource"})
+"""Finish reasons that mean that the provider gave up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Fits a status and, where given, one of the codes or the words of the message. `remedy`: what to mend."""
+    """Fits a status and, if given, a wording. `remedy`: what to mend."""
 
     statuses: Collection[int]
-    ending: Ending
-    codes: frozenset[str] = frozenset()
-    words: re.Pattern[str] | None = None
+    verdict: Verdict
+    wording: Wording | None = None
     remedy: str = ""
-    code: str | None = None
 
     def fits(self, refusal: Refusal) -> bool:
         """Whether this rule says what the refusal means."""
         if refusal.status not in self.statuses:
             return False
-        if not self.codes and self.words is None:
-            return True
-        return not self.codes.isdisjoint(refusal.codes) or bool(self.words and self.words.search(refusal.message))
+        return self.wording is None or self.wording.fits(refusal.codes, refusal.message)
 
 
+_ASKED = (400, 403, 404, 410, 413, 422)
 _CALLER = (400, 413, 422)
 
 RULES: tuple[Rule, ...] = (
+    # Refused for safety, though some use the status of a permission.
+    Rule((400, 403, 422, 451), Verdict.CONTENT, wordings.SAFETY),
     # Our key, our money, our model's name: told in other ways than by the status.
-    Rule(
-        (400, 401, 403, 422),
-        Ending.MISCONFIGURED,
-        frozenset({"invalid_api_key", "api_key_invalid", "invalid_authentication"}),
-        re.compile(r"(?i)^(incorrect|invalid) api[ _-]?key|^api[ _-]?key (not valid|expired|is invalid)"),
-        _KEY,
-    ),
-    Rule(
-        (400, 403, 429),
-        Ending.MISCONFIGURED,
-        frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "billing_error"}),
-        re.compile(r"(?i)^your credit balance is too low"),
-        _MONEY,
-    ),
-    Rule(
-        (400, 404, 422),
-        Ending.MISCONFIGURED,
-        frozenset({"model_not_found", "invalid_model", "model_decommissioned", "unknown_model", "deploymentnotfound"}),
-        re.compile(r"(?i)^invalid model\b|is not a valid model id"),
-        _NAME,
-    ),
-    # A refusal of what the caller said, though the status is one of permission.
-    Rule((403,), Ending.REJECTED, frozenset({"content_filter", "moderation"}), re.compile(r"(?i)\bflagged\b")),
-    # What another model may well be able to do.
-    Rule(
-        _CALLER,
-        Ending.INCAPABLE,
-        frozenset({CONTEXT_LENGTH, "exceed_context_size_error", "model_max_prompt_tokens_exceeded"}),
-        re.compile(
-            r"(?i)context (length|window|size)|prompt is too long|too many (input |prompt )?tokens|input is too long"
-            r"|input length and `?max_tokens|request too large for model|exceeds? the (model'?s )?max\w* .{0,20}tokens"
-        ),
-        code=CONTEXT_LENGTH,
-    ),
-    Rule((404,), Ending.INCAPABLE, words=re.compile(r"(?i)no endpoints found that (can handle|support)")),
-    Rule(
-        (400, 422),
-        Ending.INCAPABLE,
-        frozenset({"unsupported_parameter", "unsupported_value", "unknown_parameter", "extra_forbidden"}),
-        re.compile(
-            r"(?i)unsupported (parameter|value|argument)|unrecognized (request argument|key|field|parameter)"
-            r"|unknown (parameter|field|name)|extra inputs are not permitted|property '[^']+' is unsupported"
-            r"|model\b.{0,80}\b(does not|doesn't|cannot|can't) support"
-            r"|\b(does not|doesn't) support (tools?|functions?|images?|vision|audio|json|streaming|system)\b"
-            r"|(not supported|not available|deprecated) (by|with|for|on|in) (this |the )?\S* ?model"
-            r"|(parameter|argument|field)\b.{0,60}\bnot (supported|permitted|allowed)"
-        ),
-    ),
+    Rule((400, 401, 403, 422), Verdict.PARKED, wordings.KEY, _KEY),
+    Rule((400, 402, 403), Verdict.PARKED, wordings.MONEY, _MONEY),
+    Rule((403, 429), Verdict.PARKED, wordings.MONEY_AS_A_RATE, _MONEY),
+    Rule(_ASKED, Verdict.PARKED, wordings.MODEL, _NAME),
+    Rule((402,), Verdict.RATE_LIMITED, wordings.IN_FLIGHT),
+    # What another model may well be able to do. Some tell it with the status of a fault of their own.
+    Rule((400, 401, 402, 403, 413, 422, 429, 500), Verdict.TOO_LONG, wordings.TOO_LONG),
     # The model's own failure, told as if the caller had made it.
-    Rule((400, 422), Ending.FAILED, frozenset({"json_validate_failed", "tool_use_failed", "output_parse_failed"})),
-    Rule(_CALLER, Ending.REJECTED),
-    Rule((401,), Ending.MISCONFIGURED, remedy=_KEY),
-    Rule((402,), Ending.MISCONFIGURED, remedy=_MONEY),
-    Rule((403,), Ending.MISCONFIGURED, remedy="check what the provider's api_key may use"),
-    Rule((404, 405, 410), Ending.MISCONFIGURED, remedy=_NAME),
-    Rule(range(300, 400), Ending.MISCONFIGURED, remedy=_PLACE + " (it redirects, which is not followed)"),
-    Rule((429,), Ending.RATE_LIMITED),
-    Rule(range(100, 600), Ending.FAILED),
+    Rule((400, 422), Verdict.FAILED, wordings.BAD_OUTPUT),
+    Rule((400, 402, 404, 422, 500), Verdict.REFUSED_VALUE, wordings.VALUE),
+    Rule((401,), Verdict.PARKED, remedy=_KEY),
+    Rule((402,), Verdict.PARKED, remedy=_MONEY),
+    Rule((405,), Verdict.PARKED, remedy=_PLACE),
+    Rule(range(300, 400), Verdict.PARKED, remedy=_PLACE + " (it redirects, which is not followed)"),
+    Rule((429,), Verdict.RATE_LIMITED),
+    Rule((408, 409, 425, 498, 499), Verdict.FAILED),
+    Rule(range(400, 500), Verdict.REFUSED),
+    Rule(range(100, 600), Verdict.FAILED),
 )
-"""The first rule that fits counts. The status decides, except where providers are known to mean something else."""
+"""The first rule that fits counts. The status decides, except if providers are known to mean something else."""
 
-_NAMED_FIELD = (
-    re.compile(r"(?i)(?:unsupported|unrecognized|unknown)[^:'\"`]{0,40}[:\s]\s*['\"`]?([a-z_][\w.]*)"),
-    re.compile(r"(?i)^['\"`]?([a-z_][\w.]*)['\"`]?: extra inputs"),
-    re.compile(r"(?i)property ['\"`]([a-z_][\w.]*)['\"`]"),
-    re.compile(r"(?i)support(?:ed)? (?:the )?(?:parameter |argument |field )?['\"`]?([a-z_][\w.]*)"),
-    re.compile(r"(?i)['\"`]([a-z_][\w.]*)['\"`]"),
-)
-_NEVER_HELD = frozenset({"messages", "model", "stream"})
-"""Without these there is no request: a model is not left out for an hour because of one of them."""
+_UNKNOWN_MODEL = Rule(_ASKED, Verdict.PARKED, remedy=_NAME)
+_BEFORE_THE_NAME = {Verdict.CONTENT, Verdict.PARKED, Verdict.TOO_LONG}
 
 
-def refused(refusal: Refusal, sent: Collection[str] = ()) -> ProviderError:
-    """The meaning of a provider's error. `sent` are the request's fields: `param` of an incapable one is among them."""
-    rule = next((rule for rule in RULES if rule.fits(refusal)), RULES[-1])
-    param, code, status = refusal.field, rule.code or refusal.code, refusal.status
-    ending = rule.ending
-    if ending in {Ending.REJECTED, Ending.INCAPABLE} and param == "model" and rule.code is None:
-        ending, rule = Ending.MISCONFIGURED, Rule((), Ending.MISCONFIGURED, remedy=_NAME)
-    message = refusal.message
-    match ending:
-        case Ending.INCAPABLE:
-            param = None if rule.code == CONTEXT_LENGTH else _incapable_of(refusal, sent)
-        case Ending.REJECTED:
-            status = status if status in _CALLER else 400
-        case Ending.MISCONFIGURED if rule.remedy == _KEY:
+def refused(refusal: Refusal, sent: Collection[str] = (), model: str = "") -> ProviderError:
+    """The meaning of a provider's error. `sent` are the request's fields, `model` the provider's name of the model."""
+    rule = _rule(refusal, model)
+    verdict, param, message = rule.verdict, refusal.field, refusal.message
+    if verdict is Verdict.REFUSED and meant_field(refusal, sent) in OPTIONAL:
+        verdict = Verdict.REFUSED_VALUE
+    match verdict:
+        case Verdict.REFUSED_VALUE:
+            verdict, param = _about_a_field(refusal, sent)
+        case Verdict.PARKED if rule.remedy == _KEY:
             # No word of the provider's: some repeat the key.
-            message = f"the provider did not accept our key (HTTP {status}); {_KEY}"
-        case Ending.MISCONFIGURED:
-            message = f"HTTP {status}: {message}; {rule.remedy}"[:500]
-        case _:
-            message = message if message.startswith("HTTP ") else f"HTTP {status}: {message}"[:500]
+            message = f"the provider did not accept our key (HTTP {refusal.status}); {_KEY}"
+        case Verdict.PARKED:
+            message = f"HTTP {refusal.status}: {message}; {rule.remedy}"[:500]
+        case Verdict.RATE_LIMITED | Verdict.FAILED if not message.startswith("HTTP "):
+            message = f"HTTP {refusal.status}: {message}"[:500]
+    too_long = verdict is Verdict.TOO_LONG
+    told = verdict in {Verdict.CONTENT, Verdict.REFUSED} and refusal.status not in _CALLER
     return ProviderError(
-        ending, message, status=status, retry_after_seconds=refusal.retry_after_seconds, param=param, code=code
+        verdict,
+        message,
+        status=400 if told else refusal.status,
+        retry_after_seconds=refusal.retry_after_seconds,
+        param=None if too_long else param,
+        code=CONTEXT_LENGTH if too_long else refusal.code,
+        context_tokens=_context_tokens(refusal) if too_long else None,
+        about_key=rule.remedy in {_KEY, _MONEY},
     )
 
 
 def lost(error: TransportError) -> ProviderError:
     """The meaning of a fault below HTTP's own statuses."""
-    ending = Ending.TIMEOUT if error.fault is Fault.TIMEOUT else Ending.FAILED
-    return ProviderError(ending, str(error))
+    verdict = Verdict.TIMEOUT if error.fault is Fault.TIMEOUT else Verdict.FAILED
+    return ProviderError(verdict, str(error))
 
 
 def malformed(what: str) -> ProviderError:
     """An answer that is not what was asked for."""
-    return ProviderError(Ending.FAILED, f"malformed answer: {what}")
+    return ProviderError(Verdict.FAILED, f"malformed answer: {what}")
+
+
+def broken_off(finish_reason: str) -> ProviderError:
+    """An answer that the provider itself declares failed."""
+    return ProviderError(Verdict.FAILED, f"the answer ended with the finish reason {finish_reason!r}")
+
+
+def says_by_itself(finish_reason: str | None) -> bool:
+    """Whether a finish says something even if nothing stands before it: cut by the limit, or by a content filter."""
+    return finish_reason is not None and finish_reason.startswith(("length", "content_filter"))
+
+
+def empty(usage: Usage | None = None) -> ProviderError:
+    """An answer that says nothing; what it cost is booked."""
+    return ProviderError(Verdict.FAILED, "an empty answer: no content, tool call, refusal or reasoning", usage=usage)
 
 
 def after_content(error: ProviderError) -> ProviderError:
     """The same fault after the stream has said something: no other model can take over unseen."""
-    return ProviderError(Ending.CUT, error.message, status=error.status, code=error.code)
+    return ProviderError(Verdict.CUT, error.message, status=error.status, code=error.code, usage=error.usage)
 
 
-def _incapable_of(refusal: Refusal, sent: Collection[str]) -> str | None:
-    """The top-level field that the model can't take; None where it is none of the request's own."""
-    named = [refusal.field] if refusal.field else []
-    named += [match[1] for pattern in _NAMED_FIELD for match in pattern.finditer(refusal.message)]
-    tops = (name.partition(".")[0].partition("[")[0] for name in named)
-    return next((top for top in tops if top in sent and top not in _NEVER_HELD), None)
+def _rule(refusal: Refusal, model: str) -> Rule:
+    rule = next((rule for rule in RULES if rule.fits(refusal)), RULES[-1])
+    if rule.verdict in _BEFORE_THE_NAME or refusal.status not in _ASKED:
+        return rule
+    named = refusal.field == "model" or says_model_is_unknown(refusal.message, model)
+    return _UNKNOWN_MODEL if named else rule
+
+
+def _about_a_field(refusal: Refusal, sent: Collection[str]) -> tuple[Verdict, str | None]:
+    """Whether a field is not known, or its value refused; and which."""
+    unknown = unknown_field(refusal, sent)
+    if unknown is not None:
+        return Verdict.UNKNOWN_FIELD, unknown
+    param = meant_field(refusal, sent)
+    if refusal.status == 402 and param is None:
+        return Verdict.REFUSED, None  # the model's own limit can't be paid for, and no field of the request names it
+    return Verdict.REFUSED_VALUE, param
+
+
+def _context_tokens(refusal: Refusal) -> int | None:
+    if refusal.context_tokens is not None:
+        return refusal.context_tokens
+    match = wordings.CONTEXT_TOKENS.search(refusal.message)
+    return int(next(filter(None, match.groups())).replace(",", "")) if match else None

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bandit.types import Ending
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.provider import ProviderError, Verdict
 
 LIMITED_SECONDS = 5.0
 """How long a rate-limited key rests where the provider did not say."""
@@ -46,15 +45,15 @@ class KeyRing:
 
     def another(self, secret: str, model: str, error: ProviderError, now: float) -> bool:
         """Take note of a failure; whether a free key is left that may do better."""
-        if len(self._keys) == 1 or error.ending not in {Ending.RATE_LIMITED, Ending.MISCONFIGURED}:
+        if len(self._keys) == 1 or error.verdict not in {Verdict.RATE_LIMITED, Verdict.PARKED}:
             return False
         for key in self._keys:
             if key.secret != secret:
                 continue
-            if error.ending is Ending.RATE_LIMITED:
+            if error.verdict is Verdict.RATE_LIMITED:
                 wait = error.retry_after_seconds
                 key.limited_until[model] = now + (LIMITED_SECONDS if wait is None else wait)
-            elif error.status in {401, 402, 403} or error.status == 429:
+            elif error.about_key:
                 key.refused_until = now + REFUSED_SECONDS
             else:
                 return False  # a wrong model name is wrong for every key

@@ -1,11 +1,13 @@
 """The seam to providers: a call goes in, an OpenAI-shaped answer or a stream of OpenAI chunks comes out.
 
-Errors: every failure that is not the client's own leaving is a `ProviderError`, and says by its `ending` whose
-fault it is (`bandit.learning.LESSONS`). Cancelling the awaiting task closes the provider's connection at once.
+Errors: every failure that is not the client's own leaving is a `ProviderError`, and says by its `verdict` whose
+fault it is (docs/faults.md). Cancelling the awaiting task closes the provider's connection at once.
 """
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
@@ -79,33 +81,75 @@ class Chunk:
         return self.says or self.thinks
 
 
+class Verdict(StrEnum):
+    """Whose fault a failure is, and so what follows (docs/faults.md)."""
+
+    PARKED = "parked"  # any request would meet it: our key, our money, our name of the model
+    RATE_LIMITED = "rate-limited"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    CUT = "cut"  # failed after the stream's first content
+    UNKNOWN_FIELD = "unknown field"  # the provider doesn't know, or never takes, a field
+    REFUSED_VALUE = "refused value"  # the model can't do what a field asks for; another may
+    TOO_LONG = "too long"  # for the model's context
+    CONTENT = "content"  # refused for safety
+    REFUSED = "refused"  # the caller's mistake, or the model's own limit: asking another model tells
+
+
+ENDINGS: Mapping[Verdict, Ending] = MappingProxyType(
+    {
+        Verdict.PARKED: Ending.MISCONFIGURED,
+        Verdict.RATE_LIMITED: Ending.RATE_LIMITED,
+        Verdict.FAILED: Ending.FAILED,
+        Verdict.TIMEOUT: Ending.TIMEOUT,
+        Verdict.CUT: Ending.CUT,
+        Verdict.UNKNOWN_FIELD: Ending.INCAPABLE,
+        Verdict.REFUSED_VALUE: Ending.INCAPABLE,
+        Verdict.TOO_LONG: Ending.INCAPABLE,
+        Verdict.CONTENT: Ending.REJECTED,
+        Verdict.REFUSED: Ending.REJECTED,
+    }
+)
+
+
 class ProviderError(Exception):
-    """A provider did not answer."""
+    """A provider did not answer. `usage`: tokens that it reported nevertheless."""
 
     def __init__(
         self,
-        ending: Ending,
+        verdict: Verdict,
         message: str,
         *,
         status: int | None = None,
         retry_after_seconds: float | None = None,
         param: str | None = None,
         code: str | None = None,
+        context_tokens: int | None = None,
+        about_key: bool = False,
+        usage: Usage | None = None,
     ) -> None:
         super().__init__(message)
-        self.ending = ending
+        self.verdict = verdict
         self.message = message  # redacted, at most 500 characters
         self.status = status
         self.retry_after_seconds = retry_after_seconds
-        self.param = param
+        self.param = param  # the request's top-level field that is meant
         self.code = code
+        self.context_tokens = context_tokens  # the model's context length, if stated
+        self.about_key = about_key  # another key of the provider's may not meet it
+        self.usage = usage
+
+    @property
+    def ending(self) -> Ending:
+        """How the attempt ends."""
+        return ENDINGS[self.verdict]
 
 
 class Provider(Protocol):
     """A wire format. `stream` yields lists: the chunks that one network read completed.
 
     A stream that ends without a finish or `[DONE]`, or stalls, raises `ProviderError` with the ending `CUT` after its
-    first sign of life, else `FAILED` or `TIMEOUT`.
+    first sign of life, else `FAILED` or `TIMEOUT`. An answer that says nothing or holds an error is no answer.
     """
 
     async def complete(self, call: Call) -> Answer:

@@ -1,42 +1,42 @@
-"""Cooldowns, parking and what a model can't take: laws first, for any course of events."""
+"""Circuit breakers: laws first, for any course of events."""
 
+import logging
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.types import Ending
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.provider import ProviderError, Verdict
 from gateway.routing.cooldowns import (
+    BLAMES,
     BREAKER_FAILURES,
+    FIRST_PARKED_SECONDS,
     FIRST_SECONDS,
-    INCAPABLE_SECONDS,
+    LAST_RESORT_SECONDS,
+    LONGEST_PARKED_SECONDS,
     LONGEST_SECONDS,
-    MOST_FIELDS,
-    PARKED_SECONDS,
     PROBE_SECONDS,
     Cooldowns,
-    stated_limit,
 )
 
-LIMITED = ProviderError(Ending.RATE_LIMITED, "slow down", status=429)
-FAILED = ProviderError(Ending.FAILED, "HTTP 500: oops", status=500)
-WRONG_KEY = ProviderError(Ending.MISCONFIGURED, "check the provider's api_key", status=401)
+LIMITED = ProviderError(Verdict.RATE_LIMITED, "slow down", status=429)
+FAILED = ProviderError(Verdict.FAILED, "HTTP 500: oops", status=500)
+WRONG_KEY = ProviderError(Verdict.PARKED, "check the provider's api_key", status=401)
 
 
 def limited(seconds: float | None) -> ProviderError:
-    return ProviderError(Ending.RATE_LIMITED, "slow down", status=429, retry_after_seconds=seconds)
+    return ProviderError(Verdict.RATE_LIMITED, "slow down", status=429, retry_after_seconds=seconds)
 
 
 ERRORS = st.one_of(
-    st.sampled_from([FAILED, WRONG_KEY, ProviderError(Ending.TIMEOUT, "late"), ProviderError(Ending.REJECTED, "you")]),
+    st.sampled_from([FAILED, WRONG_KEY, ProviderError(Verdict.TIMEOUT, "late"), ProviderError(Verdict.REFUSED, "you")]),
     st.builds(limited, st.none() | st.floats(0, 100)),
 )
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(["a", "b"]),
-        st.sampled_from(["failed", "succeeded", "begun", "released"]),
+        st.sampled_from(["failed", "succeeded", "begun", "released", "claimed", "blamed"]),
         ERRORS,
         st.floats(0, 60),
     ),
@@ -54,6 +54,10 @@ def play(events: list[tuple[str, str, ProviderError, float]]) -> tuple[Cooldowns
             cooldowns.succeeded(model_id, now)
         elif what == "begun":
             cooldowns.begun(model_id, now)
+        elif what == "claimed":
+            cooldowns.claim_last_resort(["a", "b"], now)
+        elif what == "blamed":
+            cooldowns.blamed(model_id, str(now).encode(), now)
         else:
             cooldowns.released(model_id)
     return cooldowns, now
@@ -67,18 +71,29 @@ def test_a_reason_is_given_exactly_for_models_that_are_not_available(events: lis
 
 
 @given(EVENTS)
-def test_soonest_is_the_true_time_of_the_first_return(events: list[Any]) -> None:
+def test_soonest_is_the_true_time_when_one_may_be_asked(events: list[Any]) -> None:
     cooldowns, now = play(events)
     wait = cooldowns.soonest(["a", "b"], now)
-    if wait is None:
-        assert not cooldowns.available("a", now)
-        assert not cooldowns.available("b", now)
-        return
-    assert wait >= 0
-    assert any(cooldowns.available(model_id, now + wait + 1e-6) for model_id in "ab")
+    assert wait is not None
+
+    def may_be_asked(at: float) -> bool:
+        available = any(cooldowns.available(model_id, at) for model_id in "ab")
+        return available or cooldowns.claim_last_resort(["a", "b"], at) is not None
+
     if wait > 1e-3:
-        unparked = [model_id for model_id in "ab" if model_id not in cooldowns.parked()]
-        assert not any(cooldowns.available(model_id, now + wait - 1e-3) for model_id in unparked)
+        assert not may_be_asked(now + wait - 1e-3)
+    assert may_be_asked(now + wait + 1e-6)
+
+
+@given(EVENTS)
+def test_no_models_are_left_unasked_for_longer_than_a_probe_but_for_what_a_provider_states(events: list[Any]) -> None:
+    """Memory may order models; only a stated wait or a rate limit may leave a request without one."""
+    cooldowns, now = play(events)
+    for model_id in ("a", "b"):
+        cooldowns.failed(model_id, WRONG_KEY, now)
+    wait = cooldowns.soonest(["a", "b"], now)
+    assert wait is not None
+    assert wait <= max(LAST_RESORT_SECONDS, PROBE_SECONDS)
 
 
 @given(EVENTS, st.floats(0, 100))
@@ -92,7 +107,7 @@ def test_retry_after_is_honoured_whatever_happened_before(events: list[Any], sec
 @given(EVENTS)
 def test_every_rest_ends(events: list[Any]) -> None:
     cooldowns, now = play(events)
-    later = now + max(PARKED_SECONDS, LONGEST_SECONDS, PROBE_SECONDS, 100) + 1
+    later = now + max(LONGEST_PARKED_SECONDS, LONGEST_SECONDS, PROBE_SECONDS, 100) + 1
     assert all(cooldowns.available(model_id, later) for model_id in "ab")
 
 
@@ -207,7 +222,8 @@ def test_a_failed_probe_rests_longer() -> None:
     cooldowns.failed("a", LIMITED, 0.0)
     cooldowns.begun("a", FIRST_SECONDS)
     cooldowns.failed("a", FAILED, FIRST_SECONDS)
-    assert cooldowns.soonest(["a"], FIRST_SECONDS) == FIRST_SECONDS * 2
+    assert not cooldowns.available("a", FIRST_SECONDS * 3 - 0.1)
+    assert cooldowns.available("a", FIRST_SECONDS * 3)
 
 
 def test_a_wrong_key_parks_the_model_with_its_remedy_until_one_request_asks_again() -> None:
@@ -215,48 +231,130 @@ def test_a_wrong_key_parks_the_model_with_its_remedy_until_one_request_asks_agai
     cooldowns.failed("a", WRONG_KEY, 0.0)
     assert cooldowns.parked() == {"a": "check the provider's api_key"}
     assert cooldowns.reason("a", 1.0) == "parked: check the provider's api_key"
-    assert cooldowns.soonest(["a"], 1.0) is None
     assert cooldowns.soonest(["a", "b"], 1.0) == 0.0
-    assert cooldowns.available("a", PARKED_SECONDS)
+    assert not cooldowns.available("a", FIRST_PARKED_SECONDS - 0.1)
+    assert cooldowns.available("a", FIRST_PARKED_SECONDS)
     assert "a" in cooldowns.parked()
-    cooldowns.succeeded("a", PARKED_SECONDS + 1)
+    cooldowns.succeeded("a", FIRST_PARKED_SECONDS + 1)
     assert cooldowns.parked() == {}
 
 
-def incapable(param: str | None, message: str = "no", code: str | None = None) -> ProviderError:
-    return ProviderError(Ending.INCAPABLE, message, status=400, param=param, code=code)
+def test_parking_doubles_with_each_probe_that_fails_up_to_a_longest() -> None:
+    cooldowns, now, parked_for = Cooldowns(), 0.0, []
+    for _ in range(10):
+        cooldowns.begun("a", now)
+        cooldowns.failed("a", WRONG_KEY, now)
+        seconds = next(s for s in (5, 10, 20, 40, 80, 160, 320, 600) if cooldowns.available("a", now + s))
+        assert not cooldowns.available("a", now + seconds - 0.1)
+        parked_for.append(seconds)
+        now += seconds
+    assert parked_for == [5, 10, 20, 40, 80, 160, 320, 600, 600, 600]
 
 
-def test_an_incapable_field_is_held_for_an_hour_and_the_model_stays_available() -> None:
+def test_requests_that_were_under_way_when_it_was_parked_do_not_prolong_it() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", incapable("seed"), 0.0)
+    for _ in range(64):
+        cooldowns.failed("a", WRONG_KEY, 0.0)
+    assert cooldowns.available("a", FIRST_PARKED_SECONDS)
+
+
+def test_if_all_are_parked_one_is_asked_every_two_seconds_and_a_success_ends_it_at_once() -> None:
+    cooldowns = Cooldowns()
+    for model_id in ("a", "b"):
+        cooldowns.failed(model_id, WRONG_KEY, 0.0)
+    assert cooldowns.claim_last_resort(["a", "b"], 1.9) is None
+    assert cooldowns.soonest(["a", "b"], 1.5) == 0.5
+    assert cooldowns.claim_last_resort(["a", "b"], 2.0) == "a"
+    assert cooldowns.claim_last_resort(["a", "b"], 2.1) is None
+    cooldowns.begun("a", 2.0)
+    assert cooldowns.probing(["a", "b"], 2.1)
+    cooldowns.failed("a", WRONG_KEY, 2.2)
+    assert cooldowns.claim_last_resort(["a", "b"], 4.2) == "b"
+    cooldowns.begun("b", 4.2)
+    cooldowns.succeeded("b", 4.4, began_at=4.2)
+    assert cooldowns.available("b", 4.4)
+    assert not cooldowns.available("a", 4.4)
+
+
+def test_an_answer_to_an_older_request_does_not_end_parking() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.failed("a", WRONG_KEY, 5.0)
+    cooldowns.succeeded("a", 6.0, began_at=4.0)
+    assert not cooldowns.available("a", 6.0)
+
+
+def test_a_rate_limit_and_a_stated_wait_are_kept_even_if_nobody_else_is_left() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.failed("a", limited(27), 0.0)
+    overloaded = ProviderError(Verdict.FAILED, "come back", status=503, retry_after_seconds=9)
+    cooldowns.failed("b", overloaded, 0.0)
+    assert cooldowns.claim_last_resort(["a", "b"], 8.0) is None
+    assert cooldowns.soonest(["a", "b"], 8.0) == 1.0
+    assert cooldowns.soonest(["a"], 8.0) == 19.0
+
+
+def test_a_model_cools_down_after_five_refusals_in_a_row_of_what_another_answered() -> None:
+    cooldowns = Cooldowns()
+    for request in (b"1", b"2", b"1", b"1"):
+        cooldowns.blamed("a", request, 0.0)
     assert cooldowns.available("a", 0.0)
-    assert cooldowns.incapable_fields("a", INCAPABLE_SECONDS - 1) == {"seed"}
-    assert cooldowns.incapable_fields("a", INCAPABLE_SECONDS) == frozenset()
-    assert cooldowns.incapable_fields("b", 0.0) == frozenset()
+    cooldowns.blamed("a", b"1", 0.0)
+    assert cooldowns.reason("a", 0.0) == "refuses what other models answer, tried again in 2 s"
 
 
-@given(st.lists(st.text(min_size=1, max_size=5), max_size=200))
-def test_callers_cannot_fill_the_memory_with_fields(names: list[str]) -> None:
+def test_one_request_alone_cools_nothing_however_often_it_comes() -> None:
     cooldowns = Cooldowns()
-    for name in names:
-        cooldowns.failed("a", incapable(name), 0.0)
-    assert len(cooldowns.incapable_fields("a", 0.0)) <= MOST_FIELDS
+    for _ in range(10 * BLAMES):
+        cooldowns.blamed("a", b"the same", 0.0)
+    assert cooldowns.available("a", 0.0)
 
 
-@pytest.mark.parametrize(
-    ("message", "tokens"),
-    [
-        ("This model's maximum context length is 8192 tokens. However, you requested 9000 tokens", 8192),
-        ("prompt is too long: 210000 tokens > 200000 maximum", 200_000),
-        ("the request exceeds the available context size (4,096 tokens)", 4096),
-        ("context length exceeded", None),
-    ],
-)
-def test_a_stated_context_length_is_remembered(message: str, tokens: int | None) -> None:
-    assert stated_limit(message) == tokens
+def test_a_success_between_the_refusals_starts_the_count_anew() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", incapable(None, message, "context_length_exceeded"), 0.0)
-    assert cooldowns.context_limit("a", 1.0) == tokens
-    assert cooldowns.context_limit("a", INCAPABLE_SECONDS) is None
-    assert cooldowns.incapable_fields("a", 1.0) == frozenset()
+    for _ in range(3):
+        for number in range(BLAMES - 1):
+            cooldowns.blamed("a", str(number).encode(), 0.0)
+        cooldowns.succeeded("a", 0.0)
+    assert cooldowns.available("a", 0.0)
+
+
+@pytest.mark.parametrize("error", [WRONG_KEY, limited(3_000), FAILED])
+def test_resuming_forgets_everything_and_tells_who_waits(error: ProviderError) -> None:
+    cooldowns, told = Cooldowns(), []
+    for _ in range(BREAKER_FAILURES):
+        cooldowns.failed("a", error, 0.0)
+    cooldowns.begun("a", 0.0)
+    with cooldowns.watching(lambda: told.append("told")):
+        cooldowns.resume("a")
+        cooldowns.resume("never seen")
+    assert cooldowns.available("a", 0.0)
+    assert cooldowns.parked() == {}
+    assert told == ["told"]
+
+
+def test_only_what_is_parked_or_failing_is_broken_and_only_until_its_rest_is_over() -> None:
+    cooldowns = Cooldowns()
+    cooldowns.failed("parked", WRONG_KEY, 0.0)
+    cooldowns.failed("limited", limited(60), 0.0)
+    assert cooldowns.is_broken("parked", 1.0)
+    assert not cooldowns.is_broken("parked", FIRST_PARKED_SECONDS)
+    assert not cooldowns.is_broken("limited", 1.0)
+    assert not cooldowns.is_broken("never seen", 1.0)
+
+
+def test_each_park_rest_return_and_resumption_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    cooldowns = Cooldowns()
+    with caplog.at_level(logging.INFO, logger="gateway.routing.cooldowns"):
+        cooldowns.failed("a", WRONG_KEY, 0.0)
+        cooldowns.failed("a", WRONG_KEY, 0.1)  # was under way
+        cooldowns.succeeded("a", FIRST_PARKED_SECONDS)
+        cooldowns.failed("b", LIMITED, 0.0)
+        cooldowns.failed("b", LIMITED, 0.1)
+        cooldowns.resume("b")
+        cooldowns.resume("b")
+    assert [record.getMessage() for record in caplog.records] == [
+        "a is parked, asked again after 5 s: check the provider's api_key",
+        "a answers again",
+        "b cools down for 2 s: rate-limited by its provider",
+        "b is resumed by hand",
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeAlias
 
+from bandit.types import Json
 from tests.support.faulty_provider.exchange import RawExchange
 from tests.support.faulty_provider.samples import DONE, FINISH, GOOD, ROLE, WORDS, completion, error, event
 
@@ -186,6 +187,27 @@ async def _error_event(exchange: RawExchange) -> None:
     await (exchange.events(ROLE, *WORDS[:2], b"data: " + body + b"\n\n") if exchange.stream else exchange.whole(body))
 
 
+async def _error_in_a_choice(exchange: RawExchange) -> None:
+    told: Json = {"code": 502, "message": "the provider behind is gone"}
+    if exchange.stream:
+        last: Json = [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", "error": told}]
+        await exchange.events(ROLE, *WORDS[:2], event(choices=last), DONE)
+    else:
+        said: Json = {"role": "assistant", "content": ""}
+        await exchange.whole(completion(choices=[{"index": 0, "message": said, "error": told}], usage=None))
+
+
+async def _error_as_finish(exchange: RawExchange) -> None:
+    said: Json = {"role": "assistant", "content": ""}
+    choice: Json = {"index": 0, "message": said, "finish_reason": "error"}
+    whole = completion(choices=[choice], usage=None)
+    await (exchange.events(ROLE, event({}, "error"), DONE) if exchange.stream else exchange.whole(whole))
+
+
+async def _say_nothing(exchange: RawExchange) -> None:
+    await (exchange.events(ROLE, FINISH, DONE) if exchange.stream else exchange.whole(completion("", usage=None)))
+
+
 def _echoing(status: int) -> _Fault:
     """Refuses with an error that contains the caller's API key."""
 
@@ -236,6 +258,8 @@ FAULTS: Mapping[str, _Fault] = MappingProxyType(
         "529": _overloaded,
         "400-key": _refusing(400, "API key not valid", "api_key_invalid"),
         "400-model": _refusing(400, "there is no such model", "model_not_found", "model"),
+        "400-spent": _refusing(400, "You have reached your specified API usage limits.", "invalid_request_error"),
+        "400-value": _refusing(400, "Unsupported value: 'seed' does not support 7.", "unsupported_value", "seed"),
         "400-field": _refusing(400, "Unsupported parameter: 'seed'", "unsupported_parameter", "seed"),
         "400-context": _refusing(
             400, "This model's maximum context length is 8192 tokens", "context_length_exceeded", "messages"
@@ -259,6 +283,9 @@ FAULTS: Mapping[str, _Fault] = MappingProxyType(
         "no-done": _no_done,
         "bad-utf8": _bad_utf8,
         "error-event": _error_event,
+        "error-choice": _error_in_a_choice,
+        "finish-error": _error_as_finish,
+        "says-nothing": _say_nothing,
         "400-echo": _echoing(400),
         "429-echo": _echoing(429),
         "500-echo": _echoing(500),

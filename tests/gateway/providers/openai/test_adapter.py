@@ -16,7 +16,7 @@ from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.openai.responses import ChunkReader, read_answer
 from gateway.providers.upstream.key_rotation import REFUSED_SECONDS, KeyRing
-from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage
+from gateway.providers.upstream.provider import Call, Chunk, ProviderError, Usage, Verdict
 from gateway.settings import ProviderSettings
 from tests.support.sockets import Raw, listening
 
@@ -123,14 +123,14 @@ async def test_a_url_that_can_not_be_called_is_a_failure_of_its_model(
     assert told.value.ending is Ending.FAILED
 
 
-def refused(status: int) -> ProviderError:
-    return ProviderError(Ending.MISCONFIGURED, "no", status=status)
+def refused(*, about_key: bool) -> ProviderError:
+    return ProviderError(Verdict.PARKED, "no", status=400, about_key=about_key)
 
 
 def test_a_refused_key_rests_and_a_wrong_model_name_is_no_keys_fault() -> None:
     ring = KeyRing(["a", "b"])
-    assert not ring.another("a", "m", refused(404), 0.0)
-    assert ring.another("a", "m", refused(401), 0.0)
+    assert not ring.another("a", "m", refused(about_key=False), 0.0)
+    assert ring.another("a", "m", refused(about_key=True), 0.0)
     assert {ring.pick("m", 1.0) for _ in range(4)} == {"b"}
     assert {ring.pick("m", REFUSED_SECONDS) for _ in range(4)} == {"a", "b"}
 
@@ -142,7 +142,7 @@ def test_a_key_is_always_picked_and_a_free_one_where_there_is_one(events: list[t
     for number, seconds in events:
         now += 1.0
         key = f"key{number % count}"
-        ring.another(key, "m", ProviderError(Ending.RATE_LIMITED, "", status=429, retry_after_seconds=seconds), now)
+        ring.another(key, "m", ProviderError(Verdict.RATE_LIMITED, "", status=429, retry_after_seconds=seconds), now)
         limited_until[key] = now + seconds
         picked = ring.pick("m", now)
         if count > 1 and any(until <= now for until in limited_until.values()):
@@ -172,7 +172,10 @@ def delta(finish: str | None = None, index: int = 0, **said: Any) -> dict[str, A
         (delta(content="a", reasoning_content="hm"), True),
         (delta(refusal="no"), True),
         (delta(tool_calls=[{"index": 0, "id": "c", "function": {"name": "f", "arguments": ""}}]), True),
-        (delta("stop"), True),
+        (delta("stop"), False),
+        (delta("length"), True),
+        (delta("content_filter"), True),
+        (delta(images=[{"type": "image_url"}]), True),
         ({"choices": []}, False),
         ({"choices": [], "prompt_filter_results": []}, False),
         ({"choices": None, "usage": {"prompt_tokens": 1, "completion_tokens": 1}}, False),
@@ -211,6 +214,13 @@ def test_thinking_is_a_sign_of_life_and_no_answer(said: dict[str, Any]) -> None:
     assert reader.alive
     assert chunks[0].text_bytes > 0
     assert chunks[0].text == ""
+
+
+def test_a_finish_says_something_after_what_was_said_or_thought() -> None:
+    for before in (delta(content="a"), delta(reasoning_content="hm"), delta(reasoning_details=[{"text": "hm"}])):
+        reader, chunks = read(before, delta("stop"))
+        assert chunks[-1].says
+        assert reader.alive
 
 
 def test_thoughts_that_come_in_two_fields_are_counted_once() -> None:
@@ -258,9 +268,7 @@ def test_an_error_in_a_stream_means_what_its_code_says() -> None:
 
 
 def test_an_answer_keeps_every_field_and_its_bytes() -> None:
-    body = (
-        b'{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":null},"finish_reason":null}],"a":1.0}'
-    )
+    body = b'{"id":"x","choices":[{"index":0,"message":{"refusal":"no","content":null},"finish_reason":null}],"a":1.0}'
     answer = read_answer(body)
     assert answer.fields["a"] == msgspec.Raw(b"1.0")
     assert answer.finish_reason is None

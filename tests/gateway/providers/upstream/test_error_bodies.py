@@ -1,4 +1,4 @@
-"""What providers say when they refuse, in their own shapes; whose fault it is; that no message holds a secret."""
+"""Error bodies: any body is read, no message holds a secret, and waits are read wherever they are stated."""
 
 import json
 from typing import Any
@@ -7,272 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.types import Ending
 from gateway.providers.upstream.error_bodies import read_refusal, redact, retry_after_seconds
 from gateway.providers.upstream.faults import refused
 
 SENT = ("model", "messages", "seed", "temperature", "tools", "max_tokens", "response_format", "logprobs", "foo")
-
-
-def openai(message: str, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> Any:
-    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-def anthropic(kind: str, message: str) -> Any:
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-
-
-CASES: list[tuple[str, int, Any, Ending, str | None]] = [
-    # (what, status, body, ending, param)
-    (
-        "OpenAI key",
-        401,
-        openai("Incorrect API key provided: sk-abc***def", "invalid_api_key"),
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "xAI key",
-        400,
-        {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xai-1234abcd"},
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "Gemini key",
-        400,
-        [
-            {
-                "error": {
-                    "code": 400,
-                    "message": "API key not valid. Please pass a valid API key.",
-                    "status": "INVALID_ARGUMENT",
-                    "details": [{"reason": "API_KEY_INVALID"}],
-                }
-            }
-        ],
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    ("Anthropic key", 401, anthropic("authentication_error", "invalid x-api-key"), Ending.MISCONFIGURED, None),
-    ("OpenAI quota", 429, openai("You exceeded your current quota", "insufficient_quota"), Ending.MISCONFIGURED, None),
-    (
-        "Anthropic credit",
-        400,
-        anthropic("invalid_request_error", "Your credit balance is too low to access"),
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    ("DeepSeek balance", 402, openai("Insufficient Balance"), Ending.MISCONFIGURED, None),
-    ("OpenAI model", 404, openai("The model `x` does not exist", "model_not_found"), Ending.MISCONFIGURED, None),
-    (
-        "Groq old model",
-        400,
-        openai("The model has been decommissioned", "model_decommissioned"),
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "Mistral model",
-        400,
-        {"object": "error", "message": "Invalid model: x", "type": "invalid_model", "code": "1500"},
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "OpenRouter model",
-        400,
-        {"error": {"message": "x is not a valid model ID", "code": 400}},
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "OpenAI bad model",
-        400,
-        openai("you must provide a model parameter", None, "model"),
-        Ending.MISCONFIGURED,
-        "model",
-    ),
-    ("Azure deployment", 404, {"error": {"code": "DeploymentNotFound", "message": "…"}}, Ending.MISCONFIGURED, None),
-    (
-        "Ollama model",
-        404,
-        {"error": {"message": 'model "x" not found, try pulling it first'}},
-        Ending.MISCONFIGURED,
-        None,
-    ),
-    (
-        "OpenRouter moderation",
-        403,
-        {"error": {"code": 403, "message": "Your input was flagged", "metadata": {}}},
-        Ending.REJECTED,
-        None,
-    ),
-    (
-        "OpenAI parameter",
-        400,
-        openai(
-            "Unsupported parameter: 'max_tokens' is not supported with this model. Use "
-            "'max_completion_tokens' instead.",
-            "unsupported_parameter",
-            "max_tokens",
-        ),
-        Ending.INCAPABLE,
-        "max_tokens",
-    ),
-    (
-        "OpenAI value",
-        400,
-        openai(
-            "Unsupported value: 'temperature' does not support 0.2 with this model.", "unsupported_value", "temperature"
-        ),
-        Ending.INCAPABLE,
-        "temperature",
-    ),
-    ("OpenAI unknown", 400, openai("Unrecognized request argument supplied: foo"), Ending.INCAPABLE, "foo"),
-    ("Groq property", 400, openai("property 'logprobs' is unsupported"), Ending.INCAPABLE, "logprobs"),
-    ("Groq inner property", 400, openai("property 'messages.0.name' is unsupported"), Ending.INCAPABLE, None),
-    (
-        "Mistral extra",
-        422,
-        {"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]},
-        Ending.INCAPABLE,
-        "seed",
-    ),
-    (
-        "Anthropic extra",
-        400,
-        anthropic("invalid_request_error", "temperature: Extra inputs are not permitted"),
-        Ending.INCAPABLE,
-        "temperature",
-    ),
-    (
-        "Anthropic deprecated",
-        400,
-        anthropic("invalid_request_error", "`temperature` is deprecated for this model."),
-        Ending.INCAPABLE,
-        "temperature",
-    ),
-    (
-        "Gemini unknown",
-        400,
-        [
-            {
-                "error": {
-                    "code": 400,
-                    "message": 'Invalid JSON payload received. Unknown name "seed": Cannot find field.',
-                    "status": "INVALID_ARGUMENT",
-                }
-            }
-        ],
-        Ending.INCAPABLE,
-        "seed",
-    ),
-    (
-        "Ollama tools",
-        400,
-        {"error": {"message": "registry.ollama.ai/library/x does not support tools"}},
-        Ending.INCAPABLE,
-        "tools",
-    ),
-    (
-        "OpenRouter tools",
-        404,
-        {"error": {"message": "No endpoints found that support tool use.", "code": 404}},
-        Ending.INCAPABLE,
-        None,
-    ),
-    (
-        "Anthropic prefill",
-        400,
-        anthropic("invalid_request_error", "This model does not support assistant message prefill."),
-        Ending.INCAPABLE,
-        None,
-    ),
-    (
-        "OpenAI context",
-        400,
-        openai("This model's maximum context length is 8192 tokens.", "context_length_exceeded", "messages"),
-        Ending.INCAPABLE,
-        None,
-    ),
-    (
-        "Anthropic context",
-        400,
-        anthropic("invalid_request_error", "prompt is too long: 210000 tokens > 200000 maximum"),
-        Ending.INCAPABLE,
-        None,
-    ),
-    (
-        "llama.cpp context",
-        400,
-        {
-            "error": {
-                "code": 400,
-                "message": "the request exceeds the available context size",
-                "type": "exceed_context_size_error",
-            }
-        },
-        Ending.INCAPABLE,
-        None,
-    ),
-    (
-        "Groq size",
-        413,
-        openai("Request too large for model `x` in organization", "rate_limit_exceeded"),
-        Ending.INCAPABLE,
-        None,
-    ),
-    ("Groq bad JSON", 400, openai("Failed to generate JSON", "json_validate_failed"), Ending.FAILED, None),
-    (
-        "caller's field",
-        400,
-        openai("Invalid type for 'seed': expected an integer", "invalid_type", "seed"),
-        Ending.REJECTED,
-        "seed",
-    ),
-    ("caller's image", 400, openai("Invalid image URL", "invalid_image_url"), Ending.REJECTED, None),
-    ("Azure filter", 400, openai("The response was filtered", "content_filter", "prompt"), Ending.REJECTED, "prompt"),
-    ("too large", 413, anthropic("request_too_large", "Request exceeds the maximum size"), Ending.REJECTED, None),
-    (
-        "FastAPI",
-        422,
-        {"detail": [{"type": "missing", "loc": ["body", "messages"], "msg": "Field required"}]},
-        Ending.REJECTED,
-        "messages",
-    ),
-    ("limit", 429, openai("Rate limit reached", "rate_limit_exceeded"), Ending.RATE_LIMITED, None),
-    ("overload", 529, anthropic("overloaded_error", "Overloaded"), Ending.FAILED, None),
-    (
-        "loading",
-        503,
-        {"error": {"code": 503, "message": "Loading model", "type": "unavailable_error"}},
-        Ending.FAILED,
-        None,
-    ),
-    ("conflict", 409, openai("try again"), Ending.FAILED, None),
-    ("web page", 502, "<html>Bad gateway</html>", Ending.FAILED, None),
-    ("no body", 500, "", Ending.FAILED, None),
-]
-
-
-@pytest.mark.parametrize(("status", "body", "ending", "param"), [case[1:] for case in CASES], ids=[c[0] for c in CASES])
-def test_a_refusal_means_what_the_provider_means(status: int, body: Any, ending: Ending, param: str | None) -> None:
-    raw = body.encode() if isinstance(body, str) else json.dumps(body).encode()
-    kind = {"content-type": "text/html" if raw.startswith(b"<") else "application/json"}
-    error = refused(read_refusal(status, kind, raw, (), 0.0), SENT)
-    assert error.ending is ending, error.message
-    assert error.param == param
-    assert 0 < len(error.message) <= 500
-    if ending is Ending.MISCONFIGURED:
-        assert "check" in error.message or "add credit" in error.message
-    if ending is Ending.REJECTED:
-        assert error.status in {400, 413, 422}
-
-
-def test_the_callers_own_words_cannot_park_a_model() -> None:
-    said = openai("Invalid value: 'Incorrect API key provided' is not one of the allowed", None, "tool_choice")
-    assert refused(read_refusal(400, {}, json.dumps(said).encode(), (), 0.0), SENT).ending is Ending.REJECTED
 
 
 @given(st.binary(max_size=200), st.integers(100, 599))
@@ -346,3 +84,43 @@ def test_what_looks_like_a_key_is_left_out(text: str) -> None:
 )
 def test_retry_after_in_all_its_forms(headers: dict[str, str], seconds: float | None) -> None:
     assert retry_after_seconds(headers, wall_time=60.0) == seconds
+
+
+def limited(message: str = "slow down", *details: object, **headers: str) -> float | None:
+    body = {"error": {"message": message, "details": details}}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    seconds = read_refusal(429, named, json.dumps(body).encode(), (), 1_000.0).retry_after_seconds
+    return None if seconds is None else round(seconds, 6)
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("Please try again in 9m38.016s. Need more tokens?", 578.016),
+        ("Please try again in 250ms.", 0.25),
+        ("Please retry after 41 seconds.", 41.0),
+        ("Rate limit is exceeded. Try again in 2 seconds.", 2.0),
+        ("Please retry in 58.217843437s.", 58.217843),
+        ("try again in 1 hour and 3 minutes", 3600.0),
+        ("try again in 7 minutes", 420.0),
+        ("try again later, in 7 places", None),
+        ("retry in a moment", None),
+    ],
+)
+def test_a_wait_is_read_from_the_message(message: str, seconds: float | None) -> None:
+    assert limited(message) == seconds
+
+
+def test_a_wait_is_read_from_the_limits_that_are_used_up() -> None:
+    assert limited(x_ratelimit_reset_tokens="6m0s", x_ratelimit_remaining_tokens="0") == 360.0
+    assert limited(x_ratelimit_reset_tokens="6m0s", x_ratelimit_remaining_tokens="12") is None
+    assert limited(x_ratelimit_reset_requests="12ms", x_ratelimit_remaining_requests="0") == 0.012
+    assert limited(x_ratelimit_reset="1007", x_ratelimit_remaining="0") == 1007.0
+    assert limited(x_ratelimit_reset="1760000000007", x_ratelimit_remaining="0") == 3600.0
+    assert limited(x_ratelimit_reset="soon", x_ratelimit_remaining="0") is None
+
+
+def test_a_header_comes_before_retry_info_and_that_before_words() -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "27s"}
+    assert limited("try again in 3s", info) == 27.0
+    assert limited("try again in 3s", info, retry_after="5") == 5.0

@@ -1,0 +1,102 @@
+"""What models have refused lately: fields, values and lengths. It puts a model last, never out.
+
+A value that was refused counts for this value alone, a field only if the provider says that it doesn't know it, and a
+stated context only as long as it is no smaller than what the model has answered already. Kept per process.
+"""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from gateway.providers.upstream.provider import ProviderError, Verdict
+
+HELD_SECONDS = 3_600.0
+MOST_FIELDS = 64
+MOST_VALUES = 256
+"""Callers choose names and values: no more are remembered of one model, the latest."""
+DIGEST_BYTES = 16
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Doubt:
+    """Why a model is asked after others. A heavier one is asked later."""
+
+    weight: int
+    why: str
+
+
+ESTIMATED, STATED, VALUE, FIELD = 1, 2, 3, 4
+"""The weights: an estimate against the declared context, against a stated one, a refused value, an unknown field."""
+
+
+@dataclass(slots=True)
+class _Held:
+    fields: OrderedDict[str, float] = field(default_factory=OrderedDict)  # until when
+    values: OrderedDict[tuple[str, bytes], float] = field(default_factory=OrderedDict)
+    context: tuple[int, float] = (0, 0.0)
+    answered_tokens: int = 0  # the longest prompt that was answered
+
+
+class Holds:
+    """The memory of all models. `now` is always of one monotonic clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, _Held] = {}
+
+    def refused(self, model_id: str, error: ProviderError, fields: Mapping[str, msgspec.Raw], now: float) -> None:
+        """Take note of what the model can't take of a request's fields."""
+        held, until = self._models.setdefault(model_id, _Held()), now + HELD_SECONDS
+        name = error.param
+        match error.verdict:
+            case Verdict.TOO_LONG:
+                if error.context_tokens is not None and error.context_tokens > held.answered_tokens:
+                    held.context = error.context_tokens, until
+            case Verdict.UNKNOWN_FIELD if name is not None and name in fields:
+                _remember(held.fields, name, until, MOST_FIELDS)
+            case Verdict.REFUSED_VALUE if name is not None and name in fields:
+                _remember(held.values, (name, _digest(fields[name])), until, MOST_VALUES)
+
+    def answered(self, model_id: str, prompt_tokens: int) -> None:
+        """The model answered a prompt of so many tokens, as its provider counted them."""
+        held = self._models.setdefault(model_id, _Held())
+        if prompt_tokens > held.answered_tokens:
+            held.answered_tokens = prompt_tokens
+            if held.context[0] <= prompt_tokens:
+                held.context = (0, 0.0)
+
+    def doubt(self, model_id: str, fields: Mapping[str, msgspec.Raw], tokens: int, now: float) -> Doubt | None:
+        """The heaviest doubt whether the model takes a request of so many tokens; None without any."""
+        held = self._models.get(model_id)
+        if held is None:
+            return None
+        for name, until in held.fields.items():
+            if now < until and name in fields:
+                return Doubt(FIELD, f"did not know `{name}` within the hour")
+        for name in {name for name, _ in held.values} & fields.keys():
+            if now < held.values.get((name, _digest(fields[name])), now):
+                return Doubt(VALUE, f"refused this `{name}` within the hour")
+        limit, until = held.context
+        if now < until and tokens > limit:
+            return Doubt(STATED, f"stated a context of {limit} tokens, and about {tokens} are needed")
+        return None
+
+    def forget(self, model_id: str) -> None:
+        """Forget what was held against the model."""
+        self._models.pop(model_id, None)
+
+
+def _remember(kept: OrderedDict[K, float], key: K, until: float, most: int) -> None:
+    kept[key] = until
+    kept.move_to_end(key)
+    if len(kept) > most:
+        kept.popitem(last=False)
+
+
+def _digest(raw: msgspec.Raw) -> bytes:
+    return hashlib.blake2b(memoryview(raw), digest_size=DIGEST_BYTES).digest()
