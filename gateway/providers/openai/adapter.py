@@ -1,6 +1,8 @@
 """Any server that speaks OpenAI's wire format: the caller's bytes go through, with the model's own name set."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -8,8 +10,9 @@ import msgspec
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.responses import ChunkReader, read_answer
 from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Answer, Call, Chunk
+from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 
 _TRUE = msgspec.Raw(b"true")
@@ -22,7 +25,7 @@ class OpenAIProvider:
     """OpenAI itself, and Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp and their like."""
 
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
-        self._drop = settings.drop
+        self._dialect = Dialect(settings)
         self._base_url = settings.base_url
         self._api_version = settings.api_version
         self._upstream = Upstream(
@@ -31,27 +34,48 @@ class OpenAIProvider:
 
     async def complete(self, call: Call) -> Answer:
         """The whole answer of a plain call. Raises ProviderError."""
-        fields = self._fields(call)
-        return read_answer(await self._upstream.post(self._request(call, fields)), self._upstream.secrets)
+        without: frozenset[str] = frozenset()
+        while True:
+            fields = self._fields(call, without, stream=False)
+            try:
+                return read_answer(await self._upstream.post(self._request(call, fields)), self._upstream.secrets)
+            except ProviderError as error:
+                without = self._again(call, fields, error, without)
 
-    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+    async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """The chunks of a streamed call, usage asked for. Raises ProviderError."""
-        fields = self._fields(call)
-        fields["stream"] = _TRUE
-        if "stream_options" not in self._drop:
-            fields["stream_options"] = _with_usage(call.fields.get("stream_options"))
-        reader = ChunkReader(self._upstream.secrets, _choices(call.fields.get("n")))
-        return self._upstream.stream(self._request(call, fields), reader)
+        without: frozenset[str] = frozenset()
+        while True:
+            fields = self._fields(call, without, stream=True)
+            reader = ChunkReader(self._upstream.secrets, _choices(call.fields.get("n")))
+            lists = self._upstream.stream(self._request(call, fields), reader)
+            try:
+                async with aclosing(lists):
+                    async for chunks in lists:
+                        yield chunks
+                return
+            except ProviderError as error:
+                without = self._again(call, fields, error, without)
 
     def knows(self, field: str) -> bool:
-        """Every field can be sent; those of `drop` are left out."""
+        """Every field can be sent; those that the provider does not take are left out."""
         return True
 
-    def _fields(self, call: Call) -> dict[str, msgspec.Raw]:
-        fields = {"model": msgspec.Raw(_encode(call.model)), **call.fields}
-        for name in self._drop:
-            fields.pop(name, None)
-        return fields
+    def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, msgspec.Raw]:
+        wanted = {name: raw for name, raw in call.fields.items() if name not in {"stream", "stream_options"}}
+        if stream:
+            wanted |= {"stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
+        adapted = self._dialect.fields(call.model, wanted, without, asyncio.get_running_loop().time())
+        return {"model": msgspec.Raw(_encode(call.model)), **adapted}
+
+    def _again(
+        self, call: Call, sent: Mapping[str, msgspec.Raw], error: ProviderError, without: frozenset[str]
+    ) -> frozenset[str]:
+        """What to leave out when asking again at once. Raises the error if that would mend nothing."""
+        mended = self._dialect.mended(call.model, sent, error, without, asyncio.get_running_loop().time())
+        if mended == without:
+            raise error
+        return mended
 
     def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
         return Request(

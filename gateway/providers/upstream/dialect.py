@@ -1,0 +1,134 @@
+"""What one provider takes of the fields that don't change the answer, and what it calls the limit on tokens.
+
+Shipped for well-known providers from their documentation, named in the configuration (`drop`), and learned from
+refusals: what the provider says it doesn't know is left out for an hour. Kept per process.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.providers.upstream.field_names import OPTIONAL
+from gateway.providers.upstream.provider import ProviderError, Verdict
+from gateway.settings import ProviderSettings
+
+LEARNED_SECONDS = 3_600.0
+MOST_MODELS = 1_024
+"""Spellings are kept of so many models of one provider."""
+
+_LIMITS: Mapping[str, str] = MappingProxyType(
+    {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+)
+"""Either name of the limit on tokens, and the other one."""
+_TRUE = msgspec.Raw(b"true")
+_OURS = frozenset({b'{"include_usage":true}', b'{"include_usage": true}'})
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a well-known provider takes: found by its host or, for servers of one's own, by the name it is given.
+
+    `limit`: its name of the token limit, if it has only one. `stored_metadata`: it takes `metadata` only beside
+    `store: true`.
+    """
+
+    hosts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    limit: str | None = None
+    stored_metadata: bool = False
+
+
+_NOT_STORED = frozenset({"store", "metadata", "safety_identifier", "prompt_cache_key"})
+KNOWN: tuple[Known, ...] = (
+    Known(("api.openai.com",), limit="max_completion_tokens", stored_metadata=True),
+    Known((".openai.azure.com", ".services.ai.azure.com"), stored_metadata=True),
+    Known(
+        ("api.mistral.ai",),
+        left_out=frozenset({"store", "user", "safety_identifier", "prompt_cache_key", "stream_options"}),
+        limit="max_tokens",
+    ),
+    Known(("generativelanguage.googleapis.com",), left_out=_NOT_STORED),
+    Known(("api.groq.com",), left_out=_NOT_STORED),
+    Known(("api.deepseek.com",), limit="max_tokens"),
+    Known(("api.together.xyz", "api.together.ai"), limit="max_tokens"),
+    Known(("ollama.com",), ("ollama",), limit="max_tokens"),
+    Known((), ("lmstudio", "lm-studio"), limit="max_tokens"),
+)
+"""From the providers' documentation; whoever is not here is sent what the caller sent until it refuses."""
+
+
+class Dialect:
+    """The fields that one provider is sent. `now` is always the event loop's time."""
+
+    def __init__(self, settings: ProviderSettings) -> None:
+        known = known_of(settings)
+        self._known = known
+        self._left_out = known.left_out | settings.drop
+        self._refused: dict[str, float] = {}  # field → until when it is left out
+        self._limits: dict[str, tuple[str, float]] = {}  # model → its name of the token limit, until when
+
+    def fields(
+        self, model: str, fields: Mapping[str, msgspec.Raw], without: frozenset[str], now: float
+    ) -> dict[str, msgspec.Raw]:
+        """The caller's fields as this provider takes them, `without` what it has refused of this very request."""
+        left_out = {*self._left_out, *without, *(name for name, until in self._refused.items() if now < until)}
+        if self._known.stored_metadata and fields.get("store") != _TRUE:
+            left_out.add("metadata")
+        limit = self._limit(model, without, now)
+        adapted: dict[str, msgspec.Raw] = {}
+        for name, raw in fields.items():
+            spelled = limit if limit is not None and name in _LIMITS else name
+            if spelled not in left_out and (spelled not in adapted or name == limit):
+                adapted[spelled] = raw
+        return adapted
+
+    def mended(
+        self,
+        model: str,
+        sent: Mapping[str, msgspec.Raw],
+        error: ProviderError,
+        without: frozenset[str],
+        now: float,
+    ) -> frozenset[str]:
+        """Take note of a refusal: what to leave out (or to spell otherwise) when asking again. As before: don't ask."""
+        field = error.param
+        unknown = error.verdict is Verdict.UNKNOWN_FIELD
+        if field is None or field in without or not (unknown or error.verdict is Verdict.REFUSED_VALUE):
+            return without
+        if field in _LIMITS:
+            if not unknown or _LIMITS[field] in without:
+                return without
+            if model in self._limits or len(self._limits) < MOST_MODELS:
+                self._limits[model] = _LIMITS[field], now + LEARNED_SECONDS
+        elif field not in OPTIONAL:
+            return without
+        elif unknown or bytes(sent.get(field, b"")) in _OURS:
+            # A value that the caller chose may be refused for what it is: the next caller's is sent.
+            self._refused[field] = now + LEARNED_SECONDS
+        return without | {field}
+
+    def _limit(self, model: str, without: frozenset[str], now: float) -> str | None:
+        """The one name under which the token limit is sent; None: as the caller names it."""
+        for refused, other in _LIMITS.items():
+            if refused in without:
+                return other
+        learned, until = self._limits.get(model, ("", now))
+        return learned if now < until else self._known.limit
+
+
+def known_of(settings: ProviderSettings) -> Known:
+    """The entry of a provider; an empty one for a provider that is not known."""
+    try:
+        host = urlsplit(settings.base_url).hostname or ""
+    except ValueError:  # told by the first call, as that model's failure
+        host = ""
+    for known in KNOWN:
+        if settings.name in known.names or any(
+            host == each or (each.startswith(".") and host.endswith(each)) for each in known.hosts
+        ):
+            return known
+    return Known()
