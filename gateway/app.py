@@ -22,6 +22,7 @@ from gateway.maintenance.retention import RetentionWorker
 from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
+from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.routes.api import build_api
 from gateway.routes.services import RouteServices
@@ -32,7 +33,6 @@ from gateway.simulated import serve_simulated
 from storage.database.engine import Database
 from storage.stores.keys import Keys
 from storage.stores.ledger import Ledger
-from storage.writing.failover import State
 from storage.writing.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -126,8 +126,8 @@ class Gateway:
                 ledger=Ledger(database),
                 metrics=metrics,
                 clock=wall_clock,
-                problems=self._problems,
-                notes=self._notes,
+                memory=self.memory,
+                readiness=Readiness(self._recorder, self.routers, self.memory.cooldowns, database.where),
             )
             _freeze_garbage_collector()
             self._opened = opened.pop_all()
@@ -135,19 +135,6 @@ class Gateway:
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
-
-    def _problems(self) -> list[str]:
-        """What keeps the gateway from serving."""
-        if self._recorder.state is State.FULL:
-            return ["neither the database nor the local spool can take a record: see the log"]
-        return [] if self.routers else ["there is no router: declare one in the configuration file"]
-
-    def _notes(self) -> list[str]:
-        """What an operator should fix although the gateway serves."""
-        notes = [f"{model_id}: {why}" for model_id, why in sorted(self.memory.cooldowns.parked().items())]
-        if self._recorder.state is State.SPOOLING:
-            notes.append(f"the database {self.database.where} is away: completions wait in the local spool")
-        return notes
 
 
 def wall_clock() -> Epoch:

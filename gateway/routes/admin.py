@@ -1,4 +1,4 @@
-"""/admin: recorded decisions, replayed, and off-policy evaluation. Scope `admin`."""
+"""/admin: recorded decisions, replayed; off-policy evaluation; resuming models. Scope `admin`."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -63,6 +63,18 @@ def get_evaluation(
     since = Epoch(now - days * DAY_SECONDS)
     answer = evaluate_router(services.ledger, router_id, question, since, now, MOST_EVALUATED)
     return json_response(evaluation_to_json(answer))
+
+
+@router.post("/models/{model_id:path}/resume")
+async def resume_model(model_id: str, request: Request) -> Response:
+    """Ask a parked or resting model again at once: somebody has mended it."""
+    key = require_admin(request)
+    services = services_of(request)
+    routers = [live for id_, live in services.routers.items() if key.routers is None or id_ in key.routers]
+    if not any(model_id in live.models for live in routers):
+        raise NotFound(f"no router has an enabled model {model_id[:80]!r}", code="model_not_found")
+    services.memory.resume(model_id)
+    return json_response({"id": model_id, "resumed": True})
 
 
 def _summary(view: DecisionView) -> dict[str, object]:

@@ -20,9 +20,9 @@ async def healthz() -> Response:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
-    """Readiness: records can be written and routers are loaded. Details for admin keys and for this machine."""
-    services = services_of(request)
-    problems, notes = services.problems(), services.notes()
+    """Readiness: records can be written and a router has a usable model. Details for admins and for this machine."""
+    readiness = services_of(request).readiness
+    problems, notes = readiness.problems(), readiness.notes()
     status = "unavailable" if problems else "degraded" if notes else "ready"
     answer: dict[str, object] = {"status": status}
     if is_admin_or_local(request):

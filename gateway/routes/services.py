@@ -11,16 +11,15 @@ from bandit.types import Epoch
 from gateway.api_keys import Keyring
 from gateway.flow import Flow
 from gateway.metrics import Metrics
+from gateway.readiness import Readiness
+from gateway.routing.memory import Memory
 from gateway.routing.router import LiveRouter
 from storage.stores.ledger import Ledger
 
 
 @dataclass(frozen=True, slots=True)
 class RouteServices:
-    """The collaborators of the routes; set when the gateway starts.
-
-    `problems` lists what keeps the gateway from serving, `notes` what an operator should fix although it serves.
-    """
+    """The collaborators of the routes; set when the gateway starts."""
 
     flow: Flow
     keyring: Keyring
@@ -28,8 +27,8 @@ class RouteServices:
     ledger: Ledger
     metrics: Metrics
     clock: Callable[[], Epoch]
-    problems: Callable[[], list[str]]
-    notes: Callable[[], list[str]]
+    memory: Memory
+    readiness: Readiness
 
 
 def services_of(request: Request) -> RouteServices:

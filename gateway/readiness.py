@@ -1,0 +1,45 @@
+"""Whether the gateway can serve, and what an operator should fix although it can."""
+
+import asyncio
+from collections.abc import Mapping
+
+from gateway.recorder import Recorder
+from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.router import LiveRouter
+from storage.writing.failover import State
+
+
+class Readiness:
+    """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages."""
+
+    def __init__(
+        self, recorder: Recorder, routers: Mapping[str, LiveRouter], cooldowns: Cooldowns, database: str
+    ) -> None:
+        self._recorder = recorder
+        self._routers = routers
+        self._cooldowns = cooldowns
+        self._database = database
+
+    def problems(self) -> list[str]:
+        """What keeps the gateway from serving."""
+        if self._recorder.state is State.FULL:
+            return ["neither the database nor the local spool can take a record: see the log"]
+        if not self._routers:
+            return ["there is no router: declare one in the configuration file"]
+        return self._unusable() if len(self._unusable()) == len(self._routers) else []
+
+    def notes(self) -> list[str]:
+        """What an operator should fix although the gateway serves."""
+        notes = [f"{model_id}: {why}" for model_id, why in sorted(self._cooldowns.parked().items())]
+        if self._recorder.state is State.SPOOLING:
+            notes.append(f"the database {self._database} is away: completions wait in the local spool")
+        return notes + self._unusable()
+
+    def _unusable(self) -> list[str]:
+        """One line per router without a usable model. A rate limit makes no model unusable: it passes."""
+        now = asyncio.get_running_loop().time()
+        return [
+            f"router {router_id} has no usable model: " + (", ".join(sorted(live.models)) or "none is enabled")
+            for router_id, live in sorted(self._routers.items())
+            if all(self._cooldowns.is_broken(model_id, now) for model_id in live.models)
+        ]
