@@ -24,6 +24,7 @@ from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.readiness import Readiness
 from gateway.recorder import Recorder
+from gateway.responses.exchange import ResponsesHttp
 from gateway.routes.api import build_api
 from gateway.routes.services import RouteServices
 from gateway.routing.memory import Memory
@@ -40,7 +41,7 @@ log = logging.getLogger(__name__)
 COLLECT_AFTER = (20_000, 50, 100)
 """Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
 
-_COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?chat/completions/?")
+_COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
 
 
 class Gateway:
@@ -71,7 +72,8 @@ class Gateway:
             scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
             await self.api(scope, receive, _with_id(send, request_id))
         elif scope["method"] == "POST":
-            await self._flow.complete(Http(scope, receive, send, request_id), match[1])
+            exchange = ResponsesHttp if match[2] else Http
+            await self._flow.complete(exchange(scope, receive, send, request_id), match[1])
         else:
             error = MethodNotAllowed("completions are asked for with POST")
             await Http(scope, receive, send, request_id).fail(error)

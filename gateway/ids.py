@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 _RANDOM_BYTES = 10
 _POOLED_IDS = 1_024
-_COMPLETION_ID = re.compile(r"(?:chatcmpl-)?(req_[0-9a-f]{32})")
+_COMPLETION_ID = re.compile(r"(?:chatcmpl-|resp_)?(req_[0-9a-f]{32})")
 
 
 def new_id(prefix: str, now: float) -> str:
@@ -35,7 +35,7 @@ class RequestIds:
 
 
 def parse_completion_id(text: str) -> str | None:
-    """The `req_…` in `chatcmpl-req_…` or `req_…`; None for anything else."""
+    """The `req_…` in `chatcmpl-req_…`, `resp_req_…` or `req_…`; None for anything else."""
     match = _COMPLETION_ID.fullmatch(text)
     return match[1] if match else None
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
@@ -19,7 +19,7 @@ from gateway.errors import (
 from gateway.reports.evaluation import InvalidQuestion
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models
-from gateway.routes.schemas import COMPLETIONS_PATH, COMPLETIONS_SCHEMA
+from gateway.routes.schemas import ROUTED_PATHS
 from storage.errors import DatabaseUnavailable, InvalidCursor
 
 
@@ -29,7 +29,7 @@ def build_api(version: str) -> FastAPI:
     The gateway sets `state.services` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    for router in (admin.router, docs.router, feedback.router, health.router, models.router, _fallbacks()):
+    for router in (admin.router, docs.router, feedback.router, health.router, models.router):
         api.include_router(router)
     api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)
@@ -44,26 +44,11 @@ def build_api(version: str) -> FastAPI:
 
     def openapi() -> dict[str, Any]:
         document = ordinary()
-        document["paths"][COMPLETIONS_PATH] = COMPLETIONS_SCHEMA
+        document["paths"] |= ROUTED_PATHS
         return document
 
     api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
-
-
-def _fallbacks() -> APIRouter:
-    router = APIRouter(include_in_schema=False)
-
-    @router.post("/{router_id}/responses")
-    @router.post("/{router_id}/v1/responses")
-    async def responses(router_id: str) -> None:
-        raise NotFound(
-            "the Responses API is not served here; use chat completions: "
-            f"POST /{router_id}/chat/completions (`client.chat.completions.create`)",
-            should_retry=False,
-        )
-
-    return router
 
 
 async def _gateway_error(request: Request, error: Exception) -> Response:

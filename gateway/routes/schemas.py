@@ -4,46 +4,55 @@ from typing import Any
 
 _ERROR = {"description": "The error, in OpenAI's shape"}
 
-COMPLETIONS_PATH = "/{router_id}/chat/completions"
-COMPLETIONS_SCHEMA: dict[str, Any] = {
-    "post": {
-        "summary": "Answer with the model that the router chooses",
-        "operationId": "create_completion",
-        "parameters": [
-            {
-                "name": "router_id",
-                "in": "path",
-                "required": True,
-                "schema": {"type": "string", "pattern": "^rtr_[A-Za-z0-9_-]{1,64}$"},
-            }
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": {
-                        "type": "object",
-                        "required": ["model", "messages"],
-                        "additionalProperties": True,
-                        "properties": {
-                            "model": {"const": "dari/routing"},
-                            "messages": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-                            "stream": {"type": "boolean"},
-                            "routing": {
-                                "type": "object",
-                                "additionalProperties": False,
-                                "properties": {"instructions": {"type": "string", "maxLength": 4000}},
-                            },
-                        },
-                    }
-                }
-            },
-        },
-        "responses": {
-            "200": {"description": "An OpenAI completion with `dari_routing`, or an event stream of its chunks"},
-            **{str(status): _ERROR for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504)},
-        },
+
+def _routed(
+    summary: str, operation_id: str, answer: str, required: list[str], fields: dict[str, Any]
+) -> dict[str, Any]:
+    """The OpenAPI item of a call that is answered by the model that a router chooses."""
+    routing = {
+        "instructions": {"type": "string", "maxLength": 4000},
+        "max_usd": {"type": "number", "exclusiveMinimum": 0},
     }
+    known = {
+        "model": {"const": "dari/routing"},
+        "stream": {"type": "boolean"},
+        "routing": {"type": "object", "additionalProperties": False, "properties": routing},
+    }
+    body = {"type": "object", "required": required, "additionalProperties": True, "properties": known | fields}
+    router_id = {"type": "string", "pattern": "^rtr_[A-Za-z0-9_-]{1,64}$"}
+    return {
+        "post": {
+            "summary": summary,
+            "operationId": operation_id,
+            "parameters": [{"name": "router_id", "in": "path", "required": True, "schema": router_id}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {
+                "200": {"description": answer},
+                **{str(status): _ERROR for status in (400, 401, 403, 404, 409, 413, 415, 422, 429, 502, 503, 504)},
+            },
+        }
+    }
+
+
+ROUTED_PATHS: dict[str, dict[str, Any]] = {
+    "/{router_id}/chat/completions": _routed(
+        "Answer with the model that the router chooses",
+        "create_completion",
+        "An OpenAI completion with `dari_routing`, or an event stream of its chunks",
+        ["model", "messages"],
+        {"messages": {"type": "array", "minItems": 1, "items": {"type": "object"}}},
+    ),
+    "/{router_id}/responses": _routed(
+        "The same by OpenAI's Responses API, stateless",
+        "create_response",
+        "An OpenAI response with `dari_routing`, or an event stream",
+        ["model", "input"],
+        {
+            "input": {"oneOf": [{"type": "string"}, {"type": "array", "minItems": 1, "items": {"type": "object"}}]},
+            "instructions": {"type": "string"},
+            "store": {"const": False},
+        },
+    ),
 }
 
 FEEDBACK_SCHEMA: dict[str, Any] = {

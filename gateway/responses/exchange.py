@@ -1,0 +1,69 @@
+"""The HTTP exchange of a Responses request. The flow that answers it reads and writes a chat completion."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from gateway.asgi import Http
+from gateway.responses.answers import read_completion, response
+from gateway.responses.events import EventWriter
+from gateway.responses.requests import Asked, read_request
+
+_DATA = b"data: "
+_DONE = b"[DONE]"
+
+
+class _Failed(msgspec.Struct):
+    error: dict[str, object] | None = None
+
+
+_FAILED = msgspec.json.Decoder(_Failed)
+
+
+class ResponsesHttp(Http):
+    """Translates the request's body when it is read, and everything that is sent. Errors keep OpenAI's one shape."""
+
+    __slots__ = ("_asked", "_events")
+
+    _asked: Asked
+    _events: EventWriter
+
+    async def read_json(self, limit: int) -> bytes:
+        """The body as a chat completion's. Raises what `Http.read_json` raises, and BadRequest."""
+        self._asked = read_request(await super().read_json(limit))
+        return self._asked.chat
+
+    async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Answer with a response object, or with an error as it is."""
+        if status == 200:
+            body = response(read_completion(body), self._asked.echo)
+        await super().respond(status, headers, body)
+
+    async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
+        """Begin the response's events."""
+        self._events = EventWriter(self._asked.echo)
+        await super().start_stream(headers, self._translated(first))
+
+    async def write(self, data: bytes) -> None:
+        """Send the events of more chunks."""
+        if translated := self._translated(data):
+            await super().write(translated)
+
+    async def end(self, data: bytes) -> None:
+        """Send the last events: the whole response, or why it failed."""
+        await super().end(self._translated(data))
+
+    def _translated(self, data: bytes) -> bytes:
+        """The events of whole chunks: the flow never divides one."""
+        written: list[bytes] = []
+        for event in data.split(b"\n\n"):
+            payload = event.removeprefix(_DATA)
+            if not event.startswith(_DATA):
+                continue
+            if payload == _DONE:
+                written.append(self._events.end())
+            elif payload.startswith(b'{"error"') and (error := _FAILED.decode(payload).error) is not None:
+                written.append(self._events.fail(error))
+            else:
+                written.append(self._events.chunk(payload))
+        return b"".join(written)
