@@ -1,4 +1,4 @@
-"""The command line: `bandit-gateway`. Each command is the module of its name."""
+"""The command line, `bandit-gateway`. Each command is the module of its name."""
 
 from gateway.cli.commands import app
 

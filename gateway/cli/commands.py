@@ -1,4 +1,4 @@
-"""How a command is found, run and reported. A command's module is imported only when the command is named."""
+"""Finds and runs commands, and reports their errors. A command's module is imported only if the command is named."""
 
 from importlib import import_module
 from typing import Any
@@ -23,11 +23,11 @@ COMMANDS = {
     "models": "Models: list what the catalog knows, refresh it.",
     "version": "Print the version.",
 }
-"""Each is the Typer application `app` of the module of its name in this folder. `--help` needs no more than this."""
+"""The commands with their lines in `--help`, which imports no more. A command is `app` in the module of its name."""
 
 
 def new_app(*, cls: type[TyperGroup] = TyperGroup, **options: Any) -> typer.Typer:
-    """A Typer application with the conventions of this command line."""
+    """A Typer application with this command line's conventions."""
     return typer.Typer(
         cls=cls,
         no_args_is_help=True,
@@ -39,7 +39,7 @@ def new_app(*, cls: type[TyperGroup] = TyperGroup, **options: Any) -> typer.Type
 
 
 def new_group(name: str) -> typer.Typer:
-    """An application of several commands, such as `keys`."""
+    """A Typer application of several commands, such as `keys`."""
     group = new_app()
     # The callback makes it a group for Typer even if it has only one command.
     group.callback(help=COMMANDS[name])(_placeholder)
@@ -47,15 +47,15 @@ def new_group(name: str) -> typer.Typer:
 
 
 class LazyGroup(TyperGroup):
-    """The commands of `COMMANDS`, imported when they are run. Expected failures become a line and an exit status."""
+    """The commands of `COMMANDS`, imported when they are run. Expected errors become a line and an exit status."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Replace the placeholder that was found by the command itself. `--help` and suggestions use placeholders."""
+        """Replace the placeholder by the command itself. `--help` and suggestions only need placeholders."""
         name, _, rest = super().resolve_command(ctx, args)
         return name, typer.main.get_command(import_module(f"gateway.cli.{name}").app), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
+        """Run the named command."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort):
@@ -70,7 +70,7 @@ class LazyGroup(TyperGroup):
 
 
 def _placeholder() -> None:
-    """Do nothing. Typer wants a function for each command and group; `LazyGroup` runs the right one instead."""
+    """Do nothing: Typer needs a function for each command and group, which `LazyGroup` replaces."""
 
 
 app = new_app(

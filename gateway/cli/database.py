@@ -1,4 +1,4 @@
-"""The database that a command works on."""
+"""Opens the database that a command works on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from storage.stores.routers import Routers
 
 @contextmanager
 def opened(config: Path | None, database_url: str | None, *, create: bool = False) -> Iterator[Database]:
-    """The configured database, its schema up to date; a missing SQLite file is only made with `create`.
+    """The configured database, its schema up to date. A missing SQLite file is an error, or created with `create`.
 
     Raises CommandError, SettingsError and storage's errors.
     """
@@ -32,7 +32,7 @@ def opened(config: Path | None, database_url: str | None, *, create: bool = Fals
 
 
 def existing_router(database: Database, router_id: str) -> RouterRecord:
-    """A router of the database. Raises CommandError, naming those that there are."""
+    """A router of the database. Raises CommandError, which lists the routers that exist."""
     routers = Routers(database)
     record = routers.get(router_id)
     if record is None:

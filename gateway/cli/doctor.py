@@ -1,4 +1,4 @@
-"""`doctor`: what is wrong, and the remedy."""
+"""`doctor`: check the installation."""
 
 import os
 from typing import Annotated
@@ -24,7 +24,7 @@ def doctor(
     calls: Annotated[bool, typer.Option("--calls", help="Ask each provider, with its key, for its models.")] = False,
     json: Json = False,
 ) -> None:
-    """Check configuration, models, database, address and packages; exit status 1 where something is wrong."""
+    """Check configuration, models, database, address and packages; exit status 1 if something is wrong."""
     findings = list(examine(config, database_url, os.environ, calls=calls))
     if json:
         print_json([{"check": each.check, "state": each.state, "detail": each.detail} for each in findings])

@@ -1,6 +1,6 @@
-"""What a command says when it can't: one clear line on stderr and an exit status, never a stack trace.
+"""Exit statuses: expected errors are one line on stderr, never a stack trace.
 
-2: the command line, the configuration or the environment is wrong. 1: it was right, and failed.
+2: the command line, the configuration or the environment is wrong. 1: the command itself failed.
 """
 
 from gateway.serving.socket import ServerError
@@ -10,7 +10,7 @@ from storage.errors import LedgerError
 
 
 class CommandError(Exception):
-    """A command can't do what it was asked; the message says why and what to do. `status` is the exit status."""
+    """A command can't do what it was asked to; the message says why, and what to do."""
 
     def __init__(self, message: str, status: int = 1) -> None:
         super().__init__(message)
@@ -18,7 +18,7 @@ class CommandError(Exception):
 
 
 def exit_status(error: Exception) -> int | None:
-    """The exit status of an expected failure; None for a defect of ours, whose stack trace is wanted."""
+    """The exit status of an expected error; None for a defect, whose stack trace is needed."""
     if isinstance(error, CommandError):
         return error.status
     if isinstance(error, SettingsError | OptionsError):

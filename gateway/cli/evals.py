@@ -1,4 +1,4 @@
-"""`evals`: scorecards, what models scored elsewhere."""
+"""`evals`: scorecards, the scores of models in other evaluations."""
 
 import time
 from pathlib import Path
@@ -28,16 +28,16 @@ app = new_group("evals")
 def import_scorecard(
     file: Annotated[Path, typer.Argument(help="A CSV file: model_id,score[,notes].")],
     name: Annotated[str, typer.Option(help="What was measured, such as MMLU; the same name again replaces it.")],
-    metric: Annotated[str, typer.Option(help="How, such as accuracy.")],
+    metric: Annotated[str, typer.Option(help="The metric, such as accuracy.")],
     unit: Annotated[str, typer.Option(help="percent, fraction, or another one with --min and --max.")],
-    minimum: Annotated[float | None, typer.Option("--min", help="The worst score there is.")] = None,
-    maximum: Annotated[float | None, typer.Option("--max", help="The best score there is.")] = None,
+    minimum: Annotated[float | None, typer.Option("--min", help="The worst possible score.")] = None,
+    maximum: Annotated[float | None, typer.Option("--max", help="The best possible score.")] = None,
     router: Annotated[str | None, typer.Option(help="Only for this router (default: all).")] = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Import a scorecard: what is believed of models before a router has scores of its own."""
+    """Import a scorecard: prior beliefs about models, until a router has scores of its own."""
     now = time.time()
     catalog = read_catalog(config, database_url)
     with opened(config, database_url, create=True) as database:
@@ -107,7 +107,7 @@ def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, jso
 
 
 def _read(file: Path) -> bytes:
-    """The file's bytes, one more than a scorecard may have at most."""
+    """The file's bytes, up to one more than a scorecard may have."""
     try:
         with file.open("rb") as stream:
             return stream.read(MAX_BYTES + 1)

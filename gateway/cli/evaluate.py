@@ -1,4 +1,4 @@
-"""`evaluate`: what another policy, objective or set of models would have cost and scored."""
+"""`evaluate`: estimate what another policy, objective or set of models would have cost and scored."""
 
 import time
 from pathlib import Path
@@ -99,7 +99,7 @@ def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
 def _objective(
     text: str | None, record: RouterRecord, config: Path | None, database_url: str | None
 ) -> Objective | None:
-    """The objective in dollars; a preset is multiplied out with the prices of the router's models."""
+    """The objective in dollars; a preset is converted with the prices of the router's models."""
     if text is None:
         return None
 

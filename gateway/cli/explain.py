@@ -1,4 +1,4 @@
-"""`explain`: one decision in words and figures, replayed and compared."""
+"""`explain`: show one decision, and compare it with its replay."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def explain(
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Explain one decision: candidates, probabilities, the draw, what came of it; replayed and compared."""
+    """Explain one decision: candidates, probabilities, the draw and the outcome, compared with a replay."""
     id_ = parse_completion_id(completion_id)
     if id_ is None:
         raise CommandError(f"a completion's id looks like chatcmpl-req_… or req_…, not {completion_id[:80]!r}", 2)

@@ -1,4 +1,4 @@
-"""`export`: a router's ledger as a file."""
+"""`export`: write a router's ledger to a file."""
 
 import sys
 from pathlib import Path

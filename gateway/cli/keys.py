@@ -1,4 +1,4 @@
-"""`keys`: make, list and revoke API keys."""
+"""`keys`: create, list and revoke API keys."""
 
 import time
 from typing import Annotated
@@ -31,12 +31,12 @@ def create(
     label: Annotated[str, typer.Option(help="What the key is for.")],
     scope: Annotated[list[str] | None, typer.Option(help="routing, feedback or admin; may be repeated.")] = None,
     router: Annotated[list[str] | None, typer.Option(help="Only this router; may be repeated (default: all).")] = None,
-    expires: Annotated[str | None, typer.Option(help="When it ends: 12h, 90d, 1y (default: never).")] = None,
+    expires: Annotated[str | None, typer.Option(help="Lifetime: 12h, 90d, 1y (default: forever).")] = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Make an API key. Its secret is printed once, alone on stdout."""
+    """Create an API key. Its secret is printed once, alone on stdout."""
     scopes = list(dict.fromkeys(scope or []))
     if not scopes:
         raise CommandError("a key needs a scope: --scope routing, --scope feedback or --scope admin", 2)

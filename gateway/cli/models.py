@@ -59,7 +59,9 @@ def list_models(config: Config = None, json: Json = False) -> None:
 @app.command()
 def refresh(
     source: Annotated[Path, typer.Option("--from", help="models.dev's api.json, downloaded.")],
-    target: Annotated[Path | None, typer.Option("--to", help="The file to write, over the configuration's.")] = None,
+    target: Annotated[
+        Path | None, typer.Option("--to", help="The file to write (default: the configuration's).")
+    ] = None,
     as_of: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the facts, else today.")
     ] = None,

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how their values are read."""
+"""Options that several commands share, and functions that read their values."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def read_settings(config: Path | None, database_url: str | None = None) -> Setti
 
 
 def read_catalog(config: Path | None, database_url: str | None = None) -> Catalog:
-    """The models that the settings declare. Raises SettingsError."""
+    """The catalog of the configured models. Raises SettingsError."""
     return Catalog(read_settings(config, database_url), datetime.now(UTC))
 
 
@@ -46,7 +46,7 @@ def seconds_of(span: str) -> float:
 
 
 def toml_value(text: str) -> Any:
-    """A value as in the configuration file; what is no TOML is a string."""
+    """A value as in the configuration file; anything that is not TOML is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

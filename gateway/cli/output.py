@@ -1,4 +1,4 @@
-"""How commands speak: tables for people, JSON for scripts, everything else on stderr."""
+"""Output of commands: tables for people, JSON for scripts, remarks on stderr."""
 
 import json as json_module
 import sys
@@ -11,12 +11,12 @@ from rich.table import Table
 
 
 def print_json(value: object) -> None:
-    """One JSON value on stdout."""
+    """Print a JSON value on stdout."""
     typer.echo(json_module.dumps(value, indent=2, ensure_ascii=False))
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """A table on stdout, `empty` where there is no row. Columns whose name ends in `→` are set to the right."""
+    """Print a table on stdout, or `empty` if it has no rows. Columns whose name ends in `→` are right-aligned."""
     lines = list(rows)
     if not lines:
         typer.echo(empty)
@@ -32,10 +32,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: st
 
 
 def say(message: str) -> None:
-    """A remark for the person, on stderr: stdout belongs to the result."""
+    """Print a remark on stderr; stdout is only for the result."""
     typer.echo(message, err=True)
 
 
 def moment(seconds: float | None) -> str:
-    """An instant as a person reads it, in UTC; a dash for none."""
+    """An instant in UTC; a dash for None."""
     return "-" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""`rebuild`: the statistics recomputed from the ledger, or compared with it."""
+"""`rebuild`: recompute the statistics from the ledger, or compare them with it."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -23,7 +23,7 @@ def rebuild(
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Recompute the statistics from the ledger, while gateways may go on serving."""
+    """Recompute the statistics from the ledger. Gateways may keep serving meanwhile."""
     with opened(config, database_url) as database:
         if router is not None:
             existing_router(database, router)

@@ -1,4 +1,4 @@
-"""`routers`: see, make, change and delete them."""
+"""`routers`: list, show, create, change and delete routers."""
 
 import json as json_module
 import time
@@ -83,14 +83,14 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
 
 @app.command("create")
 def create(
-    router_id: Annotated[str, typer.Argument(metavar="ID", help="rtr_ and a name of your own.")],
+    router_id: Annotated[str, typer.Argument(metavar="ID", help="rtr_ and a name of your choice.")],
     model: Annotated[list[str], typer.Option(help="A model id; may be repeated.")],
-    name: Annotated[str | None, typer.Option(help="For people (default: the id).")] = None,
+    name: Annotated[str | None, typer.Option(help="A name to show (default: the id).")] = None,
     options: Settable = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Make a router."""
+    """Create a router."""
     values = {**_values(options), "models": model} | ({} if name is None else {"name": name})
     record = new_router(router_id, values, read_catalog(config, database_url), time.time())
     with opened(config, database_url, create=True) as database:
@@ -108,12 +108,12 @@ def set_options(
     model: Annotated[
         list[str] | None, typer.Option(help="The models from now on; may be repeated. Others keep what was learned.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="For people.")] = None,
+    name: Annotated[str | None, typer.Option(help="A name to show.")] = None,
     options: Settable = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Change a router. What the configuration file declares is set again at the next start."""
+    """Change a router. What the configuration file declares is applied again at the next start."""
     values = _values(options)
     values |= {"models": model} if model else {}
     values |= {} if name is None else {"name": name}
@@ -128,7 +128,7 @@ def set_options(
 
 @app.command("delete")
 def delete(router_id: Id, config: Config = None, database_url: DatabaseUrl = None) -> None:
-    """Delete a router. Its ledger stays; a router of the same id takes it up again."""
+    """Delete a router. Its ledger stays, and a new router with the same id continues it."""
     with opened(config, database_url) as database:
         existing_router(database, router_id)
         Routers(database).delete(router_id)
@@ -136,7 +136,7 @@ def delete(router_id: Id, config: Config = None, database_url: DatabaseUrl = Non
 
 
 def _values(options: list[str] | None) -> dict[str, object]:
-    """`KEY=VALUE` as in the configuration file; a value that is no TOML is a string, `default` unsets the key."""
+    """Parse `KEY=VALUE`, with values as in the configuration file; `default` unsets a key."""
     values: dict[str, object] = {}
     for option in options or []:
         key, equals, text = option.partition("=")
@@ -148,7 +148,7 @@ def _values(options: list[str] | None) -> dict[str, object]:
 
 
 def _shown(record: RouterRecord) -> dict[str, object]:
-    """A router for scripts; its secret stays where it is."""
+    """A router as JSON, without its secret."""
     dollars = kept_dollars(record)
     return {
         "id": record.id,

@@ -24,7 +24,7 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on (default 8790); 0: a free one.")] = None,
     database_url: DatabaseUrl = None,
     durability: Annotated[
-        str | None, typer.Option(help="commit: an answer waits until it is recorded; async: it does not.")
+        str | None, typer.Option(help="commit: send an answer after it is recorded; async: before.")
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the database.")] = 1,
 ) -> None:

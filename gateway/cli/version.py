@@ -1,4 +1,4 @@
-"""`version`."""
+"""`version`: print the version."""
 
 from importlib.metadata import version as version_of
 

@@ -1,4 +1,4 @@
-"""Whether a structured answer is the JSON, and of the schema, that was asked for: bounded in time, whoever asks."""
+"""Validates structured answers against JSON schemas, within a bounded number of steps."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -13,18 +13,18 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 STEPS = 5_000
-"""Keywords applied before a check is given up: about a tenth of a second."""
+"""Keywords that are applied before a validation is given up: about a tenth of a second."""
 _LONGEST_MATCHED = 256
 _RISKY = re.compile(r"[)\]][*+?{]|\)\??[*+{]|\\[1-9]|\(\?")
 _GREEDY = re.compile(r"(?<!\\)[*+]|\{\d*,\d*\}")
 
 
 class _TooLongError(Exception):
-    """The check takes longer than it is worth."""
+    """The validation has used up its steps."""
 
 
 class _Checker:
-    """One schema, compiled, with a count of the steps that a check takes."""
+    """A compiled schema, with a count of the steps of a validation."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         Draft202012Validator.check_schema(schema)
@@ -37,7 +37,7 @@ class _Checker:
         )(schema, registry=Registry())
 
     def accepts(self, value: object) -> bool:
-        """Whether the value is of the schema. Raises _TooLongError, Unresolvable, RecursionError."""
+        """Whether the value is valid. Raises _TooLongError, Unresolvable, RecursionError."""
         self._left = STEPS
         return next(iter(self._validator.iter_errors(value)), None) is None
 
@@ -52,10 +52,10 @@ class _Checker:
 
 
 def is_valid(response_format: bytes, text: str) -> bool | None:
-    """Whether the text is what `response_format` asks for; None where that is not checked.
+    """Whether a text is what `response_format` asks for; None if that is not checked.
 
-    Not checked: a format that asks for no JSON; a schema that is broken, refers to other documents, or is so large or
-    deep that checking would hold up other requests. Patterns that could take long are not applied.
+    Not checked: formats that ask for no JSON, and schemas that are broken, refer to other documents, or are so large or
+    deep that a validation would delay other requests. Patterns that could take long are not applied.
     """
     checker = _compiled(bytes(response_format))
     if checker is None:
@@ -94,14 +94,14 @@ def _check_pattern(validator: Any, pattern: str, value: object, schema: object) 
 
 
 def _check_unique(validator: Any, unique: object, value: object, schema: object) -> Iterator[ValidationError]:
-    """The library's own compares every pair where it can't sort."""
+    """Applies `uniqueItems` in linear time; the library compares every pair if it can't sort."""
     if unique and isinstance(value, list) and len({msgspec.json.encode(item) for item in value}) < len(value):
         yield ValidationError("has an item twice")
 
 
 @lru_cache(maxsize=256)
 def _is_quick(pattern: str) -> bool:
-    """Whether matching can't take long: no repeated groups, no back references, at most two open repetitions."""
+    """Whether a pattern can't take long: no repeated groups, no back references, up to two open repetitions."""
     if len(pattern) > 200 or _RISKY.search(re.sub(r"\[[^\]]*\]", "x", pattern)):
         return False
     try:

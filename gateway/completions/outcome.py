@@ -1,4 +1,4 @@
-"""From what happened to what is recorded: one outcome per request, and what it teaches."""
+"""Builds the record of a request: decision, attempts, outcome, and what the statistics learn from it."""
 
 from bandit.learning import learn_attempt, merge
 from bandit.types import Attempt, Epoch, StatisticKey, Sums
@@ -21,7 +21,7 @@ def build_record(
     http_status: int = 200,
     content: Content | None = None,
 ) -> CompletionRecord:
-    """The record of one request. Whether a structured answer is valid is found out later."""
+    """The record of one request. Whether a structured answer is valid is recorded later."""
     done = attempts.done
     last = done[-1] if done else None
     answered = last is not None and status in {Status.ANSWERED, Status.PARTIAL}

@@ -1,4 +1,4 @@
-"""The reason given with an answer: one or two short sentences, true of this decision, from its record alone."""
+"""Writes the reason of an answer: one or two short sentences, from this decision's record alone."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from bandit.types import ArmView, Attempt, Choice, Draw, Ending
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
 
 NOTABLE_MULTIPLIER = 1.05
-"""A budget that makes dollars dearer by more than this is worth a word."""
+"""A budget is mentioned if it makes a dollar count more than this."""
 
 ENDINGS = {
     Ending.TIMEOUT: "timed out",
@@ -19,9 +19,9 @@ ENDINGS = {
 
 
 def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
-    """Why this model answers this request, in words and in the decision's own figures.
+    """Why this model answers this request, in words and with the decision's own figures.
 
-    `draw` is that of the model which answers; `attempts` are those before it, and may hold its own.
+    `draw` is that of the answering model; `attempts` are those before it, and may include its own.
     """
     arm = next((view for view in choice.arms if view.model_id == draw.model_id), None)
     failed = [attempt for attempt in attempts if attempt.ending in ENDINGS and attempt.model_id != draw.model_id]
@@ -64,7 +64,7 @@ def _instead(model_id: str, failed: Sequence[Attempt]) -> str:
 
 
 def _because(choice: Choice) -> str:
-    """What besides quality, cost and wait has decided."""
+    """What decided besides quality, cost and latency."""
     if not any(view.scores for view in choice.arms):
         return ", by cost and wait while nothing is scored"
     budget = choice.price_multiplier / choice.steering.cost

@@ -1,4 +1,4 @@
-"""Validates structured answers after they were sent, in a thread of its own: no answer waits for its validation."""
+"""Validates structured answers in a thread, after they were sent: no answer waits for its validation."""
 
 import logging
 import queue
@@ -15,16 +15,16 @@ from storage.records import ValidityRecord
 log = logging.getLogger(__name__)
 
 MOST_WAITING = 256
-"""Answers that may wait to be checked; of further ones it is not known whether they are valid."""
+"""Answers that may wait; whether further ones are valid stays unknown."""
 TEXT_LIMIT = 256 * 1024
 SCHEMA_LIMIT = 32 * 1024
-"""Larger answers, and answers to larger schemas, are not checked: that would take too much time and memory."""
+"""Larger answers or schemas are not validated: that would take too much time and memory."""
 UNCHECKED_FINISHES = {"length", "content_filter", "tool_calls"}
 
 
 @dataclass(frozen=True, slots=True)
 class ValidityCheck:
-    """An answer's text, and what it was to be. `ended_at` is the outcome's."""
+    """An answer's text and the `response_format` it should have. `ended_at` is that of its outcome."""
 
     completion_id: str
     model_id: str
@@ -35,7 +35,7 @@ class ValidityCheck:
 
 
 def check_for(decision: Decision, attempt: Attempt, text: str | None, ended_at: float) -> ValidityCheck | None:
-    """What is to be checked of an answer; None where no structure was asked for, or there is not all of it."""
+    """The check of an answer; None if no structure was asked for or the answer is not complete."""
     asked = decision.request.response_format
     if asked is None or text is None or not decision.request.features.wants_json:
         return None
@@ -51,7 +51,7 @@ def check_for(decision: Decision, attempt: Attempt, text: str | None, ended_at: 
 class Validator:
     """A bounded queue of answers and the thread that validates them. `record` is called in that thread.
 
-    A check is bounded in time (see `gateway.completions.json_schema`), what waits in number.
+    Each validation is bounded by a number of steps: see `gateway.completions.json_schema`.
     """
 
     def __init__(self, record: Callable[[ValidityRecord], None]) -> None:
@@ -61,7 +61,7 @@ class Validator:
         self._thread.start()
 
     def add(self, check: ValidityCheck) -> None:
-        """Queue an answer; it is dropped if the queue is full."""
+        """Queue an answer, or drop it if the queue is full. Thread-safe."""
         try:
             self._waiting.put_nowait(check)
         except queue.Full:

@@ -1,4 +1,4 @@
-"""When a wish holds: a test of the request's class, its length and its tools, read from the words of a condition."""
+"""Conditions of wishes: tests of a request's task class, length and tools, read from the words of a condition."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ _CIRCUMSTANCES = frozenset(
     {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}
 )
 _PRIORITIES = MappingProxyType({Dimension.QUALITY: CORRECTNESS, Dimension.SECOND: INTERACTIVE})
-"""Which tasks "when correctness matters" and "when latency is critical" come to."""
+"""The tasks that "when correctness matters" and "when latency is critical" stand for."""
 
 _JOINERS = frozenset({Kind.AND, Kind.OR, Kind.COMMA})
 _SPLIT = re.compile(r"[\W_]+")
@@ -30,7 +30,7 @@ _SPLIT = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The request as conditions see it: the classes it counts as, the words of the class's name, length, tools."""
+    """A request as conditions see it: its classes, the words of its class's name, its length and tools."""
 
     kinds: frozenset[str]
     name: frozenset[str]
@@ -42,7 +42,7 @@ class Asked:
 def kinds_of(task: str) -> tuple[frozenset[str], frozenset[str]]:
     """The built-in classes that a class counts as, and the words of its name.
 
-    A class that a caller named himself counts as those that its words speak of: `code-review` is code.
+    A caller's own class counts as the classes that its words name: `code-review` is code.
     """
     words = frozenset(_SPLIT.split(task.lower())) - {""}
     if task in TASKS:
@@ -59,16 +59,16 @@ class Atom:
     long: bool | None = None
     tools: bool | None = None
     negated: bool = False
-    words: frozenset[str] = frozenset()  # as they were written, to know a caller's own class by
+    words: frozenset[str] = frozenset()  # as written, to match a caller's own class
     unknown: tuple[Word, ...] = ()
-    complete: bool = False  # it has a noun of its own: "long documents"
+    complete: bool = False  # has its own noun: "long documents"
 
     def testable(self, asked: Asked) -> bool:
-        """Whether it says anything that can be tested."""
+        """Whether it contains anything that can be tested."""
         return bool(self.tasks) or self.long is not None or self.tools is not None or self._named(asked)
 
     def holds(self, asked: Asked) -> bool:
-        """Whether this request is of this kind."""
+        """Whether the request is of this kind."""
         fits = (
             (not (self.tasks or self.unknown) or bool(self.tasks & asked.kinds) or self._named(asked))
             and self.long in {None, asked.long}
@@ -82,7 +82,7 @@ class Atom:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Any of the atoms, or none of them where negated. Without atoms it always holds."""
+    """A disjunction of atoms, or its negation. Without atoms it always holds."""
 
     atoms: tuple[Atom, ...]
     negated: bool = False
@@ -97,7 +97,7 @@ class Condition:
 
 
 def read_condition(segment: Segment) -> Condition | None:
-    """The condition that a segment states; None where it is about what is wanted, as in "for speed"."""
+    """The condition of a segment; None if the segment says what is wanted, as in "for speed"."""
     if any(word.kind is Kind.ANY for word in segment.words) and not _says_more(segment.words):
         return Condition((), segment.part is Part.UNLESS)
     if segment.marker == "for" and not any(word.kind in _CIRCUMSTANCES for word in segment.words):
@@ -137,7 +137,7 @@ def _atoms(words: Sequence[Word]) -> list[Atom]:
 
 
 def _join(atoms: list[Atom], atom: Atom, joiner: Kind | None) -> None:
-    """Lists are "any of them"; a bare adjective narrows its neighbour; what is negated together stays together."""
+    """Add an atom to a list. A bare adjective narrows its neighbour; atoms that are negated together become one."""
     last = atoms[-1] if atoms else None
     if last and joiner is Kind.AND and (_bare(last) or _bare(atom)):
         atoms[-1] = Atom(
@@ -162,7 +162,7 @@ def _bare(atom: Atom) -> bool:
 
 
 def _atom(words: Sequence[Word], negated: bool) -> Atom | None:
-    """What the words between two joiners say; None where they say nothing about requests."""
+    """The atom of the words between two joiners; None if they say nothing about requests."""
     unknown = [word for word in words if word.entry is None]
     entries = [word.entry for word in words if word.entry]
     kinds = [entry.kind for entry in entries]

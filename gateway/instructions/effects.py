@@ -1,4 +1,4 @@
-"""What a segment wishes: more or less of quality, cost and waiting, and which models to keep to or leave out."""
+"""Wishes: more or less quality, cost and latency, and models to use or to avoid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _REPLACED = frozenset({"rather than", "instead of"})
 
 
 class Mode(Enum):
-    """What is to be done with a name."""
+    """What to do with a named model."""
 
     USE = auto()
     ONLY = auto()
@@ -22,7 +22,7 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A run of words that may name models. Which of them do is known when there are models."""
+    """A run of words that may name models. Which of them do depends on the router's models."""
 
     mode: Mode
     words: tuple[Word, ...]
@@ -30,18 +30,18 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What one segment asks for: multipliers by dimension, and mentions. `unknown` are words nobody knows."""
+    """What one segment asks for: multipliers by dimension, and mentions. `unknown` words were not understood."""
 
     multipliers: tuple[tuple[Dimension, float], ...] = ()
     mentions: tuple[Mention, ...] = ()
     unknown: tuple[Word, ...] = ()
     max_usd: float | None = None
-    only_then: bool = False  # "use X only …": it is about the other requests
+    only_then: bool = False  # "use X only …" restricts the other requests
 
 
 @dataclass(slots=True)
 class _Reader:
-    """Goes through the words once and remembers what still waits for its noun, or its verb."""
+    """Reads the words once, and keeps what still waits for its noun or verb."""
 
     mode: Mode | None = None
     negative: bool = False
@@ -49,7 +49,7 @@ class _Reader:
     wished: bool = False
     strength: float | None = None
     direction: Entry | None = None
-    less: bool = False  # just before
+    less: bool = False  # the word before
     over: bool = False
     waiting: list[Dimension] = field(default_factory=list)
     votes: dict[Dimension, float] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Reader:
                 continue
             joined = False
             if word.text == "to" and self.waiting:
-                self._read_over(word.text)  # speed to quality
+                self._read_over(word.text)  # as in "prefer speed to quality"
             self.known += word.entry.kind not in {Kind.FILLER, Kind.AND, Kind.OR, Kind.COMMA}
             self._read_known(word.entry, word.text)
             self.less = word.entry.kind is Kind.LESS
@@ -103,7 +103,7 @@ class _Reader:
         return Mode.AVOID if self.negative else self.mode
 
     def _read_predicate(self, entry: Entry) -> None:
-        """`cost matters`, `ignore cost`: about nouns that were said, else about those to come."""
+        """Read `cost matters`, `ignore cost`: about nouns that came before, else about those that follow."""
         important = (entry.kind is Kind.IMPORTANT) != self.negative
         for dimension in self.waiting:
             self._vote(dimension, important, PLAIN)
@@ -133,16 +133,16 @@ class _Reader:
             self._vote(dimension, (more_of_it == high_is_good) != self.negative, max(direction.factor, PLAIN))
 
     def _asks_more(self, positive: bool) -> bool:
-        """Whether an adjective asks for more of its dimension, `less` and `not` and `over` considered."""
+        """Whether an adjective asks for more of its dimension, considering `less`, `not` and `over`."""
         return positive != (self.less != (self.negative or self.over))
 
     def _vote(self, dimension: Dimension, more: bool, factor: float) -> None:
-        """A dimension that is named twice in one breath counts once, at its loudest."""
+        """Count a dimension once per segment, with its strongest factor."""
         multiplier = factor if more else 1.0 / PLAIN
         self.votes[dimension] = max(multiplier, self.votes.get(dimension, 0.0)) if more else multiplier
 
     def finish(self, only_then: bool) -> Wish:
-        """What it comes to. Nothing, where most of it was not understood."""
+        """The wish that was read; empty if most of it was not understood."""
         if self.mode or self.votes or self.direction or self.negative or not self.runs:
             for dimension in self.waiting:
                 self._vote(dimension, self.mode is not None or not self.negative, PLAIN)
@@ -176,7 +176,7 @@ class _Reader:
 
 
 def read_wish(words: Sequence[Word], before_condition: bool) -> Wish:
-    """What the words of an effect segment ask for."""
+    """The wish of a segment's words."""
     reader = _Reader()
     reader.read(words)
     only_then = before_condition and bool(words) and words[-1].kind is Kind.ONLY

@@ -1,4 +1,4 @@
-"""What the rules of a text come to for one request."""
+"""Applies the rules of a text to one request."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ LARGEST_MULTIPLIER = 10.0
 SHORT_TEXT_CHARS = 500
 REMEMBERED_TEXTS = 512
 REMEMBERED_LONG_TEXTS = 16
-"""Long texts take more memory; few callers have any."""
+"""Size of the cache for long texts, which take more memory and are rare."""
 
 FRAGMENT_CHARS = 60
 MOST_FRAGMENTS = 4
-"""So many pieces that were not understood are said, each so long at most; the last says that there is more."""
+"""Pieces of text that were not understood are reported up to this number, the last as "more"."""
 GAP_CHARS = 12
-"""Pieces so near to each other are said as one."""
+"""Pieces this near to each other are reported as one."""
 
 _SAID = {
     Dimension.QUALITY: ("higher quality", "quality matters less"),
@@ -34,30 +34,30 @@ _SAID = {
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What instructions come to for one request.
+    """The effect of instructions on one request.
 
-    `allowed` None: they keep to no model in particular; empty: they demand a model that is not there. A model in
-    `forbidden` is out even where it is allowed. `steering.words` say what is in force: "lower cost ×3, only openai".
+    `allowed` None: they restrict no models; empty: they demand a model that does not exist. A model in `forbidden` is
+    excluded even if it is in `allowed`. `steering.words` say what is in force: "lower cost ×3, only openai".
     """
 
     steering: Steering
     allowed: frozenset[str] | None
     forbidden: frozenset[str]
-    max_usd: float | None = None  # at most so many dollars expected
+    max_usd: float | None = None  # limit on the expected cost
 
 
 @dataclass(frozen=True, slots=True)
 class Instructions:
-    """A text as it was read, for every request that comes with it."""
+    """A text that was parsed, for every request that comes with it."""
 
     text: str
     rules: tuple[Rule, ...]
-    unknown: tuple[Span, ...]  # stretches of the text that nobody understands, whatever the request
+    unknown: tuple[Span, ...]  # not understood, whatever the request
 
     def apply(
         self, task: str, long: bool, tools: bool, models: Sequence[str], serving: Collection[str] | None = None
     ) -> Interpretation:
-        """What they change for a request of class `task`, long or not, with tools or not, among a router's model ids.
+        """The effect on a request of class `task`, long or not, with tools or not, among a router's model ids.
 
         `serving` are those that can serve this request now (None: all): a preference for others changes nothing.
         """
@@ -69,7 +69,7 @@ class Instructions:
 
 
 def interpret(text: str) -> Instructions:
-    """Read instructions of at most a few thousand characters; the same text always gives the same rules."""
+    """Parse instructions of up to a few thousand characters; the same text always gives the same rules. Cached."""
     return _interpret_short(text) if len(text) <= SHORT_TEXT_CHARS else _interpret_long(text)
 
 
@@ -83,7 +83,7 @@ _interpret_long = lru_cache(REMEMBERED_LONG_TEXTS)(_interpret)
 
 @dataclass(slots=True)
 class _Application:
-    """Gathers what the rules say about one request."""
+    """Collects the effects of rules on one request."""
 
     asked: Asked
     models: Sequence[str]
@@ -154,7 +154,7 @@ class _Application:
 
 
 def _fragments(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
-    """The stretches in the caller's own words, near ones joined, long ones cut."""
+    """Stretches of text in the caller's own words: near ones joined, long ones cut."""
     joined: list[Span] = []
     for start, end in spans:
         if joined and start - joined[-1][1] <= GAP_CHARS:

@@ -1,4 +1,4 @@
-"""The words that the grammar knows. Everything else is a name of a model or provider, or is not understood."""
+"""The words of the grammar. Any other word is the name of a model or provider, or is not understood."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 
 class Dimension(StrEnum):
-    """What a request's objective weighs."""
+    """The dimensions of an objective."""
 
     QUALITY = "quality"
     COST = "cost"
@@ -15,14 +15,14 @@ class Dimension(StrEnum):
 
 
 class Kind(IntEnum):
-    """What part a word plays in a sentence."""
+    """The role of a word in a sentence."""
 
     FILLER = auto()
     USE = auto()  # use, choose
-    PREFER = auto()  # prefer, favour: names that follow are wished for, not demanded
+    PREFER = auto()  # prefer, favour: the names that follow are preferred, not required
     ONLY = auto()
     AVOID = auto()  # never, avoid, without
-    EXCEPT = auto()  # anything but: what follows is avoided, whatever came before
+    EXCEPT = auto()  # anything but: avoids what follows, whatever came before
     ADJECTIVE = auto()  # cheap, strongest
     NOUN = auto()  # cost, latency
     MORE = auto()
@@ -40,13 +40,13 @@ class Kind(IntEnum):
     UNLESS = auto()
     OTHERWISE = auto()
     TOPIC = auto()
-    WEAK_TOPIC = auto()  # counts where no other topic stands beside it
+    WEAK_TOPIC = auto()  # counts only if there is no other topic
     SCALE = auto()
     TOOLS = auto()
     HARD = auto()
     ANY = auto()
     MONEY = auto()  # at most $0.01: `factor` holds the dollars
-    THING = auto()  # requests, documents: what conditions are about
+    THING = auto()  # requests, documents: nouns of conditions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Entry:
 
 
 PLAIN, SUPERLATIVE, SLIGHT, STRONG, EXTREME = 3.0, 8.0, 1.5, 6.0, 10.0
-"""How much an adjective asks for; the words slightly, strongly and only put others in their place."""
+"""Factors of adjectives; words like slightly, strongly and only replace a plain one."""
 
 _KINDS: Mapping[Kind, str] = {
     Kind.FILLER: """a an the this that these those my our your their its it i we you they he please always usually
@@ -178,7 +178,7 @@ INTERACTIVE = frozenset({"chat", "question_answering"})
 CORRECTNESS = frozenset(
     {"code", "math", "analysis", "extraction", "multiple_choice", "cloze", "question_answering", "tool_use"}
 )
-"""Tasks whose answers are right or wrong: what "when correctness matters" comes to."""
+"""Tasks whose answers are right or wrong: those of "when correctness matters"."""
 
 _TOPICS: Mapping[frozenset[str], str] = {
     CODE: """code, coding, programming, program, programs, debugging, debug, bug, bugs, refactoring, sql, script,
@@ -225,7 +225,7 @@ def _words(text: str, separator: str | None = None) -> Iterable[str]:
 
 
 def _effect_entries() -> dict[str, Entry]:
-    """What words mean where a sentence says what is wished."""
+    """The meaning of words in the part of a sentence that says what is wanted."""
     found: dict[str, Entry] = {}
     for (dimension, high_is_good), nouns in _NOUNS.items():
         found |= {word: Entry(Kind.NOUN, dimension, PLAIN, high_is_good) for word in _words(nouns)}
@@ -246,7 +246,7 @@ def _effect_entries() -> dict[str, Entry]:
 
 
 def _condition_entries() -> dict[str, Entry]:
-    """What words mean where a sentence says when."""
+    """The meaning of words in the part of a sentence that says when."""
     found: dict[str, Entry] = {}
     for tasks, topics in _WEAK_TOPICS.items():
         found |= {word: Entry(Kind.WEAK_TOPIC, tasks=tasks) for word in _words(topics)}
@@ -275,7 +275,7 @@ Phrases = Mapping[str, tuple[tuple[list[str], Entry], ...]]
 
 
 def _by_first_word(entries: Mapping[str, Entry]) -> Phrases:
-    """The phrases of several words by their first: the other words, longest first."""
+    """Phrases of several words by their first word: the other words, longest phrase first."""
     found: dict[str, list[tuple[list[str], Entry]]] = {}
     for phrase, entry in entries.items():
         first, *rest = phrase.split()
@@ -290,13 +290,13 @@ def _longest_first(phrase: tuple[list[str], Entry]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What words mean in one part of a sentence."""
+    """The meanings of words in one part of a sentence."""
 
     words: Mapping[str, Entry]
     phrases: Phrases
 
     def match(self, words: list[str], at: int) -> tuple[Entry | None, int]:
-        """The longest known phrase that begins at a word, and how many words it has; an unknown word is one."""
+        """The longest known phrase that begins at a word, and its number of words; an unknown word counts as one."""
         first = words[at]
         for rest, entry in self.phrases.get(first, ()):
             if words[at + 1 : at + 1 + len(rest)] == rest:
@@ -305,8 +305,8 @@ class Table:
 
 
 EFFECTS = Table(_EFFECTS, _by_first_word(_EFFECTS))
-"""Where a sentence says what is wished."""
+"""For the part of a sentence that says what is wanted."""
 CONDITIONS = Table(_CONDITIONS, _by_first_word(_CONDITIONS))
-"""Where a sentence says when; the words of wishes are known here too."""
+"""For the part that says when; the words of wishes are known there too."""
 TASKS: frozenset[str] = frozenset().union(*(entry.tasks for entry in _CONDITIONS.values()))
 """The task classes that a condition can name: all of the built-in classifier's."""

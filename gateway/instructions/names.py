@@ -1,4 +1,4 @@
-"""Which models of a router a name means: a provider, a model, a family, or any stretch of a model's id."""
+"""Resolves names of models: a provider, a model, a family, or any part of a model's id."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 LONGEST_NAME = 5
-"""Words: `open router claude 3.5 sonnet`."""
+"""Words of the longest name, as in `open router claude 3.5 sonnet`."""
 
 _PARTS = re.compile(r"[^\W_]+(?:\.\d+)*")
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
@@ -17,7 +17,7 @@ _FAMILIES = frozenset(
         "moonshot kimi simulated"
     ).split()
 )
-"""Providers and families whose names are names even where a router has none of them."""
+"""Providers and families that are recognised as names even if a router has none of them."""
 
 _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"google": ("google", "gemini"), "gemini": ("gemini", "google"), "chatgpt": ("gpt",), "meta": ("meta", "llama")}
@@ -25,7 +25,7 @@ _ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 
 def looks_like_a_name(word: str) -> bool:
-    """Whether a word is the name of a model or provider by its look, whatever models there are."""
+    """Whether a word looks like the name of a model or provider, whatever models exist."""
     if "/" in word or word in _FAMILIES or any(part in _FAMILIES for part in word.split("-")):
         return True
     mixed = any(map(str.isdigit, word)) and any(map(str.isalpha, word))
@@ -33,9 +33,9 @@ def looks_like_a_name(word: str) -> bool:
 
 
 def resolve(words: Sequence[str], models: Sequence[str]) -> tuple[frozenset[str], frozenset[int]]:
-    """The models that a run of words names, and the places of the words that name them.
+    """The models that a run of words names, and the positions of these words.
 
-    The longest stretches are tried first: "claude haiku" means fewer models than its words one by one.
+    Longer runs are tried first: "claude haiku" means fewer models than its words one by one.
     """
     found: set[str] = set()
     used: set[int] = set()
@@ -64,7 +64,7 @@ def _meant(words: Sequence[str], models: Sequence[str]) -> set[str]:
 
 @lru_cache(4_096)
 def _handles(model_id: str) -> frozenset[str]:
-    """What a model answers to: every stretch of its id, written together.
+    """The names that a model can be called by: every run of its id's parts, written as one word.
 
     `openai/gpt-4.1-mini` is openai, openaigpt, gpt, gpt41, gpt41mini, mini and so on, but neither 4 nor gpt4.
     """

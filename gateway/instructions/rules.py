@@ -1,4 +1,4 @@
-"""From segments to rules: which wish holds under which conditions."""
+"""Builds rules from segments: which wish holds under which conditions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from gateway.instructions.sentences import SEPARATORS, Part, Segment, Word, read
 Span = tuple[int, int]
 
 MOST_RULES = 64
-"""So many rules of one text are kept; the text of the rest counts as not understood."""
+"""Rules of one text that are kept; the text of further ones counts as not understood."""
 
 _EMPTY = SEPARATORS | {Kind.FILLER}
 _CONDITIONS = frozenset({Part.IF, Part.UNLESS})
@@ -19,7 +19,7 @@ _CONDITIONS = frozenset({Part.IF, Part.UNLESS})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A wish that holds where all of `conditions` do, and not all of any group in `unless`."""
+    """A wish that holds if all of `conditions` hold, and not all of any group in `unless`."""
 
     wish: Wish
     conditions: tuple[Condition, ...] = ()
@@ -27,11 +27,11 @@ class Rule:
 
     @property
     def wishes(self) -> bool:
-        """Whether there is anything to be in force."""
+        """Whether the rule asks for anything."""
         return bool(self.wish.multipliers or self.wish.mentions or self.wish.max_usd is not None)
 
     def untested(self) -> list[Span]:
-        """Where conditions stand whose words say nothing: of a rule without a wish they are all there is to report."""
+        """Positions of conditions whose words say nothing; they are all that a rule without a wish has to report."""
         groups = (self.conditions, *self.unless)
         return [
             (word.start, word.end)
@@ -42,7 +42,7 @@ class Rule:
         ]
 
     def holds(self, asked: Asked) -> bool:
-        """Whether the wish is in force for a request. Nothing holds that can't be tested."""
+        """Whether the wish is in force for a request. Conditions that can't be tested do not hold."""
         if not all(condition.testable(asked) for group in (self.conditions, *self.unless) for condition in group):
             return False
         return all(condition.holds(asked) for condition in self.conditions) and not any(
@@ -50,7 +50,7 @@ class Rule:
         )
 
     def unknown_conditions(self, asked: Asked) -> list[Word]:
-        """The words of its conditions that say nothing about this request."""
+        """Words of its conditions that say nothing about this request."""
         return [
             word
             for condition in self.conditions
@@ -90,7 +90,7 @@ Groups = tuple[tuple[Condition, ...], ...]
 
 @dataclass(slots=True)
 class _Draft:
-    """A wish whose own conditions are still being read; without any, those that the sentence began with hold."""
+    """A wish whose own conditions are still being read; without any, the sentence's leading conditions apply."""
 
     wish: Wish
     leading: tuple[Condition, ...]
@@ -106,7 +106,7 @@ class _Draft:
 
 
 class _Reading:
-    """Reads one sentence after others, which an "otherwise" refers to."""
+    """Reads sentences in order: an "otherwise" refers to the one before."""
 
     def __init__(self, before: Sequence[Rule]) -> None:
         self._before = before
@@ -131,7 +131,7 @@ class _Reading:
     def _attach(
         self, condition: Condition, segment: Segment, preceding: Segment | None, following: Segment | None
     ) -> None:
-        """A condition is about the wish before it, but for the first and for "…, for code use …"."""
+        """Attach a condition to the wish before it, except for the first one and for "…, for code use …"."""
         opens = (
             segment.part is Part.IF
             and preceding is not None
@@ -147,7 +147,7 @@ class _Reading:
             self._leading = (*self._leading, condition)
 
     def _otherwise(self, more_follows: bool) -> None:
-        """About the wishes to come; at the end of a sentence, about the last one."""
+        """Apply to the wishes that follow; at the end of a sentence, to the last one."""
         if more_follows:
             self._unless = self._groups(self._drafts)
             self._leading = ()
@@ -166,7 +166,7 @@ class _Reading:
 
 
 def _without_purposes(segments: Sequence[Segment]) -> list[Segment]:
-    """`for speed` states no condition: its words belong to the wish before it, or are one."""
+    """Turn `for speed`, which states no condition, into words of the wish before it, or into a wish."""
     found: list[Segment] = []
     for segment in segments:
         if segment.part is not Part.IF or read_condition(segment):

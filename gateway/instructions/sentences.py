@@ -1,4 +1,4 @@
-"""From prose to segments: what is wished, and when. One pass over the words, no way back, so time is linear."""
+"""Splits prose into segments that say what is wanted or when. A single pass over the words, so it takes linear time."""
 
 import re
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from gateway.instructions.lexicon import CONDITIONS, EFFECTS, SUPERLATIVE, Entry
 
 MOST_WORDS = 300
 MOST_SENTENCES = 30
-"""Of a text; what comes after is not read, and said so. They also bound the time that a text can take."""
+"""Sentences of a text that are read; the rest counts as not understood. This bounds the time a text can take."""
 
 LONGEST_SENTENCE = 80
-"""Words; nobody understands a longer one."""
+"""Words of a sentence; a longer one counts as not understood."""
 
 MOST_PARTS = 4
-"""Of a hyphenated word that is taken apart."""
+"""Parts of a hyphenated word that is split."""
 
 LOOK_AHEAD = 6
-"""Words that say nothing themselves may stand between "and" and the verb that begins something new."""
+"""Words without meaning that may stand between "and" and the verb that begins a new segment."""
 
 
 _NUMBER = r"(?:\d{1,7}(?:\.\d{1,9})?|\.\d{1,9})"
@@ -29,7 +29,7 @@ _MONEY = (
     rf"|(?P<cents>{_NUMBER}) ?(?:cents?|¢))"
     r"(?: (?:per|an?|each|for (?:each|every|this)) (?:request|call|answer|query|response|completion))?"
 )
-"""A limit on what one request may cost, such as "at most $0.01"."""
+"""A limit on the cost of one request, such as "at most $0.01"."""
 
 _TOKEN = re.compile(rf"(?P<money>(?i:{_MONEY}))|(?P<end>[.!?;\n]+)|(?P<mark>[,:()—–])|(?P<word>[^\W_][\w+/@&'’:.-]*)")
 _TRAILING = ".:-'’/@&"
@@ -40,9 +40,9 @@ _BREAKERS = frozenset(
 """Verbs that end a condition even without a comma."""
 _SUBJECTS = frozenset({"i", "you", "we", "they", "to", "tool", "users", "that"})
 _PLACES = frozenset({"with", "on", "in", "about"})
-"""They open a condition where a kind of request follows."""
+"""Words that begin a condition if a kind of request follows."""
 _ROUTES = frozenset({"route", "send", "give", "assign"})
-"""`send math to X` says when before it says what."""
+"""Verbs after which the condition comes first, as in `send math to X`."""
 
 SEPARATORS = frozenset({Kind.COMMA, Kind.AND, Kind.BUT, Kind.THEN})
 _TO = Entry(Kind.USE)
@@ -53,7 +53,7 @@ _CIRCUMSTANCES = frozenset({Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS,
 
 
 class Word(NamedTuple):
-    """A word or known phrase, and where it stands in the text. `entry` None: unknown."""
+    """A word or known phrase, and its position in the text. `entry` None: unknown."""
 
     text: str
     entry: Entry | None
@@ -62,12 +62,12 @@ class Word(NamedTuple):
 
     @property
     def kind(self) -> Kind | None:
-        """The part it plays; None where it is unknown."""
+        """Its role; None if the word is unknown."""
         return self.entry.kind if self.entry else None
 
 
 class Part(Enum):
-    """What a segment says."""
+    """What a segment states."""
 
     EFFECT = auto()
     IF = auto()
@@ -77,7 +77,7 @@ class Part(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A stretch of a sentence that says one thing. `marker` is the word that opened a condition."""
+    """A stretch of a sentence that states one thing. `marker` is the word that began a condition."""
 
     part: Part
     words: tuple[Word, ...]
@@ -85,7 +85,7 @@ class Segment:
 
 
 def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
-    """The sentences of a text, each in segments; and where reading ended, the text's end but for very long ones."""
+    """The sentences of a text, each as segments, and where reading ended: the text's end, except for very long ones."""
     sentences: list[list[Segment]] = []
     tokens: list[Word] = []
     for number, match in enumerate(_TOKEN.finditer(text)):
@@ -118,7 +118,7 @@ def _plain(word: str) -> str:
 
 
 class _Sentence:
-    """Splits one sentence."""
+    """Splits one sentence into segments."""
 
     def __init__(self, tokens: list[Word]) -> None:
         self._tokens = _without_hyphens(tokens)
@@ -145,7 +145,7 @@ class _Sentence:
         return self._found
 
     def _turn(self, kind: Kind | None, at: int, length: int) -> bool:
-        """Open a new segment where one begins; whether the words at `at` are spent on that."""
+        """Begin a new segment if the words at `at` do; whether they were used up by that."""
         text = self._texts[at]
         if kind is Kind.MONEY:
             return self._turn_at_money(at)
@@ -190,7 +190,7 @@ class _Sentence:
         return False
 
     def _turn_at_money(self, at: int) -> bool:
-        """A limit ends a condition such as "for code"; in one such as "if it costs under $1" it can't be tested."""
+        """A limit ends a condition such as "for code"; within one, as in "if it costs under $1", it can't be tested."""
         if self._part is Part.EFFECT:
             return False
         if self._marker == "for":
@@ -210,7 +210,7 @@ class _Sentence:
         self._part, self._marker, self._words = part, marker, []
 
     def _next(self, at: int, table: Table) -> tuple[str, Entry | None, bool]:
-        """The first word from `at` on that says something, and whether an article stands before it."""
+        """The first word from `at` on that has a meaning, and whether an article comes before it."""
         article = False
         until = min(len(self._tokens), at + LOOK_AHEAD)
         while at < until:
@@ -246,7 +246,7 @@ class _Sentence:
 
 
 def _without_hyphens(tokens: list[Word]) -> list[Word]:
-    """`low-latency` as two words where both are known and the compound is not; names keep their hyphens."""
+    """`low-latency` as two words, if both are known and the compound is not; names keep their hyphens."""
     split: list[Word] = []
     for token in tokens:
         parts = token.text.split("-") if "-" in token.text else ()

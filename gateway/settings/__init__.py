@@ -1,4 +1,4 @@
-"""The configuration: what the file declares, what the environment says, and what nobody had to say."""
+"""The configuration: what the file and the environment declare, and defaults for the rest."""
 
 from gateway.settings.loading import load, missing_database
 from gateway.settings.values import (

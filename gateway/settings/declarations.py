@@ -1,4 +1,4 @@
-"""The tables of the configuration file, each read into its value."""
+"""Reads the tables of the configuration file, each into its value."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _ROUTER_ID = r"rtr_[A-Za-z0-9_-]{1,64}"
 def read_provider(
     name: str, fields: Fields, environ: Mapping[str, str], directory: Path
 ) -> tuple[ProviderSettings, str | None]:
-    """One `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice."""
+    """Read one `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice."""
     preset = PRESETS.get(name)
     unusable = not re.fullmatch(_PROVIDER_NAME, name) or name == SIMULATED
     if name == SIMULATED:
@@ -55,7 +55,7 @@ def read_provider(
 
 
 def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSettings]) -> ModelSettings:
-    """One `[models."PROVIDER/NAME"]`."""
+    """Read one `[models."PROVIDER/NAME"]`."""
     if why := bad_model_id(model_id, providers):
         fields.blame(None, why)
     provider, _, name = model_id.partition("/")
@@ -89,7 +89,7 @@ def _read_rates(fields: Fields) -> dict[str, float]:
 
 
 def _read_long_prompts(beyond: str, table: Fields, found: dict[int, Mapping[str, float]]) -> None:
-    """`[models."PROVIDER/NAME".long_prompts.TOKENS]`."""
+    """Read `[models."PROVIDER/NAME".long_prompts.TOKENS]`."""
     if not re.fullmatch(r"[1-9][0-9]{0,9}", beyond):
         table.blame(None, "is not a number of tokens, such as long_prompts.200000")
         return
@@ -98,7 +98,7 @@ def _read_long_prompts(beyond: str, table: Fields, found: dict[int, Mapping[str,
 
 
 def _read_factors(table: Fields | None) -> dict[str, float]:
-    """`service_tiers`: what each costs of the full price."""
+    """Read `service_tiers`: the price of each as a factor of the full one."""
     if table is None:
         return {}
     declared = {name: table.number(name, None, high=100.0) for name in table.names()}
@@ -106,7 +106,7 @@ def _read_factors(table: Fields | None) -> dict[str, float]:
 
 
 def read_router(router_id: str, fields: Fields, providers: Mapping[str, ProviderSettings]) -> RouterDeclaration:
-    """One `[routers.rtr_…]`. Models that are not declared are taken from the catalog."""
+    """Read one `[routers.rtr_…]`. Models that are not declared are taken from the catalog."""
     if not re.fullmatch(_ROUTER_ID, router_id):
         fields.blame(None, "is not a router's id: rtr_ and up to 64 letters, digits, `-` and `_`")
     name = fields.text("name", None, pattern=r"(?s).{0,199}\S", right="a name of at most 200 characters")
@@ -120,7 +120,7 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
 
 
 def bad_model_id(model_id: str, providers: Mapping[str, ProviderSettings]) -> str | None:
-    """Why no model can have this id; None where one can."""
+    """Why this can't be a model's id; None if it can."""
     provider, slash, name = model_id.partition("/")
     if not slash or not name.strip() or len(model_id) > 200:
         return f'{shown(model_id)} is no model id: write "PROVIDER/NAME", such as "openai/gpt-5.5"'

@@ -1,4 +1,4 @@
-"""On which line of a TOML text each key stands: `tomllib` gives the values, people mend lines."""
+"""Finds the lines of keys in a TOML text: `tomllib` gives only values, and error messages need lines."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ class Lines:
         self._lines = _scan(text)
 
     def of(self, path: tuple[str | int, ...]) -> int | None:
-        """The line of a key, or of the nearest thing around it that has a line of its own."""
+        """The line of a key, or of the nearest enclosing key or table that has one."""
         names = tuple(part for part in path if isinstance(part, str))
         for length in range(len(names), 0, -1):
             if names[:length] in self._lines:
@@ -25,7 +25,7 @@ class Lines:
 
 
 def _scan(text: str) -> Mapping[tuple[str, ...], int]:
-    """Walk the statements; one ends at the first newline outside of strings and brackets."""
+    """Walk the statements: each ends at the first newline outside of strings and brackets."""
     lines: dict[tuple[str, ...], int] = {}
     table: tuple[str, ...] = ()
     statement, depth, line, start = "", 0, 1, 1
@@ -49,7 +49,7 @@ def _scan(text: str) -> Mapping[tuple[str, ...], int]:
 
 
 def _path(text: str) -> tuple[str, ...]:
-    """The dotted key that a text begins with."""
+    """The dotted key at the beginning of a text."""
     parts: list[str] = []
     position = 0
     while match := _PART.match(text, position):

@@ -1,4 +1,4 @@
-"""From a file and an environment to settings, all mistakes told at once, each with its line and its remedy."""
+"""Loads the settings from file and environment. All mistakes are reported at once, each with its line and remedy."""
 
 import re
 import tomllib
@@ -31,7 +31,7 @@ _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
-    """Read the file at `path`, or at BANDIT_GATEWAY_CONFIG, or `bandit-gateway.toml` here if there is one.
+    """Load the file at `path`, or at BANDIT_GATEWAY_CONFIG, or `bandit-gateway.toml` here if it exists.
 
     Raises SettingsError.
     """
@@ -57,7 +57,7 @@ def override(
     database_url: str | None = None,
     durability: str | None = None,
 ) -> Settings:
-    """The same settings with what the command line says instead. Raises SettingsError."""
+    """The settings with the command line's values instead. Raises SettingsError."""
     problems: list[Problem] = []
     given = Fields({"--database-url": database_url, "--durability": durability, "--port": port}, problems)
     changed = replace(
@@ -75,7 +75,7 @@ def override(
 
 
 def missing_database(database_url: str) -> Path | None:
-    """The SQLite file of a database that is not there yet; None where it is, or where it is no file."""
+    """The path of an SQLite database that does not exist yet; None if it does, or if the database is not a file."""
     kind, _, path = database_url.partition(":///")
     return Path(path) if kind == "sqlite" and not Path(path).exists() else None
 
@@ -127,7 +127,7 @@ def _read(
 def _providers(
     fields: Fields, environ: Mapping[str, str], directory: Path, notices: list[str]
 ) -> dict[str, ProviderSettings]:
-    """The declared providers, and the well-known ones whose key is in the environment."""
+    """The declared providers, and well-known ones whose key is in the environment."""
     providers: dict[str, ProviderSettings] = {}
 
     def read(name: str, table: Fields) -> None:
@@ -144,7 +144,7 @@ def _providers(
 
 
 def _bad_proxies(environ: Mapping[str, str]) -> Iterator[str]:
-    """Notices about proxies of the environment that calls to providers would fail on."""
+    """Notices about proxies in the environment through which calls to providers would fail."""
     for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
         url = environ.get(name.lower()) or environ.get(name)
         if url and (why := bad_proxy(url)):
@@ -157,7 +157,7 @@ def _all_models(
     providers: Mapping[str, ProviderSettings],
     place: Callable[[tuple[str, ...]], str],
 ) -> dict[str, ModelSettings]:
-    """The declared models and those that routers name; where nobody names any, the shipped lists."""
+    """The declared models and those that routers name; if nothing names any, the shipped lists."""
     models = {id_: replace(model, where=place(("models", id_))) for id_, model in declared.items()}
     for router in routers.values():
         for named in router.models:
@@ -176,7 +176,7 @@ def _idle(providers: Mapping[str, ProviderSettings], models: Mapping[str, ModelS
 
 
 def undeclared(model_id: str) -> ModelSettings:
-    """A model of which only its id is known."""
+    """A model of which only the id is known."""
     provider, _, name = model_id.partition("/")
     return ModelSettings(id=model_id, provider=provider, upstream_name=name)
 

@@ -1,4 +1,4 @@
-"""The providers that need no declaration: a key in the environment is enough to use a short list of their models."""
+"""Well-known providers: with their key in the environment, a short list of their models can be used at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bandit.price import Price
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A well-known provider. `models` are its own names."""
+    """A well-known provider. `price_list` is its name in genai-prices; `models` are its own names."""
 
     variable: str
     base_url: str
@@ -56,4 +56,4 @@ SIMULATED_MODELS: Mapping[str, Price] = {
     "steady": Price(0.5e-6, 2.0e-6, 0.05e-6),
     "sage": Price(2.5e-6, 10.0e-6, 0.25e-6),
 }
-"""What a gateway without any provider serves, so that every part of it can be tried."""
+"""The models of a gateway without any provider, with their prices, so that everything can be tried."""

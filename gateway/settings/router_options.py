@@ -1,6 +1,6 @@
-"""What can be set per router: read and checked alike from the file and the management API, kept as JSON.
+"""The options of a router: read and checked alike from the file and the management API, and stored as JSON.
 
-A key that is not set follows the defaults here, also after an upgrade changed them: only what was said is kept.
+Only keys that were set are stored: the others follow the defaults here, also after an upgrade has changed them.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ FOREVER = "forever"
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """A router's settings with their defaults.
+    """A router's options with their defaults.
 
-    `retention_days` None keeps the ledger forever; `sticky_seconds` None lets every request choose anew.
-    `automatic_models`: the router follows what is configured, until somebody sets its models.
+    `retention_days` None keeps the ledger forever; `sticky_seconds` None chooses anew for every request.
+    `automatic_models`: the router uses all configured models, until its models are set.
     """
 
     policy: str = "thompson"
@@ -48,7 +48,7 @@ class RouterOptions:
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
-        """The options of a stored router; keys of a newer version are passed over. Raises OptionsError."""
+        """The options of a stored router; keys of newer versions are ignored. Raises OptionsError."""
         problems: list[Problem] = []
         options = read_options(Fields(settings, problems))
         if problems:
@@ -56,7 +56,7 @@ class RouterOptions:
         return options
 
     def to_json(self) -> dict[str, Json]:
-        """All options, defaults too, as they are shown."""
+        """All options, defaults included, to show them."""
         shown_as: dict[str, Json] = {name: getattr(self, name) for name in OPTION_KEYS}
         shown_as["half_lives"] = {f"{signal}_seconds": getattr(self.half_lives, signal) for signal in _SIGNALS}
         if isinstance(self.objective, Objective):
@@ -72,7 +72,7 @@ _OBJECTIVE_PARTS = tuple(each.name for each in dataclass_fields(Objective))
 
 
 class OptionsError(ValueError):
-    """A router's settings are wrong; `problems` says where and what would be right."""
+    """A router's options are wrong; `problems` says where, and what would be right."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(f"{problem.dotted()} {problem.message}" for problem in problems))
@@ -80,7 +80,7 @@ class OptionsError(ValueError):
 
 
 def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> RouterOptions:
-    """The options in a table; with `model_ids`, a fixed policy must name one of them. Does not close the table."""
+    """Read the options of a table, without closing it. With `model_ids`, a fixed policy must name one of them."""
     default = DEFAULT_OPTIONS
     return RouterOptions(
         policy=_policy(fields, model_ids),
@@ -110,7 +110,7 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
 
 
 def mentioned_options(fields: Fields, model_ids: frozenset[str] | None = None) -> dict[str, Json]:
-    """Only the options that the table sets, checked: what is not mentioned stays as it is."""
+    """Only the options that the table sets, checked."""
     read_options(fields, model_ids)
     settings: dict[str, Json] = {}
     for key in OPTION_KEYS:
@@ -121,7 +121,7 @@ def mentioned_options(fields: Fields, model_ids: frozenset[str] | None = None) -
 
 
 def read_models(fields: Fields) -> tuple[RouterModel, ...]:
-    """A router's `models`: ids, or tables like `{ id = "openai/gpt-5.5", max_share = 0.5 }`."""
+    """Read a router's `models`: ids, or tables like `{ id = "openai/gpt-5.5", max_share = 0.5 }`."""
     value = fields.raw("models")
     if value is None or value == []:
         fields.blame("models", 'must name at least one model, such as models = ["openai/gpt-5.5"]')

@@ -1,4 +1,4 @@
-"""Provider keys by reference: `env:NAME` or `file:PATH`, never in plain text."""
+"""Reads provider keys by reference, `env:NAME` or `file:PATH`: no key stands in the configuration file."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from gateway.settings.table_reader import Fields
 
 
 def read_keys(fields: Fields, environ: Mapping[str, str], directory: Path) -> tuple[str, ...]:
-    """The keys behind `api_key`, a reference or a list of them; a relative PATH starts at `directory`."""
+    """The keys that `api_key` refers to, one or a list; a relative PATH starts at `directory`."""
     value = fields.raw("api_key")
     if value is None:
         return ()

@@ -1,6 +1,6 @@
-"""A table of settings, read key by key: each value is checked, and each mistake is kept with its place.
+"""Reads a table of settings key by key: each value is checked, and each mistake is kept with its place.
 
-The same reader serves the TOML file and the management API, so both refuse the same things in the same words.
+The TOML file and the management API use the same reader, so both report the same mistakes in the same words.
 """
 
 import difflib
@@ -20,14 +20,14 @@ class Problem(NamedTuple):
     message: str
 
     def dotted(self) -> str:
-        """The place as a person writes it: `providers.openai.api_key`, `models[2]`."""
+        """The place as a dotted key: `providers.openai.api_key`, `models[2]`."""
         return dotted(self.path)
 
 
 class Fields:
-    """One table. Every reader returns its default where the key is absent (or null) or its value is wrong.
+    """One table. Every reader returns its default if the key is absent (or null) or its value is wrong.
 
-    Call `close` when all known keys were read: what is left over is unknown.
+    Call `close` after all known keys were read: the keys that are left are unknown.
     """
 
     def __init__(self, values: Mapping[str, object], problems: list[Problem], path: Path = ()) -> None:
@@ -37,21 +37,21 @@ class Fields:
         self._known: list[str] = []
 
     def raw(self, key: str) -> object:
-        """The value as it stands; None where there is none."""
+        """The value as it is; None if there is none."""
         if key not in self._known:
             self._known.append(key)
         return self._values.get(key)
 
     def blame(self, key: str | int | None, message: str) -> None:
-        """Keep a mistake at `key` of this table, or at the table itself."""
+        """Record a mistake at `key` of this table, or at the table itself."""
         self.problems.append(Problem(self.path if key is None else (*self.path, key), message))
 
     def text(
         self, key: str, default: D, *, pattern: str = r"(?s).*\S.*", right: str = "", secret: bool = False
     ) -> str | D:
-        """A string that matches the whole `pattern`; `right` says in words what it must be.
+        """A string that matches the whole `pattern`; `right` says in words what is allowed.
 
-        A `secret` value, such as a URL with a password, is never repeated in the message.
+        A `secret` value, such as a URL with a password, is not repeated in the message.
         """
         value = self.raw(key)
         if value is None:
@@ -111,7 +111,7 @@ class Fields:
         return default
 
     def texts(self, key: str, default: D) -> tuple[str, ...] | D:
-        """A list of strings, each not empty and named once."""
+        """A list of strings, none empty or repeated."""
         value = self.raw(key)
         if value is None:
             return default
@@ -128,7 +128,7 @@ class Fields:
         return tuple(self._values)
 
     def table(self, key: str) -> "Fields | None":
-        """The table below a key; None where there is none."""
+        """The table at a key; None if there is none."""
         value = self.raw(key)
         if value is None:
             return None
@@ -138,7 +138,7 @@ class Fields:
         return Fields(value, self.problems, (*self.path, key))
 
     def tables(self, key: str, each: Callable[[str, "Fields"], None]) -> None:
-        """Hand over every named table below a key, such as each of `[providers.*]`."""
+        """Every named table below a key, such as each of `[providers.*]`."""
         parent = self.table(key)
         if parent is None:
             return
@@ -148,7 +148,7 @@ class Fields:
                 each(name, child)
 
     def close(self) -> None:
-        """Blame every key that nobody read."""
+        """Record a mistake for every key that was not read."""
         for key in self._values:
             if key not in self._known:
                 near = nearest(key, self._known) or f"; there are {', '.join(sorted(self._known))}"
@@ -156,7 +156,7 @@ class Fields:
 
 
 def dotted(path: Path) -> str:
-    """A path as a person writes it; parts that are no bare TOML key are quoted."""
+    """A path as a dotted key; parts that are no bare TOML keys are quoted."""
     written = ""
     for part in path:
         if isinstance(part, int):
@@ -168,7 +168,7 @@ def dotted(path: Path) -> str:
 
 
 def shown(value: object) -> str:
-    """A value in an error message: as TOML would write it, cut to 60 characters."""
+    """A value in an error message: as in TOML, cut to 60 characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = f'"{value}"' if isinstance(value, str) else str(value)
@@ -177,7 +177,7 @@ def shown(value: object) -> str:
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """`; did you mean "x"?`, or nothing where no known word is near."""
+    """`; did you mean "x"?`, or nothing if no known word is similar."""
     match = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f'; did you mean "{match[0]}"?' if match else ""
 

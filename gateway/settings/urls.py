@@ -1,4 +1,4 @@
-"""Checks of URLs: of providers and of proxies, and whether a host is this machine."""
+"""Checks the URLs of providers and proxies."""
 
 import ipaddress
 import re
@@ -10,7 +10,7 @@ _RIGHT = "must be a URL like https://api.example.com/v1"
 
 
 def bad_url(url: str) -> str | None:
-    """Why requests can't be sent to a URL, in words for a person; None if they can."""
+    """Why requests can't be sent to a URL, in words; None if they can."""
     if not (url.isascii() and url.isprintable()) or " " in url:
         return f"{_RIGHT}, in ASCII (other names in their xn-- form) and without spaces or control characters"
     try:
@@ -27,7 +27,7 @@ def bad_url(url: str) -> str | None:
 
 
 def bad_proxy(url: str) -> str | None:
-    """Why a proxy of the environment can't be used, without repeating its password; None if it can."""
+    """Why a proxy of the environment can't be used, without its password; None if it can."""
     found = url if "://" in url else f"http://{url}"
     if found.startswith("http://") and bad_url(found) is None:
         return None

@@ -1,4 +1,4 @@
-"""What a gateway is told at its start: frozen values, checked when they were read."""
+"""The settings as frozen values, checked when they were read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from storage.records import RouterModel
 DEFAULT_CONFIG = "bandit-gateway.toml"
 DEFAULT_ROUTER = "rtr_default"
 SIMULATED = "simulated"
-"""The provider that a gateway without any other brings along."""
+"""The provider of the simulated models, which are used if no other provider is configured."""
 
 ABILITIES = ("tools", "json_schema", "vision", "audio", "files")
 
@@ -18,7 +18,7 @@ ABILITIES = ("tools", "json_schema", "vision", "audio", "files")
 class ProviderSettings:
     """One provider. `base_url` has no trailing slash; `api_keys` may be empty (a local server).
 
-    `timeout_seconds` bounds a plain call, a stream until its first sign of life, and each later time without one;
+    `timeout_seconds` bounds a plain call, and a stream's wait for its first and each further sign of life;
     `idle_seconds` each time without a byte. `drop` names request fields that this provider is never sent; `api_version`
     is Azure's query parameter.
     """
@@ -38,9 +38,9 @@ class ModelSettings:
     """One model as declared; None or missing: as the catalog knows it.
 
     `rates` are dollars per million tokens by the names of `bandit.price.Price`. `long_prompts` are the rates of calls
-    whose prompt has more than that many tokens. `service_tiers` are factors on all rates.
+    with longer prompts, by number of tokens. `service_tiers` are factors on all rates.
 
-    `shipped`: nobody named it, it comes with a provider's key. `where` is the place to mend, for errors.
+    `shipped`: it comes with a provider's key, and nothing names it. `where` is the place to correct, for errors.
     """
 
     id: str
@@ -60,7 +60,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class RouterDeclaration:
-    """One router as declared: `options` holds only the keys that the file mentions, checked."""
+    """One router as declared: `options` has only the keys of the file, checked."""
 
     id: str
     name: str | None
@@ -70,11 +70,9 @@ class RouterDeclaration:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. `simulated`: simulated models are in use, because nothing else is or because a router names them.
+    """All settings. `simulated`: simulated models are used, because nothing else is or because a router names them.
 
-    `models_file` holds facts on models, newer than those that ship; None: beside an SQLite database.
-
-    `notices` are sentences that whoever starts the gateway should read.
+    `notices` are sentences for the operator.
     """
 
     database_url: str = "sqlite:///bandit-gateway.db"

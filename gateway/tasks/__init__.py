@@ -1,1 +1,1 @@
-"""From a request's text to its task class."""
+"""Classifies a request's text into a task class."""

@@ -1,7 +1,7 @@
-"""What a request looks like from outside, and the class of task that it is: pure, fast, and bounded in time.
+"""Classifies requests by task, from their shape and words: deterministic, and bounded in time.
 
-The class decides which quality statistics a model is judged by; it has to mean something to a person, and it is
-said in the reason. Only the ends of long texts are read, so 20 MB take no longer than 20 kB.
+Quality statistics are kept per class, and the reason of an answer names it, so a class must mean something to people.
+Only the ends of long texts are read: 20 MB take no longer than 20 kB.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,10 +27,10 @@ TASK_NAMES: Mapping[str, str] = MappingProxyType(
         "chat": "chat",
     }
 )
-"""Every class of the built-in classifier, and how the reason calls it."""
+"""Every class of the built-in classifier, and its name in reasons."""
 
 LONG_PROMPT_TOKENS = 1_500
-"""A request of at least so many estimated tokens (about two pages) is called long."""
+"""A request of this many estimated tokens or more (about two pages) is called long."""
 
 BYTES_PER_TOKEN = 4.0
 SAMPLE_CHARS = 2_000
@@ -38,24 +38,24 @@ SAMPLE_CHARS = 2_000
 HEAD_CHARS = 700
 TAIL_CHARS = 700
 ASK_CHARS = 300
-"""Words are read from so many characters at either end: that is where people say what they want."""
+"""Words are read from this many characters at either end, where people say what they want."""
 
 SYSTEM_SHARE = 0.5
-"""What a word of the system prompt speaks for a task, next to one of the user's."""
+"""The weight of a word in the system prompt, relative to one of the user's."""
 
 GAP_EVIDENCE = 3.0
-"""So many words of gaps and endings make a choice among options a gap to fill."""
+"""From this many words of gaps and endings on, options are a cloze and not a multiple choice."""
 
 SMALL_TALK_CHARS = 80
 """In longer texts a greeting is only politeness."""
 
 LEAST_EVIDENCE = 1.5
-"""Below this nothing is evident: a few words are chat, more are a question of some kind."""
+"""With less evidence a text has no evident class: it counts as chat if it is short, else as a question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A request's outward features. `text` is that of the last user turn; lengths are of all messages."""
+    """A request's outward features. `text` is the last user turn's; lengths are those of all messages."""
 
     system: str
     text: str
@@ -96,7 +96,7 @@ def classify(features: Features) -> TaskClass:
 
 
 def estimate_prompt_tokens(features: Features) -> int:
-    """Tokens of the prompt by its length: a token is about four bytes of UTF-8, in any script."""
+    """Estimate a prompt's tokens: one per four bytes of UTF-8, in any script."""
     sample = features.text[:SAMPLE_CHARS]
     per_char = 1.0 if sample.isascii() else len(sample.encode("utf-8", "surrogatepass")) / len(sample)
     return max(1, round(features.prompt_chars * per_char / BYTES_PER_TOKEN))

@@ -1,4 +1,4 @@
-"""What people say when they want something, in several words, or in scripts that are written without spaces."""
+"""Phrases of several words that speak for a task, and parts of words in scripts without spaces."""
 
 import re
 from collections.abc import Mapping
@@ -167,11 +167,11 @@ def _by_longest_word() -> Mapping[str, tuple[tuple[str, str, float], ...]]:
 
 
 PHRASES = _by_longest_word()
-"""By their longest word, the rarest: the phrase between spaces, its task, its weight."""
+"""By their longest (rarest) word: the phrase between spaces, its task, its weight."""
 
 KNOWN_WORDS = frozenset(WORDS) | frozenset(PHRASES) | NUMERALS | QUANTITIES
-"""Every word that may matter."""
+"""Every word that can matter."""
 
 PIECES = votes_of(_PIECES, None)
 PIECE = re.compile("|".join(map(re.escape, sorted(PIECES, key=len, reverse=True))))
-"""Parts of words for scripts that are written without spaces."""
+"""Matches parts of words in scripts that are written without spaces."""

@@ -1,13 +1,13 @@
-"""The shape of a text: fences and code lines, formulas, tables, gaps to fill, options to choose from.
+"""The shape of a text: fences and lines of code, formulas, tables, gaps to fill, options to choose from.
 
-Searches for one character are nearly free and stand before searches for more.
+Searches for a single character are nearly free and come before searches for more.
 """
 
 import re
 from typing import NamedTuple
 
 LINES_READ = 16
-"""So many lines are looked at from either end."""
+"""Lines that are read from either end."""
 
 SUM_CHARS = 300
 
@@ -18,7 +18,7 @@ _SUM = re.compile(r"\d\s?[-+*/]\s?\(?\d[\d\s.()+*/-]*(?:=|$|\?)|[xyz]\)? ?[-+=] 
 
 
 class Shape(NamedTuple):
-    """What a text looks like. `code` and `math` are weights, 0 for none."""
+    """The shape of a text. `code` and `math` are weights, 0 for none."""
 
     fenced: bool
     code: float
@@ -30,7 +30,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(text: str) -> Shape:
-    """The shape of a text of at most a few thousand characters."""
+    """The shape of a text of up to a few thousand characters."""
     lines = text.split("\n", LINES_READ)
     if len(lines) > LINES_READ:
         lines = lines[:-1] + lines[-1].rsplit("\n", LINES_READ)[1:]

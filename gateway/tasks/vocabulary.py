@@ -1,8 +1,7 @@
-"""What people say when they want something: words, each with the task that it speaks for.
+"""Words that speak for a task, with their weights.
 
-A weight of 1 is a hint, 3 is a plain word for the task, 5 is the task's own verb. Words that are common in every
-kind of request are left out: they say nothing. Weights are sums of powers of two, so that their order of addition
-does not matter.
+A weight of 1 is a hint, 3 a plain word for the task, 5 the task's own verb. Words that are common in every kind of
+request are left out. Weights are sums of powers of two, so that the order of addition does not change a sum.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 Votes: TypeAlias = Mapping[str, tuple[str, float]]
-"""From what was found to the task it speaks for, and the weight."""
+"""For each word, the task it speaks for and its weight."""
 
 _WORDS: Mapping[str, Mapping[float, str]] = {
     "code": {
@@ -194,13 +193,13 @@ OPENERS = frozenset(
     "waar wat wie waarom hoe wanneer co jak dlaczego kto gdzie kiedy ne nasıl neden kim nerede vad hur varför vem "
     "hvad hvorfor hvordan mitä miksi كيف ما ماذا لماذا متى أين من क्या क्यों कैसे τι γιατί πώς".split()
 )
-"""Words that open a question."""
+"""Words that begin a question."""
 
 LANGUAGE = ("translation", 1.25)
-"""How the names of languages vote."""
+"""The vote of a language's name."""
 
 INTO = frozenset("in into to from auf ins nach aus en al del em para in naar op på na по на με σε".split())  # noqa: SIM905
-"""Before the name of a language they speak of translation."""
+"""Words before a language's name that speak for translation."""
 
 NUMERALS = frozenset(
     "two three four five six seven eight nine ten eleven twelve twenty thirty fifty hundred thousand dozen half twice "  # noqa: SIM905
@@ -211,11 +210,11 @@ QUANTITIES = frozenset(
     "many much total altogether left remaining each per average cost costs percent more less times discount "  # noqa: SIM905
     "cuántos cuántas combien сколько viele viel groß long far old hour hours earn earns spend spends sold".split()
 )
-"""Words of sums told as a story."""
+"""Words of quantity in word problems."""
 
 
 def votes_of(spoken: Mapping[str, Mapping[float, str]], separator: str | None) -> Votes:
-    """From each thing said to its vote. Raises ValueError for what would speak twice."""
+    """The vote of each word. Raises ValueError for a word that is listed twice."""
     votes: dict[str, tuple[str, float]] = {}
     for task, by_weight in spoken.items():
         for weight, all_said in by_weight.items():

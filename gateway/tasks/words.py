@@ -1,6 +1,6 @@
-"""What the words of a request speak for: each distinct word and phrase adds its weight to a task.
+"""The evidence in a request's words: each distinct word and phrase adds its weight to a task.
 
-Almost all the time goes into cutting the text into words; what is known of them is found by intersecting two sets.
+Most of the time is spent on splitting the text into words; known ones are found by intersecting two sets.
 """
 
 import re
@@ -12,21 +12,21 @@ from gateway.tasks.vocabulary import INTO, LANGUAGE, NUMERALS, OPENERS, QUANTITI
 Evidence: TypeAlias = dict[str, float]
 
 OPENING_WORDS = 4
-"""A question word among the first so many makes a question."""
+"""A question word among the first words, up to this number, makes a question."""
 OPENER_WEIGHT = 1.5
 
 INTO_WEIGHT = 2.0
 
 OPENING_BONUS = 1.5
-"""The first word of a request, where it is a task's word, is what the request is about."""
+"""Added if the very first word of a request is a task's word."""
 COMMON_WEIGHT = 2.0
-"""Words of no more weight, such as "write", open requests of every kind."""
+"""Words up to this weight, such as "write", begin requests of every kind and get no bonus."""
 
 _FIRST_YEAR, _LAST_YEAR = "1500", "2100"
-"""Numbers between are mostly years, and no part of a sum."""
+"""Numbers in this range are mostly years, not part of a word problem."""
 
 _FIRST_UNSPACED = "\u2e80"
-"""From here on Unicode's scripts are mostly written without spaces."""
+"""From this character on most scripts are written without spaces."""
 UNSPACED_SAMPLE = 40
 UNSPACED_CHARS = 160
 
@@ -35,7 +35,7 @@ _PUNCTUATION = ".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n"
 
 
 def word_evidence(text: str) -> Evidence:
-    """What the words of an ask (a few hundred characters) speak for, by task."""
+    """The evidence in a text of a few hundred characters, by task."""
     evidence: Evidence = {}
     spaced = text.lower()
     for mark in _PUNCTUATION:
@@ -57,7 +57,7 @@ def word_evidence(text: str) -> Evidence:
 
 
 def _add_unspaced(evidence: Evidence, text: str) -> None:
-    """Chinese, Japanese and their like: known parts of words, and the Latin words between."""
+    """Chinese, Japanese and similar: known parts of words, and the Latin words in between."""
     for piece in set(PIECE.findall(text)):
         task, weight = PIECES[piece]
         evidence[task] = evidence.get(task, 0.0) + weight
@@ -77,7 +77,7 @@ def _add_phrases(evidence: Evidence, known: frozenset[str], words: list[str]) ->
 
 
 def _add_sums(evidence: Evidence, known: frozenset[str], words: list[str], asks: bool) -> None:
-    """A sum told as a story has numbers, words of quantity, and a question."""
+    """A word problem has numbers, words of quantity, and a question."""
     numbers = len(known & NUMERALS) + sum(map(_counts, words))
     quantities = len(known & QUANTITIES)
     if numbers >= 4 or (numbers >= 2 and quantities):
@@ -90,14 +90,14 @@ def _counts(word: str) -> bool:
 
 
 def _add_languages(evidence: Evidence, known: frozenset[str], words: list[str]) -> None:
-    """The name of a language says more after "into"."""
+    """The name of a language after "into" counts more."""
     for word in known:
         if WORDS.get(word) == LANGUAGE and words[words.index(word) - 1] in INTO:
             evidence[LANGUAGE[0]] += INTO_WEIGHT
 
 
 def _add_opening(evidence: Evidence, words: list[str], asks: bool) -> None:
-    """A question begins with a question word, but for a greeting; without a question mark, at once."""
+    """A question begins with a question word, perhaps after a greeting; without a question mark, at once."""
     if any(word in OPENERS for word in words[: OPENING_WORDS if asks else 1]):
         evidence["question_answering"] = evidence.get("question_answering", 0.0) + OPENER_WEIGHT
     task, weight = WORDS.get(words[0], ("", 0.0)) if words else ("", 0.0)
