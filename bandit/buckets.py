@@ -6,33 +6,42 @@ are exact for every request of the bucket.
 
 import math
 
-from bandit.types import Context
+from bandit.types import Context, PromptParts
 
 PROMPT_STEPS = 2
-"""Buckets per doubling of the prompt's length; other lengths have one."""
+"""Buckets per doubling of a prompt's tokens; other lengths have one."""
 
 
 def bucketed(
     task: str,
-    prompt_tokens: int,
+    parts: PromptParts,
+    *,
     max_tokens: int | None,
-    cached_tokens: int,
     stream: bool,
     wants_json: bool,
+    cached_tokens: int = 0,
+    cached_by: str | None = None,
 ) -> Context:
     """The context of a request, its lengths rounded to the nearest bucket.
 
-    >>> context = bucketed("code", 700, max_tokens=100, cached_tokens=0, stream=True, wants_json=False)
-    >>> context.prompt_tokens, context.max_tokens
-    (724, 128)
+    >>> context = bucketed("code", PromptParts(700, tools=90), max_tokens=100, stream=True, wants_json=False)
+    >>> context.prompt_tokens, context.tool_tokens, context.max_tokens
+    (724, 91, 128)
     """
+    text, tools, images, audio, files = [_nearest(tokens, PROMPT_STEPS) for tokens in parts]
+    cached = _nearest(cached_tokens, PROMPT_STEPS) if cached_by is not None else 0
     return Context(
         task=task,
-        prompt_tokens=_nearest(prompt_tokens, PROMPT_STEPS),
+        prompt_tokens=text,
         max_tokens=None if max_tokens is None else _nearest(max_tokens, 1),
-        cached_tokens=_nearest(cached_tokens, 1),
+        cached_tokens=cached,
         stream=stream,
         wants_json=wants_json,
+        cached_by=cached_by if cached else None,
+        tool_tokens=tools,
+        image_tokens=images,
+        audio_tokens=audio,
+        file_tokens=files,
     )
 
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from bandit.posteriors.latency import clipped, log_of
 from bandit.posteriors.priors import completion_tokens_cap, log_prior, offset_tokens
+from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS, observe
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import (
     ANY_TASK,
@@ -88,7 +89,7 @@ def learn_attempt(
 
     - success, if the model answered or failed, and the count of its outcomes;
     - latency: ln(seconds) of what was observed, clipped, or one right-censored observation;
-    - completion tokens, capped, the ratio of billed to estimated prompt tokens, and dollars if the arm has no price.
+    - completion tokens, capped, billed prompt tokens by part, and dollars if the arm has no price.
 
     Nothing for a model that is no arm of the snapshot.
     """
@@ -119,8 +120,9 @@ def learn_attempt(
     if tokens is not None and tokens >= 0:
         cap = min(completion_tokens_cap(arm.prior), math.inf if max_tokens is None else max_tokens)
         add(Signal.COMPLETION_TOKENS, _one(at, half_lives.tokens, min(float(tokens), cap)), context.task)
-    if prompt is not None and prompt > 0 and context.prompt_tokens > 0:
-        add(Signal.PROMPT_RATIO, Sums(at, half_lives.tokens, float(context.prompt_tokens), float(prompt)))
+    if prompt is not None and prompt > 0:
+        for signal, weight, total, squares in observe(context.parts, prompt):
+            add(signal, Sums(at, half_lives.tokens, weight, total, squares))
     reported = attempt.ending is Ending.COMPLETE or tokens is not None
     if arm.price is None and attempt.cost_known and reported and attempt.cost_usd >= 0.0:
         add(Signal.COST, _one(at, half_lives.tokens, attempt.cost_usd), context.task)
@@ -164,7 +166,7 @@ def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
         Signal.PER_TOKEN: half_lives.latency,
         Signal.TOTAL: half_lives.latency,
         Signal.COMPLETION_TOKENS: half_lives.tokens,
-        Signal.PROMPT_RATIO: half_lives.tokens,
+        **dict.fromkeys((*PART_SIGNALS, *PAIR_SIGNALS.values()), half_lives.tokens),
         Signal.COST: half_lives.tokens,
         Signal.OUTCOMES: math.inf,
     }[signal]

@@ -31,7 +31,18 @@ class Signal(StrEnum):
     PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first
     TOTAL = "total"  # ln(seconds / (a + tokens)) of a plain answer
     COMPLETION_TOKENS = "completion_tokens"  # per task; total: capped completion tokens
-    PROMPT_RATIO = "prompt_ratio"  # weight: prompt tokens estimated; total: prompt tokens billed
+    # Billed prompt tokens by part of the prompt; `posteriors.prompt` says what the sums are.
+    PROMPT_RATIO = "prompt_ratio"  # of the text: all that there was before the other parts had signals of their own
+    PROMPT_TOOLS = "prompt_tools"
+    PROMPT_IMAGES = "prompt_images"
+    PROMPT_AUDIO = "prompt_audio"
+    PROMPT_FILES = "prompt_files"
+    PROMPT_TOOLS_IMAGES = "prompt_tools_images"  # how much of two parts came together
+    PROMPT_TOOLS_AUDIO = "prompt_tools_audio"
+    PROMPT_TOOLS_FILES = "prompt_tools_files"
+    PROMPT_IMAGES_AUDIO = "prompt_images_audio"
+    PROMPT_IMAGES_FILES = "prompt_images_files"
+    PROMPT_AUDIO_FILES = "prompt_audio_files"
     COST = "cost"  # per task; dollars of answers whose tokens are not known
     OUTCOMES = "outcomes"  # weight: outcomes ever seen; never fades
 
@@ -178,9 +189,23 @@ class BudgetState:
     mean_cost_usd: float | None = None
 
 
+class PromptParts(NamedTuple):
+    """Estimated tokens of a prompt by part: by its size alone, before what has been learned of a model is applied."""
+
+    text: int
+    tools: int = 0  # definitions and calls of tools, and the schema that the answer is to have
+    images: int = 0
+    audio: int = 0
+    files: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a choice may depend on of a request, lengths in buckets: equal contexts get equal probabilities."""
+    """What a choice may depend on of a request, lengths in buckets: equal contexts get equal probabilities.
+
+    The prompt's tokens are estimates by part (`PromptParts`); `prompt_tokens` are the text's. `cached_tokens`, as they
+    are billed, are expected in the prompt cache of the model `cached_by` alone.
+    """
 
     task: str
     prompt_tokens: int
@@ -188,6 +213,16 @@ class Context:
     cached_tokens: int = 0
     stream: bool = False
     wants_json: bool = False
+    cached_by: str | None = None
+    tool_tokens: int = 0
+    image_tokens: int = 0
+    audio_tokens: int = 0
+    file_tokens: int = 0
+
+    @property
+    def parts(self) -> PromptParts:
+        """The prompt's estimated tokens by part."""
+        return PromptParts(self.prompt_tokens, self.tool_tokens, self.image_tokens, self.audio_tokens, self.file_tokens)
 
 
 @dataclass(frozen=True, slots=True)

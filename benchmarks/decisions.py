@@ -35,6 +35,7 @@ from bandit.types import (
     Context,
     Ending,
     Epoch,
+    PromptParts,
     RouterSettings,
     Scores,
     Signal,
@@ -44,7 +45,8 @@ from bandit.types import (
 from gateway.instructions import Instructions
 from gateway.instructions.rules import read_rules
 from gateway.routing.router import Published
-from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
+from gateway.tasks.classifier import Features, classify
+from gateway.tasks.prompt_parts import estimate_parts
 
 ROUTER_ID = "rtr_decisions"
 NOW = Epoch(1_700_000_000.0)
@@ -102,6 +104,8 @@ _FEATURES = Features(
 )
 """What the gateway sees of a request of 1.5 kB."""
 
+_CONTEXT = bucketed("class-0", PromptParts(300), max_tokens=None, stream=False, wants_json=False)
+
 
 def ours(arms: int, classes: int, repeats: int) -> dict[str, object]:
     """Microseconds, median and 99th percentile, of a decision, an update and a snapshot."""
@@ -114,7 +118,7 @@ def ours(arms: int, classes: int, repeats: int) -> dict[str, object]:
         "propensity": "exact",
         "fresh": _microseconds(router.decide_fresh, repeats),
         "served": _microseconds(router.decide_served, repeats),
-        "features": _microseconds(lambda: (classify(features), estimate_prompt_tokens(features)), repeats),
+        "features": _microseconds(lambda: (classify(features), estimate_parts(features)), repeats),
         "update": _microseconds(router.update, repeats),
         "snapshot": _microseconds(router.snapshot, repeats // 5 + 1),
     }
@@ -166,7 +170,7 @@ class _Router:
 
     def snapshot(self) -> None:
         """A new snapshot, with all that decisions derive from it."""
-        Published(self.taken(), NOW).weigh(bucketed("class-0", 300, None, 0, False, False), self.names, NO_STEERING, ())
+        Published(self.taken(), NOW).weigh(_CONTEXT, self.names, NO_STEERING, ())
 
     def taken(self) -> Snapshot:
         """The snapshot of now."""
@@ -176,8 +180,8 @@ class _Router:
         self._count += 1
         features = _FEATURES
         task = classify(features).task
-        tokens = estimate_prompt_tokens(features)
-        context = bucketed(task, tokens, None, 0, stream=False, wants_json=features.wants_json)
+        parts = estimate_parts(features)
+        context = bucketed(task, parts, max_tokens=None, stream=False, wants_json=features.wants_json)
         weighed = published.weigh(context, self.names, NO_STEERING, ())
         draw(weighed.choice, b"secret of the router, 32 bytes  ", f"req_{self._count:024}")
 
@@ -196,7 +200,7 @@ class _Router:
             completion_tokens=220,
             cost_usd=0.001,
         )
-        return bucketed("class-0", 300, None, 0, stream=False, wants_json=False), attempt
+        return _CONTEXT, attempt
 
 
 def _sums_of(model: str, classes: int, rng: np.random.Generator) -> dict[StatisticKey, Sums]:

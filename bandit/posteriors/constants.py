@@ -22,13 +22,17 @@ Floats = NDArray[np.float64]
 
 _FREE = Price(0.0, 0.0, 0.0)
 
+CACHED, OUTPUT, REQUEST = 5, 6, 7
+"""Rows of `Constants.usd` after those of the prompt's parts, which are in the order of `PromptParts`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Arrays in the arms' order. Prices in dollars per token, zero where `priced` is false.
+    """Arrays in the arms' order.
 
-    `longer` are the steps at which prices change with the prompt's length, ascending: the tokens beyond which each
-    arm's step begins (inf: it has none), and its prices, as rows input, cached input, output.
+    `usd` are prices in dollars per token, and per request in its last row; zero where `priced` is false. `longer` are
+    the steps at which prices change with the prompt's length, ascending: the tokens beyond which each arm's step begins
+    (inf: it has none), and its prices in the rows of `usd`.
 
     `times` are the priors of the latency signals first token, per token, total: shape (3, 3, arms), mean, spread and
     weight first. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)).
@@ -36,9 +40,7 @@ class Constants:
 
     priced: NDArray[np.bool_]
     all_priced: bool
-    input_usd: Floats
-    cached_input_usd: Floats
-    output_usd: Floats
+    usd: Floats
     longer: tuple[tuple[Floats, Floats], ...]
     quality_mean: Floats
     quality_weight: Floats
@@ -46,14 +48,9 @@ class Constants:
     offset_tokens: Floats
     times: Floats
 
-    @property
-    def first_step(self) -> float:
-        """The length up to which no arm's prices change, in prompt tokens."""
-        return float(self.longer[0][0].min()) if self.longer else math.inf
-
     def usd_at(self, prompt_tokens: Floats) -> Floats:
-        """Rows input, cached input, output: each arm's prices if its prompt has that many tokens."""
-        usd = np.stack([self.input_usd, self.cached_input_usd, self.output_usd])
+        """The rows of `usd` if each arm's prompt has that many tokens."""
+        usd = self.usd
         for beyond, stepped in self.longer:
             usd = np.where(prompt_tokens > beyond, stepped, usd)
         return usd
@@ -64,16 +61,13 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     prices = [arm.price or _FREE for arm in arms]
     priors = [arm.prior for arm in arms]
     priced = [arm.price is not None for arm in arms]
-    fresh, cached, output = np.array([(p.input_usd, p.cached_input_usd, p.output_usd) for p in prices]).T
     quality_mean, quality_weight = np.array([quality_prior(prior) for prior in priors]).T
     lengths = [(prior.completion_tokens or DEFAULT_COMPLETION_TOKENS, offset_tokens(prior)) for prior in priors]
     tokens, offset = np.array(lengths).T
     return Constants(
         priced=np.array(priced),
         all_priced=all(priced),
-        input_usd=fresh,
-        cached_input_usd=cached,
-        output_usd=output,
+        usd=np.array([_usd(price) for price in prices]).T,
         longer=_steps(prices),
         quality_mean=quality_mean,
         quality_weight=quality_weight,
@@ -83,13 +77,19 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     )
 
 
+def _usd(price: Price) -> tuple[float, ...]:
+    fresh = price.input_usd
+    images = fresh if price.image_input_usd is None else price.image_input_usd
+    audio = fresh if price.audio_input_usd is None else price.audio_input_usd
+    return fresh, fresh, images, audio, fresh, price.cached_input_usd, price.output_usd, price.request_usd
+
+
 def _steps(prices: Sequence[Price]) -> tuple[tuple[Floats, Floats], ...]:
     steps = []
     for step in range(max((len(price.longer) for price in prices), default=0)):
         each = [price.longer[step] if step < len(price.longer) else (math.inf, price) for price in prices]
         beyond = np.array([tokens for tokens, _ in each], dtype=float)
-        usd = np.array([(long.input_usd, long.cached_input_usd, long.output_usd) for _, long in each]).T
-        steps.append((beyond, usd))
+        steps.append((beyond, np.array([_usd(long) for _, long in each]).T))
     return tuple(steps)
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
 from bandit.posteriors.amounts import Amounts, expected_amounts
-from bandit.posteriors.constants import Constants, constants_of
+from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
 from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
+from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.statistics import Table, read
 from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings, Signal, StatisticKey, Sums
@@ -23,9 +24,6 @@ Floats = NDArray[np.float64]
 SUCCESS_PRIOR = (0.98, 5.0)
 VALIDITY_PRIOR = (0.95, 5.0)
 """Mean of the Beta prior, and how many attempts it is worth."""
-PROMPT_RATIO_TOKENS = 2_000.0
-"""The prior of the ratio of billed to estimated tokens is 1, and worth this many tokens."""
-PROMPT_RATIO_VARIATION = 0.1
 UNKNOWN_COST_USD = 0.001
 """Expected dollars of an answer if no arm has a price and none was reported."""
 
@@ -121,11 +119,9 @@ class Snapshot:
         return self._share(Signal.VALIDITY, *VALIDITY_PRIOR)
 
     @cached_property
-    def prompt_ratio(self) -> Floats:
-        """Billed prompt tokens per estimated one."""
-        estimated, billed, _ = self.table.per_arm(Signal.PROMPT_RATIO)
-        ratio: Floats = (PROMPT_RATIO_TOKENS + billed) / (PROMPT_RATIO_TOKENS + estimated)
-        return ratio
+    def prompt_ratios(self) -> PromptRatios:
+        """Billed prompt tokens per estimated one, by part."""
+        return prompt_ratios(self.table.prompt_parts(), self.table.prompt_pairs())
 
     def completion_tokens(self, task: str, max_tokens: int | None = None) -> tuple[Floats, Floats]:
         """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
@@ -137,18 +133,21 @@ class Snapshot:
 
     def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected dollars of an answer, per arm."""
-        known = self.constants
-        input_usd, cached_usd, output_usd = known.input_usd, known.cached_input_usd, known.output_usd
-        if context.prompt_tokens > self._shortest_step:
-            input_usd, cached_usd, output_usd = known.usd_at(context.prompt_tokens * self.prompt_ratio)
+        known, ratios = self.constants, self.prompt_ratios
+        parts = context.parts
+        count = len(parts) if any(parts[1:]) else 1  # plain text is the common question
+        expected = np.array(parts[:count], dtype=float)[:, None] * ratios.mean[:count]
+        prompt_tokens = expected.sum(axis=0)
+        usd = known.usd_at(prompt_tokens)
+        prompt = expected * usd[:count]
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
-        cached = min(context.cached_tokens, context.prompt_tokens)
-        prompt = (context.prompt_tokens - cached) * input_usd
-        if cached:
-            prompt = prompt + cached * cached_usd
-        prompt = prompt * self.prompt_ratio
-        mean = prompt + tokens * output_usd
-        variance = tokens_variance * (output_usd * output_usd) + self._prompt_doubt * (prompt * prompt)
+        mean = prompt.sum(axis=0) + tokens * usd[OUTPUT] + usd[REQUEST]
+        prompt_variance = np.einsum("ja,ajk,ka->a", prompt, ratios.covariance[:, :count, :count], prompt)
+        variance = tokens_variance * (usd[OUTPUT] * usd[OUTPUT]) + prompt_variance
+        row = None if context.cached_by is None else self.rows.get(context.cached_by)
+        if row is not None:
+            saved_usd = usd[0, row] - usd[CACHED, row]
+            mean[row] -= min(context.cached_tokens, prompt_tokens[row]) * saved_usd
         if known.all_priced:
             return mean, variance
         column = self.table.column(context.task)
@@ -208,21 +207,10 @@ class Snapshot:
         return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0)
 
     @cached_property
-    def _shortest_step(self) -> float:
-        """The estimated length up to which no arm's prices can change, in prompt tokens."""
-        return self.constants.first_step / float(self.prompt_ratio.max())
-
-    @cached_property
-    def _prompt_doubt(self) -> Floats:
-        estimated = self.table.per_arm(Signal.PROMPT_RATIO)[0]
-        doubt: Floats = PROMPT_RATIO_VARIATION**2 * PROMPT_RATIO_TOKENS / (PROMPT_RATIO_TOKENS + estimated)
-        return doubt
-
-    @cached_property
     def _typical_cost_usd(self) -> float:
         """The arms' median cost of a typical request; an arm without a price by the mean of its reported dollars."""
         known = self.constants
-        costs = TYPICAL_PROMPT_TOKENS * known.input_usd + TYPICAL_COMPLETION_TOKENS * known.output_usd
+        costs = TYPICAL_PROMPT_TOKENS * known.usd[0] + TYPICAL_COMPLETION_TOKENS * known.usd[OUTPUT]
         if known.all_priced:
             return float(median(costs.tolist()))
         weight, total, _ = self.table.per_task(Signal.COST).sum(axis=2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS
 from bandit.types import ANY_TASK, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]
@@ -15,11 +16,13 @@ _PLACE: Mapping[Signal, int] = {signal: place for place, signal in enumerate(SIG
 _LOGARITHMS = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
 _MAY_BE_NEGATIVE = np.array([signal in _LOGARITHMS for signal in SIGNALS])
 _TIMES = [_PLACE[signal] for signal in _LOGARITHMS]
+_PARTS = [_PLACE[signal] for signal in PART_SIGNALS]
+_PAIRS = [_PLACE[signal] for signal in PAIR_SIGNALS.values()]
 
 _LARGEST_VALUES: Mapping[Signal, float] = {
     **dict.fromkeys(_LOGARITHMS, 50.0),
     Signal.COMPLETION_TOKENS: 1e9,
-    Signal.PROMPT_RATIO: 1e6,
+    **dict.fromkeys((*PART_SIGNALS, *PAIR_SIGNALS.values()), 1e6),
     Signal.COST: 1e6,
 }
 _LARGEST_VALUE = np.array([_LARGEST_VALUES.get(signal, 1e3) for signal in SIGNALS])
@@ -52,6 +55,16 @@ class Table:
     def times(self) -> Floats:
         """Those of the latency signals, first token, per token, total: shape (3, 3, arms)."""
         column: Floats = self.sums[..., 0][:, _TIMES]
+        return column
+
+    def prompt_parts(self) -> Floats:
+        """Those of the prompt's parts, in the order of `PromptParts`: shape (3, parts, arms)."""
+        column: Floats = self.sums[..., 0][:, _PARTS]
+        return column
+
+    def prompt_pairs(self) -> Floats:
+        """The weights of the pairs of parts, in the order of `PAIR_SIGNALS`: shape (pairs, arms)."""
+        column: Floats = self.sums[0, ..., 0][_PAIRS]
         return column
 
     def per_task(self, signal: Signal) -> Floats:

@@ -28,7 +28,8 @@ from bandit.types import (
 )
 from benchmarks.replay.data import Floats
 from benchmarks.replay.scenarios import World
-from gateway.tasks.classifier import Features, classify, estimate_prompt_tokens
+from gateway.tasks.classifier import Features, classify
+from gateway.tasks.prompt_parts import estimate_parts
 
 ROUTER_ID = "rtr_replay"
 FIRST_REQUEST_AT = 1_700_000_000.0
@@ -126,8 +127,8 @@ class Engine:
         )
 
     def _context(self, t: int) -> Context:
-        tokens = estimate_prompt_tokens(features_of(self._world.prompts[t]))
-        return bucketed(self._world.tasks[t], tokens, None, 0, stream=False, wants_json=False)
+        parts = estimate_parts(features_of(self._world.prompts[t]))
+        return bucketed(self._world.tasks[t], parts, max_tokens=None, stream=False, wants_json=False)
 
     def _choose_again(self, t: int, failed: frozenset[int]) -> int | None:
         names = {self._world.models[arm] for arm in failed}

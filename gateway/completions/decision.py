@@ -15,7 +15,8 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, Doubt, Holds
 from gateway.routing.memory import Memory
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.tasks.classifier import classify, estimate_prompt_tokens
+from gateway.tasks.classifier import classify
+from gateway.tasks.prompt_parts import estimate_parts
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
@@ -46,7 +47,7 @@ class Decision:
     request: CompletionRequest
     published: Published
     context: Context
-    estimated_prompt_tokens: int  # from the text
+    estimated_prompt_tokens: int  # of all parts, by their sizes
     weighed: Weighed
     draw: Draw
     conversation: bytes | None  # if the router keeps a conversation's model
@@ -78,7 +79,8 @@ def decide(
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
     task = request.task(router.options.task_metadata_key) or classes.task
-    estimated_prompt_tokens = estimate_prompt_tokens(request.features)
+    parts = estimate_parts(request.features)
+    estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
     ready = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
     steering, max_usd = NO_STEERING, request.routing.max_usd
@@ -88,8 +90,16 @@ def decide(
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
+    conversation = conversation_of(request.fields) if router.sticky else None
+    kept = router.sticky.kept(conversation, now) if router.sticky and conversation is not None else None
     context = bucketed(
-        task, estimated_prompt_tokens, request.max_tokens, 0, request.stream, request.features.wants_json
+        task,
+        parts,
+        max_tokens=request.max_tokens,
+        stream=request.stream,
+        wants_json=request.features.wants_json,
+        cached_tokens=kept.cached_tokens if kept else 0,
+        cached_by=kept.model_id if kept else None,
     )
     published = router.published(now)
     if max_usd is not None or router.spend.limit_usd is not None:
@@ -109,9 +119,8 @@ def decide(
     left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
     drawn = draw(weighed.choice, router.secret, completion_id)
-    conversation = conversation_of(request.fields) if router.sticky else None
-    if router.sticky and conversation is not None:
-        drawn = _sticky_draw(weighed.choice, drawn, router.sticky.model(conversation, now))
+    if kept is not None:
+        drawn = _sticky_draw(weighed.choice, drawn, kept.model_id)
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -157,7 +166,7 @@ def _affordable_models(
     return affordable
 
 
-def _sticky_draw(choice: Choice, drawn: Draw, model_id: str | None) -> Draw:
+def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
     """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
     for arm in choice.arms:
         if arm.model_id == model_id:

@@ -127,7 +127,10 @@ class CompletionHandler:
             memory.holds.answered(model_id, usage.tokens.prompt_tokens)
         sticky, conversation = self._decision.router.sticky, self._decision.conversation
         if sticky is not None and conversation is not None:
-            sticky.keep(conversation, model_id, self._services.clock())
+            done = self._attempts.done[-1]
+            # What it read from the provider's cache or wrote to it is there when the conversation goes on.
+            cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
+            sticky.keep(conversation, model_id, cached_tokens, self._services.clock())
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         services = self._services

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
+from gateway.completions.features import Message, read_features
 from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.classifier import Features
@@ -17,7 +18,6 @@ REQUESTED_MODEL = "dari/routing"
 NESTING_LIMIT = 128
 MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
-TEXT_LIMIT = 8_000  # characters of a request's text that the classifier may see from either end
 _OURS = {"model", "routing"}
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
@@ -33,11 +33,6 @@ _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(\w+)`")
 
 
-class _Message(msgspec.Struct):
-    role: str
-    content: msgspec.Raw = msgspec.Raw(b"null")
-
-
 class _StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
@@ -50,15 +45,10 @@ class _Role(msgspec.Struct):
     role: str
 
 
-class _Part(msgspec.Struct):
-    type: str | None = None
-    text: str | None = None
-
-
 class _Known(msgspec.Struct):
     """The fields whose types are checked; everything else belongs to the provider."""
 
-    messages: list[_Message]
+    messages: list[Message]
     routing: dict[str, msgspec.Raw] | None = None
     stream: bool | None = None
     stream_options: _StreamOptions | None = None
@@ -75,18 +65,10 @@ class _Known(msgspec.Struct):
 
 
 _KNOWN = msgspec.json.Decoder(_Known)
-_CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 _STRING = msgspec.json.Decoder(str)
 _ROLE = msgspec.json.Decoder(_Role)
 _MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
-_PART_NEEDS = {
-    "image_url": "vision",
-    "input_image": "vision",
-    "input_audio": "audio",
-    "file": "files",
-    "input_file": "files",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +123,8 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
         raise BadRequest("`messages` must be a non-empty array of objects with a `role`", param="messages")
     max_tokens = _positive("max_completion_tokens", known.max_completion_tokens)
     max_tokens = max_tokens or _positive("max_tokens", known.max_tokens)
-    features, needs = _read_features(known)
+    format_type = known.response_format.type if known.response_format else None
+    features, needs = read_features(known.messages, fields, bool(known.tools), format_type)
     return CompletionRequest(
         fields={key: raw for key, raw in fields.items() if key not in _OURS and not key.startswith("routing.")},
         features=features,
@@ -285,61 +268,3 @@ def _positive(name: str, value: int | None) -> int | None:
     if value is not None and value < 1:
         raise BadRequest(f"`{name}` must be at least 1, not {value}", param=name)
     return value
-
-
-def _read_features(known: _Known) -> tuple[Features, frozenset[str]]:
-    needs = {"tools"} if known.tools else set()
-    chars = images = turns = tool_turns = 0
-    system: list[str] = []
-    user: list[str] = []
-    for message in known.messages:
-        role = message.role
-        parts, part_images = _read_content(message.content, needs)
-        images += part_images
-        chars += sum(map(len, parts))
-        if role in {"system", "developer"}:
-            system.extend(parts)
-        elif role == "user":
-            turns += 1
-            user = parts
-        elif role in {"tool", "function"}:
-            tool_turns += 1
-    format_type = known.response_format.type if known.response_format else None
-    if format_type == "json_schema":
-        needs.add("json_schema")
-    features = Features(
-        system=_ends("\n".join(system)),
-        text=_ends("\n".join(user)),
-        prompt_chars=chars,
-        tools=bool(known.tools),
-        tool_turns=tool_turns,
-        wants_json=format_type in {"json_schema", "json_object"},
-        images=images,
-        turns=turns,
-    )
-    return features, frozenset(needs)
-
-
-def _read_content(raw: msgspec.Raw, needs: set[str]) -> tuple[list[str], int]:
-    """The texts of a message's content and its number of images; what can't be read is the provider's to judge."""
-    try:
-        content = _CONTENT.decode(raw)
-    except msgspec.ValidationError:
-        return [], 0
-    if content is None:
-        return [], 0
-    if isinstance(content, str):
-        return [content], 0
-    texts, images = [], 0
-    for part in content:
-        if part.text is not None:
-            texts.append(part.text)
-        need = _PART_NEEDS.get(part.type or "")
-        if need:
-            needs.add(need)
-            images += need == "vision"
-    return texts, images
-
-
-def _ends(text: str) -> str:
-    return text if len(text) <= 2 * TEXT_LIMIT else text[:TEXT_LIMIT] + "\n" + text[-TEXT_LIMIT:]

@@ -4,10 +4,20 @@ Kept per process, and bounded: a conversation that is forgotten is decided anew.
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from bandit.types import Epoch
 
 MOST_CONVERSATIONS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The model that answered a conversation last, and how many of its tokens are in the provider's prompt cache."""
+
+    model_id: str
+    cached_tokens: int
+    until: float
 
 
 class Stickiness:
@@ -15,16 +25,16 @@ class Stickiness:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._kept: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._kept: OrderedDict[bytes, Kept] = OrderedDict()
 
-    def model(self, conversation: bytes, now: Epoch) -> str | None:
-        """Who answered last; None where that is forgotten."""
-        model_id, until = self._kept.get(conversation, (None, now))
-        return model_id if now < until else None
+    def kept(self, conversation: bytes, now: Epoch) -> Kept | None:
+        """Who answered last; None if that is forgotten."""
+        kept = self._kept.get(conversation)
+        return kept if kept is not None and now < kept.until else None
 
-    def keep(self, conversation: bytes, model_id: str, now: Epoch) -> None:
+    def keep(self, conversation: bytes, model_id: str, cached_tokens: int, now: Epoch) -> None:
         """The model has answered: it goes on, for a time from now."""
-        self._kept[conversation] = (model_id, now + self._seconds)
+        self._kept[conversation] = Kept(model_id, cached_tokens, now + self._seconds)
         self._kept.move_to_end(conversation)
         while len(self._kept) > MOST_CONVERSATIONS:
             self._kept.popitem(last=False)

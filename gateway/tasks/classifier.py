@@ -55,7 +55,10 @@ LEAST_EVIDENCE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """A request's outward features. `text` is the last user turn's; lengths are those of all messages."""
+    """A request's outward features. `text` is the last user turn's; lengths and counts are those of all messages.
+
+    `schema_bytes` are those of tool definitions, tool calls and the answer's schema, in JSON without spaces.
+    """
 
     system: str
     text: str
@@ -65,6 +68,9 @@ class Features:
     wants_json: bool
     images: int
     turns: int
+    schema_bytes: int = 0
+    audio_seconds: float = 0.0
+    file_kilobytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ def classify(features: Features) -> TaskClass:
 
 
 def estimate_prompt_tokens(features: Features) -> int:
-    """Estimate a prompt's tokens: one per four bytes of UTF-8, in any script."""
+    """Estimate the tokens of a prompt's text: one per four bytes of UTF-8, in any script."""
     sample = features.text[:SAMPLE_CHARS]
     per_char = 1.0 if sample.isascii() else len(sample.encode("utf-8", "surrogatepass")) / len(sample)
     return max(1, round(features.prompt_chars * per_char / BYTES_PER_TOKEN))

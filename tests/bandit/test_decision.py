@@ -8,10 +8,10 @@ from bandit.decision import choose, draw, redraw, replay
 from bandit.policies import PLAIN
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, Choice, RouterSettings
+from bandit.types import Arm, BudgetState, Choice, PromptParts, RouterSettings
 
 ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]
-CONTEXT = bucketed("code", 700, None, 0, stream=False, wants_json=False)
+CONTEXT = bucketed("code", PromptParts(700), max_tokens=None, stream=False, wants_json=False)
 
 
 def test_probabilities_sum_to_one_and_replay_identically() -> None:

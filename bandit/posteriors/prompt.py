@@ -1,0 +1,121 @@
+"""Prompt tokens by part: how many tokens a model bills for each one that was estimated, by ridge regression.
+
+A request with z_j estimated tokens of each part j, s of them all, is billed y ≈ Σ r_j·z_j. The ratios r minimise
+Σ (y − Σ r_j·z_j)²/s + Σ w_j·(r_j − 1)² (weighted ridge regression towards 1; Hoerl and Kennard 1970), so
+(G + W)·r = v + w with G_jk = Σ z_j·z_k/s and v_j = Σ z_j·y/s.
+
+These are sums, and few rows hold them. A part's row: weight Σ z_j, total v_j, squares G_jj (not the text's). The row of
+two parts that are no text: weight G_jk. The text's products follow, as Σ_k G_jk = Σ z_j. So a request of plain text
+writes one row: its estimated tokens, and the billed ones.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.types import Signal
+
+Floats = NDArray[np.float64]
+
+PART_SIGNALS = (
+    Signal.PROMPT_RATIO,
+    Signal.PROMPT_TOOLS,
+    Signal.PROMPT_IMAGES,
+    Signal.PROMPT_AUDIO,
+    Signal.PROMPT_FILES,
+)
+"""The signals of the parts, in the order of `PromptParts`."""
+
+PAIR_SIGNALS = {
+    (1, 2): Signal.PROMPT_TOOLS_IMAGES,
+    (1, 3): Signal.PROMPT_TOOLS_AUDIO,
+    (1, 4): Signal.PROMPT_TOOLS_FILES,
+    (2, 3): Signal.PROMPT_IMAGES_AUDIO,
+    (2, 4): Signal.PROMPT_IMAGES_FILES,
+    (3, 4): Signal.PROMPT_AUDIO_FILES,
+}
+"""The signals of two parts together, by their places."""
+
+PRIOR_TOKENS = np.array([2_000.0, 200.0, 80.0, 80.0, 40.0])
+"""The ridge: billed tokens are as estimated, with the weight of so many tokens of each part."""
+NOISE = 20.0
+"""Variance of a request's billed tokens per estimated token: a ratio's prior deviation is √(NOISE / PRIOR_TOKENS)."""
+SMALLEST_RATIO = 0.02
+"""Parts that always come together can't be told apart, and one of their ratios might come out below zero."""
+HELD_TOKENS = 1e18
+"""A ridge that lets a ratio move no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRatios:
+    """Billed tokens per estimated token: `mean` has the shape (parts, arms).
+
+    `covariance`, shape (arms, parts, parts), is relative: of the ratios over their means.
+    """
+
+    mean: Floats
+    covariance: Floats
+
+
+def observe(parts: Sequence[int], billed_tokens: int) -> Iterator[tuple[Signal, float, float, float]]:
+    """The rows of one answer: signal, weight, total and squares."""
+    estimated = float(sum(parts))
+    present = [(place, float(tokens)) for place, tokens in enumerate(parts) if tokens > 0]
+    for nth, (place, tokens) in enumerate(present):
+        squares = tokens * tokens / estimated if place else 0.0
+        yield PART_SIGNALS[place], tokens, tokens * billed_tokens / estimated, squares
+        if place:
+            for other, others in present[nth + 1 :]:
+                yield PAIR_SIGNALS[place, other], tokens * others / estimated, 0.0, 0.0
+
+
+def prompt_ratios(parts: Floats, pairs: Floats) -> PromptRatios:
+    """The ratios from weight, total and squares of the parts' rows, shape (3, parts, arms), and the pairs' weights.
+
+    Rows that can't be sums of the same requests, because one was broken and is left out, count as none.
+    """
+    estimated, billed, _ = parts
+    count = parts.shape[2]
+    mean = np.ones((len(PART_SIGNALS), count))
+    covariance = np.zeros((count, len(PART_SIGNALS), len(PART_SIGNALS)))
+    covariance[:] = np.diag(NOISE / PRIOR_TOKENS)
+    # Arms that have seen nothing but text, in closed form: this is what most routers are asked.
+    mean[0] = (PRIOR_TOKENS[0] + billed[0]) / (PRIOR_TOKENS[0] + estimated[0])
+    covariance[:, 0, 0] = NOISE / (PRIOR_TOKENS[0] + estimated[0])
+    mixed = np.flatnonzero(estimated[1:].any(axis=0))
+    if len(mixed):
+        mean[:, mixed], covariance[mixed] = _solve(parts[:, :, mixed], pairs[:, mixed])
+    return PromptRatios(mean, covariance)
+
+
+def _solve(parts: Floats, pairs: Floats) -> tuple[Floats, Floats]:
+    """Means and relative covariances of arms that have seen more than text."""
+    estimated, billed, squares = parts
+    count = parts.shape[2]
+    gram = np.zeros((count, len(PART_SIGNALS), len(PART_SIGNALS)))
+    for place in range(1, len(PART_SIGNALS)):
+        gram[:, place, place] = squares[place]
+    for (one, other), products in zip(PAIR_SIGNALS, pairs, strict=True):
+        gram[:, one, other] = gram[:, other, one] = products
+    with_text = estimated[1:].T - gram[:, 1:, 1:].sum(axis=2)
+    gram[:, 0, 1:] = gram[:, 1:, 0] = with_text
+    gram[:, 0, 0] = estimated[0] - with_text.sum(axis=1)
+    # Sums of squares make the ridge no smaller. If it is, a row is missing, and the arm has its prior alone.
+    sound = np.linalg.eigvalsh(gram + np.diag(PRIOR_TOKENS))[:, 0] >= 0.5 * PRIOR_TOKENS.min()
+    gram[~sound] = 0.0
+    billed = np.where(sound, billed, 0.0).T
+    covariance = NOISE * np.linalg.inv(gram + np.diag(PRIOR_TOKENS))
+    low = np.zeros(billed.shape, dtype=np.bool_)
+    for _ in PART_SIGNALS:
+        # Ratios that came out too low are held at the smallest one, and the others fitted again.
+        ridge = np.where(low, HELD_TOKENS, PRIOR_TOKENS)
+        towards = np.where(low, SMALLEST_RATIO, 1.0)
+        held = gram + ridge[:, :, None] * np.eye(len(PART_SIGNALS))
+        mean = np.linalg.solve(held, (billed + ridge * towards)[:, :, None])[:, :, 0]
+        lower = low | (mean < SMALLEST_RATIO)
+        if (lower == low).all():
+            break
+        low = lower
+    return np.maximum(mean, SMALLEST_RATIO, dtype=np.float64).T, covariance.astype(np.float64, copy=False)
