@@ -1,4 +1,4 @@
-"""The calls made for one decision: each model in turn until one answers, and what each call cost."""
+"""Calls the models of a decision in turn until one answers, and logs what each call took and cost."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class AttemptLog:
-    """What was tried for one decision. `draw` is the latest; `provider_seconds` were spent waiting for providers."""
+    """The calls made for one decision. `draw` is the latest; `provider_seconds` were spent waiting for providers."""
 
     __slots__ = (
         "_counted_bytes",
@@ -54,44 +54,44 @@ class AttemptLog:
 
     @property
     def started_count(self) -> int:
-        """How many calls were begun."""
+        """Calls that were started."""
         return len(self.done) + self._running
 
     @property
     def cost_usd(self) -> float:
-        """Dollars of the calls that are over."""
+        """Dollars of the calls that have ended."""
         return sum(attempt.cost_usd for attempt in self.done)
 
     @property
     def model_id(self) -> str:
-        """The model of the running call, or else of the last."""
+        """The model of the running call, else of the last one."""
         return self.draw.model_id
 
     def waited(self) -> float:
-        """Seconds spent waiting for providers, the running call included."""
+        """Seconds spent waiting for providers, including the running call."""
         return self.provider_seconds + (perf_counter() - self._started if self._running else 0.0)
 
     def begin(self, draw: Draw, now: Epoch, loop_time: float) -> None:
-        """A call starts; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
+        """Start a call; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
         self.draw, self._running = draw, True
         self._started, self._started_at, self.began_at = perf_counter(), now, loop_time
         self.first_token_seconds = self.usage = None
         self.text_bytes = self._counted_bytes = 0
 
     def take(self, chunk: Chunk) -> None:
-        """A chunk of the stream has come: its text and usage are counted, and the time to the first content."""
+        """Count a stream's chunk: its text and usage, and the time to the first content."""
         if chunk.says and self.first_token_seconds is None:
             self.first_token_seconds = perf_counter() - self._started
         self.count(chunk.usage, chunk.text_bytes)
 
     def count(self, usage: Usage | None, text_bytes: int) -> None:
-        """So much text has come, and `usage` is what the provider has counted until there."""
+        """Count text; `usage` is the provider's count up to here."""
         self.text_bytes += text_bytes
         if usage is not None:
             self.usage, self._counted_bytes = usage, self.text_bytes
 
     def fail(self, error: ProviderError) -> None:
-        """The running call has failed; what its provider reported of it is booked."""
+        """End the running call after an error, with the usage that the provider reported for it."""
         self.usage = error.usage or self.usage
         self.end(error.ending, error=error)
 
@@ -102,7 +102,7 @@ class AttemptLog:
         finish_reason: str | None = None,
         error: ProviderError | None = None,
     ) -> None:
-        """The running call is over; what it cost is booked, estimated if the provider did not say."""
+        """End the running call. Its cost is estimated if the provider did not report it."""
         if not self._running:
             return
         self._running = False
@@ -219,7 +219,7 @@ def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:
 
 
 def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) -> None:
-    """One line per failed attempt; a mistake of the caller's is no warning."""
+    """Log a failed attempt on one line; the caller's own mistakes are not warnings."""
     level = logging.INFO if error.ending is Ending.REJECTED else logging.WARNING
     log.log(
         level, "request %s: %s: %s (%s); %s", decision.completion_id, model_id, error.verdict, error.message, follows
@@ -227,7 +227,7 @@ def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) 
 
 
 def _fingerprint(fields: Mapping[str, msgspec.Raw]) -> bytes:
-    """What tells different requests apart."""
+    """A hash that tells different requests apart."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(fields):
         digest.update(name.encode() + b"\0" + bytes(fields[name]) + b"\0")

@@ -1,4 +1,4 @@
-"""One decided request on its way to its answer and its record."""
+"""Handles one decided request: calls providers, responds, records the outcome."""
 
 import asyncio
 import contextlib
@@ -31,14 +31,14 @@ from storage.writing.failover import State
 log = logging.getLogger(__name__)
 
 DEGRADED = (b"x-router-degraded", b"ledger")
-"""Told while records go to the local spool."""
+"""The header of answers whose records go to the local spool."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What an exchange works with beyond its client."""
+    """The collaborators of a request's handler."""
 
     providers: Mapping[str, Provider]
     memory: Memory
@@ -49,7 +49,7 @@ class Services:
 
 
 class CompletionHandler:
-    """Calls, records and responds for one decision; ends with exactly one outcome."""
+    """Calls, records and responds for one decision. Every request ends with exactly one outcome."""
 
     def __init__(self, services: Services, http: Http, key: KeyRecord, decision: Decision, started: float) -> None:
         self._services = services
@@ -63,7 +63,7 @@ class CompletionHandler:
         self._reason = ""
 
     async def serve(self) -> None:
-        """The answer, or the error that tells why there is none."""
+        """Send the answer, or the error that says why there is none."""
         try:
             await (self._stream() if self._decision.request.stream else self._plain())
         except ProviderError as error:
@@ -73,7 +73,7 @@ class CompletionHandler:
         except ClientGone:
             await self._client_gone()
         except asyncio.CancelledError:
-            # The server stops, and waits no longer: this task has nothing else to do, and ends with its answer.
+            # A second stop signal has cancelled us. Do not re-raise: this task ends with its answer and nothing else.
             await self._stopped()
         except Exception:
             log.exception("request %s failed for a reason of our own", self._decision.completion_id)
@@ -112,13 +112,13 @@ class CompletionHandler:
         self._check(text, ended_at)
 
     def _check(self, text: str | None, ended_at: float) -> None:
-        """The answer is sent: find out whether it is what was asked for, when there is time."""
+        """Queue the answer, which has been sent, for validation if a structured one was asked for."""
         check = check_for(self._decision, self._attempts.done[-1], text, ended_at)
         if check is not None:
             self._services.validator.add(check)
 
     def _complete(self, finish_reason: str | None) -> None:
-        """The running call has brought a whole answer."""
+        """End the running call with a complete answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
         memory, model_id = self._services.memory, self._attempts.model_id
         memory.cooldowns.succeeded(model_id, self._loop.time(), self._attempts.began_at)
@@ -139,8 +139,9 @@ class CompletionHandler:
         )
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
-        """Read until the first sign of life: until then another model can take over, unseen by the client."""
+        """Read a stream up to its first sign of life, and return what came so far with the rest of the stream."""
         events = provider.stream(call) if call.streams else stream_plainly(provider, call)
+        # The headers are held back meanwhile: after them no other model could take over unseen by the client.
         held: list[Chunk] = []
         try:
             async for chunks in events:
@@ -156,7 +157,7 @@ class CompletionHandler:
             raise
 
     async def _cut(self, error: ProviderError) -> None:
-        """The stream broke after its first sign of life: an error event, and no `[DONE]`."""
+        """End a stream that broke after its first sign of life: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
         self._attempts.fail(error)
         self._services.memory.cooldowns.failed(model_id, error, self._loop.time())
@@ -167,7 +168,7 @@ class CompletionHandler:
         await self._http.end(error_event(told))
 
     async def _fail(self, error: GatewayError) -> None:
-        """No answer, or one that could not be recorded: the error, as far as the exchange still allows."""
+        """Respond with an error, as a whole response or an event, and record it if nothing was recorded yet."""
         if not self._recorded:
             self._attempts.end(Ending.FAILED)
             self._reason = self._explain()
@@ -181,13 +182,13 @@ class CompletionHandler:
             await self._http.fail(error, self._headers(cost_usd=self._attempts.cost_usd))
 
     async def _stopped(self) -> None:
-        """We break off: nobody's fault but ours, and what it cost is booked."""
+        """End a request that a stop of the gateway cancelled. Its cost is recorded, and the model is not blamed."""
         self._attempts.end(Ending.CLIENT_GONE)
         self._services.memory.cooldowns.released(self._attempts.model_id)
         await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
 
     async def _client_gone(self) -> None:
-        """Nobody waits any more and the call is cancelled; what it cost is booked."""
+        """End a request whose client has disconnected. The call is cancelled, and its cost recorded."""
         self._attempts.end(Ending.CLIENT_GONE)
         self._services.memory.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
@@ -196,7 +197,7 @@ class CompletionHandler:
             await self._record(status, http_status=499)
 
     def _partial_or(self, status: Status) -> Status:
-        """PARTIAL if the stream has brought content, which can be scored; thoughts alone can't."""
+        """PARTIAL if the stream has brought content, which can be scored; reasoning alone can't."""
         return Status.PARTIAL if self._attempts.first_token_seconds is not None else status
 
     async def _record(
@@ -207,7 +208,7 @@ class CompletionHandler:
         http_status: int = 200,
         answer: bytes = b"",
     ) -> float:
-        """Write the outcome, once; its instant. Raises Unavailable."""
+        """Record the outcome, once, and return its time. Raises Unavailable."""
         self._recorded = True
         keep = self._decision.router.options.store_content
         record = build_record(
@@ -242,7 +243,7 @@ class CompletionHandler:
         )
 
     def _headers(self, *, cost_usd: float | None = None) -> list[tuple[bytes, bytes]]:
-        """`cost_usd` is told where it is known before the body: not of streams."""
+        """The headers of the answer. `cost_usd` is None for streams: it is known only at their end."""
         overhead = perf_counter() - self._started - self._attempts.waited()
         headers = [
             (b"x-router-selected-model", self._attempts.model_id.encode()),

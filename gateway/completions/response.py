@@ -1,4 +1,4 @@
-"""The answer as it goes out: the provider's own fields, with our id, time, model and the reason of the choice."""
+"""Writes the response: the provider's own fields, with our id, time, model, and the reason of the choice."""
 
 import msgspec
 
@@ -17,9 +17,9 @@ _NONE = msgspec.Raw(b"[]")
 
 
 class Envelope:
-    """Dresses one answer. Every part of a stream has the same `id`, `created` and `model`.
+    """Renders one answer. Every part of a stream has the same `id`, `created` and `model`.
 
-    `keeps_text`: whether `text` will be asked for; a long stream's text takes room.
+    `keeps_text`: keep a stream's text for `text`, which takes memory.
     """
 
     __slots__ = ("_created", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
@@ -39,7 +39,7 @@ class Envelope:
         self.finish_reason: str | None = None
 
     def whole(self, fields: Fields, cost_usd: float) -> bytes:
-        """A plain completion; its usage tells what the request cost."""
+        """A complete completion; its usage includes the cost."""
         usage = fields.get("usage")
         if usage is not None:
             fields["usage"] = _with_cost(usage, cost_usd)
@@ -48,11 +48,11 @@ class Envelope:
         return _encode(fields)
 
     def first(self) -> bytes:
-        """The first event: it says who answers, and why."""
+        """The first event, with the model and the reason."""
         return self._event({"choices": _FIRST_CHOICES, "dari_routing": self._routing})
 
     def chunks(self, chunks: list[Chunk]) -> bytes:
-        """The provider's chunks; usage is kept back for `usage`, and chunks of nothing else are left out."""
+        """The provider's chunks as events. Usage is kept back for `usage`, and chunks of nothing else are left out."""
         events = []
         for chunk in chunks:
             fields = chunk.fields
@@ -68,7 +68,7 @@ class Envelope:
         return b"".join(events)
 
     def usage(self, attempt: Attempt, cost_usd: float) -> bytes:
-        """The usage that the client asked for, with the request's cost: our own count if the provider sent none."""
+        """The usage event that the client asked for, with the cost; by our own count if the provider sent none."""
         usage = self._usage
         if usage is None:
             prompt, completion = attempt.prompt_tokens or 0, attempt.completion_tokens or 0
@@ -78,7 +78,7 @@ class Envelope:
         return self._event({"choices": _NONE, "usage": _with_cost(usage, cost_usd)})
 
     def text(self) -> str:
-        """What the first choice said, as far as the provider's adapter reports it."""
+        """The text of the first choice, as far as the provider's adapter reports it."""
         return "".join(self._text)
 
     def _event(self, fields: Fields) -> bytes:
@@ -96,7 +96,7 @@ def usd(cost_usd: float) -> bytes:
 
 
 def _with_cost(usage: msgspec.Raw, cost_usd: float) -> msgspec.Raw:
-    """The provider's own figures, and the cost beside them."""
+    """The provider's own figures with the cost added."""
     try:
         figures = _FIGURES.decode(usage)
     except msgspec.DecodeError:
@@ -105,5 +105,5 @@ def _with_cost(usage: msgspec.Raw, cost_usd: float) -> msgspec.Raw:
 
 
 def error_event(error: GatewayError) -> bytes:
-    """The event that ends a stream which can't be finished."""
+    """The event that ends a stream that failed."""
     return b"data: " + error.body() + b"\n\n"

@@ -1,4 +1,4 @@
-"""What a caller may say to the router, in fields of `routing`, flat or nested, or in headers."""
+"""Reads what a caller tells the router: fields of `routing`, flat or nested, and headers."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,19 +17,19 @@ NAMES = ("instructions", "max_usd")
 T = TypeVar("T", str, float)
 
 HeaderOf = Callable[[bytes], bytes | None]
-"""The value of a request's header by its lower-case name."""
+"""Looks up a request's header by its name in lower case."""
 
 _NULL = b"null"
 
 
 def no_header(name: bytes) -> bytes | None:
-    """No headers: what says nothing to the router but its body."""
+    """The headers of a request without any for the router."""
     return None
 
 
 @dataclass(frozen=True, slots=True)
 class RoutingFields:
-    """`max_usd`: the most dollars that this request may be expected to cost; `task` as a header states it."""
+    """`max_usd`: limit on this request's expected cost; `task` as a header states it."""
 
     instructions: str | None
     max_usd: float | None
@@ -39,7 +39,7 @@ class RoutingFields:
 def read_routing(
     nested: Mapping[str, msgspec.Raw], fields: Mapping[str, msgspec.Raw], header: HeaderOf
 ) -> RoutingFields:
-    """Read them; a field of the body wins over its header. `nested` is the object `routing`, `fields` the whole body.
+    """Read the fields; one in the body overrides its header. `nested` is the object `routing`, `fields` the whole body.
 
     Raises BadRequest, UnknownParameter.
     """
@@ -81,7 +81,7 @@ def _one(name: str, flat: Mapping[str, msgspec.Raw], nested: Mapping[str, msgspe
 
 
 def _text(header: HeaderOf, name: str) -> str | None:
-    """A header as text, UTF-8 as clients send it. Raises BadRequest."""
+    """A header as text, in UTF-8 as clients send it. Raises BadRequest."""
     value = header(name.encode())
     try:
         return None if value is None else value.decode()
@@ -90,7 +90,7 @@ def _text(header: HeaderOf, name: str) -> str | None:
 
 
 def _number(text: str) -> float:
-    """The number in a header; NaN if it is none, which no bound lets through."""
+    """The number in a header; NaN if there is none, which is outside of any limits."""
     try:
         return float(text)
     except ValueError:
