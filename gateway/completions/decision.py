@@ -12,7 +12,7 @@ from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.daily_spend import DailySpend
-from gateway.routing.holds import ESTIMATED, Doubt, Holds
+from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.memory import Memory
 from gateway.routing.router import LiveRouter, Published, Weighed
 from gateway.tasks.classifier import classify
@@ -112,7 +112,7 @@ def decide(
             raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
         ready = (last_resort,)
     left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
-    doubts = _doubts(router, request, estimated_prompt_tokens, ready, memory.holds, loop_time)
+    doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, memory.holds, loop_time)
     least = min(doubts[model_id].weight if model_id in doubts else 0 for model_id in ready)
     candidates = tuple(id_ for id_ in ready if (doubts[id_].weight if id_ in doubts else 0) == least)
     reserve = sorted((id_ for id_ in ready if id_ not in candidates), key=lambda id_: doubts[id_])
@@ -196,6 +196,7 @@ def _capable_models(
 def _doubts(
     router: LiveRouter,
     request: CompletionRequest,
+    providers: Mapping[str, Provider],
     estimated_prompt_tokens: int,
     model_ids: tuple[str, ...],
     holds: Holds,
@@ -205,13 +206,33 @@ def _doubts(
     tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     doubts: dict[str, Doubt] = {}
     for model_id in model_ids:
-        doubt = holds.doubt(model_id, request.fields, tokens, loop_time)
-        window = router.models[model_id].context_window
-        if doubt is None and window is not None and tokens > window:
-            doubt = Doubt(ESTIMATED, f"has a context of {window} tokens, and about {tokens} are needed")
+        model = router.models[model_id]
+        doubt = (
+            holds.doubt(model_id, request.fields, tokens, loop_time)
+            or _limit_exceeded(model, providers[model.provider], request)
+            or _context_exceeded(model, tokens)
+        )
         if doubt is not None:
             doubts[model_id] = doubt
     return doubts
+
+
+def _context_exceeded(model: Model, tokens: int) -> Doubt | None:
+    window = model.context_window
+    if window is None or tokens <= window:
+        return None
+    return Doubt(ESTIMATED, f"has a context of {window} tokens, and about {tokens} are needed")
+
+
+def _limit_exceeded(model: Model, provider: Provider, request: CompletionRequest) -> Doubt | None:
+    """Whether the request exceeds a known limit: of the model's answers, or on images at its kind of provider."""
+    asked, limit = request.max_tokens, model.output_limit
+    if asked is not None and limit is not None and asked > limit:
+        return Doubt(STATED, f"answers with at most {limit} tokens, and {asked} are asked for")
+    most = provider.max_image_bytes
+    if most is not None and request.features.images and request.size > most < request.largest_image_bytes():
+        return Doubt(STATED, f"takes images of at most {most / 2**20:g} MB in base64, and one is larger")
+    return None
 
 
 def _missing_abilities(model: Model, needs: frozenset[str]) -> str | None:

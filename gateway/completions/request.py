@@ -69,6 +69,7 @@ _STRING = msgspec.json.Decoder(str)
 _ROLE = msgspec.json.Decoder(_Role)
 _MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
+_DATA_IMAGE = b'"data:image'
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,16 @@ class CompletionRequest:
         if rest:
             return {**self.fields, "metadata": msgspec.Raw(msgspec.json.encode(rest))}
         return {name: raw for name, raw in self.fields.items() if name != "metadata"}
+
+    def largest_image_bytes(self) -> int:
+        """Size of the largest image in a data URL, in base64; 0 without any."""
+        messages = bytes(self.fields["messages"])
+        largest, at = 0, messages.find(_DATA_IMAGE)
+        while at >= 0:
+            end = messages.index(b'"', at + len(_DATA_IMAGE))
+            largest = max(largest, end - 1 - messages.find(b",", at, end))
+            at = messages.find(_DATA_IMAGE, end)
+        return largest
 
     def task(self, key: str) -> str | None:
         """The task class that the caller states under `metadata.<key>`, else in a header; cut to 64 characters."""

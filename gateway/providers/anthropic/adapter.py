@@ -15,9 +15,14 @@ from gateway.settings import ProviderSettings
 VERSION = "2023-06-01"
 """API version in which older models still accept a temperature."""
 
+MAX_IMAGE_BYTES = 5 * 2**20
+"""Of an image in base64: Anthropic's limit for long, and still that of Bedrock and Google Cloud."""
+
 
 class AnthropicProvider:
     """Provider for Claude at Anthropic, or for any server with the same API."""
+
+    max_image_bytes: int | None = MAX_IMAGE_BYTES
 
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._drop = settings.drop

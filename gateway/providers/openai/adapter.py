@@ -24,6 +24,8 @@ _encode = msgspec.json.encode
 class OpenAIProvider:
     """OpenAI itself, and Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp and their like."""
 
+    max_image_bytes: int | None = None
+
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._dialect = Dialect(settings)
         self._base_url = settings.base_url

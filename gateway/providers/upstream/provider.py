@@ -152,6 +152,9 @@ class Provider(Protocol):
     first sign of life, else `FAILED` or `TIMEOUT`. An answer that says nothing or holds an error is no answer.
     """
 
+    max_image_bytes: int | None
+    """Size of the largest image in base64 that this kind of provider accepts; None: without a limit of its own."""
+
     async def complete(self, call: Call) -> Answer:
         """The whole answer of a plain call."""
         ...

@@ -104,7 +104,7 @@ def _provider(rules: dict[str, list[Rule]], received: list[dict[str, Any]], kind
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": rule.status, "headers": encoded})
         if events is None:
-            answer = _message(request["model"]) if kind == "anthropic" else completion(request["model"])
+            answer = anthropic_message(request["model"]) if kind == "anthropic" else completion(request["model"])
             parts = [json.dumps(answer if rule.body is None else rule.body).encode()]
         else:
             parts = [f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n".encode() for each in events]
@@ -120,7 +120,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> dict
     return {"id": "u", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **more}
 
 
-def _message(model: str) -> dict[str, Any]:
+def anthropic_message(model: str) -> dict[str, Any]:
     content = [{"type": "text", "text": "Hello!"}]
     usage = {"input_tokens": 3, "output_tokens": 5}
     return {
