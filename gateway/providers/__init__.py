@@ -1,1 +1,1 @@
-"""Providers: one adapter per wire format, all behind the seam of `gateway.providers.upstream.provider`."""
+"""Providers: an adapter per wire format, each a `gateway.providers.upstream.provider.Provider`."""

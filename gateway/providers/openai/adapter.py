@@ -1,4 +1,4 @@
-"""Any server that speaks OpenAI's wire format: the caller's bytes go through, with the model's own name set."""
+"""Adapter for servers with OpenAI's wire format: forwards the caller's bytes under the provider's model name."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -22,7 +22,7 @@ _encode = msgspec.json.encode
 
 
 class OpenAIProvider:
-    """OpenAI itself, and Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp and their like."""
+    """Provider for OpenAI, and for Gemini, Mistral, Groq, OpenRouter, Together, Azure, Ollama, vLLM, llama.cpp, …"""
 
     max_image_bytes: int | None = None
 
@@ -35,7 +35,7 @@ class OpenAIProvider:
         )
 
     async def complete(self, call: Call) -> Answer:
-        """The whole answer of a plain call. Raises ProviderError."""
+        """Call the model and return its whole answer. Raises ProviderError."""
         without: frozenset[str] = frozenset()
         while True:
             fields = self._fields(call, without, stream=False)
@@ -45,7 +45,7 @@ class OpenAIProvider:
                 without = self._again(call, fields, error, without)
 
     async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
-        """The chunks of a streamed call, usage asked for. Raises ProviderError."""
+        """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""
         without: frozenset[str] = frozenset()
         while True:
             fields = self._fields(call, without, stream=True)
@@ -60,7 +60,7 @@ class OpenAIProvider:
                 without = self._again(call, fields, error, without)
 
     def knows(self, field: str) -> bool:
-        """Every field can be sent; those that the provider does not take are left out."""
+        """Always True: fields that the provider doesn't accept are dropped."""
         return True
 
     def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, msgspec.Raw]:
@@ -109,7 +109,7 @@ class OpenAIProvider:
 
 
 def _choices(n: msgspec.Raw | None) -> int:
-    """How many choices were asked for; 1 where that can't be read, for the provider to judge."""
+    """The number of choices asked for; 1 if it can't be read, which the provider will refuse."""
     try:
         return msgspec.json.decode(n, type=int) if n is not None else 1
     except msgspec.DecodeError:
@@ -117,7 +117,7 @@ def _choices(n: msgspec.Raw | None) -> int:
 
 
 def _with_usage(options: msgspec.Raw | None) -> msgspec.Raw:
-    """The caller's stream options, usage included in any case: it tells the cost."""
+    """The caller's stream options with `include_usage` set, which the cost is computed from."""
     if options is None or bytes(options) == b"null":
         return _WITH_USAGE
     return msgspec.Raw(_encode({**_OPTIONS.decode(options), "include_usage": _TRUE}))

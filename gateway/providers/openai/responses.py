@@ -1,4 +1,4 @@
-"""What comes back in OpenAI's wire format, read leniently: answers, the chunks of streams, and usage."""
+"""Lenient parser of OpenAI's wire format: answers and the chunks of streams."""
 
 import msgspec
 
@@ -31,7 +31,7 @@ class _Part(msgspec.Struct):
 
 
 class _Said(msgspec.Struct):
-    """A message or a delta, with each of the fields in which servers think aloud."""
+    """Message or delta, with the fields that different servers use for reasoning."""
 
     content: str | list[_Part] | None = None
     refusal: str | None = None
@@ -68,7 +68,7 @@ _GROQ = msgspec.json.Decoder(_Groq)
 
 
 def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
-    """A plain answer. Raises ProviderError: the error it tells of, or that it is malformed."""
+    """Parse a plain answer. Raises ProviderError for the error that it reports, or if it is malformed."""
     try:
         fields = _FIELDS.decode(body)
         choices = _choices(fields)
@@ -93,9 +93,9 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
 
 
 class ChunkReader:
-    """Reads the events of one stream: a role in every chunk, no usage, no finish or no `[DONE]` are all taken.
+    """Parser of the events of one stream. A missing usage, finish reason or `[DONE]` is accepted.
 
-    `choices` is how many were asked for: a later one may begin long after the earlier ones have finished.
+    `choices` is the number asked for: a later choice may begin long after the earlier ones have finished.
     """
 
     __slots__ = ("_choices", "_finished", "_open", "_secrets", "alive", "complete", "ended", "finished")
@@ -108,7 +108,7 @@ class ChunkReader:
         self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
-        """One event. Raises ProviderError where it tells of an error, or makes no sense."""
+        """Parse one event. Raises ProviderError for the error that it reports, or if it is malformed."""
         if event.strip() == DONE:
             self.ended = True
             return None
@@ -189,7 +189,7 @@ def _text(said: _Said) -> str | None:
 
 
 def _measure(said: _Said) -> tuple[int, bool, bool]:
-    """The bytes of what was said and thought; whether anything was said; whether anything was thought."""
+    """The bytes of content and reasoning; whether there is content; whether there is reasoning."""
     text = _text(said)
     size = 0
     if text:
@@ -209,7 +209,7 @@ def _measure(said: _Said) -> tuple[int, bool, bool]:
 
 
 def _thought_bytes(said: _Said) -> int:
-    """The bytes of what was thought. Some servers say the same in several fields: the first that holds any counts."""
+    """The bytes of reasoning. Some servers repeat it in several fields: the first one with any counts."""
     parts = (
         [part.thinking for part in said.content if part.type == "thinking"] if isinstance(said.content, list) else ()
     )

@@ -1,4 +1,4 @@
-"""One call to one provider, whatever its wire format: keys, time limits, and what a failure means."""
+"""Calls a provider over HTTP, in any wire format: key rotation, time limits, errors."""
 
 import asyncio
 import contextlib
@@ -18,17 +18,17 @@ from gateway.providers.upstream.provider import Chunk, ProviderError, Verdict
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0
-"""How long a finished stream may take to send its usage and its end."""
-STREAM_LIMIT = 256 * 1024 * 1024
-"""Bytes of one stream. A flowing stream has no limit on time, so this ends one that never ends."""
+"""How long to wait for usage and the end of a stream after its answer is complete."""
+MAX_STREAM_BYTES = 256 * 1024 * 1024
+"""Ends a stream that never ends: a stream that flows has no time limit."""
 DRAIN_SECONDS = 0.05
-"""How long the end of the body is waited for after the stream's last event, to use the connection again."""
-REFUSAL_LIMIT = 64 * 1024
+"""How long to wait for the end of the body after the last event, so that the connection can be reused."""
+MAX_REFUSAL_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A call in a provider's own format. `sent` are the names of the caller's fields in it."""
+    """HTTP request in a provider's wire format. `sent` are the names of the caller's fields in it."""
 
     url: str
     model: str
@@ -39,10 +39,10 @@ class Request:
 
 
 class Reader(Protocol):
-    """Understands the events of one stream.
+    """Parser of the events of one stream, in one wire format.
 
-    `alive`: something was said or thought. `finished`: every choice that began has ended well; `complete`: and no other
-    was asked for. `ended`: nothing more comes.
+    `alive`: content or reasoning has been received. `finished`: every choice that began has its finish reason;
+    `complete`: so has every choice that was asked for. `ended`: the last event has been read.
     """
 
     alive: bool
@@ -51,15 +51,15 @@ class Reader(Protocol):
     ended: bool
 
     def read(self, event: bytes) -> Chunk | None:
-        """What an event means to an OpenAI client. Raises ProviderError for an event that tells of an error."""
+        """Translate an event to OpenAI's format. Raises ProviderError for an error event."""
         ...
 
 
 class Upstream:
-    """Calls one provider. `authorize` turns a key into headers.
+    """Client of one provider. `authorize` makes the headers for a key.
 
-    `timeout_seconds` bounds a plain call, and a stream until its first sign of life; afterwards each time without
-    another, whatever pings come meanwhile. `idle_seconds` bounds each time without a byte.
+    `timeout_seconds` limits a plain call, and the time to a stream's first content or reasoning; afterwards each time
+    without any, even if pings arrive. `idle_seconds` limits each time without a byte.
     """
 
     def __init__(
@@ -78,32 +78,32 @@ class Upstream:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no message may hold."""
+        """Keys, to be redacted from messages."""
         return self._keys.secrets
 
     async def post(self, request: Request) -> bytes:
-        """The whole body of a successful answer, as valid UTF-8. Raises ProviderError."""
-        limit = self._limit(request)
+        """Send a request and return the body of its answer, as valid UTF-8. Raises ProviderError."""
+        deadline = self._deadline(request)
         try:
-            with await self._open(request, limit) as response:
-                return as_utf8(await response.read(limit))
+            with await self._open(request, deadline) as response:
+                return as_utf8(await response.read(deadline))
         except TransportError as error:
             raise lost(error) from error
 
     async def stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
-        """The chunks of a stream, as many at a time as one network read completed. Raises ProviderError."""
-        limit = self._limit(request)
+        """Send a request and yield its chunks, those of one network read at a time. Raises ProviderError."""
+        deadline = self._deadline(request)
         parser = EventParser()
-        watch = _Watch(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), limit)
+        limits = _StreamLimits(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), deadline)
         try:
-            with await self._open(request, limit) as response:
-                await self._expect_events(response, limit)
-                while not reader.ended and (data := await self._next(response, reader, watch)):
+            with await self._open(request, deadline) as response:
+                await self._expect_events(response, deadline)
+                while not reader.ended and (data := await self._next(response, reader, limits)):
                     chunks, broken = _read_all(parser, data, reader)
                     if chunks:
                         yield chunks
-                    # Behind the yield: a client that takes its time is no silence of the provider's.
-                    watch.saw(len(data), lives=any(chunk.lives for chunk in chunks))
+                    # After the yield, so that a client that reads slowly doesn't count as the provider's silence.
+                    limits.received(len(data), lives=any(chunk.lives for chunk in chunks))
                     if broken is not None:
                         raise broken
                 if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
@@ -118,10 +118,10 @@ class Upstream:
         except ProviderError as error:
             raise _told(error, reader) from error.__cause__
 
-    async def _next(self, response: HttpResponse, reader: Reader, watch: "_Watch") -> bytes:
-        """The next bytes, within the limits on silence; none, without a complaint, if the answer is whole."""
+    async def _next(self, response: HttpResponse, reader: Reader, limits: "_StreamLimits") -> bytes:
+        """Read the next bytes within the time limits; b"" instead of an error if the answer is finished anyway."""
         try:
-            return await response.read_some(watch.limit(reader))
+            return await response.read_some(limits.deadline(reader))
         except TransportError as error:
             if reader.finished:
                 return b""
@@ -129,75 +129,83 @@ class Upstream:
                 raise ProviderError(Verdict.TIMEOUT, "the provider fell silent in the middle of its answer") from None
             raise
 
-    def _limit(self, request: Request) -> float:
+    def _deadline(self, request: Request) -> float:
         return min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
 
-    async def _open(self, request: Request, limit: float) -> HttpResponse:
-        """Send the request until a key is accepted."""
+    async def _open(self, request: Request, deadline: float) -> HttpResponse:
+        """Send the request, with another key if one is refused or rate-limited."""
         loop = asyncio.get_running_loop()
         while True:
             key = self._keys.pick(request.model, loop.time())
-            response = await self._client.send("POST", request.url, self._headers[key], request.body, limit)
+            response = await self._client.send("POST", request.url, self._headers[key], request.body, deadline)
             if 200 <= response.status < 300:
                 return response
-            refusal = await self._refusal(response, request, limit)
+            refusal = await self._refusal(response, request, deadline)
             if not self._keys.another(key, request.model, refusal, loop.time()):
                 raise refusal
 
-    async def _refusal(self, response: HttpResponse, request: Request, limit: float) -> ProviderError:
+    async def _refusal(self, response: HttpResponse, request: Request, deadline: float) -> ProviderError:
         with response:
             try:
-                body = await response.read(limit, REFUSAL_LIMIT)
+                body = await response.read(deadline, MAX_REFUSAL_BYTES)
             except TransportError:
                 body = b""
         told = read_refusal(response.status, response.headers, body, self.secrets, time.time())
         return refused(told, request.sent, request.model)
 
-    async def _expect_events(self, response: HttpResponse, limit: float) -> None:
-        """Refuse what can't be an event stream; a JSON answer may tell of an error. Raises ProviderError."""
+    async def _expect_events(self, response: HttpResponse, deadline: float) -> None:
+        """Raise ProviderError if the response is no event stream: by the error in a JSON body, if it holds one."""
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in {"application/json", "text/html"}:
             return
         try:
-            body = await response.read(limit, REFUSAL_LIMIT)
+            body = await response.read(deadline, MAX_REFUSAL_BYTES)
         except TransportError:
             body = b""
         raise_told_error(body, self.secrets)
-        raise malformed(f"{kind} where an event stream was asked for")
+        raise malformed(f"{kind} instead of an event stream")
 
 
-class _Watch:
-    """The limits of one stream: on the loop's clock until its first sign of life, on each silence, on all its bytes."""
+class _StreamLimits:
+    """Time limits of one stream: its first content or reasoning, each silence; and its size."""
 
-    __slots__ = ("_bytes", "_first_limit", "_idle_seconds", "_last_limit", "_lived_at", "_loop", "_silence_seconds")
+    __slots__ = (
+        "_bytes",
+        "_end_deadline",
+        "_first_deadline",
+        "_idle_seconds",
+        "_lived_at",
+        "_loop",
+        "_silence_seconds",
+    )
 
-    def __init__(self, idle_seconds: float, silence_seconds: float, first_limit: float) -> None:
+    def __init__(self, idle_seconds: float, silence_seconds: float, first_deadline: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle_seconds = min(idle_seconds, silence_seconds)
         self._silence_seconds = silence_seconds
-        self._first_limit = first_limit
-        self._last_limit: float | None = None  # once the answer is complete
-        self._lived_at = first_limit
+        self._first_deadline = first_deadline
+        self._end_deadline: float | None = None  # set once the answer is complete
+        self._lived_at = first_deadline
         self._bytes = 0
 
-    def saw(self, size: int, *, lives: bool) -> None:
-        """Some bytes have come. Raises ProviderError if they are too many."""
+    def received(self, size: int, *, lives: bool) -> None:
+        """Count received bytes. Raises ProviderError if the stream is too large."""
         self._bytes += size
-        if self._bytes > STREAM_LIMIT:
-            raise malformed(f"a stream of more than {STREAM_LIMIT:,} bytes")
+        if self._bytes > MAX_STREAM_BYTES:
+            raise malformed(f"a stream of more than {MAX_STREAM_BYTES:,} bytes")
         if lives:
             self._lived_at = self._loop.time()
 
-    def limit(self, reader: Reader) -> float:
-        """Until when the next bytes must have come."""
+    def deadline(self, reader: Reader) -> float:
+        """When the next bytes must have been received, on the event loop's clock."""
         now = self._loop.time()
         if reader.complete:
-            if self._last_limit is None:
-                self._last_limit = now + LINGER_SECONDS
-            return self._last_limit
+            if self._end_deadline is None:
+                self._end_deadline = now + LINGER_SECONDS
+            return self._end_deadline
         if reader.alive:
             return min(now + self._idle_seconds, self._lived_at + self._silence_seconds)
-        return self._first_limit
+        return self._first_deadline
 
 
 def _told(error: ProviderError, reader: Reader) -> ProviderError:
@@ -205,7 +213,7 @@ def _told(error: ProviderError, reader: Reader) -> ProviderError:
 
 
 def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:
-    """Raise the error that an answer with status 200 holds; nothing if it holds none."""
+    """Raise the error that an answer with status 200 reports, if it reports one."""
     with contextlib.suppress(msgspec.DecodeError):
         parsed = msgspec.json.decode(body, type=dict[str, object])
         if told := parsed if parsed.get("object") == "error" else parsed.get("error"):
@@ -213,7 +221,7 @@ def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:
 
 
 def as_utf8(data: bytes) -> bytes:
-    """The same bytes; where they are not UTF-8, with U+FFFD in place of what is not, as the SSE standard decodes."""
+    """Replace invalid UTF-8 by U+FFFD, as the SSE standard does."""
     if data.isascii():
         return data
     try:
@@ -224,7 +232,7 @@ def as_utf8(data: bytes) -> bytes:
 
 
 def _read_all(parser: EventParser, data: bytes, reader: Reader) -> tuple[list[Chunk], ProviderError | None]:
-    """The chunks that these bytes complete, and what is wrong with the event behind them."""
+    """Parse bytes: the chunks that they complete, and the error of the event after them."""
     chunks: list[Chunk] = []
     try:
         for event in parser.feed(data):
@@ -241,7 +249,7 @@ def _read_all(parser: EventParser, data: bytes, reader: Reader) -> tuple[list[Ch
 
 
 def _read_last(event: bytes, reader: Reader) -> Chunk | None:
-    """An event without its closing blank line: taken if it is whole."""
+    """Parse an event without its closing blank line; None if it is incomplete."""
     try:
         return reader.read(as_utf8(event)) if event else None
     except ProviderError:
@@ -249,7 +257,7 @@ def _read_last(event: bytes, reader: Reader) -> Chunk | None:
 
 
 async def _drain(response: HttpResponse) -> None:
-    """Wait a moment for the end of the body, so that the connection can be used again."""
-    limit = asyncio.get_running_loop().time() + DRAIN_SECONDS
+    """Read to the end of the body if it arrives at once, so that the connection can be reused."""
+    deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
     with contextlib.suppress(TransportError):
-        await response.read(limit, REFUSAL_LIMIT)
+        await response.read(deadline, MAX_REFUSAL_BYTES)

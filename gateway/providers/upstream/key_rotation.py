@@ -1,4 +1,4 @@
-"""A provider's keys: which one a call uses, and which rest for a while."""
+"""Rotates the API keys of a provider, and skips those that are rate-limited or refused."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from gateway.providers.upstream.provider import ProviderError, Verdict
 
 LIMITED_SECONDS = 5.0
-"""How long a rate-limited key rests where the provider did not say."""
+"""How long a rate-limited key is skipped if the provider doesn't say."""
 REFUSED_SECONDS = 600.0
-"""How long a refused key rests before it is tried again."""
+"""How long a refused key is skipped."""
 
 
 @dataclass(slots=True)
@@ -22,9 +22,9 @@ class _Key:
 
 
 class KeyRing:
-    """Turns through the keys; one that is rate-limited for a model, or refused, is passed over while others are free.
+    """Round-robin over the keys; a key that is refused, or rate-limited for a model, is skipped while others are free.
 
-    A single key never rests here: whether its models do is for the cooldowns. No keys: calls go without one.
+    A single key is never skipped: the cooldowns of its models decide. Without keys, calls are made without one.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
@@ -33,7 +33,7 @@ class KeyRing:
         self._turn = 0
 
     def pick(self, model: str, now: float) -> str:
-        """The next free key, else the one that is free first; "" where there is none."""
+        """Return the next free key, else the one that is free soonest; "" without keys."""
         if len(self._keys) == 1:
             return self._keys[0].secret
         for _ in self._keys:
@@ -44,7 +44,7 @@ class KeyRing:
         return min(self._keys, key=lambda key: key.free_at(model)).secret
 
     def another(self, secret: str, model: str, error: ProviderError, now: float) -> bool:
-        """Take note of a failure; whether a free key is left that may do better."""
+        """Record a failure of a key; whether another key is free and may succeed."""
         if len(self._keys) == 1 or error.verdict not in {Verdict.RATE_LIMITED, Verdict.PARKED}:
             return False
         for key in self._keys:

@@ -1,4 +1,4 @@
-"""The seam to providers: a call goes in, an OpenAI-shaped answer or a stream of OpenAI chunks comes out.
+"""Interface of providers: takes a call, returns an answer or a stream of chunks in OpenAI's format.
 
 Errors: every failure that is not the client's own leaving is a `ProviderError`, and says by its `verdict` whose
 fault it is (docs/faults.md). Cancelling the awaiting task closes the provider's connection at once.
@@ -18,11 +18,11 @@ from bandit.types import Ending
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request for one provider. `fields` are the caller's, ours removed, each with its own bytes.
+    """Call of one model. `fields` are the caller's without the gateway's own, each as the bytes that the caller sent.
 
-    `deadline`, on the event loop's clock, bounds a plain call and a stream until its first sign of life;
-    `silence_seconds` bounds each time afterwards in which a stream says nothing. `output_limit` is how many tokens the
-    model can answer with, if that is known.
+    `deadline`, on the event loop's clock, limits a plain call, and a stream until its first content or reasoning;
+    `silence_seconds` limits each time without any afterwards. `output_limit` is the largest number of tokens that the
+    model can answer with, if known.
     """
 
     model: str  # the provider's own name
@@ -30,7 +30,7 @@ class Call:
     deadline: float
     silence_seconds: float
     output_limit: int | None = None
-    streams: bool = True  # False: the model can't, so a stream of it is made from its whole answer
+    streams: bool = True  # False: a stream has to be made from the model's whole answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,21 @@ class Usage:
 
 @dataclass(slots=True)
 class Answer:
-    """A complete answer: the top-level fields of an OpenAI completion, `id`, `model` and `created` still theirs."""
+    """Complete answer: the top-level fields of an OpenAI completion, with the provider's `id` and `model`."""
 
     fields: dict[str, msgspec.Raw]
     usage: Usage | None
     finish_reason: str | None
-    text_bytes: int  # of content and tool calls, to estimate tokens where usage is missing
+    text_bytes: int  # of content and tool calls, to estimate tokens if usage is missing
     text: str | None = None  # the first choice's content, for the validity check
 
 
 @dataclass(slots=True)
 class Chunk:
-    """One event of a stream: the top-level fields of an OpenAI chunk.
+    """Event of a stream: the top-level fields of an OpenAI chunk.
 
-    `says`: it holds content, a tool call, a refusal or a finish. `thinks`: it holds reasoning, which is a sign of life
-    but no answer. A chunk with a role or usage alone does neither. Counts of usage
-    are cumulative: the last one holds.
+    `says`: it has content, a tool call, a refusal or a finish reason. `thinks`: it has reasoning. A chunk with a role
+    or usage alone does neither. Usage is cumulative: the last one counts.
     """
 
     fields: dict[str, msgspec.Raw]
@@ -77,7 +76,7 @@ class Chunk:
 
     @property
     def lives(self) -> bool:
-        """Whether this is a sign of life: from the first one on the client sees the stream."""
+        """Whether the model says or thinks something: the first such chunk releases the client's headers."""
         return self.says or self.thinks
 
 
@@ -146,21 +145,21 @@ class ProviderError(Exception):
 
 
 class Provider(Protocol):
-    """A wire format. `stream` yields lists: the chunks that one network read completed.
+    """Adapter of one provider. `stream` yields lists: the chunks that one network read completed.
 
-    A stream that ends without a finish or `[DONE]`, or stalls, raises `ProviderError` with the ending `CUT` after its
-    first sign of life, else `FAILED` or `TIMEOUT`. An answer that says nothing or holds an error is no answer.
+    A stream that stalls, or ends without a finish reason or `[DONE]`, raises `ProviderError`: `CUT` after its first
+    content or reasoning, else `FAILED` or `TIMEOUT`. An answer without content, or with an error in it, is a failure.
     """
 
     max_image_bytes: int | None
     """Size of the largest image in base64 that this kind of provider accepts; None: without a limit of its own."""
 
     async def complete(self, call: Call) -> Answer:
-        """The whole answer of a plain call."""
+        """Call the model and return its whole answer."""
         ...
 
     def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
-        """The chunks of a streamed call. Close the iterator (`aclose`) to cancel the provider's call."""
+        """Call the model and yield the chunks of its stream. `aclose` on the iterator cancels the call."""
         ...
 
     def knows(self, field: str) -> bool:

@@ -135,7 +135,7 @@ async def test_a_client_that_takes_its_time_is_no_silence(client: HttpClient, ca
 async def test_one_that_never_ends_is_cut_at_its_limit(
     client: HttpClient, call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caller, "STREAM_LIMIT", 50 * len(WORD))
+    monkeypatch.setattr(caller, "MAX_STREAM_BYTES", 50 * len(WORD))
     chunks, error = await collect(saying(then=WORD * 10), client, call("m"))
     assert error is not None
     assert error.ending is Ending.CUT

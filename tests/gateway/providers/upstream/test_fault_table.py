@@ -55,7 +55,7 @@ async def test_a_fault_ends_the_attempt_as_the_table_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if fault == "endless":
-        monkeypatch.setattr(caller, "STREAM_LIMIT", 2**20)
+        monkeypatch.setattr(caller, "MAX_STREAM_BYTES", 2**20)
     adapter = provider(client, faulty.base_url, **(QUICK if TABLE[fault].place == "quick" else PATIENT))
     made = call(fault, fields={"seed": b"7"})
     ending, error = await ending_of(collect(adapter, made) if stream else adapter.complete(made))
