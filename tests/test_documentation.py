@@ -1,4 +1,4 @@
-"""What the documentation names exists: each test that is said to hold a promise, and each file that is linked."""
+"""What the documentation names exists: tests that are said to hold a promise, files that are linked or named."""
 
 import re
 from collections.abc import Iterator
@@ -31,3 +31,18 @@ def test_every_test_that_a_page_names_exists(page: Path) -> None:
 def test_every_file_that_a_page_links_exists(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), f"there is no {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_source_file_that_a_page_names_exists(page: Path) -> None:
+    for name in re.findall(r"`((?:bandit|storage|gateway|benchmarks)/[\w/]*(?:\.py)?)`", page.read_text()):
+        assert "/test_" in name or (ROOT / name).exists(), f"there is no {name}"
+
+
+def test_the_architecture_page_names_files_of_every_folder() -> None:
+    """So that the check above checks something, and no folder is forgotten."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    assert len(set(re.findall(r"`((?:bandit|storage|gateway)/[\w/]*\.py)`", page))) > 30
+    for folder in (ROOT / "gateway").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"`gateway/{folder.name}/" in page, f"gateway/{folder.name} is not mentioned"
