@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from bandit.price import TOKEN_RATES, Price
 from gateway.catalog.facts import facts_path
 from gateway.catalog.refresh import UnusableFacts, read_source, write_facts
 from gateway.cli.commands import new_group
@@ -28,9 +29,9 @@ def list_models(config: Config = None, json: Json = False) -> None:
                 {
                     "id": model.id,
                     "provider": model.provider,
-                    "input_usd_per_million": round(model.price.input_usd * MILLION, 9),
-                    "cached_input_usd_per_million": round(model.price.cached_input_usd * MILLION, 9),
-                    "output_usd_per_million": round(model.price.output_usd * MILLION, 9),
+                    **_rates(model.price),
+                    "long_prompts": {str(tokens): _rates(price) for tokens, price in model.price.longer},
+                    "service_tiers": {name: _rates(price) for name, price in model.price.tiers},
                     "context_window": model.context_window,
                     "output_limit": model.output_limit,
                     "reasoning": model.reasoning,
@@ -54,6 +55,12 @@ def list_models(config: Config = None, json: Json = False) -> None:
     ]
     columns = ("model", "$ in/M→", "$ cached/M→", "$ out/M→", "context→", "abilities")
     print_table(columns, rows, "no models")
+
+
+def _rates(price: Price) -> dict[str, float]:
+    """By the names that a declaration has for them; those that are not told apart are left out."""
+    rates = {name: getattr(price, name) for name in TOKEN_RATES}
+    return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}
 
 
 @app.command()

@@ -45,7 +45,7 @@ def bill_for(
         tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
     if usage.cost_usd is not None:
         return Bill(tokens, usage.cost_usd, estimated, stated=True, doubt=doubt)
-    return Bill(tokens, model.price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
+    return Bill(tokens, usage.factor * model.price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
 
 
 def _tokens(text_bytes: int) -> int:

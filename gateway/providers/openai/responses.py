@@ -1,5 +1,7 @@
 """Lenient parser of OpenAI's wire format: answers and the chunks of streams."""
 
+import re
+
 import msgspec
 
 from gateway.providers.upstream.error_bodies import read_error
@@ -12,6 +14,7 @@ _NULL = msgspec.Raw(b"null")
 _NOTHING = {b"", b"null", b"false", b'""', b"[]", b"{}"}
 _WORDS = frozenset({"text", "thinking"})
 _IS_ERROR = msgspec.Raw(b'"error"')
+_NO_NUMBER = re.compile(rb'("(?:[^"\\]|\\.)*+")|-?\b(?:NaN|Infinity)\b')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -70,7 +73,7 @@ _GROQ = msgspec.json.Decoder(_Groq)
 def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     """Parse a plain answer. Raises ProviderError for the error that it reports, or if it is malformed."""
     try:
-        fields = _FIELDS.decode(body)
+        fields = _fields(body)
         choices = _choices(fields)
     except (msgspec.DecodeError, RecursionError):
         raise malformed("not a chat completion in JSON" if body else "an empty body") from None
@@ -113,7 +116,7 @@ class ChunkReader:
             self.ended = True
             return None
         try:
-            fields = _FIELDS.decode(event)
+            fields = _fields(event)
             choices = _choices(fields)
         except (msgspec.DecodeError, RecursionError):
             raise malformed("an event of the stream is not a chunk in JSON") from None
@@ -180,6 +183,14 @@ def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw
             return None
         return inner if bytes(inner) not in _NOTHING else None
     return None
+
+
+def _fields(data: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level fields, with null for the NaN and Infinity that some Python servers write."""
+    try:
+        return _FIELDS.decode(data)
+    except msgspec.DecodeError:
+        return _FIELDS.decode(_NO_NUMBER.sub(lambda match: match[1] or b"null", data))
 
 
 def _text(said: _Said) -> str | None:

@@ -38,12 +38,13 @@ class Usage:
     """What a provider reports of one answer.
 
     `tokens` is None if they are not reported or not believed; `doubt` says what is not believed. `cost_usd` is the
-    cost as the provider states it, `tier` the service tier that served.
+    cost as the provider states it, `tier` the service tier that served, `factor` what its place adds to the price.
     """
 
     tokens: Tokens | None
     cost_usd: float | None = None
     tier: str | None = None
+    factor: float = 1.0
     doubt: str = ""
 
 

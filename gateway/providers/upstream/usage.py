@@ -17,12 +17,16 @@ MOST_TOKENS = 2**53
 """A larger count is somebody's overflow."""
 MOST_USD = 1_000.0
 """A larger cost of one answer is not believed, whoever states it."""
+IN_ONE_COUNTRY = 1.1
+"""What Anthropic asks for inference in the United States alone, times the price."""
 _TICKS_PER_USD = 1e10  # xAI's unit
 
 Object: TypeAlias = Mapping[str, Json]
 Meaning: TypeAlias = "Mapping[str, str | Meaning]"
 
-_PLACES = frozenset({"usage", "usageMetadata", "x_groq", "timings"})
+_NULL = msgspec.Raw(b"null")
+_ELSEWHERE = ("usageMetadata", "amazon-bedrock-invocationMetrics")
+_PLACES = frozenset({"usage", *_ELSEWHERE, "x_groq", "timings"})
 _LIFETIMES: Meaning = {"ephemeral_5m_input_tokens": "written_5m", "ephemeral_1h_input_tokens": "written_1h"}
 _CACHE: Meaning = {
     "cached_tokens": "cached",
@@ -30,12 +34,15 @@ _CACHE: Meaning = {
     "num_cached_tokens": "cached",
     "prompt_cache_hit_tokens": "cached",
     "cacheReadInputTokens": "cached",
+    "cacheReadInputTokenCount": "cached",
     "cachedContentTokenCount": "cached",
+    "cached_content_token_count": "cached",
     "cache_n": "cached",
     "cache_write_tokens": "written",
     "cache_creation_input_tokens": "written",
     "cache_creation_tokens": "written",
     "cacheWriteInputTokens": "written",
+    "cacheWriteInputTokenCount": "written",
     "cache_creation": _LIFETIMES,
     "cache_creation_token_details": _LIFETIMES,
     "cacheDetails": _LIFETIMES,
@@ -61,17 +68,25 @@ _USAGE: Meaning = {
     **_BILLED,
     "prompt_tokens": "prompt",
     "inputTokens": "prompt",
+    "inputTokenCount": "prompt",
+    "promptTokens": "prompt",
     "promptTokenCount": "prompt",
+    "prompt_token_count": "prompt",
     "prompt_n": "prompt",
     "completion_tokens": "completion",
     "outputTokens": "completion",
+    "outputTokenCount": "completion",
+    "completionTokens": "completion",
     "candidatesTokenCount": "completion",
+    "candidates_token_count": "completion",
     "predicted_n": "completion",
     "total_tokens": "total",
     "totalTokens": "total",
     "totalTokenCount": "total",
+    "total_token_count": "total",
     "reasoning_tokens": "reasoning",
     "thoughtsTokenCount": "reasoning",
+    "thoughts_token_count": "reasoning",
     "citation_tokens": "cited",
     "num_search_queries": "searches",
     "server_tool_use": {"web_search_requests": "searches"},
@@ -88,7 +103,7 @@ _USAGE: Meaning = {
     "output_token_details": _COMPLETION_DETAILS,
 }
 """What each name in a usage object counts, or what the names of an object within it do."""
-_APART = frozenset({"input_tokens", "inputTokens", "prompt_n"})
+_APART = frozenset({"input_tokens", "inputTokens", "inputTokenCount", "prompt_n"})
 """Names of the prompt's tokens that leave out a cache told beside them: Anthropic's, Bedrock's, llama.cpp's."""
 
 
@@ -98,10 +113,11 @@ class _Absurd(ValueError):
 
 def find_usage(fields: Mapping[str, msgspec.Raw], in_choice: msgspec.Raw | None = None) -> Usage | None:
     """The usage of an answer or a chunk: at the top, in its first choice (Moonshot) or in `x_groq`."""
-    if in_choice is None and _PLACES.isdisjoint(fields):
+    if (in_choice is None or in_choice == _NULL) and _PLACES.isdisjoint(fields):
         return None
+    told = [fields.get("usage"), in_choice, *(fields.get(place) for place in _ELSEWHERE)]
     groq = _object(_decoded(fields.get("x_groq"))).get("usage")
-    for usage in (_decoded(fields.get("usage")), _decoded(in_choice), _decoded(fields.get("usageMetadata")), groq):
+    for usage in (*map(_decoded, told), groq):
         if usage is not None:
             return read_usage(usage, _name(_decoded(fields.get("service_tier"))))
     timings = _object(_decoded(fields.get("timings")))  # llama.cpp, if it was not asked for usage
@@ -123,7 +139,13 @@ def read_usage(usage: object, tier: str | None = None) -> Usage:
     except _Absurd as error:
         doubts.append(str(error))
     fast = _name(usage.get("speed")) == "fast"  # Anthropic prices it like a tier
-    return Usage(tokens, cost_usd, "fast" if fast else tier or _name(usage.get("service_tier")), "; ".join(doubts))
+    return Usage(
+        tokens=tokens,
+        cost_usd=cost_usd,
+        tier="fast" if fast else tier or _name(usage.get("service_tier")),
+        factor=IN_ONE_COUNTRY if _name(usage.get("inference_geo")) == "us" else 1.0,
+        doubt="; ".join(doubts),
+    )
 
 
 def _tokens(usage: Object) -> Tokens | None:
@@ -180,6 +202,9 @@ def _gather(within: Object, meaning: Meaning, counts: dict[str, int]) -> None:
 def _settled(usage: Object, counts: Mapping[str, int], cache: int) -> tuple[int, int]:
     """Prompt and completion tokens with all that is part of them; zeros if they are not told."""
     prompt, completion, total = counts.get("prompt"), counts.get("completion"), counts.get("total", 0)
+    for name in ("prompt_tokens", "completion_tokens"):
+        if usage.get(name, 0) is None:
+            raise _Absurd(f"{name} is null")  # or was NaN
     if prompt is None or (completion is None and not total):
         return 0, 0
     completion = max(total - prompt, 0) if completion is None else completion
@@ -194,7 +219,9 @@ def _settled(usage: Object, counts: Mapping[str, int], cache: int) -> tuple[int,
 
 
 def _stated_usd(usage: Object) -> float | None:
-    """What the provider itself says the answer costs."""
+    """What the provider itself says the answer costs; None if it is told in another currency."""
+    if (_name(usage.get("currency")) or "USD").upper() != "USD":
+        return None
     cost = usage.get("cost")
     if isinstance(cost, Mapping):  # Perplexity: parts, and their sum
         parts = [_usd(name, value) or 0.0 for name, value in cost.items() if name.endswith("_cost")]

@@ -31,6 +31,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "many": counted(9_000, 2_000),
     "overflow": counted(100, 2**63),
     "negative": counted(100, -10),
+    "nan": counted(float("nan"), 10),
     "dear": counted(100, 10, cost=1e12),
     "none": {},
     "gpt-6.1-terra": counted(10032, 1, 10033, prompt_tokens_details={"cached_tokens": 0, "cache_write_tokens": 10017}),
@@ -150,7 +151,7 @@ def test_the_providers_own_figures_stay_beside_the_cost(costly: Running) -> None
     assert '"usage":{"prompt_tokens":100.0,"completion_tokens":10.0,"total_tokens":110.0,"cost_usd":0.0002}' in usage
 
 
-@pytest.mark.parametrize("model", ["overflow", "negative", "many"])
+@pytest.mark.parametrize("model", ["overflow", "negative", "many", "nan"])
 def test_counts_that_cant_be_right_are_estimated_and_warned_of(
     costly: Running, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -267,6 +267,17 @@ def test_an_error_in_a_stream_means_what_its_code_says() -> None:
     assert told.value.ending is Ending.RATE_LIMITED
 
 
+def test_nan_is_read_as_null_and_only_outside_of_text() -> None:
+    body = json.dumps(ANSWER | {"x": [float("nan"), -float("inf"), "NaN"], "usage": {"prompt_tokens": float("nan")}})
+    body = body.replace('"content": "Hello"', '"content": "\\"NaN\\" Infinity"')
+    answer = read_answer(body.encode())
+    assert answer.text == '"NaN" Infinity'
+    assert answer.fields["x"] == msgspec.Raw(b'[null, null, "NaN"]')
+    assert answer.usage == Usage(None, doubt="prompt_tokens is null")
+    _, chunks = read(delta(content="NaN") | {"usage": {"cost": float("nan")}})
+    assert chunks[0].text == "NaN"
+
+
 def test_an_answer_keeps_every_field_and_its_bytes() -> None:
     body = b'{"id":"x","choices":[{"index":0,"message":{"refusal":"no","content":null},"finish_reason":null}],"a":1.0}'
     answer = read_answer(body)
