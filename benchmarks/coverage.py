@@ -1,4 +1,4 @@
-"""How often do the 95% intervals of off-policy evaluation hold the truth? Measured where every answer is known.
+"""How often do the 95% intervals of off-policy evaluation contain the truth? Measured on data with every answer.
 
 python -m benchmarks.coverage --data FILE.parquet --seeds 200
 
@@ -54,7 +54,7 @@ class Recorder(Engine):
         self.probabilities: list[dict[str, float]] = []
 
     def choose(self, t: int, failed: frozenset[int]) -> int | None:
-        """As thompson does."""
+        """Choose as thompson does, and keep the probabilities."""
         arm = super().choose(t, failed)
         self.probabilities.append({view.model_id: view.p for view in self.choice.arms})
         return arm
@@ -84,7 +84,7 @@ def targets(data: ReplayData, value: float) -> dict[str, Floats]:
 
 
 def truth(data: ReplayData, value: float, target: Floats) -> dict[Figure, float]:
-    """What a target gets on the whole file, utility in dollars."""
+    """Mean figures of a target on the whole file, utility in dollars."""
     row = _rows(data)
     share = target[row]
     quality = float((share * data.quality).sum(axis=1).mean())

@@ -1,4 +1,4 @@
-"""How long one decision and one update take, against the number of models and classes, beside other libraries.
+"""Times one decision and one update by the number of models and classes, and other libraries for comparison.
 
 python -m benchmarks.decisions --arms 2 5 10 20 50 --classes 1 10 60
 
@@ -134,7 +134,7 @@ def reading(name: str, text: str, repeats: int) -> dict[str, object]:
 
 
 class _Router:
-    """A router that has seen much, and the steps that the gateway takes with it."""
+    """A router with much traffic behind it, and the steps that the gateway takes with it."""
 
     def __init__(self, arms: int, classes: int) -> None:
         rng = np.random.default_rng([SEED, arms, classes])
@@ -153,15 +153,15 @@ class _Router:
         self.decide_fresh()
 
     def decide_served(self) -> None:
-        """Features, class, buckets, the snapshot's memory, the draw."""
+        """Decide with the snapshot's cached probabilities: features, class, buckets, the draw."""
         self._decide(self._published)
 
     def decide_fresh(self) -> None:
-        """The same on a snapshot that was asked nothing of this kind before."""
+        """Decide on a snapshot that has no probabilities cached for this kind of request."""
         self._decide(Published(self._warm, NOW))
 
     def update(self) -> None:
-        """What an answer and its score add, added."""
+        """Add what an answer and its score teach."""
         context, attempt = self._answer()
         merge(self._sums, learn_attempt(self._warm, context, attempt, NOW + 1.0, None))
         before = Scores(ROUTER_ID, attempt.model_id, context.task, NOW + 1.0)
@@ -173,7 +173,7 @@ class _Router:
         Published(self.taken(), NOW).weigh(_CONTEXT, self.names, NO_STEERING, ())
 
     def taken(self) -> Snapshot:
-        """The snapshot of now."""
+        """The current snapshot."""
         return take_snapshot(self._settings, self._arms, self._sums, BudgetState(), NOW)
 
     def _decide(self, published: Published) -> None:
@@ -224,7 +224,7 @@ def _sums_of(model: str, classes: int, rng: np.random.Generator) -> dict[Statist
 
 
 def rivals(arms: int, repeats: int) -> list[dict[str, object]]:
-    """The same of libraries that a user would pick, as far as they are installed: no features, no propensity."""
+    """Times other libraries that are installed; they compute no features and no propensity."""
     rows = []
     for name, make in (("mabwiser", _mabwiser), ("river", _river)):
         try:

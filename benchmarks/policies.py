@@ -90,7 +90,7 @@ def _data(options: argparse.Namespace) -> list[ReplayData]:
 
 
 def _jobs(options: argparse.Namespace, sets: Sets) -> list[Job]:
-    """The slowest policies first, so that no process is left alone at the end."""
+    """All jobs, the slowest policies first, so that all processes end at about the same time."""
     scenarios = list(SCENARIOS) if "all" in options.scenario else options.scenario
     engine = EngineOptions(options.temperature, options.exploration, options.half_life, options.budget)
     jobs = []

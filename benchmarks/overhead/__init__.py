@@ -1,1 +1,1 @@
-"""What the overhead benchmark is made of: a fast provider, a load generator, the targets, and the rounds."""
+"""The gateway's overhead: a fast provider, a load generator, the targets, and the rounds of measuring them."""

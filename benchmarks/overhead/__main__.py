@@ -1,14 +1,14 @@
 """The gateway against the bare forwarder, in one run: throughput, added latency, streams, memory, start.
 
-Everything runs on this machine's loopback: a provider that answers at once, a load generator, and the targets, each a
-process of its own; the targets on one core, provider and generator on another, where the system can pin processes.
+Everything runs on loopback: a provider that answers at once, a load generator, and the targets, each a process of its
+own; the targets on one core, provider and generator on another, if the system can pin processes.
 Targets take turns in rounds, so that a ratio compares neighbours in time; absolute figures move from day to day. Every
 answer's status and length is checked, one in 50 word for word: a single wrong one ends the run with exit status 1.
 
   targets    gateway (SQLite, durability commit), gateway-async, forwarder (raw ASGI on uvicorn + aiohttp), provider
-             (nothing between: what the generator itself costs), and each --peer
-  loads      c1, c32, c256: plain answers of 600 bytes over so many connections; stream32: 32 streams of 100 chunks,
-             a chunk each 5 ms; stream32_full: the same as fast as they can be taken
+             (no gateway: what the generator itself costs), and each --peer
+  loads      c1, c32, c256: plain answers of 600 bytes over 1, 32 and 256 connections; stream32: 32 streams of 100
+             chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads
 
 A peer is started by you, on the same core as the targets (taskset -c 0 …), with http://127.0.0.1:PROVIDER_PORT/v1 as
 its OpenAI provider. The shape of --json is in the documentation of operation; "rounds" hold [lowest, highest].
@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def peers(options: argparse.Namespace) -> list[Peer]:
-    """The peers named on the command line; one without a name is called by its host and port."""
+    """The peers of the command line; without a name a peer is named by its host and port."""
     found = []
     for text in options.peer:
         name, separator, url = text.partition("=")
@@ -82,7 +82,7 @@ def peers(options: argparse.Namespace) -> list[Peer]:
 
 
 def measure(options: argparse.Namespace, directory: Path, console: Console) -> dict[str, Any]:
-    """Start everything, measure, and give the report. Raises RunFailed."""
+    """Start everything and measure; the report. Raises RunFailed."""
     rounds, seconds, warm_up = options.rounds, options.seconds, options.warm_up
     if options.quick:
         rounds, seconds, warm_up = 1, 0.5, 0.2

@@ -11,7 +11,7 @@ import httptools
 from benchmarks.overhead.script import CHUNKS, FIRST_WORD, check_answer, check_stream
 
 CHECK_EVERY = 50
-"""One answer in so many is parsed and compared; of all others the status, the length and the end are checked."""
+"""One answer in this many is parsed and compared; of all others status, length and end are checked."""
 
 _SHORTEST_STREAM = 40 * CHUNKS
 _SHOWN_ERRORS = 5
@@ -19,7 +19,7 @@ _SHOWN_ERRORS = 5
 
 @dataclass(slots=True)
 class Tally:
-    """What came back. Times in seconds on `perf_counter`; an entry per answer in each array."""
+    """Counts and times of the answers: seconds of `perf_counter`, an entry per answer in each array."""
 
     sent: int = 0
     finished: int = 0
@@ -34,7 +34,7 @@ class Tally:
     first_tokens: "array[float]" = field(default_factory=lambda: array("d"))
 
     def blame(self, what: str) -> None:
-        """Count an error, and keep the words of the first few."""
+        """Count an error, and keep the messages of the first few."""
         self.error_count += 1
         if len(self.errors) < _SHOWN_ERRORS:
             self.errors.append(what)
@@ -57,24 +57,24 @@ class ClientProtocol(asyncio.Protocol):
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the first time."""
+        """Send the first request."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """An answer that was on its way is an error."""
+        """Count an unfinished answer as an error."""
         if self._asking and not self._stopping:
             self._tally.blame(f"the connection closed in the middle of an answer: {self._body()[-300:]!r}")
         if not self.closed.done():
             self.closed.set_result(None)
 
     def stop(self) -> None:
-        """Leave, whatever is on its way."""
+        """Close the connection, even within an answer."""
         self._stopping = True
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of an answer."""
+        """Parse bytes of an answer."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -83,14 +83,14 @@ class ClientProtocol(asyncio.Protocol):
             self._transport.close()
 
     def on_body(self, body: bytes) -> None:
-        """A part of an answer's body."""
+        """Keep a part of an answer's body."""
         self._parts.append(body)
         self._tally.body_bytes += len(body)
         if self._stream and not self._first_token and FIRST_WORD in body:
             self._first_token = perf_counter()
 
     def on_message_complete(self) -> None:
-        """An answer is whole: note its times, check it, and go on."""
+        """Note the times of a whole answer, check it, and send the next request."""
         tally, now = self._tally, perf_counter()
         self._asking = False
         tally.finished += 1

@@ -6,7 +6,7 @@ import psutil
 
 
 def families(pids: Iterable[int]) -> list[psutil.Process]:
-    """The processes and all their descendants that live now."""
+    """The processes and all their living descendants."""
     found: list[psutil.Process] = []
     for pid in pids:
         process = psutil.Process(pid)
@@ -26,7 +26,7 @@ def resident_mb(pids: Iterable[int]) -> float:
 
 
 def listening(port: int) -> list[int]:
-    """The process that listens on a TCP port, as far as we may see it."""
+    """The process that listens on a TCP port, if we may see it."""
     try:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:

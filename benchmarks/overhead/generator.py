@@ -18,12 +18,12 @@ from benchmarks.overhead.cpu import cpu_seconds, families
 from benchmarks.overhead.script import CHUNKS, request_body
 
 DEADLINE_SECONDS = 60.0
-"""A run that takes so much longer than it should is an error, not a wait."""
+"""A run that takes this much longer than it should fails."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to do: for `seconds` after a warm-up or, where `requests` is given, until so many were answered."""
+    """A load: for `seconds` after a warm-up or, if `requests` is given, until that many were answered."""
 
     host: str
     port: int
@@ -41,7 +41,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """What came of it. Percentiles in milliseconds; `cpu_seconds` are the target's, within the measured time."""
+    """Results of a load. Percentiles in milliseconds; `cpu_seconds` are the target's, within the measured time."""
 
     answers: int
     checked: int
@@ -69,7 +69,7 @@ class Instant:
 
     @classmethod
     def now(cls, target: list[psutil.Process], tally: Tally) -> "Instant":
-        """Read them."""
+        """Read the counters."""
         return cls(perf_counter(), cpu_seconds(target), process_time(), tally.body_bytes)
 
 
@@ -104,7 +104,7 @@ class Run:
         self._current: dict[int, ClientProtocol] = {}
 
     async def measure(self) -> Measurement:
-        """Put the load on, and tell what came back."""
+        """Put the load on, and measure."""
         load = self._load
         target = families(load.pids)  # looked up once: it takes milliseconds
         began = Instant.now(target, self._tally)
@@ -131,7 +131,7 @@ class Run:
         await asyncio.wait(tasks, timeout=DEADLINE_SECONDS)
 
     async def _keep_busy(self, number: int) -> None:
-        """One connection after another: a server may close one after an answer."""
+        """Keep one connection open: a server may close it after an answer."""
         load, loop = self._load, asyncio.get_running_loop()
         while not self._stopping and (load.requests is None or self._tally.sent < load.requests):
             try:

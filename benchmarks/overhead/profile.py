@@ -1,4 +1,4 @@
-"""Profiles the gateway under load with the sampler inside of it, and shows where its CPU time goes."""
+"""Profiles the gateway under load with a sampler in its process, and shows where its CPU time goes."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ _WRITE_SECONDS = 10.0
 
 
 def profile(provider_port: int, directory: Path, phase: Phase, seconds: float) -> dict[str, Any]:
-    """Samples of one load: CPU seconds by thread, function and line, and the answers (or chunks) they bought."""
+    """Samples of one load: CPU seconds by thread, function and line, and the number of answers (or chunks)."""
     out = directory / "samples.json"
     launcher = ("-m", "benchmarks.overhead.sampling", str(out))
     with gateway(provider_port, directory, name=f"profiled-{phase.name}", launcher=launcher) as target:
@@ -77,7 +77,7 @@ def _by_package(own: dict[str, float]) -> list[tuple[str, float]]:
 
 
 def _package(name: str) -> str:
-    """The first of our floors in a path, else the folder in which the file lies."""
+    """The first of our packages in a path, else the file's folder."""
     folders = name.split(" ", maxsplit=1)[0].split("/")[:-1]
     for floor in ("gateway", "bandit", "storage"):
         if floor in folders:

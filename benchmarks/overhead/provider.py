@@ -22,7 +22,7 @@ _STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-
 
 
 def _framed(events: list[bytes]) -> list[bytes]:
-    """What is written at once: role and first word together, so that the first token does not wait for the pace."""
+    """The frames to write: role and first word together, so that the first token does not wait for the pace."""
     frames = [b"%x\r\n%s\r\n" % (len(event), event) for event in events]
     return [frames[0] + frames[1], *frames[2:-1], frames[-1] + b"0\r\n\r\n"]
 
@@ -32,7 +32,7 @@ _FRAMES_WITH_USAGE = _framed(stream_events(usage=True))
 
 
 class ProviderProtocol(asyncio.Protocol):
-    """One connection, one request at a time: nobody who calls a provider pipelines."""
+    """One connection, one request at a time: clients of providers don't pipeline."""
 
     def __init__(self, connections: "set[ProviderProtocol]") -> None:
         self._connections = connections
@@ -46,17 +46,17 @@ class ProviderProtocol(asyncio.Protocol):
         self._stalled = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client came."""
+        """Keep the connection."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client left."""
+        """Forget the connection."""
         self._connections.discard(self)
         self._frames.clear()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of requests."""
+        """Parse bytes of requests."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -64,15 +64,15 @@ class ProviderProtocol(asyncio.Protocol):
             self._transport.close()
 
     def on_message_begin(self) -> None:
-        """A request starts."""
+        """Begin a request."""
         self._body = b""
 
     def on_body(self, body: bytes) -> None:
-        """A part of a request's body."""
+        """Keep a part of a request's body."""
         self._body += body
 
     def on_message_complete(self) -> None:
-        """A request is whole: answer it."""
+        """Answer a whole request."""
         if self._parser.get_method() != b"POST":
             self._transport.write(_LIST)
         elif wants_stream(self._body):
@@ -85,18 +85,18 @@ class ProviderProtocol(asyncio.Protocol):
             self._transport.write(_PLAIN)
 
     def pause_writing(self) -> None:
-        """The reader is slower than the stream."""
+        """Pause the stream: the reader is slower."""
         self._paused = True
 
     def resume_writing(self) -> None:
-        """The reader has caught up."""
+        """Go on with the stream."""
         self._paused = False
         if self._stalled:
             self._stalled = False
             self._send_next()
 
     def _send_next(self) -> None:
-        """Send one chunk, and come back for the next: at its time, or in the loop's next turn."""
+        """Send one chunk, and schedule the next: at its time, or in the loop's next iteration."""
         if not self._frames:
             return
         if self._paused:

@@ -1,4 +1,4 @@
-"""What is compared with what: the gateway with the forwarder, within one round, and the goal for each figure."""
+"""Ratios of the gateway to the forwarder within one round, and the goal of each."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from benchmarks.overhead.rounds import (
 )
 
 Round = Mapping[str, Mapping[str, Measurement]]
-"""Target → phase → what was measured in one round."""
+"""Target → phase → measurement of one round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """One figure of a round. `goal` is what it should be at most, or at least."""
+    """One figure of a round. `goal` is its upper or lower bound."""
 
     name: str
     title: str
@@ -30,7 +30,7 @@ class Ratio:
     at_least: bool = False
 
     def reached(self, value: float) -> bool:
-        """Whether a value is as good as the goal."""
+        """Whether a value meets the goal."""
         return value >= self.goal if self.at_least else value <= self.goal
 
 

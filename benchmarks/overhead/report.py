@@ -1,4 +1,4 @@
-"""The report of the overhead benchmark: tables for people, JSON for machines, a plot for both."""
+"""The report of the overhead benchmark: tables, JSON and a plot."""
 
 import os
 import platform

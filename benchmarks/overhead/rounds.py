@@ -1,4 +1,4 @@
-"""The rounds: every target under every load, one after the other, again and again, so that ratios are of one run."""
+"""Rounds: every target under every load in turn, several times, so that a ratio compares one run's figures."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ PACE_MS = 5
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One kind of load. `pace_ms` is what lies between a stream's chunks; 0: as fast as they can be taken."""
+    """One kind of load. `pace_ms` lies between a stream's chunks; 0: as fast as the client reads."""
 
     name: str
     title: str
@@ -42,11 +42,11 @@ def measure_rounds(
     warm_up_seconds: float,
     done: Callable[[str], None],
 ) -> Results:
-    """Measure all; `done` hears of each measurement. Raises RunFailed at the first wrong answer."""
+    """Measure all; `done` is called after each measurement. Raises RunFailed at the first wrong answer."""
     results: Results = {target.name: {phase.name: [] for phase in phases} for target in targets}
     for number in range(rounds):
         for phase in phases:
-            # Who goes first changes, so that what a phase leaves behind does not always hit the same one.
+            # Rotate who goes first, so that what a phase leaves behind does not always hit the same target.
             for target in [*targets[number % len(targets) :], *targets[: number % len(targets)]]:
                 load = target.load(
                     phase.connections,
@@ -75,7 +75,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value per round, at least one."""
+        """The spread of one value per round, at least one."""
         return cls(statistics.median(values), min(values), max(values))
 
 

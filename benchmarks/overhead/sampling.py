@@ -1,4 +1,4 @@
-"""Where a server's CPU time goes: the main thread's stack, sampled while it works.
+"""Samples a server's main thread: where its CPU time goes.
 
 `python -m benchmarks.overhead.sampling OUT.json serve --config …` is `bandit-gateway serve …` with a sampler in it:
 SIGUSR1 starts to count, SIGUSR2 stops and writes OUT.json. A CPU timer (ITIMER_PROF, 1 kHz) interrupts the main
@@ -36,19 +36,19 @@ class Sampler:
         self._threads: dict[int, float] = {}
 
     def install(self) -> None:
-        """Listen to the two signals. Only in the main thread."""
+        """Handle the two signals. Only in the main thread."""
         signal.signal(signal.SIGUSR1, self.start)
         signal.signal(signal.SIGUSR2, self.stop)
         signal.signal(signal.SIGPROF, self._sample)
 
     def start(self, signum: int, frame: FrameType | None) -> None:
-        """Begin to count."""
+        """Start counting."""
         self._last = time.thread_time()
         self._threads = _thread_seconds()
         signal.setitimer(signal.ITIMER_PROF, INTERVAL_SECONDS, INTERVAL_SECONDS)
 
     def stop(self, signum: int, frame: FrameType | None) -> None:
-        """End, and write what was counted."""
+        """Stop counting, and write the counts."""
         signal.setitimer(signal.ITIMER_PROF, 0.0)
         names = {thread.native_id: thread.name for thread in threading.enumerate()}
         threads: defaultdict[str, float] = defaultdict(float)

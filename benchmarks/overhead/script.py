@@ -1,4 +1,4 @@
-"""What the fake provider says and the load generator expects: one request, one answer, one stream."""
+"""The request, answer and stream that the fake provider sends and the load generator checks."""
 
 import json
 import re
@@ -7,7 +7,7 @@ CHUNKS = 100
 """Content chunks of a stream; the chunks of role, finish and usage come on top."""
 
 FIRST_WORD = b"tok-000"
-"""In the first content chunk, and nowhere else: what the time to first token waits for."""
+"""In the first content chunk only: ends the time to first token."""
 
 _PACE = re.compile(rb"\[pace (\d+) ms\]")
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
@@ -25,7 +25,7 @@ _REPLY = (
 
 
 def request_body(model: str, *, stream: bool, pace_ms: int = 0) -> bytes:
-    """A chat request of about 300 bytes. The pace stands in the prompt, which every gateway hands on."""
+    """A chat request of about 300 bytes. The pace is in the prompt, which every gateway passes on."""
     content = f"{_QUESTION} [pace {pace_ms} ms]" if stream else _QUESTION
     body: dict[str, object] = {
         "model": model,

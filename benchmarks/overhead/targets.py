@@ -1,4 +1,4 @@
-"""What is measured: the gateway (two durabilities), the forwarder, the provider itself, and any named peers."""
+"""Targets of the measurement: the gateway (two durabilities), the forwarder, the provider alone, and peers."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -49,7 +49,7 @@ PRICES = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server that answers chat completions, and how it is asked."""
+    """A server that answers chat completions, and how to ask it."""
 
     name: str
     host: str

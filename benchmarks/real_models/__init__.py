@@ -1,1 +1,1 @@
-"""What the benchmark with real models is made of: its questions, and its table."""
+"""Real models: the questions, and asking them alone and through the gateway."""

@@ -1,4 +1,4 @@
-"""Asking real models through the real client: straight, and through the gateway with a score for each answer."""
+"""Asking real models through the real client: directly, and through the gateway with a score for each answer."""
 
 import time
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from benchmarks.real_models.questions import Question, judge
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A real OpenAI-compatible server, as it is named and priced here (dollars per million tokens)."""
+    """A real OpenAI-compatible server, its name and its prices (dollars per million tokens)."""
 
     name: str
     url: str
@@ -24,13 +24,13 @@ class Server:
         return f"{self.name}/{self.name}"
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
-        """What a call costs."""
+        """The cost of a call."""
         return (prompt_tokens * self.input_usd + completion_tokens * self.output_usd) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question, who answered it, and how well, fast and dear."""
+    """One question, the model that answered, and the answer's score, seconds and cost."""
 
     model_id: str
     score: float
@@ -50,7 +50,7 @@ class Gateway:
         self._send_task = send_task
 
     def ask(self, question: Question) -> Asked:
-        """Ask, judge the answer, and give the score back as feedback. Raises the clients' errors."""
+        """Ask, judge the answer, and send the score as feedback. Raises the clients' errors."""
         began = time.perf_counter()
         raw = self._client.chat.completions.with_raw_response.create(
             model="dari/routing",
@@ -73,7 +73,7 @@ class Gateway:
 
 
 def ask_alone(server: Server, question: Question) -> Asked:
-    """Ask one server straight. Raises the client's errors."""
+    """Ask one server directly. Raises the client's errors."""
     client = OpenAI(base_url=server.url, api_key="none", max_retries=0, timeout=120)
     began = time.perf_counter()
     answer = client.chat.completions.create(

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What is asked for; also the name of the task, where it is sent."""
+    """The kind of a question; also the name of its task."""
 
     SUM = "sum"
     FACT = "fact"

@@ -21,7 +21,7 @@ LARGEST_FIELD = 64 * 1024 * 1024
 
 
 class BadData(ValueError):
-    """A file that is no replay data; the message says where and what would be right."""
+    """A file that is no replay data; the message names the place and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The product's own policies in a replay: the very functions that serve, driven by data instead of a network."""
+"""The product's own policies in a replay: the functions that serve, driven by data instead of a network."""
 
 import json
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ ROUTER_ID = "rtr_replay"
 FIRST_REQUEST_AT = 1_700_000_000.0
 SECONDS_BETWEEN_REQUESTS = 10.0
 UNKNOWN_SECONDS = 1.0
-"""What an answer takes where the data has no latency; waiting is worth nothing then."""
+"""Latency if the data has none; waiting costs nothing then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Engine:
         self._asked: Choice | None = None
 
     def choose(self, t: int, failed: frozenset[int]) -> int | None:
-        """Drawn from the policy's probabilities; after a failure drawn again without the failed."""
+        """Draw from the policy's probabilities; after a failure draw again without the failed models."""
         if failed:
             return self._choose_again(t, failed)
         self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))
@@ -107,7 +107,7 @@ class Engine:
         return self._asked
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
-        """The models with the list prices of the moment, if the gateway knows any."""
+        """The models with their current list prices, if the gateway knows any."""
         listed = self._world.prices_usd
         key = b"" if listed is None else listed[t].tobytes()
         arms = self._priced.get(key)

@@ -24,7 +24,7 @@ class Trace:
 def play(world: World, make: Callable[[], Player], delay: int) -> Trace:
     """Play a world through. The score of request t is learned just before request t + 1 + `delay` is decided.
 
-    Where the world restarts, the player's state is written, a new player is made and reads it.
+    If the world restarts, the player's state is written, and a new player reads it.
     """
     player = make()
     arms = np.full(len(world), NOBODY, dtype=np.int64)
@@ -44,7 +44,7 @@ def _score(world: World, player: Player, arms: NDArray[np.int64], t: int) -> Non
 
 
 def _ask(world: World, player: Player, t: int) -> int:
-    """One request, with failover: which model answered it."""
+    """Play one request, with failover; the model that answered it."""
     failed: frozenset[int] = frozenset()
     for _ in range(MAX_ATTEMPTS):
         arm = player.choose(t, failed)

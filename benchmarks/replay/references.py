@@ -1,4 +1,4 @@
-"""Hindsight references: what random choice, the best fixed model and an oracle get from the same requests."""
+"""Hindsight references: utility of random choice, the best fixed model and an oracle on the same requests."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from benchmarks.replay.data import Floats, ReplayData
 from benchmarks.replay.scenarios import World
 
 SCORECARD_PROMPTS = 100
-"""A scorecard is what a small eval would have said: the mean quality on so many of the prompts."""
+"""Prompts of the small eval that a scorecard comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class References:
     best_arm: int
 
     def share(self, utility: float) -> float:
-        """The share of (oracle - random) that a mean utility is; 0 where nothing is to be gained."""
+        """The share of (oracle - random) that a mean utility is; 0 if there is nothing to gain."""
         gap = self.oracle - self.random
         return (utility - self.random) / gap if gap > 0.0 else 0.0
 
 
 def look_back(world: World, value: float) -> References:
-    """What the references get. Only models that are offered throughout can be the fixed one."""
+    """Compute the references. Only models that are offered throughout can be the fixed one."""
     utility = world.utility(value)
     can = world.offered & world.answers
     always = world.offered.all(axis=0)

@@ -1,4 +1,4 @@
-"""What many replays say: means with 95% intervals over seeds, as a table and as JSON."""
+"""Summarises replays: means with 95% intervals over seeds, as tables and as JSON."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from benchmarks.replay.runs import Job, Played, Sets
 CONFIDENCE = 0.95
 OURS = "thompson"
 PLAIN = ("regret_vs_best_fixed", "quality", "usd_per_1000", "p95_latency_s", "best_arm_share")
-"""Figures whose mean stands alone in a run; their intervals are under `intervals`."""
+"""Figures that a run gives as a plain mean; their intervals are under `intervals`."""
 
 COLUMNS = (
     ("share_of_oracle", "share of oracle", 3),
@@ -30,10 +30,10 @@ COLUMNS = (
     ("utility_first_after_change", "first 300 after", 3),
     ("utility_later_after_change", "later", 3),
 )
-"""Figures of the tables: name, heading, digits; those that nobody has are left out."""
+"""Figures of the tables: name, heading, digits; figures that no row has are left out."""
 
 Setting = tuple[int, str, float, float]
-"""Data, scenario, value and feedback: what policies are compared within."""
+"""Data, scenario, value and feedback; policies are compared within one setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Interval:
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Student's t interval of a mean; without width for one value alone."""
+    """Student's t interval of a mean; of width 0 for a single value."""
     array = np.array(values)
     mean, n = float(array.mean()), len(array)
     if n < 2:

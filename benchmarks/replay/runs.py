@@ -19,7 +19,7 @@ CURVE_POINTS = 50
 FIRST_AFTER_CHANGE = 300
 STATIC_SCORECARD = "static_scorecard"
 KNOW_PRICES = (STATIC_SCORECARD, "cheapest")
-"""What never tries a model must have been told what it costs."""
+"""A policy that never tries a model has to know its cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What one policy got on one sequence: figures by name, and mean utility in equal pieces of it."""
+    """Results of one policy on one sequence: figures by name, and mean utility in equal pieces of it."""
 
     job: Job
     figures: dict[str, float]
@@ -47,7 +47,7 @@ class Played:
 
 
 class Sets:
-    """The loaded data, with the tasks that the policies are told: the callers' or the built-in classifier's."""
+    """The loaded data, with the tasks that the policies see: the file's or the built-in classifier's."""
 
     def __init__(self, data: Sequence[ReplayData], classes: str) -> None:
         self.data = tuple(data)
@@ -115,7 +115,7 @@ def curve(world: World, trace: Trace, value: float) -> Floats:
 
 
 def run_all(sets: Sets, jobs: Sequence[Job], processes: int) -> Iterator[Played]:
-    """Play all jobs, in any order; the caller counts. Slow policies are best put first."""
+    """Play all jobs, in any order; the caller counts them. Slow policies are best put first."""
     if processes <= 1:
         yield from map(sets.run, jobs)
         return

@@ -13,21 +13,21 @@ from benchmarks.replay.data import Floats, ReplayData
 Bools = NDArray[np.bool_]
 
 DROP = 0.5
-"""What is left of the quality of the model that gets worse."""
+"""Quality of the deteriorating model, relative to before."""
 PRICE_CUT = 0.1
 LIARS = 0.1
-"""The share of scores that are not honest in the scenarios about feedback."""
+"""Share of dishonest scores in the scenarios about feedback."""
 UNITS_PER_ANSWER = 100.0
 SMALLEST_USD = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What is true at each request t of a sequence, arrays of shape (requests, models).
+    """The truth at each request t of a sequence: arrays of shape (requests, models).
 
     `scores` is what a judge would say of each answer, `scored` whether anybody judges request t. `offered` are the
     models that exist, `answers` those that do not fail. `prices_usd` are list prices of an input and an output token,
-    shape (requests, models, 2), where the gateway is to know them; None: dollars are learned as they are billed.
+    shape (requests, models, 2), if the gateway knows them; None: costs are learned from bills.
     """
 
     models: tuple[str, ...]
@@ -107,7 +107,7 @@ def quality_drop(world: World, value: float, seed: int) -> World:
 
 
 def price_cut(world: World, value: float, seed: int) -> World:
-    """In the middle the dearest model's list price falls to a tenth; the gateway knows list prices."""
+    """In the middle the most expensive model's list price falls to a tenth; the gateway knows list prices."""
     middle, dearest = len(world) // 2, int(np.argmax(world.cost_usd.mean(axis=0)))
     factor = np.ones(world.cost_usd.shape)
     factor[middle:, dearest] = PRICE_CUT
@@ -169,7 +169,7 @@ SCENARIOS: Mapping[str, Callable[[World, float, int], World]] = MappingProxyType
         )
     }
 )
-"""What can happen in a sequence, by name; `value` and `seed` decide whom it hits."""
+"""Scenarios by name; `value` and `seed` determine the model concerned."""
 
 
 def priced(world: World) -> World:

@@ -1,4 +1,4 @@
-"""Synthetic worlds: replay data made from a few numbers and a seed, for whoever has no data at hand."""
+"""Synthetic worlds: replay data made from a few numbers and a seed, for those without data."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Model:
 
 
 def classes() -> ReplayData:
-    """Five models that change places between classes: who knows the class gains, who averages is misled."""
+    """Five models whose order differs between classes: knowing the class helps, averaging misleads."""
     return _generate(
         "classes",
         (
@@ -49,7 +49,7 @@ def classes() -> ReplayData:
 
 
 def flat() -> ReplayData:
-    """Five models whose order is the same in every class: classes can only cost."""
+    """Five models with the same order in every class: classes can only hurt."""
     qualities = (0.88, 0.84, 0.78, 0.70, 0.55)
     models = tuple(
         Model(f"level-{k}", (quality,) * 4, 4.0 / 3.0**k, 4.0 / 1.6**k) for k, quality in enumerate(qualities)

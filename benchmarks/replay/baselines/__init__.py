@@ -1,4 +1,4 @@
-"""Policies to compare with that need other statistics than the product keeps, by name."""
+"""Policies to compare with, by name; they need other statistics than the product keeps."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType

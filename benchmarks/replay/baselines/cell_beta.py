@@ -27,12 +27,12 @@ class CellBeta:
         return best(self._world, t, quality - cost / self._value, failed)
 
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
-        """What an answer costs."""
+        """Add an answer's cost."""
         if answered:
             self._sums[2:, self._column[t], arm] += (1.0, self._world.cost_usd[t, arm])
 
     def learn_score(self, t: int, arm: int, score: float) -> None:
-        """One score more."""
+        """Add a score."""
         self._sums[:2, self._column[t], arm] += (1.0, score)
 
     def dump(self) -> bytes:

@@ -1,4 +1,4 @@
-"""LinUCB that forgets, as ParetoBandit and others do it where models change."""
+"""LinUCB with forgetting, as ParetoBandit and others use it for models that change."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Ridge regression per model, what the linear policies share: utility as a linear function of the prompt."""
+"""Ridge regression per model, shared by the linear policies: utility as a linear function of the prompt."""
 
 import io
 
@@ -33,10 +33,10 @@ class LinearArms:
         return self._theta @ x, np.maximum((self._inverse @ x) @ x, 0.0)
 
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
-        """Utility is known only with the score: what an answer cost alone teaches nothing here."""
+        """Learn nothing: utility is known only with the score."""
 
     def learn_score(self, t: int, arm: int, score: float) -> None:
-        """A rank-one update of the inverse (Sherman and Morrison 1950)."""
+        """Update the inverse by rank one (Sherman and Morrison 1950)."""
         x, gamma = self._x[t], self._fading
         inverse = self._inverse[arm] / gamma
         y = inverse @ x
@@ -62,7 +62,7 @@ class LinearArms:
 
 
 def best(world: World, t: int, index: Floats, failed: frozenset[int]) -> int | None:
-    """The offered model that has not failed with the largest index; None when nobody is left."""
+    """The offered model that has not failed with the largest index; None if none is left."""
     can = world.offered[t].copy()
     can[list(failed)] = False
     return int(np.argmax(np.where(can, index, -np.inf))) if can.any() else None

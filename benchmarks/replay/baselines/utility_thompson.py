@@ -1,4 +1,4 @@
-"""Gaussian Thompson sampling on utility, one number per model: what costs say of answers without a score is lost."""
+"""Gaussian Thompson sampling on utility, one number per model: costs of answers without a score are not used."""
 
 import numpy as np
 
@@ -27,10 +27,10 @@ class UtilityThompson:
         return best(self._world, t, mean + self._noise[t] * np.sqrt(np.maximum(variance, 1e-4) / size), failed)
 
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
-        """Utility is known only with the score."""
+        """Learn nothing: utility is known only with the score."""
 
     def learn_score(self, t: int, arm: int, score: float) -> None:
-        """One utility more."""
+        """Add a utility."""
         utility = score - self._world.cost_usd[t, arm] / self._value
         self._sums[:, arm] += (1.0, utility, utility * utility)
 
