@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from storage.database.engine import open_database
 from storage.writing.writer import Committed, Writer
-from tests.support.records import Making, learn_scores, pace
+from tests.support.records import RecordMaker, learn_scores, pace
 
 OUTSTANDING = 64
 
@@ -23,7 +23,7 @@ def score_of(completion_id: str) -> float:
 
 
 def main(url: str) -> None:
-    making, run = Making(), uuid.uuid4().hex[:20]
+    making, run = RecordMaker(), uuid.uuid4().hex[:20]
     room = threading.Semaphore(OUTSTANDING)
 
     def deliver(committed: Committed) -> None:

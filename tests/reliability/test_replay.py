@@ -1,4 +1,4 @@
-"""Decisions of a mixed run, each replayed from its record; `tests.reliability.durability --replay 10000` makes more."""
+"""Short form of `make replay`: each decision of a mixed run replays from its record."""
 
 from pathlib import Path
 

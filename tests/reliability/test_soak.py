@@ -1,4 +1,4 @@
-"""A short soak, and that its eyes are open: what has grown, and what the log complains of, is told."""
+"""A short soak, and its checks: growth of resources and complaints in the log are found."""
 
 from dataclasses import replace
 from pathlib import Path

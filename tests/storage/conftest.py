@@ -7,21 +7,21 @@ import pytest
 from storage.database.engine import Database, open_database
 from storage.writing.spool import Spool
 from tests.support.databases import Opening, execute
-from tests.support.records import Making, Running, Start
+from tests.support.records import RecordMaker, RunningWriter, Start
 
 
 @pytest.fixture
-def making() -> Making:
-    return Making()
+def making() -> RecordMaker:
+    return RecordMaker()
 
 
 @pytest.fixture
 def start_writer(opening: Opening) -> Iterator[Start]:
     """Starts writers, and closes them before their databases are."""
-    started: list[Running] = []
+    started: list[RunningWriter] = []
 
-    def start(database: Database, *, spool: Spool | None = None) -> Running:
-        started.append(Running(database, spool=spool))
+    def start(database: Database, *, spool: Spool | None = None) -> RunningWriter:
+        started.append(RunningWriter(database, spool=spool))
         return started[-1]
 
     yield start
@@ -30,14 +30,14 @@ def start_writer(opening: Opening) -> Iterator[Start]:
 
 
 @pytest.fixture
-def running(database: Database, start_writer: Start) -> Running:
+def running(database: Database, start_writer: Start) -> RunningWriter:
     return start_writer(database)
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def shared_ledger(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Database, Running, Making]]:
+) -> Iterator[tuple[Database, RunningWriter, RecordMaker]]:
     """One ledger for all examples of all properties: they keep out of one another's way by the routers' ids."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'ledger.db'}"
@@ -45,7 +45,7 @@ def shared_ledger(
         url = request.getfixturevalue("postgresql").url("shared")
         execute(request.getfixturevalue("postgresql").url(), "CREATE DATABASE shared")
     database = open_database(url)
-    running = Running(database)
-    yield database, running, Making()
+    running = RunningWriter(database)
+    yield database, running, RecordMaker()
     running.writer.close()
     database.close()

@@ -13,7 +13,7 @@ from storage.database.engine import Database
 from storage.deltas import Gathered, decode_deltas, encode_deltas
 from storage.stores.arms import Arms
 from storage.tables import arms
-from tests.support.records import BUDGETED, NOW, Making, Running, assert_same_sums, half_life
+from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, assert_same_sums, half_life
 
 KEYS = [
     StatisticKey("rtr_a", "m/one", "", Signal.SUCCESS),
@@ -58,7 +58,7 @@ def test_kept_deltas_are_read_back_exactly(event: dict[StatisticKey, Sums], at: 
 @settings(max_examples=30)
 @given(st.lists(deltas(), min_size=1, max_size=10), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_the_table_is_the_sum_whatever_the_order_and_the_batches(
-    shared_ledger: tuple[Database, Running, Making],
+    shared_ledger: tuple[Database, RunningWriter, RecordMaker],
     events: list[dict[StatisticKey, Sums]],
     at_once: int,
     chance: random.Random,
@@ -73,7 +73,9 @@ def test_the_table_is_the_sum_whatever_the_order_and_the_batches(
     assert_same_sums(Arms(database).sums(router_id), total(events))
 
 
-def test_sums_that_have_faded_away_do_not_underflow(database: Database, running: Running, making: Making) -> None:
+def test_sums_that_have_faded_away_do_not_underflow(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     """PostgreSQL raises an error where power or a product underflows."""
     key = StatisticKey("rtr_a", "m/one", "", Signal.SUCCESS)
     for number in range(12):
@@ -86,7 +88,7 @@ def test_sums_that_have_faded_away_do_not_underflow(database: Database, running:
 
 @pytest.mark.parametrize("broken", ["'NaN'", "'Infinity'", "-5", "0"])
 def test_a_broken_row_is_read_as_it_is_and_others_are_not_touched(
-    database: Database, running: Running, making: Making, broken: str
+    database: Database, running: RunningWriter, making: RecordMaker, broken: str
 ) -> None:
     running.write(making.completion())
     good = Arms(database).sums()
@@ -101,14 +103,18 @@ def test_a_broken_row_is_read_as_it_is_and_others_are_not_touched(
     assert running.write(making.completion()) == [()]
 
 
-def test_statistics_of_an_unknown_signal_are_left_alone(database: Database, running: Running, making: Making) -> None:
+def test_statistics_of_an_unknown_signal_are_left_alone(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     running.write(making.completion())
     with database.write() as connection:
         connection.execute(text("UPDATE arms SET signal = 'of a newer version' WHERE signal = 'success'"))
     assert all(key.signal != Signal.SUCCESS for key in Arms(database).sums())
 
 
-def test_a_budget_is_moved_on_by_every_answer_in_order(database: Database, running: Running, making: Making) -> None:
+def test_a_budget_is_moved_on_by_every_answer_in_order(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     running.write(*(making.completion(BUDGETED, cost_usd=0.25 * number) for number in range(1, 5)))
     running.write(making.completion("rtr_a"), making.completion(BUDGETED, cost_usd=1.0))
     budgets = Arms(database).budgets()

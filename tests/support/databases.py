@@ -27,7 +27,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture(scope="session")
 def migrated_url(postgresql: PostgresqlServer) -> str:
-    """A migrated database, in which tests leave things."""
+    """A migrated database that tests leave rows in."""
     execute(postgresql.url(), "CREATE DATABASE migrated")
     open_database(postgresql.url("migrated")).close()
     return postgresql.url("migrated")
@@ -44,7 +44,7 @@ def postgresql_url(migrated_url: str) -> str:
 
 @pytest.fixture
 def empty_postgresql_url(postgresql: PostgresqlServer) -> Iterator[str]:
-    """A database with nothing in it."""
+    """A database without tables."""
     name = f"empty_{next(_names)}"
     execute(postgresql.url(), f"CREATE DATABASE {name}")
     yield postgresql.url(name)

@@ -1,4 +1,4 @@
-"""Makers of records, a learning rule and a budget that can be checked by hand, and a writer that remembers."""
+"""Makers of records, a learning rule and a budget that can be checked by hand, and a writer that keeps deliveries."""
 
 import itertools
 import math
@@ -28,7 +28,7 @@ NOW = Epoch(1_760_000_000.0)
 
 
 def later(seconds: float) -> Epoch:
-    """So many seconds after `NOW`; negative: before."""
+    """`NOW` plus seconds, which may be negative."""
     return Epoch(NOW + seconds)
 
 
@@ -36,7 +36,7 @@ BUDGETED = "rtr_budget"
 
 
 def half_life(router_id: str, signal: Signal) -> float:
-    """What `Making` and `learn_scores` use, per signal."""
+    """The half-life of each signal in `RecordMaker` and `learn_scores`."""
     return {Signal.SUCCESS: 3_600.0, Signal.QUALITY: 86_400.0, Signal.OUTCOMES: math.inf}.get(signal, 1_800.0)
 
 
@@ -58,14 +58,14 @@ def pace(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | N
     return BudgetState(state.multiplier + 1.0, (state.mean_cost_usd or 0.0) + cost_usd)
 
 
-class Making:
-    """Makes records that differ where they must."""
+class RecordMaker:
+    """Makes records with unique ids and times."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
 
     def number(self) -> int:
-        """A fresh number."""
+        """The next unused number."""
         return next(self._numbers)
 
     def completion(
@@ -186,8 +186,8 @@ class Making:
         )
 
 
-class Running:
-    """A writer at work, and everything that it has delivered."""
+class RunningWriter:
+    """A running writer, and everything that it has delivered."""
 
     def __init__(self, database: Database, *, spool: Spool | None = None, learn: LearnScores = learn_scores) -> None:
         self.commits: list[Committed] = []
@@ -243,18 +243,18 @@ class Running:
         wait_until(holds, what)
 
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningWriter]
 """Starts a writer on a database."""
 
 
 def assert_same_sums(found: dict[StatisticKey, Sums], expected: dict[StatisticKey, Sums]) -> None:
-    """Equal to 1e-9, at one instant. A sum that is nothing may be missing."""
+    """Assert that the sums are equal to 1e-9 at one instant; a sum of zero may be missing."""
     different = {key: (found.get(key), expected.get(key)) for key in differing(found, expected)}
     assert not different
 
 
 def same_sums(found: dict[StatisticKey, Sums], expected: dict[StatisticKey, Sums]) -> bool:
-    """The same as a question."""
+    """Whether `assert_same_sums` holds."""
     return not differing(found, expected)
 
 

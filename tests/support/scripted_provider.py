@@ -9,7 +9,7 @@ from tests.support.threads import App
 
 
 class Received:
-    """What the provider was sent, by model, and whether clients left."""
+    """Requests that the provider got, by model, and whether clients left."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, list[bytes]] = {}

@@ -6,7 +6,7 @@ from types import FrameType
 
 
 def count_calls(work: Callable[[], object]) -> int:
-    """How many functions, of Python and of C, are called while this thread does the work."""
+    """The number of calls of Python and C functions while this thread does the work."""
     calls = 0
 
     def profile(frame: FrameType, event: str, argument: object) -> None:

@@ -1,4 +1,4 @@
-"""Real clients against a real gateway: what works from each, and what its user sees.
+"""Tries real clients against a real gateway: which checks hold, and what the user sees.
 
 Starts `bandit-gateway serve` with a temporary SQLite ledger, simulated models and one model that cuts its streams;
 installs each client into an environment of its own (kept, so that the next run is quick); runs the client's script in
@@ -66,7 +66,7 @@ async def _try_all(
 
 
 def main() -> None:
-    """Install, try, and tell."""
+    """Install and try the clients, and report."""
     options = parse()
     console, note = Console(width=None if sys.stdout.isatty() else 120), Console(stderr=True, highlight=False)
     chosen: list[Client] = [client for client in CLIENTS if options.only is None or client.name in options.only]

@@ -1,4 +1,4 @@
-"""Runs a client's script against the gateway and reads what it says, and runs the client's example in the docs."""
+"""Runs a client's script and its example in the docs against the gateway, and reads the checks' results."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def try_client(client: Client, command: Sequence[str], folder: Path, serve
 
 
 def judge(client: Client, check: str, told: tuple[bool, str] | None, otherwise: str) -> Tried:
-    """What a script told of a check (whether it held, and the detail), against what the client is known not to do."""
+    """The verdict on a check that a script reported as (held, detail), unless the client is known not to be able to."""
     held, detail = told or (False, otherwise)
     if told and check in client.cannot:
         reason = client.cannot[check]
@@ -55,7 +55,7 @@ def judge(client: Client, check: str, told: tuple[bool, str] | None, otherwise: 
 
 
 def read_lines(said: str) -> dict[str, tuple[bool, str]]:
-    """By check, whether it held and the detail: the JSON lines among everything that a script printed."""
+    """Check → (held, detail), from the JSON lines among a script's output."""
     told = {}
     for line in said.splitlines():
         try:
@@ -67,7 +67,7 @@ def read_lines(said: str) -> dict[str, tuple[bool, str]]:
 
 
 def example(page: str, name: str) -> str | None:
-    """The code under the client's heading, which names it in backquotes; None where there is none."""
+    """The code under the client's heading, which names it in backquotes; None if there is none."""
     found = re.search(
         rf"^## [^\n]*\(`{re.escape(name)}`\)\n(?:(?!^## ).)*?^```\w+\n(.*?)^```", page, re.DOTALL | re.MULTILINE
     )
@@ -87,7 +87,7 @@ async def _try_page(
 
 
 def _environ(client: Client, served: Served) -> dict[str, str]:
-    """No provider's key and no proxy of the caller's: the clients are to reach this gateway, and nothing else."""
+    """Without the caller's provider keys and proxies: clients must reach this gateway only."""
     passed_on = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     return {
         **passed_on,

@@ -1,4 +1,4 @@
-"""Where clients are installed: a virtual environment each, and one folder for all that run on Node, kept for next time.
+"""Installs clients: each into a virtual environment, those for Node into one folder; both are kept for the next run.
 
 They never share an environment with the gateway or with one another.
 """
@@ -77,7 +77,7 @@ def _install_node(client: Client, folder: Path) -> tuple[Sequence[str], str]:
 
 
 def _is_installed(place: Path, wanted: str) -> bool:
-    """Whether this folder holds what is wanted; what else lies there, or half of it, is removed."""
+    """Whether this folder holds what is wanted; anything else or incomplete is removed."""
     mark = place / _MARK
     if mark.exists() and mark.read_text() == wanted:
         return True
@@ -86,7 +86,7 @@ def _is_installed(place: Path, wanted: str) -> bool:
 
 
 def _run(command: Sequence[str]) -> str:
-    """What the command says on stdout. Raises NotInstalled with the end of what it said."""
+    """Run a command; its stdout. Raises NotInstalled with the end of its output."""
     polite = ["nice", *command] if shutil.which("nice") else list(command)
     try:
         ran = subprocess.run(polite, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)

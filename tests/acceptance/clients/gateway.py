@@ -44,7 +44,7 @@ class Served:
     log: Path
 
     def unhandled(self) -> str:
-        """The end of its log, if it met an error that it had no answer to."""
+        """The end of its log if that has a traceback, else ""."""
         return tail(self.log) if "Traceback" in self.log.read_text(errors="replace") else ""
 
 

@@ -1,4 +1,4 @@
-"""What came of it: a table of checks and clients, what failed, and the same as JSON."""
+"""Reports the outcomes: a table of checks and clients, failures, and JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,7 +16,7 @@ _MARKS = {Verdict.OK: "[green]✓[/green]", Verdict.FAILED: "[red]✗[/red]", Ve
 
 @dataclass(slots=True)
 class Outcome:
-    """One client: its version and its checks, and what kept it from them. Times in seconds."""
+    """One client: its version, its checks, and what prevented them. Times in seconds."""
 
     name: str
     version: str = ""
@@ -33,7 +33,7 @@ class Outcome:
 
 
 def show(console: Console, outcomes: Sequence[Outcome], details: bool) -> None:
-    """Print the table, then whatever is not as it should be; `details` prints every check's words."""
+    """Print the table and all failures; with `details` the result of every check."""
     table = Table(title="Real clients", title_justify="left")
     table.add_column("check")
     for outcome in outcomes:
@@ -60,5 +60,5 @@ def as_json(outcomes: Sequence[Outcome]) -> Json:
 
 
 def has_failed(outcomes: Sequence[Outcome]) -> bool:
-    """Whether anything went wrong that is not declared."""
+    """Whether anything failed that is not declared."""
     return any(outcome.is_failure or outcome.failures for outcome in outcomes)

@@ -1,4 +1,4 @@
-"""The clients that are tried, what each is installed from, and what it is known not to do."""
+"""The clients to try, their requirements, and checks that they are known to fail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ CHECKS: Mapping[str, str] = MappingProxyType(
         "page": "the example of docs/clients.md runs",
     }
 )
-"""What is checked, and what each check wants."""
+"""Check → what must hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
     """One client. `requirement` is pip's; a client without one is among those of scripts/package.json.
 
-    Both hold the minor version, so that the run says what the gateway did, not what a client's release changed.
+    Both pin the minor version, so that a run tests the gateway, not a client's new release.
     `cannot` gives, by check, why the client itself can't do it, whatever the gateway does.
     """
 

@@ -20,14 +20,14 @@ INPUT_USD, OUTPUT_USD = 1e-6, 2e-6
 """What a token costs at each of the models."""
 GOOD = "patient/ok"
 FIRST_KEY, SECOND_KEY = "sk-provider-5ad1cf0b7e93d2c81", "sk-provider-c8e0d94b1fa6273d2"
-"""The first ends in 1, which the fault `429-key` minds."""
+"""The first ends in 1, which the fault `429-key` refuses."""
 LEFT = ("hang", "stall", "tires")
-"""Faults that a client, of the routers `rtr_left_…`, may lose its patience with: the gateway does not."""
+"""Faults that clients of the routers `rtr_left_…` lose their patience with before the gateway does."""
 
 
 @dataclass(frozen=True)
 class Faulty:
-    """The gateway, and the provider that it is to survive."""
+    """The gateway, its faulty provider, and clients of the gateway."""
 
     running: Running
     provider: FaultyProvider
@@ -46,7 +46,7 @@ def router_of(fault: str, *, stream: bool, alone: bool) -> str:
 
 
 def models_text(*model_ids: str) -> str:
-    """The models as the configuration file declares them: priced, and able to do what is asked here."""
+    """Declares the models in TOML, with prices and abilities."""
     return "".join(
         f'[models."{model_id}"]\ninput_usd_per_million = 1\noutput_usd_per_million = 2\n'
         'context_window = 100000\nabilities = ["tools", "json_schema"]\n'
@@ -55,7 +55,7 @@ def models_text(*model_ids: str) -> str:
 
 
 def routers_of_the_table() -> str:
-    """A router for each cell, with a good model and without, and those that clients leave."""
+    """Declares a router for each cell, with a good model and without, and those that clients leave."""
     text = models_text(GOOD, *map(model_of, TABLE), *(f"patient/{fault}" for fault in LEFT))
     for fault in LEFT:
         text += f'[routers.rtr_left_{fault}]\nmodels = ["patient/{fault}"]\n'
@@ -70,7 +70,7 @@ def routers_of_the_table() -> str:
 
 @contextmanager
 def run_faulty(directory: Path, configured: str) -> Iterator[Faulty]:
-    """The provider in a thread of its own, and a gateway with these models and routers before it."""
+    """Run the provider on a thread, and a gateway with these models and routers before it."""
     with on_a_thread(faulty_servers()) as (provider, plain), refusing_port() as nobody:
         places = {
             "quick": (provider.base_url, "timeout_seconds = 1.0\nidle_seconds = 0.5\n"),

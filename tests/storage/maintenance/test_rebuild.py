@@ -15,14 +15,14 @@ from storage.maintenance.retention import Retention
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
-from tests.support.records import NOW, Making, Running, half_life, later, learn_scores, same_sums
+from tests.support.records import NOW, RecordMaker, RunningWriter, half_life, later, learn_scores, same_sums
 
 
 def rebuild(database: Database) -> Rebuild:
     return Rebuild(database, learn_scores, half_life)
 
 
-def write_mixed(running: Running, making: Making, router_id: str, count: int, seed: int) -> None:
+def write_mixed(running: RunningWriter, making: RecordMaker, router_id: str, count: int, seed: int) -> None:
     """Completions of several models and tasks, out of order in time, two thirds scored, some more than once."""
     chance = random.Random(seed)
     records = [
@@ -42,7 +42,9 @@ def write_mixed(running: Running, making: Making, router_id: str, count: int, se
             running.write((making.score(record.decision.completion_id, chance.random(), source=source),))
 
 
-def test_the_statistics_equal_the_fold_of_the_ledger(database: Database, running: Running, making: Making) -> None:
+def test_the_statistics_equal_the_fold_of_the_ledger(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     write_mixed(running, making, "rtr_a", 40, seed=1)
     write_mixed(running, making, "rtr_b", 10, seed=2)
     assert rebuild(database).check() == []
@@ -62,7 +64,7 @@ def test_the_statistics_equal_the_fold_of_the_ledger(database: Database, running
     ],
 )
 def test_a_wrong_row_is_found_and_mended(
-    database: Database, running: Running, making: Making, column: str, value: str
+    database: Database, running: RunningWriter, making: RecordMaker, column: str, value: str
 ) -> None:
     write_mixed(running, making, "rtr_a", 10, seed=3)
     key = StatisticKey("rtr_a", "m/0", "", Signal.SUCCESS)
@@ -77,7 +79,9 @@ def test_a_wrong_row_is_found_and_mended(
     assert same_sums(Arms(database).sums(), right)
 
 
-def test_broken_missing_and_needless_rows_are_mended(database: Database, running: Running, making: Making) -> None:
+def test_broken_missing_and_needless_rows_are_mended(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     write_mixed(running, making, "rtr_a", 10, seed=4)
     right = Arms(database).sums()
     with database.write() as connection:
@@ -90,7 +94,7 @@ def test_broken_missing_and_needless_rows_are_mended(database: Database, running
 
 
 def test_a_rebuild_loses_nothing_that_is_learned_meanwhile(
-    database: Database, running: Running, making: Making, monkeypatch: pytest.MonkeyPatch
+    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_mixed(running, making, "rtr_a", 10, seed=5)
     with database.write() as connection:
@@ -108,7 +112,9 @@ def test_a_rebuild_loses_nothing_that_is_learned_meanwhile(
     assert rebuild(database).check() == []
 
 
-def test_a_changed_half_life_takes_effect_by_a_rebuild(database: Database, running: Running, making: Making) -> None:
+def test_a_changed_half_life_takes_effect_by_a_rebuild(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     records = [making.completion(at=NOW), making.completion(at=NOW + 3_600.0)]
     running.write(*records)
     key = StatisticKey("rtr_a", "m/one", "", Signal.SUCCESS)
@@ -122,14 +128,14 @@ def test_a_changed_half_life_takes_effect_by_a_rebuild(database: Database, runni
 
 
 def test_a_router_that_nobody_knows_keeps_the_half_lives_of_its_rows(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     write_mixed(running, making, "rtr_gone", 10, seed=7)
     assert Rebuild(database, learn_scores, lambda router_id, signal: None).check() == []
 
 
 def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_comes_to_the_same(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     write_mixed(running, making, "rtr_a", 60, seed=8)
     write_mixed(running, making, "rtr_b", 5, seed=9)
@@ -151,7 +157,9 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
             assert connection.execute(orphans).scalar() == 0
 
 
-def test_retention_keeps_the_choices_of_what_stays(database: Database, running: Running, making: Making) -> None:
+def test_retention_keeps_the_choices_of_what_stays(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     times = [0.0, 100.0, 700.0, 5_000.0, 5_500.0, 5_590.0]
     records = [making.completion(at=NOW + at) for at in times]
     for record in records:
@@ -166,7 +174,7 @@ def test_retention_keeps_the_choices_of_what_stays(database: Database, running: 
     assert kept == [records[3].decision.completion_id]
 
 
-def test_what_is_deleted_cannot_be_scored(database: Database, running: Running, making: Making) -> None:
+def test_what_is_deleted_cannot_be_scored(database: Database, running: RunningWriter, making: RecordMaker) -> None:
     record = making.completion(at=NOW)
     running.write(record)
     Retention(database, learn_scores, half_life).delete_some("rtr_a", later(1))
@@ -177,7 +185,7 @@ def test_what_is_deleted_cannot_be_scored(database: Database, running: Running, 
 @settings(max_examples=15)
 @given(st.integers(0, 2**32), st.floats(0, 60_000), st.integers(1, 30))
 def test_whatever_is_written_and_deleted_the_fold_is_the_statistics(
-    shared_ledger: tuple[Database, Running, Making], seed: int, cut: float, at_once: int
+    shared_ledger: tuple[Database, RunningWriter, RecordMaker], seed: int, cut: float, at_once: int
 ) -> None:
     database, running, making = shared_ledger
     router_id = f"rtr_{making.number()}"

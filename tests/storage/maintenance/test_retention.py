@@ -15,7 +15,7 @@ from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
-from tests.support.records import Running
+from tests.support.records import RunningWriter
 from tests.support.traffic import ROUTER, make_records
 from tests.support.waiting import wait_until
 
@@ -23,7 +23,7 @@ NOW = Epoch(1_770_000_000.0)
 OLD, NEW = DELETED_AT_ONCE + 30, 20
 
 
-def fill(database: Database, running: Running, settings: dict[str, Json], kept: dict[str, Json]) -> None:
+def fill(database: Database, running: RunningWriter, settings: dict[str, Json], kept: dict[str, Json]) -> None:
     """Two routers, the first with requests of 40 days ago and of today, the second with old ones alone."""
     models = (RouterModel("provider-0/model-0"),)
     for router_id, options in ((ROUTER, settings), ("rtr_other", kept)):
@@ -45,7 +45,7 @@ def counts(database: Database) -> tuple[int, int]:
 
 
 def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_stay(
-    database: Database, running: Running
+    database: Database, running: RunningWriter
 ) -> None:
     fill(database, running, {"retention_days": 30}, {"retention_days": "forever"})
     before = Arms(database).sums()
@@ -60,7 +60,7 @@ def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_
 
 
 def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_cannot_be_read(
-    database: Database, running: Running
+    database: Database, running: RunningWriter
 ) -> None:
     fill(database, running, {}, {"policy": "of a newer version"})
     assert RetentionWorker(database, lambda: NOW).delete_old() == 0

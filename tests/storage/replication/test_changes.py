@@ -17,7 +17,7 @@ from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 from tests.support.databases import Opening
-from tests.support.records import BUDGETED, NOW, Making, Running, Start, same_sums
+from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, Start, same_sums
 
 ROUTER = RouterRecord("rtr_a", "A", b"s", {}, (), NOW, NOW)
 KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)
@@ -42,13 +42,13 @@ def version(database: Database) -> str:
 
 
 @pytest.fixture
-def other(ledger_url: str, opening: Opening, start_writer: Start) -> Running:
+def other(ledger_url: str, opening: Opening, start_writer: Start) -> RunningWriter:
     """A writer of another process, as far as the database can tell."""
     return start_writer(opening(ledger_url))
 
 
 def test_the_first_look_finds_everything_and_the_next_nothing(
-    database: Database, running: Running, making: Making, changes: Changes
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     Routers(database).put(ROUTER)
     Keys(database).add(KEY)
@@ -63,7 +63,7 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
 
 
 def test_a_look_finds_what_changed_since_the_last_and_no_more(
-    database: Database, running: Running, making: Making, changes: Changes
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     running.write(making.completion("rtr_a"), making.completion("rtr_b"))
     changes.look(version(database))
@@ -80,7 +80,7 @@ def test_a_look_finds_what_changed_since_the_last_and_no_more(
 
 
 def test_a_transaction_that_commits_late_is_not_missed(
-    database: Database, running: Running, making: Making, changes: Changes
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     """On PostgreSQL it has a lower number than what was seen before it; SQLite's transactions come one at a time."""
     if database.sqlite:
@@ -102,7 +102,7 @@ def test_a_transaction_that_commits_late_is_not_missed(
 
 
 def test_after_forgetting_everything_is_found_again(
-    database: Database, running: Running, making: Making, changes: Changes
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     running.write(making.completion())
     changes.look(version(database))
@@ -113,7 +113,7 @@ def test_after_forgetting_everything_is_found_again(
 
 
 def test_two_writers_hold_what_the_database_has(
-    database: Database, running: Running, other: Running, making: Making
+    database: Database, running: RunningWriter, other: RunningWriter, making: RecordMaker
 ) -> None:
     records = [making.completion(BUDGETED if number % 5 == 0 else "rtr_a") for number in range(60)]
     futures = [(running, other)[number % 2].submit(record) for number, record in enumerate(records)]
@@ -132,7 +132,9 @@ def test_two_writers_hold_what_the_database_has(
         )
 
 
-def test_revoked_keys_and_changed_routers_are_told(database: Database, running: Running, making: Making) -> None:
+def test_revoked_keys_and_changed_routers_are_told(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     running.until(lambda: bool(running.changes), "the first changes are told")
     Keys(database).add(KEY)
     Keys(database).revoke("key_1", NOW + 1)
@@ -145,7 +147,7 @@ def test_revoked_keys_and_changed_routers_are_told(database: Database, running: 
 
 
 def test_a_lost_listening_connection_is_made_again(
-    postgresql_url: str, opening: Opening, start_writer: Start, making: Making
+    postgresql_url: str, opening: Opening, start_writer: Start, making: RecordMaker
 ) -> None:
     running, other = start_writer(opening(postgresql_url)), start_writer(opening(postgresql_url))
     other.write(making.completion("rtr_before"))
@@ -158,7 +160,7 @@ def test_a_lost_listening_connection_is_made_again(
 
 
 def test_what_is_held_never_differs_from_the_rows_while_others_write(
-    database: Database, running: Running, other: Running, making: Making
+    database: Database, running: RunningWriter, other: RunningWriter, making: RecordMaker
 ) -> None:
     """The same thread commits and looks: no delta is added to rows that hold it already."""
     stop = threading.Event()

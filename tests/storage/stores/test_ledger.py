@@ -10,10 +10,12 @@ from storage.errors import InvalidCursor
 from storage.records import Status
 from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
-from tests.support.records import NOW, Making, Running, later
+from tests.support.records import NOW, RecordMaker, RunningWriter, later
 
 
-def test_pages_show_every_decision_once_the_newest_first(database: Database, running: Running, making: Making) -> None:
+def test_pages_show_every_decision_once_the_newest_first(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     records = [making.completion(at=NOW + number // 4) for number in range(23)]  # four at the same instant
     running.write(*records, making.completion("rtr_other"))
     ledger = Ledger(database)
@@ -29,7 +31,9 @@ def test_pages_show_every_decision_once_the_newest_first(database: Database, run
     assert sizes == [5, 5, 5, 5, 3]
 
 
-def test_pages_stay_in_place_while_decisions_are_added(database: Database, running: Running, making: Making) -> None:
+def test_pages_stay_in_place_while_decisions_are_added(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     records = [making.completion(at=NOW + number) for number in range(4)]
     running.write(*records)
     ledger = Ledger(database)
@@ -56,7 +60,9 @@ def test_a_router_without_decisions_has_an_empty_page(database: Database) -> Non
     assert list(Ledger(database).export("rtr_a")) == []
 
 
-def test_a_days_spend_is_what_its_attempts_cost(database: Database, running: Running, making: Making) -> None:
+def test_a_days_spend_is_what_its_attempts_cost(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     midnight = Epoch(day_of(NOW) * 86_400.0)
     running.write(
         making.completion(at=midnight - 1.0, cost_usd=8.0),  # ends half a second before midnight
@@ -71,7 +77,7 @@ def test_a_days_spend_is_what_its_attempts_cost(database: Database, running: Run
 
 
 def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     running.write(
         making.completion(model_id="m/one", cost_usd=1.0),
@@ -87,7 +93,9 @@ def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(
     assert Ledger(database).traffic("rtr_a", later(-3 * 86_400.0))["m/two"].answered == 1
 
 
-def test_an_export_holds_everything_with_its_score(database: Database, running: Running, making: Making) -> None:
+def test_an_export_holds_everything_with_its_score(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion(attempts=2, instructions="Prefer speed.")
     running.write(record, making.completion("rtr_b"))
     running.write(
@@ -108,7 +116,7 @@ def test_an_export_holds_everything_with_its_score(database: Database, running: 
 
 
 def test_an_export_takes_the_same_memory_however_long_it_is(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     running.write(*(making.completion("rtr_short") for _ in range(600)))
     running.write(*(making.completion("rtr_long") for _ in range(2_400)))

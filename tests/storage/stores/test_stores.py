@@ -12,7 +12,7 @@ from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 from storage.stores.state import StateStore
 from storage.stores.tasks import Tasks, TaskUse
-from tests.support.records import NOW, Making, Running
+from tests.support.records import NOW, RecordMaker, RunningWriter
 
 ROUTER = RouterRecord(
     id="rtr_a",
@@ -47,7 +47,7 @@ def test_putting_a_router_replaces_it_whole(database: Database) -> None:
 
 
 def test_a_deleted_router_leaves_its_ledger_and_statistics(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     routers = Routers(database)
     routers.put(ROUTER)
@@ -92,7 +92,7 @@ def test_a_setting_is_read_back(database: Database, value: Json) -> None:
 
 
 def test_tasks_are_noted_with_their_decisions_and_freed_when_unused(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     def use(task: str, *instants: float) -> None:
         running.write(*(making.completion(task=task, at=NOW + at) for at in instants))

@@ -18,7 +18,7 @@ from storage.writing.failover import State
 from storage.writing.spool import Spool
 from tests.support.databases import Opening, execute
 from tests.support.postgresql import NoPostgresql, PostgresqlServer
-from tests.support.records import BUDGETED, Making, Running, Start, same_sums
+from tests.support.records import BUDGETED, RecordMaker, RunningWriter, Start, same_sums
 
 
 class Outage(Protocol):
@@ -84,17 +84,17 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.fixture
-def spooling(outage: Outage, database: Database, spool: Spool, start_writer: Start) -> Running:
+def spooling(outage: Outage, database: Database, spool: Spool, start_writer: Start) -> RunningWriter:
     """A writer with a spool, whose database can go away."""
     return start_writer(database, spool=spool)
 
 
-def is_ok(running: Running) -> bool:
+def is_ok(running: RunningWriter) -> bool:
     return running.writer.state is State.OK
 
 
 def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_when_it_returns(
-    outage: Outage, database: Database, spooling: Running, making: Making
+    outage: Outage, database: Database, spooling: RunningWriter, making: RecordMaker
 ) -> None:
     before = [making.completion(BUDGETED, attempts=2) for _ in range(5)]
     spooling.write(*before)
@@ -122,7 +122,7 @@ def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_
 
 
 def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_is_written(
-    outage: Outage, spooling: Running, making: Making
+    outage: Outage, spooling: RunningWriter, making: RecordMaker
 ) -> None:
     early = making.completion()
     spooling.write(early)
@@ -145,15 +145,21 @@ def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_
 
 
 def test_what_a_dead_process_left_is_written_by_the_next(
-    outage: Outage, ledger_url: str, database: Database, spool: Spool, opening: Opening, making: Making, tmp_path: Path
+    outage: Outage,
+    ledger_url: str,
+    database: Database,
+    spool: Spool,
+    opening: Opening,
+    making: RecordMaker,
+    tmp_path: Path,
 ) -> None:
-    dying = Running(database, spool=spool)
+    dying = RunningWriter(database, spool=spool)
     outage.begin()
     records = [making.completion() for _ in range(150)]
     dying.write(*records)
     dying.writer.close()
     outage.end()
-    next_one = Running(opening(ledger_url), spool=Spool(tmp_path / "it-"))
+    next_one = RunningWriter(opening(ledger_url), spool=Spool(tmp_path / "it-"))
     next_one.until(
         lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits), "the spool is written back"
     )
@@ -164,7 +170,7 @@ def test_what_a_dead_process_left_is_written_by_the_next(
 
 
 def test_what_was_committed_before_the_process_died_is_not_written_again(
-    database: Database, running: Running, spool: Spool, start_writer: Start, making: Making
+    database: Database, running: RunningWriter, spool: Spool, start_writer: Start, making: RecordMaker
 ) -> None:
     """The commit came through, and the process died before it took the records out of its spool."""
     records = [making.completion() for _ in range(5)]
@@ -180,7 +186,7 @@ def test_what_was_committed_before_the_process_died_is_not_written_again(
 
 
 def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
-    outage: Outage, database: Database, start_writer: Start, making: Making, tmp_path: Path
+    outage: Outage, database: Database, start_writer: Start, making: RecordMaker, tmp_path: Path
 ) -> None:
     running = start_writer(database, spool=Spool(tmp_path / "small-", limit=3))
     outage.begin()
@@ -195,7 +201,7 @@ def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
 
 
 def test_without_a_spool_or_with_one_that_cannot_be_written_completions_fail_and_the_state_is_full(
-    outage: Outage, database: Database, start_writer: Start, making: Making, tmp_path: Path
+    outage: Outage, database: Database, start_writer: Start, making: RecordMaker, tmp_path: Path
 ) -> None:
     for spool in (None, Spool(tmp_path / "no such folder" / "it-")):
         running = start_writer(database, spool=spool)
@@ -208,7 +214,7 @@ def test_without_a_spool_or_with_one_that_cannot_be_written_completions_fail_and
         running.write(making.completion())
 
 
-def test_a_spooled_completion_is_read_back_as_it_was(spool: Spool, making: Making) -> None:
+def test_a_spooled_completion_is_read_back_as_it_was(spool: Spool, making: RecordMaker) -> None:
     records = [
         making.completion(attempts=2, choice=b'{"a":1}', instructions="x"),
         making.completion(choice=b'{"a":1}', content=Content(b"q\x00", b"\xff")),
@@ -228,7 +234,7 @@ def test_a_spooled_completion_is_read_back_as_it_was(spool: Spool, making: Makin
 
 
 def test_a_record_that_nobody_can_keep_fails_alone(
-    outage: Outage, database: Database, spooling: Running, making: Making
+    outage: Outage, database: Database, spooling: RunningWriter, making: RecordMaker
 ) -> None:
     outage.begin()
     items = [making.completion(), making.completion(cost_usd=float("nan")), making.completion()]
@@ -240,7 +246,7 @@ def test_a_record_that_nobody_can_keep_fails_alone(
 
 
 def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
-    postgresql_url: str, opening: Opening, spool: Spool, start_writer: Start, making: Making
+    postgresql_url: str, opening: Opening, spool: Spool, start_writer: Start, making: RecordMaker
 ) -> None:
     database = opening(postgresql_url)
     records = [making.completion(task=task) for task in ("a", "nul in a key \x00", "b")]
@@ -252,7 +258,7 @@ def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
     assert spool.count == 1
 
 
-def test_living_processes_have_spools_of_their_own(making: Making, tmp_path: Path) -> None:
+def test_living_processes_have_spools_of_their_own(making: RecordMaker, tmp_path: Path) -> None:
     spools = [Spool(tmp_path / "it-") for _ in range(3)]
     records = [making.completion() for _ in spools]
     for spool, record in zip(spools, records, strict=True):
@@ -271,7 +277,7 @@ def test_living_processes_have_spools_of_their_own(making: Making, tmp_path: Pat
 
 
 def test_a_server_that_hangs_is_left_and_found_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: Opening, start_writer: Start, making: Making
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opening: Opening, start_writer: Start, making: RecordMaker
 ) -> None:
     """A frozen server takes connections and answers nothing; only a look at the clock tells."""
     monkeypatch.setattr(watch, "HANGING_SECONDS", 0.3)

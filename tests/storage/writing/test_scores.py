@@ -11,7 +11,7 @@ from storage.records import FeedbackStatus, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Transactions
-from tests.support.records import Making, Running, learn_scores, pace
+from tests.support.records import RecordMaker, RunningWriter, learn_scores, pace
 
 QUALITY = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)
 
@@ -22,7 +22,7 @@ def quality(database: Database) -> tuple[float, float]:
 
 
 def test_a_score_of_a_completion_in_the_same_batch_is_taken(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     record = making.completion()
     futures = [running.submit(record), running.submit((making.score(record.decision.completion_id, 0.8),))]
@@ -36,7 +36,9 @@ def test_a_score_of_a_completion_in_the_same_batch_is_taken(
     assert quality(database) == (1.0, 0.8)
 
 
-def test_a_changed_mind_takes_the_old_score_back(database: Database, running: Running, making: Making) -> None:
+def test_a_changed_mind_takes_the_old_score_back(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion()
     first, second = making.score(record.decision.completion_id, 0.25), making.score(record.decision.completion_id, 1.0)
     results = running.write(record, (first,), (second,))
@@ -47,7 +49,9 @@ def test_a_changed_mind_takes_the_old_score_back(database: Database, running: Ru
     assert [given.score for given in view.feedback] == [0.25, 1.0]
 
 
-def test_a_repeat_is_unchanged_and_has_the_first_ones_id(database: Database, running: Running, making: Making) -> None:
+def test_a_repeat_is_unchanged_and_has_the_first_ones_id(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion()
     first = making.score(record.decision.completion_id, 0.5)
     running.write(record, (first,))
@@ -60,7 +64,7 @@ def test_a_repeat_is_unchanged_and_has_the_first_ones_id(database: Database, run
 
 
 def test_a_new_comment_on_the_same_score_is_kept_and_counts_nothing(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     record = making.completion()
     running.write(record, (making.score(record.decision.completion_id, 0.5),))
@@ -74,7 +78,7 @@ def test_a_new_comment_on_the_same_score_is_kept_and_counts_nothing(
 
 
 def test_a_completion_weighs_one_whatever_the_number_of_its_sources(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     record = making.completion()
     running.write(record, (making.score(record.decision.completion_id, 0.2, source="user"),))
@@ -87,7 +91,9 @@ def test_a_completion_weighs_one_whatever_the_number_of_its_sources(
     assert quality(database) == (1.0, 0.8)
 
 
-def test_the_ninth_source_of_a_completion_is_refused(database: Database, running: Running, making: Making) -> None:
+def test_the_ninth_source_of_a_completion_is_refused(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion()
     running.write(record)
     eight = tuple(making.score(record.decision.completion_id, 0.5, source=f"s{number}") for number in range(8))
@@ -103,7 +109,7 @@ def test_the_ninth_source_of_a_completion_is_refused(database: Database, running
 
 
 def test_a_list_counts_all_or_none_and_names_the_first_that_is_wrong(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     record = making.completion()
     running.write(record)
@@ -130,7 +136,12 @@ def test_a_list_counts_all_or_none_and_names_the_first_that_is_wrong(
     ],
 )
 def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_routers(
-    running: Running, making: Making, key_id: str, any_key: bool, routers: tuple[str, ...] | None, found: bool
+    running: RunningWriter,
+    making: RecordMaker,
+    key_id: str,
+    any_key: bool,
+    routers: tuple[str, ...] | None,
+    found: bool,
 ) -> None:
     record = making.completion(key_id="key_1")
     running.write(record)
@@ -140,7 +151,9 @@ def test_a_key_scores_its_own_completions_and_with_the_right_scope_those_of_its_
     assert found or isinstance(error, CompletionNotFound)
 
 
-def test_scores_that_are_written_again_after_an_unknown_commit_count_once(database: Database, making: Making) -> None:
+def test_scores_that_are_written_again_after_an_unknown_commit_count_once(
+    database: Database, making: RecordMaker
+) -> None:
     batches = Transactions(database, learn_scores, pace)
     record = making.completion()
     first = (
@@ -158,7 +171,7 @@ def test_scores_that_are_written_again_after_an_unknown_commit_count_once(databa
 
 
 @pytest.mark.parametrize("status", [Status.FAILED, Status.REJECTED, Status.CLIENT_GONE])
-def test_a_call_without_an_answer_cannot_be_scored(running: Running, making: Making, status: Status) -> None:
+def test_a_call_without_an_answer_cannot_be_scored(running: RunningWriter, making: RecordMaker, status: Status) -> None:
     record = making.completion(status=status)
     running.write(record)
     assert isinstance(
@@ -166,7 +179,7 @@ def test_a_call_without_an_answer_cannot_be_scored(running: Running, making: Mak
     )
 
 
-def test_a_partial_answer_can_be_scored(running: Running, making: Making) -> None:
+def test_a_partial_answer_can_be_scored(running: RunningWriter, making: RecordMaker) -> None:
     record = making.completion(status=Status.PARTIAL)
     assert (
         running.write(record, (making.score(record.decision.completion_id, 1.0),))[1][0].status
@@ -174,7 +187,7 @@ def test_a_partial_answer_can_be_scored(running: Running, making: Making) -> Non
     )
 
 
-def test_a_thousand_scores_are_one_transaction(database: Database, running: Running, making: Making) -> None:
+def test_a_thousand_scores_are_one_transaction(database: Database, running: RunningWriter, making: RecordMaker) -> None:
     records = [making.completion() for _ in range(1_000)]
     running.write(*records)
     receipts = running.write(tuple(making.score(record.decision.completion_id, 0.5) for record in records))[0]
@@ -191,7 +204,7 @@ given_scores = st.lists(
 @settings(max_examples=40)
 @given(given_scores, st.integers(1, 5))
 def test_whatever_is_scored_in_whatever_lists_the_statistics_are_those_of_the_last_scores(
-    shared_ledger: tuple[Database, Running, Making], given_: list[tuple[int, str, float]], at_once: int
+    shared_ledger: tuple[Database, RunningWriter, RecordMaker], given_: list[tuple[int, str, float]], at_once: int
 ) -> None:
     database, running, making = shared_ledger
     router_id = f"rtr_{making.number()}"

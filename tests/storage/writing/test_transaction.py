@@ -11,14 +11,16 @@ from storage.errors import RecordRefused
 from storage.records import CompletionRecord, Content, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from tests.support.records import Making, Running, assert_same_sums
+from tests.support.records import RecordMaker, RunningWriter, assert_same_sums
 
 
 def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
     return dataclasses.replace(record, outcome=dataclasses.replace(record.outcome, **outcome))  # type: ignore[arg-type]
 
 
-def test_a_completion_is_read_back_as_it_was_written(database: Database, running: Running, making: Making) -> None:
+def test_a_completion_is_read_back_as_it_was_written(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion(attempts=3, instructions="Lower cost — für Kurzes 🙂", choice=b'{"u":"\xc3\xa9"}')
     running.write(record)
     view = Ledger(database).decision(record.decision.completion_id)
@@ -29,7 +31,7 @@ def test_a_completion_is_read_back_as_it_was_written(database: Database, running
 
 @pytest.mark.parametrize("count", [1, 2, 15, 16, 17, 40, 101, 230])
 def test_batches_of_every_size_are_written_whole(
-    database: Database, running: Running, making: Making, count: int
+    database: Database, running: RunningWriter, making: RecordMaker, count: int
 ) -> None:
     records = [making.completion(attempts=2, choice=f"{number % 3}".encode()) for number in range(count)]
     running.write(*records)
@@ -38,7 +40,9 @@ def test_batches_of_every_size_are_written_whole(
     assert Ledger(database).decision(records[-1].decision.completion_id).decision == records[-1].decision  # type: ignore[union-attr]
 
 
-def test_the_statistics_are_the_sum_of_the_deltas(database: Database, running: Running, making: Making) -> None:
+def test_the_statistics_are_the_sum_of_the_deltas(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     records = [making.completion(model_id=f"m/{number % 3}", task=f"t{number % 2}") for number in range(50)]
     running.write(*records)
     expected: dict[StatisticKey, Sums] = {}
@@ -50,7 +54,9 @@ def test_the_statistics_are_the_sum_of_the_deltas(database: Database, running: R
     assert Arms(database).sums("rtr_other") == {}
 
 
-def test_a_completion_that_is_written_twice_counts_once(database: Database, running: Running, making: Making) -> None:
+def test_a_completion_that_is_written_twice_counts_once(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     first, second, third = making.completion(), making.completion(), making.completion()
     running.write(first)
     before = Arms(database).sums()
@@ -61,7 +67,9 @@ def test_a_completion_that_is_written_twice_counts_once(database: Database, runn
     assert Ledger(database).spend_today("rtr_a", first.outcome.ended_at) == pytest.approx(3 * 0.002)
 
 
-def test_a_record_that_the_database_refuses_fails_alone(database: Database, running: Running, making: Making) -> None:
+def test_a_record_that_the_database_refuses_fails_alone(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     good = [making.completion() for _ in range(4)]
     bad = [
         changed(making.completion(), seconds=math.nan),
@@ -77,12 +85,14 @@ def test_a_record_that_the_database_refuses_fails_alone(database: Database, runn
     ]
 
 
-def test_a_refusal_does_not_tell_what_was_to_be_written(running: Running, making: Making) -> None:
+def test_a_refusal_does_not_tell_what_was_to_be_written(running: RunningWriter, making: RecordMaker) -> None:
     bad = changed(making.completion(instructions="a secret"), seconds=math.nan)
     assert "secret" not in str(running.submit(bad).exception(60))
 
 
-def test_text_that_a_database_refuses_is_mended(database: Database, running: Running, making: Making) -> None:
+def test_text_that_a_database_refuses_is_mended(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     record = making.completion(instructions="nul \x00 and half a pair \ud800")
     running.write(record)
     view = Ledger(database).decision(record.decision.completion_id)
@@ -91,7 +101,7 @@ def test_text_that_a_database_refuses_is_mended(database: Database, running: Run
 
 
 def test_a_delta_that_is_no_number_is_dropped_and_the_rest_is_learned(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     good, bad = (StatisticKey("rtr_a", "m/one", "", signal) for signal in (Signal.SUCCESS, Signal.TOTAL))
     deltas = {good: Sums(1.0, 10.0, 1.0, 1.0, 1.0), bad: Sums(1.0, 10.0, 1.0, math.nan)}
@@ -100,7 +110,9 @@ def test_a_delta_that_is_no_number_is_dropped_and_the_rest_is_learned(
     assert running.sums == {good: deltas[good]}
 
 
-def test_content_is_kept_only_where_it_is_given(database: Database, running: Running, making: Making) -> None:
+def test_content_is_kept_only_where_it_is_given(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     silent = making.completion()
     kept = making.completion(content=Content(b'{"messages": "\x00\xff"}', b"answer"))
     running.write(silent, kept)
@@ -110,7 +122,7 @@ def test_content_is_kept_only_where_it_is_given(database: Database, running: Run
 
 
 def test_a_choice_is_kept_once_for_the_decisions_that_share_it_closely(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     close = [making.completion(at=1_000.0 + number) for number in range(5)]
     far = making.completion(at=9_000.0)
@@ -123,7 +135,7 @@ def test_a_choice_is_kept_once_for_the_decisions_that_share_it_closely(
 
 
 def test_a_failed_request_has_its_row_and_no_answering_model(
-    database: Database, running: Running, making: Making
+    database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     record = making.completion(status=Status.FAILED, attempts=2)
     running.write(record)

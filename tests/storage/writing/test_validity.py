@@ -11,7 +11,7 @@ from storage.records import CompletionRecord, ValidityRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Item, Transactions
-from tests.support.records import Making, Running, half_life, learn_scores, pace
+from tests.support.records import RecordMaker, RunningWriter, half_life, learn_scores, pace
 
 VALIDITY = StatisticKey("rtr_a", "m/one", "", Signal.VALIDITY)
 
@@ -32,7 +32,7 @@ def noted(database: Database, record: CompletionRecord) -> bool | None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=12), st.booleans())
 @settings(max_examples=15, deadline=None)
 def test_only_the_first_finding_counts_and_the_statistics_equal_the_fold(
-    shared_ledger: tuple[Database, Running, Making], findings: list[tuple[int, bool]], at_once: bool
+    shared_ledger: tuple[Database, RunningWriter, RecordMaker], findings: list[tuple[int, bool]], at_once: bool
 ) -> None:
     database, running, making = shared_ledger
     router_id = f"rtr_v{making.number()}"
@@ -54,7 +54,7 @@ def test_only_the_first_finding_counts_and_the_statistics_equal_the_fold(
     assert Rebuild(database, learn_scores, half_life).check(router_id) == []
 
 
-def test_the_first_finding_is_kept(database: Database, running: Running, making: Making) -> None:
+def test_the_first_finding_is_kept(database: Database, running: RunningWriter, making: RecordMaker) -> None:
     record = making.completion()
     running.write(record)
     assert noted(database, record) is None
@@ -66,7 +66,7 @@ def test_the_first_finding_is_kept(database: Database, running: Running, making:
     assert running.sums[VALIDITY] == kept
 
 
-def test_a_batch_that_is_written_again_adds_nothing(database: Database, making: Making) -> None:
+def test_a_batch_that_is_written_again_adds_nothing(database: Database, making: RecordMaker) -> None:
     """A connection may be lost when the commit has come through, and nobody has heard of it."""
     record = making.completion()
     items: list[Item] = [record, found(record, True)]
@@ -78,6 +78,8 @@ def test_a_batch_that_is_written_again_adds_nothing(database: Database, making: 
     assert Arms(database).sums() == before
 
 
-def test_a_finding_about_nothing_changes_nothing(database: Database, running: Running, making: Making) -> None:
+def test_a_finding_about_nothing_changes_nothing(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     running.write(found(making.completion(), True))
     assert Arms(database).sums() == {}

@@ -11,7 +11,7 @@ from storage.stores.ledger import Ledger
 from storage.writing.failover import State
 from storage.writing.transaction import Item
 from storage.writing.writer import Committed, Writer
-from tests.support.records import Making, Running, learn_scores, pace
+from tests.support.records import RecordMaker, RunningWriter, learn_scores, pace
 
 
 class Gate:
@@ -35,7 +35,7 @@ class Gate:
         self.entered.set()
         assert self.open.wait(60)
 
-    def hold(self, making: Making) -> None:
+    def hold(self, making: RecordMaker) -> None:
         self.writer.submit(making.completion(), None)
         assert self.entered.wait(60)
 
@@ -45,7 +45,7 @@ class Gate:
         return [len(committed.results) for committed in self.commits]
 
 
-def test_what_waits_is_committed_in_groups_no_larger_than_the_limit(database: Database, making: Making) -> None:
+def test_what_waits_is_committed_in_groups_no_larger_than_the_limit(database: Database, making: RecordMaker) -> None:
     gate = Gate(database, batch_limit=10)
     gate.hold(making)
     for _ in range(25):
@@ -53,7 +53,7 @@ def test_what_waits_is_committed_in_groups_no_larger_than_the_limit(database: Da
     assert gate.finish() == [1, 10, 10, 5]
 
 
-def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database, making: Making) -> None:
+def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database, making: RecordMaker) -> None:
     gate = Gate(database, queue_limit=3)
     gate.hold(making)
     for _ in range(3):
@@ -64,7 +64,9 @@ def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database, making: 
     assert sum(gate.finish()) == 4
 
 
-def test_closing_writes_everything_that_was_submitted(database: Database, running: Running, making: Making) -> None:
+def test_closing_writes_everything_that_was_submitted(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
     futures = [running.submit(making.completion()) for _ in range(500)]
     running.writer.close()
     assert all(future.done() and future.result() == () for future in futures)
@@ -73,20 +75,20 @@ def test_closing_writes_everything_that_was_submitted(database: Database, runnin
         running.writer.submit(making.completion(), None)
 
 
-def test_results_come_in_the_order_of_the_items_with_their_tokens(running: Running, making: Making) -> None:
+def test_results_come_in_the_order_of_the_items_with_their_tokens(running: RunningWriter, making: RecordMaker) -> None:
     records = [making.completion() for _ in range(30)]
     running.write(*records, *((making.score(record.decision.completion_id, 0.5),) for record in records))
     tokens = [token for committed in running.commits for token, _ in committed.results]
     assert len(tokens) == len(set(map(id, tokens))) == 60
 
 
-def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making: Making) -> None:
+def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making: RecordMaker) -> None:
     def learn(before: Scores, after: Scores) -> Deltas:
         if 0.5 in after.by_source.values():
             raise ZeroDivisionError("a bug in the rule")
         return learn_scores(before, after)
 
-    running = Running(database, learn=learn)
+    running = RunningWriter(database, learn=learn)
     record = making.completion()
     items: list[Item] = [
         record,
@@ -99,7 +101,7 @@ def test_a_rule_that_fails_fails_its_own_scores_alone(database: Database, making
     running.writer.close()
 
 
-def test_the_thread_outlives_a_listener_that_fails(database: Database, making: Making) -> None:
+def test_the_thread_outlives_a_listener_that_fails(database: Database, making: RecordMaker) -> None:
     delivered: list[Committed] = []
 
     def deliver(committed: Committed) -> None:
@@ -114,13 +116,13 @@ def test_the_thread_outlives_a_listener_that_fails(database: Database, making: M
     assert len(delivered) == 3
 
 
-def test_a_writer_at_work_is_ok(running: Running, making: Making) -> None:
+def test_a_writer_at_work_is_ok(running: RunningWriter, making: RecordMaker) -> None:
     running.write(making.completion())
     assert running.writer.state is State.OK
     assert (running.writer.queued, running.writer.spooled) == (0, 0)
 
 
-def test_routers_without_a_budget_are_asked_and_left_alone(database: Database, making: Making) -> None:
+def test_routers_without_a_budget_are_asked_and_left_alone(database: Database, making: RecordMaker) -> None:
     asked: list[str] = []
 
     def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
