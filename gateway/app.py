@@ -70,7 +70,8 @@ class Gateway:
         match = _COMPLETIONS.fullmatch(scope["path"])
         if match is None:
             scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
-            await self.api(scope, receive, _with_id(send, request_id))
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
+            await self.api({**scope, "method": method}, receive, _with_id(send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self._flow.complete(exchange(scope, receive, send, request_id), match[1])

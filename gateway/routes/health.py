@@ -10,14 +10,12 @@ from gateway.routes.services import json_response, services_of
 router = APIRouter()
 
 
-@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz")
 async def healthz() -> Response:
     """Liveness: the process answers."""
     return json_response({"status": "ok"})
 
 
-@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz")
 async def readyz(request: Request) -> Response:
     """Readiness: records can be written and a router has a usable model. Details for admins and for this machine."""

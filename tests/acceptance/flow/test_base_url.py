@@ -21,12 +21,15 @@ def test_a_router_that_is_not_there_is_named_without_that_advice(running: Runnin
     assert "base URL" not in caught.value.message
 
 
-def test_a_slash_at_the_end_and_head_on_probes_are_taken(running: Running) -> None:
+def test_a_slash_at_the_end_and_head_wherever_get_is_answered_are_taken(running: Running) -> None:
     body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http() as http:
         for path in ("/rtr_good/chat/completions/", "/rtr_good/v1/chat/completions/"):
             assert http.post(path, json=body).status_code == 200
         assert http.get("/rtr_good/models/").status_code == 200
-        for probe in ("/healthz", "/readyz"):
-            head = http.head(probe)
+        for path in ("/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/rtr_good/models"):
+            head, got = http.head(path), http.get(path)
             assert (head.status_code, head.content) == (200, b"")
+            assert head.headers["content-type"] == got.headers["content-type"]
+        assert http.head("/rtr_good/chat/completions").status_code == http.head("/feedback").status_code == 405
+        assert http.head("/nothing").status_code == 404
