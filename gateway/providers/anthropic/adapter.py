@@ -1,6 +1,8 @@
 """Adapter for Anthropic's Messages API: translates requests, answers and streams."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 
 import msgspec
 
@@ -8,8 +10,9 @@ from gateway.providers.anthropic.requests import KNOWN, Form, translate
 from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Answer, Call, Chunk
+from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
@@ -26,6 +29,7 @@ class AnthropicProvider:
 
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._drop = settings.drop
+        self._dialect = Dialect(settings)
         self._url = f"{settings.base_url}/messages"
         self._upstream = Upstream(
             client, KeyRing(settings.api_keys), _authorize, settings.timeout_seconds, settings.idle_seconds
@@ -33,37 +37,52 @@ class AnthropicProvider:
 
     async def complete(self, call: Call) -> Answer:
         """Call the model and return its whole answer. Raises ProviderError."""
-        request, form = self._request(call, stream=False)
-        return read_message(await self._upstream.post(request), form, self._upstream.secrets)
+        without: frozenset[str] = frozenset()
+        while True:
+            request, form = self._request(call, without, stream=False)
+            try:
+                return read_message(await self._upstream.post(request), form, self._upstream.secrets)
+            except ProviderError as error:
+                without = self._dialect.again(call.model, {}, error, without, _now())
 
     async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream. Raises ProviderError."""
-        request, form = self._request(call, stream=True)
-        lists = self._upstream.stream(request, EventReader(form, self._upstream.secrets))
-        try:
-            async for chunks in lists:
-                yield chunks
-        finally:
-            await lists.aclose()
+        without: frozenset[str] = frozenset()
+        while True:
+            request, form = self._request(call, without, stream=True)
+            lists = self._upstream.stream(request, EventReader(form, self._upstream.secrets))
+            try:
+                async with aclosing(lists):
+                    async for chunks in lists:
+                        yield chunks
+                return
+            except ProviderError as error:
+                without = self._dialect.again(call.model, {}, error, without, _now())
 
     def knows(self, field: str) -> bool:
         """Whether the field has a translation, or is a hint that can be dropped."""
         return field in KNOWN or field in self._drop
 
-    def _request(self, call: Call, *, stream: bool) -> tuple[Request, Form]:
+    def _request(self, call: Call, without: frozenset[str], *, stream: bool) -> tuple[Request, Form]:
         fields = {name: raw for name, raw in call.fields.items() if name not in self._drop}
         body, form = translate(call.model, fields, call.output_limit)
         if stream:
             body["stream"] = True
+        if "metadata" in self._dialect.left_out(without, _now()):
+            body.pop("metadata", None)  # which names the user
         request = Request(
             url=self._url,
             model=call.model,
             body=msgspec.json.encode(body),
-            sent=fields.keys(),
+            sent=fields.keys() | ({"metadata"} & body.keys()),
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
         )
         return request, form
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _authorize(key: str) -> Mapping[str, str]:

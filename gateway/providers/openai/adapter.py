@@ -42,7 +42,7 @@ class OpenAIProvider:
             try:
                 return read_answer(await self._upstream.post(self._request(call, fields)), self._upstream.secrets)
             except ProviderError as error:
-                without = self._again(call, fields, error, without)
+                without = self._dialect.again(call.model, fields, error, without, _now())
 
     async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""
@@ -57,7 +57,7 @@ class OpenAIProvider:
                         yield chunks
                 return
             except ProviderError as error:
-                without = self._again(call, fields, error, without)
+                without = self._dialect.again(call.model, fields, error, without, _now())
 
     def knows(self, field: str) -> bool:
         """Always True: fields that the provider doesn't accept are dropped."""
@@ -67,17 +67,8 @@ class OpenAIProvider:
         wanted = {name: raw for name, raw in call.fields.items() if name not in {"stream", "stream_options"}}
         if stream:
             wanted |= {"stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
-        adapted = self._dialect.fields(call.model, wanted, without, asyncio.get_running_loop().time())
+        adapted = self._dialect.fields(call.model, wanted, without, _now())
         return {"model": msgspec.Raw(_encode(call.model)), **adapted}
-
-    def _again(
-        self, call: Call, sent: Mapping[str, msgspec.Raw], error: ProviderError, without: frozenset[str]
-    ) -> frozenset[str]:
-        """What to leave out when asking again at once. Raises the error if that would mend nothing."""
-        mended = self._dialect.mended(call.model, sent, error, without, asyncio.get_running_loop().time())
-        if mended == without:
-            raise error
-        return mended
 
     def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
         return Request(
@@ -106,6 +97,10 @@ class OpenAIProvider:
         if key:
             headers |= {"api-key": key} if self._api_version else {"Authorization": f"Bearer {key}"}
         return headers
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _choices(n: msgspec.Raw | None) -> int:

@@ -24,7 +24,7 @@ _LIMITS: Mapping[str, str] = MappingProxyType(
 )
 """Either name of the limit on tokens, and the other one."""
 _TRUE = msgspec.Raw(b"true")
-_OURS = frozenset({b'{"include_usage":true}', b'{"include_usage": true}'})
+_OURS = (msgspec.Raw(b'{"include_usage":true}'), msgspec.Raw(b'{"include_usage": true}'))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Dialect:
         self, model: str, fields: Mapping[str, msgspec.Raw], without: frozenset[str], now: float
     ) -> dict[str, msgspec.Raw]:
         """The caller's fields as this provider takes them, `without` what it has refused of this very request."""
-        left_out = {*self._left_out, *without, *(name for name, until in self._refused.items() if now < until)}
+        left_out = self.left_out(without, now)
         if self._known.stored_metadata and fields.get("store") != _TRUE:
             left_out.add("metadata")
         limit = self._limit(model, without, now)
@@ -86,10 +86,23 @@ class Dialect:
                 adapted[spelled] = raw
         return adapted
 
+    def left_out(self, without: frozenset[str], now: float) -> set[str]:
+        """The names of the fields that are not sent at all."""
+        return {*self._left_out, *without, *(name for name, until in self._refused.items() if now < until)}
+
+    def again(
+        self, model: str, sent: Mapping[str, object], error: ProviderError, without: frozenset[str], now: float
+    ) -> frozenset[str]:
+        """What to leave out when asking again at once. Raises the error if that would mend nothing."""
+        mended = self.mended(model, sent, error, without, now)
+        if mended == without:
+            raise error
+        return mended
+
     def mended(
         self,
         model: str,
-        sent: Mapping[str, msgspec.Raw],
+        sent: Mapping[str, object],
         error: ProviderError,
         without: frozenset[str],
         now: float,
@@ -106,7 +119,7 @@ class Dialect:
                 self._limits[model] = _LIMITS[field], now + LEARNED_SECONDS
         elif field not in OPTIONAL:
             return without
-        elif unknown or bytes(sent.get(field, b"")) in _OURS:
+        elif unknown or sent.get(field) in _OURS:
             # A value that the caller chose may be refused for what it is: the next caller's is sent.
             self._refused[field] = now + LEARNED_SECONDS
         return without | {field}

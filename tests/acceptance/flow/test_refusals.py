@@ -273,6 +273,19 @@ def test_a_field_without_effect_on_the_answer_costs_none(field: str, stream: boo
 
 
 @pytest.mark.parametrize(
+    ("message", "remembered"),
+    [("metadata: Extra inputs are not permitted", True), ("metadata.user_id: should be a UUID", False)],
+)
+def test_the_user_that_we_name_to_anthropic_costs_no_answer(message: str, remembered: bool) -> None:
+    error = {"type": "error", "error": {"type": "invalid_request_error", "message": message}}
+    with ruled({"a": [Rule(400, error, words='"metadata"')], "b": []}, kind="anthropic") as gateway:
+        for requests in (2, 3 if remembered else 4):
+            answer = gateway.ask(user="ann")
+            assert (answer.status_code, gateway.tried(answer)) == (200, ["a"])
+            assert len(gateway.received) == requests
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs"}]},
