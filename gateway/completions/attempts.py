@@ -92,7 +92,7 @@ class AttemptLog:
 
     def fail(self, error: ProviderError) -> None:
         """End the running call after an error, with the usage that the provider reported for it."""
-        self.usage = error.usage or self.usage
+        self.count(error.usage, 0)
         self.end(error.ending, error=error)
 
     def end(

@@ -88,6 +88,9 @@ def streamed(model: str) -> list[str]:
     def event(delta: dict[str, Any], finish: str | None = None) -> str:
         return json.dumps({"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
+    if model == "breaks":
+        broken = {"choices": [{"index": 0, "delta": {}, "finish_reason": "error"}], "error": {"message": "gone"}}
+        return [event({"content": "Hello!"}), json.dumps(broken | counted(100, 10))]
     if model == "thinks":
         return [event({"reasoning_content": "a thought of forty bytes, as it seems so"})]
     last = [json.dumps({"choices": []} | ANSWERS[model])] if ANSWERS[model] else []
@@ -102,7 +105,7 @@ def costly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
         text += f'[providers.p]\nbase_url = "{url}"\n[providers.openai]\nbase_url = "{url}"\napi_key = "env:KEY"\n'
         text += f'[providers.anthropic]\nbase_url = "{url}"\napi_key = "env:KEY"\n'
-        names = [f"p/{name}" for name in ANSWERS if not name.startswith("gpt")] + ["p/thinks"]
+        names = [f"p/{name}" for name in ANSWERS if not name.startswith("gpt")] + ["p/thinks", "p/breaks"]
         for name in names:
             text += f'[models."{name}"]\n{RATES}'
         for name in {*names, *COSTS}:
@@ -207,3 +210,13 @@ def test_a_thinking_attempt_that_fell_silent_books_its_tokens(costly: Running) -
     assert attempt["estimated"]
     assert attempt["completion_tokens"] == 10
     assert attempt["cost_usd"] > 10 * 10.0 / 1e6
+
+
+def test_an_answer_that_broke_off_costs_what_the_provider_counted_until_then(costly: Running) -> None:
+    with costly.http() as http:
+        body = {"model": "dari/routing", "messages": MESSAGES, "stream": True}
+        response = http.post("/rtr_breaks/chat/completions", json=body)
+    (attempt,) = kept(costly, response.headers["x-request-id"])["attempts"]
+    assert attempt["ending"] == "cut"
+    assert (attempt["completion_tokens"], attempt["cost_usd"]) == (10, pytest.approx(0.0002))
+    assert not attempt["estimated"]
