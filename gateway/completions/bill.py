@@ -1,4 +1,4 @@
-"""What one call is booked at: the provider's own figures as far as they can be believed, else an estimate."""
+"""The bill of one call: the provider's own figures as far as they are plausible, else an estimate."""
 
 from dataclasses import dataclass, replace
 
@@ -7,16 +7,16 @@ from gateway.catalog.catalog import Model
 from gateway.providers.upstream.provider import Usage
 
 BYTES_PER_TOKEN = 4
-"""Of an answer's text that no count of the provider's covers."""
+"""Of text that the provider's count does not cover."""
 MOST_CONTEXTS = 10
-"""A count of more tokens than this many times the model's context is not believed."""
+"""A token count above this many times the model's context is not plausible."""
 LARGEST_CONTEXT = 10_000_000
-"""The context of a model whose own is not known, for this purpose."""
+"""The context assumed for that if the model's is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """Tokens and dollars of one call. `stated`: the provider named the dollars. `doubt`: what was not believed."""
+    """Tokens and dollars of one call. `stated`: the provider named the dollars. `doubt`: what was not plausible."""
 
     tokens: Tokens | None
     cost_usd: float
@@ -31,7 +31,7 @@ NOTHING = Bill(None, 0.0)
 def bill_for(
     model: Model, usage: Usage | None, *, estimated_prompt_tokens: int, text_bytes: int, uncounted_bytes: int
 ) -> Bill:
-    """The bill of a call that brought `text_bytes` of text, `uncounted_bytes` of them after its last usage."""
+    """The bill of a call with `text_bytes` of text, `uncounted_bytes` of them after its last usage report."""
     usage = usage or Usage(None)
     tokens, doubt = usage.tokens, usage.doubt
     most = MOST_CONTEXTS * (model.context_window or LARGEST_CONTEXT)

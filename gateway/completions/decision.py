@@ -1,4 +1,4 @@
-"""From a request to a decision: which models can serve it, what the caller wishes, and which arm is drawn."""
+"""Decides which model answers a request: what it needs, what the caller wishes, and the draw."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,11 +21,11 @@ from gateway.tasks.prompt_parts import estimate_parts
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
 )
-"""Fields that every kind of provider translates; other fields are asked about."""
+"""Fields that every kind of provider translates; for others the provider is asked."""
 
 
 class NoModelAvailable(Exception):
-    """Every model that could serve the request is cooling or parked; `reasons` says why, by model."""
+    """Every model that could serve the request is cooling down; `reasons` says why, by model."""
 
     def __init__(self, reasons: Mapping[str, str], models: tuple[str, ...]) -> None:
         super().__init__("; ".join(f"{model_id}: {why}" for model_id, why in sorted(reasons.items())))
@@ -35,10 +35,10 @@ class NoModelAvailable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided for one request, and on what grounds.
+    """The decision for one request, and what it was made from.
 
-    `reserve` are the models to ask after the choice's own, the least doubtful first: they have refused something of
-    this request lately, or it is estimated to be too long for them.
+    `reserve` are the models to try after the choice's own, the least doubtful first: they have refused something of it
+    lately, or it is estimated to be too long for them.
     """
 
     completion_id: str
@@ -55,7 +55,7 @@ class Decision:
 
     @property
     def expected_usd(self) -> float:
-        """What the drawn arm's answer is expected to cost."""
+        """The expected cost of the drawn model's answer."""
         return next(arm.cost_usd for arm in self.weighed.choice.arms if arm.model_id == self.draw.model_id)
 
 
@@ -70,9 +70,9 @@ def decide(
 ) -> Decision:
     """Choose a model.
 
-    Memory orders the candidates and never empties the list: the choice is among the least doubtful models that may be
-    asked, and if all rest, one of them is asked as the last resort. Raises NoEnabledModels, NoCapableModel,
-    BudgetExhausted, NoModelAvailable.
+    What models have refused before orders the candidates but never empties the list: the choice is among the least
+    doubtful models that are available, and if all are cooling down, one of them is the last resort. Raises
+    NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable.
     """
     cooldowns = memory.cooldowns
     if not router.models:
@@ -144,9 +144,9 @@ def _affordable_models(
     now: Epoch,
     left_out: dict[str, str],
 ) -> tuple[str, ...]:
-    """The models whose expected cost fits into the request's limit and what is left of the day's.
+    """The models whose expected cost is within the request's limit and what is left of the daily one.
 
-    Raises BudgetExhausted if none does; a free model always fits.
+    A free model always is. Raises BudgetExhausted if there is none.
     """
     left_usd = spend.left_usd(now)
     limit_usd = left_usd if max_usd is None else min(left_usd, max_usd)
@@ -167,7 +167,7 @@ def _affordable_models(
 
 
 def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
-    """The draw of a conversation's own model while it is a candidate: not randomised, so no off-policy estimate."""
+    """The draw of a conversation's own model if that is a candidate. Not randomised, so of no use for evaluation."""
     for arm in choice.arms:
         if arm.model_id == model_id:
             return replace(drawn, model_id=arm.model_id, propensity=arm.p, randomised=False)
@@ -177,7 +177,7 @@ def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
 def _capable_models(
     router: LiveRouter, request: CompletionRequest, providers: Mapping[str, Provider]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The models that can do what the request needs, and why each of the others can't."""
+    """The models that can do what the request needs, and the reasons of the others."""
     special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
     left_out: dict[str, str] = {}
     for model in router.models.values():
@@ -202,7 +202,7 @@ def _doubts(
     holds: Holds,
     loop_time: LoopTime,
 ) -> dict[str, Doubt]:
-    """The models that may not take this request after all, each with the reason."""
+    """The models that may not accept this request after all, each with the reason."""
     tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     doubts: dict[str, Doubt] = {}
     for model_id in model_ids:
@@ -246,7 +246,7 @@ def _unsupported_fields(provider: Provider, fields: list[str]) -> str | None:
 
 
 def _allowed_models(read: Interpretation, able: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:
-    """The able models that the instructions allow. Raises NoCapableModel."""
+    """The capable models that the instructions allow. Raises NoCapableModel."""
 
     def is_allowed(model_id: str) -> bool:
         return (read.allowed is None or model_id in read.allowed) and model_id not in read.forbidden

@@ -1,4 +1,4 @@
-"""What the router has to know of a request's messages: their text, what stands beside it, and how much of each."""
+"""Measures a request's messages: their text, their attachments, and the size of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ NAMES_BYTES = 500
 
 
 class Message(msgspec.Struct):
-    """A message, read as far as its size and its kind need."""
+    """A message, decoded as far as its size and role need."""
 
     role: str
     content: msgspec.Raw = NULL
@@ -51,7 +51,7 @@ _CONTENT = msgspec.json.Decoder(str | list[_Part] | None)
 
 @dataclass(slots=True)
 class _Attachments:
-    """What a request's messages hold beside text."""
+    """The parts of a request's messages that are not text."""
 
     needs: set[str]
     images: int = 0
@@ -116,7 +116,7 @@ def read_features(
 
 
 def _read_content(raw: msgspec.Raw, attached: _Attachments) -> list[str]:
-    """The texts of a message's content, its other parts counted; what can't be read is the provider's to judge."""
+    """The texts of a message's content; other parts are counted. What can't be read is left to the provider."""
     try:
         content = _CONTENT.decode(raw)
     except msgspec.ValidationError:
@@ -131,7 +131,7 @@ def _read_content(raw: msgspec.Raw, attached: _Attachments) -> list[str]:
 
 
 def _json_bytes(raw: msgspec.Raw | None) -> int:
-    """The size of a value in UTF-8, without spaces between and escapes within; 0 for none."""
+    """The size of a value in UTF-8, without whitespace and escapes; 0 for none."""
     if raw is None or raw == NULL:
         return 0
     compact = msgspec.json.format(bytes(raw), indent=-1)

@@ -1,4 +1,4 @@
-"""The completion request as it comes in: read once, checked, and split into what is ours and what is forwarded."""
+"""Parses a completion request: checks the known fields, and separates ours from those that are forwarded."""
 
 import hashlib
 import re
@@ -46,7 +46,7 @@ class _Role(msgspec.Struct):
 
 
 class _Known(msgspec.Struct):
-    """The fields whose types are checked; everything else belongs to the provider."""
+    """The fields whose types are checked; all others belong to the provider."""
 
     messages: list[Message]
     routing: dict[str, msgspec.Raw] | None = None
@@ -74,7 +74,7 @@ _DATA_IMAGE = b'"data:image'
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A checked request. `fields` are forwarded value for value; `needs` are abilities a model must have."""
+    """A checked request. `fields` are forwarded value for value; `needs` are abilities that a model must have."""
 
     fields: Fields
     features: Features
@@ -88,11 +88,11 @@ class CompletionRequest:
 
     @property
     def response_format(self) -> msgspec.Raw | None:
-        """What structure the answer was asked to have."""
+        """The structure that the answer should have."""
         return self.fields.get("response_format")
 
     def forwarded(self, task_key: str) -> Fields:
-        """The fields for a provider: without the key of `metadata` that states the task, which is ours."""
+        """The fields for a provider: without the key of `metadata` that states the task."""
         if task_key not in self.metadata:
             return self.fields
         rest = {key: raw for key, raw in self.metadata.items() if key != task_key}
@@ -117,9 +117,9 @@ class CompletionRequest:
 
 
 def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionRequest:
-    """Read a completion request; every error names the field. `header` gives the request's headers.
+    """Parse a completion request. `header` gives the request's headers.
 
-    Raises BadRequest and its kinds.
+    Raises BadRequest and its subclasses, which name the field.
     """
     fields = parse_json_object(body)
     if bytes(fields.get("model", b"")) != b'"dari/routing"' and _string(fields.get("model")) != REQUESTED_MODEL:
@@ -150,9 +150,9 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
 
 
 def conversation_of(fields: Fields) -> bytes | None:
-    """What all turns of one conversation share: `prompt_cache_key`, else `user` and the messages up to their first.
+    """A hash of what all turns of a conversation share, to recognise them.
 
-    None where the caller gives neither: nobody knows then whose turn it is.
+    That is `prompt_cache_key`, else `user` and the messages up to the user's first; None if the caller gives neither.
     """
     key = fields.get("prompt_cache_key", _NULL)
     if bytes(key) != b"null":
@@ -188,8 +188,8 @@ def parse_json_object(body: bytes) -> Fields:
 
 
 def _lone_surrogate(body: bytes) -> str | None:
-    """What to say of half a UTF-16 pair, which msgspec calls truncated input: an emoji cut in two by a client."""
-    half: re.Match[bytes] | None = None  # a high surrogate whose low one may come next
+    """The message for half of a UTF-16 pair, as of an emoji cut in two; msgspec only says "truncated input"."""
+    half: re.Match[bytes] | None = None  # a high surrogate that may be followed by its low one
     for escape in _ESCAPE.finditer(body):
         code = int(escape[1], 16) if escape[1] else 0
         low = 0xDC00 <= code < 0xE000
@@ -210,9 +210,10 @@ def _lone_surrogate(body: bytes) -> str | None:
 
 
 def _refuse_duplicates(body: bytes, fields: Fields) -> None:
-    """Walk the top-level keys, jumping over each value by its own bytes: parsers differ on which twin counts."""
+    """Refuse duplicate top-level keys, because parsers differ on which of them counts. Raises InvalidJson."""
     if len(body) == 1 + sum(len(key) + len(memoryview(raw)) + 4 for key, raw in fields.items()):
-        return  # written without spaces, and all of it is accounted for: there is no room for a twin
+        return  # the usual case: without spaces, and the lengths add up, so there is no room for a duplicate
+    # Walk over the keys, and skip each value by the length of its own bytes.
     position = body.index(b"{") + 1
     seen: set[bytes] = set()
     for _ in range(len(fields)):
@@ -235,10 +236,10 @@ def _refuse_duplicates(body: bytes, fields: Fields) -> None:
 
 
 def _depth(body: bytes) -> int:
-    """How deep arrays and objects are nested; brackets inside of strings don't count. Linear, and none of it in Python.
+    """How deep arrays and objects are nested. Linear, and without a loop in Python.
 
-    Only quotes and brackets are kept: escaped quotes go first, so that the parity of the quotes before a bracket tells
-    whether it stands in a string.
+    Only quotes and brackets are kept. Escaped quotes are removed first, so an odd number of quotes before a bracket
+    means that it is inside of a string.
     """
     structure = body
     if b"\\" in body:
