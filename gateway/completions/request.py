@@ -106,7 +106,8 @@ class CompletionRequest:
         largest, at = 0, messages.find(_DATA_IMAGE)
         while at >= 0:
             end = messages.index(b'"', at + len(_DATA_IMAGE))
-            largest = max(largest, end - 1 - messages.find(b",", at, end))
+            comma = messages.find(b",", at, end)
+            largest = max(largest, end - comma - 1 if comma >= 0 else 0)
             at = messages.find(_DATA_IMAGE, end)
         return largest
 
@@ -135,7 +136,8 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     max_tokens = _positive("max_completion_tokens", known.max_completion_tokens)
     max_tokens = max_tokens or _positive("max_tokens", known.max_tokens)
     format_type = known.response_format.type if known.response_format else None
-    features, needs = read_features(known.messages, fields, bool(known.tools), format_type)
+    calls = bool(known.tools) or bytes(fields.get("functions", _NULL)) not in {b"null", b"[]"}
+    features, needs = read_features(known.messages, fields, calls, format_type)
     return CompletionRequest(
         fields={key: raw for key, raw in fields.items() if key not in _OURS and not key.startswith("routing.")},
         features=features,

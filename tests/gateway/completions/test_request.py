@@ -132,6 +132,22 @@ def test_needs_are_read_from_tools_format_and_parts() -> None:
     assert request.features.text == "What is this?"
 
 
+def test_functions_of_old_need_a_model_with_tools() -> None:
+    assert parse(functions=[{"name": "f"}]).needs == {"tools"}
+    assert parse(functions=[{"name": "f"}]).features.tools
+    assert parse(functions=[]).needs == parse(functions=None).needs == frozenset()
+
+
+def test_the_largest_image_is_measured_in_base64() -> None:
+    def image(url: str) -> dict[str, Any]:
+        return {"type": "image_url", "image_url": {"url": url}}
+
+    urls = ["data:image/png;base64,AAAA", "https://example.com/a.png", "data:image/jpeg;base64,AAAAAAAA", "data:image"]
+    request = parse(messages=[{"role": "user", "content": [image(url) for url in urls]}, {"role": "user"}])
+    assert request.largest_image_bytes() == 8
+    assert parse().largest_image_bytes() == 0
+
+
 def test_the_task_is_what_the_caller_says_under_the_routers_key() -> None:
     request = parse(metadata={"task": " billing ", "other": 3, "long": "x" * 1_000_000})
     assert request.task("task") == "billing"
