@@ -1,10 +1,13 @@
 """Names of Claude at Anthropic, Bedrock, Vertex and OpenRouter, and the generations that they name."""
 
+from pathlib import Path
+
 import pytest
 
 from gateway.providers.anthropic.models import ALL_EFFORTS, LOW_TO_HIGH, TO_MAX, Generation, generation_of
 
 UNKNOWN = Generation(prefill=True)
+DOCUMENT = (Path(__file__).parents[4] / "docs" / "providers.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,28 @@ UNKNOWN = Generation(prefill=True)
 )
 def test_a_name_tells_the_generation(names: tuple[str, ...], generation: Generation) -> None:
     assert {name: generation_of(name) for name in names} == dict.fromkeys(names, generation)
+
+
+@pytest.mark.parametrize(
+    ("row", "model"),
+    [
+        ("up to Claude 3.5", "claude-3-5-haiku-latest"),
+        ("3.7 to 4.1", "claude-opus-4-1"),
+        ("Sonnet 4.5, Haiku 4.5", "claude-sonnet-4-5"),
+        ("Opus 4.5", "claude-opus-4-5"),
+        ("4.6", "claude-opus-4-6"),
+        ("4.7, 4.8", "claude-opus-4-8"),
+        ("5; Haiku 5.5", "claude-sonnet-5"),
+        ("5.5; Fable and Mythos from 5.1", "claude-sonnet-5-5"),
+        ("other names", "my-deployment"),
+    ],
+)
+def test_the_documents_table_tells_what_is_sent(row: str, model: str) -> None:
+    line = next(line for line in DOCUMENT.splitlines() if line.startswith(f"| {row} |"))
+    sampling, effort, schema, prefill, forced = (cell.strip() for cell in line.strip("|").split("|")[1:])
+    generation = generation_of(model)
+    assert (sampling != "–") is generation.sampling
+    assert ("budget" in effort, "adaptive" in effort) == (generation.budget, generation.adaptive)
+    assert ("effort" in effort) is bool(generation.efforts)
+    assert (schema == "`output_config`") is generation.structured
+    assert (prefill == "yes", forced == "yes") == (generation.prefill, generation.forced_tools)
