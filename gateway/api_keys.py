@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from bandit.types import Epoch
 from gateway.errors import GatewayError, InsufficientScope, InvalidApiKey
@@ -52,12 +52,21 @@ class Keyring:
     """
 
     def __init__(self, keys: Iterable[KeyRecord] = ()) -> None:
-        self._by_hash: dict[str, KeyRecord] = {}
-        self.replace(keys)
+        live = [key for key in keys if key.revoked_at is None]
+        self._by_hash = {key.hash: key for key in live}
+        self._hashes = {key.id: key.hash for key in live}
 
-    def replace(self, keys: Iterable[KeyRecord]) -> None:
-        """Replace all keys."""
-        self._by_hash = {key.hash: key for key in keys if key.revoked_at is None}
+    def replace(self, key_ids: Collection[str] | None, keys: "Keyring") -> None:
+        """Take others in place of the keys of these ids; None: of all keys."""
+        if key_ids is None:
+            self._by_hash, self._hashes = keys._by_hash, keys._hashes
+            return
+        for key_id in key_ids:
+            key_hash = self._hashes.pop(key_id, None)
+            if key_hash is not None:
+                del self._by_hash[key_hash]
+        self._by_hash |= keys._by_hash
+        self._hashes |= keys._hashes
 
     def authenticate(self, authorization: bytes | None, now: Epoch) -> KeyRecord:
         """The key in an `Authorization` header. Raises InvalidApiKey."""

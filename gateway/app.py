@@ -10,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bandit.types import Epoch
-from gateway.api_keys import Keyring
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.catalog.catalog import Catalog
 from gateway.completions.handler import Services
@@ -27,12 +26,14 @@ from gateway.recorder import Recorder
 from gateway.responses.exchange import ResponsesHttp
 from gateway.routes.api import build_api
 from gateway.routes.services import RouteServices
+from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.memory import Memory
 from gateway.routing.registry import Registry
+from gateway.routing.reloader import Reloader
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.database.engine import Database
-from storage.stores.keys import Keys
+from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.writing.spool import Spool
 
@@ -101,14 +102,20 @@ class Gateway:
             await client.start()
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
-            keyring = Keyring(Keys(database).all())
-            registry = Registry(database, self.catalog)
+            everything, position = read_everything(database)
+            registry, loader = Registry(everything, self.catalog), Loader(database, self.catalog, wall_clock)
+            loaded = loader.load(EVERYTHING)
+            registry.replace(loaded)
+            keyring = loaded.keys
+            reloader = Reloader(loader, registry, keyring)
+            opened.push_async_callback(reloader.close)
             self._recorder = Recorder(
                 database,
                 registry,
-                keyring,
+                reloader,
                 durable=settings.durability == "commit",
                 spool=Spool(spool_stem(settings.database_url)),
+                position=position,
             )
             opened.push_async_callback(self._recorder.close)
             metrics = Metrics()

@@ -4,14 +4,13 @@ import asyncio
 import logging
 from typing import TypeAlias
 
-from gateway.api_keys import Keyring
 from gateway.errors import Unavailable
 from gateway.routing.registry import Registry
-from gateway.routing.router import LiveRouter
+from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
 from storage.errors import LedgerError, WriterFull
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
-from storage.replication.changes import Changed
+from storage.replication.changes import Changed, Position
 from storage.writing.failover import State
 from storage.writing.spool import Spool
 from storage.writing.writer import Committed, Writer
@@ -34,14 +33,15 @@ class Recorder:
         self,
         database: Database,
         registry: Registry,
-        keyring: Keyring,
+        reloader: Reloader,
         *,
         durable: bool,
         spool: Spool,
+        position: Position,
     ) -> None:
         self._durable = durable
         self._registry = registry
-        self._keyring = keyring
+        self._reloader = reloader
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(
             database,
@@ -50,6 +50,7 @@ class Recorder:
             pace=registry.pace,
             deliver=self._deliver,
             follow=self._follow,
+            position=position,
             spool=spool,
         )
         self._writer.start()
@@ -123,12 +124,11 @@ class Recorder:
 
     def _follow(self, changed: Changed) -> None:
         """Called by the writer's thread when other processes, or the command line, have changed something."""
-        self._loop.call_soon_threadsafe(self._changed, changed, self._registry.reloaded(changed))
+        self._loop.call_soon_threadsafe(self._changed, changed)
 
-    def _changed(self, changed: Changed, reloaded: dict[str, LiveRouter] | None) -> None:
-        self._registry.follow(changed, reloaded)
-        if changed.keys is not None:
-            self._keyring.replace(changed.keys)
+    def _changed(self, changed: Changed) -> None:
+        self._registry.follow(changed)
+        self._reloader.request(changed.subjects)
 
     def _committed(self, committed: Committed) -> None:
         self._registry.apply(committed)

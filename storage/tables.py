@@ -203,6 +203,14 @@ arms = Table(
     postgresql_with={"fillfactor": 50},  # room for updates in place: no index has to change
 )
 
+statistic_changes = Table(
+    "statistic_changes",  # when statistics, budget or traffic of a router changed last
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    _required("revision", BigInteger),
+    Index(None, "revision"),
+)
+
 checkpoints = Table(
     "checkpoints",  # what the decisions that retention has deleted had added to the arms
     metadata,
@@ -234,6 +242,16 @@ traffic = Table(
     _required("cost_usd", Double),
     _required("revision", BigInteger),
     Index(None, "day"),  # the table grows for ever, and the day's spend is asked for all the time
+    sqlite_with_rowid=False,
+)
+
+arm_priors = Table(
+    "arm_priors",  # what other routers had seen of a model when it joined this one: borrowed once, and kept
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    Column("model_id", Text, primary_key=True),
+    _required("prior", Text),  # JSON of bandit.types.ArmPrior, without its scorecard
+    _required("created_at", Double),
     sqlite_with_rowid=False,
 )
 
@@ -281,6 +299,15 @@ revisions = Table(
     metadata,
     Column("topic", Text, primary_key=True),
     _required("value", BigInteger),
+)
+
+changes = Table(
+    "changes",  # which router, key or scorecard a revision of its topic changed; the last 10,000 of each topic
+    metadata,
+    Column("topic", Text, primary_key=True),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False),
+    _required("subject", Text),  # its id
+    sqlite_with_rowid=False,
 )
 
 TOPICS = ("routers", "keys", "evals", "statistics")

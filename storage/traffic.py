@@ -66,12 +66,6 @@ class GatheredTraffic:
         return sorted((*key, *counts) for key, counts in self._counts.items())
 
 
-def spend_by_router(connection: Connection, at: Epoch) -> dict[str, float]:
-    """Dollars spent by each router on the UTC day of `at`."""
-    query = select(traffic.c.router_id, func.sum(traffic.c.cost_usd)).where(traffic.c.day == day_of(at))
-    return {row[0]: row[1] for row in connection.execute(query.group_by(traffic.c.router_id))}
-
-
 def traffic_by_model(connection: Connection, router_id: str, since: Epoch) -> dict[str, Traffic]:
     """A router's traffic per model, from the UTC day of `since` on."""
     sums = [func.sum(traffic.c[name]) for name in COUNTS]

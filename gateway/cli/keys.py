@@ -91,7 +91,7 @@ def revoke(key_id: Id, config: Config = None, database_url: DatabaseUrl = None) 
     """Revoke a key for good. Running gateways follow within seconds."""
     with opened(config, database_url) as database:
         keys = Keys(database)
-        record = next((each for each in keys.all() if each.id == key_id), None)
+        record = keys.get(key_id)
         if record is None:
             raise CommandError(f"there is no key {key_id}; `bandit-gateway keys list` shows all")
         if record.revoked_at is not None:

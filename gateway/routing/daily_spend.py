@@ -13,19 +13,20 @@ def day_of(at: Epoch) -> int:
 
 
 class DailySpend:
-    """A hard limit on a router's dollars a day.
+    """A hard limit on a router's dollars a day; `limit_usd` None: no limit.
 
-    Every process counts its own spending at once and the others' when it hears of it, within about a second: that is
-    how far the limit can be overrun, besides what requests cost above their expectation.
+    Every process counts its own spending at once and the others' when it follows their commits, within about a second:
+    that is how far the limit can be overrun, besides what requests cost above their expectation.
     """
 
-    __slots__ = ("_day", "_reserved_usd", "_spent_usd", "limit_usd")
+    __slots__ = ("_day", "_ledger_usd", "_reserved_usd", "_spent_usd", "limit_usd")
 
-    def __init__(self, limit_usd: float | None, day: int, spent_usd: float) -> None:
-        self.limit_usd = limit_usd
-        self._day = day
-        self._spent_usd = spent_usd
+    def __init__(self) -> None:
+        self.limit_usd: float | None = None
+        self._day = 0
+        self._spent_usd = 0.0
         self._reserved_usd = 0.0
+        self._ledger_usd: dict[int, float] = {}  # of days that have not begun here
 
     def left_usd(self, now: Epoch) -> float:
         """Dollars that may still be spent today, those set aside excluded; infinite without a limit."""
@@ -49,7 +50,11 @@ class DailySpend:
         """Take the ledger's own figure, in which all processes are."""
         if day == self._day:
             self._spent_usd = spent_usd
+        elif day > self._day:
+            self._ledger_usd[day] = spent_usd
 
     def _turn(self, now: Epoch) -> None:
-        if day_of(now) > self._day:
-            self._day, self._spent_usd = day_of(now), 0.0
+        today = day_of(now)
+        if today > self._day:
+            self._day, self._spent_usd = today, self._ledger_usd.get(today, 0.0)
+            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day > today}

@@ -4,50 +4,44 @@ Latency and tokens are borrowed once, when a model joins a router, and kept from
 clipped by them, so they must not move while sums are added.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-
-import msgspec
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 
 from bandit.posteriors.priors import model_prior, pooled
-from bandit.types import ArmPrior, Epoch, StatisticKey, Sums
+from bandit.types import ArmPrior, Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.stores.evals import EvalRecord, Evals
-from storage.stores.state import StateStore
+from storage.stores.arms import Arms
+from storage.stores.evals import EvalRecord
+from storage.stores.priors import ArmKey
+
+BORROWED = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.COMPLETION_TOKENS)
+"""Signals that belong to a model more than to a router."""
 
 
-class ArmPriors:
-    """The priors of all arms, from one reading of the database."""
+class Scorecards:
+    """What models scored elsewhere, by the router that a scorecard speaks to (None: all) and the model."""
 
-    def __init__(self, database: Database, sums: Mapping[StatisticKey, Sums], now: Epoch) -> None:
-        self._kept = StateStore(database)
-        self._evals = Evals(database).all()
-        self._sums = sums
-        self._now = now
+    def __init__(self, evals: Iterable[EvalRecord] = ()) -> None:
+        self._scores: dict[tuple[str | None, str], list[float]] = defaultdict(list)
+        for record in evals:
+            for row in record.rows:
+                self._scores[record.router_id, row.model_id].append(row.score)
 
-    def of(self, router_id: str, model_id: str) -> ArmPrior:
-        """The prior of a model in a router."""
-        name = f"prior/{router_id}/{model_id}"
-        kept = self._kept.get(name)
-        if kept is not None:
-            prior = msgspec.convert(kept, ArmPrior)
-        else:
-            prior = self._borrowed(router_id, model_id)
-            self._kept.put(name, msgspec.to_builtins(prior), self._now)
-        return replace(prior, scorecard=pooled(_scores(self._evals, router_id, model_id)))
-
-    def _borrowed(self, router_id: str, model_id: str) -> ArmPrior:
-        mine = [key for key in self._sums if key.model_id == model_id and key.router_id == router_id]
-        if mine:
-            return ArmPrior()
-        return model_prior({key: sums for key, sums in self._sums.items() if key.model_id == model_id})
+    def pooled(self, router_id: str, model_id: str) -> float | None:
+        """A model's mean score over all scorecards that speak to a router; None without any."""
+        return pooled([*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())])
 
 
-def _scores(evals: Iterable[EvalRecord], router_id: str, model_id: str) -> list[float]:
-    return [
-        row.score
-        for record in evals
-        if record.router_id in {None, router_id}
-        for row in record.rows
-        if row.model_id == model_id
-    ]
+def borrow_priors(database: Database, keys: Collection[ArmKey]) -> dict[ArmKey, ArmPrior]:
+    """Priors of arms that have none yet, from what other routers saw of their models. Raises DatabaseUnavailable.
+
+    An arm that has statistics already was learned under the default prior, and keeps it.
+    """
+    arms = Arms(database)
+    started = arms.started({router_id for router_id, _ in keys})
+    joining = {model_id for router_id, model_id in keys if (router_id, model_id) not in started}
+    seen: dict[str, dict[StatisticKey, Sums]] = {model_id: {} for model_id in joining}
+    for (model_id, signal), sums in arms.of_models(joining, BORROWED).items():
+        seen[model_id][StatisticKey("", model_id, "", signal)] = sums
+    borrowed = {model_id: model_prior(sums) for model_id, sums in seen.items()}
+    return {key: ArmPrior() if key in started else borrowed[key[1]] for key in keys}

@@ -1,71 +1,60 @@
-"""The routers in memory: loaded from the database, and kept as it is, whoever changes it."""
+"""The routers in memory: what each has learned, kept equal to the ledger, and those that are served."""
 
 import logging
-import time
+from collections import defaultdict
 from collections.abc import Mapping
 
 from bandit.budget import pace
 from bandit.learning import learn_scores
-from bandit.types import Arm, BudgetState, Deltas, Epoch, HalfLives, Scores, StatisticKey, Sums
-from gateway.catalog.catalog import Catalog, Model
-from gateway.routing.daily_spend import DailySpend, day_of
-from gateway.routing.objectives import objective_of
-from gateway.routing.priors import ArmPriors
-from gateway.routing.router import LiveRouter
-from gateway.settings.router_options import RouterOptions, bandit_settings
-from storage.database.engine import Database
-from storage.records import RouterModel, RouterRecord
+from bandit.types import BudgetState, Deltas, Epoch, HalfLives, Scores, StatisticKey, Sums
+from gateway.catalog.catalog import Catalog
+from gateway.routing.loader import Loaded
+from gateway.routing.router import LiveRouter, RouterState
 from storage.replication.changes import Changed
-from storage.stores.arms import Arms
-from storage.stores.ledger import Ledger
-from storage.stores.routers import Routers
 from storage.writing.writer import Committed
 
 log = logging.getLogger(__name__)
 
 
 class Registry:
-    """All routers by id. `routers` changes on the event loop alone; what is said to be for the writer's thread is
-    called there, between transactions, and reads `routers` only by id.
+    """The state of every router of the ledger, and the routers that are served, by id.
+
+    `routers` changes on the event loop alone. Methods for the writer's thread are called there, between transactions,
+    and read `routers` only by id. States are kept of routers that are not served too: whenever one is added, all that
+    its statistics add up to is in memory, and nothing has to be read beside the commits.
     """
 
-    def __init__(self, database: Database, catalog: Catalog) -> None:
-        self._database = database
+    def __init__(self, everything: Changed, catalog: Catalog) -> None:
+        self.routers: dict[str, LiveRouter] = {}
         self._catalog = catalog
-        self.routers: dict[str, LiveRouter] = load_routers(database, catalog, Epoch(time.time()))
+        self._states: dict[str, RouterState] = {}
+        self.follow(everything)
 
     def apply(self, committed: Committed) -> None:
         """Add what this process has committed."""
-        by_router: dict[str, dict[StatisticKey, Sums]] = {}
-        for key, sums in committed.deltas.items():
-            by_router.setdefault(key.router_id, {})[key] = sums
+        by_router = _by_router(committed.deltas)
         for router_id in by_router.keys() | committed.budgets.keys():
-            live = self.routers.get(router_id)
-            if live is not None:
-                live.apply(by_router.get(router_id, {}), committed.budgets.get(router_id))
+            self._state(router_id).add(by_router[router_id], committed.budgets.get(router_id))
 
-    def reloaded(self, changed: Changed) -> dict[str, LiveRouter] | None:
-        """The routers made anew, where settings or scorecards have changed. For the writer's thread."""
-        if changed.routers is None and changed.evals is None:
-            return None
-        return load_routers(self._database, self._catalog, Epoch(time.time()))
-
-    def follow(self, changed: Changed, reloaded: Mapping[str, LiveRouter] | None) -> None:
-        """Take over what other processes have changed."""
-        if reloaded is not None:
-            self.routers.clear()
-            self.routers.update(reloaded)
-        by_router: dict[str, dict[StatisticKey, Sums]] = {}
-        for key, sums in changed.sums.items():
-            by_router.setdefault(key.router_id, {})[key] = sums
+    def follow(self, changed: Changed) -> None:
+        """Take over statistics, budgets and spend as other processes have left them."""
+        by_router = _by_router(changed.sums)
         for router_id in by_router.keys() | changed.budgets.keys():
-            live = self.routers.get(router_id)
-            if live is not None:
-                live.replace(by_router.get(router_id, {}), changed.budgets.get(router_id))
+            self._state(router_id).replace(by_router[router_id], changed.budgets.get(router_id))
         for (router_id, day), spent_usd in changed.spend_usd.items():
-            live = self.routers.get(router_id)
-            if live is not None:
-                live.spend.replace(day, spent_usd)
+            self._state(router_id).spend.replace(day, spent_usd)
+
+    def replace(self, loaded: Loaded) -> None:
+        """Serve routers as they are defined now. Each keeps its state; the others are not touched."""
+        ids = self.routers.keys() | loaded.definitions.keys() if loaded.router_ids is None else loaded.router_ids
+        for router_id in ids - loaded.unreadable:
+            definition, former = loaded.definitions.get(router_id), self.routers.get(router_id)
+            if definition is None:
+                self.routers.pop(router_id, None)
+                continue
+            definition = definition.repriced(self._catalog)  # a price may have changed since they were loaded
+            if former is None or former.definition != definition:
+                self.routers[router_id] = LiveRouter(definition, self._state(router_id), former)
 
     def reprice(self, now: Epoch) -> None:
         """Ask the price list again if a price may have changed by `now`, such as that of an hour of the day."""
@@ -73,7 +62,7 @@ class Registry:
         if changed:
             log.info("the price list has other prices now: %s", ", ".join(sorted(changed)))
             for live in self.routers.values():
-                live.reprice(changed)
+                live.reprice(self._catalog)
 
     def learn_scores(self, before: Scores, after: Scores) -> Deltas:
         """What a changed score adds to the statistics. For the writer's thread."""
@@ -87,68 +76,15 @@ class Registry:
         budget_usd = live.settings.budget_usd_per_request if live else None
         return None if budget_usd is None else pace(state, budget_usd, cost_usd)
 
-
-def load_routers(database: Database, catalog: Catalog, now: Epoch) -> dict[str, LiveRouter]:
-    """All routers of the database, each with what it has learned. Raises DatabaseUnavailable."""
-    arms = Arms(database)
-    everything = arms.sums()
-    priors = ArmPriors(database, everything, now)
-    sums: dict[str, dict[StatisticKey, Sums]] = {}
-    for key, value in everything.items():
-        sums.setdefault(key.router_id, {})[key] = value
-    budgets = arms.budgets()
-    ledger = Ledger(database)
-    return {
-        record.id: _live_router(
-            record,
-            catalog,
-            priors,
-            sums.get(record.id, {}),
-            budgets.get(record.id, BudgetState()),
-            DailySpend(_daily_limit(record), day_of(now), ledger.spend_today(record.id, now)),
-        )
-        for record in Routers(database).all()
-    }
+    def _state(self, router_id: str) -> RouterState:
+        state = self._states.get(router_id)
+        if state is None:
+            state = self._states[router_id] = RouterState()
+        return state
 
 
-def _live_router(
-    record: RouterRecord,
-    catalog: Catalog,
-    priors: ArmPriors,
-    sums: dict[StatisticKey, Sums],
-    budget: BudgetState,
-    spend: DailySpend,
-) -> LiveRouter:
-    """One router as it runs. A model that the catalog does not know any more is left out, loudly."""
-    options = RouterOptions.from_json(record.settings)
-    models: dict[str, Model] = {}
-    arms: list[Arm] = []
-    for entry in sorted(record.models, key=_by_id):
-        if not entry.enabled:
-            continue
-        model = catalog.get(entry.model_id)
-        if model is None:
-            log.warning("router %s: the model %s is not configured any more; left out", record.id, entry.model_id)
-            continue
-        models[model.id] = model
-        prior = priors.of(record.id, model.id)
-        arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
-    return LiveRouter(
-        options=options,
-        settings=bandit_settings(record.id, options, objective_of(record, catalog)),
-        secret=record.secret,
-        models=models,
-        arms=tuple(arms),
-        sums=sums,
-        budget=budget,
-        spend=spend,
-        created_at=record.created_at,
-    )
-
-
-def _by_id(entry: RouterModel) -> str:
-    return entry.model_id
-
-
-def _daily_limit(record: RouterRecord) -> float | None:
-    return RouterOptions.from_json(record.settings).max_usd_per_day
+def _by_router(sums: Mapping[StatisticKey, Sums]) -> defaultdict[str, dict[StatisticKey, Sums]]:
+    by_router: defaultdict[str, dict[StatisticKey, Sums]] = defaultdict(dict)
+    for key, value in sums.items():
+        by_router[key.router_id][key] = value
+    return by_router

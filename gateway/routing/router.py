@@ -1,6 +1,5 @@
-"""The routers as they are now: settings, statistics and the snapshot that decisions are made from."""
+"""A router as it runs: what its record says, what it has learned, and the snapshot that decisions are made from."""
 
-import dataclasses
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
@@ -12,21 +11,19 @@ from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.types import (
-    Arm,
     BudgetState,
     Choice,
     Context,
     Deltas,
     Epoch,
-    RouterSettings,
     StatisticKey,
     Steering,
     Sums,
 )
-from gateway.catalog.catalog import Model
+from gateway.catalog.catalog import Catalog
 from gateway.routing.daily_spend import DailySpend
+from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
-from gateway.settings.router_options import RouterOptions
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +57,7 @@ class Published:
         steering: Steering,
         left_out: tuple[tuple[str, str], ...],
     ) -> Weighed:
-        """The distribution over the candidates, from memory where this was asked before."""
+        """The distribution over the candidates, from the cache if this was asked before."""
         key = (context, candidates, steering, left_out)
         weighed = self._weighed.get(key)
         if weighed is None:
@@ -71,64 +68,80 @@ class Published:
         return weighed
 
 
-class LiveRouter:
-    """One router in memory; the event loop is its only writer."""
+class RouterState:
+    """What outlives a router's definition: statistics, budget, the day's spend and sticky conversations.
 
-    def __init__(
-        self,
-        options: RouterOptions,
-        settings: RouterSettings,
-        secret: bytes,
-        models: Mapping[str, Model],
-        arms: tuple[Arm, ...],
-        sums: dict[StatisticKey, Sums],
-        budget: BudgetState,
-        spend: DailySpend,
-        created_at: float,
-    ) -> None:
-        self.spend = spend
-        self.created_at = created_at
-        self.id = settings.router_id
-        self.options = options
-        self.settings = settings
-        self.secret = secret
-        self.models = models  # the enabled ones, by id, in order
-        self.budget = budget
-        self.sticky = Stickiness(options.sticky_seconds) if options.sticky_seconds is not None else None
-        self._arms = arms
-        self._sums = sums
-        self._published: Published | None = None
-        self._changed = True
-        self._warned: frozenset[str] = frozenset()
+    The event loop is its only writer. `sums` are the rows of the ledger as they were read, plus what this process has
+    committed since, whether the router is served now or not.
+    """
 
-    def published(self, now: Epoch) -> Published:
-        """The snapshot for a decision at `now`."""
-        current = self._published
-        if current is not None and (not self._changed or now - current.at < PUBLISH_SECONDS):
-            return current
-        snapshot = take_snapshot(self.settings, self._arms, self._sums, self.budget, now)
-        self._warn(snapshot.warnings)
-        self._changed = False
-        self._published = Published(snapshot, now)
-        return self._published
+    __slots__ = ("budget", "revision", "spend", "sticky", "sums")
 
-    def apply(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
-        """Add what was committed."""
-        merge(self._sums, deltas)
+    def __init__(self) -> None:
+        self.sums: dict[StatisticKey, Sums] = {}
+        self.budget = BudgetState()
+        self.spend = DailySpend()
+        self.sticky = Stickiness()
+        self.revision = 0  # counts the changes of sums and budget
+
+    def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
+        """Add what this process has committed."""
+        merge(self.sums, deltas)
         self.budget = budget or self.budget
-        self._changed = True
+        self.revision += 1
 
     def replace(self, sums: Mapping[StatisticKey, Sums], budget: BudgetState | None = None) -> None:
         """Take rows as another process left them."""
-        self._sums.update(sums)
+        self.sums.update(sums)
         self.budget = budget or self.budget
-        self._changed = True
+        self.revision += 1
 
-    def reprice(self, models: Mapping[str, Model]) -> None:
-        """Take the models with other prices that are this router's: what is expected of them changes at once."""
-        self.models = {model_id: models.get(model_id, model) for model_id, model in self.models.items()}
-        self._arms = tuple(dataclasses.replace(arm, price=self.models[arm.model_id].price) for arm in self._arms)
-        self._published = None
+
+class LiveRouter:
+    """One router with one definition; when its record changes, another takes its place with the same state.
+
+    A request keeps the router that it was decided by.
+    """
+
+    def __init__(self, definition: Definition, state: RouterState, former: "LiveRouter | None" = None) -> None:
+        self.definition = definition
+        self.id = definition.settings.router_id
+        self.options = definition.options
+        self.settings = definition.settings
+        self.secret = definition.secret
+        self.models = definition.models
+        self.created_at = definition.created_at
+        self.spend = state.spend
+        self.sticky: Stickiness | None = None
+        state.spend.limit_usd = definition.options.max_usd_per_day
+        if definition.options.sticky_seconds is not None:
+            self.sticky = state.sticky
+            self.sticky.seconds = definition.options.sticky_seconds
+        self.state = state
+        self._published: Published | None = None
+        self._published_revision = -1
+        self._warned: frozenset[str] = frozenset()
+        if former is not None and (former.settings, former.definition.arms) == (self.settings, definition.arms):
+            self._published, self._published_revision = former._published, former._published_revision
+            self._warned = former._warned
+
+    def published(self, now: Epoch) -> Published:
+        """The snapshot for a decision at `now`."""
+        current, state = self._published, self.state
+        if current is not None and (self._published_revision == state.revision or now - current.at < PUBLISH_SECONDS):
+            return current
+        snapshot = take_snapshot(self.settings, self.definition.arms, state.sums, state.budget, now)
+        self._warn(snapshot.warnings)
+        self._published = Published(snapshot, now)
+        self._published_revision = state.revision
+        return self._published
+
+    def reprice(self, catalog: Catalog) -> None:
+        """Take the catalog's prices of now: what is expected of the models changes at once."""
+        repriced = self.definition.repriced(catalog)
+        if repriced is not self.definition:
+            self.definition, self.models = repriced, repriced.models
+            self._published = None
 
     def _warn(self, warnings: Iterable[str]) -> None:
         fresh = frozenset(warnings) - self._warned

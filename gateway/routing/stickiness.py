@@ -23,18 +23,20 @@ class Kept:
 class Stickiness:
     """The model that answered each conversation last, for `seconds` after that."""
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    __slots__ = ("_kept", "seconds")
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
 
     def kept(self, conversation: bytes, now: Epoch) -> Kept | None:
-        """Who answered last; None if that is forgotten."""
+        """The model that answered last; None if that is forgotten."""
         kept = self._kept.get(conversation)
         return kept if kept is not None and now < kept.until else None
 
     def keep(self, conversation: bytes, model_id: str, cached_tokens: int, now: Epoch) -> None:
         """The model has answered: it goes on, for a time from now."""
-        self._kept[conversation] = Kept(model_id, cached_tokens, now + self._seconds)
+        self._kept[conversation] = Kept(model_id, cached_tokens, now + self.seconds)
         self._kept.move_to_end(conversation)
         while len(self._kept) > MOST_CONVERSATIONS:
             self._kept.popitem(last=False)

@@ -126,7 +126,7 @@ def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
     """Keep the environment's key as the only live key with its label; revoke a former one."""
     if secret is None:
         return []
-    mine = [key for key in keys.all() if key.label == ADMIN_LABEL and key.revoked_at is None]
+    mine = keys.labelled(ADMIN_LABEL)
     messages: list[str] = []
     for key in mine:
         if key.hash != hash_key(secret):
@@ -138,7 +138,7 @@ def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
 
 
 def _make_first_key(keys: Keys, now: float) -> str | None:
-    if keys.all():
+    if keys.exist():
         return None
     secret, record = new_key(FIRST_LABEL, SCOPES, now=now)
     return secret if keys.add_first(record) else None

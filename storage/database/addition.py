@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Dialect, Table, case, func, literal_column
 
 from storage.database.bulk import Bulk, compile_bulk, insert_many
+from storage.tables import statistic_changes
 
 SUMS = ("weight", "total", "squares")
 
@@ -25,8 +26,8 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
     later = case((old.at > new.at, old.at), else_=new.at)
     values: dict[str, Any] = {"at": later}
     for name in SUMS:
-        faded_old = _faded(old[name], (later - old.at) / old.half_life)
-        faded_new = _faded(new[name], (later - new.at) / new.half_life)
+        faded_old = faded(old[name], (later - old.at) / old.half_life)
+        faded_new = faded(new[name], (later - new.at) / new.half_life)
         values[name] = faded_old + faded_new
     if "revision" in table.columns:
         values["revision"] = new.revision
@@ -48,7 +49,14 @@ def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
     )
 
 
-def _faded(value: ColumnElement[Any], half_lives: ColumnElement[Any]) -> ColumnElement[Any]:
+def note_changed_routers(dialect: Dialect) -> Bulk:
+    """Note, by rows of one id each, that the statistics, budget or traffic of routers have changed."""
+    statement = insert_many(statistic_changes, dialect)
+    changed = {"revision": statement.excluded.revision}
+    return compile_bulk(statement.on_conflict_do_update(index_elements=["router_id"], set_=changed), dialect)
+
+
+def faded(value: ColumnElement[Any], half_lives: ColumnElement[Any]) -> ColumnElement[Any]:
     """The sum after some half-lives. What is too small to matter becomes 0, before a product of it can underflow."""
     nothing: ColumnElement[float] = literal_column("0.0")
     return case(

@@ -1,13 +1,20 @@
-"""Raises the counter of a topic that a transaction changes, and says so, that other processes look again."""
+"""Counts the changes of each topic, and keeps which router, key or scorecard each of them was about.
+
+A process that has seen revision 17 of the routers reads what revisions 18 and later changed, and nothing else. A
+topic's row in `revisions` stays locked until the commit, so revisions appear in their order and none comes late.
+"""
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Update, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, literal_column, select, update
 
-from storage.tables import revisions
+from storage.tables import changes, revisions
 
 CHANNEL = "bandit_gateway"
-"""Where PostgreSQL announces changes."""
+"""The channel on which PostgreSQL notifies of changes."""
+
+KEPT_CHANGES = 10_000
+"""Of each topic. A process that is further behind reads the topic anew."""
 
 
 class Topic(StrEnum):
@@ -16,17 +23,30 @@ class Topic(StrEnum):
     ROUTERS = "routers"
     KEYS = "keys"
     EVALS = "evals"
-    STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `changes`
+    STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.replication.changes`
 
 
-def mark_changed(connection: Connection, topic: Topic) -> None:
-    """Count a change of `topic`. The row stays locked until the commit, so no reader can miss a number."""
-    connection.execute(count_change(topic))
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_notify(CHANNEL, topic.value)))
+def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
+    """Count a change of the router, key or scorecard of this id, and notify the other processes."""
+    revision: int = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
+    connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
+    old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
+    connection.execute(delete(changes).where(old))
+    _notify(connection, topic)
+
+
+def mark_statistics_changed(connection: Connection) -> None:
+    """Count a change of statistics that the writer does not make, and notify the other processes."""
+    connection.execute(count_change(Topic.STATISTICS))
+    _notify(connection, Topic.STATISTICS)
 
 
 def count_change(topic: Topic) -> Update:
     """The statement that counts a change of `topic`, without parameters."""
     named: ColumnElement[str] = literal_column(f"'{topic.value}'")
     return update(revisions).where(revisions.c.topic == named).values(value=revisions.c.value + literal_column("1"))
+
+
+def _notify(connection: Connection, topic: Topic) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_notify(CHANNEL, topic.value)))

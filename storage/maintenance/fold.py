@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Select, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
 from storage.deltas import Gathered, decode_deltas
-from storage.stores.arms import read_sums
+from storage.stores.arms import read_sums, select_sums
 from storage.tables import checkpoints, decisions, scores
 from storage.writing.scores import LearnScores
 
@@ -41,7 +41,7 @@ def fold(
 ) -> dict[StatisticKey, Sums]:
     """The statistics of one router or of all, from the ledger alone: its checkpoint, its outcomes and its scores."""
     gathered = Gathered()
-    checkpoint = read_sums(connection.execute(of_router(select(checkpoints), checkpoints, router_id)))
+    checkpoint = read_sums(connection.execute(of_router(select_sums(checkpoints), checkpoints, router_id)))
     for key, sums in checkpoint.items():
         gathered.add({key: dataclasses.replace(sums, half_life=half_life(key.router_id, key.signal))})
     outcomes = select(decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)

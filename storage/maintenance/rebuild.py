@@ -4,15 +4,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 
 from bandit.types import StatisticKey, Sums
-from storage.database.addition import add_sums
+from storage.database.addition import add_sums, note_changed_routers
 from storage.database.engine import Database
-from storage.database.revisions import Topic, mark_changed
+from storage.database.revisions import mark_statistics_changed
 from storage.deltas import Gathered
 from storage.maintenance.fold import HalfLives, RouterHalfLife, fold, of_router
-from storage.stores.arms import read_sums
+from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms
 from storage.writing.scores import LearnScores
 
@@ -48,7 +48,7 @@ class Rebuild:
     def check(self, router_id: str | None = None) -> list[Difference]:
         """Where statistics and ledger differ, at one instant, of one router or of all."""
         with self._database.snapshot() as connection:
-            kept = read_sums(connection.execute(of_router(select(arms), arms, router_id)))
+            kept = read_sums(connection.execute(of_router(select_sums(arms), arms, router_id)))
             half_lives = HalfLives(self._half_life, kept.items())
             folded = fold(connection, half_lives, self._learn_scores, router_id)
         return [
@@ -86,8 +86,10 @@ class Rebuild:
         for sums in missing:
             gathered.add(sums)
         with self._database.write() as connection:
-            mark_changed(connection, Topic.STATISTICS)
-            add_sums(arms, connection.dialect).write(connection.connection.cursor(), gathered.rows())
+            mark_statistics_changed(connection)
+            cursor, rows = connection.connection.cursor(), gathered.rows()
+            add_sums(arms, connection.dialect).write(cursor, rows)
+            note_changed_routers(connection.dialect).write(cursor, sorted({(str(row[0]),) for row in rows}))
 
 
 def equal(kept: Sums | None, folded: Sums | None) -> bool:

@@ -8,7 +8,7 @@ from storage.database.addition import add_sums
 from storage.database.engine import Database
 from storage.deltas import Gathered
 from storage.maintenance.fold import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
-from storage.stores.arms import read_sums
+from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms, checkpoints, choices, decisions, settings
 from storage.writing.cache import CHOICE_SECONDS
 from storage.writing.scores import LearnScores
@@ -67,7 +67,7 @@ class Retention:
         return len(rows)
 
     def _half_lives(self, connection: Connection, router_id: str) -> HalfLives:
-        kept = read_sums(connection.execute(select(arms).where(arms.c.router_id == router_id)))
+        kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id == router_id)))
         return HalfLives(self._half_life, kept.items())
 
     def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:

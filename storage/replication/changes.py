@@ -1,22 +1,25 @@
-"""What other processes have changed: the rows as they are now, to be taken in place of what is held in memory.
+"""What other processes have changed, found without reading what they have not.
+
+Of routers, keys and scorecards a look tells the ids that changed: `storage.database.revisions` counts the changes and
+names them. Of statistics, budgets and traffic it gives the rows as they are now, to be taken in place of what is held
+in memory; values are absolute, so a row that is read twice does no harm.
 
 Every transaction that changes statistics leaves a number in the rows it touched. SQLite's comes from a counter (one
-transaction writes at a time, so numbers appear in order), and `PRAGMA data_version` tells for nothing whether anybody
+transaction writes at a time, so numbers appear in order), and `PRAGMA data_version` tells at no cost whether anybody
 else has written. PostgreSQL's is the transaction's own id: rows are read again from the oldest transaction on that was
-still running at the last look, so that none is missed whose commit came late. Values are absolute: what is read twice
-does no harm.
+still running at the last look, so that none is missed whose commit came late.
 
-To be asked by the thread that writes, between its own transactions: then what is held in memory is always the rows as
-they were read plus what this process has committed since.
+Look from the thread that writes, between its own transactions: then what is held in memory is always the rows as they
+were read plus what this process has committed since.
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, select
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
@@ -24,43 +27,66 @@ from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
-from storage.records import KeyRecord, RouterRecord
-from storage.stores.arms import read_sums
-from storage.stores.evals import EvalRecord, read_evals
-from storage.stores.keys import read_keys
-from storage.stores.routers import read_routers
-from storage.tables import arms, budgets, revisions, traffic
+from storage.stores.arms import read_sums, select_sums
+from storage.tables import arms, budgets, changes, revisions, statistic_changes, traffic
+
+Position: TypeAlias = Mapping[Topic, int]
+"""How far a process has seen each topic."""
+
+Subjects: TypeAlias = frozenset[str] | None
+"""The ids of what has changed; None: any of the topic may have."""
+
+_FEW_ROUTERS = 500
+"""Up to so many routers are named in a query; statistics of more are found by reading them all."""
+
+_NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS)
+"""Topics of which each change names its subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What is different now. Routers, keys and scorecards are whole lists, or None where nothing changed in them.
+    """What is different now. `subjects` has the topics in which something changed.
 
     `spend_usd` is by router and UTC day (days since the epoch), of the ledger's last two days.
     """
 
-    routers: list[RouterRecord] | None = None
-    keys: list[KeyRecord] | None = None
-    evals: list[EvalRecord] | None = None
-    sums: dict[StatisticKey, Sums] = field(default_factory=dict)
-    budgets: dict[str, BudgetState] = field(default_factory=dict)
-    spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)
+    subjects: Mapping[Topic, Subjects] = field(default_factory=dict)
+    sums: Mapping[StatisticKey, Sums] = field(default_factory=dict)
+    budgets: Mapping[str, BudgetState] = field(default_factory=dict)
+    spend_usd: Mapping[tuple[str, int], float] = field(default_factory=dict)
+
+
+def united(one: Subjects, other: Subjects) -> Subjects:
+    """What has changed by either."""
+    return None if one is None or other is None else one | other
+
+
+def read_everything(database: Database) -> tuple[Changed, Position]:
+    """All statistics, budgets and spend as they are now, and the position from which to look for changes of them.
+
+    Raises DatabaseUnavailable.
+    """
+    looking = Changes(database)
+    try:
+        return looking.look("") or Changed(), looking.position
+    finally:
+        looking.close()
 
 
 class Changes:
-    """Looks for changes since the last look; the first look finds everything."""
+    """Looks for changes since the last look, or since `position`; without one the first look finds everything."""
 
-    def __init__(self, database: Database, watch: Watchdog | None = None) -> None:
+    def __init__(self, database: Database, watchdog: Watchdog | None = None, position: Position | None = None) -> None:
         self._database = database
-        self._watch = watch
+        self._watchdog = watchdog
         self._connection: Connection | None = None
         self._version: str | None = None
-        self._seen: dict[Topic, int] = {}
+        self.position: Position = position or {}
 
     def forget(self) -> None:
         """Find everything again at the next look."""
         self._version = None
-        self._seen = {}
+        self.position = {}
 
     def look(self, version: str) -> Changed | None:
         """What has changed since the last call, or None. `version` is what `WriteConnection.version` returned.
@@ -74,15 +100,13 @@ class Changes:
                 connection = self._opened()
                 with self._watching(connection):
                     # Before the rows: what is committed in between is found now and again next time.
-                    now = {Topic(row.topic): row.value for row in connection.execute(select(revisions))}
-                    if not self._database.sqlite:
-                        now[Topic.STATISTICS] = int(version.partition(":")[0])  # the oldest that still ran
+                    now = self._read_position(connection)
                     changed = self._read(connection, now)
                     connection.rollback()
         except DatabaseUnavailable:
             self.close()
             raise
-        self._version, self._seen = version, now
+        self._version, self.position = version, now
         return None if changed == Changed() else changed
 
     def close(self) -> None:
@@ -100,30 +124,62 @@ class Changes:
 
     def _watching(self, connection: Connection) -> AbstractContextManager[None]:
         driver: Any = connection.connection.driver_connection
-        return contextlib.nullcontext() if self._watch is None else self._watch.over(driver)
+        return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(driver)
 
-    def _read(self, connection: Connection, now: Mapping[Topic, int]) -> Changed:
-        since = self._seen.get(Topic.STATISTICS, 0)
-        if since > now[Topic.STATISTICS]:  # the database was put back to an older state
-            since = 0
-        elif self._database.sqlite:
-            since += 1  # a number of SQLite's is complete when it is seen
-        moved = connection.execute(select(budgets).where(budgets.c.revision >= since))
+    def _read_position(self, connection: Connection) -> Position:
+        counted = {row.topic: row.value for row in connection.execute(select(revisions))}
+        now = {topic: counted[topic.value] for topic in Topic}
+        if not self._database.sqlite:
+            oldest_running = func.pg_snapshot_xmin(func.pg_current_snapshot())
+            now[Topic.STATISTICS] = int(connection.execute(select(cast(oldest_running, Text))).scalar_one())
+        return now
+
+    def _read(self, connection: Connection, now: Position) -> Changed:
+        since = self._statistics_since(now)
+        subjects = {
+            topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
+        }
+        router_ids: Sequence[str] | None = None
+        if since:
+            changed = select(statistic_changes.c.router_id).where(statistic_changes.c.revision >= since)
+            router_ids = connection.execute(changed).scalars().all()
+            if not router_ids:
+                return Changed(subjects)
+
+        def moved(table: Table) -> ColumnElement[bool]:
+            changed = table.c.revision >= since
+            few = router_ids is not None and len(router_ids) <= _FEW_ROUTERS
+            return changed & table.c.router_id.in_(router_ids or ()) if few else changed
+
         latest = select(func.max(traffic.c.day)).scalar_subquery()
-        # What is older is nobody's spend of today, and the table grows for ever.
-        recent = (traffic.c.day >= latest - 1) & (traffic.c.revision >= since)
+        # Older days are nobody's spend of today, and the table grows for ever.
+        recent = (traffic.c.day >= latest - 1) & moved(traffic)
         days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
         spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
         spent = spent.join(days, (traffic.c.router_id == days.c.router_id) & (traffic.c.day == days.c.day))
         spent = spent.group_by(traffic.c.router_id, traffic.c.day)
         return Changed(
-            routers=read_routers(connection) if self._moved(Topic.ROUTERS, now) else None,
-            keys=read_keys(connection) if self._moved(Topic.KEYS, now) else None,
-            evals=read_evals(connection) if self._moved(Topic.EVALS, now) else None,
-            sums=read_sums(connection.execute(select(arms).where(arms.c.revision >= since))),
-            budgets={row.router_id: BudgetState(row.multiplier, row.mean_cost_usd) for row in moved},
+            subjects=subjects,
+            sums=read_sums(connection.execute(select_sums(arms).where(moved(arms)))),
+            budgets={
+                row.router_id: BudgetState(row.multiplier, row.mean_cost_usd)
+                for row in connection.execute(select(budgets).where(moved(budgets)))
+            },
             spend_usd={(row[0], row[1]): row[2] for row in connection.execute(spent)},
         )
 
-    def _moved(self, topic: Topic, now: Mapping[Topic, int]) -> bool:
-        return self._seen.get(topic) != now[topic]
+    def _statistics_since(self, now: Position) -> int:
+        """The revision from which statistics are to be read; 0: all of them."""
+        seen = self.position.get(Topic.STATISTICS)
+        if seen is None or seen > now[Topic.STATISTICS]:  # or the database was put back to an older state
+            return 0
+        return seen + self._database.sqlite  # a revision of SQLite's is complete when it is seen
+
+    def _subjects(self, connection: Connection, topic: Topic, now: Position) -> Subjects:
+        seen = self.position.get(topic)
+        if seen is None or seen > now[topic]:
+            return None
+        since = (changes.c.topic == topic.value) & (changes.c.revision > seen) & (changes.c.revision <= now[topic])
+        subjects = connection.execute(select(changes.c.subject).where(since)).scalars().all()
+        # Fewer names than changes: some are forgotten, or a process of an older version has named none.
+        return frozenset(subjects) if len(subjects) == now[topic] - seen else None

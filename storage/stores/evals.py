@@ -1,9 +1,11 @@
 """Eval scorecards: what models scored elsewhere, before a router has seen them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Row, delete, insert, select
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
@@ -35,7 +37,7 @@ class EvalRecord:
 
 
 class Evals:
-    """The scorecards of this ledger. Every method raises DatabaseUnavailable where the database does not answer."""
+    """The scorecards of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -43,12 +45,16 @@ class Evals:
     def all(self) -> list[EvalRecord]:
         """Every scorecard, the oldest first."""
         with self._database.read() as connection:
-            return read_evals(connection)
+            rows: dict[str, list[EvalRow]] = defaultdict(list)
+            for row in connection.execute(select(eval_rows).order_by(eval_rows.c.model_id)):
+                rows[row.eval_id].append(EvalRow(row.model_id, row.score, row.notes))
+            records = connection.execute(select(evals).order_by(evals.c.created_at, evals.c.id))
+            return [_record(row, rows[row.id]) for row in records]
 
     def put(self, record: EvalRecord) -> None:
         """Keep a scorecard whole, or replace the one of this id."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.EVALS)
+            mark_changed(connection, Topic.EVALS, record.id)
             connection.execute(delete(evals).where(evals.c.id == record.id))
             connection.execute(
                 insert(evals).values(
@@ -74,26 +80,19 @@ class Evals:
     def delete(self, eval_id: str) -> bool:
         """Remove a scorecard. Returns whether there was one."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.EVALS)
+            mark_changed(connection, Topic.EVALS, eval_id)
             return connection.execute(delete(evals).where(evals.c.id == eval_id)).rowcount > 0
 
 
-def read_evals(connection: Connection) -> list[EvalRecord]:
-    """Every scorecard with its rows, the oldest first."""
-    rows: dict[str, list[EvalRow]] = defaultdict(list)
-    for row in connection.execute(select(eval_rows).order_by(eval_rows.c.model_id)):
-        rows[row.eval_id].append(EvalRow(row.model_id, row.score, row.notes))
-    return [
-        EvalRecord(
-            id=row.id,
-            name=row.name,
-            metric=row.metric,
-            unit=row.unit,
-            minimum=row.minimum,
-            maximum=row.maximum,
-            router_id=row.router_id,
-            created_at=row.created_at,
-            rows=tuple(rows[row.id]),
-        )
-        for row in connection.execute(select(evals).order_by(evals.c.created_at, evals.c.id))
-    ]
+def _record(row: Row[Any], rows: Sequence[EvalRow]) -> EvalRecord:
+    return EvalRecord(
+        id=row.id,
+        name=row.name,
+        metric=row.metric,
+        unit=row.unit,
+        minimum=row.minimum,
+        maximum=row.maximum,
+        router_id=row.router_id,
+        created_at=row.created_at,
+        rows=tuple(rows),
+    )

@@ -1,37 +1,60 @@
 """API keys, of which only the hash is kept."""
 
+from collections.abc import Collection
+from typing import Any
+
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Row, Select, insert, select, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.records import KeyRecord
 from storage.tables import api_keys
 
+_decode = msgspec.json.Decoder(tuple[str, ...]).decode
+
 
 class Keys:
-    """The API keys of this ledger. Every method raises DatabaseUnavailable where the database does not answer."""
+    """The API keys of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[KeyRecord]:
         """Every key, the oldest first; the revoked and expired ones too."""
+        return self._read(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """One key; None if there is none of this id."""
+        return next(iter(self._read(select(api_keys).where(api_keys.c.id == key_id))), None)
+
+    def of(self, key_ids: Collection[str] | None) -> list[KeyRecord]:
+        """The keys of these ids, in any order; None: all of them."""
+        query = select(api_keys)
+        return self._read(query if key_ids is None else query.where(api_keys.c.id.in_(key_ids)))
+
+    def labelled(self, label: str) -> list[KeyRecord]:
+        """The keys that are not revoked and have this label, the oldest first."""
+        live = (api_keys.c.label == label) & api_keys.c.revoked_at.is_(None)
+        return self._read(select(api_keys).where(live).order_by(api_keys.c.created_at, api_keys.c.id))
+
+    def exist(self) -> bool:
+        """Whether there has ever been a key."""
         with self._database.read() as connection:
-            return read_keys(connection)
+            return connection.execute(select(api_keys.c.id).limit(1)).first() is not None
 
     def add(self, record: KeyRecord) -> None:
         """Keep a key. One that is kept already (the same id or hash) stays as it is."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.KEYS)
+            mark_changed(connection, Topic.KEYS, record.id)
             known = (api_keys.c.id == record.id) | (api_keys.c.hash == record.hash)
             if connection.execute(select(api_keys.c.id).where(known)).first() is None:
                 connection.execute(insert(api_keys), _row(record))
 
     def add_first(self, record: KeyRecord) -> bool:
-        """Keep a key where there is none, not even a revoked one. Returns whether it was kept."""
+        """Keep a key if there is none, not even a revoked one. Returns whether it was kept."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.KEYS)  # first: who changes keys waits here for whoever does so
+            mark_changed(connection, Topic.KEYS, record.id)  # first: whoever else changes keys waits for the commit
             if connection.execute(select(api_keys.c.id).limit(1)).first() is not None:
                 return False
             connection.execute(insert(api_keys), _row(record))
@@ -40,26 +63,26 @@ class Keys:
     def revoke(self, key_id: str, at: float) -> bool:
         """Revoke a key. Returns whether there was one that was not revoked yet."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.KEYS)
+            mark_changed(connection, Topic.KEYS, key_id)
             live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
             return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount > 0
 
+    def _read(self, query: Select[Any]) -> list[KeyRecord]:
+        with self._database.read() as connection:
+            return [_record(row) for row in connection.execute(query)]
 
-def read_keys(connection: Connection) -> list[KeyRecord]:
-    """Every key, the oldest first."""
-    return [
-        KeyRecord(
-            id=row.id,
-            hash=row.hash,
-            label=row.label,
-            scopes=msgspec.json.decode(row.scopes, type=tuple[str, ...]),
-            routers=None if row.routers is None else msgspec.json.decode(row.routers, type=tuple[str, ...]),
-            created_at=row.created_at,
-            expires_at=row.expires_at,
-            revoked_at=row.revoked_at,
-        )
-        for row in connection.execute(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
-    ]
+
+def _record(row: Row[Any]) -> KeyRecord:
+    return KeyRecord(
+        id=row.id,
+        hash=row.hash,
+        label=row.label,
+        scopes=_decode(row.scopes),
+        routers=None if row.routers is None else _decode(row.routers),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+    )
 
 
 def _row(record: KeyRecord) -> dict[str, object]:

@@ -16,7 +16,7 @@ from storage.errors import InvalidCursor
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.tables import attempts, choices, contents, decisions, feedback, scores
-from storage.traffic import Traffic, spend_by_router, traffic_by_model
+from storage.traffic import Traffic, traffic_by_model
 
 MOST_IN_A_PAGE = 200
 _ROWS_AT_ONCE = 500
@@ -66,11 +66,6 @@ class Ledger:
         views = views[:limit]
         last = views[-1].decision if more else None
         return Page(tuple(views), f"{last.at!r}~{last.completion_id}" if last else None)
-
-    def spend_today(self, router_id: str, at: Epoch) -> float:
-        """Dollars spent by a router on the UTC day of `at`."""
-        with self._database.read() as connection:
-            return spend_by_router(connection, at).get(router_id, 0.0)
 
     def traffic(self, router_id: str, since: Epoch) -> dict[str, Traffic]:
         """What each of a router's models was asked for and what it cost, from the UTC day of `since` on."""

@@ -1,7 +1,8 @@
 """Routers and the models in them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -13,25 +14,37 @@ from storage.tables import router_models, routers
 
 
 class Routers:
-    """The routers of this ledger. Every method raises DatabaseUnavailable where the database does not answer."""
+    """The routers of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[RouterRecord]:
         """Every router, by id."""
-        with self._database.read() as connection:
-            return read_routers(connection)
+        return self.of(None)
 
     def get(self, router_id: str) -> RouterRecord | None:
-        """One router; None where there is none of this id."""
+        """One router; None if there is none of this id."""
+        return next(iter(self.of([router_id])), None)
+
+    def of(self, router_ids: Collection[str] | None) -> list[RouterRecord]:
+        """The routers of these ids that there are, by id; None: all of them."""
+        wanted = select(routers).order_by(routers.c.id)
+        models = select(router_models).order_by(router_models.c.router_id, router_models.c.position)
+        if router_ids is not None:
+            wanted = wanted.where(routers.c.id.in_(router_ids))
+            models = models.where(router_models.c.router_id.in_(router_ids))
         with self._database.read() as connection:
-            return next(iter(read_routers(connection, router_id)), None)
+            rows = connection.execute(wanted).all()
+            by_router: dict[str, list[RouterModel]] = defaultdict(list)
+            for row in connection.execute(models):
+                by_router[row.router_id].append(RouterModel(row.model_id, row.enabled, row.min_share, row.max_share))
+        return [_record(row, by_router[row.id]) for row in rows]
 
     def add(self, record: RouterRecord) -> bool:
         """Insert the router, unless there is one of this id. Returns whether it was inserted, by this process."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.ROUTERS)  # first: who changes routers waits here for whoever does so
+            mark_changed(connection, Topic.ROUTERS, record.id)  # first: whoever else changes routers waits
             if connection.execute(select(routers.c.id).where(routers.c.id == record.id)).first() is not None:
                 return False
             connection.execute(insert(routers).values(id=record.id, **_values(record)))
@@ -42,7 +55,7 @@ class Routers:
         """Insert the router, or replace the one of this id, its models included."""
         values = _values(record)
         with self._database.write() as connection:
-            mark_changed(connection, Topic.ROUTERS)
+            mark_changed(connection, Topic.ROUTERS, record.id)
             replaced = connection.execute(update(routers).where(routers.c.id == record.id).values(values))
             if replaced.rowcount == 0:
                 connection.execute(insert(routers).values(id=record.id, **values))
@@ -52,22 +65,8 @@ class Routers:
     def delete(self, router_id: str) -> bool:
         """Remove a router; its ledger and statistics stay. Returns whether there was one."""
         with self._database.write() as connection:
-            mark_changed(connection, Topic.ROUTERS)
+            mark_changed(connection, Topic.ROUTERS, router_id)
             return connection.execute(delete(routers).where(routers.c.id == router_id)).rowcount > 0
-
-
-def read_routers(connection: Connection, router_id: str | None = None) -> list[RouterRecord]:
-    """Every router, or the one of this id, in one consistent picture each."""
-    wanted = select(routers).order_by(routers.c.id)
-    models = select(router_models).order_by(router_models.c.router_id, router_models.c.position)
-    if router_id is not None:
-        wanted = wanted.where(routers.c.id == router_id)
-        models = models.where(router_models.c.router_id == router_id)
-    rows = connection.execute(wanted).all()
-    by_router: dict[str, list[RouterModel]] = defaultdict(list)
-    for row in connection.execute(models):
-        by_router[row.router_id].append(RouterModel(row.model_id, row.enabled, row.min_share, row.max_share))
-    return [_record(row, by_router[row.id]) for row in rows]
 
 
 def _values(record: RouterRecord) -> dict[str, object]:
@@ -96,7 +95,7 @@ def _put_models(connection: Connection, record: RouterRecord) -> None:
         connection.execute(insert(router_models), rows)
 
 
-def _record(row: Row[tuple[object, ...]], models: Sequence[RouterModel]) -> RouterRecord:
+def _record(row: Row[Any], models: Sequence[RouterModel]) -> RouterRecord:
     return RouterRecord(
         id=row.id,
         name=row.name,

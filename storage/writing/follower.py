@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
-from storage.replication.changes import Changed, Changes
+from storage.replication.changes import Changed, Changes, Position
 from storage.replication.notifications import Listener
 from storage.writing.transaction import Transactions
 
@@ -23,11 +23,16 @@ class Follower:
     """Calls `follow` with what has changed; for the thread that writes."""
 
     def __init__(
-        self, database: Database, batches: Transactions, follow: Callable[[Changed], None], watch: Watchdog | None
+        self,
+        database: Database,
+        batches: Transactions,
+        follow: Callable[[Changed], None],
+        watchdog: Watchdog | None,
+        position: Position | None,
     ) -> None:
         self._batches = batches
         self._follow = follow
-        self._changes = Changes(database, watch)
+        self._changes = Changes(database, watchdog, position)
         self._listener = None if database.sqlite else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._looked = float("-inf")

@@ -19,7 +19,7 @@ from storage.deltas import decode_deltas
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
 from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
-from storage.stores.arms import read_sums
+from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms, attempts, choices, contents, decisions, tasks, traffic
 from storage.writing.transaction import Transactions
 
@@ -151,7 +151,7 @@ class _File:
                 tried[row.completion_id].append(read_attempt(row))
             half_lives = {
                 (key.router_id, key.signal): sums.half_life
-                for key, sums in read_sums(connection.execute(select(arms))).items()
+                for key, sums in read_sums(connection.execute(select_sums(arms))).items()
             }
 
         def half_life(router_id: str, signal: Signal) -> float:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Dialect, case, make_url, select
 
-from storage.database.addition import add_counts, add_sums
+from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.revisions import Topic, count_change
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
@@ -37,6 +37,7 @@ class Statements:
         moved = task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later})
         self.tasks = compile_bulk(moved, dialect)
         self.arms = add_sums(arms, dialect)
+        self.changed_routers = note_changed_routers(dialect)
         self.traffic = add_counts(traffic, dialect, COUNTS)
         self.count = compile_text(count_change(Topic.STATISTICS), dialect)
         self.known = compile_text(

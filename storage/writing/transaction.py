@@ -141,9 +141,11 @@ class Transactions:
         if self._database.sqlite:
             cursor.execute(statements.count)
         moved = self._pacing.move(cursor, records)
-        statements.arms.write(cursor, learned.rows())
-        statements.traffic.write(cursor, counted.rows())
+        learned_rows, traffic_rows = learned.rows(), counted.rows()
+        statements.arms.write(cursor, learned_rows)
+        statements.traffic.write(cursor, traffic_rows)
         statements.tasks.write(cursor, recall.task_rows())
+        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
         return Written(results, len(records), learned.deltas(), moved)
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:

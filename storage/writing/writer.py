@@ -15,7 +15,7 @@ from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
-from storage.replication.changes import Changed
+from storage.replication.changes import Changed, Position
 from storage.writing.budgets import Pace
 from storage.writing.failover import FailoverWriter, State
 from storage.writing.follower import Follower
@@ -44,7 +44,8 @@ class Committed:
 class Writer:
     """The ledger's one writer in this process.
 
-    `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed.
+    `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed since
+    `position` (None: with everything that there is first).
     `queue_limit` bounds what waits, `batch_limit` what is written at once; `spool` takes completions while the database
     is away.
     """
@@ -57,6 +58,7 @@ class Writer:
         pace: Pace,
         deliver: Callable[[Committed], None],
         follow: Callable[[Changed], None] | None = None,
+        position: Position | None = None,
         spool: Spool | None = None,
         queue_limit: int = 10_000,
         batch_limit: int = 100,
@@ -65,7 +67,7 @@ class Writer:
         self._batches = Transactions(database, learn_scores, pace, self._watch)
         self._recording = FailoverWriter(database, self._batches, spool)
         self._deliver = deliver
-        self._following = Follower(database, self._batches, follow, self._watch) if follow else None
+        self._following = Follower(database, self._batches, follow, self._watch, position) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()

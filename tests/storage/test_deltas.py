@@ -11,6 +11,7 @@ from sqlalchemy import literal_column, text, update
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.deltas import Gathered, decode_deltas, encode_deltas
+from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.tables import arms
 from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, assert_same_sums, half_life
@@ -117,7 +118,7 @@ def test_a_budget_is_moved_on_by_every_answer_in_order(
 ) -> None:
     running.write(*(making.completion(BUDGETED, cost_usd=0.25 * number) for number in range(1, 5)))
     running.write(making.completion("rtr_a"), making.completion(BUDGETED, cost_usd=1.0))
-    budgets = Arms(database).budgets()
+    budgets = read_everything(database)[0].budgets
     assert budgets.keys() == {BUDGETED}
     assert (budgets[BUDGETED].multiplier, budgets[BUDGETED].mean_cost_usd) == (6.0, 3.5)
     assert running.budgets == budgets

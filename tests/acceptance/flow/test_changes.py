@@ -89,7 +89,8 @@ def test_the_days_money_is_a_hard_limit(running: Running) -> None:
             client.chat.completions.create(model="dari/routing", messages=MESSAGES, max_tokens=50)
     assert caught.value.code == "budget_exhausted"
     assert caught.value.response.headers["x-should-retry"] == "false"
-    assert Ledger(running.gateway.database).spend_today("rtr_poor", Epoch(time.time())) <= 0.002
+    spent = Ledger(running.gateway.database).traffic("rtr_poor", Epoch(time.time()))
+    assert sum(traffic.cost_usd for traffic in spent.values()) <= 0.002
 
 
 def test_a_day_s_limit_leaves_out_what_does_not_fit_and_a_free_model_always_fits(running: Running) -> None:
@@ -157,3 +158,27 @@ def test_a_conversation_keeps_its_model_where_the_router_says_so(running: Runnin
     assert not view.decision.randomised
     assert view.decision.propensity == pytest.approx(0.5)
     assert len({tuple(models(user=f"user {number}")) for number in range(12)}) == 2
+
+
+def test_conversations_and_reservations_outlive_changes_of_their_router_and_of_others(running: Running) -> None:
+    new_router(running, "rtr_stays", policy="uniform", sticky_seconds=60, max_usd_per_day=1)
+    new_router(running, "rtr_renamed")
+    client = running.client("rtr_stays")
+    users = [f"user {number}" for number in range(6)]
+
+    def answering() -> list[str]:
+        return [
+            client.chat.completions.create(model="dari/routing", messages=MESSAGES, user=user).model for user in users
+        ]
+
+    before = answering()
+    running.gateway.routers["rtr_stays"].spend.reserve(0.99, Epoch(time.time()))
+    routers = Routers(running.gateway.database)
+    other, own = routers.get("rtr_renamed"), routers.get("rtr_stays")
+    assert other is not None
+    assert own is not None
+    routers.put(replace(other, name="another"))
+    routers.put(replace(own, settings={**own.settings, "max_attempts": 1}))
+    wait_until(lambda: running.gateway.routers["rtr_stays"].options.max_attempts == 1, "the change is served")
+    assert answering() == before
+    assert running.gateway.routers["rtr_stays"].spend.left_usd(Epoch(time.time())) < 0.01

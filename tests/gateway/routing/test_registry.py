@@ -1,16 +1,31 @@
-"""The routers in memory follow the price list: some prices are of an hour of the day, others begin on a day."""
+"""A changed router takes its place, keeps what goes on in it, and nothing that is learned meanwhile is lost."""
 
+import asyncio
+import contextlib
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from bandit.types import Context, Epoch
+from bandit.types import Context, Epoch, Json
 from gateway.catalog.catalog import Catalog
+from gateway.recorder import Recorder
+from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.registry import Registry
+from gateway.routing.reloader import Reloader
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load
-from storage.database.engine import open_database
+from storage.database.engine import Database, open_database
+from storage.database.revisions import Topic
+from storage.records import RouterModel, RouterRecord
+from storage.replication.changes import Changed, Changes, read_everything
+from storage.stores.arms import Arms
+from storage.stores.routers import Routers
+from storage.writing.spool import Spool
+from tests.support.databases import Opening
+from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, same_sums
+from tests.support.waiting import wait_until
 
 CHEAP_HOUR = datetime(2026, 11, 25, 0, 30, tzinfo=UTC)
 DEAR_HOUR = datetime(2026, 11, 25, 1, 30, tzinfo=UTC)
@@ -19,6 +34,186 @@ DEEPSEEK = (
     '[routers.rtr_a]\nmodels = ["deepseek/deepseek-v4-pro"]\n[models."deepseek/mine"]\nbase_model = "deepseek-v4-pro"\n'
 )
 DECLARED = "input_usd_per_million = 1\noutput_usd_per_million = 1\n"
+MODELS = ("p/one", "p/two")
+
+
+@pytest.fixture
+def making() -> RecordMaker:
+    return RecordMaker()
+
+
+@pytest.fixture
+def running(database: Database) -> Iterator[RunningWriter]:
+    """A writer of another process."""
+    running = RunningWriter(database)
+    yield running
+    running.writer.close()
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    """A catalog of two models."""
+    path = tmp_path / "bandit-gateway.toml"
+    path.write_text(
+        '[providers.p]\nkind = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
+        + "".join(
+            f'[models."{model}"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n' for model in MODELS
+        )
+    )
+    return Catalog(load(path, {}), datetime.now(UTC))
+
+
+class Memory:
+    """What a gateway holds in memory, and its looks at the ledger, one at a time."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        everything, position = read_everything(database)
+        self.loader = Loader(database, catalog, lambda: NOW)
+        self.registry = Registry(everything, catalog)
+        self.registry.replace(self.loader.load(EVERYTHING))
+        self.routers = self.registry.routers
+        self._changes = Changes(database, position=position)
+        self._looks = 0
+
+    def look(self) -> None:
+        self._looks += 1
+        changed = self._changes.look(str(self._looks))
+        self._changes.close()
+        if changed is not None:
+            self.registry.follow(changed)
+            self.registry.replace(self.loader.load(changed.subjects))
+
+
+@pytest.fixture
+def memory(database: Database, catalog: Catalog) -> Memory:
+    put(database, "rtr_a", sticky_seconds=60.0, max_usd_per_day=1.0)
+    put(database, "rtr_b")
+    return Memory(database, catalog)
+
+
+def put(database: Database, router_id: str, name: str = "name", **settings: Json) -> None:
+    models = tuple(RouterModel(model_id) for model_id in MODELS)
+    Routers(database).put(RouterRecord(router_id, name, b"s" * 32, settings, models, NOW, NOW))
+
+
+def test_a_changed_router_is_replaced_and_no_other(database: Database, memory: Memory) -> None:
+    former_a, former_b = memory.routers["rtr_a"], memory.routers["rtr_b"]
+    put(database, "rtr_a", max_attempts=1)
+    memory.look()
+    assert (former_a.options.max_attempts, memory.routers["rtr_a"].options.max_attempts) == (3, 1)
+    assert memory.routers["rtr_b"] is former_b
+
+
+def test_a_renamed_router_is_served_on_with_its_snapshot(database: Database, memory: Memory) -> None:
+    published = memory.routers["rtr_a"].published(NOW)
+    put(database, "rtr_a", "another name", sticky_seconds=60.0, max_usd_per_day=1.0)
+    memory.look()
+    assert memory.routers["rtr_a"].published(NOW) is published
+
+
+def test_a_changed_router_keeps_conversations_reservations_and_spend(database: Database, memory: Memory) -> None:
+    running = memory.routers["rtr_a"]
+    assert running.sticky is not None
+    running.sticky.keep(b"ann", "p/two", 0, NOW)
+    running.spend.reserve(0.4, NOW)
+    running.spend.settle(0.1, 0.2, NOW)
+    put(database, "rtr_a", sticky_seconds=600.0, max_usd_per_day=0.6)
+    memory.look()
+    changed = memory.routers["rtr_a"]
+    assert changed is not running
+    assert changed.sticky is not None
+    assert changed.sticky.kept(b"ann", NOW) == running.sticky.kept(b"ann", NOW)
+    assert changed.sticky.kept(b"ann", NOW) is not None
+    assert changed.spend.left_usd(NOW) == pytest.approx(0.6 - 0.3 - 0.2)
+    running.spend.settle(0.3, 0.0, NOW)  # by a request that the former router had decided
+    assert changed.spend.left_usd(NOW) == pytest.approx(0.6 - 0.2)
+
+
+def test_a_snapshot_is_kept_only_while_nothing_changes_that_it_was_taken_from(
+    database: Database, memory: Memory
+) -> None:
+    published = memory.routers["rtr_a"].published(NOW)
+    put(database, "rtr_a", store_content=True)
+    memory.look()
+    assert memory.routers["rtr_a"].published(NOW) is published
+    put(database, "rtr_a", exploration=0.5)
+    memory.look()
+    assert memory.routers["rtr_a"].published(NOW).snapshot.settings.exploration == 0.5
+
+
+def test_a_router_that_comes_back_has_what_was_learned_meanwhile(
+    database: Database, memory: Memory, running: RunningWriter, making: RecordMaker
+) -> None:
+    running.write(making.completion("rtr_a", "p/one"))
+    Routers(database).delete("rtr_a")
+    memory.look()
+    assert memory.routers.keys() == {"rtr_b"}
+    running.write(making.completion("rtr_a", "p/two"))
+    memory.look()
+    put(database, "rtr_a")
+    memory.look()
+    assert_same_sums(memory.routers["rtr_a"].state.sums, Arms(database).sums("rtr_a"))
+
+
+def test_a_router_whose_settings_cannot_be_read_stays_as_it_was(
+    database: Database, memory: Memory, catalog: Catalog, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = memory.routers["rtr_a"]
+    put(database, "rtr_a", policy="of a newer version")
+    memory.look()
+    assert memory.routers["rtr_a"] is former
+    assert "rtr_a" in caplog.text
+    assert Memory(database, catalog).routers.keys() == {"rtr_b"}, "a start serves the others"
+
+
+@pytest.mark.parametrize("topics", [{Topic.ROUTERS: None}, EVERYTHING])
+def test_routers_that_are_gone_are_found_when_anything_may_have_changed(
+    database: Database, memory: Memory, topics: dict[Topic, None]
+) -> None:
+    Routers(database).delete("rtr_b")
+    put(database, "rtr_c")
+    memory.registry.replace(memory.loader.load(topics))
+    assert memory.routers.keys() == {"rtr_a", "rtr_c"}
+
+
+async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
+    database: Database, catalog: Catalog, ledger_url: str, opening: Opening, making: RecordMaker, tmp_path: Path
+) -> None:
+    """Two processes commit while a third changes, deletes and makes the router that both learn for."""
+    put(database, "rtr_a")
+    other, outside = RunningWriter(opening(ledger_url)), opening(ledger_url)
+
+    def change_routers() -> None:
+        for number in range(25):
+            put(outside, "rtr_a", max_attempts=1 + number % 10)
+            if number % 5 == 4:
+                Routers(outside).delete("rtr_a")
+        put(outside, "rtr_a", max_attempts=7)
+
+    async with contextlib.AsyncExitStack() as opened:
+        everything, position = read_everything(database)
+        registry, loader = Registry(everything, catalog), Loader(database, catalog, lambda: NOW)
+        loaded = loader.load(EVERYTHING)
+        registry.replace(loaded)
+        reloader = Reloader(loader, registry, loaded.keys)
+        opened.push_async_callback(reloader.close)
+        spool = Spool(tmp_path / "spool.")
+        recorder = Recorder(database, registry, reloader, durable=True, spool=spool, position=position)
+        opened.push_async_callback(recorder.close)
+        opened.callback(other.writer.close)
+        changing = asyncio.create_task(asyncio.to_thread(change_routers))
+        while not changing.done():
+            own = [recorder.completion(making.completion("rtr_a", "p/one")) for _ in range(5)]
+            await asyncio.gather(*own, asyncio.to_thread(other.write, making.completion("rtr_a", "p/two")))
+        await changing
+        await recorder.completion(making.completion("rtr_a", "p/one"))
+        wanted = Arms(database).sums("rtr_a")
+
+        def is_as_the_ledger_says() -> bool:
+            live = registry.routers.get("rtr_a")
+            return live is not None and live.options.max_attempts == 7 and same_sums(live.state.sums, wanted)
+
+        await asyncio.to_thread(wait_until, is_as_the_ledger_says, "what is in memory equals the rows")
 
 
 def epoch(moment: datetime) -> Epoch:
@@ -26,33 +221,36 @@ def epoch(moment: datetime) -> Epoch:
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Catalog:
+def price_list(tmp_path: Path) -> Catalog:
     path = tmp_path / "a.toml"
     path.write_text(f'database_url = "sqlite:///{tmp_path / "ledger.db"}"\n{DEEPSEEK}{DECLARED}')
     return Catalog(load(path, {"DEEPSEEK_API_KEY": "k"}), CHEAP_HOUR)
 
 
-def test_a_price_changes_with_the_hour_and_back(catalog: Catalog) -> None:
-    cheap = catalog.resolve("deepseek/deepseek-v4-pro").price
-    assert catalog.reprice(epoch(CHEAP_HOUR)) == {}
-    changed = catalog.reprice(epoch(DEAR_HOUR))
+def test_a_price_changes_with_the_hour_and_back(price_list: Catalog) -> None:
+    cheap = price_list.resolve("deepseek/deepseek-v4-pro").price
+    assert price_list.reprice(epoch(CHEAP_HOUR)) == {}
+    changed = price_list.reprice(epoch(DEAR_HOUR))
     assert changed.keys() == {"deepseek/deepseek-v4-pro"}, "a declared price stays"
     assert changed["deepseek/deepseek-v4-pro"].price.input_usd == pytest.approx(2 * cheap.input_usd)
-    assert catalog.reprice(epoch(DEAR_HOUR)) == {}
+    assert price_list.reprice(epoch(DEAR_HOUR)) == {}
     night = datetime(2026, 11, 26, 0, 30, tzinfo=UTC)
-    assert catalog.reprice(epoch(night))["deepseek/deepseek-v4-pro"].price == cheap
+    assert price_list.reprice(epoch(night))["deepseek/deepseek-v4-pro"].price == cheap
 
 
-def test_a_router_expects_and_bills_the_price_of_the_hour(tmp_path: Path, catalog: Catalog) -> None:
+def test_a_router_expects_and_bills_the_price_of_the_hour(tmp_path: Path, price_list: Catalog) -> None:
     settings = load(tmp_path / "a.toml", {"DEEPSEEK_API_KEY": "k"})
     database = open_database(settings.database_url)
-    prepare(settings, catalog, database, epoch(CHEAP_HOUR))
-    registry = Registry(database, catalog)
+    prepare(settings, price_list, database, epoch(CHEAP_HOUR))
+    loader, registry = Loader(database, price_list, lambda: epoch(CHEAP_HOUR)), Registry(Changed(), price_list)
+    registry.replace(loader.load(EVERYTHING))
     router = registry.routers["rtr_a"]
     before = router.published(epoch(CHEAP_HOUR)).snapshot.cost_usd(CONTEXT)[0]
+    stale = loader.load(EVERYTHING)
     registry.reprice(epoch(DEAR_HOUR))
+    registry.replace(stale)
     assert registry.routers["rtr_a"] is router, "what it has learned stays"
     after = router.published(epoch(DEAR_HOUR)).snapshot.cost_usd(CONTEXT)[0]
     assert after == pytest.approx(2 * before)
-    assert router.models["deepseek/deepseek-v4-pro"].price == catalog.resolve("deepseek/deepseek-v4-pro").price
+    assert router.models["deepseek/deepseek-v4-pro"].price == price_list.resolve("deepseek/deepseek-v4-pro").price
     database.close()

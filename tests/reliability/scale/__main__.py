@@ -3,6 +3,9 @@
 Fills an empty ledger with requests of 90 days and seven routers (vacuumed and analysed on PostgreSQL, as autovacuum
 does), asks each question with nothing in memory and then several times, starts a gateway on it, and exports a router.
 Exit status 1 if a median is above 100 ms or the start takes longer than 3 s; query plans of slow questions are shown.
+
+With --routers N: how long N routers and --keys keys take to load (exit status 1 if longer than 3 s), and one change of
+one of them: for whoever makes it, for the writer's thread, the loader's and the event loop.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from rich.progress import Progress
 from sqlalchemy import text
 
 from storage.database.engine import Database, open_database
+from tests.reliability.scale.changes import measure_changes
 from tests.reliability.scale.fill import WRITTEN, fill
 from tests.reliability.scale.questions import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
 from tests.support.gateway import COMMAND_LINE, GatewayProcess
@@ -65,6 +69,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--requests", type=int, default=10_000_000, help=f"a multiple of {WRITTEN:,}; default 10,000,000"
     )
+    parser.add_argument("--routers", type=int, metavar="N", help="instead: load N routers, and change one of them")
+    parser.add_argument("--keys", type=int, default=100_000, help="of --routers (default 100,000)")
     parser.add_argument("--times", type=int, default=TIMES, help=f"each question after the first time ({TIMES})")
     parser.add_argument(
         "--exports", action="store_true", help="also export a router in every format, and tell the memory"
@@ -100,6 +106,10 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="scale-", dir=options.folder) as name:
         folder = Path(name)
         with ledger_in(folder, options.database) as place:
+            if options.routers:
+                with console.status("") as status:
+                    measured = measure_changes(place.url, options.routers, options.keys, folder, status.update)
+                return {"database": options.database, **measured}
             before = time.monotonic()
             database = open_database(place.url)
             empty = place.size()
@@ -224,12 +234,18 @@ def main() -> None:
     """Run it."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that child processes are ended too
     options = parse()
-    if options.folder is None and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests:
+    if (
+        options.folder is None
+        and not options.routers
+        and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests
+    ):
         sys.exit(f"there is too little room in {tempfile.gettempdir()}: name another place with --folder")
     report = run(options, Console(stderr=True, width=140))
     print(json.dumps(report, indent=1))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
+    if options.routers:
+        sys.exit(report["load_seconds"] > START_LIMIT_SECONDS)
     if report["slow"] or report["start_seconds"] > START_LIMIT_SECONDS:
         sys.exit(1)
 

@@ -63,7 +63,6 @@ class Questions:
             "one decision": self._decision,
             "one decision's content": lambda it: Ledger(it).content(self._id()),
             "a decision that is not there": lambda it: Ledger(it).decision("req_" + "f" * 32),
-            "spend of the day": lambda it: Ledger(it).spend_today(self._router(), Epoch(self._at())),
             "traffic of 24 hours": lambda it: Ledger(it).traffic(self._router(), Epoch(day - DAY_SECONDS)),
             "traffic of 90 days": lambda it: Ledger(it).traffic("rtr_large", Epoch(self._span.start)),
             "statistics of a router": lambda it: Arms(it).sums(self._router()),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zlib import compress
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -14,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from bandit.types import ArmPrior, LogNormalPrior
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
 from storage.database.revisions import Topic
@@ -21,6 +23,7 @@ from storage.database.sqlite import ensure_power
 from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.records import Content
 from storage.stores.ledger import Ledger
+from storage.stores.priors import Priors
 from storage.tables import metadata
 
 
@@ -103,6 +106,22 @@ def test_requests_of_the_first_schema_are_read_by_the_present_one(empty_url: str
         connection.execute(text("DELETE FROM decisions"))
         for table in ("attempts", "contents", "feedback", "scores"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table  # noqa: S608
+    database.close()
+
+
+def test_priors_that_stood_among_the_settings_move_to_their_table(empty_url: str) -> None:
+    prior = ArmPrior(total=LogNormalPrior(-3.5, 0.5, 10.0), completion_tokens=180.0)
+    database = connect(empty_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, "0002")
+        value = msgspec.json.encode(prior).decode()
+        insert_row(connection, "settings", {"name": "prior/rtr_a/openrouter/meta/llama", "value": value})
+        insert_row(connection, "settings", {"name": "retention", "value": "null"})
+    database.close()
+    database = open_database(empty_url)
+    assert Priors(database).of(None) == {("rtr_a", "openrouter/meta/llama"): prior}
+    with database.read() as connection:
+        assert connection.execute(text("SELECT name FROM settings")).scalars().all() == ["retention"]
     database.close()
 
 

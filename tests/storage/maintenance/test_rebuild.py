@@ -12,6 +12,7 @@ from bandit.types import Signal, StatisticKey
 from storage.database.engine import Database
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
+from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
@@ -139,7 +140,7 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
 ) -> None:
     write_mixed(running, making, "rtr_a", 60, seed=8)
     write_mixed(running, making, "rtr_b", 5, seed=9)
-    before, spent = Arms(database).sums(), Ledger(database).spend_today("rtr_a", NOW)
+    before, spent = Arms(database).sums(), read_everything(database)[0].spend_usd
     retention = Retention(database, learn_scores, half_life)
     left = sum(row["at"] >= NOW + 25_000 for row in Ledger(database).export("rtr_a"))
     deleted: list[int] = []
@@ -149,7 +150,7 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
     assert len(list(Ledger(database).export("rtr_a"))) == left
     assert len(list(Ledger(database).export("rtr_b"))) == 5
     assert Arms(database).sums() == before
-    assert Ledger(database).spend_today("rtr_a", NOW) == spent
+    assert read_everything(database)[0].spend_usd == spent
     assert rebuild(database).check() == []
     with database.read() as connection:
         for table in (attempts, contents, feedback, scores):

@@ -1,6 +1,5 @@
 """What one process changes, the others hold within a second, exactly as the database has it."""
 
-import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -8,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
+from storage.database import revisions
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
+from storage.database.revisions import Topic
 from storage.records import KeyRecord, RouterRecord
-from storage.replication.changes import Changes
+from storage.replication.changes import Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
@@ -55,9 +56,9 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
     running.write(making.completion(BUDGETED, cost_usd=0.5))
     changed = changes.look(version(database))
     assert changed is not None
-    assert (changed.routers, changed.keys, changed.evals) == ([ROUTER], [KEY], [])
+    assert changed.subjects == dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS)), "any of them may be new"
     assert changed.sums == Arms(database).sums()
-    assert changed.budgets == Arms(database).budgets()
+    assert changed.budgets == read_everything(database)[0].budgets
     assert list(changed.spend_usd.values()) == [0.5]
     assert changes.look(version(database)) is None
 
@@ -71,12 +72,60 @@ def test_a_look_finds_what_changed_since_the_last_and_no_more(
     changed = changes.look(version(database))
     assert changed is not None
     assert {key.router_id for key in changed.sums} == {"rtr_b"}
-    assert (changed.routers, changed.keys, changed.evals, changed.budgets) == (None, None, None, {})
+    assert (changed.subjects, changed.budgets) == ({}, {})
     Routers(database).put(ROUTER)
-    Routers(database).delete("rtr_a")
+    Routers(database).delete("rtr_b")
+    Keys(database).add(KEY)
     changed = changes.look(version(database))
     assert changed is not None
-    assert (changed.routers, changed.keys, changed.sums) == ([], None, {})
+    assert changed.subjects == {Topic.ROUTERS: frozenset({"rtr_a", "rtr_b"}), Topic.KEYS: frozenset({"key_1"})}
+    assert changed.sums == {}
+
+
+def test_a_look_goes_on_where_everything_was_read(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    Routers(database).put(ROUTER)
+    running.write(making.completion("rtr_a"))
+    everything, position = read_everything(database)
+    assert everything.sums == Arms(database).sums()
+    running.write(making.completion("rtr_b"))
+    Keys(database).add(KEY)
+    changes = Changes(database, position=position)
+    changed = changes.look(version(database))
+    changes.close()
+    assert changed is not None
+    assert changed.subjects == {Topic.KEYS: frozenset({"key_1"})}
+    if database.sqlite:  # PostgreSQL reads again what was written by the last transactions
+        assert {key.router_id for key in changed.sums} == {"rtr_b"}
+
+
+@pytest.mark.parametrize("unnamed", ["forgotten", "by an older version"])
+def test_changes_without_a_name_mean_that_anything_may_have_changed(
+    database: Database, changes: Changes, unnamed: str
+) -> None:
+    Routers(database).put(ROUTER)
+    changes.look(version(database))
+    Routers(database).put(ROUTER)
+    Routers(database).put(ROUTER)
+    with database.write() as connection:
+        if unnamed == "forgotten":
+            connection.execute(text("DELETE FROM changes WHERE revision = 2"))
+        else:
+            connection.execute(text("UPDATE revisions SET value = value + 1 WHERE topic = 'routers'"))
+    changed = changes.look(version(database))
+    assert changed is not None
+    assert changed.subjects == {Topic.ROUTERS: None}
+
+
+def test_the_names_of_long_past_changes_are_forgotten(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(revisions, "KEPT_CHANGES", 10)
+    for number in range(30):
+        Keys(database).revoke(f"key_{number}", NOW)
+    Routers(database).put(ROUTER)
+    with database.read() as connection:
+        kept = connection.execute(text("SELECT topic, count(*) FROM changes GROUP BY topic ORDER BY topic")).all()
+    assert [tuple(row) for row in kept] == [("keys", 10), ("routers", 1)]
 
 
 def test_a_transaction_that_commits_late_is_not_missed(
@@ -87,11 +136,9 @@ def test_a_transaction_that_commits_late_is_not_missed(
         pytest.skip("SQLite has one transaction at a time")
     running.write(making.completion("rtr_late"), making.completion("rtr_early"))
     with database.write() as late:
-        late.execute(
-            text(
-                "UPDATE arms SET weight = 7, revision = pg_current_xact_id()::text::bigint WHERE router_id = 'rtr_late'"
-            )
-        )
+        for change in ("arms SET weight = 7,", "statistic_changes SET"):
+            revised = f"UPDATE {change} revision = pg_current_xact_id()::text::bigint WHERE router_id = 'rtr_late'"
+            late.execute(text(revised))
         running.write(making.completion("rtr_early"))
         changes.look(version(database))
         running.write(making.completion("rtr_early"))
@@ -124,7 +171,7 @@ def test_two_writers_hold_what_the_database_has(
     ]
     assert all(len(future.result(60)) == 1 for future in futures[60:])
     expected = Arms(database).sums()
-    budgets = Arms(database).budgets()
+    budgets = read_everything(database)[0].budgets
     for held in (running, other):
         held.until(
             lambda held=held: same_sums(held.sums, expected) and held.budgets == budgets,  # type: ignore[misc]
@@ -140,10 +187,13 @@ def test_revoked_keys_and_changed_routers_are_told(
     Keys(database).revoke("key_1", NOW + 1)
     Routers(database).put(ROUTER)
     Evals(database).put(EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, None, NOW, ()))
-    revoked = [dataclasses.replace(KEY, revoked_at=NOW + 1)]
-    running.until(lambda: any(changed.keys == revoked for changed in running.changes), "the revoked key is told")
-    running.until(lambda: any(changed.routers == [ROUTER] for changed in running.changes), "the router is told")
-    running.until(lambda: any(changed.evals for changed in running.changes), "the scorecard is told")
+    for topic, subject in ((Topic.KEYS, "key_1"), (Topic.ROUTERS, "rtr_a"), (Topic.EVALS, "evl_1")):
+        running.until(
+            lambda topic=topic, subject=subject: any(  # type: ignore[misc]
+                subject in (changed.subjects.get(topic) or ()) for changed in running.changes
+            ),
+            f"{subject} is told",
+        )
 
 
 def test_a_lost_listening_connection_is_made_again(

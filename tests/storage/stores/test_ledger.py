@@ -8,6 +8,7 @@ from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
 from storage.records import Status
+from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
@@ -70,10 +71,12 @@ def test_a_days_spend_is_what_its_attempts_cost(
         making.completion(at=midnight + 86_000.0, cost_usd=2.0, attempts=2),
         making.completion("rtr_b", at=midnight, cost_usd=32.0),
     )
-    ledger = Ledger(database)
-    assert ledger.spend_today("rtr_a", midnight) == pytest.approx(3.0)
-    assert ledger.spend_today("rtr_a", Epoch(midnight - 1.0)) == pytest.approx(8.0)
-    assert ledger.spend_today("rtr_c", midnight) == 0.0
+    today = day_of(midnight)
+    assert read_everything(database)[0].spend_usd == {
+        ("rtr_a", today - 1): pytest.approx(8.0),
+        ("rtr_a", today): pytest.approx(3.0),
+        ("rtr_b", today): pytest.approx(32.0),
+    }
 
 
 def test_traffic_counts_draws_answers_calls_failures_tokens_and_dollars(

@@ -2,15 +2,13 @@
 
 import dataclasses
 
-import pytest
-
-from bandit.types import Json
+from bandit.types import ArmPrior, LogNormalPrior
 from storage.database.engine import Database
 from storage.records import KeyRecord, RouterModel, RouterRecord
 from storage.stores.evals import EvalRecord, EvalRow, Evals
 from storage.stores.keys import Keys
+from storage.stores.priors import Priors
 from storage.stores.routers import Routers
-from storage.stores.state import StateStore
 from storage.stores.tasks import Tasks, TaskUse
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
@@ -65,10 +63,13 @@ def test_a_key_is_kept_once_and_revoked_once(database: Database) -> None:
     keys.add(forever)
     keys.add(dataclasses.replace(KEY, id="key_3", label="the same secret"))
     assert keys.all() == [KEY, forever]
+    assert keys.of({"key_2", "key_9"}) == [forever]
+    assert (keys.get("key_1"), keys.get("key_9"), keys.labelled("my label")) == (KEY, None, [KEY])
     assert keys.revoke("key_1", NOW + 5)
     assert not keys.revoke("key_1", NOW + 6)
     assert not keys.revoke("key_9", NOW)
     assert keys.all()[0] == dataclasses.replace(KEY, revoked_at=NOW + 5)
+    assert keys.labelled("my label") == []
 
 
 def test_a_scorecard_is_kept_whole_replaced_and_removed(database: Database) -> None:
@@ -82,13 +83,13 @@ def test_a_scorecard_is_kept_whole_replaced_and_removed(database: Database) -> N
     assert not evals.delete("evl_1")
 
 
-@pytest.mark.parametrize("value", [None, True, 3, 0.1, "text", [1, [2]], {"a": {"b": None}}])
-def test_a_setting_is_read_back(database: Database, value: Json) -> None:
-    settings = StateStore(database)
-    assert settings.get("x") is None
-    settings.put("x", "before", NOW)
-    settings.put("x", value, NOW)
-    assert settings.get("x") == value
+def test_a_prior_is_created_once_and_read_back(database: Database) -> None:
+    priors = Priors(database)
+    first = ArmPrior(first_token=LogNormalPrior(-0.5, 0.75, 10.0), completion_tokens=250.0)
+    priors.create({("rtr_a", "m/one"): first, ("rtr_b", "m/one"): ArmPrior()}, NOW)
+    priors.create({("rtr_a", "m/one"): ArmPrior(), ("rtr_a", "m/two"): ArmPrior()}, NOW)
+    assert priors.of(["rtr_a"]) == {("rtr_a", "m/one"): first, ("rtr_a", "m/two"): ArmPrior()}
+    assert priors.of(None).keys() == {("rtr_a", "m/one"), ("rtr_a", "m/two"), ("rtr_b", "m/one")}
 
 
 def test_tasks_are_noted_with_their_decisions_and_freed_when_unused(

@@ -12,6 +12,7 @@ from storage.database import watchdog as watch
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable, RecordRefused, SpoolFull
 from storage.records import Content, FeedbackStatus, ValidityRecord
+from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.failover import State
@@ -117,8 +118,8 @@ def test_completions_go_on_while_the_database_is_away_and_are_written_once_each_
     )
     expected = Arms(database).sums()
     spooling.until(lambda: same_sums(spooling.sums, expected), "what is held is what the database has")
-    assert Arms(database).budgets()[BUDGETED].multiplier == 1.0 + 258
-    assert spooling.budgets == Arms(database).budgets()
+    assert read_everything(database)[0].budgets[BUDGETED].multiplier == 1.0 + 258
+    assert spooling.budgets == read_everything(database)[0].budgets
 
 
 def test_scores_are_refused_while_the_database_is_away_and_taken_again_when_all_is_written(

@@ -1,0 +1,65 @@
+"""A router's definition: what its record, the catalog and the scorecards say, read once for many requests."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bandit.types import Arm, ArmPrior, RouterSettings
+from gateway.catalog.catalog import Catalog, Model
+from gateway.routing.objectives import objective_of
+from gateway.routing.priors import Scorecards
+from gateway.settings.router_options import RouterOptions, bandit_settings
+from storage.records import RouterRecord
+from storage.stores.priors import ArmKey
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a router is until its record changes."""
+
+    options: RouterOptions
+    settings: RouterSettings
+    secret: bytes
+    models: Mapping[str, Model]  # the enabled ones, by id, in order
+    arms: tuple[Arm, ...]
+    created_at: float
+
+    def repriced(self, catalog: Catalog) -> "Definition":
+        """The same with the catalog's prices of now; this very one if they are the same."""
+        models = {model_id: catalog.get(model_id) or model for model_id, model in self.models.items()}
+        if models == self.models:
+            return self
+        arms = tuple(replace(arm, price=models[arm.model_id].price) for arm in self.arms)
+        return replace(self, models=models, arms=arms)
+
+
+def define(
+    record: RouterRecord, catalog: Catalog, priors: Mapping[ArmKey, ArmPrior], scorecards: Scorecards
+) -> Definition:
+    """The definition of a stored router. A model that is not configured any more is left out, with a warning.
+
+    Raises OptionsError.
+    """
+    options = RouterOptions.from_json(record.settings)
+    models: dict[str, Model] = {}
+    arms: list[Arm] = []
+    for entry in sorted(record.models, key=lambda entry: entry.model_id):
+        if not entry.enabled:
+            continue
+        model = catalog.get(entry.model_id)
+        if model is None:
+            log.warning("router %s: the model %s is not configured any more; left out", record.id, entry.model_id)
+            continue
+        models[model.id] = model
+        prior = replace(priors[record.id, model.id], scorecard=scorecards.pooled(record.id, model.id))
+        arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
+    return Definition(
+        options=options,
+        settings=bandit_settings(record.id, options, objective_of(record, catalog)),
+        secret=record.secret,
+        models=models,
+        arms=tuple(arms),
+        created_at=record.created_at,
+    )

@@ -1,0 +1,100 @@
+"""Reads routers and keys as they are served, all of them or those that have changed."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bandit.types import ArmPrior, Epoch
+from gateway.api_keys import Keyring
+from gateway.catalog.catalog import Catalog
+from gateway.routing.definitions import Definition, define
+from gateway.routing.priors import Scorecards, borrow_priors
+from gateway.settings.router_options import OptionsError
+from storage.database.engine import Database
+from storage.database.revisions import Topic
+from storage.records import RouterRecord
+from storage.replication.changes import Subjects, united
+from storage.stores.evals import EvalRecord, Evals
+from storage.stores.keys import Keys
+from storage.stores.priors import ArmKey, Priors
+from storage.stores.routers import Routers
+
+log = logging.getLogger(__name__)
+
+EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What was read of the routers in `router_ids` and the keys in `key_ids` (None: of all).
+
+    What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read.
+    """
+
+    router_ids: Subjects = frozenset()
+    definitions: Mapping[str, Definition] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+    key_ids: Subjects = frozenset()
+    keys: Keyring = field(default_factory=Keyring)
+
+
+class Loader:
+    """Reads for one thread at a time. Scorecards are kept between the calls: every router's definition needs them."""
+
+    def __init__(self, database: Database, catalog: Catalog, clock: Callable[[], Epoch]) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._clock = clock
+        self._evals: dict[str, EvalRecord] = {}
+        self._scorecards = Scorecards()
+
+    def load(self, subjects: Mapping[Topic, Subjects]) -> Loaded:
+        """Read what has changed. Raises DatabaseUnavailable."""
+        router_ids = subjects.get(Topic.ROUTERS, frozenset())
+        if Topic.EVALS in subjects:
+            router_ids = united(router_ids, self._load_scorecards())
+        key_ids = subjects.get(Topic.KEYS, frozenset())
+        keys = Keyring() if key_ids == frozenset() else Keyring(Keys(self._database).of(key_ids))
+        if router_ids == frozenset():
+            return Loaded(key_ids=key_ids, keys=keys)
+        records = Routers(self._database).of(router_ids)
+        priors = self._priors_of(router_ids, records)
+        definitions: dict[str, Definition] = {}
+        unreadable: set[str] = set()
+        for record in records:
+            try:
+                definitions[record.id] = define(record, self._catalog, priors, self._scorecards)
+            except OptionsError as error:
+                log.error("router %s stays as it was, because its settings can't be read: %s", record.id, error)
+                unreadable.add(record.id)
+        return Loaded(router_ids, definitions, frozenset(unreadable), key_ids, keys)
+
+    def _load_scorecards(self) -> Subjects:
+        """Read the scorecards anew; returns the routers to which those speak that have changed."""
+        former, self._evals = self._evals, {record.id: record for record in Evals(self._database).all()}
+        self._scorecards = Scorecards(self._evals.values())
+        affected = {
+            record.router_id
+            for eval_id in former.keys() | self._evals.keys()
+            if former.get(eval_id) != self._evals.get(eval_id)
+            for record in (former.get(eval_id), self._evals.get(eval_id))
+            if record is not None
+        }
+        named = frozenset(router_id for router_id in affected if router_id is not None)
+        return None if None in affected else named
+
+    def _priors_of(self, router_ids: Subjects, records: Sequence[RouterRecord]) -> Mapping[ArmKey, ArmPrior]:
+        """The priors of all arms that are enabled; those of models that have joined are made first."""
+        arms = {
+            (record.id, model.model_id)
+            for record in records
+            for model in record.models
+            if model.enabled and self._catalog.get(model.model_id) is not None
+        }
+        store = Priors(self._database)
+        priors = store.of(router_ids)
+        joined = arms - priors.keys()
+        if joined:
+            store.create(borrow_priors(self._database, joined), self._clock())
+            priors = store.of(router_ids)  # another process may have been first
+        return priors

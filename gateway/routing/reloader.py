@@ -1,0 +1,68 @@
+"""Puts changed routers and keys in place while the gateway serves."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+
+from gateway.api_keys import Keyring
+from gateway.routing.loader import Loader
+from gateway.routing.registry import Registry
+from storage.database.revisions import Topic
+from storage.errors import DatabaseUnavailable
+from storage.replication.changes import Subjects, united
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+"""Between attempts to read what has changed while the database does not answer."""
+
+
+class Reloader:
+    """Reads what has changed in a thread of its own, so that neither requests nor commits wait for it.
+
+    One load runs at a time, in the order of the changes; what changes meanwhile is read by the next one together.
+    """
+
+    def __init__(self, loader: Loader, registry: Registry, keyring: Keyring) -> None:
+        self._loader = loader
+        self._registry = registry
+        self._keyring = keyring
+        self._changed: dict[Topic, Subjects] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def request(self, subjects: Mapping[Topic, Subjects]) -> None:
+        """Read these soon. For the event loop."""
+        for topic, ids in subjects.items():
+            self._changed[topic] = united(self._changed.get(topic, frozenset()), ids)
+        if self._changed and self._task is None:
+            self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        """Stop, whatever is not read yet."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        try:
+            while self._changed:
+                await self._reload()
+        finally:
+            self._task = None
+
+    async def _reload(self) -> None:
+        changed, self._changed = self._changed, {}
+        try:
+            loaded = await asyncio.to_thread(self._loader.load, changed)
+        except Exception as error:  # the task must outlive every router
+            if isinstance(error, DatabaseUnavailable):
+                log.info("changes are read later: %s", error)
+            else:
+                log.exception("changes could not be read")
+            self.request(changed)
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        self._registry.replace(loaded)
+        self._keyring.replace(loaded.key_ids, loaded.keys)
