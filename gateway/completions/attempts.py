@@ -163,9 +163,9 @@ async def try_in_turn(
     """The first model's answer, or the next one's if it failed in a way that another model may mend.
 
     The order is the policy's: each re-draw is from the choice without the models that failed, and the decision's
-    reserve comes last. A refusal for safety is passed on at once; any other that no rule knows asks one other model,
-    and is told in the first one's words if that refuses too. Raises ProviderRejected, or what `_exhausted` makes of
-    the failures.
+    reserve comes last. A refusal for safety is passed on at once. After another refusal of unknown cause one other
+    model is tried; if that refuses too, the caller gets the first one's words. Raises ProviderRejected, or what
+    `_exhausted` makes of the failures.
     """
     router, loop = decision.router, asyncio.get_running_loop()
     deadline = loop.time() + router.options.request_timeout_seconds
@@ -197,7 +197,7 @@ async def try_in_turn(
             final = error.verdict is Verdict.CONTENT or len(refusals) > 1
             more = not final and len(attempts.done) < router.options.max_attempts and loop.time() < deadline
             draw = _next(decision, len(attempts.done) + 1, failed) if more else None
-            _log(decision, model.id, error, f"{draw.model_id} is asked" if draw else "the caller is told")
+            _log(decision, model.id, error, f"next is {draw.model_id}" if draw else "no other model is tried")
             if final:
                 raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
         else:

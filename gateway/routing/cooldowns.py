@@ -1,6 +1,6 @@
-"""Circuit breakers: which models are not asked for a while, and why.
+"""Circuit breakers of the models: cooldowns after failures and rate limits, and parked models.
 
-Kept per process and lost with it: another worker finds out for itself, by one request. Only `resume` reaches all.
+In memory, per process: each process needs one failed request of its own to open a breaker. Only `resume` reaches all.
 """
 
 import logging
@@ -14,32 +14,32 @@ from gateway.providers.upstream.provider import ProviderError, Verdict
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 2.0
-"""The first rest of a model whose provider did not say how long; it doubles with each failure after a rest."""
+"""The first cooldown if the provider states none; it doubles with each failed probe."""
 LONGEST_SECONDS = 120.0
 BREAKER_FAILURES = 3
-"""So many failures in a row, without a success between, open the breaker."""
+"""Failures in a row that open the breaker."""
 BLAMES = 5
-"""So many refusals in a row of what another model answered, from at least `DIFFERENT_REQUESTS`, open it as well."""
+"""Refusals in a row that open it as well, if other models answered these requests and they were not all the same."""
 DIFFERENT_REQUESTS = 2
 FIRST_PARKED_SECONDS = 5.0
 LONGEST_PARKED_SECONDS = 600.0
-"""A parked model is asked again by one request after this time at the latest: accounts are topped up."""
+"""A parked model is probed this often at least: accounts are topped up."""
 LAST_RESORT_SECONDS = 2.0
-"""With no other model left one of the resting ones is asked this often: no moment's mishap becomes an outage."""
+"""If all models are open, one is probed this often: a short fault of all providers must not become an outage."""
 PROBE_SECONDS = 30.0
-"""How long the one request that asks again is waited for, before another may."""
+"""A probe that takes longer no longer keeps other requests from probing."""
 
 
 @dataclass(slots=True)
 class _Breaker:
-    """What is remembered of one model. It rests from `since` until `until`."""
+    """State of one model's breaker: open from `since` until `until`, then half-open; closed if it was never open."""
 
     failures: int = 0  # in a row
-    rests: int = 0  # in a row, each longer than the one before
+    openings: int = 0  # in a row, each longer than the one before
     since: float = -math.inf
     until: float = -math.inf
     probe_until: float = -math.inf
-    asked_at: float = -math.inf  # as the last resort
+    probed_at: float = -math.inf  # as the last resort
     why: str = ""
     parked: str | None = None
     limited: bool = False
@@ -47,15 +47,15 @@ class _Breaker:
     blames: list[bytes] = field(default_factory=list)  # the requests that it refused and another model answered
 
     def is_last_resort(self) -> bool:
-        """Whether it may be asked during its rest: a rate limit and a stated time are kept."""
+        """Whether it may be probed while it is open. Rate limits and times that a provider stated are respected."""
         return not (self.limited or self.stated)
 
 
 class Cooldowns:
     """Circuit breaker of each model: closed, open until a time, or half-open while one probe runs.
 
-    All times are of one monotonic clock, in seconds. A half-open model is available until a request has `begun` on it,
-    then to nobody else until that request's end.
+    All times are seconds of the event loop's clock. A half-open model is available until a request has `begun` on it:
+    that is the probe, and the model is unavailable to others until it ends.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class Cooldowns:
         return breaker is None or (now >= breaker.until and now >= breaker.probe_until)
 
     def reason(self, model_id: str, now: float) -> str | None:
-        """Why it may not, in words for a person; None if it may."""
+        """Why no request may be sent to it, in words; None if one may."""
         if self.available(model_id, now):
             return None
         breaker = self._breakers[model_id]
@@ -78,38 +78,38 @@ class Cooldowns:
         return f"{breaker.why}, tried again in {max(1, math.ceil(seconds))} s"
 
     def is_limited(self, model_id: str) -> bool:
-        """Whether the model rests because of its provider's rate limit."""
+        """Whether the model cools down because of its provider's rate limit."""
         breaker = self._breakers.get(model_id)
         return breaker is not None and breaker.limited
 
     def is_broken(self, model_id: str, now: float) -> bool:
-        """Whether the model is parked or failing, and its rest is not over. A rate limit breaks nothing."""
+        """Whether the breaker is open for another reason than a rate limit."""
         breaker = self._breakers.get(model_id)
         return breaker is not None and now < breaker.until and not breaker.limited
 
     def claim_last_resort(self, model_ids: Iterable[str], now: float) -> str | None:
-        """The resting model to ask if all of these rest: the one that is back first, once per `LAST_RESORT_SECONDS`."""
+        """The model to probe if all of these are open: the next to be half-open, once per `LAST_RESORT_SECONDS`."""
         models = list(model_ids)
         wait, model_id = self._last_resort(models, now)
         if model_id is None or wait > 0.0:
             return None
-        self._breakers[model_id].asked_at = now
+        self._breakers[model_id].probed_at = now
         return model_id
 
     def begun(self, model_id: str, now: float) -> None:
-        """A request is on its way to the model: if that rests or is half-open, the others wait for this one's end."""
+        """A request starts on the model; it is the probe if the breaker is open or half-open."""
         breaker = self._breakers.get(model_id)
-        if breaker is not None and breaker.rests:
+        if breaker is not None and breaker.openings:
             breaker.probe_until = now + PROBE_SECONDS
 
     def probing(self, model_ids: Iterable[str], now: float) -> bool:
-        """Whether a request is finding out whether one of the models is back."""
+        """Whether a probe of one of the models runs."""
         breakers = (self._breakers.get(model_id) for model_id in model_ids)
         return any(breaker is not None and now < breaker.probe_until for breaker in breakers)
 
     @contextmanager
     def watching(self, told: Callable[[], None]) -> Iterator[None]:
-        """Within the context `told` is called whenever a request has ended that asked whether a model is back."""
+        """Call `told` whenever a probe ends, within the context."""
         self._watching.add(told)
         try:
             yield
@@ -117,24 +117,24 @@ class Cooldowns:
             self._watching.discard(told)
 
     def released(self, model_id: str) -> None:
-        """The request tells no more of the model: its caller left or was at fault, or its stream has begun to speak."""
+        """A probe ends without a result: its caller left or was at fault, or its stream has begun."""
         breaker = self._breakers.get(model_id)
         if breaker is not None:
             self._end_probe(breaker)
 
     def succeeded(self, model_id: str, now: float = math.inf, began_at: float = -math.inf) -> None:
-        """The model answered a request that began at `began_at`. Only a younger request ends a rest before its time."""
+        """The model answered a request that began at `began_at`: an open breaker closes if it began later."""
         breaker = self._breakers.get(model_id)
         if breaker is None:
             return
         if now >= breaker.until or began_at > breaker.since:
             del self._breakers[model_id]
             self._end_probe(breaker)
-            if breaker.rests:
+            if breaker.openings:
                 log.info("%s answers again", model_id)
 
     def failed(self, model_id: str, error: ProviderError, now: float) -> None:
-        """The model did not answer: it may have to rest, longer than the last time."""
+        """The model failed to answer: the breaker may open, for longer than the last time."""
         match error.verdict:
             case Verdict.PARKED:
                 self._park(model_id, error, now)
@@ -144,21 +144,21 @@ class Cooldowns:
                 self.released(model_id)
 
     def blamed(self, model_id: str, request: bytes, now: float) -> None:
-        """Another model answered what this one refused; `request` tells different requests apart."""
+        """Another model answered what this one refused. `request` is the request's fingerprint."""
         breaker = self._breakers.setdefault(model_id, _Breaker())
         breaker.blames = [*breaker.blames, request][-BLAMES:]
         if len(breaker.blames) == BLAMES and len(set(breaker.blames)) >= DIFFERENT_REQUESTS:
             self._cool(model_id, breaker, now, None, "refuses what other models answer")
 
     def resume(self, model_id: str) -> None:
-        """Forget what was held against the model: somebody has mended it."""
+        """Close the breaker: an operator has fixed the cause."""
         breaker = self._breakers.pop(model_id, None)
         if breaker is not None:
             self._end_probe(breaker)
-            log.info("%s is resumed by hand", model_id)
+            log.info("%s is resumed by an operator", model_id)
 
     def soonest(self, model_ids: Iterable[str], now: float) -> float | None:
-        """Seconds until the first of the models may be asked, if only as the last resort; None if there are none."""
+        """Seconds until one of the models may be asked, if only as the last resort; None without models."""
         models = list(model_ids)
         waits = [self._wait(model_id, now) for model_id in models]
         if any(waits) and all(waits) and (resort := self._last_resort(models, now))[1] is not None:
@@ -166,17 +166,17 @@ class Cooldowns:
         return min(waits, default=None)
 
     def parked(self) -> Mapping[str, str]:
-        """The models that only a person can mend, each with what to mend."""
+        """Parked models, each with what to fix."""
         return {model_id: each.parked for model_id, each in self._breakers.items() if each.parked is not None}
 
     def _last_resort(self, model_ids: list[str], now: float) -> tuple[float, str | None]:
-        """Seconds until a resting model may be asked as the last resort, and which; None if none may."""
-        resting = [(each.until, model_id) for model_id in model_ids if (each := self._breakers.get(model_id))]
-        usable = [(until, model_id) for until, model_id in resting if self._breakers[model_id].is_last_resort()]
+        """Seconds until an open model may be probed as the last resort, and which; None if none may."""
+        opened = [(each.until, model_id) for model_id in model_ids if (each := self._breakers.get(model_id))]
+        usable = [(until, model_id) for until, model_id in opened if self._breakers[model_id].is_last_resort()]
         if not usable:
             return 0.0, None
-        breakers = [self._breakers[model_id] for _, model_id in resting]
-        free_at = max(max(each.asked_at + LAST_RESORT_SECONDS, each.probe_until) for each in breakers)
+        breakers = [self._breakers[model_id] for _, model_id in opened]
+        free_at = max(max(each.probed_at + LAST_RESORT_SECONDS, each.probe_until) for each in breakers)
         return max(free_at - now, 0.0), min(usable)[1]
 
     def _wait(self, model_id: str, now: float) -> float:
@@ -194,15 +194,15 @@ class Cooldowns:
         probed = breaker.probe_until > -math.inf
         self._end_probe(breaker)
         if now < breaker.until and breaker.parked is not None and not probed:
-            return  # a request that was under way when it was parked
-        breaker.rests = breaker.rests + 1 if breaker.parked is not None else 1
+            return  # a request that had begun before the model was parked
+        breaker.openings = breaker.openings + 1 if breaker.parked is not None else 1
         stated = error.retry_after_seconds
-        wait = FIRST_PARKED_SECONDS * 2.0 ** min(breaker.rests - 1, 16) if stated is None else stated
+        wait = FIRST_PARKED_SECONDS * 2.0 ** min(breaker.openings - 1, 16) if stated is None else stated
         wait = min(wait, LONGEST_PARKED_SECONDS)
         breaker.parked, breaker.why = error.message, "misconfigured"
         breaker.limited = breaker.stated = False
-        breaker.since, breaker.until, breaker.asked_at = now, now + wait, now
-        log.error("%s is parked, asked again after %.3g s: %s", model_id, wait, error.message)
+        breaker.since, breaker.until, breaker.probed_at = now, now + wait, now
+        log.error("%s is parked, probed after %.3g s: %s", model_id, wait, error.message)
 
     def _fail(self, model_id: str, error: ProviderError, now: float) -> None:
         breaker = self._breakers.setdefault(model_id, _Breaker())
@@ -210,7 +210,7 @@ class Cooldowns:
         breaker.failures += 1
         limited = error.verdict is Verdict.RATE_LIMITED
         stated = error.retry_after_seconds
-        if not limited and stated is None and not breaker.rests and breaker.failures < BREAKER_FAILURES:
+        if not limited and stated is None and not breaker.openings and breaker.failures < BREAKER_FAILURES:
             return
         why = "rate-limited by its provider" if limited else "failing"
         self._cool(model_id, breaker, now, stated, why, limited=limited)
@@ -225,13 +225,13 @@ class Cooldowns:
         *,
         limited: bool = False,
     ) -> None:
-        if now >= breaker.until or not breaker.rests:
-            # The failures of requests that were under way together are one reason to rest, not many.
-            breaker.rests = breaker.rests + 1 if breaker.parked is None else 1
-        wait = min(FIRST_SECONDS * 2.0 ** min(breaker.rests - 1, 16), LONGEST_SECONDS) if stated is None else stated
+        if now >= breaker.until or not breaker.openings:
+            # Failures of requests that ran at the same time count as one.
+            breaker.openings = breaker.openings + 1 if breaker.parked is None else 1
+        wait = min(FIRST_SECONDS * 2.0 ** min(breaker.openings - 1, 16), LONGEST_SECONDS) if stated is None else stated
         was_open = now < breaker.until
         breaker.parked, breaker.why, breaker.limited, breaker.stated = None, why, limited, stated is not None
         breaker.since, breaker.until = now, max(breaker.until, now + wait)
-        breaker.asked_at = now
+        breaker.probed_at = now
         if not was_open:
             log.warning("%s cools down for %.3g s: %s", model_id, breaker.until - now, why)

@@ -1,7 +1,7 @@
-"""What models have refused lately: fields, values and lengths. It puts a model last, never out.
+"""Fields, values and lengths that models refused within the hour. They put a model last, and never exclude it.
 
-A value that was refused counts for this value alone, a field only if the provider says that it doesn't know it, and a
-stated context only as long as it is no smaller than what the model has answered already. Kept per process.
+A refused value counts for that value alone, a field only if the provider says that it doesn't know the field, and a
+stated context only while the model has answered no longer prompt. In memory, per process.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from gateway.providers.upstream.provider import ProviderError, Verdict
 HELD_SECONDS = 3_600.0
 MOST_FIELDS = 64
 MOST_VALUES = 256
-"""Callers choose names and values: no more are remembered of one model, the latest."""
+"""Bounds per model, as callers choose names and values; the latest are kept."""
 DIGEST_BYTES = 16
 
 K = TypeVar("K")
@@ -25,14 +25,14 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True, order=True)
 class Doubt:
-    """Why a model is asked after others. A heavier one is asked later."""
+    """Reason to try a model after others; the heavier, the later."""
 
     weight: int
     why: str
 
 
 ESTIMATED, STATED, VALUE, FIELD = 1, 2, 3, 4
-"""The weights: an estimate against the declared context, against a stated one, a refused value, an unknown field."""
+"""Weights: over the declared context by estimate, over a stated one, a refused value, an unknown field."""
 
 
 @dataclass(slots=True)
@@ -44,13 +44,13 @@ class _Held:
 
 
 class Holds:
-    """The memory of all models. `now` is always of one monotonic clock, in seconds."""
+    """Recent refusals of all models. `now` is always the event loop's time."""
 
     def __init__(self) -> None:
         self._models: dict[str, _Held] = {}
 
     def refused(self, model_id: str, error: ProviderError, fields: Mapping[str, msgspec.Raw], now: float) -> None:
-        """Take note of what the model can't take of a request's fields."""
+        """Record what the model refused of a request's fields."""
         held, until = self._models.setdefault(model_id, _Held()), now + HELD_SECONDS
         name = error.param
         match error.verdict:
@@ -63,7 +63,7 @@ class Holds:
                 _remember(held.values, (name, _digest(fields[name])), until, MOST_VALUES)
 
     def answered(self, model_id: str, prompt_tokens: int) -> None:
-        """The model answered a prompt of so many tokens, as its provider counted them."""
+        """Record the length of a prompt that the model answered: a shorter stated context is wrong."""
         held = self._models.setdefault(model_id, _Held())
         if prompt_tokens > held.answered_tokens:
             held.answered_tokens = prompt_tokens
@@ -71,7 +71,7 @@ class Holds:
                 held.context = (0, 0.0)
 
     def doubt(self, model_id: str, fields: Mapping[str, msgspec.Raw], tokens: int, now: float) -> Doubt | None:
-        """The heaviest doubt whether the model takes a request of so many tokens; None without any."""
+        """The heaviest doubt whether the model takes a request with these fields and `tokens`; None without any."""
         held = self._models.get(model_id)
         if held is None:
             return None
@@ -87,7 +87,7 @@ class Holds:
         return None
 
     def forget(self, model_id: str) -> None:
-        """Forget what was held against the model."""
+        """Forget all refusals of the model."""
         self._models.pop(model_id, None)
 
 

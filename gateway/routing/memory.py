@@ -1,4 +1,4 @@
-"""What this process remembers of models: who rests, and who has refused what. Lost with the process."""
+"""State of the models in this process: circuit breakers and recent refusals."""
 
 from dataclasses import dataclass, field
 
@@ -8,12 +8,12 @@ from gateway.routing.holds import Holds
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Both memories; the event loop is their only user."""
+    """Circuit breakers and recent refusals of all models. Not thread-safe: for the event loop alone."""
 
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     holds: Holds = field(default_factory=Holds)
 
     def resume(self, model_id: str) -> None:
-        """Forget whatever keeps requests from a model: somebody has mended it."""
+        """Close the model's breaker and forget its refusals: an operator has fixed the cause."""
         self.holds.forget(model_id)
         self.cooldowns.resume(model_id)

@@ -1,7 +1,7 @@
-"""What one provider takes of the fields that don't change the answer, and what it calls the limit on tokens.
+"""Adapts a request to its provider: drops fields without effect on the answer, and names the token limit as it wants.
 
-Shipped for well-known providers from their documentation, named in the configuration (`drop`), and learned from
-refusals: what the provider says it doesn't know is left out for an hour. Kept per process.
+Sources: the documentation of well-known providers (`KNOWN`), the configuration (`drop`), and refusals: a field that a
+provider doesn't know is dropped for an hour. In memory, per process.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from gateway.settings import ProviderSettings
 
 LEARNED_SECONDS = 3_600.0
 MOST_MODELS = 1_024
-"""Spellings are kept of so many models of one provider."""
+"""Bound on learned names of the token limit, per provider."""
 
 _LIMITS: Mapping[str, str] = MappingProxyType(
     {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 )
-"""Either name of the limit on tokens, and the other one."""
+"""Both names of the token limit, each with the other."""
 _TRUE = msgspec.Raw(b"true")
 _OURS = (msgspec.Raw(b'{"include_usage":true}'), msgspec.Raw(b'{"include_usage": true}'))
 
@@ -58,11 +58,11 @@ KNOWN: tuple[Known, ...] = (
     Known(("ollama.com",), ("ollama",), limit="max_tokens"),
     Known((), ("lmstudio", "lm-studio"), limit="max_tokens"),
 )
-"""From the providers' documentation; whoever is not here is sent what the caller sent until it refuses."""
+"""From the providers' documentation. Any other provider gets the caller's fields until it refuses one."""
 
 
 class Dialect:
-    """The fields that one provider is sent. `now` is always the event loop's time."""
+    """Fields that one provider takes. `now` is always the event loop's time."""
 
     def __init__(self, settings: ProviderSettings) -> None:
         known = known_of(settings)
@@ -74,7 +74,7 @@ class Dialect:
     def fields(
         self, model: str, fields: Mapping[str, msgspec.Raw], without: frozenset[str], now: float
     ) -> dict[str, msgspec.Raw]:
-        """The caller's fields as this provider takes them, `without` what it has refused of this very request."""
+        """The caller's fields as this provider takes them. `without`: fields that it has refused in this request."""
         left_out = self.left_out(without, now)
         if self._known.stored_metadata and fields.get("store") != _TRUE:
             left_out.add("metadata")
@@ -87,13 +87,13 @@ class Dialect:
         return adapted
 
     def left_out(self, without: frozenset[str], now: float) -> set[str]:
-        """The names of the fields that are not sent at all."""
+        """Names of the fields that are dropped."""
         return {*self._left_out, *without, *(name for name, until in self._refused.items() if now < until)}
 
     def again(
         self, model: str, sent: Mapping[str, object], error: ProviderError, without: frozenset[str], now: float
     ) -> frozenset[str]:
-        """What to leave out when asking again at once. Raises the error if that would mend nothing."""
+        """The fields to drop for a retry of this request. Raises the error if a retry would not help."""
         mended = self.mended(model, sent, error, without, now)
         if mended == without:
             raise error
@@ -107,7 +107,7 @@ class Dialect:
         without: frozenset[str],
         now: float,
     ) -> frozenset[str]:
-        """Take note of a refusal: what to leave out (or to spell otherwise) when asking again. As before: don't ask."""
+        """Learn from a refusal; the fields to drop (or to rename) in a retry. Unchanged `without`: no retry."""
         field = error.param
         unknown = error.verdict is Verdict.UNKNOWN_FIELD
         if field is None or field in without or not (unknown or error.verdict is Verdict.REFUSED_VALUE):
@@ -125,7 +125,7 @@ class Dialect:
         return without | {field}
 
     def _limit(self, model: str, without: frozenset[str], now: float) -> str | None:
-        """The one name under which the token limit is sent; None: as the caller names it."""
+        """The name of the token limit for this model; None: as the caller names it."""
         for refused, other in _LIMITS.items():
             if refused in without:
                 return other
@@ -134,7 +134,7 @@ class Dialect:
 
 
 def known_of(settings: ProviderSettings) -> Known:
-    """The entry of a provider; an empty one for a provider that is not known."""
+    """Entry of a provider in `KNOWN`, or an empty one."""
     try:
         host = urlsplit(settings.base_url).hostname or ""
     except ValueError:  # told by the first call, as that model's failure

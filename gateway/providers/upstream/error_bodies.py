@@ -1,4 +1,4 @@
-"""What a provider says when it refuses: message, codes, field and wait of an error body, in any of the usual shapes."""
+"""Reads error bodies of providers, in any of the usual shapes: message, codes, field and wait."""
 
 import email.utils
 import re
@@ -12,7 +12,7 @@ MESSAGE_LIMIT = 500
 READ_LIMIT = 4_000
 """Characters of a message that are looked at; a provider may quote the whole request."""
 LONGEST_WAIT_SECONDS = 3_600.0
-"""No `Retry-After` holds a model back for longer: afterwards one request asks again."""
+"""Bound on a stated wait."""
 
 _SECRETS = re.compile(
     r"(?i)\b(bearer\s+)[^\s\"',;]+|((?:x-)?api[-_ ]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',;]+"
@@ -22,10 +22,10 @@ _SECRETS = re.compile(
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _SPAN = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|s|secs?|seconds?|m|min|minutes?|h|hours?|d|days?)(?![a-z])"
 _STATED_WAIT = re.compile(rf"(?i)\b(?:try again in|retry in|retry after)\s+((?:{_SPAN}\s*(?:and\s+)?)+)")
-_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mil|s|m|h|d)", re.IGNORECASE)  # a unit's beginning tells which
+_UNIT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|mil|s|m|h|d)", re.IGNORECASE)  # the first letters tell the unit
 _SECONDS = {"ms": 1e-3, "mil": 1e-3, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _STATUSES = (
-    # (words of an error's type or code, the status that they stand for); an error inside a 200 has no other
+    # (a part of an error's type or code, the status that it stands for), for errors inside a 200
     ("rate_limit", 429),
     ("toomanyrequests", 429),
     ("insufficient_quota", 429),
@@ -41,7 +41,7 @@ _STATUSES = (
     ("badrequest", 400),
 )
 _INNER = ("error", "detail", "details", "innererror", "metadata", "message")
-"""Keys whose value may be an error in itself; Mistral wraps FastAPI's `detail` in its `message`."""
+"""Keys that may hold an inner error; Mistral puts FastAPI's `detail` into its `message`."""
 
 
 @dataclass(frozen=True, slots=True)

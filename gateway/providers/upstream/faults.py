@@ -1,7 +1,6 @@
-"""Whose fault is it? One table from what a provider did to the verdict, and so to what is done next.
+"""Decides the verdict on a provider's error, by one table of statuses, codes and wordings.
 
-What is kept of a model for everybody must not hang on one caller's request: only a status, a code or a wording that
-any request would meet parks it.
+Only what any request would meet parks a model: one caller's request must not take it from the others.
 """
 
 from collections.abc import Collection
@@ -20,12 +19,12 @@ _NAME = "check the model's name and the provider's base_url"
 _PLACE = "check the provider's base_url"
 CONTEXT_LENGTH = "context_length_exceeded"
 BROKEN_FINISHES = frozenset({"error", "abort", "insufficient_system_resource"})
-"""Finish reasons that mean that the provider gave up."""
+"""Finish reasons of answers that the provider did not complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Fits a status and, if given, a wording. `remedy`: what to mend."""
+    """Verdict for a status and, if given, a wording. `remedy`: what an operator should fix."""
 
     statuses: Collection[int]
     verdict: Verdict
@@ -33,7 +32,7 @@ class Rule:
     remedy: str = ""
 
     def fits(self, refusal: Refusal) -> bool:
-        """Whether this rule says what the refusal means."""
+        """Whether this rule applies to a refusal."""
         if refusal.status not in self.statuses:
             return False
         return self.wording is None or self.wording.fits(refusal.codes, refusal.message)
@@ -45,15 +44,15 @@ _CALLER = (400, 413, 422)
 RULES: tuple[Rule, ...] = (
     # Refused for safety, though some use the status of a permission.
     Rule((400, 403, 422, 451), Verdict.CONTENT, wordings.SAFETY),
-    # Our key, our money, our model's name: told in other ways than by the status.
+    # The key, the account or the model's name, under a status that says otherwise.
     Rule((400, 401, 403, 422), Verdict.PARKED, wordings.KEY, _KEY),
     Rule((400, 402, 403), Verdict.PARKED, wordings.MONEY, _MONEY),
     Rule((403, 429), Verdict.PARKED, wordings.MONEY_AS_A_RATE, _MONEY),
     Rule(_ASKED, Verdict.PARKED, wordings.MODEL, _NAME),
     Rule((402,), Verdict.RATE_LIMITED, wordings.IN_FLIGHT),
-    # What another model may well be able to do. Some tell it with the status of a fault of their own.
+    # What another model may be able to do; some providers use the status of another fault.
     Rule((400, 401, 402, 403, 413, 422, 429, 500), Verdict.TOO_LONG, wordings.TOO_LONG),
-    # The model's own failure, told as if the caller had made it.
+    # The model's own failure, under the status of a caller's mistake.
     Rule((400, 422), Verdict.FAILED, wordings.BAD_OUTPUT),
     Rule((400, 402, 404, 422, 500), Verdict.REFUSED_VALUE, wordings.VALUE),
     Rule((401,), Verdict.PARKED, remedy=_KEY),
@@ -65,14 +64,14 @@ RULES: tuple[Rule, ...] = (
     Rule(range(400, 500), Verdict.REFUSED),
     Rule(range(100, 600), Verdict.FAILED),
 )
-"""The first rule that fits counts. The status decides, except if providers are known to mean something else."""
+"""The first rule that fits counts. The status decides, except in known cases of another meaning."""
 
 _UNKNOWN_MODEL = Rule(_ASKED, Verdict.PARKED, remedy=_NAME)
 _BEFORE_THE_NAME = {Verdict.CONTENT, Verdict.PARKED, Verdict.TOO_LONG}
 
 
 def refused(refusal: Refusal, sent: Collection[str] = (), model: str = "") -> ProviderError:
-    """The meaning of a provider's error. `sent` are the request's fields, `model` the provider's name of the model."""
+    """The error for a refusal. `sent` are the request's fields, `model` is the provider's name of the model."""
     rule = _rule(refusal, model)
     verdict, param, message = rule.verdict, refusal.field, refusal.message
     if verdict is Verdict.REFUSED and meant_field(refusal, sent) in OPTIONAL:
@@ -81,7 +80,7 @@ def refused(refusal: Refusal, sent: Collection[str] = (), model: str = "") -> Pr
         case Verdict.REFUSED_VALUE:
             verdict, param = _about_a_field(refusal, sent)
         case Verdict.PARKED if rule.remedy == _KEY:
-            # No word of the provider's: some repeat the key.
+            # Not in the provider's words: some repeat the key.
             message = f"the provider did not accept our key (HTTP {refusal.status}); {_KEY}"
         case Verdict.PARKED:
             message = f"HTTP {refusal.status}: {message}; {rule.remedy}"[:500]
@@ -102,33 +101,33 @@ def refused(refusal: Refusal, sent: Collection[str] = (), model: str = "") -> Pr
 
 
 def lost(error: TransportError) -> ProviderError:
-    """The meaning of a fault below HTTP's own statuses."""
+    """The error for a fault of the transport."""
     verdict = Verdict.TIMEOUT if error.fault is Fault.TIMEOUT else Verdict.FAILED
     return ProviderError(verdict, str(error))
 
 
 def malformed(what: str) -> ProviderError:
-    """An answer that is not what was asked for."""
+    """The error for an answer that can't be read."""
     return ProviderError(Verdict.FAILED, f"malformed answer: {what}")
 
 
 def broken_off(finish_reason: str) -> ProviderError:
-    """An answer that the provider itself declares failed."""
+    """The error for an answer that the provider marks as failed."""
     return ProviderError(Verdict.FAILED, f"the answer ended with the finish reason {finish_reason!r}")
 
 
 def says_by_itself(finish_reason: str | None) -> bool:
-    """Whether a finish says something even if nothing stands before it: cut by the limit, or by a content filter."""
+    """Whether a finish reason makes an empty answer a complete one: the length limit, or a content filter."""
     return finish_reason is not None and finish_reason.startswith(("length", "content_filter"))
 
 
 def empty(usage: Usage | None = None) -> ProviderError:
-    """An answer that says nothing; what it cost is booked."""
+    """The error for an answer that says nothing; its cost is booked."""
     return ProviderError(Verdict.FAILED, "an empty answer: no content, tool call, refusal or reasoning", usage=usage)
 
 
 def after_content(error: ProviderError) -> ProviderError:
-    """The same fault after the stream has said something: no other model can take over unseen."""
+    """The same error after the stream's first content, when no other model can take over."""
     return ProviderError(Verdict.CUT, error.message, status=error.status, code=error.code, usage=error.usage)
 
 
@@ -141,7 +140,7 @@ def _rule(refusal: Refusal, model: str) -> Rule:
 
 
 def _about_a_field(refusal: Refusal, sent: Collection[str]) -> tuple[Verdict, str | None]:
-    """Whether a field is not known, or its value refused; and which."""
+    """Which field is meant, and whether it is unknown or its value refused."""
     unknown = unknown_field(refusal, sent)
     if unknown is not None:
         return Verdict.UNKNOWN_FIELD, unknown

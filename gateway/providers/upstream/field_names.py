@@ -1,4 +1,4 @@
-"""Which of the request's fields a refusal means: by its `param` or `loc`, or by the words of its message."""
+"""Finds the request's field that a refusal means: by `param` or `loc`, or in the message."""
 
 import re
 from collections.abc import Collection, Iterator
@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator
 from gateway.providers.upstream.error_bodies import Refusal
 
 NEVER_HELD = frozenset({"messages", "model", "stream"})
-"""Without these there is no request: none of their values is remembered against a model."""
+"""Fields that every request has: their values are not remembered."""
 OPTIONAL = frozenset({"metadata", "user", "store", "prompt_cache_key", "safety_identifier", "stream_options"})
-"""Fields without effect on the answer, and the one that the gateway adds: what refuses them is asked without them."""
+"""Fields without effect on the answer, and the one that the gateway adds: dropped if they are refused."""
 
 _NAME = r"([A-Za-z_][\w.\[\]]*)"
 _UNKNOWN = (
@@ -23,7 +23,7 @@ _UNKNOWN = (
     re.compile(rf"(?i)^['\"`]?{_NAME}['\"`]? is (?:not supported|unsupported|deprecated) (?:with|by|for) this model"),
     re.compile(rf"(?i)'extra_forbidden', 'loc': \('body', '{_NAME}'\)"),
 )
-"""What says that a field itself is not known, or never taken; its name is the group."""
+"""Wordings for an unknown field; the group is its name."""
 _NO_TOOLS = re.compile(
     r"(?i)\b(?:does not|doesn't|that) support (?:tools?|functions?)(?: (?:use|calls?|calling))?\b"
     r"|\b(?:does not|doesn't) support (?:tool|function)[ _]?call|tool choice requires --|tools param requires --"
@@ -38,12 +38,12 @@ _MEANT = (
     re.compile(rf"(?i)^this {_NAME} type"),
     re.compile(r"(?i)\b(stream options) can only"),
 )
-"""What says that a field's value is refused."""
+"""Wordings for a refused value; the group is the field's name."""
 _SYNONYMS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens", "tools": "functions"}
 
 
 def unknown_field(refusal: Refusal, sent: Collection[str]) -> str | None:
-    """The top-level field that the provider says it doesn't know or never takes; None if it says no such thing."""
+    """The top-level field that the provider doesn't know or never takes; None if it says no such thing."""
     if _NO_TOOLS.search(refusal.message):
         return _among("tools", sent)
     if "extra_forbidden" in refusal.codes and refusal.field:
@@ -55,7 +55,7 @@ def unknown_field(refusal: Refusal, sent: Collection[str]) -> str | None:
 
 
 def meant_field(refusal: Refusal, sent: Collection[str]) -> str | None:
-    """The top-level field whose value is refused, or which holds what is; None if that is not said or never held."""
+    """The top-level field whose value, or a part of it, is refused; None if the refusal names none."""
     named = [refusal.field] if refusal.field else []
     for name in (*named, *_names(_MEANT, refusal.message), *_names(_UNKNOWN, refusal.message)):
         top = re.split(r"[.\[]", name, maxsplit=1)[0]
@@ -71,7 +71,7 @@ def _names(patterns: Collection[re.Pattern[str]], message: str) -> Iterator[str]
 
 
 def _among(name: str, sent: Collection[str]) -> str | None:
-    """The field of the request of this name, in the spelling that was sent; xAI writes `presencePenalty`."""
+    """The field as it was sent; xAI writes `presencePenalty` for `presence_penalty`."""
     snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower().replace(" ", "_")
     spellings = (name, snake, _SYNONYMS.get(snake, ""))
     return next((each for each in spellings if each in sent and each not in NEVER_HELD), None)

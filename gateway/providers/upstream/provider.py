@@ -82,7 +82,7 @@ class Chunk:
 
 
 class Verdict(StrEnum):
-    """Whose fault a failure is, and so what follows (docs/faults.md)."""
+    """Cause of a failure, which decides what follows (docs/faults.md)."""
 
     PARKED = "parked"  # any request would meet it: our key, our money, our name of the model
     RATE_LIMITED = "rate-limited"
@@ -113,7 +113,7 @@ ENDINGS: Mapping[Verdict, Ending] = MappingProxyType(
 
 
 class ProviderError(Exception):
-    """A provider did not answer. `usage`: tokens that it reported nevertheless."""
+    """A provider failed to answer. `usage`: what it reported nevertheless."""
 
     def __init__(
         self,

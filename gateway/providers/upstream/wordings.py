@@ -1,6 +1,6 @@
-"""The codes and words by which providers say what they mean, as recorded in tests/gateway/providers/recorded.
+"""Error codes and wordings of providers by meaning, as recorded in tests/gateway/providers/recorded.
 
-`^` keeps a wording to the message's beginning: no provider begins with what its caller said.
+A wording with `^` has to begin the message, where no provider quotes its caller.
 """
 
 import re
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Codes (in lower case) and words of the message, either of which is enough."""
+    """Codes (in lower case) and a pattern of the message; either is enough."""
 
     codes: frozenset[str]
     words: re.Pattern[str]
 
     def fits(self, codes: frozenset[str], message: str) -> bool:
-        """Whether an error with these codes and this message says it."""
+        """Whether an error with these codes and this message has this meaning."""
         return not self.codes.isdisjoint(codes) or self.words.search(message) is not None
 
 
@@ -90,7 +90,7 @@ MONEY_AS_A_RATE = Wording(
         r"\binsufficient balance\b",
     ),
 )
-"""A 429 speaks of usage limits and quotas when it means a minute's, too."""
+"""Narrower than `MONEY`: a 429 for a limit per minute speaks of usage limits and quotas, too."""
 IN_FLIGHT = Wording(frozenset({"openrouter_in_flight_budget"}), _either(r"\bin-flight (?:requests|budget)\b"))
 MODEL = Wording(
     frozenset(
@@ -165,7 +165,7 @@ CONTEXT_TOKENS = _either(
     r"context length of only (\d[\d,]{2,}) tokens",
     r"\bn_ctx: (\d[\d,]{2,})\)",
 )
-"""The wordings that are known to state a model's context. A sum is none: its terms are the caller's."""
+"""Wordings that state a model's context length. A sum states none: its terms come from the caller's request."""
 
 _NAMED_FIRST = r"^(?:the |this )?(?:requested )?(?:model:? )?(?:model )?(?:models/)?[`'\"]?{name}[`'\"]?:? (?:{says})"
 _NAMED_LAST = r"^(?:model: |no endpoints found for |unable to access (?:non-serverless )?model ){name}(?:[ .]|$)"
@@ -178,7 +178,7 @@ _GONE = "|".join(
 
 
 def says_model_is_unknown(message: str, model: str) -> bool:
-    """Whether a message says of this very model that there is none: no caller chooses the name that we send."""
+    """Whether a message says that this model does not exist. The caller can't provoke that: the name is ours."""
     if not model:
         return False
     patterns = (pattern.format(name=re.escape(model), says=_GONE) for pattern in (_NAMED_FIRST, _NAMED_LAST))

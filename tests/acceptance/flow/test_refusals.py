@@ -232,10 +232,10 @@ def test_one_line_tells_of_each_failed_attempt_and_none_holds_a_key(caplog: pyte
     lines = [record.getMessage() for record in caplog.records if record.name == "gateway.completions.attempts"]
     told = "Authorization: [redacted] was refused"
     assert lines == [
-        f"request {ids[0]}: p/a: failed (HTTP 500: oops); p/b is asked",
-        f"request {ids[1]}: p/a: refused ({told}); p/b is asked",
-        f"request {ids[2]}: p/a: refused ({told}); p/b is asked",
-        f"request {ids[2]}: p/b: refused ({told}); the caller is told",
+        f"request {ids[0]}: p/a: failed (HTTP 500: oops); next is p/b",
+        f"request {ids[1]}: p/a: refused ({told}); next is p/b",
+        f"request {ids[2]}: p/a: refused ({told}); next is p/b",
+        f"request {ids[2]}: p/b: refused ({told}); no other model is tried",
     ]
 
 

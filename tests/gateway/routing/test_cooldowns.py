@@ -342,7 +342,7 @@ def test_only_what_is_parked_or_failing_is_broken_and_only_until_its_rest_is_ove
     assert not cooldowns.is_broken("never seen", 1.0)
 
 
-def test_each_park_rest_return_and_resumption_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_each_park_cooldown_return_and_resumption_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     cooldowns = Cooldowns()
     with caplog.at_level(logging.INFO, logger="gateway.routing.cooldowns"):
         cooldowns.failed("a", WRONG_KEY, 0.0)
@@ -353,8 +353,8 @@ def test_each_park_rest_return_and_resumption_is_one_line_in_the_log(caplog: pyt
         cooldowns.resume("b")
         cooldowns.resume("b")
     assert [record.getMessage() for record in caplog.records] == [
-        "a is parked, asked again after 5 s: check the provider's api_key",
+        "a is parked, probed after 5 s: check the provider's api_key",
         "a answers again",
         "b cools down for 2 s: rate-limited by its provider",
-        "b is resumed by hand",
+        "b is resumed by an operator",
     ]
