@@ -54,6 +54,13 @@ class GatheredTraffic:
             counts[_COMPLETION] += attempt.completion_tokens or 0
             counts[_COST] += attempt.cost_usd
 
+    def spend_usd(self) -> dict[tuple[str, int], float]:
+        """Dollars by router and UTC day."""
+        spend: dict[tuple[str, int], float] = {}
+        for (router_id, day, _), counts in self._counts.items():
+            spend[router_id, day] = spend.get((router_id, day), 0.0) + counts[_COST]
+        return spend
+
     def _of(self, router_id: str, day: int, model_id: str) -> list[float]:
         key = (router_id, day, model_id)
         counts = self._counts.get(key)

@@ -15,25 +15,27 @@ def day_of(at: Epoch) -> int:
 class DailySpend:
     """A hard limit on a router's dollars a day; `limit_usd` None: no limit.
 
-    Every process counts its own spending at once and the others' when it follows their commits, within about a second:
-    that is how far the limit can be overrun, besides what requests cost above their expectation.
+    What is spent is the ledger's own figure, in which all processes are, plus what requests of this process have cost
+    that is not committed yet. Other processes' spending is seen about a second after their commits: that is how far
+    the limit can be overrun, besides what requests cost above their expectation.
     """
 
-    __slots__ = ("_day", "_ledger_usd", "_reserved_usd", "_spent_usd", "limit_usd")
+    __slots__ = ("_day", "_ledger_usd", "_reserved_usd", "_uncommitted_usd", "limit_usd")
 
     def __init__(self) -> None:
         self.limit_usd: float | None = None
         self._day = 0
-        self._spent_usd = 0.0
+        self._ledger_usd: dict[int, float] = {}  # by day, from today on
+        self._uncommitted_usd = 0.0  # of today
         self._reserved_usd = 0.0
-        self._ledger_usd: dict[int, float] = {}  # of days that have not begun here
 
     def left_usd(self, now: Epoch) -> float:
         """Dollars that may still be spent today, those set aside excluded; infinite without a limit."""
         if self.limit_usd is None:
             return math.inf
         self._turn(now)
-        return max(self.limit_usd - self._spent_usd - self._reserved_usd, 0.0)
+        spent_usd = self._ledger_usd.get(self._day, 0.0) + self._uncommitted_usd
+        return max(self.limit_usd - spent_usd - self._reserved_usd, 0.0)
 
     def reserve(self, expected_usd: float, now: Epoch) -> None:
         """Set aside what a request is expected to cost, until `settle`."""
@@ -41,20 +43,25 @@ class DailySpend:
         self._reserved_usd += expected_usd
 
     def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:
-        """The request is over: what it cost takes the place of what was set aside."""
+        """The request is over: what it cost takes the place of what was set aside, until it is committed."""
         self._turn(now)
         self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
-        self._spent_usd += cost_usd
+        self._uncommitted_usd += cost_usd
+
+    def commit(self, day: int, cost_usd: float) -> None:
+        """Requests that ended on a day are in the ledger."""
+        if day >= self._day:
+            self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
+        if day == self._day:
+            self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
 
     def replace(self, day: int, spent_usd: float) -> None:
-        """Take the ledger's own figure, in which all processes are."""
-        if day == self._day:
-            self._spent_usd = spent_usd
-        elif day > self._day:
+        """Take the ledger's figure as it was read, this process's commits before then included."""
+        if day >= self._day:
             self._ledger_usd[day] = spent_usd
 
     def _turn(self, now: Epoch) -> None:
         today = day_of(now)
         if today > self._day:
-            self._day, self._spent_usd = today, self._ledger_usd.get(today, 0.0)
-            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day > today}
+            self._day, self._uncommitted_usd = today, 0.0
+            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day >= today}

@@ -35,6 +35,8 @@ class Registry:
         by_router = _by_router(committed.deltas)
         for router_id in by_router.keys() | committed.budgets.keys():
             self._state(router_id).add(by_router[router_id], committed.budgets.get(router_id))
+        for (router_id, day), spent_usd in committed.spend_usd.items():
+            self._state(router_id).spend.commit(day, spent_usd)
 
     def follow(self, changed: Changed) -> None:
         """Take over statistics, budgets and spend as other processes have left them."""

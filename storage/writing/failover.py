@@ -187,7 +187,7 @@ class FailoverWriter:
             )
         except DatabaseUnavailable as error:
             log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
-        return Written([], written.recorded, written.deltas, written.budgets)
+        return Written([], written.recorded, written.deltas, written.budgets, written.spend_usd)
 
     def _replay_some(self, records: Sequence[CompletionRecord]) -> Written:
         try:
@@ -220,6 +220,7 @@ class _Together:
     def __init__(self) -> None:
         self._learned = Gathered()
         self._budgets: dict[str, BudgetState] = {}
+        self._spend_usd: dict[tuple[str, int], float] = {}
         self._results: list[Result] = []
         self._recorded = 0
 
@@ -228,9 +229,11 @@ class _Together:
         self._recorded += written.recorded
         self._learned.add(written.deltas)
         self._budgets |= written.budgets
+        for key, usd in written.spend_usd.items():
+            self._spend_usd[key] = self._spend_usd.get(key, 0.0) + usd
 
     def written(self) -> Written:
-        return Written(self._results, self._recorded, self._learned.deltas(), self._budgets)
+        return Written(self._results, self._recorded, self._learned.deltas(), self._budgets, self._spend_usd)
 
 
 class _Probe:

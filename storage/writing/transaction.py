@@ -45,6 +45,7 @@ class Written:
     recorded: int = 0  # completions that the ledger did not have
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
+    spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
 
 
 class Transactions:
@@ -146,7 +147,7 @@ class Transactions:
         statements.traffic.write(cursor, traffic_rows)
         statements.tasks.write(cursor, recall.task_rows())
         statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
-        return Written(results, len(records), learned.deltas(), moved)
+        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd())
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """The records whose ids the ledger does not have yet, each once."""

@@ -39,6 +39,7 @@ class Committed:
     results: list[tuple[object, Result]]
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
+    spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
 
 
 class Writer:
@@ -143,7 +144,12 @@ class Writer:
             return Written([RecordRefused(repr(error))] * len(items))
 
     def _hand_over(self, tokens: list[object], written: Written) -> None:
-        committed = Committed(list(zip(tokens, written.results, strict=True)), written.deltas, written.budgets)
+        committed = Committed(
+            results=list(zip(tokens, written.results, strict=True)),
+            deltas=written.deltas,
+            budgets=written.budgets,
+            spend_usd=written.spend_usd,
+        )
         try:
             self._deliver(committed)
         except Exception:  # the thread must outlive whoever listens
