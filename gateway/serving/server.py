@@ -5,12 +5,13 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import FrameType
 
 import uvicorn
+from starlette.middleware.cors import CORSMiddleware
 
 from gateway.asgi import ASGIApp
 from gateway.catalog.catalog import Catalog
@@ -27,6 +28,9 @@ from storage.stores.routers import Routers
 KEEP_ALIVE_SECONDS = 75
 SHUTDOWN_SECONDS = 130
 """How long running answers may take after a stop was requested: a request's default deadline, and a little."""
+
+ROUTER_HEADERS = ("selected-model", "attempts", "cost-usd", "overhead-ms", "degraded")
+"""Headers of answers, behind `x-router-`, that a web page may read."""
 
 Say = Callable[[str], None]
 Announce = Callable[[], Coroutine[None, None, None]]
@@ -88,7 +92,7 @@ def _work(settings: Settings, catalog: Catalog, listener: socket.socket, banner:
             say(banner.local_servers(found))
 
     try:
-        _serve(Gateway(settings, database, catalog), listener, announce)
+        _serve(with_cors(Gateway(settings, database, catalog), settings.cors_origins), listener, announce)
     finally:
         database.close()
 
@@ -101,6 +105,14 @@ def _serve(app: ASGIApp, listener: socket.socket, announce: Announce) -> None:
         Server(uvicorn_config(app, front_door()), announce).run([listener])
     except SystemExit:
         raise ServerError("the gateway could not start; the log above says why") from None
+
+
+def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """The application with preflights answered and CORS headers for these origins; as it is without any."""
+    if not origins:
+        return app
+    exposed = ["x-request-id", *(f"x-router-{name}" for name in ROUTER_HEADERS), "retry-after"]
+    return CORSMiddleware(app, origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed, max_age=600)
 
 
 def uvicorn_config(app: ASGIApp, door: FrontDoor) -> uvicorn.Config:

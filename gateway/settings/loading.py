@@ -27,6 +27,7 @@ ADMIN_KEY_VARIABLE = "BANDIT_GATEWAY_ADMIN_KEY"
 DATABASE_URL = r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+"
 DATABASE_URL_RIGHT = 'a URL like "sqlite:///bandit-gateway.db" or "postgresql://user@host/database"'
 DURABILITIES = ("commit", "async")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,;*]+")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
@@ -80,6 +81,15 @@ def missing_database(database_url: str) -> Path | None:
     return Path(path) if kind == "sqlite" and not Path(path).exists() else None
 
 
+def _cors_origins(fields: Fields) -> tuple[str, ...]:
+    """Origins whose pages may call the gateway: `https://app.example.com`, or `*` for all."""
+    origins: tuple[str, ...] = fields.texts("cors_origins", ())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(origin):
+            fields.blame("cors_origins", f'names {shown(origin)}; an origin reads "https://app.example.com", or "*"')
+    return origins
+
+
 def _read(
     values: Mapping[str, object], environ: Mapping[str, str], directory: Path, source: str | None, lines: Lines
 ) -> Settings:
@@ -96,6 +106,7 @@ def _read(
         listen_host=host,
         listen_port=port,
         models_file=_models_file(fields, directory),
+        cors_origins=_cors_origins(fields),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         config_path=source,
     )

@@ -81,6 +81,7 @@ class Settings:
     listen_host: str = "127.0.0.1"
     listen_port: int = 8790
     max_request_bytes: int = 20 * 2**20
+    cors_origins: tuple[str, ...] = ()
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
     routers: Mapping[str, RouterDeclaration] = field(default_factory=dict)
