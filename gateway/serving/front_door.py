@@ -8,6 +8,7 @@ import asyncio
 import json
 import logging
 import resource
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_headers = False
         self._header_bytes = 0
-        self._since = self.heard_at = self.loop.time()
+        self._since = self.heard_at = time.monotonic()  # uvloop's clock has steps of a millisecond
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Accept the connection. Above the limit the longest unused one is closed, or else this one refused."""
@@ -82,7 +83,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read. Headers are counted as they come, as the parser would gather a line without end."""
-        self.heard_at = self.loop.time()
+        self.heard_at = time.monotonic()
         continued = self._in_headers
         super().data_received(data)
         if continued and self._in_headers:
@@ -101,7 +102,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def close_if_overdue(self, now: float) -> None:
-        """Close the connection if the client has been too slow; `now` is the event loop's time."""
+        """Close the connection if the client has been too slow; `now` is monotonic."""
         silent = now - self.heard_at
         if self._in_headers or self.cycle is None:  # from the request's first byte, or from the connection on
             if now - self._since > self.front_door.header_seconds:
@@ -114,7 +115,7 @@ class FrontDoorProtocol(HttpToolsProtocol):
             self.transport.close()  # the application learns that the client has left
 
     def _warn(self, message: str) -> None:
-        now = self.loop.time()
+        now = time.monotonic()
         if now - FrontDoorProtocol._warned_at > WARN_SECONDS:
             FrontDoorProtocol._warned_at = now
             log.warning("%s", message)
@@ -135,12 +136,11 @@ def protocol_with(door: FrontDoor) -> type[FrontDoorProtocol]:
 
 async def sweep(connections: set[Any]) -> None:
     """Close overdue connections, until cancelled."""
-    loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
         for protocol in _protocols(list(connections)):
             if not protocol.transport.is_closing():
-                protocol.close_if_overdue(loop.time())
+                protocol.close_if_overdue(time.monotonic())
 
 
 def _protocols(connections: Iterable[Any]) -> list[FrontDoorProtocol]:

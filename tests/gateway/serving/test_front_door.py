@@ -15,7 +15,7 @@ from gateway.serving.front_door import FrontDoor
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
-SMALL = FrontDoor(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3, connections=4)
+SMALL = FrontDoor(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3)
 SECONDS = 30
 
 
@@ -123,12 +123,10 @@ def test_a_body_that_stops_coming_ends_its_request(port: int) -> None:
         assert heard(connection) == b""
 
 
-def test_above_their_number_the_longest_unused_connection_gives_way(
-    port: int, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_above_their_number_the_longest_unused_connection_gives_way(caplog: pytest.LogCaptureFixture) -> None:
     request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
-    with contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING):
-        kept = [stack.enter_context(connect(port)) for _ in range(SMALL.connections)]
+    with serving(FrontDoor(connections=4)) as port, contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING):
+        kept = [stack.enter_context(connect(port)) for _ in range(4)]
         for connection in kept:
             connection.sendall(request)
             assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
