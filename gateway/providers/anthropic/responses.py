@@ -163,10 +163,10 @@ class EventReader:
     def _begin(self, index: int, block: _Block) -> Chunk | None:
         if block.type == "text" and block.text:
             return self._said(block.text)
-        if block.type in _THOUGHTS:
-            return Chunk({}, says=False, thinks=True)
-        if block.type != "tool_use":
+        if block.type == "text":
             return None
+        if block.type != "tool_use":
+            return Chunk({}, says=False, thinks=True)  # thinking, or what a newer API does before it answers
         self._tools[index] = len(self._tools)
         given = bytes(block.input).decode()
         if given in {"{}", "null"}:
@@ -186,10 +186,10 @@ class EventReader:
         if delta.type == "input_json_delta" and delta.partial_json and index in self._tools:
             self._silent.discard(index)
             return self._arguments(index, delta.partial_json)
-        if delta.type in {"thinking_delta", "signature_delta"}:
-            # Billed, but not passed on. Newer models send thinking without its text: a sign of life only.
-            return Chunk({}, says=False, thinks=True, text_bytes=len(delta.thinking.encode()))
-        return None
+        if delta.type in {"text_delta", "input_json_delta"}:
+            return None
+        # Thinking is billed, but not passed on. Newer models send it without its text: a sign of life only.
+        return Chunk({}, says=False, thinks=True, text_bytes=len(delta.thinking.encode()))
 
     def _said(self, text: str) -> Chunk | None:
         """Pass on a piece of text, up to a stop sequence that is applied here: it ends the stream."""

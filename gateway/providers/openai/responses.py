@@ -15,6 +15,7 @@ _NOTHING = {b"", b"null", b"false", b'""', b"[]", b"{}"}
 _WORDS = frozenset({"text", "thinking"})
 _IS_ERROR = msgspec.Raw(b'"error"')
 _NO_NUMBER = re.compile(rb'("(?:[^"\\]|\\.)*+")|-?\b(?:NaN|Infinity)\b')
+_UNKNOWN_THOUGHTS = re.compile(rb'"(?:reason|think|thought)\w*"\s*:(?!\s*(?:null|false|""|\[\s*\]|\{\s*\}))')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -83,7 +84,7 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     if not said:
         raise malformed("no choices with a message")
     measured = [_measure(message) for message in said]
-    lives = any(speaks or thinks for _, speaks, thinks in measured)
+    lives = any(speaks or thinks for _, speaks, thinks in measured) or _has_unknown_thoughts(fields)
     if not lives and not any(says_by_itself(choice.finish_reason) for choice in choices):
         raise empty(usage)
     return Answer(
@@ -125,6 +126,8 @@ class ChunkReader:
         chunk = Chunk(fields, says=False, usage=usage)
         for choice in choices:
             self._take(choice, chunk)
+        if choices and not chunk.lives:
+            chunk.thinks = _has_unknown_thoughts(fields)
         self.alive = self.alive or chunk.lives
         return chunk
 
@@ -148,6 +151,11 @@ class ChunkReader:
             self._open.add(choice.index)
         self.finished = not self._open
         self.complete = self.finished and len(self._finished) >= self._choices
+
+
+def _has_unknown_thoughts(fields: dict[str, msgspec.Raw]) -> bool:
+    """Whether a field that no server is known for sounds like reasoning and has a value."""
+    return _UNKNOWN_THOUGHTS.search(bytes(fields["choices"])) is not None
 
 
 def _choices(fields: dict[str, msgspec.Raw]) -> list[_Choice]:
