@@ -35,6 +35,7 @@ from gateway.simulated import serve_simulated
 from storage.database.engine import Database
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
+from storage.stores.resumptions import Resumptions
 from storage.writing.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -109,10 +110,12 @@ class Gateway:
             keyring = loaded.keys
             reloader = Reloader(loader, registry, keyring)
             opened.push_async_callback(reloader.close)
+            self.memory = Memory()
             self._recorder = Recorder(
                 database,
                 registry,
                 reloader,
+                memory=self.memory,
                 durable=settings.durability == "commit",
                 spool=Spool(spool_stem(settings.database_url)),
                 position=position,
@@ -126,7 +129,6 @@ class Gateway:
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            self.memory = Memory()
             services = Services(providers, self.memory, self._recorder, self.validator, metrics, wall_clock)
             self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes))
             self.api.state.services = RouteServices(
@@ -137,6 +139,7 @@ class Gateway:
                 metrics=metrics,
                 clock=wall_clock,
                 memory=self.memory,
+                resumptions=Resumptions(database),
                 readiness=Readiness(self._recorder, self.routers, self.memory.cooldowns, database.where),
             )
             _freeze_garbage_collector()

@@ -5,9 +5,11 @@ import logging
 from typing import TypeAlias
 
 from gateway.errors import Unavailable
+from gateway.routing.memory import Memory
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
+from storage.database.revisions import Topic
 from storage.errors import LedgerError, WriterFull
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.replication.changes import Changed, Position
@@ -35,6 +37,7 @@ class Recorder:
         registry: Registry,
         reloader: Reloader,
         *,
+        memory: Memory,
         durable: bool,
         spool: Spool,
         position: Position,
@@ -42,6 +45,7 @@ class Recorder:
         self._durable = durable
         self._registry = registry
         self._reloader = reloader
+        self._memory = memory
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(
             database,
@@ -128,7 +132,9 @@ class Recorder:
 
     def _changed(self, changed: Changed) -> None:
         self._registry.follow(changed)
-        self._reloader.request(changed.subjects)
+        subjects = dict(changed.subjects)
+        self._memory.follow(subjects.pop(Topic.RESUMPTIONS, frozenset()))
+        self._reloader.request(subjects)
 
     def _committed(self, committed: Committed) -> None:
         self._registry.apply(committed)

@@ -302,13 +302,10 @@ revisions = Table(
 )
 
 changes = Table(
-    "changes",  # which router, key or scorecard a revision of its topic changed; the last 10,000 of each topic
+    "changes",  # which router, key, scorecard or model a revision of its topic is about; the last 10,000 of each topic
     metadata,
     Column("topic", Text, primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),
     _required("subject", Text),  # its id
     sqlite_with_rowid=False,
 )
-
-TOPICS = ("routers", "keys", "evals", "statistics")
-"""The rows of `revisions`, made by the first migration. On PostgreSQL `statistics` is not counted: see `changes`."""

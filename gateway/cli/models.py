@@ -1,4 +1,4 @@
-"""`models list`: what the catalog knows; `models refresh`: newer facts for it."""
+"""`models list`: what the catalog knows; `refresh`: newer facts for it; `resume`: end a cooldown."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,9 +10,12 @@ from bandit.price import TOKEN_RATES, Price
 from gateway.catalog.facts import facts_path
 from gateway.catalog.refresh import UnusableFacts, read_source, write_facts
 from gateway.cli.commands import new_group
+from gateway.cli.database import opened
 from gateway.cli.errors import CommandError
-from gateway.cli.options import Config, Json, read_catalog, read_settings
+from gateway.cli.options import Config, DatabaseUrl, Json, read_catalog, read_settings
 from gateway.cli.output import print_json, print_table
+from storage.stores.resumptions import Resumptions
+from storage.stores.routers import Routers
 
 app = new_group("models")
 
@@ -61,6 +64,20 @@ def _rates(price: Price) -> dict[str, float]:
     """By the names that a declaration has for them; those that are not told apart are left out."""
     rates = {name: getattr(price, name) for name in TOKEN_RATES}
     return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}
+
+
+@app.command()
+def resume(
+    model_id: Annotated[str, typer.Argument(metavar="ID", help="PROVIDER/NAME, as `models list` shows it.")],
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Try a parked or cooling model again at once, in every running gateway: its cause is fixed."""
+    with opened(config, database_url) as database:
+        if not any(model.model_id == model_id for router in Routers(database).all() for model in router.models):
+            raise CommandError(f"no router has a model {model_id}; `bandit-gateway routers list` shows which have what")
+        Resumptions(database).announce(model_id)
+    typer.echo(f"{model_id} is tried again from now on")
 
 
 @app.command()

@@ -1,5 +1,7 @@
 """/admin: recorded decisions, replayed; off-policy evaluation; resuming models. Scope `admin`."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -67,13 +69,14 @@ def get_evaluation(
 
 @router.post("/models/{model_id:path}/resume")
 async def resume_model(model_id: str, request: Request) -> Response:
-    """Ask a parked or resting model again at once: somebody has mended it."""
+    """Try a parked or cooling model again at once, in all processes: its cause is fixed."""
     key = require_admin(request)
     services = services_of(request)
     routers = [live for id_, live in services.routers.items() if key.routers is None or id_ in key.routers]
     if not any(model_id in live.models for live in routers):
         raise NotFound(f"no router has an enabled model {model_id[:80]!r}", code="model_not_found")
     services.memory.resume(model_id)
+    await asyncio.to_thread(services.resumptions.announce, model_id)
     return json_response({"id": model_id, "resumed": True})
 
 

@@ -15,6 +15,7 @@ from gateway.readiness import Readiness
 from gateway.routing.memory import Memory
 from gateway.routing.router import LiveRouter
 from storage.stores.ledger import Ledger
+from storage.stores.resumptions import Resumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class RouteServices:
     metrics: Metrics
     clock: Callable[[], Epoch]
     memory: Memory
+    resumptions: Resumptions
     readiness: Readiness
 
 

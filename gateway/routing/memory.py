@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.holds import Holds
+from storage.replication.changes import Subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,11 @@ class Memory:
 
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
     holds: Holds = field(default_factory=Holds)
+
+    def follow(self, subjects: Subjects) -> None:
+        """Resume the models that another process resumed; if their names are lost (None), all parked ones."""
+        for model_id in self.cooldowns.parked() if subjects is None else subjects:
+            self.resume(model_id)
 
     def resume(self, model_id: str) -> None:
         """Close the model's breaker and forget its refusals: an operator has fixed the cause."""

@@ -1,4 +1,4 @@
-"""Counts the changes of each topic, and keeps which router, key or scorecard each of them was about.
+"""Counts the changes of each topic, and keeps which router, key, scorecard or model each of them was about.
 
 A process that has seen revision 17 of the routers reads what revisions 18 and later changed, and nothing else. A
 topic's row in `revisions` stays locked until the commit, so revisions appear in their order and none comes late.
@@ -23,11 +23,12 @@ class Topic(StrEnum):
     ROUTERS = "routers"
     KEYS = "keys"
     EVALS = "evals"
+    RESUMPTIONS = "resumptions"  # of models, by an operator: an event, of which no copy is held
     STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.replication.changes`
 
 
 def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
-    """Count a change of the router, key or scorecard of this id, and notify the other processes."""
+    """Count a change of the router, key, scorecard or model of this id, and notify the other processes."""
     revision: int = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
     connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
     old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)

@@ -1,10 +1,15 @@
 """What an operator sees of models that rest, and how one is resumed."""
 
+import time
 from typing import Any
 
 import httpx
 
+from storage.database.revisions import Topic
+from storage.replication.changes import Changes, read_everything
+from storage.stores.resumptions import Resumptions
 from tests.acceptance.flow.ruled import BODY, Rule, Ruled, refusing, ruled
+from tests.support.waiting import wait_until
 
 WRONG_KEY = refusing(401, "Incorrect API key provided", code="invalid_api_key")
 OTHER = '[routers.rtr_other]\nmodels = ["p/b"]\n'
@@ -52,6 +57,26 @@ def test_a_parked_model_is_asked_again_as_soon_as_it_is_resumed() -> None:
         assert (answer.status_code, answer.json()) == (200, {"id": "p/a", "resumed": True})
         assert gateway.tried(gateway.ask()) == ["a"]
         assert readiness(gateway)[:2] == (200, "ready")
+
+
+def test_a_model_is_resumed_in_every_process_on_the_database() -> None:
+    with ruled({"a": [WRONG_KEY], "b": []}) as gateway:
+        database = gateway.running.gateway.database
+        assert gateway.tried(gateway.ask()) == ["a", "b"]
+        gateway.rules["a"].clear()
+        Resumptions(database).announce("p/a")  # as another process or the command line does
+        wait_until(lambda: gateway.tried(gateway.ask()) == ["a"], "p/a is tried again")
+        _, position = read_everything(database)
+        looking = Changes(database, position=position)
+        resume(gateway, "p/a")
+        wait_until(lambda: resumed(looking) == {"p/a"}, "the other processes are told of it")
+        looking.close()
+
+
+def resumed(looking: Changes) -> frozenset[str]:
+    """The models that another process finds resumed."""
+    changed = looking.look(str(time.monotonic()))
+    return (changed.subjects.get(Topic.RESUMPTIONS) if changed else None) or frozenset()
 
 
 def test_only_an_admin_resumes_and_only_what_there_is() -> None:

@@ -188,6 +188,13 @@ class TestModels:
         assert all(model["output_usd_per_million"] > 0 for model in listed)
         assert "anthropic/" in Ran("models", "list").out
 
+    def test_a_model_of_a_router_is_resumed_and_no_other(self) -> None:
+        put_router()
+        refused = Ran("models", "resume", "simulated/none")
+        assert refused.status == 1
+        assert "no router has a model simulated/none" in refused.err
+        assert Ran("models", "resume", "simulated/swift").out == "simulated/swift is tried again from now on\n"
+
 
 class TestEvals:
     def run_import(self, text: str, *more: str) -> Ran:

@@ -16,6 +16,7 @@ from storage.replication.changes import Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
+from storage.stores.resumptions import Resumptions
 from storage.stores.routers import Routers
 from tests.support.databases import Opening
 from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, Start, same_sums
@@ -56,7 +57,9 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
     running.write(making.completion(BUDGETED, cost_usd=0.5))
     changed = changes.look(version(database))
     assert changed is not None
-    assert changed.subjects == dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS)), "any of them may be new"
+    assert changed.subjects == dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.RESUMPTIONS)), (
+        "any of them may be new"
+    )
     assert changed.sums == Arms(database).sums()
     assert changed.budgets == read_everything(database)[0].budgets
     assert list(changed.spend_usd.values()) == [0.5]
@@ -179,7 +182,7 @@ def test_two_writers_hold_what_the_database_has(
         )
 
 
-def test_revoked_keys_and_changed_routers_are_told(
+def test_revoked_keys_changed_routers_and_resumed_models_are_told(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     running.until(lambda: bool(running.changes), "the first changes are told")
@@ -187,7 +190,14 @@ def test_revoked_keys_and_changed_routers_are_told(
     Keys(database).revoke("key_1", NOW + 1)
     Routers(database).put(ROUTER)
     Evals(database).put(EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, None, NOW, ()))
-    for topic, subject in ((Topic.KEYS, "key_1"), (Topic.ROUTERS, "rtr_a"), (Topic.EVALS, "evl_1")):
+    Resumptions(database).announce("p/a")
+    named = {
+        Topic.KEYS: "key_1",
+        Topic.ROUTERS: "rtr_a",
+        Topic.EVALS: "evl_1",
+        Topic.RESUMPTIONS: "p/a",
+    }
+    for topic, subject in named.items():
         running.until(
             lambda topic=topic, subject=subject: any(  # type: ignore[misc]
                 subject in (changed.subjects.get(topic) or ()) for changed in running.changes

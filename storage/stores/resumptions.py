@@ -1,0 +1,16 @@
+"""Models that operators resumed: not kept, only announced to all processes."""
+
+from storage.database.engine import Database
+from storage.database.revisions import Topic, mark_changed
+
+
+class Resumptions:
+    """Announces resumed models through the database's changes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def announce(self, model_id: str) -> None:
+        """Make every process resume the model. Raises DatabaseUnavailable."""
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.RESUMPTIONS, model_id)
