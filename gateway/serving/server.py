@@ -17,8 +17,8 @@ from gateway.asgi import ASGIApp
 from gateway.catalog.catalog import Catalog
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
+from gateway.serving.connection_limits import ConnectionLimits, limited_protocol, limits_of_this_process, sweep
 from gateway.serving.discovery import discover
-from gateway.serving.front_door import FrontDoor, front_door, protocol_with, sweep
 from gateway.serving.socket import BACKLOG, ServerError, bind, url_of
 from gateway.serving.workers import Supervisor
 from gateway.settings import Settings
@@ -102,7 +102,7 @@ def _serve(app: ASGIApp, listener: socket.socket, announce: Announce) -> None:
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, _ignore_repeated_signal)
     try:
-        Server(uvicorn_config(app, front_door()), announce).run([listener])
+        Server(uvicorn_config(app, limits_of_this_process()), announce).run([listener])
     except SystemExit:
         raise ServerError("the gateway could not start; the log above says why") from None
 
@@ -115,11 +115,11 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(app, origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed, max_age=600)
 
 
-def uvicorn_config(app: ASGIApp, door: FrontDoor) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
     """How uvicorn serves the gateway."""
     return uvicorn.Config(
         app,
-        http=protocol_with(door),
+        http=limited_protocol(limits),
         ws="none",
         lifespan="on",
         access_log=False,

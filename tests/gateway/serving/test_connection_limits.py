@@ -11,11 +11,11 @@ import httpx
 import pytest
 
 from gateway.asgi import Receive, Scope, Send
-from gateway.serving.front_door import FrontDoor
+from gateway.serving.connection_limits import ConnectionLimits
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
-SMALL = FrontDoor(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3)
+SMALL = ConnectionLimits(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3)
 SECONDS = 30
 
 
@@ -42,9 +42,9 @@ async def say_nothing() -> None:
 
 
 @contextlib.contextmanager
-def serving(door: FrontDoor) -> Iterator[int]:
+def serving(limits: ConnectionLimits) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(uvicorn_config(app, door), say_nothing)
+        server = Server(uvicorn_config(app, limits), say_nothing)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         wait_until(lambda: server.started, "the server has started")
@@ -66,7 +66,7 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
 
 
-def heard(connection: socket.socket) -> bytes:
+def received(connection: socket.socket) -> bytes:
     """All that comes until the server closes."""
     told = b""
     with contextlib.suppress(ConnectionResetError):
@@ -89,7 +89,7 @@ def test_headers_without_end_are_refused_once_they_are_too_large(port: int, endl
             for _ in range(200):
                 connection.sendall(b"a" * 1_000)
         with contextlib.suppress(ConnectionError):
-            told = heard(connection)
+            told = received(connection)
     assert told == b"" or told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert served(port)
 
@@ -97,7 +97,7 @@ def test_headers_without_end_are_refused_once_they_are_too_large(port: int, endl
 def test_headers_that_come_too_slowly_are_answered_with_408(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nA: ")
-        told = heard(connection)
+        told = received(connection)
     assert told.startswith(b"HTTP/1.1 408 ")
     assert b'"code": "request_timeout"' in told
 
@@ -114,37 +114,41 @@ def test_a_drip_of_header_bytes_does_not_extend_their_time(port: int) -> None:
 
 def test_a_connection_that_asks_for_nothing_is_closed(port: int) -> None:
     with connect(port) as connection:
-        assert heard(connection).startswith(b"HTTP/1.1 408 ")
+        assert received(connection).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_body_that_stops_coming_ends_its_request(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
-        assert heard(connection) == b""
+        assert received(connection) == b""
 
 
 def test_above_their_number_the_longest_unused_connection_gives_way(caplog: pytest.LogCaptureFixture) -> None:
     request = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
-    with serving(FrontDoor(connections=4)) as port, contextlib.ExitStack() as stack, caplog.at_level(logging.WARNING):
+    with (
+        serving(ConnectionLimits(connections=4)) as port,
+        contextlib.ExitStack() as stack,
+        caplog.at_level(logging.WARNING),
+    ):
         kept = [stack.enter_context(connect(port)) for _ in range(4)]
         for connection in kept:
             connection.sendall(request)
             assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
         assert served(port)
-        assert heard(kept[0]) == b"", "the first was unused for longest"
+        assert received(kept[0]) == b"", "the first was unused for longest"
         kept[1].sendall(request)
         assert kept[1].recv(1_000).startswith(b"HTTP/1.1 200"), "the others go on"
     assert any("connections" in record.message for record in caplog.records)
 
 
 def test_where_all_are_busy_the_next_one_is_refused_with_503() -> None:
-    with serving(FrontDoor(connections=2)) as port, contextlib.ExitStack() as stack:
+    with serving(ConnectionLimits(connections=2)) as port, contextlib.ExitStack() as stack:
         for _ in range(2):
             busy = stack.enter_context(connect(port))
             busy.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
             threading.Event().wait(0.05)
         with connect(port) as connection:
-            told = heard(connection)
+            told = received(connection)
     assert told.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in told
 
