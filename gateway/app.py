@@ -27,7 +27,7 @@ from gateway.responses.exchange import ResponsesHttp
 from gateway.routes.api import build_api
 from gateway.routes.services import RouteServices
 from gateway.routing.loader import EVERYTHING, Loader
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.settings import Settings
@@ -110,12 +110,12 @@ class Gateway:
             keyring = loaded.keys
             reloader = Reloader(loader, registry, keyring)
             opened.push_async_callback(reloader.close)
-            self.memory = Memory()
+            self.model_states = ModelStates()
             self._recorder = Recorder(
                 database,
                 registry,
                 reloader,
-                memory=self.memory,
+                model_states=self.model_states,
                 durable=settings.durability == "commit",
                 spool=Spool(spool_stem(settings.database_url)),
                 position=position,
@@ -129,7 +129,7 @@ class Gateway:
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            services = Services(providers, self.memory, self._recorder, self.validator, metrics, wall_clock)
+            services = Services(providers, self.model_states, self._recorder, self.validator, metrics, wall_clock)
             self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes))
             self.api.state.services = RouteServices(
                 flow=self._flow,
@@ -138,9 +138,9 @@ class Gateway:
                 ledger=Ledger(database),
                 metrics=metrics,
                 clock=wall_clock,
-                memory=self.memory,
+                model_states=self.model_states,
                 resumptions=Resumptions(database),
-                readiness=Readiness(self._recorder, self.routers, self.memory.cooldowns, database.where),
+                readiness=Readiness(self._recorder, self.routers, self.model_states.cooldowns, database.where),
             )
             _freeze_garbage_collector()
             self._opened = opened.pop_all()

@@ -104,7 +104,7 @@ class Flow:
 
     async def decide(self, completion_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
         """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
-        loop = asyncio.get_running_loop()
+        loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
         until = loop.time() + COOLING_WAIT_SECONDS
         while True:
             try:
@@ -113,24 +113,22 @@ class Flow:
                     router,
                     request,
                     self.services.providers,
-                    self.services.memory,
+                    self.services.model_states,
                     self.clock(),
                     LoopTime(loop.time()),
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()
-                seconds = self.services.memory.cooldowns.soonest(unavailable.models, now) or 0.0
-                if now >= until or (
-                    now + seconds > until and not self.services.memory.cooldowns.probing(unavailable.models, now)
-                ):
-                    limited = all(map(self.services.memory.cooldowns.is_limited, unavailable.models))
+                seconds = cooldowns.soonest(unavailable.models, now) or 0.0
+                if now >= until or (now + seconds > until and not cooldowns.probing(unavailable.models, now)):
+                    limited = all(map(cooldowns.is_limited, unavailable.models))
                     raise _cooling(unavailable, seconds, limited) from None
                 await self._until_a_call_ends(min(seconds, until - now))
 
     async def _until_a_call_ends(self, seconds: float) -> None:
         """Wait until a probe of a half-open model ends, up to `seconds`."""
         ended = asyncio.Event()
-        with self.services.memory.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
+        with self.services.model_states.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await ended.wait()
 

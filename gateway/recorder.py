@@ -5,7 +5,7 @@ import logging
 from typing import TypeAlias
 
 from gateway.errors import Unavailable
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
@@ -37,7 +37,7 @@ class Recorder:
         registry: Registry,
         reloader: Reloader,
         *,
-        memory: Memory,
+        model_states: ModelStates,
         durable: bool,
         spool: Spool,
         position: Position,
@@ -45,7 +45,7 @@ class Recorder:
         self._durable = durable
         self._registry = registry
         self._reloader = reloader
-        self._memory = memory
+        self._model_states = model_states
         self._loop = asyncio.get_running_loop()
         self._writer = Writer(
             database,
@@ -133,7 +133,7 @@ class Recorder:
     def _changed(self, changed: Changed) -> None:
         self._registry.follow(changed)
         subjects = dict(changed.subjects)
-        self._memory.follow(subjects.pop(Topic.RESUMPTIONS, frozenset()))
+        self._model_states.follow(subjects.pop(Topic.RESUMPTIONS, frozenset()))
         self._reloader.request(subjects)
 
     def _committed(self, committed: Committed) -> None:

@@ -15,7 +15,7 @@ from gateway.completions.bill import NOTHING, Bill, bill_for
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 
 log = logging.getLogger(__name__)
 
@@ -156,7 +156,7 @@ async def try_in_turn(
     decision: Decision,
     attempts: AttemptLog,
     providers: Mapping[str, Provider],
-    memory: Memory,
+    model_states: ModelStates,
     clock: Callable[[], Epoch],
     call: Callable[[Provider, Call], Awaitable[T]],
 ) -> T:
@@ -176,7 +176,7 @@ async def try_in_turn(
     while draw is not None:
         model = router.models[draw.model_id]
         attempts.begin(draw, clock(), loop.time())
-        memory.cooldowns.begun(model.id, loop.time())
+        model_states.cooldowns.begun(model.id, loop.time())
         try:
             made = Call(
                 model=model.upstream_name,
@@ -189,8 +189,8 @@ async def try_in_turn(
             answer = await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.fail(error)
-            memory.cooldowns.failed(model.id, error, loop.time())
-            memory.holds.refused(model.id, error, fields, loop.time())
+            model_states.cooldowns.failed(model.id, error, loop.time())
+            model_states.holds.refused(model.id, error, fields, loop.time())
             failed.add(model.id)
             if error.verdict is Verdict.REFUSED:
                 refusals[model.id] = error
@@ -202,11 +202,11 @@ async def try_in_turn(
                 raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
         else:
             for model_id in refusals:
-                memory.cooldowns.blamed(model_id, _fingerprint(fields), loop.time())
+                model_states.cooldowns.blamed(model_id, _fingerprint(fields), loop.time())
             return answer
     if refusals:
         raise _rejected(next(iter(refusals.values())))
-    raise _exhausted(attempts.done, memory.cooldowns.soonest(sorted(failed), loop.time()))
+    raise _exhausted(attempts.done, model_states.cooldowns.soonest(sorted(failed), loop.time()))
 
 
 def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:

@@ -13,7 +13,7 @@ from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter, Published, Weighed
 from gateway.tasks.classifier import classify
 from gateway.tasks.prompt_parts import estimate_parts
@@ -64,7 +64,7 @@ def decide(
     router: LiveRouter,
     request: CompletionRequest,
     providers: Mapping[str, Provider],
-    memory: Memory,
+    model_states: ModelStates,
     now: Epoch,
     loop_time: LoopTime,
 ) -> Decision:
@@ -74,7 +74,7 @@ def decide(
     doubtful models that are available, and if all are cooling down, one of them is the last resort. Raises
     NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable.
     """
-    cooldowns = memory.cooldowns
+    cooldowns = model_states.cooldowns
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
@@ -112,7 +112,7 @@ def decide(
             raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
         ready = (last_resort,)
     left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
-    doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, memory.holds, loop_time)
+    doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
     least = min(doubts[model_id].weight if model_id in doubts else 0 for model_id in ready)
     candidates = tuple(id_ for id_ in ready if (doubts[id_].weight if id_ in doubts else 0) == least)
     reserve = sorted((id_ for id_ in ready if id_ not in candidates), key=lambda id_: doubts[id_])

@@ -23,7 +23,7 @@ from gateway.metrics import Metrics
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
 from gateway.recorder import Recorder
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
@@ -41,7 +41,7 @@ class Services:
     """The collaborators of a request's handler."""
 
     providers: Mapping[str, Provider]
-    memory: Memory
+    model_states: ModelStates
     recorder: Recorder
     validator: Validator
     metrics: Metrics
@@ -120,11 +120,11 @@ class CompletionHandler:
     def _complete(self, finish_reason: str | None) -> None:
         """End the running call with a complete answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
-        memory, model_id = self._services.memory, self._attempts.model_id
-        memory.cooldowns.succeeded(model_id, self._loop.time(), self._attempts.began_at)
+        model_states, model_id = self._services.model_states, self._attempts.model_id
+        model_states.cooldowns.succeeded(model_id, self._loop.time(), self._attempts.began_at)
         usage = self._attempts.usage
         if usage is not None and usage.tokens is not None:
-            memory.holds.answered(model_id, usage.tokens.prompt_tokens)
+            model_states.holds.answered(model_id, usage.tokens.prompt_tokens)
         sticky, conversation = self._decision.router.sticky, self._decision.conversation
         if sticky is not None and conversation is not None:
             done = self._attempts.done[-1]
@@ -135,7 +135,7 @@ class CompletionHandler:
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         services = self._services
         return await try_in_turn(
-            self._decision, self._attempts, services.providers, services.memory, services.clock, call
+            self._decision, self._attempts, services.providers, services.model_states, services.clock, call
         )
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
@@ -149,7 +149,7 @@ class CompletionHandler:
                 for chunk in chunks:
                     self._attempts.take(chunk)
                 if any(chunk.lives for chunk in chunks):
-                    self._services.memory.cooldowns.released(self._attempts.model_id)
+                    self._services.model_states.cooldowns.released(self._attempts.model_id)
                     return held, events
             raise ProviderError(Verdict.FAILED, "the stream ended before it said anything")
         except BaseException:
@@ -160,7 +160,7 @@ class CompletionHandler:
         """End a stream that broke after its first sign of life: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
         self._attempts.fail(error)
-        self._services.memory.cooldowns.failed(model_id, error, self._loop.time())
+        self._services.model_states.cooldowns.failed(model_id, error, self._loop.time())
         log.warning("request %s: %s: %s; the stream ends with an error", self._decision.completion_id, model_id, error)
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
@@ -184,13 +184,13 @@ class CompletionHandler:
     async def _stopped(self) -> None:
         """End a request that a stop of the gateway cancelled. Its cost is recorded, and the model is not blamed."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.memory.cooldowns.released(self._attempts.model_id)
+        self._services.model_states.cooldowns.released(self._attempts.model_id)
         await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
 
     async def _client_gone(self) -> None:
         """End a request whose client has disconnected. The call is cancelled, and its cost recorded."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.memory.cooldowns.released(self._attempts.model_id)
+        self._services.model_states.cooldowns.released(self._attempts.model_id)
         self._reason = self._reason or self._explain()
         status = self._partial_or(Status.CLIENT_GONE)
         with contextlib.suppress(GatewayError):

@@ -75,7 +75,7 @@ async def resume_model(model_id: str, request: Request) -> Response:
     routers = [live for id_, live in services.routers.items() if key.routers is None or id_ in key.routers]
     if not any(model_id in live.models for live in routers):
         raise NotFound(f"no router has an enabled model {model_id[:80]!r}", code="model_not_found")
-    services.memory.resume(model_id)
+    services.model_states.resume(model_id)
     await asyncio.to_thread(services.resumptions.announce, model_id)
     return json_response({"id": model_id, "resumed": True})
 

@@ -12,7 +12,7 @@ from gateway.api_keys import Keyring
 from gateway.flow import Flow
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness
-from gateway.routing.memory import Memory
+from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
@@ -28,7 +28,7 @@ class RouteServices:
     ledger: Ledger
     metrics: Metrics
     clock: Callable[[], Epoch]
-    memory: Memory
+    model_states: ModelStates
     resumptions: Resumptions
     readiness: Readiness
 

@@ -57,9 +57,9 @@ class Running:
 
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""
-        memory = self.gateway.memory
-        vars(memory.cooldowns).update(vars(Cooldowns()))
-        vars(memory.holds).update(vars(Holds()))
+        model_states = self.gateway.model_states
+        vars(model_states.cooldowns).update(vars(Cooldowns()))
+        vars(model_states.holds).update(vars(Holds()))
 
 
 @contextlib.contextmanager

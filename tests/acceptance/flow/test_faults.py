@@ -304,8 +304,8 @@ def is_learned(faulty: Faulty, router_id: str, model_id: str, ending: Ending, at
 
 def leaves_the_model_as_it_should(faulty: Faulty, fault: str, ending: Ending, error: openai.APIError) -> None:
     """The column "then": who rests, who is parked, and who is asked last for a field."""
-    memory, model_id, now = faulty.running.gateway.memory, model_of(fault), time.monotonic()
-    wait = memory.cooldowns.soonest([model_id], now)
+    model_states, model_id, now = faulty.running.gateway.model_states, model_of(fault), time.monotonic()
+    wait = model_states.cooldowns.soonest([model_id], now)
     seven, eight = ({"seed": msgspec.Raw(seed)} for seed in (b"7", b"8"))
     assert wait is not None
     match ending:
@@ -316,15 +316,15 @@ def leaves_the_model_as_it_should(faulty: Faulty, fault: str, ending: Ending, er
             assert 1 <= int(error.response.headers["retry-after"]) <= math.ceil(longest)
         case Ending.MISCONFIGURED:
             assert wait <= LAST_RESORT_SECONDS
-            assert not memory.cooldowns.available(model_id, now)
-            assert model_id in memory.cooldowns.parked()
+            assert not model_states.cooldowns.available(model_id, now)
+            assert model_id in model_states.cooldowns.parked()
             assert model_id in faulty.http.get("/readyz").text
         case Ending.INCAPABLE:
             assert wait == 0.0
             doubted = {
-                "seven": memory.holds.doubt(model_id, seven, 10, now) is not None,
-                "eight": memory.holds.doubt(model_id, eight, 10, now) is not None,
-                "long": memory.holds.doubt(model_id, {}, 8193, now) is not None,
+                "seven": model_states.holds.doubt(model_id, seven, 10, now) is not None,
+                "eight": model_states.holds.doubt(model_id, eight, 10, now) is not None,
+                "long": model_states.holds.doubt(model_id, {}, 8193, now) is not None,
             }
             expected = {"400-field": {"seven", "eight"}, "400-value": {"seven"}, "400-context": {"long"}}[fault]
             assert {name for name, is_doubted in doubted.items() if is_doubted} == expected

@@ -190,7 +190,7 @@ def test_an_estimate_of_the_length_refuses_no_last_model() -> None:
 
 
 def parked(gateway: Ruled) -> dict[str, str]:
-    return dict(gateway.running.gateway.memory.cooldowns.parked())
+    return dict(gateway.running.gateway.model_states.cooldowns.parked())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bandit.types import Context, Epoch, Json
 from gateway.catalog.catalog import Catalog
 from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
-from gateway.routing.memory import Memory as ModelMemory
+from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.serving.bootstrap import prepare
@@ -200,7 +200,7 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
         opened.push_async_callback(reloader.close)
         spool = Spool(tmp_path / "spool.")
         recorder = Recorder(
-            database, registry, reloader, memory=ModelMemory(), durable=True, spool=spool, position=position
+            database, registry, reloader, model_states=ModelStates(), durable=True, spool=spool, position=position
         )
         opened.push_async_callback(recorder.close)
         opened.callback(other.writer.close)

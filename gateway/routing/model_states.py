@@ -8,7 +8,7 @@ from storage.replication.changes import Subjects
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ModelStates:
     """Circuit breakers and recent refusals of all models. Not thread-safe: for the event loop alone."""
 
     cooldowns: Cooldowns = field(default_factory=Cooldowns)
