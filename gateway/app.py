@@ -30,12 +30,14 @@ from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
+from gateway.routing.task_names import TaskAdmission
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from storage.database.engine import Database
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
+from storage.stores.tasks import Tasks
 from storage.writing.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -130,7 +132,9 @@ class Gateway:
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
             services = Services(providers, self.model_states, self._recorder, self.validator, metrics, wall_clock)
-            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes))
+            admission = TaskAdmission(Tasks(database), wall_clock)
+            opened.push_async_callback(admission.close)
+            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes), admission)
             self.api.state.services = RouteServices(
                 flow=self._flow,
                 keyring=keyring,

@@ -22,6 +22,7 @@ from gateway.errors import GatewayError, OurOwnFault, RateLimited, RouterNotFoun
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
+from gateway.routing.task_names import TaskAdmission
 from storage.records import FeedbackReceipt, KeyRecord
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Flow:
         registry: Registry,
         services: Services,
         limits: Limits,
+        admission: TaskAdmission,
     ) -> None:
         self.keyring = keyring
         self._registry = registry
@@ -54,6 +56,7 @@ class Flow:
         self.services = services
         self.clock = services.clock
         self.limits = limits
+        self._admission = admission
         self.running: set[str] = set()
 
     async def complete(self, http: Http, router_id: str) -> None:
@@ -63,6 +66,7 @@ class Flow:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = parse_completion(await http.read_json(self.limits.body_bytes), http.header)
             self.services.recorder.require_room()
+            await self._admission.admit(router.id, router.tasks, request.task(router.options.task_metadata_key))
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:

@@ -256,7 +256,7 @@ arm_priors = Table(
 )
 
 tasks = Table(
-    "tasks",
+    "tasks",  # names that callers have given and that their routers have room for: each is a class of statistics
     metadata,
     Column("router_id", Text, primary_key=True),
     Column("task", Text, primary_key=True),
@@ -295,14 +295,14 @@ settings = Table(
 )
 
 revisions = Table(
-    "revisions",  # a counter per topic, raised by every transaction that changes the topic
+    "revisions",  # a counter per topic, raised by every transaction that changes the topic: see `database.revisions`
     metadata,
     Column("topic", Text, primary_key=True),
     _required("value", BigInteger),
 )
 
 changes = Table(
-    "changes",  # which router, key, scorecard or model a revision of its topic is about; the last 10,000 of each topic
+    "changes",  # which router, key, scorecard or model each revision of a topic is about; the last 10,000
     metadata,
     Column("topic", Text, primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),

@@ -21,12 +21,7 @@ PACKAGES = ("bandit", "storage", "gateway")
 REGISTERING = {"get", "post", "put", "patch", "delete", "command", "callback", "listens_for", "exception_handler"}
 """Attributes that, as decorators, hand a function to a framework: `@router.get(…)`, `@app.command()`."""
 
-ALLOWED = {
-    # until the cap on a router's tasks is kept
-    "storage.stores.tasks",
-    "storage.stores.tasks.Tasks",
-    "storage.stores.tasks.Tasks.free",
-}
+ALLOWED: frozenset[str] = frozenset()
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -78,7 +78,8 @@ def decide(
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     classes = classify(request.features)
-    task = request.task(router.options.task_metadata_key) or classes.task
+    stated = request.task(router.options.task_metadata_key)
+    task = router.tasks.use(stated, now) if stated else classes.task
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)

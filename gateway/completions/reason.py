@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bandit.types import ArmView, Attempt, Choice, Draw, Ending
+from gateway.routing.task_names import OTHER
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
 
 NOTABLE_MULTIPLIER = 1.05
@@ -40,6 +41,8 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
 def _kind(choice: Choice) -> str:
     scale = "Long" if choice.context.prompt_tokens >= LONG_PROMPT_TOKENS else "Short"
     task = choice.context.task
+    if task == OTHER:
+        return f"{scale} request of a task without a class of its own"
     return f"{scale} {TASK_NAMES.get(task, task) or 'general'} request"
 
 

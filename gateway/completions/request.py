@@ -13,6 +13,7 @@ from gateway.completions.features import Message, read_features
 from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.classifier import Features
+from storage.rows import clean
 
 REQUESTED_MODEL = "dari/routing"
 NESTING_LIMIT = 128
@@ -114,7 +115,7 @@ class CompletionRequest:
     def task(self, key: str) -> str | None:
         """The task class that the caller states under `metadata.<key>`, else in a header; cut to 64 characters."""
         stated = _string(self.metadata.get(key))
-        return (stated.strip()[:TASK_LIMIT] if stated else None) or self.routing.task
+        return (clean(stated).strip()[:TASK_LIMIT] if stated else None) or self.routing.task
 
 
 def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionRequest:

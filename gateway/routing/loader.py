@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bandit.types import ArmPrior, Epoch
 from gateway.api_keys import Keyring
@@ -18,15 +18,16 @@ from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
 from storage.stores.priors import ArmKey, Priors
 from storage.stores.routers import Routers
+from storage.stores.tasks import Tasks
 
 log = logging.getLogger(__name__)
 
-EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS))
+EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS))
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read of the routers in `router_ids` and the keys in `key_ids` (None: of all).
+    """What was read: routers in `router_ids`, keys in `key_ids`, tasks of routers in `task_router_ids` (None: all).
 
     What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read.
     """
@@ -36,6 +37,8 @@ class Loaded:
     unreadable: frozenset[str] = frozenset()
     key_ids: Subjects = frozenset()
     keys: Keyring = field(default_factory=Keyring)
+    task_router_ids: Subjects = frozenset()
+    tasks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by router: names with their last use
 
 
 class Loader:
@@ -55,8 +58,11 @@ class Loader:
             router_ids = united(router_ids, self._load_scorecards())
         key_ids = subjects.get(Topic.KEYS, frozenset())
         keys = Keyring() if key_ids == frozenset() else Keyring(Keys(self._database).of(key_ids))
+        task_router_ids = subjects.get(Topic.TASKS, frozenset())
+        tasks = {} if task_router_ids == frozenset() else Tasks(self._database).of(task_router_ids)
+        loaded = Loaded(key_ids=key_ids, keys=keys, task_router_ids=task_router_ids, tasks=tasks)
         if router_ids == frozenset():
-            return Loaded(key_ids=key_ids, keys=keys)
+            return loaded
         records = Routers(self._database).of(router_ids)
         priors = self._priors_of(router_ids, records)
         definitions: dict[str, Definition] = {}
@@ -67,7 +73,7 @@ class Loader:
             except OptionsError as error:
                 log.error("router %s stays as it was, because its settings can't be read: %s", record.id, error)
                 unreadable.add(record.id)
-        return Loaded(router_ids, definitions, frozenset(unreadable), key_ids, keys)
+        return replace(loaded, router_ids=router_ids, definitions=definitions, unreadable=frozenset(unreadable))
 
     def _load_scorecards(self) -> Subjects:
         """Read the scorecards anew; returns the routers to which those speak that have changed."""

@@ -24,6 +24,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
+from gateway.routing.task_names import TaskNames
 
 log = logging.getLogger(__name__)
 
@@ -75,24 +76,39 @@ class RouterState:
     committed since, whether the router is served now or not.
     """
 
-    __slots__ = ("budget", "revision", "spend", "sticky", "sums")
+    __slots__ = ("_tasks_of_sums", "budget", "revision", "spend", "sticky", "sums", "tasks")
 
     def __init__(self) -> None:
         self.sums: dict[StatisticKey, Sums] = {}
         self.budget = BudgetState()
         self.spend = DailySpend()
         self.sticky = Stickiness()
+        self.tasks = TaskNames()
+        self._tasks_of_sums: set[str] = set()
         self.revision = 0  # counts the changes of sums and budget
 
     def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
         """Add what this process has committed."""
         merge(self.sums, deltas)
+        self._tasks_of_sums.update(key.task for key in deltas)
         self.budget = budget or self.budget
         self.revision += 1
+
+    def name_tasks(self, last_used_at: Mapping[str, float]) -> None:
+        """Take the router's task names as the database has them."""
+        self.tasks.replace(last_used_at)
+        self.revision += 1
+
+    def sums_of_named_tasks(self) -> Mapping[StatisticKey, Sums]:
+        """The statistics without those of tasks that have lost their name: they come back if it does."""
+        if all(task in self.tasks for task in self._tasks_of_sums):
+            return self.sums
+        return {key: sums for key, sums in self.sums.items() if key.task in self.tasks}
 
     def replace(self, sums: Mapping[StatisticKey, Sums], budget: BudgetState | None = None) -> None:
         """Take rows as another process left them."""
         self.sums.update(sums)
+        self._tasks_of_sums.update(key.task for key in sums)
         self.budget = budget or self.budget
         self.revision += 1
 
@@ -112,6 +128,7 @@ class LiveRouter:
         self.models = definition.models
         self.created_at = definition.created_at
         self.spend = state.spend
+        self.tasks = state.tasks
         self.sticky: Stickiness | None = None
         state.spend.limit_usd = definition.options.max_usd_per_day
         if definition.options.sticky_seconds is not None:
@@ -130,7 +147,7 @@ class LiveRouter:
         current, state = self._published, self.state
         if current is not None and (self._published_revision == state.revision or now - current.at < PUBLISH_SECONDS):
             return current
-        snapshot = take_snapshot(self.settings, self.definition.arms, state.sums, state.budget, now)
+        snapshot = take_snapshot(self.settings, self.definition.arms, state.sums_of_named_tasks(), state.budget, now)
         self._warn(snapshot.warnings)
         self._published = Published(snapshot, now)
         self._published_revision = state.revision

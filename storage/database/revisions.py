@@ -24,16 +24,22 @@ class Topic(StrEnum):
     KEYS = "keys"
     EVALS = "evals"
     RESUMPTIONS = "resumptions"  # of models, by an operator: an event, of which no copy is held
+    TASKS = "tasks"
     STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.replication.changes`
 
 
 def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
-    """Count a change of the router, key, scorecard or model of this id, and notify the other processes."""
+    """Count a change of a router, key, scorecard, model or a router's tasks by its id; notify the other processes."""
     revision: int = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
     connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
     old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
     connection.execute(delete(changes).where(old))
     _notify(connection, topic)
+
+
+def lock_topic(connection: Connection, topic: Topic) -> None:
+    """Let nobody else change the topic until the commit. On SQLite every writing transaction is alone already."""
+    connection.execute(select(revisions.c.value).where(revisions.c.topic == topic.value).with_for_update())
 
 
 def mark_statistics_changed(connection: Connection) -> None:

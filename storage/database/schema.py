@@ -13,7 +13,7 @@ from storage.errors import SchemaOutdated
 
 log = logging.getLogger(__name__)
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest revision; a test holds it equal to the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"

@@ -39,7 +39,7 @@ Subjects: TypeAlias = frozenset[str] | None
 _FEW_ROUTERS = 500
 """Up to so many routers are named in a query; statistics of more are found by reading them all."""
 
-_NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.RESUMPTIONS)
+_NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS)
 """Topics of which each change names its subject."""
 
 

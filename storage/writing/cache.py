@@ -36,7 +36,7 @@ class Recall:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._choices: dict[str, tuple[str, float]] = {}
-        self._tasks: dict[tuple[str, str], list[float]] = {}
+        self._tasks: dict[tuple[str, str], float] = {}
         self.choice_rows: list[tuple[object, ...]] = []
 
     def choice_id(self, decision: DecisionRecord) -> str:
@@ -54,17 +54,16 @@ class Recall:
         key = (decision.router_id, decision.task)
         if decision.at - self._memory.tasks.get(key, 0.0) < TASK_SECONDS:
             return
-        uses = self._tasks.setdefault(key, [decision.at, decision.at])
-        uses[:] = min(uses[0], decision.at), max(uses[1], decision.at)
+        self._tasks[key] = max(self._tasks.get(key, decision.at), decision.at)
 
-    def task_rows(self) -> list[tuple[object, ...]]:
-        """Rows for the table of tasks, in one order for all processes."""
-        return sorted((router_id, clean(task), *uses) for (router_id, task), uses in self._tasks.items())
+    def task_uses(self) -> list[tuple[str, str, float]]:
+        """Router, task and last use, in one order for all processes, so that none deadlocks with another."""
+        return sorted((router_id, clean(task), at) for (router_id, task), at in self._tasks.items())
 
     def keep(self) -> None:
         """The transaction is committed: remember what it wrote."""
         self._memory.choices.update(self._choices)
-        self._memory.tasks.update((key, uses[1]) for key, uses in self._tasks.items())
+        self._memory.tasks.update(self._tasks)
         for held, most in ((self._memory.choices, _MOST_CHOICES), (self._memory.tasks, _MOST_TASKS)):
             while len(held) > most:
                 held.popitem(last=False)

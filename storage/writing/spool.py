@@ -20,11 +20,11 @@ from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
 from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.arms import read_sums, select_sums
-from storage.tables import arms, attempts, choices, contents, decisions, tasks, traffic
+from storage.tables import arms, attempts, choices, contents, decisions, traffic
 from storage.writing.transaction import Transactions
 
 _MOST_FILES = 256
-_RETURNS_SPACE = (choices, arms, traffic, tasks)
+_RETURNS_SPACE = (choices, arms, traffic)
 
 
 class Spool:

@@ -4,7 +4,7 @@ from copy import copy
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Dialect, case, make_url, select
+from sqlalchemy import Dialect, bindparam, make_url, select, update
 
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
@@ -31,11 +31,10 @@ class Statements:
         replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
         keyed = score.on_conflict_do_update(index_elements=["completion_id", "source"], set_=replaced)
         self.scores = compile_bulk(keyed, dialect)
-        task = insert_many(tasks, dialect)
-        used = task.excluded.last_used_at
-        later = case((tasks.c.last_used_at > used, tasks.c.last_used_at), else_=used)
-        moved = task.on_conflict_do_update(index_elements=["router_id", "task"], set_={"last_used_at": later})
-        self.tasks = compile_bulk(moved, dialect)
+        # Only names that were let in have a row; the built-in classes are kept nowhere.
+        used = update(tasks).values(last_used_at=bindparam("used_at"))
+        used = used.where(tasks.c.router_id == bindparam("router"), tasks.c.task == bindparam("name"))
+        self.use_task = compile_text(used.where(tasks.c.last_used_at < bindparam("later")), dialect)
         self.arms = add_sums(arms, dialect)
         self.changed_routers = note_changed_routers(dialect)
         self.traffic = add_counts(traffic, dialect, COUNTS)

@@ -145,7 +145,8 @@ class Transactions:
         learned_rows, traffic_rows = learned.rows(), counted.rows()
         statements.arms.write(cursor, learned_rows)
         statements.traffic.write(cursor, traffic_rows)
-        statements.tasks.write(cursor, recall.task_rows())
+        for router_id, task, used_at in recall.task_uses():
+            cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
         statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
         return Written(results, len(records), learned.deltas(), moved, counted.spend_usd())
 

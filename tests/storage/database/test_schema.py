@@ -24,6 +24,7 @@ from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.records import Content
 from storage.stores.ledger import Ledger
 from storage.stores.priors import Priors
+from storage.stores.tasks import Tasks
 from storage.tables import metadata
 
 
@@ -122,6 +123,20 @@ def test_priors_that_stood_among_the_settings_move_to_their_table(empty_url: str
     assert Priors(database).of(None) == {("rtr_a", "openrouter/meta/llama"): prior}
     with database.read() as connection:
         assert connection.execute(text("SELECT name FROM settings")).scalars().all() == ["retention"]
+    database.close()
+
+
+def test_the_names_that_were_used_last_keep_their_place(empty_url: str) -> None:
+    database = connect(empty_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, "0002")
+        for number in range(200):
+            insert_row(connection, "tasks", {"router_id": "rtr_a", "task": f"t{number}", "last_used_at": number})
+        insert_row(connection, "tasks", {"router_id": "rtr_b", "task": "t0", "last_used_at": 0.0})
+    database.close()
+    database = open_database(empty_url)
+    kept = Tasks(database).of(None)
+    assert kept == {"rtr_a": {f"t{number}": number for number in range(136, 200)}, "rtr_b": {"t0": 0.0}}
     database.close()
 
 

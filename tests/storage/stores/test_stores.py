@@ -1,4 +1,4 @@
-"""Routers, keys, scorecards, settings and tasks are kept as they are given."""
+"""Routers, keys, scorecards and priors are kept as they are given."""
 
 import dataclasses
 
@@ -9,7 +9,6 @@ from storage.stores.evals import EvalRecord, EvalRow, Evals
 from storage.stores.keys import Keys
 from storage.stores.priors import Priors
 from storage.stores.routers import Routers
-from storage.stores.tasks import Tasks, TaskUse
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 ROUTER = RouterRecord(
@@ -90,20 +89,3 @@ def test_a_prior_is_created_once_and_read_back(database: Database) -> None:
     priors.create({("rtr_a", "m/one"): ArmPrior(), ("rtr_a", "m/two"): ArmPrior()}, NOW)
     assert priors.of(["rtr_a"]) == {("rtr_a", "m/one"): first, ("rtr_a", "m/two"): ArmPrior()}
     assert priors.of(None).keys() == {("rtr_a", "m/one"), ("rtr_a", "m/two"), ("rtr_b", "m/one")}
-
-
-def test_tasks_are_noted_with_their_decisions_and_freed_when_unused(
-    database: Database, running: RunningWriter, making: RecordMaker
-) -> None:
-    def use(task: str, *instants: float) -> None:
-        running.write(*(making.completion(task=task, at=NOW + at) for at in instants))
-
-    use("code", 50.0, 10.0, 90.0)
-    use("code", 20_000.0)
-    use("code", 20_100.0)
-    use("chat", 5.0)
-    tasks = Tasks(database)
-    assert tasks.of("rtr_a") == {"chat": TaskUse(NOW + 5, NOW + 5), "code": TaskUse(NOW + 10, NOW + 20_000)}
-    assert tasks.free("rtr_a", unused_since=NOW + 6) == ["chat"]
-    assert tasks.of("rtr_a").keys() == {"code"}
-    assert tasks.of("rtr_b") == {}

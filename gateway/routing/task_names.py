@@ -1,0 +1,110 @@
+"""The task names that a router has: up to 64 of those that callers state; any other is the class "other".
+
+A name is a column in every snapshot of its router, so their number is bounded, and the database decides who gets in.
+The first request that states a new name waits for that, up to a second, and every process follows. Requests with a name
+that is known, or for which there is no room, wait for nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from bandit.types import ANY_TASK, Epoch, LoopTime
+from gateway.tasks.classifier import TASK_NAMES
+from storage.errors import DatabaseUnavailable
+from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
+
+log = logging.getLogger(__name__)
+
+OTHER = "other"
+"""The class of all stated names that the router has no room for."""
+
+WAIT_SECONDS = 1.0
+"""How long a request waits until its new name is let in; then it is of the class "other"."""
+
+RETRY_SECONDS = 5.0
+"""After the database was away, or has refused a name: until it is asked about the router's names again."""
+
+MOST_AT_ONCE = 2
+"""Names that are let in at one time: each takes a thread and a transaction."""
+
+ALWAYS = frozenset({ANY_TASK, OTHER, *TASK_NAMES})
+"""Classes that need no place: those of the built-in classifier are used by requests that state nothing."""
+
+
+class TaskNames:
+    """A router's names with their last use, as this process knows it. For the event loop."""
+
+    __slots__ = ("_last_used_at", "retry_at", "waiting")
+
+    def __init__(self) -> None:
+        self._last_used_at: dict[str, float] = {}
+        self.retry_at = LoopTime(0.0)
+        self.waiting: dict[str, asyncio.Task[None]] = {}  # names that are being let in
+
+    def __contains__(self, task: str) -> bool:
+        return task in ALWAYS or task in self._last_used_at
+
+    def use(self, stated: str, now: Epoch) -> str:
+        """The class of a request that states a name: that name, or "other"."""
+        if stated in ALWAYS:
+            return stated
+        if stated not in self._last_used_at:
+            return OTHER
+        self._last_used_at[stated] = max(now, self._last_used_at[stated])
+        return stated
+
+    def replace(self, last_used_at: Mapping[str, float]) -> None:
+        """Take the names that the database has. A use that it does not know yet counts."""
+        known = self._last_used_at
+        self._last_used_at = {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
+
+    def have_room(self, now: Epoch) -> bool:
+        """Whether another name may get in, beside those that are being let in."""
+        used = sum(at >= now - UNUSED_SECONDS for at in self._last_used_at.values())
+        return used + len(self.waiting) < LARGEST_COUNT
+
+
+class TaskAdmission:
+    """Lets new names in, a few at a time."""
+
+    def __init__(self, store: Tasks, clock: Callable[[], Epoch]) -> None:
+        self._store = store
+        self._clock = clock
+        self._room = asyncio.Semaphore(MOST_AT_ONCE)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def admit(self, router_id: str, names: TaskNames, stated: str | None) -> None:
+        """Let a name in that is stated for the first time, if there is room; wait for it a little."""
+        if stated is None or stated in names:
+            return
+        loop = asyncio.get_running_loop()
+        letting_in = names.waiting.get(stated)
+        if letting_in is None:
+            if loop.time() < names.retry_at or not names.have_room(self._clock()):
+                return
+            letting_in = names.waiting[stated] = loop.create_task(self._let_in(router_id, names, stated))
+            self._running.add(letting_in)
+            letting_in.add_done_callback(self._running.discard)
+        _, late = await asyncio.wait({letting_in}, timeout=WAIT_SECONDS)
+        if late:
+            names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
+
+    async def close(self) -> None:
+        """Stop, whoever is not let in yet."""
+        for letting_in in self._running:
+            letting_in.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    async def _let_in(self, router_id: str, names: TaskNames, stated: str) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with self._room:
+                names.replace(await asyncio.to_thread(self._store.admit, router_id, stated, self._clock()))
+            if stated not in names:
+                names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
+        except DatabaseUnavailable as error:
+            log.info("the task %r of router %s is let in later: %s", stated, router_id, error)
+            names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
+        finally:
+            del names.waiting[stated]

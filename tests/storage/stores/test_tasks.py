@@ -1,0 +1,89 @@
+"""The database decides which task names a router has: 64 at most, and those that are used."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storage.database.engine import Database, open_database
+from storage.database.revisions import Topic
+from storage.replication.changes import Changes, read_everything
+from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
+from tests.support.records import NOW, RecordMaker, RunningWriter
+
+NAMES = [f"task {number}" for number in range(200)]
+
+
+def test_the_first_64_names_get_in_and_no_other(database: Database) -> None:
+    tasks = Tasks(database)
+    for number, name in enumerate(NAMES):
+        names = tasks.admit("rtr_a", name, NOW + number)
+        assert (name in names) is (number < LARGEST_COUNT)
+    assert tasks.of(["rtr_a"]) == {"rtr_a": {name: NOW + at for at, name in enumerate(NAMES[:LARGEST_COUNT])}}
+    assert "rtr_b" not in tasks.of(None)
+    assert tasks.admit("rtr_b", "task 199", NOW) == {"task 199": NOW}, "each router has its own"
+
+
+def test_processes_that_let_names_in_at_once_agree_on_64(database: Database, ledger_url: str) -> None:
+    others = [open_database(ledger_url) for _ in range(4)]
+    together = threading.Barrier(len(others))
+
+    def admit(number: int) -> None:
+        together.wait()
+        for name in NAMES[number::4][:40]:
+            Tasks(others[number]).admit("rtr_a", name, NOW)
+
+    with ThreadPoolExecutor(len(others)) as pool:
+        list(pool.map(admit, range(len(others))))
+    assert len(Tasks(database).of(["rtr_a"])["rtr_a"]) == LARGEST_COUNT
+    for other in others:
+        other.close()
+
+
+def test_names_that_were_not_used_for_30_days_make_room(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    tasks = Tasks(database)
+    for name in NAMES[:LARGEST_COUNT]:
+        tasks.admit("rtr_a", name, NOW)
+    running.write(making.completion(task="task 7", at=NOW + UNUSED_SECONDS))
+    assert "new" not in tasks.admit("rtr_a", "new", NOW + UNUSED_SECONDS)
+    late = NOW + UNUSED_SECONDS + 60.0
+    assert tasks.admit("rtr_a", "task 3", late)["task 3"] == NOW, "one that has its place keeps it"
+    assert tasks.admit("rtr_a", "new", late) == {"task 7": NOW + UNUSED_SECONDS, "new": late}
+
+
+def test_the_writer_notes_the_use_of_names_by_the_hour_and_adds_none(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    tasks = Tasks(database)
+    tasks.admit("rtr_a", "invoices", NOW)
+
+    def use(*instants: float) -> dict[str, dict[str, float]]:
+        for at in instants:
+            running.write(*(making.completion(task=task, at=NOW + at) for task in ("invoices", "code")))
+        return tasks.of(None)
+
+    assert use(20_000.0, 20_100.0) == {"rtr_a": {"invoices": NOW + 20_000.0}}
+    assert use(19_000.0) == {"rtr_a": {"invoices": NOW + 20_000.0}}
+    assert use(24_000.0) == {"rtr_a": {"invoices": NOW + 24_000.0}}
+
+
+@pytest.mark.parametrize(
+    ("change", "is_told"),
+    [
+        (lambda tasks: tasks.admit("rtr_a", "new", NOW), True),
+        (lambda tasks: tasks.admit("rtr_a", "known", NOW + 5.0), False),
+    ],
+)
+def test_other_processes_are_told_when_a_name_gets_in(
+    database: Database, change: Callable[[Tasks], object], is_told: bool
+) -> None:
+    tasks = Tasks(database)
+    tasks.admit("rtr_a", "known", NOW)
+    changes = Changes(database, position=read_everything(database)[1])
+    change(tasks)
+    changed = changes.look("now")
+    changes.close()
+    assert (changed is not None and changed.subjects.get(Topic.TASKS) == frozenset({"rtr_a"})) is is_told
