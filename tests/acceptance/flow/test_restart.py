@@ -1,5 +1,6 @@
 """A gateway that is killed loses nothing that it acknowledged, and goes on from what it has learned."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,8 @@ def score(http: httpx.Client, completion_id: str, score: float) -> str:
 
 
 def learned(directory: Path) -> dict[StatisticKey, Sums]:
-    database = open_database(f"sqlite:///{directory / 'bandit-gateway.db'}")
-    try:
+    with closing(open_database(f"sqlite:///{directory / 'bandit-gateway.db'}")) as database:
         return Arms(database).sums("rtr_default")
-    finally:
-        database.close()
 
 
 def total_weight(sums: dict[StatisticKey, Sums], signal_name: Signal) -> float:

@@ -2,6 +2,7 @@
 
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -35,12 +36,11 @@ def test_a_second_signal_breaks_off_what_runs_and_it_is_told_and_recorded(tmp_pa
     assert "the gateway is being stopped" in cut.text.splitlines()[-2]
     assert "[DONE]" not in cut.text
     assert "Traceback" not in gateway.output
-    database = open_database(f"sqlite:///{tmp_path / 'bandit-gateway.db'}")
-    for fault, (_, status) in FAULTS.items():
-        (view,) = Ledger(database).decisions(f"rtr_{fault}").views
-        assert view.outcome.status == status
-        assert view.outcome.cost_usd > 0.0
-    database.close()
+    with closing(open_database(f"sqlite:///{tmp_path / 'bandit-gateway.db'}")) as database:
+        for fault, (_, status) in FAULTS.items():
+            (view,) = Ledger(database).decisions(f"rtr_{fault}").views
+            assert view.outcome.status == status
+            assert view.outcome.cost_usd > 0.0
 
 
 def _ask(gateway: GatewayProcess, fault: str, stream: bool) -> httpx.Response:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from storage.database.engine import open_database
@@ -31,9 +32,8 @@ def kill_rounds(
             if number > 1:
                 gateway.start()
             asyncio.run(_load_and_kill(gateway, memory, chance))
-            database = open_database(database_url)
-            found = audit(database, ROUTER, memory)
-            database.close()
+            with closing(open_database(database_url)) as database:
+                found = audit(database, ROUTER, memory)
             lost, twice = max(lost, found.lost), max(twice, found.counted_twice)
             equal = equal and found.rebuild_equal
             after_each(number, memory, found)

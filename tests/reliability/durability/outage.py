@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +49,8 @@ def fill_disk(away_seconds: float, seed: int, tell: Callable[[str], None]) -> di
             )
             gateway.stop()
             report = _report("sqlite", url, memory, states, recovery_seconds, away_seconds)
-        database = open_database(url)
-        with database.read() as connection:
+        with closing(open_database(url)) as database, database.read() as connection:
             report["integrity_check"] = connection.exec_driver_sql("PRAGMA integrity_check").scalar()
-        database.close()
         return report
 
 
@@ -93,9 +91,8 @@ async def _load_through(
 def _report(
     name: str, url: str, memory: Memory, states: list[str], recovery_seconds: float, away_seconds: float
 ) -> dict[str, Any]:
-    database = open_database(url)
-    found = audit(database, ROUTER, memory)
-    database.close()
+    with closing(open_database(url)) as database:
+        found = audit(database, ROUTER, memory)
     failed = {status: count for status, count in memory.statuses.items() if not status.endswith(" 200")}
     return {
         "database": name,

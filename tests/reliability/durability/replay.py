@@ -5,7 +5,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,16 +90,13 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
     verdicts: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     different: list[str] = []
-    database = open_database(url, migrate=False)
-    try:
+    with closing(open_database(url, migrate=False)) as database:
         for secret, view in _views(Routers(database), Ledger(database)):
             verdict = explain(view, secret).verdict
             verdicts[verdict] += 1
             seen.update(_kinds(view))
             if verdict != IDENTICAL and len(different) < 20:
                 different.append(f"{view.decision.completion_id} of {view.decision.router_id}: {verdict}")
-    finally:
-        database.close()
     return {
         "failed": statuses["completion 500"],
         "decisions": verdicts.total(),

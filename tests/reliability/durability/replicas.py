@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from typing import Any
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
@@ -31,7 +32,13 @@ class _Process:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
         )
+
+    def __enter__(self) -> "_Process":
         self.answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
 
     def order(self, what: str) -> None:
         assert self._process.stdin is not None
@@ -41,9 +48,6 @@ class _Process:
     def answer(self) -> Any:
         assert self._process.stdout is not None
         return json.loads(self._process.stdout.readline())
-
-    def end(self) -> None:
-        self._process.communicate()
 
 
 def fewest_requests(processes: int) -> int:
@@ -55,24 +59,25 @@ def run_replicas(url: str, processes: int, requests: int, seed: int, tell: Calla
     """Write `requests` in all, with about as many scores; compare every process, the database and a single fold."""
     count = requests // processes // PARTS * PARTS
     open_database(url).close()
-    replicas = [_Process([url, *map(str, (number, processes, count, seed))]) for number in range(processes)]
-    started = time.monotonic()
-    for phase in range(PARTS + 1):
-        tell(f"part {phase + 1} of {PARTS + 1}")
-        for replica in replicas:
-            replica.order(f"phase {phase}")
-        for replica in replicas:
-            replica.answer()
-    seconds = time.monotonic() - started
-    expected = _single(processes, count, seed)
-    tell("comparing")
-    told, agreed_seconds = _until_agreed(replicas, expected)
-    for replica in replicas:
-        replica.end()
-    database = open_database(url)
-    kept = Arms(database).sums(ROUTER)
-    equal = Rebuild(database, learn_scores, lambda router_id, signal: None).check(ROUTER) == []
-    database.close()
+    with ExitStack() as stack:
+        replicas = [
+            stack.enter_context(_Process([url, *map(str, (number, processes, count, seed))]))
+            for number in range(processes)
+        ]
+        started = time.monotonic()
+        for phase in range(PARTS + 1):
+            tell(f"part {phase + 1} of {PARTS + 1}")
+            for replica in replicas:
+                replica.order(f"phase {phase}")
+            for replica in replicas:
+                replica.answer()
+        seconds = time.monotonic() - started
+        expected = _single(processes, count, seed)
+        tell("comparing")
+        told, agreed_seconds = _until_agreed(replicas, expected)
+    with closing(open_database(url)) as database:
+        kept = Arms(database).sums(ROUTER)
+        equal = Rebuild(database, learn_scores, lambda router_id, signal: None).check(ROUTER) == []
     delays = sorted(_delays(told))
     seen = [delay for delay in delays if math.isfinite(delay)]
     differences = {

@@ -12,6 +12,7 @@ import json
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,8 @@ def soak(soaked: Soaked, options: argparse.Namespace, console: Console) -> dict[
     found = compare(before, after, options.connections) + creep(seen)
     if status != 0:
         found.append(f"the gateway ended with status {status}")
-    database = open_database(soaked.database_url)
-    outcomes, wrong = audit_ledger(database, memory)
-    database.close()
+    with closing(open_database(soaked.database_url)) as database:
+        outcomes, wrong = audit_ledger(database, memory)
     complaints = read_log(soaked.process.log)
     return {
         "minutes": options.minutes,
