@@ -21,7 +21,8 @@ LOOK_AHEAD = 6
 """Words without meaning that may stand between "and" and the verb that begins a new segment."""
 
 
-_NUMBER = r"(?:\d{1,7}(?:\.\d{1,9})?|\.\d{1,9})"
+# All of a number or nothing: a part of `0,01` or `1e-3` is another amount.
+_NUMBER = r"(?:(?:\d{1,3}(?:,\d{3}){1,2}|\d{1,7})(?:\.\d{1,9})?|\.\d{1,9})(?!\d|[.,]\d|e[+-]?\d)"
 _MONEY = (
     r"\b(?:(?:never|don't|do not) (?:spend|pay) (?:more than|over)|(?:(?:spend|pay|costs?|costing|budget(?: of)?) )?"
     r"(?:at most|not? more than|not over|up to|under|below|less than|max(?:imum)?(?: of)?|cap(?:ped)? at)) ?"
@@ -94,7 +95,7 @@ def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
             return sentences, match.start()
         group, found = match.lastgroup, match[0]
         if match["money"]:
-            usd = float(match["usd"] or match["dollars"] or 0.0) + float(match["cents"] or 0.0) / 100.0
+            usd = _amount(match["usd"] or match["dollars"]) + _amount(match["cents"]) / 100.0
             tokens.append(Word(f"at most ${usd:g}", Entry(Kind.MONEY, factor=usd), match.start(), match.end()))
             continue
         if group == "word":
@@ -110,6 +111,10 @@ def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
             tokens.append(Word(":", None, match.end() - 1, match.end()))
     sentences.append(_Sentence(tokens).segments())
     return sentences, len(text)
+
+
+def _amount(number: str | None) -> float:
+    return float((number or "0").replace(",", ""))
 
 
 def _plain(word: str) -> str:

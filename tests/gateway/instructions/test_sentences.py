@@ -250,6 +250,7 @@ def test_nothing_said_changes_nothing(text: str) -> None:
         ("Use openai, no more than $.10", 0.1, 0.1),
         ("Never spend more than 2 dollars. At most $1.", 1.0, 1.0),
         ("at most $0", 0.0, 0.0),
+        ("At most $1,000.50, prefer fast models", 1000.5, 1000.5),
         ("cheapest", None, None),
     ],
 )
@@ -258,6 +259,13 @@ def test_a_limit_in_dollars_holds_where_its_condition_does(
 ) -> None:
     assert (applied(sentence, "code").max_usd, applied(sentence, "chat").max_usd) == (code, chat)
     assert applied(sentence, "code").steering.not_understood == ()
+
+
+@pytest.mark.parametrize("amount", ["$0,01", "$1e-3", "$1.000,50", "$1,00", "0,5 cents", "$" + "9" * 40])
+def test_an_amount_that_can_t_be_read_whole_is_said_and_never_read_as_another(amount: str) -> None:
+    found = applied(f"At most {amount}", "code")
+    assert found.max_usd is None
+    assert found.steering.not_understood
 
 
 def test_a_condition_on_what_an_answer_costs_can_t_be_tested_and_is_said() -> None:
