@@ -85,9 +85,9 @@ class AttemptLog:
         self.count(chunk.usage, chunk.text_bytes)
 
     def count(self, usage: Usage | None, text_bytes: int) -> None:
-        """Count text; `usage` is the provider's count up to here."""
+        """Count text; `usage` is the provider's count up to here. An empty count doesn't replace one."""
         self.text_bytes += text_bytes
-        if usage is not None:
+        if usage is not None and (usage.is_told or self.usage is None):
             self.usage, self._counted_bytes = usage, self.text_bytes
 
     def fail(self, error: ProviderError) -> None:
@@ -136,7 +136,7 @@ class AttemptLog:
         )
 
     def _bill(self, ending: Ending, model_id: str) -> Bill:
-        told = self.usage is not None and (self.usage.tokens is not None or self.usage.cost_usd is not None)
+        told = self.usage is not None and self.usage.is_told
         if not told and ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
             return NOTHING
         bill = bill_for(

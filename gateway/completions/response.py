@@ -57,7 +57,7 @@ class Envelope:
         for chunk in chunks:
             fields = chunk.fields
             usage = fields.pop("usage", None)
-            if chunk.usage is not None:
+            if chunk.usage is not None and (chunk.usage.is_told or self._usage is None):
                 self._usage = usage
             if chunk.finish_reason is not None:
                 self.finish_reason = chunk.finish_reason

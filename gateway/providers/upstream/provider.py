@@ -47,6 +47,11 @@ class Usage:
     factor: float = 1.0
     doubt: str = ""
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it reports anything that is believed."""
+        return self.tokens is not None or self.cost_usd is not None
+
 
 @dataclass(slots=True)
 class Answer:

@@ -93,6 +93,9 @@ def streamed(model: str) -> list[str]:
         return [event({"content": "Hello!"}), json.dumps(broken | counted(100, 10))]
     if model == "thinks":
         return [event({"reasoning_content": "a thought of forty bytes, as it seems so"})]
+    if model == "zeros":
+        reports = [json.dumps({"choices": []} | counted(*counts)) for counts in ((100, 10, 110), (0, 0, 0))]
+        return [event({"content": "Hello!"}), event({}, "stop"), *reports, "[DONE]"]
     last = [json.dumps({"choices": []} | ANSWERS[model])] if ANSWERS[model] else []
     return [event({"content": "Hello!"}), event({}, "stop"), *last, "[DONE]"]
 
@@ -105,7 +108,7 @@ def costly(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         text = f'database_url = "sqlite:///{directory / "ledger.db"}"\n'
         text += f'[providers.p]\nbase_url = "{url}"\n[providers.openai]\nbase_url = "{url}"\napi_key = "env:KEY"\n'
         text += f'[providers.anthropic]\nbase_url = "{url}"\napi_key = "env:KEY"\n'
-        names = [f"p/{name}" for name in ANSWERS if not name.startswith("gpt")] + ["p/thinks", "p/breaks"]
+        names = [f"p/{name}" for name in ANSWERS if not name.startswith("gpt")] + ["p/thinks", "p/breaks", "p/zeros"]
         for name in names:
             text += f'[models."{name}"]\n{RATES}'
         for name in {*names, *COSTS}:
@@ -175,7 +178,7 @@ def test_a_stated_cost_that_cant_be_right_is_not_booked(costly: Running, caplog:
     assert "cost is 1000000000000.0" in caplog.text
 
 
-@pytest.mark.parametrize(("model", "cost"), [("plain", 0.0002), ("stated", 0.0123), ("none", None)])
+@pytest.mark.parametrize(("model", "cost"), [("plain", 0.0002), ("stated", 0.0123), ("zeros", 0.0002), ("none", None)])
 def test_a_stream_tells_its_cost_with_the_usage_that_was_asked_for(
     costly: Running, model: str, cost: float | None
 ) -> None:
@@ -186,6 +189,7 @@ def test_a_stream_tells_its_cost_with_the_usage_that_was_asked_for(
     assert usage is not None
     assert usage.model_extra is not None
     told = usage.model_extra["cost_usd"]
+    assert usage.prompt_tokens > 0
     assert told == pytest.approx(cost) if cost else 0.0 < told < 0.0001
 
 
