@@ -12,6 +12,7 @@ from gateway.providers.anthropic.stops import StopCutter
 from gateway.providers.upstream.caller import raise_told_error
 from gateway.providers.upstream.error_bodies import read_error
 from gateway.providers.upstream.faults import empty, malformed, refused, says_by_itself
+from gateway.providers.upstream.json_repair import decode
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Usage
 from gateway.providers.upstream.usage import read_usage
 
@@ -53,7 +54,7 @@ class _Block(msgspec.Struct):
 class _Message(msgspec.Struct):
     content: list[_Block]
     stop_reason: str | None = None
-    usage: dict[str, Any] | None = None
+    usage: object = None  # what it costs must not cost the answer
     id: str = ""
 
 
@@ -71,7 +72,7 @@ class _Event(msgspec.Struct):
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
-    usage: dict[str, Any] | None = None
+    usage: object = None
     error: dict[str, Any] | None = None
 
 
@@ -82,7 +83,7 @@ _EVENT = msgspec.json.Decoder(_Event)
 def read_message(body: bytes, form: Form = PLAIN, secrets: tuple[str, ...] = ()) -> Answer:
     """Translate a plain answer. Raises ProviderError."""
     try:
-        message = _MESSAGE.decode(body)
+        message = decode(_MESSAGE, body)
     except (msgspec.DecodeError, RecursionError):
         raise_told_error(body, secrets)
         raise malformed("not a message in JSON" if body else "an empty body") from None
@@ -129,7 +130,7 @@ class EventReader:
     def read(self, event: bytes) -> Chunk | None:
         """Translate one event. Raises ProviderError for an error event, or one that is malformed."""
         try:
-            read = _EVENT.decode(event)
+            read = decode(_EVENT, event)
         except (msgspec.DecodeError, RecursionError):
             raise malformed("an event of the stream makes no sense") from None
         chunk = self._translate(read)
@@ -221,9 +222,10 @@ class EventReader:
             chunk.fields["usage"] = _openai_usage(usage.tokens)
         return chunk
 
-    def _use(self, usage: dict[str, Any] | None) -> Usage | None:
+    def _use(self, usage: object) -> Usage | None:
         """Merge counts: they are cumulative, and an event may leave some out, so the last value of each name counts."""
-        self._used |= {name: said for name, said in (usage or {}).items() if said is not None}
+        told = usage if isinstance(usage, dict) else {}
+        self._used |= {name: said for name, said in told.items() if said is not None}
         return read_usage(self._used) if self._used else None
 
     def _told(self, error: Mapping[str, Any]) -> ProviderError:

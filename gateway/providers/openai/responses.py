@@ -4,8 +4,9 @@ import re
 
 import msgspec
 
-from gateway.providers.upstream.error_bodies import read_error
+from gateway.providers.upstream.error_bodies import parsed, read_error
 from gateway.providers.upstream.faults import BROKEN_FINISHES, broken_off, empty, malformed, refused, says_by_itself
+from gateway.providers.upstream.json_repair import decode
 from gateway.providers.upstream.provider import Answer, Chunk, Usage
 from gateway.providers.upstream.usage import find_usage
 
@@ -13,8 +14,8 @@ DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
 _NOTHING = {b"", b"null", b"false", b'""', b"[]", b"{}"}
 _WORDS = frozenset({"text", "thinking"})
+_CODES = frozenset({"code", "status_code", "error_code"})
 _IS_ERROR = msgspec.Raw(b'"error"')
-_NO_NUMBER = re.compile(rb'("(?:[^"\\]|\\.)*+")|-?\b(?:NaN|Infinity)\b')
 _UNKNOWN_THOUGHTS = re.compile(rb'"(?:reason|think|thought)\w*"\s*:(?!\s*(?:null|false|""|\[\s*\]|\{\s*\}))')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -53,7 +54,7 @@ class _Said(msgspec.Struct):
 
 class _Choice(msgspec.Struct):
     error: msgspec.Raw = _NULL
-    index: int = 0
+    index: int | None = 0
     message: _Said | None = None
     delta: _Said | None = None
     finish_reason: str | None = None
@@ -61,7 +62,6 @@ class _Choice(msgspec.Struct):
 
 
 _CHOICES = msgspec.json.Decoder(list[_Choice])
-_ERROR = msgspec.json.Decoder()
 
 
 class _Groq(msgspec.Struct):
@@ -74,7 +74,7 @@ _GROQ = msgspec.json.Decoder(_Groq)
 def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     """Parse a plain answer. Raises ProviderError for the error that it reports, or if it is malformed."""
     try:
-        fields = _fields(body)
+        fields = decode(_FIELDS, body)
         choices = _choices(fields)
     except (msgspec.DecodeError, RecursionError):
         raise malformed("not a chat completion in JSON" if body else "an empty body") from None
@@ -117,7 +117,7 @@ class ChunkReader:
             self.ended = True
             return None
         try:
-            fields = _fields(event)
+            fields = decode(_FIELDS, event)
             choices = _choices(fields)
         except (msgspec.DecodeError, RecursionError):
             raise malformed("an event of the stream is not a chunk in JSON") from None
@@ -132,23 +132,23 @@ class ChunkReader:
         return chunk
 
     def _take(self, choice: _Choice, chunk: Chunk) -> None:
-        said = choice.delta or choice.message
+        said, index = choice.delta or choice.message, choice.index or 0
         if said is not None:
             size, speaks, thinks = _measure(said)
             chunk.text_bytes += size
             chunk.says = chunk.says or speaks
             chunk.thinks = chunk.thinks or thinks
-            if choice.index == 0:
+            if index == 0:
                 chunk.text += _text(said) or ""
         if choice.finish_reason:
             # A finish after nothing is no answer: another model is asked.
             chunk.says = chunk.says or chunk.thinks or self.alive or says_by_itself(choice.finish_reason)
-            if chunk.finish_reason is None or choice.index == 0:
+            if chunk.finish_reason is None or index == 0:
                 chunk.finish_reason = choice.finish_reason
-            self._open.discard(choice.index)
-            self._finished.add(choice.index)
+            self._open.discard(index)
+            self._finished.add(index)
         else:
-            self._open.add(choice.index)
+            self._open.add(index)
         self.finished = not self._open
         self.complete = self.finished and len(self._finished) >= self._choices
 
@@ -169,7 +169,7 @@ def _raise_told(
     """Raise the error that stands beside the choices or inside one of them; a broken finish is one too."""
     raw = _told(fields, choices)
     if raw is not None:
-        error = refused(read_error(_ERROR.decode(raw), secrets))
+        error = refused(read_error(parsed(raw), secrets))
     elif broken := [choice.finish_reason for choice in choices if choice.finish_reason in BROKEN_FINISHES]:
         error = broken_off(str(broken[0]))
     else:
@@ -182,7 +182,7 @@ def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw
     for raw in (fields.get("error", _NULL), *(choice.error for choice in choices)):
         if raw is not _NULL and bytes(raw) not in _NOTHING:
             return raw
-    if fields.get("object") == _IS_ERROR:
+    if _IS_ERROR in (fields.get("object"), fields.get("type")) or _is_bare_error(fields):
         return msgspec.Raw(msgspec.json.encode(fields))
     if "x_groq" in fields:
         try:
@@ -193,12 +193,11 @@ def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw
     return None
 
 
-def _fields(data: bytes) -> dict[str, msgspec.Raw]:
-    """The top-level fields, with null for the NaN and Infinity that some Python servers write."""
-    try:
-        return _FIELDS.decode(data)
-    except msgspec.DecodeError:
-        return _FIELDS.decode(_NO_NUMBER.sub(lambda match: match[1] or b"null", data))
+def _is_bare_error(fields: dict[str, msgspec.Raw]) -> bool:
+    """Whether an error stands alone, as in `event: error`: FastAPI's `detail`, or a message beside a code."""
+    if "choices" in fields:
+        return False
+    return "detail" in fields or ("message" in fields and not _CODES.isdisjoint(fields))
 
 
 def _text(said: _Said) -> str | None:

@@ -7,11 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.http.errors import Fault, TransportError
-from gateway.providers.upstream.error_bodies import read_error, read_refusal
+from gateway.providers.upstream.error_bodies import parsed, read_error, read_refusal
 from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Chunk, ProviderError, Verdict
@@ -214,10 +212,9 @@ def _told(error: ProviderError, reader: Reader) -> ProviderError:
 
 def raise_told_error(body: bytes, secrets: tuple[str, ...]) -> None:
     """Raise the error that an answer with status 200 reports, if it reports one."""
-    with contextlib.suppress(msgspec.DecodeError):
-        parsed = msgspec.json.decode(body, type=dict[str, object])
-        if told := parsed if parsed.get("object") == "error" else parsed.get("error"):
-            raise refused(read_error(told, secrets))
+    told = parsed(body)
+    if isinstance(told, dict) and (error := told if told.get("object") == "error" else told.get("error")):
+        raise refused(read_error(error, secrets))
 
 
 def as_utf8(data: bytes) -> bytes:

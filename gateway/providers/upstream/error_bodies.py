@@ -5,10 +5,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
+from gateway.providers.upstream.json_repair import decode
+
 MESSAGE_LIMIT = 500
+FIELD_LIMIT = 80
+"""Characters of an error's code, and of the field that it names."""
+PART_LENGTH = 8
+"""Characters of a secret that are left out of messages, as less tells nothing."""
 READ_LIMIT = 4_000
 """Characters of a message that are looked at; a provider may quote the whole request."""
 LONGEST_WAIT_SECONDS = 3_600.0
@@ -19,6 +26,8 @@ _SECRETS = re.compile(
     r"|(authorization[\"']?\s*[:=]\s*[\"']?)(?:(?:basic|bearer)\s+)?[^\s\"',;]+|(://)[^/\s@]+(?=@)"
     r"|\b(?:sk|gsk|pk|rk|xai|key)[-_][A-Za-z0-9_*-]{8,}|\bAIza[A-Za-z0-9_-]{10,}"
 )
+_WORD = re.compile(r"[^\s\"'`,;:=&?()<>\[\]{}]{8,}")
+_JSON: msgspec.json.Decoder[object] = msgspec.json.Decoder(object)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _SPAN = r"\d+(?:\.\d+)?\s*(?:ms|milliseconds?|s|secs?|seconds?|m|min|minutes?|h|hours?|d|days?)(?![a-z])"
 _STATED_WAIT = re.compile(rf"(?i)\b(?:try again in|retry in|retry after)\s+((?:{_SPAN}\s*(?:and\s+)?)+)")
@@ -58,20 +67,28 @@ class Refusal:
 
 
 def redact(text: str, secrets: Sequence[str] = ()) -> str:
-    """At most 500 characters of one line, without the secrets and without whatever looks like one."""
+    """At most 500 characters of one line, without the secrets, their parts and whatever looks like one."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[redacted]")
+    if secrets:
+        text = _WORD.sub(lambda match: "[redacted]" if _is_part(match[0], secrets) else match[0], text)
     text = _SECRETS.sub(lambda match: "".join(filter(None, match.groups())) + "[redacted]", text)
     text = _CONTROL.sub(" ", text).strip()
     return text if len(text) <= MESSAGE_LIMIT else text[: MESSAGE_LIMIT - 1] + "…"
+
+
+def _is_part(word: str, secrets: Sequence[str]) -> bool:
+    """Whether a word holds a secret, or is a part of one, perhaps percent-encoded."""
+    plain = unquote(word)
+    return len(plain) >= PART_LENGTH and any(secret and (plain in secret or secret in plain) for secret in secrets)
 
 
 def read_refusal(
     status: int, headers: Mapping[str, str], body: bytes, secrets: Sequence[str], wall_time: float
 ) -> Refusal:
     """The error in a response's body: OpenAI's shape, and those of the providers in tests' recorded table."""
-    return _refusal(status, _parsed(body), headers, _plain(headers, body), secrets, wall_time)
+    return _refusal(status, parsed(body), headers, _plain(headers, body), secrets, wall_time)
 
 
 def read_error(error: object, secrets: Sequence[str]) -> Refusal:
@@ -99,9 +116,9 @@ def retry_after_seconds(headers: Mapping[str, str], wall_time: float) -> float |
 
 
 def _refusal(
-    status: int, parsed: object, headers: Mapping[str, str], plain: str, secrets: Sequence[str], wall_time: float
+    status: int, told: object, headers: Mapping[str, str], plain: str, secrets: Sequence[str], wall_time: float
 ) -> Refusal:
-    objects = list(_objects(parsed))
+    objects = list(_objects(told))
     said = _first(objects, "message", "msg", "detail", "error")
     message = (said if isinstance(said, str) else plain)[:READ_LIMIT]
     code = _first(objects, "code", "type")
@@ -109,34 +126,35 @@ def _refusal(
         status=status,
         message=redact(message, secrets) or f"HTTP {status}",
         codes=frozenset(_codes(objects)),
-        field=_field(objects),
-        code=redact(code, secrets)[:80] if isinstance(code, str) else None,
+        field=redact(field, secrets)[:FIELD_LIMIT] if (field := _field(objects)) is not None else None,
+        code=redact(code, secrets)[:FIELD_LIMIT] if isinstance(code, str) else None,
         retry_after_seconds=_wait(headers, objects, message, wall_time),
         context_tokens=next((n for each in objects if type(n := each.get("n_ctx")) is int and n > 0), None),
     )
 
 
-def _parsed(body: bytes | str) -> object:
+def parsed(body: bytes) -> object:
+    """The value of JSON that may need a repair; None if it is no JSON."""
     try:
-        return msgspec.json.decode(body)
+        return decode(_JSON, body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 
-def _objects(parsed: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _objects(told: object, depth: int = 0) -> Iterator[Mapping[str, Any]]:
     """The objects that may describe an error, the innermost first."""
-    if isinstance(parsed, list):
-        for item in parsed[:8]:
+    if isinstance(told, list):
+        for item in told[:8]:
             yield from _objects(item, depth + 1)
-    elif isinstance(parsed, dict) and depth < 6:
-        raw = parsed.get("raw")
+    elif isinstance(told, dict) and depth < 6:
+        raw = told.get("raw")
         if isinstance(raw, str):  # OpenRouter quotes the provider behind it
-            quoted = _parsed(raw)
+            quoted = parsed(raw.encode())
             yield from _objects(quoted if isinstance(quoted, dict | list) else {"message": raw}, depth + 1)
         for key in _INNER:
-            if isinstance(parsed.get(key), dict | list):
-                yield from _objects(parsed[key], depth + 1)
-        yield parsed
+            if isinstance(told.get(key), dict | list):
+                yield from _objects(told[key], depth + 1)
+        yield told
 
 
 def _codes(objects: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -185,7 +203,7 @@ def _wait(
     if stated is not None:
         return stated
     for found in objects:
-        if isinstance(delay := found.get("retryDelay"), str):  # google.rpc.RetryInfo
+        if isinstance(delay := found.get("retryDelay"), str) and _UNIT.search(delay):  # google.rpc.RetryInfo
             return _bounded(_span(delay))
     if match := _STATED_WAIT.search(message):
         return _bounded(_span(match[1]))

@@ -42,8 +42,8 @@ _ASKED = (400, 403, 404, 410, 413, 422)
 _CALLER = (400, 413, 422)
 
 RULES: tuple[Rule, ...] = (
-    # Refused for safety, though some use the status of a permission.
-    Rule((400, 403, 422, 451), Verdict.CONTENT, wordings.SAFETY),
+    # Refused for safety; some use the status of a permission, and an error inside a 200 may state none.
+    Rule((400, 403, 422, 451, 500), Verdict.CONTENT, wordings.SAFETY),
     # The key, the account or the model's name, under a status that says otherwise.
     Rule((400, 401, 403, 422), Verdict.PARKED, wordings.KEY, _KEY),
     Rule((400, 402, 403), Verdict.PARKED, wordings.MONEY, _MONEY),
@@ -135,7 +135,9 @@ def _rule(refusal: Refusal, model: str) -> Rule:
     rule = next((rule for rule in RULES if rule.fits(refusal)), RULES[-1])
     if rule.verdict in _BEFORE_THE_NAME or refusal.status not in _ASKED:
         return rule
-    named = refusal.field == "model" or says_model_is_unknown(refusal.message, model)
+    # A field alone says little: a model may be unfit for what the request asks of it.
+    named = refusal.field == "model" and rule.verdict is Verdict.REFUSED
+    named = named or says_model_is_unknown(refusal.message, model)
     return _UNKNOWN_MODEL if named else rule
 
 

@@ -38,7 +38,7 @@ SAFETY = Wording(
         r"\bcontent (?:management|filtering) policy\b",
         r"\bviolat\w+ (?:\w+ )?(?:usage|content|safety) (?:guidelines|polic)",
         r"\bour safety system\b",
-        r"\b(?:prohibited|inappropriate) content\b",
+        r"\b(?:prohibited|inappropriate)[ _]content\b",
         r"^blocked by a guardrail",
     ),
 )

@@ -10,7 +10,7 @@ from openai.types.chat.chat_completion import Choice
 from bandit.price import Tokens
 from bandit.types import Ending
 from gateway.providers.anthropic.requests import Form, translate
-from gateway.providers.anthropic.responses import read_message
+from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.upstream.provider import ProviderError, Usage
 from tests.support.anthropic_messages import (
     SAID,
@@ -196,3 +196,13 @@ def test_an_error_event_means_what_its_type_says(kind: str, ending: Ending, stat
     with pytest.raises(ProviderError) as told:
         read([START, {"type": "error", "error": {"type": kind, "message": "Overloaded"}}])
     assert (told.value.ending, told.value.status) == (ending, status)
+
+
+@pytest.mark.parametrize("usage", ["x", [1], 5])
+def test_usage_that_is_no_object_costs_nothing_of_the_answer(usage: Any) -> None:
+    body = {**json.loads(message(SAID)), "usage": usage}
+    assert read_message(json.dumps(body).encode()).text == "Hello"
+    ended = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": usage}
+    chunk = EventReader().read(json.dumps(ended).encode())
+    assert chunk is not None
+    assert chunk.finish_reason == "stop"

@@ -328,3 +328,27 @@ async def test_what_was_said_before_an_error_is_passed_on_however_the_bytes_come
                 said += "".join(chunk.text for chunk in chunks)
     assert said == "a"
     assert told.value.ending is Ending.CUT
+
+
+@pytest.mark.parametrize("code", [b"1e999", b"9" * 400, b'"\\ud800"', b"NaN"])
+def test_an_error_with_a_detail_that_is_no_proper_json_is_an_error(code: bytes) -> None:
+    event = b'{"error": {"message": "worker died", "code": ' + code + b"}}"
+    for read in (ChunkReader().read, read_answer):
+        with pytest.raises(ProviderError, match="worker died") as told:
+            read(event)
+        assert told.value.verdict is Verdict.FAILED
+
+
+def test_half_an_emoji_does_not_cut_a_stream() -> None:
+    """Servers that split a text between UTF-16 code units send it so."""
+    reader = ChunkReader()
+    events = [rb'{"choices":[{"index":0,"delta":{"content":"\ud83d"}}]}', rb'{"choices":[{"delta":{"content":" ok"}}]}']
+    chunks = [reader.read(event) for event in events]
+    assert [chunk.text for chunk in chunks if chunk is not None] == ["\ufffd", " ok"]
+
+
+def test_a_choice_without_a_number_is_the_first() -> None:
+    reader = ChunkReader()
+    chunk = reader.read(b'{"choices":[{"index":null,"delta":{"content":"x"},"finish_reason":"stop"}]}')
+    assert chunk is not None
+    assert (chunk.text, chunk.finish_reason, reader.complete) == ("x", "stop", True)

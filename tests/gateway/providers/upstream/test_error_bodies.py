@@ -47,6 +47,36 @@ def test_no_message_holds_a_key(key: str, before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "the key zU+7/dGk0aQ=tail was refused",
+        "GET https://x/?key=zU%2B7%2FdGk0aQ%3Dtail failed",
+        "the key ending in 7/dGk0aQ was refused",
+    ],
+)
+def test_a_part_of_a_key_and_its_percent_encoding_are_left_out(said: str) -> None:
+    shown = redact(said, ("zU+7/dGk0aQ=tail",))
+    assert "[redacted]" in shown
+    assert "dGk0aQ" not in shown
+    assert "0aQ%3Dtail" not in shown
+
+
+def test_the_named_field_is_short_and_holds_no_key() -> None:
+    for param in ("abcdef0123456789", "p" * 20_000):
+        body = json.dumps({"error": {"message": "bad", "param": param}}).encode()
+        field = read_refusal(400, {}, body, ("abcdef0123456789",), 0.0).field
+        assert field is not None
+        assert "abcdef" not in field
+        assert len(field) <= 80
+
+
+@pytest.mark.parametrize("detail", [b'"code": 1e999', b'"code": ' + b"9" * 400, b'"hint": "\\ud800"', b'"code": NaN'])
+def test_a_detail_that_is_no_proper_json_costs_nothing_of_an_error(detail: bytes) -> None:
+    refusal = read_refusal(400, {}, b'{"error": {"message": "bad seed", "param": "seed", ' + detail + b"}}", (), 0.0)
+    assert (refusal.message, refusal.field) == ("bad seed", "seed")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Authorization: Bearer abcdef0123456789",
