@@ -36,11 +36,12 @@ def gateway_in(directory: Path) -> Iterator[Gateway]:
     gc.unfreeze()
 
 
-def what_is_open() -> tuple[set[str], set[int]]:
-    """The names of threads, but for those of the event loop's own pool, and the ports that are listened on."""
-    names = {each.name for each in threading.enumerate() if not each.name.startswith(("asyncio_", "uvloop_"))}
+def what_is_open() -> tuple[set[threading.Thread], set[int]]:
+    """The threads, but for those of the event loop's own pool, and the ports that are listened on."""
+    # Not their names: gateways of other tests may still run in this process.
+    threads = {each for each in threading.enumerate() if not each.name.startswith(("asyncio_", "uvloop_"))}
     sockets = psutil.Process().net_connections()
-    return names, {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}
+    return threads, {each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -72,7 +73,7 @@ async def test_a_gateway_that_is_stopped_leaves_no_thread_and_no_socket(tmp_path
         before = what_is_open()
         await gateway.start()
         threads, ports = what_is_open()
+        await gateway.stop()  # before anything can fail: a thread left behind would keep the test run from ending
         assert threads > before[0]
         assert ports > before[1]
-        await gateway.stop()
         assert what_is_open() == before
