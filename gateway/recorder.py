@@ -1,4 +1,4 @@
-"""The bridge between the event loop and the ledger's writer thread: hand a record over, wait for its commit."""
+"""Records through the ledger's writer thread: submits a record from the event loop, and awaits its commit."""
 
 import asyncio
 import logging
@@ -20,13 +20,13 @@ from storage.writing.writer import Committed, Writer
 log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 10_000
-"""Records that may wait for the writer; beyond that requests are refused."""
+"""Length of the writer's queue at which requests are refused."""
 
 Waiting: TypeAlias = "asyncio.Future[tuple[FeedbackReceipt, ...]]"
 
 
 class Recorder:
-    """Records completions and feedback; what a commit changed, here or elsewhere, is applied to what is in memory.
+    """Records completions and feedback, and applies what was committed, here or by other processes, to memory.
 
     With `durable` (the durability `commit`) a completion waits for its commit; feedback always does.
     """
@@ -61,17 +61,17 @@ class Recorder:
 
     @property
     def state(self) -> State:
-        """How the ledger can be written now."""
+        """Where records go now."""
         return self._writer.state
 
     @property
     def queued(self) -> int:
-        """Records that wait to be written."""
+        """Records in the writer's queue."""
         return self._writer.queued
 
     @property
     def spooled(self) -> int:
-        """Completions that wait in the local spool for the database."""
+        """Completions in the local spool."""
         return self._writer.spooled
 
     def require_room(self) -> None:
@@ -86,7 +86,7 @@ class Recorder:
             raise _overloaded()
 
     async def close(self) -> None:
-        """Write everything that was handed over, and end the thread."""
+        """Write everything that was submitted, and stop the writer's thread."""
         await asyncio.to_thread(self._writer.close)
 
     async def completion(self, record: CompletionRecord) -> None:
@@ -108,7 +108,7 @@ class Recorder:
         return receipts
 
     def validity(self, record: ValidityRecord) -> None:
-        """Write later what was found out of a completion; from any thread. Lost where it can't be written now."""
+        """Submit a validity record, from any thread. It is dropped if the queue is full."""
         try:
             self._writer.submit(record, None)
         except WriterFull as error:
@@ -123,11 +123,11 @@ class Recorder:
         return waiting
 
     def _deliver(self, committed: Committed) -> None:
-        """Called by the writer's thread, once per batch."""
+        """Pass a committed batch on to the event loop. Called by the writer's thread."""
         self._loop.call_soon_threadsafe(self._committed, committed)
 
     def _follow(self, changed: Changed) -> None:
-        """Called by the writer's thread when other processes, or the command line, have changed something."""
+        """Pass other processes' changes on to the event loop. Called by the writer's thread."""
         self._loop.call_soon_threadsafe(self._changed, changed)
 
     def _changed(self, changed: Changed) -> None:

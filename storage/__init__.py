@@ -1,1 +1,1 @@
-"""The ledger: everything that is recorded, through SQLAlchemy."""
+"""The ledger: requests, scores and statistics in SQLite or PostgreSQL, through SQLAlchemy."""

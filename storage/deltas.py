@@ -1,7 +1,7 @@
-"""What events add to the statistics: gathered per batch, and kept with each outcome so that the ledger can be folded.
+"""Deltas: what events add to the statistics, summed per batch and stored with each outcome so that it can be refolded.
 
-An outcome's deltas are kept as `{model: {signal or signal/task: [weight, total, squares]}}`, with the instant as a
-fourth number where it is not the outcome's own. Half-lives are not kept: they are the router's, and can be changed.
+An outcome's deltas are stored as `{model: {signal or signal/task: [weight, total, squares]}}`, with the instant as a
+fourth number if it is not the outcome's own. Half-lives are not stored: they are the router's, and can be changed.
 """
 
 import logging
@@ -14,41 +14,41 @@ from bandit.types import Deltas, Signal, StatisticKey, Sums
 log = logging.getLogger(__name__)
 
 HalfLife = Callable[[str, Signal], float]
-"""The half-life in seconds that a router keeps for a signal."""
+"""A router's half-life of a signal, in seconds."""
 
 _decoder = msgspec.json.Decoder(dict[str, dict[str, list[float]]])
 _signals = {signal.value: signal for signal in Signal}
 
 
 def encode_deltas(deltas: Deltas, at: float) -> str:
-    """The deltas of an outcome that ended at `at`, as the ledger keeps them."""
+    """Encode the deltas of an outcome that ended at `at`, for the column `learned`."""
     models: dict[str, dict[str, list[float]]] = {}
     for key, sums in deltas.items():
         if not _finite(sums):
             continue
         name = f"{key.signal}/{key.task}" if key.task else str(key.signal)
-        kept = [sums.weight, sums.total, sums.squares]
+        numbers = [sums.weight, sums.total, sums.squares]
         if sums.at != at:
-            kept.append(sums.at)
+            numbers.append(sums.at)
         model = models.get(key.model_id)
         if model is None:
-            models[key.model_id] = {name: kept}
+            models[key.model_id] = {name: numbers}
         else:
-            model[name] = kept
+            model[name] = numbers
     return msgspec.json.encode(models).decode()
 
 
-def extend_kept(kept: str, deltas: Deltas, at: float) -> str:
-    """What the ledger keeps of an outcome that ended at `at`, with deltas of further statistics."""
-    models = _decoder.decode(kept)
+def extend_encoded(encoded: str, deltas: Deltas, at: float) -> str:
+    """Add deltas of further statistics to the encoded ones of an outcome that ended at `at`."""
+    models = _decoder.decode(encoded)
     for model_id, entries in _decoder.decode(encode_deltas(deltas, at)).items():
         models[model_id] = models.get(model_id, {}) | entries
     return msgspec.json.encode(models).decode()
 
 
-def decode_deltas(kept: str, router_id: str, at: float, half_life: HalfLife) -> Iterator[tuple[StatisticKey, Sums]]:
-    """The deltas of a kept outcome, with the half-lives of today; unknown signals are left out."""
-    for model_id, entries in _decoder.decode(kept).items():
+def decode_deltas(encoded: str, router_id: str, at: float, half_life: HalfLife) -> Iterator[tuple[StatisticKey, Sums]]:
+    """Decode an outcome's deltas, with today's half-lives; unknown signals are left out."""
+    for model_id, entries in _decoder.decode(encoded).items():
         for name, numbers in entries.items():
             signal_name, _, task = name.partition("/")
             signal = _signals.get(signal_name)
@@ -60,12 +60,13 @@ def decode_deltas(kept: str, router_id: str, at: float, half_life: HalfLife) -> 
 
 
 def _finite(sums: Sums) -> bool:
+    # The sum of all is finite exactly if each of them is, and inf - inf and nan - nan are not 0.
     anything = sums.at + sums.weight + sums.total + sums.squares
     return anything - anything == 0.0
 
 
-class Gathered:
-    """Deltas of many events, added up per statistic. The sums are those of `Sums.__add__`, without its objects."""
+class DeltaSums:
+    """Deltas of many events, summed per statistic as `Sums.__add__` does, but in place: without an object per event."""
 
     __slots__ = ("_sums",)
 
@@ -73,7 +74,7 @@ class Gathered:
         self._sums: dict[StatisticKey, list[float]] = {}
 
     def add(self, deltas: Deltas) -> None:
-        """Add an event's deltas; one that is not finite is dropped and shouted about."""
+        """Add an event's deltas. One that is not finite is dropped, and logged as an error."""
         sums = self._sums
         for key, new in deltas.items():
             at, weight, total, squares = new.at, new.weight, new.total, new.squares
@@ -100,9 +101,9 @@ class Gathered:
                 held[4] += squares * fade
 
     def rows(self) -> list[tuple[object, ...]]:
-        """Rows for the table of arms, in one order for all processes, so that none waits for another in a circle."""
+        """Rows of the table `arms`, sorted: all processes lock rows in the same order, so that they can't deadlock."""
         return sorted((key[0], key[1], key[2], str(key[3]), *held) for key, held in self._sums.items())
 
     def deltas(self) -> dict[StatisticKey, Sums]:
-        """What was gathered."""
+        """The sums so far."""
         return {key: Sums(*held) for key, held in self._sums.items()}

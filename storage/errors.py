@@ -1,13 +1,13 @@
-"""What can go wrong with the ledger.
+"""Errors of the ledger.
 
 LedgerError
 ├── DatabaseUnavailable   the database can't be opened, reached, read or written now
-├── SchemaOutdated        the database has another schema than this version needs
-├── WriterFull            more is waiting to be written than the queue holds
-├── Contention            two transactions were in each other's way: the same again may pass
+│   └── SchemaOutdated    the database has an older schema than this version needs
+├── WriterFull            the writer's queue has reached its limit
+├── Contention            a deadlock or a serialization failure: a retry may succeed
 ├── InvalidCursor         a page was asked for with a cursor that was never given out
 ├── SpoolFull             neither the database nor the local spool can take a record
-├── RecordRefused         the database takes no such record, now or later
+├── RecordRefused         the database rejects this record; a retry won't help
 └── FeedbackError         a score that can't be recorded; `index` says which of its list
     ├── CompletionNotFound
     ├── NoAnswerToScore
@@ -24,15 +24,15 @@ class DatabaseUnavailable(LedgerError):
 
 
 class SchemaOutdated(DatabaseUnavailable):
-    """The database has another schema than this version needs."""
+    """The database has an older schema than this version needs."""
 
 
 class WriterFull(LedgerError):
-    """More is waiting to be written than the queue holds: try again shortly."""
+    """The writer's queue has reached its limit: retry shortly."""
 
 
 class Contention(LedgerError):
-    """Two transactions were in each other's way: the same again may pass."""
+    """A deadlock or a serialization failure: the same transaction may succeed if it is retried."""
 
 
 class InvalidCursor(LedgerError):
@@ -44,7 +44,7 @@ class SpoolFull(LedgerError):
 
 
 class RecordRefused(LedgerError):
-    """The database takes no such record, now or later."""
+    """The database rejects this record, and would reject it again."""
 
 
 class FeedbackError(LedgerError):

@@ -1,4 +1,4 @@
-"""What the ledger takes in and gives out: frozen values, no rows, no sessions."""
+"""The records that the ledger writes and reads: frozen values, without rows or sessions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from bandit.types import Attempt, Deltas, Epoch, Json
 
 @dataclass(frozen=True, slots=True)
 class RouterRecord:
-    """A router as it is kept. `settings` are the gateway's (policy, objective, limits); `secret` draws the arms."""
+    """A stored router. `settings` are the gateway's (policy, objective, limits); `secret` is the key of the draws."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class RouterModel:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An API key without its secret: only the SHA-256 is kept. `routers` None: all of them."""
+    """An API key without its secret, of which only the SHA-256 is stored. `routers` None: all of them."""
 
     id: str
     hash: str
@@ -45,7 +45,7 @@ class KeyRecord:
 
 
 class Status(StrEnum):
-    """How a request ended, for the one outcome row that it gets."""
+    """How a request ended."""
 
     ANSWERED = "answered"
     PARTIAL = "partial"  # content was sent, then the client left or the stream broke
@@ -79,13 +79,13 @@ class DecisionRecord:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeRecord:
-    """What came of a request, all attempts together. `ended_at` is the event time of learning."""
+    """The outcome of a request, over all its attempts. `ended_at` is the event time of learning."""
 
     status: Status
     ended_at: Epoch  # the response's end
     seconds: float
     overhead_seconds: float
-    model_id: str | None  # who answered
+    model_id: str | None  # the model that answered
     attempts: int
     prompt_tokens: int | None
     cached_tokens: int
@@ -96,12 +96,12 @@ class OutcomeRecord:
     reason: str
     http_status: int
     error_code: str | None = None
-    valid: bool | None = None  # whether a structured answer was what was asked for; None: not checked
+    valid: bool | None = None  # whether a structured answer matches the requested schema; None: not checked
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Prompt and answer as they were, kept only where the router says so."""
+    """Prompt and answer, stored only if the router has `store_content`."""
 
     request: bytes
     answer: bytes
@@ -109,7 +109,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class CompletionRecord:
-    """All of one request, written in one transaction together with what it adds to the statistics."""
+    """A request with its attempts, outcome and deltas, which are written in one transaction."""
 
     decision: DecisionRecord
     attempts: tuple[Attempt, ...]
@@ -120,9 +120,9 @@ class CompletionRecord:
 
 @dataclass(frozen=True, slots=True)
 class ValidityRecord:
-    """Whether a structured answer was what was asked for: found out after the outcome was written.
+    """Whether a structured answer matches the requested schema: checked after the outcome was written.
 
-    `deltas` are of the outcome's own instant. It counts once, and only where nothing is known yet.
+    `deltas` are at the outcome's instant. Only an outcome's first such record counts.
     """
 
     completion_id: str  # req_…
@@ -132,7 +132,7 @@ class ValidityRecord:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRecord:
-    """A score somebody gave. `any_key` True: may score completions of other keys, on `routers` (None: all)."""
+    """A score for a completion. `any_key` True: it may score completions of other keys, on `routers` (None: all)."""
 
     id: str  # fbk_…
     completion_id: str  # req_…
@@ -147,7 +147,7 @@ class FeedbackRecord:
 
 
 class FeedbackStatus(StrEnum):
-    """What a feedback did."""
+    """The effect of a feedback."""
 
     RECORDED = "recorded"
     UPDATED = "updated"
@@ -156,7 +156,7 @@ class FeedbackStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedbackReceipt:
-    """What is answered to a feedback that is committed."""
+    """The response to a feedback that is committed."""
 
     id: str
     completion_id: str
@@ -169,7 +169,7 @@ class FeedbackReceipt:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """One request as the ledger holds it, for explain, replay and the management API."""
+    """One recorded request, for `explain`, replay and the management API."""
 
     decision: DecisionRecord
     attempts: tuple[Attempt, ...]

@@ -1,4 +1,4 @@
-"""Records to rows and back, by the names of columns: a field of a record is a column of the same name."""
+"""Converts records to rows and back by name: a record's field is a column of the same name."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -18,7 +18,7 @@ ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
 
 
 def _in_order_of(table: Table) -> Callable[[dict[str, object]], tuple[object, ...]]:
-    """The function from values by column to a row of the table."""
+    """Return the function that makes a row of the table from values by column."""
     return itemgetter(*(column.name for column in table.columns))
 
 
@@ -29,7 +29,7 @@ _DETAILS = msgspec.json.Decoder(dict[str, int])
 
 
 def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tuple[object, ...]:
-    """A request as a row of `decisions`, in the order of its columns."""
+    """Make a request's row of `decisions`, in the order of the columns."""
     decision, outcome = record.decision, record.outcome
     row: dict[str, object] = {name: getattr(decision, name) for name in DECISION_FIELDS}
     row.update((name, getattr(outcome, name)) for name in OUTCOME_FIELDS)
@@ -44,7 +44,7 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
 
 
 def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
-    """An attempt as a row of `attempts`, in the order of its columns."""
+    """Make an attempt's row of `attempts`, in the order of the columns."""
     row: dict[str, object] = {name: getattr(attempt, name) for name in ATTEMPT_FIELDS}
     row["completion_id"] = completion_id
     row["ending"] = attempt.ending.value
@@ -56,25 +56,25 @@ def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
 
 
 def clean(text: str) -> str:
-    """Text that every database takes: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has none)."""
+    """Replace what a database rejects: NUL (PostgreSQL) and lone surrogates (not UTF-8)."""
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
 def read_decision(row: Row[Any], choice: bytes) -> DecisionRecord:
-    """What was decided, from a row of `decisions` and the choice's JSON."""
+    """Read a decision from its row of `decisions` and its choice's JSON."""
     return DecisionRecord(choice=choice, **{name: row._mapping[name] for name in DECISION_FIELDS})
 
 
 def read_outcome(row: Row[Any]) -> OutcomeRecord:
-    """What came of a request, from its row of `decisions`."""
+    """Read an outcome from its row of `decisions`."""
     values = {name: row._mapping[name] for name in OUTCOME_FIELDS}
     return OutcomeRecord(**{**values, "status": Status(row.status)})
 
 
 def read_attempt(row: Row[Any]) -> Attempt:
-    """An attempt from its row of `attempts`."""
+    """Read an attempt from its row of `attempts`."""
     values = {name: row._mapping[name] for name in ATTEMPT_FIELDS}
     details = _DETAILS.decode(row.token_details) if row.token_details else {}
     return Attempt(**{**values, "ending": Ending(row.ending), "token_details": details})

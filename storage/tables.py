@@ -1,7 +1,7 @@
-"""The tables: what is kept, where, and what each column means.
+"""The tables and the meaning of their columns.
 
-Times are seconds since the epoch, money is dollars. JSON is kept as text in our own encoding. There is no foreign key
-from the ledger to `routers`: what happened stays true when a router is deleted, and comes back to it when it returns.
+Times are seconds since the epoch, money is in dollars. JSON is stored as text, in our own encoding. No foreign key
+leads from the ledger to `routers`: a deleted router's requests stay, and a router of the same id takes them up again.
 """
 
 from sqlalchemy import (
@@ -71,15 +71,15 @@ api_keys = Table(
 choices = Table(
     "choices",
     metadata,
-    Column("id", Text, primary_key=True),  # the decision that used it first
+    Column("id", Text, primary_key=True),  # the completion_id of the decision that used it first
     _required("router_id", Text),
     _required("at", Double),
-    _required("choice", LargeBinary),  # its JSON, in zlib's format: the larger part of a request's bytes
+    _required("choice", LargeBinary),  # JSON, compressed with zlib: the largest part of a request's bytes
     Index(None, "router_id", "at"),
 )
 
 decisions = Table(
-    "decisions",  # a request: what was decided and what came of it; one row, because both become durable together
+    "decisions",  # requests: a decision and its outcome are one row, because both become durable together
     metadata,
     Column("completion_id", Text, primary_key=True),
     _required("router_id", Text),
@@ -114,7 +114,7 @@ decisions = Table(
     _required("http_status", Integer),
     Column("error_code", Text),
     Column("valid", Boolean),
-    _required("learned", Text),  # what the outcome added to the statistics: storage.deltas says how
+    _required("learned", Text),  # the deltas of the statistics, encoded by storage.deltas
     Index(None, "router_id", "at"),
 )
 
@@ -140,13 +140,13 @@ attempts = Table(
     _required("cost_usd", Double),
     _required("estimated", Boolean),
     _required("cost_known", Boolean),
-    Column("cost_stated", Boolean, nullable=False, server_default=false()),  # an older version writes none
-    Column("token_details", Text),  # JSON: counts by name of what else is billed apart; null: nothing is
+    Column("cost_stated", Boolean, nullable=False, server_default=false()),  # not written by older versions
+    Column("token_details", Text),  # JSON: token counts by name that have prices of their own; null: none
     sqlite_with_rowid=False,
 )
 
 contents = Table(
-    "contents",  # prompts and answers, only of routers that say so
+    "contents",  # prompts and answers, only of routers with store_content
     metadata,
     Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
     _required("request", LargeBinary),
@@ -154,7 +154,7 @@ contents = Table(
 )
 
 feedback = Table(
-    "feedback",  # every score that changed something, or that said something
+    "feedback",  # every score that changed the current one, or came with a comment or metadata
     metadata,
     Column("id", Text, primary_key=True),
     Column(
@@ -170,7 +170,7 @@ feedback = Table(
 )
 
 scores = Table(
-    "scores",  # the current score of each source: the truth of which quality statistics are a sum
+    "scores",  # the current score of each source; the quality statistics are sums of these
     metadata,
     Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
     Column("source", Text, primary_key=True),
@@ -195,12 +195,12 @@ def _sums() -> list["Column[object]"]:
 
 
 arms = Table(
-    "arms",  # sufficient statistics, changed only by addition
+    "arms",  # sufficient statistics, only ever added to
     metadata,
     *_sums(),
     _required("revision", BigInteger),
     sqlite_with_rowid=False,
-    postgresql_with={"fillfactor": 50},  # room for updates in place: no index has to change
+    postgresql_with={"fillfactor": 50},  # room for HOT updates: no indexed column changes
 )
 
 statistic_changes = Table(
@@ -212,7 +212,7 @@ statistic_changes = Table(
 )
 
 checkpoints = Table(
-    "checkpoints",  # what the decisions that retention has deleted had added to the arms
+    "checkpoints",  # the sums that deleted decisions had added to `arms`
     metadata,
     *_sums(),
     sqlite_with_rowid=False,
@@ -228,7 +228,7 @@ budgets = Table(
 )
 
 traffic = Table(
-    "traffic",  # per UTC day: what each model was asked for, what it answered and what it cost
+    "traffic",  # requests, answers and cost of each model per UTC day
     metadata,
     Column("router_id", Text, primary_key=True),
     Column("day", Integer, primary_key=True),  # days since the epoch
@@ -241,12 +241,12 @@ traffic = Table(
     _required("completion_tokens", BigInteger),
     _required("cost_usd", Double),
     _required("revision", BigInteger),
-    Index(None, "day"),  # the table grows for ever, and the day's spend is asked for all the time
+    Index(None, "day"),  # the table is never pruned, and today's spend is read often
     sqlite_with_rowid=False,
 )
 
 arm_priors = Table(
-    "arm_priors",  # what other routers had seen of a model when it joined this one: borrowed once, and kept
+    "arm_priors",  # priors from other routers, copied when a model joins a router and never changed
     metadata,
     Column("router_id", Text, primary_key=True),
     Column("model_id", Text, primary_key=True),
@@ -256,7 +256,7 @@ arm_priors = Table(
 )
 
 tasks = Table(
-    "tasks",  # names that callers have given and that their routers have room for: each is a class of statistics
+    "tasks",  # task names stated by callers, up to 64 per router: each is a class of the statistics
     metadata,
     Column("router_id", Text, primary_key=True),
     Column("task", Text, primary_key=True),
@@ -295,14 +295,14 @@ settings = Table(
 )
 
 revisions = Table(
-    "revisions",  # a counter per topic, raised by every transaction that changes the topic: see `database.revisions`
+    "revisions",  # a counter of changes per topic: see storage.database.revisions
     metadata,
     Column("topic", Text, primary_key=True),
     _required("value", BigInteger),
 )
 
 changes = Table(
-    "changes",  # which router, key, scorecard or model each revision of a topic is about; the last 10,000
+    "changes",  # the subject of each of the last 10,000 changes of a topic
     metadata,
     Column("topic", Text, primary_key=True),
     Column("revision", BigInteger, primary_key=True, autoincrement=False),

@@ -1,4 +1,4 @@
-"""What each model was asked for and what it cost, per router and UTC day."""
+"""Traffic: requests, answers, tokens and dollars of each model, per router and UTC day."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ def day_of(at: Epoch) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What a model was asked for: first draws, answers, calls and failed calls, billed tokens, dollars."""
+    """Counts of one model: first draws, answers, calls, failed calls, billed tokens and dollars."""
 
     drawn: int
     answered: int
@@ -31,7 +31,7 @@ class Traffic:
     cost_usd: float
 
 
-class GatheredTraffic:
+class TrafficCounts:
     """Counts of many requests. A request belongs to the day on which it ended."""
 
     __slots__ = ("_counts",)
@@ -69,12 +69,12 @@ class GatheredTraffic:
         return counts
 
     def rows(self) -> list[tuple[object, ...]]:
-        """Rows for the table, in one order for all processes."""
+        """Rows of the table `traffic`, sorted: all processes lock rows in the same order."""
         return sorted((*key, *counts) for key, counts in self._counts.items())
 
 
 def traffic_by_model(connection: Connection, router_id: str, since: Epoch) -> dict[str, Traffic]:
-    """A router's traffic per model, from the UTC day of `since` on."""
+    """Read a router's traffic per model, from the UTC day of `since` on."""
     sums = [func.sum(traffic.c[name]) for name in COUNTS]
     query = select(traffic.c.model_id, *sums).group_by(traffic.c.model_id)
     query = query.where(traffic.c.router_id == router_id, traffic.c.day >= day_of(since))

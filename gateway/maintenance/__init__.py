@@ -1,1 +1,1 @@
-"""Background maintenance: rebuilding statistics and retention."""
+"""Maintenance of the ledger with the routers' settings: rebuilds of statistics, and retention."""

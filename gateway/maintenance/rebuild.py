@@ -1,4 +1,4 @@
-"""Statistics from the ledger: how each router's half-lives and scores are folded, and when that must be done anew."""
+"""Rebuilds statistics with the routers' half-lives, as after a half-life was changed."""
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, HalfLives, Scores, Signal
@@ -13,12 +13,12 @@ from storage.writing.scores import LearnScores
 
 
 def rebuild_of(database: Database) -> Rebuild:
-    """The rebuild of this database, with the routers' half-lives as they are now. Raises storage's errors."""
+    """Make the rebuild of this database with the routers' present half-lives. Raises LedgerError."""
     return Rebuild(database, *_laws_of(database))
 
 
 def retention_of(database: Database) -> Retention:
-    """The retention of this database, with the routers' half-lives as they are now. Raises storage's errors."""
+    """Make the retention of this database with the routers' present half-lives. Raises LedgerError."""
     return Retention(database, *_laws_of(database))
 
 
@@ -36,7 +36,7 @@ def _laws_of(database: Database) -> tuple[LearnScores, RouterHalfLife]:
 
 
 def half_lives_of(record: RouterRecord) -> HalfLives:
-    """A stored router's half-lives; the defaults where its settings can't be read."""
+    """A stored router's half-lives; the defaults if its settings can't be read."""
     try:
         return RouterOptions.from_json(record.settings).half_lives
     except OptionsError:
@@ -44,7 +44,7 @@ def half_lives_of(record: RouterRecord) -> HalfLives:
 
 
 def keep_router(database: Database, record: RouterRecord, former: RouterRecord | None) -> bool:
-    """Store a router; where its half-lives have changed, its statistics are rebuilt. Returns whether they were."""
+    """Store a router, and rebuild its statistics if its half-lives have changed. Returns whether they were rebuilt."""
     Routers(database).put(record)
     if former is None or half_lives_of(former) == half_lives_of(record):
         return False

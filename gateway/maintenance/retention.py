@@ -1,4 +1,4 @@
-"""Keeps the ledger as short as the routers' `retention_days` say, a few requests at a time, while the gateway runs."""
+"""Deletes requests that are older than their router's `retention_days`, in batches, while the gateway serves."""
 
 import logging
 import threading
@@ -17,20 +17,20 @@ from storage.stores.routers import Routers
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 30.0
-"""After a start: there is enough to do."""
+"""Delay after a start, which has enough to do."""
 
 ROUND_SECONDS = 3_600.0
 CLAIM_SECONDS = 0.9 * ROUND_SECONDS
-"""For so long the others leave it to the process that began: together they would keep SQLite's one lock busy."""
+"""A claim keeps other processes from deleting for this long: together they would occupy SQLite's only write lock."""
 
-REST = 4.0
-"""Pauses between transactions, in their own lengths: deleting takes a fifth of the time at most."""
+PAUSE = 4.0
+"""Pause after a transaction, in lengths of the transaction: deleting takes up to a fifth of the time."""
 
-SHORTEST_REST_SECONDS = 0.05
+SHORTEST_PAUSE_SECONDS = 0.05
 
 
 class RetentionWorker:
-    """A thread that lets old requests go. Of the processes of one ledger one does so in each round."""
+    """A thread that deletes old requests. In each round one process of a ledger does so."""
 
     def __init__(self, database: Database, clock: Callable[[], Epoch], first_seconds: float = FIRST_SECONDS) -> None:
         self._database = database
@@ -40,16 +40,16 @@ class RetentionWorker:
         self._thread = threading.Thread(target=self._run, name="ledger-retention", daemon=True)
 
     def start(self) -> None:
-        """Begin, after a while."""
+        """Start the thread."""
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the transaction that runs, and end the thread."""
+        """Finish the running transaction, and stop the thread."""
         self._stopped.set()
         self._thread.join()
 
     def delete_old(self) -> int:
-        """Delete all that is old now; how many requests there were. Raises DatabaseUnavailable."""
+        """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable."""
         retention, deleted = retention_of(self._database), 0
         for record in Routers(self._database).all():
             try:
@@ -71,7 +71,7 @@ class RetentionWorker:
             deleted += count
             if count < DELETED_AT_ONCE:
                 break
-            self._stopped.wait(max(SHORTEST_REST_SECONDS, REST * (time.monotonic() - began)))
+            self._stopped.wait(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
         return deleted
 
     def _run(self) -> None:

@@ -1,4 +1,4 @@
-"""The day's money: what a router has spent since midnight UTC, and what its running requests are expected to."""
+"""The day's spend of a router: since midnight UTC, and what its running requests are expected to cost."""
 
 import math
 
@@ -15,8 +15,8 @@ def day_of(at: Epoch) -> int:
 class DailySpend:
     """A hard limit on a router's dollars a day; `limit_usd` None: no limit.
 
-    What is spent is the ledger's own figure, in which all processes are, plus what requests of this process have cost
-    that is not committed yet. Other processes' spending is seen about a second after their commits: that is how far
+    What is spent is the ledger's figure, over all processes, plus the cost of this process's requests that are not
+    committed yet. Other processes' spending is seen about a second after their commits: that is how far
     the limit can be overrun, besides what requests cost above their expectation.
     """
 
@@ -30,7 +30,7 @@ class DailySpend:
         self._reserved_usd = 0.0
 
     def left_usd(self, now: Epoch) -> float:
-        """Dollars that may still be spent today, those set aside excluded; infinite without a limit."""
+        """Dollars that may still be spent today, without reservations; infinite without a limit."""
         if self.limit_usd is None:
             return math.inf
         self._turn(now)
@@ -38,25 +38,25 @@ class DailySpend:
         return max(self.limit_usd - spent_usd - self._reserved_usd, 0.0)
 
     def reserve(self, expected_usd: float, now: Epoch) -> None:
-        """Set aside what a request is expected to cost, until `settle`."""
+        """Reserve what a request is expected to cost, until `settle`."""
         self._turn(now)
         self._reserved_usd += expected_usd
 
     def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:
-        """The request is over: what it cost takes the place of what was set aside, until it is committed."""
+        """Replace a finished request's reservation by its cost, which counts as uncommitted until `commit`."""
         self._turn(now)
         self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
         self._uncommitted_usd += cost_usd
 
     def commit(self, day: int, cost_usd: float) -> None:
-        """Requests that ended on a day are in the ledger."""
+        """Move the cost of committed requests that ended on a day to the ledger's figure."""
         if day >= self._day:
             self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
         if day == self._day:
             self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
 
     def replace(self, day: int, spent_usd: float) -> None:
-        """Take the ledger's figure as it was read, this process's commits before then included."""
+        """Replace the ledger's figure by one that was read, which includes this process's earlier commits."""
         if day >= self._day:
             self._ledger_usd[day] = spent_usd
 

@@ -1,4 +1,4 @@
-"""A router's definition: what its record, the catalog and the scorecards say, read once for many requests."""
+"""A router's definition: its record, the catalog and the scorecards, parsed once for many requests."""
 
 import logging
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a router is until its record changes."""
+    """A router's settings, models and arms, until its record changes. Immutable."""
 
     options: RouterOptions
     settings: RouterSettings
@@ -27,7 +27,7 @@ class Definition:
     created_at: float
 
     def repriced(self, catalog: Catalog) -> "Definition":
-        """The same with the catalog's prices of now; this very one if they are the same."""
+        """Return the definition with the catalog's present prices; this one if they are the same."""
         models = {model_id: catalog.get(model_id) or model for model_id, model in self.models.items()}
         if models == self.models:
             return self
@@ -38,7 +38,7 @@ class Definition:
 def define(
     record: RouterRecord, catalog: Catalog, priors: Mapping[ArmKey, ArmPrior], scorecards: Scorecards
 ) -> Definition:
-    """The definition of a stored router. A model that is not configured any more is left out, with a warning.
+    """Make the definition of a stored router. A model that is no longer configured is left out, with a warning.
 
     Raises OptionsError.
     """

@@ -1,4 +1,4 @@
-"""Reads routers and keys as they are served, all of them or those that have changed."""
+"""Loads routers, keys and task names: all of them, or those that have changed."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS,
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What was read: routers in `router_ids`, keys in `key_ids`, tasks of routers in `task_router_ids` (None: all).
+    """What was loaded: routers in `router_ids`, keys in `key_ids`, tasks of routers in `task_router_ids` (None: all).
 
     What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read.
     """
@@ -42,7 +42,7 @@ class Loaded:
 
 
 class Loader:
-    """Reads for one thread at a time. Scorecards are kept between the calls: every router's definition needs them."""
+    """Loads for one thread at a time. Keeps the scorecards between calls: every router's definition needs them."""
 
     def __init__(self, database: Database, catalog: Catalog, clock: Callable[[], Epoch]) -> None:
         self._database = database
@@ -52,7 +52,7 @@ class Loader:
         self._scorecards = Scorecards()
 
     def load(self, subjects: Mapping[Topic, Subjects]) -> Loaded:
-        """Read what has changed. Raises DatabaseUnavailable."""
+        """Load what has changed. Raises DatabaseUnavailable."""
         router_ids = subjects.get(Topic.ROUTERS, frozenset())
         if Topic.EVALS in subjects:
             router_ids = united(router_ids, self._load_scorecards())
@@ -76,7 +76,7 @@ class Loader:
         return replace(loaded, router_ids=router_ids, definitions=definitions, unreadable=frozenset(unreadable))
 
     def _load_scorecards(self) -> Subjects:
-        """Read the scorecards anew; returns the routers to which those speak that have changed."""
+        """Reload the scorecards, and return the routers that changed ones apply to."""
         former, self._evals = self._evals, {record.id: record for record in Evals(self._database).all()}
         self._scorecards = Scorecards(self._evals.values())
         affected = {
@@ -90,7 +90,7 @@ class Loader:
         return None if None in affected else named
 
     def _priors_of(self, router_ids: Subjects, records: Sequence[RouterRecord]) -> Mapping[ArmKey, ArmPrior]:
-        """The priors of all arms that are enabled; those of models that have joined are made first."""
+        """Read the priors of all enabled arms, after creating those of new ones."""
         arms = {
             (record.id, model.model_id)
             for record in records

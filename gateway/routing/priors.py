@@ -1,7 +1,7 @@
-"""What is believed of each model before its router has seen it: scorecards, and what other routers saw.
+"""Priors of a router's models: pooled scorecards, and latency and tokens from other routers' statistics.
 
-Latency and tokens are borrowed once, when a model joins a router, and kept from then on: observations are capped and
-clipped by them, so they must not move while sums are added.
+The latter are borrowed once, when a model joins a router, and never changed: observations are capped and clipped by
+them, so they must not move while sums are added.
 """
 
 from collections import defaultdict
@@ -15,11 +15,11 @@ from storage.stores.evals import EvalRecord
 from storage.stores.priors import ArmKey
 
 BORROWED = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.COMPLETION_TOKENS)
-"""Signals that belong to a model more than to a router."""
+"""Signals that depend on the model more than on the router."""
 
 
 class Scorecards:
-    """What models scored elsewhere, by the router that a scorecard speaks to (None: all) and the model."""
+    """Scores of all scorecards, by model and the router that they apply to (None: all)."""
 
     def __init__(self, evals: Iterable[EvalRecord] = ()) -> None:
         self._scores: dict[tuple[str | None, str], list[float]] = defaultdict(list)
@@ -28,12 +28,12 @@ class Scorecards:
                 self._scores[record.router_id, row.model_id].append(row.score)
 
     def pooled(self, router_id: str, model_id: str) -> float | None:
-        """A model's mean score over all scorecards that speak to a router; None without any."""
+        """Return a model's mean score over the scorecards that apply to a router; None without any."""
         return pooled([*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())])
 
 
 def borrow_priors(database: Database, keys: Collection[ArmKey]) -> dict[ArmKey, ArmPrior]:
-    """Priors of arms that have none yet, from what other routers saw of their models. Raises DatabaseUnavailable.
+    """Compute priors of new arms from other routers' statistics of their models. Raises DatabaseUnavailable.
 
     An arm that has statistics already was learned under the default prior, and keeps it.
     """

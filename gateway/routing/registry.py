@@ -1,4 +1,4 @@
-"""The routers in memory: what each has learned, kept equal to the ledger, and those that are served."""
+"""The routers in memory: the state of each, kept equal to the ledger, and those that are served."""
 
 import logging
 from collections import defaultdict
@@ -31,7 +31,7 @@ class Registry:
         self.follow(everything)
 
     def apply(self, committed: Committed) -> None:
-        """Add what this process has committed."""
+        """Apply what this process has committed."""
         by_router = _by_router(committed.deltas)
         for router_id in by_router.keys() | committed.budgets.keys():
             self._state(router_id).add(by_router[router_id], committed.budgets.get(router_id))
@@ -39,7 +39,7 @@ class Registry:
             self._state(router_id).spend.commit(day, spent_usd)
 
     def follow(self, changed: Changed) -> None:
-        """Take over statistics, budgets and spend as other processes have left them."""
+        """Apply statistics, budgets and spend that other processes have changed."""
         by_router = _by_router(changed.sums)
         for router_id in by_router.keys() | changed.budgets.keys():
             self._state(router_id).replace(by_router[router_id], changed.budgets.get(router_id))
@@ -47,7 +47,7 @@ class Registry:
             self._state(router_id).spend.replace(day, spent_usd)
 
     def replace(self, loaded: Loaded) -> None:
-        """Serve routers as they are defined now. Each keeps its state; the others are not touched."""
+        """Replace the routers that were loaded. Each keeps its state; the others are not touched."""
         named = self._states.keys() | loaded.tasks.keys() if loaded.task_router_ids is None else loaded.task_router_ids
         for router_id in named:
             self._state(router_id).name_tasks(loaded.tasks.get(router_id, {}))
@@ -62,7 +62,7 @@ class Registry:
                 self.routers[router_id] = LiveRouter(definition, self._state(router_id), former)
 
     def reprice(self, now: Epoch) -> None:
-        """Ask the price list again if a price may have changed by `now`, such as that of an hour of the day."""
+        """Update prices if one may have changed by `now`, such as that of an hour of the day."""
         changed = self._catalog.reprice(now)
         if changed:
             log.info("the price list has other prices now: %s", ", ".join(sorted(changed)))
@@ -70,13 +70,13 @@ class Registry:
                 live.reprice(self._catalog)
 
     def learn_scores(self, before: Scores, after: Scores) -> Deltas:
-        """What a changed score adds to the statistics. For the writer's thread."""
+        """Return the deltas of a changed score. For the writer's thread."""
         live = self.routers.get(before.router_id)
         half_lives = live.settings.half_lives if live else HalfLives()
         return learn_scores(before, after, half_lives.quality)
 
     def pace(self, router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
-        """The next state of a router's budget; None without one. For the writer's thread."""
+        """Return the next state of a router's budget; None without one. For the writer's thread."""
         live = self.routers.get(router_id)
         budget_usd = live.settings.budget_usd_per_request if live else None
         return None if budget_usd is None else pace(state, budget_usd, cost_usd)

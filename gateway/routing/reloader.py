@@ -1,4 +1,4 @@
-"""Puts changed routers and keys in place while the gateway serves."""
+"""Reloads changed routers, keys and task names while the gateway serves."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from storage.replication.changes import Subjects, united
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
-"""Between attempts to read what has changed while the database does not answer."""
+"""Between attempts while the database is unavailable."""
 
 
 class Reloader:
-    """Reads what has changed in a thread of its own, so that neither requests nor commits wait for it.
+    """Loads changes in another thread, so that neither requests nor commits wait, and applies them on the event loop.
 
-    One load runs at a time, in the order of the changes; what changes meanwhile is read by the next one together.
+    One load runs at a time, in the order of the changes; the next one reads all that has changed meanwhile.
     """
 
     def __init__(self, loader: Loader, registry: Registry, keyring: Keyring) -> None:
@@ -32,14 +32,14 @@ class Reloader:
         self._task: asyncio.Task[None] | None = None
 
     def request(self, subjects: Mapping[Topic, Subjects]) -> None:
-        """Read these soon. For the event loop."""
+        """Load these soon. For the event loop."""
         for topic, ids in subjects.items():
             self._changed[topic] = united(self._changed.get(topic, frozenset()), ids)
         if self._changed and self._task is None:
             self._task = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Stop, whatever is not read yet."""
+        """Stop, without loading what is still to be loaded."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""A router as it runs: what its record says, what it has learned, and the snapshot that decisions are made from."""
+"""A router in memory: its definition, its state, and the snapshot that decisions are made from."""
 
 import hashlib
 import logging
@@ -29,7 +29,7 @@ from gateway.routing.task_names import TaskNames
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 0.05
-"""A snapshot lives at least this long under load; decisions use its instant as now."""
+"""A snapshot is used for at least this long under load; decisions take its instant as now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Published:
         steering: Steering,
         left_out: tuple[tuple[str, str], ...],
     ) -> Weighed:
-        """The distribution over the candidates, from the cache if this was asked before."""
+        """Return the distribution over the candidates, from the cache if it was computed before."""
         key = (context, candidates, steering, left_out)
         weighed = self._weighed.get(key)
         if weighed is None:
@@ -70,7 +70,7 @@ class Published:
 
 
 class RouterState:
-    """What outlives a router's definition: statistics, budget, the day's spend and sticky conversations.
+    """The state that a router keeps when its definition changes: statistics, budget, spend, conversations, task names.
 
     The event loop is its only writer. `sums` are the rows of the ledger as they were read, plus what this process has
     committed since, whether the router is served now or not.
@@ -88,25 +88,25 @@ class RouterState:
         self.revision = 0  # counts the changes of sums and budget
 
     def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
-        """Add what this process has committed."""
+        """Add the deltas of a commit of this process."""
         merge(self.sums, deltas)
         self._tasks_of_sums.update(key.task for key in deltas)
         self.budget = budget or self.budget
         self.revision += 1
 
     def name_tasks(self, last_used_at: Mapping[str, float]) -> None:
-        """Take the router's task names as the database has them."""
+        """Replace the router's task names by those of the database."""
         self.tasks.replace(last_used_at)
         self.revision += 1
 
     def sums_of_named_tasks(self) -> Mapping[StatisticKey, Sums]:
-        """The statistics without those of tasks that have lost their name: they come back if it does."""
+        """Return the statistics without those of tasks whose name was dropped; they count again if it comes back."""
         if all(task in self.tasks for task in self._tasks_of_sums):
             return self.sums
         return {key: sums for key, sums in self.sums.items() if key.task in self.tasks}
 
     def replace(self, sums: Mapping[StatisticKey, Sums], budget: BudgetState | None = None) -> None:
-        """Take rows as another process left them."""
+        """Replace rows that another process has changed."""
         self.sums.update(sums)
         self._tasks_of_sums.update(key.task for key in sums)
         self.budget = budget or self.budget
@@ -114,9 +114,9 @@ class RouterState:
 
 
 class LiveRouter:
-    """One router with one definition; when its record changes, another takes its place with the same state.
+    """A router with one definition. When its record changes, another one replaces it, with the same state.
 
-    A request keeps the router that it was decided by.
+    A request keeps the router that decided it.
     """
 
     def __init__(self, definition: Definition, state: RouterState, former: "LiveRouter | None" = None) -> None:
@@ -143,7 +143,7 @@ class LiveRouter:
             self._warned = former._warned
 
     def published(self, now: Epoch) -> Published:
-        """The snapshot for a decision at `now`."""
+        """Return the snapshot for a decision at `now`."""
         current, state = self._published, self.state
         if current is not None and (self._published_revision == state.revision or now - current.at < PUBLISH_SECONDS):
             return current
@@ -154,7 +154,7 @@ class LiveRouter:
         return self._published
 
     def reprice(self, catalog: Catalog) -> None:
-        """Take the catalog's prices of now: what is expected of the models changes at once."""
+        """Use the catalog's present prices from now on."""
         repriced = self.definition.repriced(catalog)
         if repriced is not self.definition:
             self.definition, self.models = repriced, repriced.models

@@ -35,7 +35,7 @@ class Stickiness:
         return kept if kept is not None and now < kept.until else None
 
     def keep(self, conversation: bytes, model_id: str, cached_tokens: int, now: Epoch) -> None:
-        """The model has answered: it goes on, for a time from now."""
+        """Keep the model that has answered for this conversation, for a time from now."""
         self._kept[conversation] = Kept(model_id, cached_tokens, now + self.seconds)
         self._kept.move_to_end(conversation)
         while len(self._kept) > MOST_CONVERSATIONS:

@@ -1,8 +1,8 @@
-"""The task names that a router has: up to 64 of those that callers state; any other is the class "other".
+"""A router's task names: up to 64 of those that callers state; any other name is the class "other".
 
-A name is a column in every snapshot of its router, so their number is bounded, and the database decides who gets in.
-The first request that states a new name waits for that, up to a second, and every process follows. Requests with a name
-that is known, or for which there is no room, wait for nothing.
+Each name is a column in every snapshot of its router, so their number is bounded, and the database decides which names
+are admitted. The first request that states a new name waits for that, up to a second, and every process follows.
+Requests with a name that is known, or for which there is no room, wait for nothing.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
 log = logging.getLogger(__name__)
 
 OTHER = "other"
-"""The class of all stated names that the router has no room for."""
+"""The class of all stated names that were not admitted."""
 
 WAIT_SECONDS = 1.0
-"""How long a request waits until its new name is let in; then it is of the class "other"."""
+"""How long a request waits until its new name is admitted; after that its class is "other"."""
 
 RETRY_SECONDS = 5.0
-"""After the database was away, or has refused a name: until it is asked about the router's names again."""
+"""Until the next attempt for a router after the database was unavailable or has refused a name."""
 
 MOST_AT_ONCE = 2
-"""Names that are let in at one time: each takes a thread and a transaction."""
+"""Names that are admitted at one time: each takes a thread and a transaction."""
 
 ALWAYS = frozenset({ANY_TASK, OTHER, *TASK_NAMES})
-"""Classes that need no place: those of the built-in classifier are used by requests that state nothing."""
+"""Classes that are not admitted but always there: requests that state no name have those of the built-in classifier."""
 
 
 class TaskNames:
@@ -40,13 +40,13 @@ class TaskNames:
     def __init__(self) -> None:
         self._last_used_at: dict[str, float] = {}
         self.retry_at = LoopTime(0.0)
-        self.waiting: dict[str, asyncio.Task[None]] = {}  # names that are being let in
+        self.waiting: dict[str, asyncio.Task[None]] = {}  # names that are being admitted
 
     def __contains__(self, task: str) -> bool:
         return task in ALWAYS or task in self._last_used_at
 
     def use(self, stated: str, now: Epoch) -> str:
-        """The class of a request that states a name: that name, or "other"."""
+        """Return the class of a request that states a name: that name, or "other"."""
         if stated in ALWAYS:
             return stated
         if stated not in self._last_used_at:
@@ -55,18 +55,18 @@ class TaskNames:
         return stated
 
     def replace(self, last_used_at: Mapping[str, float]) -> None:
-        """Take the names that the database has. A use that it does not know yet counts."""
+        """Replace the names by those of the database. Uses that it does not have yet are kept."""
         known = self._last_used_at
         self._last_used_at = {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
 
     def have_room(self, now: Epoch) -> bool:
-        """Whether another name may get in, beside those that are being let in."""
+        """Test whether there is room for another name, beside those that are being admitted."""
         used = sum(at >= now - UNUSED_SECONDS for at in self._last_used_at.values())
         return used + len(self.waiting) < LARGEST_COUNT
 
 
 class TaskAdmission:
-    """Lets new names in, a few at a time."""
+    """Admits new names, a few at a time."""
 
     def __init__(self, store: Tasks, clock: Callable[[], Epoch]) -> None:
         self._store = store
@@ -75,28 +75,28 @@ class TaskAdmission:
         self._running: set[asyncio.Task[None]] = set()
 
     async def admit(self, router_id: str, names: TaskNames, stated: str | None) -> None:
-        """Let a name in that is stated for the first time, if there is room; wait for it a little."""
+        """Admit a name that is stated for the first time, if there is room, and wait for that a little."""
         if stated is None or stated in names:
             return
         loop = asyncio.get_running_loop()
-        letting_in = names.waiting.get(stated)
-        if letting_in is None:
+        admission = names.waiting.get(stated)
+        if admission is None:
             if loop.time() < names.retry_at or not names.have_room(self._clock()):
                 return
-            letting_in = names.waiting[stated] = loop.create_task(self._let_in(router_id, names, stated))
-            self._running.add(letting_in)
-            letting_in.add_done_callback(self._running.discard)
-        _, late = await asyncio.wait({letting_in}, timeout=WAIT_SECONDS)
+            admission = names.waiting[stated] = loop.create_task(self._admit(router_id, names, stated))
+            self._running.add(admission)
+            admission.add_done_callback(self._running.discard)
+        _, late = await asyncio.wait({admission}, timeout=WAIT_SECONDS)
         if late:
             names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
 
     async def close(self) -> None:
-        """Stop, whoever is not let in yet."""
-        for letting_in in self._running:
-            letting_in.cancel()
+        """Stop, without admitting names that wait."""
+        for admission in self._running:
+            admission.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _let_in(self, router_id: str, names: TaskNames, stated: str) -> None:
+    async def _admit(self, router_id: str, names: TaskNames, stated: str) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with self._room:
@@ -104,7 +104,7 @@ class TaskAdmission:
             if stated not in names:
                 names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         except DatabaseUnavailable as error:
-            log.info("the task %r of router %s is let in later: %s", stated, router_id, error)
+            log.info("the task %r of router %s is admitted later: %s", stated, router_id, error)
             names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         finally:
             del names.waiting[stated]

@@ -1,1 +1,1 @@
-"""How SQL is spoken: engines, SQLite and PostgreSQL, schema and watchdog."""
+"""Access to the database: engines of SQLite and PostgreSQL, bulk statements, schema and watchdog."""

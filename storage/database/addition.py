@@ -1,6 +1,6 @@
-"""Statistics change only by addition, in SQL: whoever adds, in whatever order, the sums come out the same.
+"""SQL that adds to statistics. Addition commutes, so the sums don't depend on the order or the process.
 
-Both sides are brought to the later instant first: S(t) = S(t0) * 2^(-(t - t0) / half_life) + new (forward decay,
+Both sides are faded to the later instant first: S(t) = S(t0) * 2^(-(t - t0) / half_life) + new (forward decay,
 Cormode et al. 2009).
 """
 
@@ -14,13 +14,13 @@ from storage.tables import statistic_changes
 SUMS = ("weight", "total", "squares")
 
 _FADED_AWAY: ColumnElement[float] = literal_column("500.0")
-"""Half-lives after which a sum is nothing. PostgreSQL raises an error where a product underflows; see `_TINY`."""
+"""Half-lives after which a sum counts as 0. PostgreSQL raises an error if a product underflows; so see `_TINY`."""
 
 _TINY: ColumnElement[float] = literal_column("1e-100")
 
 
 def add_sums(table: Table, dialect: Dialect) -> Bulk:
-    """Insert rows of sums, or add them to those that are there, on the later instant of the two."""
+    """Upsert rows of sums: add them to existing rows, at the later instant of the two."""
     statement = insert_many(table, dialect)
     new, old = statement.excluded, table.c
     later = case((old.at > new.at, old.at), else_=new.at)
@@ -37,7 +37,7 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
 
 
 def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
-    """Insert rows of counts, or add them to those that are there."""
+    """Upsert rows of counts: add them to existing rows."""
     statement = insert_many(table, dialect)
     new = statement.excluded
     values: dict[str, Any] = {name: table.c[name] + new[name] for name in counts}
@@ -50,14 +50,14 @@ def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
 
 
 def note_changed_routers(dialect: Dialect) -> Bulk:
-    """Note, by rows of one id each, that the statistics, budget or traffic of routers have changed."""
+    """Upsert the revision of routers (rows of one id) whose statistics, budget or traffic changed."""
     statement = insert_many(statistic_changes, dialect)
     changed = {"revision": statement.excluded.revision}
     return compile_bulk(statement.on_conflict_do_update(index_elements=["router_id"], set_=changed), dialect)
 
 
 def faded(value: ColumnElement[Any], half_lives: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The sum after some half-lives. What is too small to matter becomes 0, before a product of it can underflow."""
+    """Fade a sum by some half-lives. Tiny values become 0, before a product of them can underflow."""
     nothing: ColumnElement[float] = literal_column("0.0")
     return case(
         (half_lives > _FADED_AWAY, nothing),

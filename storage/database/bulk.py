@@ -1,9 +1,9 @@
-"""Statements that write many rows at once, compiled once from SQLAlchemy's Core.
+"""Bulk statements: each writes many rows at once, and is compiled once from SQLAlchemy's Core.
 
-A row per statement would take and leave the interpreter's lock per row, and wait for a busy event loop each time. One
-statement of many rows does the database's work in one go, outside that lock. SQLite gets its rows as `VALUES (…), (…)`.
-PostgreSQL gets few rows as one JSON parameter, in one round with the rest of the transaction, and many by COPY: binding
-every value costs us three times as much, and reading JSON costs the server three times as much as COPY.
+A statement per row would release and take the interpreter's lock per row, and wait for a busy event loop each time. One
+statement of many rows lets the database work outside that lock. SQLite gets its rows as `VALUES (…), (…)`.
+PostgreSQL gets few rows as one JSON parameter, in one round trip with the rest of the transaction, and many by COPY:
+binding each value takes us three times the time, and reading JSON takes the server three times the time of COPY.
 """
 
 from collections.abc import Sequence
@@ -33,22 +33,22 @@ from storage.database.revisions import Topic
 from storage.tables import revisions
 
 SIZES = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
-"""Rows in one statement of SQLite's: few sizes, so that each text stays prepared, and 64 rows of our widest table stay
-well below its 32,766 parameters."""
+"""Rows per statement on SQLite: few sizes, so that all statements stay prepared, and 64 rows of the widest table have
+far less than the 32,766 parameters that are allowed."""
 
 Upsert = postgresql.Insert | sqlite.Insert
-"""An insert that can be told what to do on conflict."""
+"""An insert that supports ON CONFLICT."""
 
 
 class Cursor(Protocol):
-    """What is used of a driver's cursor (PEP 249)."""
+    """The methods of a driver's cursor (PEP 249) that are used."""
 
     def execute(self, operation: str, parameters: Sequence[object] = ..., /) -> object:
         """Run one statement."""
         ...
 
     def fetchall(self) -> Sequence[Any]:
-        """The rows of the statement that ran last."""
+        """Fetch all rows of the last statement."""
         ...
 
 
@@ -61,7 +61,7 @@ class Bulk(Protocol):
 
 
 def insert_many(table: Table, dialect: Dialect) -> Upsert:
-    """An insert of rows of all the table's columns; `revision`, where it has one, is not given but computed."""
+    """Build an insert of all the table's columns, but for `revision`, which is computed."""
     columns = [column for column in table.columns if column.name != "revision"]
     revised = {"revision": current_revision(dialect)} if "revision" in table.columns else {}
     if dialect.name == "sqlite":
@@ -79,7 +79,7 @@ def insert_many(table: Table, dialect: Dialect) -> Upsert:
 
 
 def current_revision(dialect: Dialect) -> ColumnElement[int]:
-    """The number under which this transaction's changes are found by other processes (see `changes`)."""
+    """The revision of this transaction, by which other processes find its changes (storage.replication.changes)."""
     if dialect.name == "postgresql":
         return cast_sql(cast_sql(func.pg_current_xact_id(), Text), BigInteger)
     topic: ColumnElement[str] = literal_column(f"'{Topic.STATISTICS.value}'")
@@ -87,7 +87,7 @@ def current_revision(dialect: Dialect) -> ColumnElement[int]:
 
 
 def among(column: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
-    """Whether the column is one of a list, given as the JSON text of the one parameter `listed`."""
+    """Test whether the column is in a list, which is the parameter `listed`, as JSON."""
     listed: ColumnElement[str] = bindparam("listed", type_=Text)
     if dialect.name == "sqlite":
         return column.in_(select(func.json_each(listed).table_valued("value").c.value))
@@ -96,18 +96,18 @@ def among(column: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
 
 
 def compile_text(statement: ClauseElement, dialect: Dialect) -> str:
-    """The statement as text, its parameters by position."""
+    """Compile a statement to text with positional parameters."""
     return str(statement.compile(dialect=dialect))
 
 
 def compile_bulk(statement: Upsert, dialect: Dialect) -> Bulk:
-    """Make an `insert_many` (and what it does on conflict) ready to write."""
+    """Compile an `insert_many`, with or without ON CONFLICT."""
     sql = compile_text(statement, dialect)
     return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table)
 
 
 class _Values:
-    """`INSERT … VALUES (…), (…)`, the values given flat."""
+    """`INSERT … VALUES (…), (…)` with flat parameters."""
 
     def __init__(self, sql: str) -> None:
         start = sql.index("VALUES (") + len("VALUES ")
@@ -131,7 +131,7 @@ class _Values:
 
 
 def _closing(sql: str, opening: int) -> int:
-    """The position after the bracket that closes the one at `opening`."""
+    """Return the position after the bracket that closes the one at `opening`."""
     depth = 0
     for position in range(opening, len(sql)):
         depth += {"(": 1, ")": -1}.get(sql[position], 0)
@@ -141,9 +141,9 @@ def _closing(sql: str, opening: int) -> int:
 
 
 class _Json:
-    """`INSERT … SELECT … FROM json_populate_recordset(…)`, the rows given as one JSON text.
+    """`INSERT … SELECT … FROM json_populate_recordset(…)`, with the rows as one JSON parameter.
 
-    JSON has no infinity and no bytes: PostgreSQL reads both from strings.
+    JSON has neither infinity nor bytes; PostgreSQL reads both from strings.
     """
 
     def __init__(self, sql: str, table: TableClause) -> None:
@@ -170,8 +170,7 @@ class _Json:
 
 
 class Copy:
-    """A plain insert of many rows by `COPY … FROM STDIN`: with psycopg's cursor, and not while statements are sent
-    together."""
+    """A plain insert of many rows by `COPY … FROM STDIN`. Needs psycopg's cursor, outside of pipeline mode."""
 
     def __init__(self, table: Table) -> None:
         self._sql = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN"

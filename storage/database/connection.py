@@ -1,7 +1,7 @@
-"""One connection held for long, at the driver's level: a transaction costs two statements and no more.
+"""The writer's connection: held open, at the driver's level, so that a transaction takes two statements and no more.
 
-SQLAlchemy's own checkout, begin and commit cost more than the commit of a small SQLite transaction. Its Core still
-writes the statements; here they are texts that were compiled once.
+SQLAlchemy's checkout, begin and commit cost more than the commit of a small SQLite transaction. Its Core still builds
+the statements; here they are texts that were compiled once.
 """
 
 import contextlib
@@ -40,8 +40,8 @@ class WriteConnection:
     def transaction(self, *, together: bool = False) -> Iterator[None]:
         """Commit at the end of the block, else roll back.
 
-        With `together`, PostgreSQL's statements are sent without waiting for one another, the whole block in one round.
-        Raises DatabaseUnavailable, Contention (the same again may pass), RecordRefused (it will not).
+        With `together`, PostgreSQL's statements are pipelined: the whole block takes one round trip. Raises
+        DatabaseUnavailable, Contention (a retry may succeed), RecordRefused (a retry won't help).
         """
         try:
             with self._pipeline() if together else contextlib.nullcontext():
@@ -61,10 +61,9 @@ class WriteConnection:
         return pipeline
 
     def version(self) -> str:
-        """The state of the database as this connection sees it.
+        """Return a value that changes when another connection commits; on PostgreSQL also when this one does.
 
-        While it stays the same, nobody has changed anything; on SQLite, nobody but this connection. Raises
-        DatabaseUnavailable.
+        Raises DatabaseUnavailable.
         """
         try:
             if self._database.sqlite:
@@ -77,14 +76,14 @@ class WriteConnection:
         return snapshot
 
     def checkpoint(self) -> None:
-        """Move SQLite's write-ahead log into its file, as far as nobody is in the way. Raises DatabaseUnavailable."""
+        """Run a passive checkpoint of SQLite's write-ahead log. Raises DatabaseUnavailable."""
         try:
             self.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except self._errors as error:
             raise self._as_ours(error) from error
 
     def close(self) -> None:
-        """Give the connection up; what was not committed is rolled back."""
+        """Close the connection; what was not committed is rolled back."""
         with contextlib.suppress(self._errors, DBAPIError):
             self._holder.invalidate()
 

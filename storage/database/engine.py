@@ -1,4 +1,4 @@
-"""Opens the ledger's database, and is the border where the driver's errors become ours."""
+"""Opens the ledger's database, and wraps the driver's errors in ours."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,14 +14,14 @@ from storage.errors import DatabaseUnavailable
 from storage.tables import settings
 
 PROBE_BYTES = 512 * 1024
-"""What `check_writable` writes for a moment: a full disk has room for less before it has room for a batch."""
+"""Bytes that `check_writable` writes and deletes: a nearly full disk takes a small row, but not a batch."""
 
 _PROBE = "probe"
 _WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
-    """A database of the ledger, open. `where` names it without its password; `unpooled` makes a connection anew."""
+    """An open database of the ledger. `where` is its URL without the password; `unpooled` opens a new connection."""
 
     def __init__(self, engine: Engine, unpooled: Engine, where: str) -> None:
         self.engine = engine
@@ -31,7 +31,7 @@ class Database:
 
     @contextmanager
     def errors_as_ours(self) -> Iterator[None]:
-        """The border: what the driver raises in the block becomes DatabaseUnavailable."""
+        """Raise the driver's errors in the block as DatabaseUnavailable."""
         try:
             yield
         except (DBAPIError, PoolTimeout) as error:
@@ -39,13 +39,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state on SQLite. Raises DatabaseUnavailable."""
+        """Yield a connection for reading; on SQLite all its reads see one state. Raises DatabaseUnavailable."""
         with self.errors_as_ours(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state, and may take their time. Raises DatabaseUnavailable."""
+        """Yield a connection whose reads see one state, without a time limit. Raises DatabaseUnavailable."""
         with self.errors_as_ours(), self.engine.connect() as connection:
             if self.sqlite:
                 yield connection
@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is committed at the end of the block. Raises DatabaseUnavailable."""
+        """Run the block in a transaction that is committed at its end. Raises DatabaseUnavailable."""
         with (
             self.errors_as_ours(),
             self.engine.connect() as connection,
@@ -66,12 +66,12 @@ class Database:
             yield connection
 
     def check(self) -> None:
-        """Raises DatabaseUnavailable where the database does not answer now."""
+        """Raises DatabaseUnavailable if the database does not answer now."""
         with self.read() as connection:
             connection.execute(text("SELECT 1"))
 
     def check_writable(self) -> None:
-        """Raises DatabaseUnavailable where the database does not take what a large batch would write."""
+        """Raises DatabaseUnavailable if the database can't be written now, or its disk has no room for a batch."""
         row = {"name": _PROBE, "value": "0" * PROBE_BYTES, "updated_at": 0.0}
         with self.write() as connection:
             connection.execute(delete(settings).where(settings.c.name == _PROBE))
@@ -80,7 +80,7 @@ class Database:
             connection.execute(delete(settings).where(settings.c.name == _PROBE))
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close the pooled connections."""
         self.engine.dispose()
 
 
@@ -107,7 +107,7 @@ def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool
 
 
 def connect(url: str, sqlite_synchronous: str) -> Database:
-    """A database whose schema nobody has looked at. Raises DatabaseUnavailable for a URL that is none of ours."""
+    """Connect to a database without a look at its schema. Raises DatabaseUnavailable for any other kind of URL."""
     try:
         parsed = make_url(url)
         scheme = parsed.get_backend_name()
@@ -127,12 +127,12 @@ def connect(url: str, sqlite_synchronous: str) -> Database:
 
 
 def unavailable(where: str, error: BaseException) -> DatabaseUnavailable:
-    """The driver's error as ours, in one line."""
+    """Wrap the driver's error, in one line."""
     return DatabaseUnavailable(f"the database {where} is not usable now: {first_line(error)}")
 
 
 def first_line(error: BaseException) -> str:
-    """What the driver says, without the details, which may hold what was to be written."""
+    """The first line of the driver's message: its details may hold what was to be written."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 

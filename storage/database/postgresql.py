@@ -1,4 +1,4 @@
-"""How PostgreSQL is opened: with limits on everything that could be waited for."""
+"""Engines for PostgreSQL, with time limits on connecting, statements, locks and idle transactions."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from sqlalchemy.exc import NoSuchModuleError
 from storage.errors import DatabaseUnavailable
 
 OLDEST = 13
-"""The first version whose transactions can be asked for their ids as numbers that do not wrap around."""
+"""The first version with 64-bit transaction ids (`pg_current_xact_id`), which don't wrap around."""
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 60
 LOCK_SECONDS = 3
-"""Below `storage.database.watchdog`'s limit: a server that waits for a lock says so before the watchdog acts."""
+"""Below the watchdog's limit: the server reports a lock that it waits for before the watchdog closes the socket."""
 
 FROZEN_SECONDS = 10
-"""After which the server ends the transaction of a process that was stopped in the middle of it: it holds locks."""
+"""The server ends a transaction that is idle for this long, because a stopped process would hold its locks."""
 
 
 def make_engine(url: URL, *, pooled: bool = True) -> Engine:
-    """An engine for a server. Raises DatabaseUnavailable where the driver is not installed."""
+    """Make an engine for a server. Raises DatabaseUnavailable if the driver is not installed."""
     options: dict[str, Any] = {
         "connect_timeout": CONNECT_SECONDS,
         "keepalives_idle": 5,

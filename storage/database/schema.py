@@ -1,4 +1,4 @@
-"""The schema's version: migrations run once, whoever comes first, and a current schema is recognised by one look.
+"""The schema's version: the first process runs the migrations, and one query recognises a current schema.
 
 Revisions are numbered in order. A schema that is newer than this version is accepted, so that an older version can run
 beside a newer one during a deploy; what it can no longer write waits in its spool (ADR 7).
@@ -14,15 +14,15 @@ from storage.errors import SchemaOutdated
 log = logging.getLogger(__name__)
 
 HEAD = "0007"
-"""The newest revision; a test holds it equal to the migrations' own head."""
+"""The newest revision; a test compares it with the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
-_ADVISORY_LOCK = 0x62616E646974  # "bandit": one number for everybody who migrates a ledger
+_ADVISORY_LOCK = 0x62616E646974  # "bandit": the id of the advisory lock
 
 
 def migrate_database(engine: Engine) -> None:
-    """Bring the schema to `HEAD` in one transaction, under a lock that lets one process at a time do so."""
+    """Migrate the schema to `HEAD` in one transaction, under an advisory lock."""
     with engine.connect() as connection:
         if _is_current(revision_of(connection)):
             return
@@ -35,7 +35,7 @@ def migrate_database(engine: Engine) -> None:
 
 
 def require_current_schema(engine: Engine, where: str) -> None:
-    """Raises SchemaOutdated where the schema is older than `HEAD`."""
+    """Raises SchemaOutdated if the schema is older than `HEAD`."""
     with engine.connect() as connection:
         found = revision_of(connection)
     if not _is_current(found):
@@ -46,7 +46,7 @@ def require_current_schema(engine: Engine, where: str) -> None:
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The schema's revision; None for a database without one."""
+    """Read the schema's revision; None for a database without one."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     revision: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
@@ -55,7 +55,7 @@ def revision_of(connection: Connection) -> str | None:
 
 def upgrade(connection: Connection, revision: str) -> None:
     """Run the migrations up to `revision` (`head`: all) in the connection's transaction."""
-    from alembic import command  # noqa: PLC0415 - a start with a current schema goes without
+    from alembic import command  # noqa: PLC0415 - not needed if the schema is current
     from alembic.config import Config  # noqa: PLC0415 - the same
 
     config = Config()

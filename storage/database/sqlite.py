@@ -1,4 +1,4 @@
-"""How SQLite is opened: write-ahead log, foreign keys, a busy timeout, and transactions that we begin ourselves."""
+"""Engines for SQLite: write-ahead log, foreign keys, busy timeout, and explicit transactions."""
 
 import sqlite3
 import time
@@ -8,15 +8,15 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_SECONDS = 4.0
-"""How long another process's write is waited for before the database counts as away."""
+"""Busy timeout: a lock that is held for longer counts as an outage."""
 
 CHECKPOINT_PAGES = 4_000
-"""Pages of the write-ahead log after which a commit moves them into the file: with SQLite's own 1,000 one commit in a
-hundred has to wait for the disk, with 4,000 one in several hundred."""
+"""Pages of the write-ahead log after which a commit checkpoints it: with SQLite's default of 1,000 one commit in 100
+waits for the disk, with 4,000 one in several hundred."""
 
 
 def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
-    """An engine for a file. Writing transactions have the execution option `immediate`."""
+    """Make an engine for a file. Writing transactions need the execution option `immediate`."""
     place = url.set(drivername="sqlite+pysqlite")
     wait = {"timeout": BUSY_SECONDS}
     if pooled:
@@ -36,7 +36,7 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # Who reads first and then writes would fail where another process has written in between.
+        # A deferred transaction that reads and then writes fails if another process has written in between.
         immediate = connection.get_execution_options().get("immediate")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
@@ -44,7 +44,7 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
 
 
 def ensure_power(connection: sqlite3.Connection) -> None:
-    """SQLite can be built without mathematical functions; adding statistics takes one."""
+    """Define `power` if SQLite was built without mathematical functions."""
     try:
         connection.execute("SELECT power(2.0, -1.0)")
     except sqlite3.OperationalError:
@@ -52,7 +52,7 @@ def ensure_power(connection: sqlite3.Connection) -> None:
 
 
 def _enter_wal(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging; SQLite does not wait for its busy timeout here when processes open at once."""
+    """Switch to write-ahead logging, with retries: here SQLite ignores its busy timeout."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Ends what hangs: a server that is frozen, or behind a dead network, neither answers nor fails by itself."""
+"""Watchdog of database calls: a frozen server, or one behind a dead network, neither answers nor fails."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 HANGING_SECONDS = 4.0
-"""After so long an exchange with the server counts as hanging."""
+"""A call that takes longer counts as hanging."""
 
 _LOOK_SECONDS = 0.5
 
@@ -19,12 +19,12 @@ class Connected(Protocol):
     """A driver's connection over a socket."""
 
     def fileno(self) -> int:
-        """The socket. Raises the driver's error where it is closed."""
+        """Return the socket's descriptor. Raises the driver's error if it is closed."""
         ...
 
 
 class Watchdog:
-    """A thread that shuts the socket of a connection that takes too long: what waits for it fails at once."""
+    """A thread that shuts the socket of a connection whose call hangs, so that the call fails at once."""
 
     def __init__(self) -> None:
         self._seconds = HANGING_SECONDS
@@ -36,7 +36,7 @@ class Watchdog:
 
     @contextmanager
     def over(self, connection: Connected) -> Iterator[None]:
-        """Make the block fail where it takes too long. One block at a time."""
+        """Watch the connection during the block. One block at a time."""
         with self._lock:
             self._watched, self._since = connection, time.monotonic()
         try:
@@ -46,7 +46,7 @@ class Watchdog:
                 self._watched = None
 
     def close(self) -> None:
-        """Watchdog no longer."""
+        """Stop the thread."""
         self._closed.set()
 
     def _run(self) -> None:

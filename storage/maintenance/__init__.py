@@ -1,1 +1,1 @@
-"""Maintenance of the ledger: fold, rebuild, retention."""
+"""Maintenance: folding the ledger, rebuilding the statistics, deleting old requests."""

@@ -1,4 +1,4 @@
-"""Folds the ledger: what all outcomes and current scores add up to, which is what the statistics must be."""
+"""Folds the ledger: sums all outcomes and current scores, which the statistics must equal."""
 
 import dataclasses
 from collections.abc import Callable, Iterable
@@ -7,19 +7,19 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
-from storage.deltas import Gathered, decode_deltas
+from storage.deltas import DeltaSums, decode_deltas
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import checkpoints, decisions, scores
 from storage.writing.scores import LearnScores
 
 RouterHalfLife = Callable[[str, Signal], float | None]
-"""The half-life in seconds that a router keeps for a signal; None where nobody knows the router any more."""
+"""A router's half-life of a signal, in seconds; None if the router was deleted."""
 
 _ROWS_AT_ONCE = 1_000
 
 
 class HalfLives:
-    """Half-lives as the routers have them, or else as their statistics have."""
+    """Half-lives of the routers, or of deleted routers' statistics."""
 
     def __init__(self, of_router: RouterHalfLife, *kept: Iterable[tuple[StatisticKey, Sums]]) -> None:
         self._of_router = of_router
@@ -27,7 +27,7 @@ class HalfLives:
         self._kept = {(key.router_id, key.signal): sums.half_life for rows in kept for key, sums in rows}
 
     def __call__(self, router_id: str, signal: Signal) -> float:
-        """Seconds; infinite where nothing is known."""
+        """Return seconds; infinite if neither is known."""
         key = (router_id, signal)
         known = self._known.get(key)
         if known is None:
@@ -39,8 +39,8 @@ class HalfLives:
 def fold(
     connection: Connection, half_life: HalfLives, learn_scores: LearnScores, router_id: str | None = None
 ) -> dict[StatisticKey, Sums]:
-    """The statistics of one router or of all, from the ledger alone: its checkpoint, its outcomes and its scores."""
-    gathered = Gathered()
+    """Compute the statistics of one router or of all from checkpoints, outcomes and scores alone."""
+    gathered = DeltaSums()
     checkpoint = read_sums(connection.execute(of_router(select_sums(checkpoints), checkpoints, router_id)))
     for key, sums in checkpoint.items():
         gathered.add({key: dataclasses.replace(sums, half_life=half_life(key.router_id, key.signal))})
@@ -50,14 +50,14 @@ def fold(
     return gathered.deltas()
 
 
-def fold_outcomes(rows: Iterable[Any], half_life: HalfLives, gathered: Gathered) -> None:
-    """Add what outcomes have taught: rows with `router_id`, `ended_at` and `learned`."""
+def fold_outcomes(rows: Iterable[Any], half_life: HalfLives, gathered: DeltaSums) -> None:
+    """Add the deltas of outcomes: rows with `router_id`, `ended_at` and `learned`."""
     for row in rows:
         gathered.add(dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)))
 
 
-def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: Gathered) -> None:
-    """Add what the current scores teach: rows of `current_scores`, those of a completion together."""
+def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaSums) -> None:
+    """Add the deltas of current scores: rows of `current_scores`, grouped by completion."""
     completion: Any = None
     by_source: dict[str, float] = {}
 
@@ -75,7 +75,7 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: Gather
 
 
 def current_scores() -> Select[Any]:
-    """All current scores with their completions' places in the statistics."""
+    """Select all current scores with the router, model, task and instant that they count for."""
     columns = ("completion_id", "router_id", "model_id", "task", "ended_at")
     query: Select[Any] = select(*(decisions.c[name] for name in columns), scores.c.source, scores.c.score)
     return query.join_from(scores, decisions, scores.c.completion_id == decisions.c.completion_id).order_by(
@@ -84,7 +84,7 @@ def current_scores() -> Select[Any]:
 
 
 def of_router(query: Select[Any], table: Any, router_id: str | None) -> Select[Any]:
-    """The query, about one router alone where one is named."""
+    """Restrict a query to one router if one is given."""
     return query if router_id is None else query.where(table.c.router_id == router_id)
 
 

@@ -1,4 +1,4 @@
-"""Compares the statistics with the fold of the ledger, and mends them, while the gateways go on."""
+"""Compares the statistics with the fold of the ledger, and corrects them, while gateways serve."""
 
 import math
 from collections.abc import Mapping
@@ -10,23 +10,23 @@ from bandit.types import StatisticKey, Sums
 from storage.database.addition import add_sums, note_changed_routers
 from storage.database.engine import Database
 from storage.database.revisions import mark_statistics_changed
-from storage.deltas import Gathered
+from storage.deltas import DeltaSums
 from storage.maintenance.fold import HalfLives, RouterHalfLife, fold, of_router
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms
 from storage.writing.scores import LearnScores
 
 TOLERANCE = 1e-9
-"""Sums count as equal where they differ by no more than this, or this share of themselves."""
+"""Absolute and relative tolerance of two sums that count as equal."""
 
 
 CLOCK_TOLERANCE_SECONDS = 1e-3
-"""A row is not of a later instant than its last event: it would make everything fade that is added."""
+"""A row must not be at a later instant than its last event, or else everything that is added would fade."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A statistic that is not what the ledger adds up to; None: there is no such row."""
+    """A statistic that differs from the fold of the ledger. None: there is no such row."""
 
     key: StatisticKey
     kept: Sums | None
@@ -34,10 +34,10 @@ class Difference:
 
 
 class Rebuild:
-    """Makes the statistics what the ledger says. Every method raises DatabaseUnavailable.
+    """Makes the statistics equal to the fold of the ledger. Every method raises DatabaseUnavailable.
 
-    `half_life` says what each router keeps: rebuilding is how a changed half-life takes effect. Of outcomes that
-    retention has deleted, only the sums as they had faded by then are known.
+    A changed half-life takes effect by a rebuild. Of outcomes that retention has deleted, only their sums are known, as
+    they had faded by then.
     """
 
     def __init__(self, database: Database, learn_scores: LearnScores, half_life: RouterHalfLife) -> None:
@@ -46,7 +46,7 @@ class Rebuild:
         self._half_life = half_life
 
     def check(self, router_id: str | None = None) -> list[Difference]:
-        """Where statistics and ledger differ, at one instant, of one router or of all."""
+        """Return the differences between statistics and ledger at one instant, of one router or of all."""
         with self._database.snapshot() as connection:
             kept = read_sums(connection.execute(of_router(select_sums(arms), arms, router_id)))
             half_lives = HalfLives(self._half_life, kept.items())
@@ -58,31 +58,31 @@ class Rebuild:
         ]
 
     def run(self, router_id: str | None = None) -> list[Difference]:
-        """Mend every difference, and return those that there were.
+        """Correct every difference, and return those that there were.
 
-        Only what is missing is added, so nothing that is learned meanwhile is lost, and nobody has to wait.
+        The difference is added, so nothing that is learned meanwhile is lost, and no writer has to wait.
         """
         found = self.check(router_id)
-        unusable = [
+        broken = [
             difference.key
             for difference in found
-            if difference.kept and not _can_be_mended(difference.kept, difference.folded or _nothing(difference.kept))
+            if difference.kept and not _is_correctable(difference.kept, difference.folded or _nothing(difference.kept))
         ]
-        if unusable:
-            self._remove(unusable)
+        if broken:
+            self._remove(broken)
         if found:
-            self._add([_missing(difference) for difference in (self.check(router_id) if unusable else found)])
+            self._add([_missing(difference) for difference in (self.check(router_id) if broken else found)])
         return found
 
     def _remove(self, keys: list[StatisticKey]) -> None:
-        """Take broken rows out; what is learned from here on makes new ones."""
+        """Delete broken rows; what is learned from here on makes new ones."""
         with self._database.write() as connection:
             for key in keys:
                 own = (arms.c[name] == str(part) for name, part in key._asdict().items())
                 connection.execute(delete(arms).where(*own))
 
     def _add(self, missing: list[Mapping[StatisticKey, Sums]]) -> None:
-        gathered = Gathered()
+        gathered = DeltaSums()
         for sums in missing:
             gathered.add(sums)
         with self._database.write() as connection:
@@ -93,7 +93,7 @@ class Rebuild:
 
 
 def equal(kept: Sums | None, folded: Sums | None) -> bool:
-    """Whether two sums are the same at the later instant of the two. No row is the same as nothing."""
+    """Test whether two sums are equal at the later instant of the two. A missing row equals zero."""
     some = kept or folded
     if some is None:
         return True
@@ -107,8 +107,8 @@ def equal(kept: Sums | None, folded: Sums | None) -> bool:
     )
 
 
-def _can_be_mended(kept: Sums, folded: Sums) -> bool:
-    """Whether adding can make the row right: not where it is no number, too late, or so large that digits are lost."""
+def _is_correctable(kept: Sums, folded: Sums) -> bool:
+    """Test whether adding can correct the row: not if it isn't finite, too late, or so large that digits are lost."""
     return (
         all(map(math.isfinite, (kept.at, *_numbers(kept))))
         and kept.half_life == folded.half_life
@@ -122,9 +122,9 @@ def _numbers(sums: Sums) -> tuple[float, float, float]:
 
 
 def _missing(difference: Difference) -> Mapping[StatisticKey, Sums]:
-    """What has to be added to the row to make it the fold."""
+    """What to add to the row so that it equals the fold."""
     folded = difference.folded or (_nothing(difference.kept) if difference.kept else None)
-    assert folded is not None  # noqa: S101 - a difference has a side
+    assert folded is not None  # noqa: S101 - at least one of the two exists
     return {difference.key: folded + -difference.kept if difference.kept else folded}
 
 

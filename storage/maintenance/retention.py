@@ -1,4 +1,4 @@
-"""Deletes old requests a few at a time, and keeps what they had taught: their share of the fold, as a checkpoint."""
+"""Deletes old requests in batches, and adds their part of the fold to a checkpoint."""
 
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -6,7 +6,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bandit.types import Epoch
 from storage.database.addition import add_sums
 from storage.database.engine import Database
-from storage.deltas import Gathered
+from storage.deltas import DeltaSums
 from storage.maintenance.fold import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms, checkpoints, choices, decisions, settings
@@ -18,7 +18,7 @@ _CLAIM = "retention"
 
 
 class Retention:
-    """Forgets old requests. Every method raises DatabaseUnavailable.
+    """Deletes old requests. Every method raises DatabaseUnavailable.
 
     A request goes with its attempts, content, scores and comments. Statistics, traffic and task names stay, and a
     rebuild comes to the same statistics as before.
@@ -32,7 +32,7 @@ class Retention:
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
     def claim(self, at: Epoch, seconds: float) -> bool:
-        """Whether nobody has begun to delete within the last `seconds`: then the caller has, at this instant."""
+        """Claim a round of deleting, unless a process has claimed one within the last `seconds`. Returns whether."""
         own, long_ago = settings.c.name == _CLAIM, settings.c.updated_at <= at - seconds
         with self._database.write() as connection:
             claimed = update(settings).where(own, long_ago | (settings.c.updated_at > at)).values(updated_at=at)
@@ -49,13 +49,13 @@ class Retention:
         """
         old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
         columns = (decisions.c.completion_id, decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
-        # What another process is deleting, or is scoring this moment, is left to it, or to the next time.
+        # Rows that another process locks, because it deletes or scores them, are skipped until the next round.
         oldest = select(*columns).where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             rows = connection.execute(oldest).all()
             if rows:
                 ids = [row.completion_id for row in rows]
-                gathered = Gathered()
+                gathered = DeltaSums()
                 half_life = self._half_lives(connection, router_id)
                 fold_outcomes(rows, half_life, gathered)
                 scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
@@ -71,7 +71,7 @@ class Retention:
         return HalfLives(self._half_life, kept.items())
 
     def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:
-        """Those that no decision uses any more: a choice is shared only by decisions close to its first."""
+        """Delete choices that no decision uses: a choice is shared only by decisions close to its first."""
         free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
         some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)
         connection.execute(delete(choices).where(choices.c.id.in_(some)))

@@ -1,1 +1,1 @@
-"""What other processes have committed, and notifications of it."""
+"""Replication: changes by other processes, and notifications of them."""

@@ -1,16 +1,16 @@
-"""What other processes have changed, found without reading what they have not.
+"""Changes by other processes, found in time that grows with what has changed and not with what there is.
 
-Of routers, keys and scorecards a look tells the ids that changed: `storage.database.revisions` counts the changes and
-names them. Of statistics, budgets and traffic it gives the rows as they are now, to be taken in place of what is held
-in memory; values are absolute, so a row that is read twice does no harm.
+Of routers, keys, scorecards and tasks a poll returns the ids that changed: `storage.database.revisions` counts the
+changes and records their subjects. Of statistics, budgets and traffic it returns the rows as they are now, which
+replace those in memory; values are absolute, so reading a row twice is harmless.
 
-Every transaction that changes statistics leaves a number in the rows it touched. SQLite's comes from a counter (one
-transaction writes at a time, so numbers appear in order), and `PRAGMA data_version` tells at no cost whether anybody
-else has written. PostgreSQL's is the transaction's own id: rows are read again from the oldest transaction on that was
-still running at the last look, so that none is missed whose commit came late.
+Every transaction that changes statistics sets a revision in the rows that it changes. SQLite's comes from a counter
+(one transaction writes at a time, so revisions appear in order), and `PRAGMA data_version` tells at no cost whether
+another connection has written. PostgreSQL's is the transaction's id: rows are read again from the oldest transaction on
+that was still running at the last poll, so that none is missed that committed late.
 
-Look from the thread that writes, between its own transactions: then what is held in memory is always the rows as they
-were read plus what this process has committed since.
+Poll in the thread that writes, between its transactions: then memory always equals the rows as they were read plus what
+this process has committed since.
 """
 
 import contextlib
@@ -31,21 +31,21 @@ from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms, budgets, changes, revisions, statistic_changes, traffic
 
 Position: TypeAlias = Mapping[Topic, int]
-"""How far a process has seen each topic."""
+"""The revision of each topic up to which a process has read."""
 
 Subjects: TypeAlias = frozenset[str] | None
-"""The ids of what has changed; None: any of the topic may have."""
+"""The ids that changed; None: any id of the topic may have."""
 
 _FEW_ROUTERS = 500
-"""Up to so many routers are named in a query; statistics of more are found by reading them all."""
+"""A query names up to this many routers; for more it reads the statistics of all."""
 
 _NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS)
-"""Topics of which each change names its subject."""
+"""Topics whose changes are recorded with their subjects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What is different now. `subjects` has the topics in which something changed.
+    """Changes since the last poll. `subjects` has the topics in which something changed.
 
     `spend_usd` is by router and UTC day (days since the epoch), of the ledger's last two days.
     """
@@ -57,24 +57,24 @@ class Changed:
 
 
 def united(one: Subjects, other: Subjects) -> Subjects:
-    """What has changed by either."""
+    """Unite two sets of changed ids."""
     return None if one is None or other is None else one | other
 
 
 def read_everything(database: Database) -> tuple[Changed, Position]:
-    """All statistics, budgets and spend as they are now, and the position from which to look for changes of them.
+    """Read all statistics, budgets and spend, and the position from which to poll for changes.
 
     Raises DatabaseUnavailable.
     """
-    looking = Changes(database)
+    changes = Changes(database)
     try:
-        return looking.look("") or Changed(), looking.position
+        return changes.poll("") or Changed(), changes.position
     finally:
-        looking.close()
+        changes.close()
 
 
 class Changes:
-    """Looks for changes since the last look, or since `position`; without one the first look finds everything."""
+    """Polls for changes since the last poll, or since `position`; without one the first poll returns everything."""
 
     def __init__(self, database: Database, watchdog: Watchdog | None = None, position: Position | None = None) -> None:
         self._database = database
@@ -84,12 +84,12 @@ class Changes:
         self.position: Position = position or {}
 
     def forget(self) -> None:
-        """Find everything again at the next look."""
+        """Return everything at the next poll."""
         self._version = None
         self.position = {}
 
-    def look(self, version: str) -> Changed | None:
-        """What has changed since the last call, or None. `version` is what `WriteConnection.version` returned.
+    def poll(self, version: str) -> Changed | None:
+        """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
         Raises DatabaseUnavailable.
         """
@@ -99,7 +99,7 @@ class Changes:
             with self._database.errors_as_ours():
                 connection = self._opened()
                 with self._watching(connection):
-                    # Before the rows: what is committed in between is found now and again next time.
+                    # Before the rows: what is committed in between is then read now and again at the next poll.
                     now = self._read_position(connection)
                     changed = self._read(connection, now)
                     connection.rollback()
@@ -110,7 +110,7 @@ class Changes:
         return None if changed == Changed() else changed
 
     def close(self) -> None:
-        """Give the connection up; the next look opens another."""
+        """Close the connection; the next poll opens another."""
         if self._connection is not None:
             with contextlib.suppress(DBAPIError):
                 self._connection.invalidate()
@@ -152,7 +152,7 @@ class Changes:
             return changed & table.c.router_id.in_(router_ids or ()) if few else changed
 
         latest = select(func.max(traffic.c.day)).scalar_subquery()
-        # Older days are nobody's spend of today, and the table grows for ever.
+        # Only the latest days: the table is never pruned.
         recent = (traffic.c.day >= latest - 1) & moved(traffic)
         days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
         spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
@@ -169,11 +169,11 @@ class Changes:
         )
 
     def _statistics_since(self, now: Position) -> int:
-        """The revision from which statistics are to be read; 0: all of them."""
+        """The revision from which to read statistics; 0: all of them."""
         seen = self.position.get(Topic.STATISTICS)
-        if seen is None or seen > now[Topic.STATISTICS]:  # or the database was put back to an older state
+        if seen is None or seen > now[Topic.STATISTICS]:  # or an older state of the database was restored
             return 0
-        return seen + self._database.sqlite  # a revision of SQLite's is complete when it is seen
+        return seen + self._database.sqlite  # on SQLite a revision is complete once it is visible
 
     def _subjects(self, connection: Connection, topic: Topic, now: Position) -> Subjects:
         seen = self.position.get(topic)
@@ -181,5 +181,5 @@ class Changes:
             return None
         since = (changes.c.topic == topic.value) & (changes.c.revision > seen) & (changes.c.revision <= now[topic])
         subjects = connection.execute(select(changes.c.subject).where(since)).scalars().all()
-        # Fewer names than changes: some are forgotten, or a process of an older version has named none.
+        # Fewer subjects than changes: old ones are deleted, and a process of an older version records none.
         return frozenset(subjects) if len(subjects) == now[topic] - seen else None

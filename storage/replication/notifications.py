@@ -1,7 +1,7 @@
-"""Hears from other processes, through PostgreSQL's LISTEN and NOTIFY, that something has changed, and tells them.
+"""Notifications between processes, by PostgreSQL's LISTEN and NOTIFY.
 
-NOTIFY serialises the commits of all transactions that use it, so the writer's own do not: this thread speaks for it,
-on its own connection, a few times a second.
+NOTIFY serialises the commits of all transactions that use it, so the writer's transactions don't: this thread sends for
+it, on a connection of its own, up to 20 times a second.
 """
 
 import contextlib
@@ -18,31 +18,31 @@ from storage.database.revisions import CHANNEL
 
 log = logging.getLogger(__name__)
 
-SPEAKING_SECONDS = 0.05
-"""How long a change may wait to be announced."""
+SEND_SECONDS = 0.05
+"""Between two notifications that are sent, at most."""
 
 RECONNECTING_SECONDS = 0.5
 
 
 class Listener:
-    """A thread that sets `told` when another process has announced a change, or may have while it could not listen."""
+    """A thread that sets `notified` after a notification of another process, or if it may have missed one."""
 
     def __init__(self, database: Database) -> None:
-        self.told = threading.Event()
+        self.notified = threading.Event()
         self._database = database
         self._errors = (DBAPIError, PoolTimeout, database.engine.dialect.loaded_dbapi.Error)
         self._name = os.urandom(8).hex()
-        self._news = threading.Event()
+        self._pending = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-listener", daemon=True)
         self._thread.start()
 
-    def announce(self) -> None:
-        """Tell the others soon."""
-        self._news.set()
+    def notify(self) -> None:
+        """Notify the other processes soon."""
+        self._pending.set()
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._closed.set()
         self._thread.join()
 
@@ -66,11 +66,11 @@ class Listener:
     def _listen(self, connection: Any) -> None:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
-        self.told.set()  # what was announced before is lost
+        self.notified.set()  # earlier notifications are lost
         while not self._closed.is_set():
-            if self._news.is_set():
-                self._news.clear()
+            if self._pending.is_set():
+                self._pending.clear()
                 connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._name))
-            for heard in connection.notifies(timeout=SPEAKING_SECONDS):
-                if heard.payload != self._name:
-                    self.told.set()
+            for notification in connection.notifies(timeout=SEND_SECONDS):
+                if notification.payload != self._name:
+                    self.notified.set()

@@ -1,1 +1,1 @@
-"""Stores: one family of tables each."""
+"""Stores: each reads and writes one family of tables."""

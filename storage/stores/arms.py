@@ -1,4 +1,4 @@
-"""The arms' sufficient statistics, as they are read."""
+"""Reads the arms' sufficient statistics."""
 
 import logging
 import math
@@ -24,17 +24,17 @@ _SOUND = (
     & (func.abs(arms.c.total) < 1e30)
     & (func.abs(arms.c.squares) < 1e30)
 )
-"""Comparisons with what is no number are false: on PostgreSQL NaN is larger than all, on SQLite it is null."""
+"""Excludes NaN too, which PostgreSQL sorts above all numbers and SQLite stores as NULL."""
 
 
 class Arms:
-    """What has been learned. Every method raises DatabaseUnavailable if the database does not answer."""
+    """The statistics of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def sums(self, router_id: str | None = None) -> dict[StatisticKey, Sums]:
-        """The statistics of one router, or of all. A broken row comes as it is: what is no number is NaN."""
+        """Read the statistics of one router or of all. Broken rows are returned too, as NaN if need be."""
         query = select_sums(arms)
         if router_id is not None:
             query = query.where(arms.c.router_id == router_id)
@@ -42,9 +42,9 @@ class Arms:
             return read_sums(connection.execute(query))
 
     def of_models(self, model_ids: Collection[str], signals: Collection[Signal]) -> dict[tuple[str, Signal], Sums]:
-        """Signals of models, added up over all routers and tasks at the instant of the latest. Broken rows don't count.
+        """Sum signals of models over all routers and tasks, at the instant of the latest row. Broken rows don't count.
 
-        They are added by the database: one model can have rows in thousands of routers.
+        The database adds them, because one model can have rows in thousands of routers.
         """
         wanted = arms.c.model_id.in_(model_ids) & arms.c.signal.in_([signal.value for signal in signals]) & _SOUND
         instants = select(arms.c.model_id, arms.c.signal, func.max(arms.c.at).label("at"))
@@ -62,24 +62,24 @@ class Arms:
             }
 
     def started(self, router_ids: Collection[str]) -> set[tuple[str, str]]:
-        """The arms of some routers that have statistics, as the ids of router and model."""
+        """Return the arms of some routers that have statistics, as pairs of router id and model id."""
         query = select(arms.c.router_id, arms.c.model_id).where(arms.c.router_id.in_(router_ids)).distinct()
         with self._database.read() as connection:
             return {(row.router_id, row.model_id) for row in connection.execute(query)}
 
 
 def select_sums(table: Table) -> Select[Any]:
-    """All sums of a table, for `read_sums`."""
+    """Select all sums of a table, for `read_sums`."""
     return select(*(table.c[name] for name in (*StatisticKey._fields, "at", "half_life", *SUMS)))
 
 
 def read_sums(rows: Iterable[Any]) -> dict[StatisticKey, Sums]:
-    """Rows of `select_sums` by what they are about; those of a signal that this version does not know are left out."""
+    """Read rows of `select_sums`; those of a signal that this version does not know are left out, with a warning."""
     found: dict[StatisticKey, Sums] = {}
     for router_id, model_id, task, name, *numbers in rows:
         signal = _SIGNALS.get(name)
         if signal is None:
-            log.warning("statistics of an unknown signal %r in router %s are left alone", name, router_id)
+            log.warning("statistics of an unknown signal %r in router %s are ignored", name, router_id)
             continue
         found[StatisticKey(router_id, model_id, task, signal)] = Sums(*map(_number, numbers))
     return found

@@ -1,4 +1,4 @@
-"""Eval scorecards: what models scored elsewhere, before a router has seen them."""
+"""Eval scorecards: scores of models from evaluations outside this gateway."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ class EvalRow:
 
 @dataclass(frozen=True, slots=True)
 class EvalRecord:
-    """A scorecard. `minimum` and `maximum` are the range of its unit; `router_id` None: it speaks to all routers."""
+    """A scorecard. `minimum` and `maximum` are the range of its unit; `router_id` None: it applies to all routers."""
 
     id: str
     name: str
@@ -43,7 +43,7 @@ class Evals:
         self._database = database
 
     def all(self) -> list[EvalRecord]:
-        """Every scorecard, the oldest first."""
+        """Read every scorecard, the oldest first."""
         with self._database.read() as connection:
             rows: dict[str, list[EvalRow]] = defaultdict(list)
             for row in connection.execute(select(eval_rows).order_by(eval_rows.c.model_id)):
@@ -52,7 +52,7 @@ class Evals:
             return [_record(row, rows[row.id]) for row in records]
 
     def put(self, record: EvalRecord) -> None:
-        """Keep a scorecard whole, or replace the one of this id."""
+        """Insert a scorecard, or replace the one of this id."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.EVALS, record.id)
             connection.execute(delete(evals).where(evals.c.id == record.id))
@@ -78,7 +78,7 @@ class Evals:
                 )
 
     def delete(self, eval_id: str) -> bool:
-        """Remove a scorecard. Returns whether there was one."""
+        """Delete a scorecard. Returns whether there was one."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.EVALS, eval_id)
             return connection.execute(delete(evals).where(evals.c.id == eval_id)).rowcount > 0

@@ -1,4 +1,4 @@
-"""API keys, of which only the hash is kept."""
+"""API keys, stored as hashes."""
 
 from collections.abc import Collection
 from typing import Any
@@ -44,7 +44,7 @@ class Keys:
             return connection.execute(select(api_keys.c.id).limit(1)).first() is not None
 
     def add(self, record: KeyRecord) -> None:
-        """Keep a key. One that is kept already (the same id or hash) stays as it is."""
+        """Insert a key. An existing key of the same id or hash is left as it is."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, record.id)
             known = (api_keys.c.id == record.id) | (api_keys.c.hash == record.hash)
@@ -52,7 +52,7 @@ class Keys:
                 connection.execute(insert(api_keys), _row(record))
 
     def add_first(self, record: KeyRecord) -> bool:
-        """Keep a key if there is none, not even a revoked one. Returns whether it was kept."""
+        """Insert a key if there is none at all, not even a revoked one. Returns whether it was inserted."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, record.id)  # first: whoever else changes keys waits for the commit
             if connection.execute(select(api_keys.c.id).limit(1)).first() is not None:

@@ -1,4 +1,4 @@
-"""Reads the ledger: single decisions, pages of them, the day's spend, and everything of a router as a stream."""
+"""Reads requests: one by id, pages of a router's, its traffic, and all of them as a stream for export."""
 
 import math
 from collections import defaultdict
@@ -24,40 +24,40 @@ _ROWS_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some decisions, the newest first. `cursor` asks for those after them; None: there are no more."""
+    """A page of decisions, the newest first. `cursor` asks for the next page; None: this is the last."""
 
     views: tuple[DecisionView, ...]
     cursor: str | None
 
 
 class Ledger:
-    """What is recorded. Every method raises DatabaseUnavailable where the database does not answer."""
+    """The recorded requests. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def decision(self, completion_id: str) -> DecisionView | None:
-        """One request with all that belongs to it; None for an unknown id."""
+        """Read one request with its attempts and feedback; None if the id is unknown."""
         with self._database.read() as connection:
             views = _views(connection, _with_choice().where(decisions.c.completion_id == completion_id))
         return views[0] if views else None
 
     def content(self, completion_id: str) -> Content | None:
-        """Prompt and answer of a request; None where they were not kept."""
+        """Read prompt and answer of a request; None if they were not stored."""
         query = select(contents.c.request, contents.c.answer).where(contents.c.completion_id == completion_id)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Content(row.request, row.answer)
 
     def decisions(self, router_id: str, cursor: str | None = None, limit: int = 50) -> Page:
-        """A page of a router's decisions, the newest first. Raises InvalidCursor."""
+        """Read a page of a router's decisions, the newest first. Raises InvalidCursor."""
         limit = max(1, min(limit, MOST_IN_A_PAGE))
         query = _with_choice().where(decisions.c.router_id == router_id)
         query = query.order_by(decisions.c.at.desc(), decisions.c.completion_id.desc()).limit(limit + 1)
         if cursor is not None:
             at, last_id = _read_cursor(cursor)
             query = query.where(
-                decisions.c.at <= at,  # so that the index is entered at the right place
+                decisions.c.at <= at,  # redundant, but lets the query start in the index
                 or_(decisions.c.at < at, and_(decisions.c.at == at, decisions.c.completion_id < last_id)),
             )
         with self._database.read() as connection:
@@ -68,12 +68,12 @@ class Ledger:
         return Page(tuple(views), f"{last.at!r}~{last.completion_id}" if last else None)
 
     def traffic(self, router_id: str, since: Epoch) -> dict[str, Traffic]:
-        """What each of a router's models was asked for and what it cost, from the UTC day of `since` on."""
+        """Read the traffic of each of a router's models, from the UTC day of `since` on."""
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)
 
     def export(self, router_id: str) -> Iterator[dict[str, Any]]:
-        """Every request of a router, the oldest first, as flat rows, in constant memory.
+        """Yield a router's requests as flat rows, the oldest first, in constant memory.
 
         A row holds the columns of `decisions` without `learned`, and `score` (the mean over sources) and `sources`.
         """

@@ -1,4 +1,4 @@
-"""The arms' priors: what other routers had seen of a model when it joined a router, kept from then on."""
+"""Priors of arms, copied from other routers' statistics when a model joins a router, and never changed."""
 
 from collections.abc import Collection, Mapping
 from typing import TypeAlias
@@ -33,7 +33,7 @@ class Priors:
             return {(router_id, model_id): _decode(prior) for router_id, model_id, prior in connection.execute(query)}
 
     def create(self, priors: Mapping[ArmKey, ArmPrior], at: float) -> None:
-        """Keep priors of arms that have none. One that has one keeps it: another process was first."""
+        """Insert the priors of arms that have none. Existing ones stay: another process was first."""
         rows = [
             {"router_id": key[0], "model_id": key[1], "prior": msgspec.json.encode(prior).decode(), "created_at": at}
             for key, prior in sorted(priors.items())

@@ -1,4 +1,4 @@
-"""Routers and the models in them."""
+"""Routers and their models."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence

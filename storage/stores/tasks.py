@@ -1,4 +1,4 @@
-"""The task names that callers have given a router, with their first and last use: the database decides who gets in."""
+"""Task names stated by callers, up to 64 per router, with their first and last use."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -10,20 +10,20 @@ from storage.database.revisions import Topic, lock_topic, mark_changed
 from storage.tables import tasks
 
 LARGEST_COUNT = 64
-"""Names that a router has at once."""
+"""Names per router."""
 
 UNUSED_SECONDS = 30 * 86_400.0
-"""A name that was not used for so long makes room for others."""
+"""A name that was not used for this long may be replaced."""
 
 
 class Tasks:
-    """Task names by router. The writer notes their use. Every method raises DatabaseUnavailable if need be."""
+    """Task names by router; the writer updates their last use. Every method raises DatabaseUnavailable if need be."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def of(self, router_ids: Collection[str] | None) -> dict[str, dict[str, float]]:
-        """The names of some routers (None: of all), each with its last use, which is exact to an hour."""
+        """Read the names of some routers (None: of all), each with its last use, which is exact to an hour."""
         query = select(tasks.c.router_id, tasks.c.task, tasks.c.last_used_at)
         if router_ids is not None:
             query = query.where(tasks.c.router_id.in_(router_ids))
@@ -34,9 +34,9 @@ class Tasks:
         return dict(found)
 
     def admit(self, router_id: str, task: str, at: float) -> dict[str, float]:
-        """Let a name in if there is room, and return the router's names as they are then, each with its last use.
+        """Insert a name if there is room, and return the router's names after that, each with its last use.
 
-        Names that were not used for 30 days before `at` go first. One transaction at a time does so, of all processes.
+        Names that were not used in the 30 days before `at` are deleted to make room. Processes take turns.
         """
         own = tasks.c.router_id == router_id
         with self._database.write() as connection:

@@ -1,1 +1,1 @@
-"""The writer thread: transactions, failover to the spool, and replay."""
+"""The writer thread: group commit, failover to the spool, and replay of the spool."""

@@ -1,4 +1,4 @@
-"""The routers' budgets: one row each, moved on by every answer, under its lock."""
+"""The routers' budgets: one row each, updated by every answer under the row's lock."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,11 +11,11 @@ from storage.records import CompletionRecord
 from storage.tables import budgets
 
 Pace = Callable[[str, BudgetState, float], BudgetState | None]
-"""A router's budget after an answer that cost so many dollars; None for a router without a budget."""
+"""Return a router's budget after an answer that cost this many dollars; None if it has no budget."""
 
 
 class PacingStatements:
-    """What budgets are read and moved with, compiled once."""
+    """The statements that lock and update budgets, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
         own = budgets.c.router_id == bindparam("own")
@@ -28,20 +28,20 @@ class PacingStatements:
 
 
 class Pacing:
-    """Moves budgets on in the transaction of the answers that they are about."""
+    """Updates budgets in the transaction of the answers that they pay for."""
 
     def __init__(self, statements: PacingStatements, pace: Pace) -> None:
         self._statements = statements
         self._pace = pace
 
     def move(self, cursor: Cursor, records: Sequence[CompletionRecord]) -> dict[str, BudgetState]:
-        """Move the budgets on by these answers, in order; returns those that moved."""
+        """Update the budgets by these answers, in order, and return those that changed."""
         costs: dict[str, list[float]] = {}
         for record in records:
             if record.outcome.model_id is not None:
                 costs.setdefault(record.decision.router_id, []).append(record.outcome.cost_usd)
         moved: dict[str, BudgetState] = {}
-        for router_id in sorted(costs):  # one order for all processes, so that none waits for another in a circle
+        for router_id in sorted(costs):  # sorted, so that processes can't deadlock
             if self._pace(router_id, BudgetState(), 0.0) is None:
                 continue
             state = self._locked(cursor, router_id)
@@ -52,7 +52,7 @@ class Pacing:
         return moved
 
     def _locked(self, cursor: Cursor, router_id: str) -> BudgetState:
-        """The router's row, made where it is missing, and locked until the commit."""
+        """Lock the router's row until the commit; insert it if it is missing."""
         start = BudgetState()
         self._statements.insert.write(cursor, [(router_id, start.multiplier, start.mean_cost_usd)])
         cursor.execute(self._statements.lock, (router_id,))

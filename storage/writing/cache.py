@@ -1,4 +1,4 @@
-"""What the writer remembers of its own commits, so as not to write the same choice or task name again and again."""
+"""The writer's cache of choices and task names that it has committed, and need not write again."""
 
 from collections import OrderedDict
 from zlib import compress
@@ -7,42 +7,42 @@ from storage.records import DecisionRecord
 from storage.rows import clean
 
 CHOICE_SECONDS = 600.0
-"""Decisions this far apart do not share a kept choice: retention can tell by its age that nobody needs it."""
+"""Decisions this far apart don't share a stored choice, so that retention can delete choices by age."""
 
 TASK_SECONDS = 3_600.0
-"""A task's last use is brought up to date this often."""
+"""A task's last use is updated this often."""
 
 _MOST_CHOICES = 4_096
 _MOST_TASKS = 10_000
 
 
-class Memory:
-    """Choices and tasks that are committed. What a transaction adds counts from its `Recall.keep` on."""
+class WriteCache:
+    """Committed choices and task uses. A transaction's own are added by `CacheUpdate.commit`."""
 
     def __init__(self) -> None:
-        self.choices: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest → id and instant of its first use
-        self.tasks: OrderedDict[tuple[str, str], float] = OrderedDict()  # router and task → last use that is kept
+        self.choices: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest → id, instant of the first use
+        self.tasks: OrderedDict[tuple[str, str], float] = OrderedDict()  # router, task → last use that is stored
 
-    def begin(self) -> "Recall":
-        """What one transaction knows: the memory, and what it has written itself."""
-        return Recall(self)
+    def begin(self) -> "CacheUpdate":
+        """Begin a transaction's view of the cache."""
+        return CacheUpdate(self)
 
 
-class Recall:
-    """The memory as one transaction sees it, and the rows that are new in it."""
+class CacheUpdate:
+    """One transaction's view of the cache: what is committed, and what it adds."""
 
-    __slots__ = ("_choices", "_memory", "_tasks", "choice_rows")
+    __slots__ = ("_cache", "_choices", "_tasks", "choice_rows")
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, cache: WriteCache) -> None:
+        self._cache = cache
         self._choices: dict[str, tuple[str, float]] = {}
         self._tasks: dict[tuple[str, str], float] = {}
         self.choice_rows: list[tuple[object, ...]] = []
 
     def choice_id(self, decision: DecisionRecord) -> str:
-        """The id under which the decision's choice is kept: that of the decision which used it first."""
+        """Return the id of the decision's stored choice: that of the decision that used it first."""
         digest, at = decision.choice_digest, decision.at
-        known = self._choices.get(digest) or self._memory.choices.get(digest)
+        known = self._choices.get(digest) or self._cache.choices.get(digest)
         if known is not None and 0.0 <= at - known[1] < CHOICE_SECONDS:
             return known[0]
         self._choices[digest] = (decision.completion_id, at)
@@ -50,20 +50,20 @@ class Recall:
         return decision.completion_id
 
     def use_task(self, decision: DecisionRecord) -> None:
-        """Note that the decision's task was used."""
+        """Note a use of the decision's task."""
         key = (decision.router_id, decision.task)
-        if decision.at - self._memory.tasks.get(key, 0.0) < TASK_SECONDS:
+        if decision.at - self._cache.tasks.get(key, 0.0) < TASK_SECONDS:
             return
         self._tasks[key] = max(self._tasks.get(key, decision.at), decision.at)
 
     def task_uses(self) -> list[tuple[str, str, float]]:
-        """Router, task and last use, in one order for all processes, so that none deadlocks with another."""
+        """Return router, task and last use, sorted, so that processes can't deadlock."""
         return sorted((router_id, clean(task), at) for (router_id, task), at in self._tasks.items())
 
-    def keep(self) -> None:
-        """The transaction is committed: remember what it wrote."""
-        self._memory.choices.update(self._choices)
-        self._memory.tasks.update(self._tasks)
-        for held, most in ((self._memory.choices, _MOST_CHOICES), (self._memory.tasks, _MOST_TASKS)):
-            while len(held) > most:
-                held.popitem(last=False)
+    def commit(self) -> None:
+        """Add to the cache what the transaction has written."""
+        self._cache.choices.update(self._choices)
+        self._cache.tasks.update(self._tasks)
+        for cached, most in ((self._cache.choices, _MOST_CHOICES), (self._cache.tasks, _MOST_TASKS)):
+            while len(cached) > most:
+                cached.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Keeps recording whatever happens to the database: to it while it is there, else to the spool, and back again."""
+"""Writes to the database; if that is unavailable, to the spool, which is replayed when the database returns."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bandit.types import BudgetState
 from storage.database.engine import Database
-from storage.deltas import Gathered
+from storage.deltas import DeltaSums
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.records import CompletionRecord
 from storage.writing.spool import Spool
@@ -24,81 +24,81 @@ REPLAYED_AT_ONCE = 100
 
 
 class State(StrEnum):
-    """How the ledger can be written now."""
+    """Where records go now."""
 
     OK = "ok"
-    SPOOLING = "spooling"  # the database is away, or not everything that waited for it is written yet
-    FULL = "full"  # a further completion could not be recorded: refuse it before a provider is paid
+    SPOOLING = "spooling"  # the database is unavailable, or the spool is not replayed yet
+    FULL = "full"  # no further completion could be recorded: refuse it before a provider is paid
 
 
 class FailoverWriter:
-    """Writes batches; for one thread. `spool` None: while the database is away nothing can be recorded."""
+    """Writes batches, for one thread. `spool` None: nothing is recorded while the database is unavailable."""
 
-    def __init__(self, database: Database, batches: Transactions, spool: Spool | None) -> None:
+    def __init__(self, database: Database, transactions: Transactions, spool: Spool | None) -> None:
         self._database = database
-        self._batches = batches
+        self._transactions = transactions
         self._spool = spool
-        self._probe: _Probe | None = None  # at work while the database is away
-        self._refused: set[str] = set()  # in the spool, but the database does not take them
+        self._probe: _Probe | None = None  # runs while the database is unavailable
+        self._refused: set[str] = set()  # ids in the spool that the database rejects
         self.state = State.OK
 
     @property
     def away(self) -> bool:
-        """Whether the database does not answer."""
+        """Whether the database is unavailable."""
         return self._probe is not None
 
     @property
     def waiting(self) -> int:
-        """Completions in the spool that the database will take."""
+        """Completions in the spool, without the rejected ones."""
         return self._spool.count - len(self._refused) if self._spool else 0
 
     def write(self, items: Sequence[Item]) -> Written:
-        """Record the items: together, or one by one where one is refused. The results say what came of each.
+        """Write the items in one transaction, or one by one if one of them is rejected. Returns a result for each.
 
-        While completions wait in the spool nothing else is taken: it may be about one of them.
+        While the spool is not empty, scores and validity records are refused: they may belong to what is in it.
         """
         if not self.away and not self.waiting:
             return self._write_here(items)
         completions = [item for item in items if isinstance(item, CompletionRecord)]
         written = self._spool_all(completions) if self.away else self._write_here(completions)
         results = iter(written.results)
-        unheard = DatabaseUnavailable(f"the database {self._database.where} is away: no score can be recorded now")
-        written.results = [next(results) if isinstance(item, CompletionRecord) else unheard for item in items]
+        refused = DatabaseUnavailable(f"the database {self._database.where} is away: no score can be recorded now")
+        written.results = [next(results) if isinstance(item, CompletionRecord) else refused for item in items]
         return written
 
-    def leave(self, error: DatabaseUnavailable) -> None:
-        """The database does not answer: record to the spool until it does."""
+    def fail_over(self, error: DatabaseUnavailable) -> None:
+        """Switch to the spool until the database is available again."""
         if not self.away:
             log.error("%s; completions are spooled until it returns", error)
             self._probe = _Probe(self._database)
-            self._batches.close()
-        self._judge_state()
+            self._transactions.close()
+        self._update_state()
 
     def recover(self) -> Written | None:
-        """One step back to normal, if any can be made: what the spool holds is written, a batch at a time."""
+        """Replay one batch of spooled completions if the database is back."""
         if self._probe is not None and self._probe.returned.is_set():
             self._probe = None
             log.warning("the database %s is back; %d completions wait for it", self._database.where, self.waiting)
         written = self._replay(self._spool) if self._spool and self.waiting and not self.away else None
-        self._judge_state()
+        self._update_state()
         return written
 
     def adopt(self) -> None:
-        """Take over what processes that died have left in their spools."""
+        """Take over the spools of processes that died."""
         if self._spool is not None:
             try:
                 self._spool.adopt()
             except LedgerError as error:
                 log.error("a spool that was left behind can't be read: %s", error)
-            self._judge_state()
+            self._update_state()
 
     def close(self) -> None:
-        """Stop; what waits in the spool stays there."""
+        """Stop. What is in the spool stays there."""
         if self._probe is not None:
             self._probe.stop()
         if self._spool is not None:
             self._spool.close()
-        self._batches.close()
+        self._transactions.close()
 
     def _write_here(self, items: Sequence[Item]) -> Written:
         if not items:
@@ -106,14 +106,14 @@ class FailoverWriter:
         try:
             return self._try_twice(items)
         except DatabaseUnavailable as error:
-            self.leave(error)
+            self.fail_over(error)
             return self.write(items)
         except Exception as error:  # the thread must outlive every record
             log.warning("a batch of %d is written one by one, because: %r", len(items), error)
         return self._one_by_one(items, lambda item: self._try([item], again=True))
 
     def _try_twice(self, items: Sequence[Item]) -> Written:
-        """Once more where the connection may have been all that was lost, or where some items are written already."""
+        """Write, with one retry if only the connection may have been lost, or if some items were written before."""
         try:
             return self._try(items)
         except DatabaseUnavailable as error:
@@ -127,23 +127,23 @@ class FailoverWriter:
     def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
         for _ in range(CONTENTION_TRIES - 1):
             try:
-                return self._batches.write(items, again=again)
+                return self._transactions.write(items, again=again)
             except Contention as error:
                 log.info("a batch is written again: %s", error)
-        return self._batches.write(items, again=again)
+        return self._transactions.write(items, again=again)
 
     def _one_by_one(self, items: Sequence[SomeItem], write: Callable[[SomeItem], Written]) -> Written:
-        together = _Together()
+        combined = _Combined()
         for number, item in enumerate(items):
             try:
-                together.add(write(item))
+                combined.add(write(item))
             except DatabaseUnavailable as error:
-                self.leave(error)
-                together.add(self.write(items[number:]))
+                self.fail_over(error)
+                combined.add(self.write(items[number:]))
                 break
             except Exception as error:  # the thread must outlive every record
-                together.add(Written([_why(error)]))
-        return together.written()
+                combined.add(Written([_as_ledger_error(error)]))
+        return combined.written()
 
     def _spool_all(self, records: Sequence[CompletionRecord]) -> Written:
         if not records:
@@ -163,7 +163,7 @@ class FailoverWriter:
         try:
             self._spool.append(records)
         finally:
-            self._judge_state()
+            self._update_state()
         return Written([()] * len(records))
 
     def _replay(self, spool: Spool) -> Written | None:
@@ -175,7 +175,7 @@ class FailoverWriter:
         try:
             written = self._replay_some(records)
         except DatabaseUnavailable as error:
-            self.leave(error)
+            self.fail_over(error)
             return None
         try:
             spool.remove(
@@ -196,29 +196,29 @@ class FailoverWriter:
             raise
         except Exception as error:  # the thread must outlive every record
             log.warning("%d spooled completions are written one by one, because: %r", len(records), error)
-        together = _Together()
+        combined = _Combined()
         for record in records:
             try:
-                together.add(self._try([record], again=True))
+                combined.add(self._try([record], again=True))
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # the thread must outlive every record
                 self._refused.add(record.decision.completion_id)
-                log.error("%s stays in the spool, because: %s", record.decision.completion_id, _why(error))
-        return together.written()
+                log.error("%s stays in the spool, because: %s", record.decision.completion_id, _as_ledger_error(error))
+        return combined.written()
 
-    def _judge_state(self) -> None:
+    def _update_state(self) -> None:
         if self.away:
             self.state = State.FULL if self._spool is None or self._spool.full else State.SPOOLING
         else:
             self.state = State.SPOOLING if self.waiting else State.OK
 
 
-class _Together:
-    """What several transactions did, as one."""
+class _Combined:
+    """The combined effects of several transactions."""
 
     def __init__(self) -> None:
-        self._learned = Gathered()
+        self._learned = DeltaSums()
         self._budgets: dict[str, BudgetState] = {}
         self._spend_usd: dict[tuple[str, int], float] = {}
         self._results: list[Result] = []
@@ -237,7 +237,7 @@ class _Together:
 
 
 class _Probe:
-    """Asks the database whether it can be written again; `returned` is set when it can."""
+    """Probes the database until it can be written; then `returned` is set."""
 
     def __init__(self, database: Database) -> None:
         self.returned = threading.Event()
@@ -259,8 +259,8 @@ class _Probe:
                 return
 
 
-def _why(error: Exception) -> LedgerError:
-    """Why an item could not be written; what is no error of ours is a bug of somebody's, and shown whole in the log."""
+def _as_ledger_error(error: Exception) -> LedgerError:
+    """Log why an item could not be written, with a traceback if the error is not ours, and return it as ours."""
     if isinstance(error, LedgerError):
         log.error("a record can't be written: %s", error)
         return error

@@ -1,4 +1,4 @@
-"""Follows what other processes change: looks when told that there is something to see, and now and then anyway."""
+"""Polls for other processes' changes: after a notification, and else at an interval."""
 
 import time
 from collections.abc import Callable
@@ -10,58 +10,58 @@ from storage.replication.notifications import Listener
 from storage.writing.transaction import Transactions
 
 SQLITE_SECONDS = 0.1
-"""Between looks at SQLite's data version, which costs microseconds."""
+"""Between polls of SQLite's data version, which takes microseconds."""
 
 POSTGRESQL_SECONDS = 1.0
-"""Between looks at PostgreSQL without being told: notifications can be lost, above all around a reconnection."""
+"""Between polls of PostgreSQL without a notification, because notifications can be lost, as by a reconnection."""
 
 BUSY_SECONDS = 0.1
-"""Between looks at PostgreSQL when others change something all the time."""
+"""Between polls of PostgreSQL under a stream of notifications, at least."""
 
 
 class Follower:
-    """Calls `follow` with what has changed; for the thread that writes."""
+    """Calls `follow` with the changes, in the writer's thread."""
 
     def __init__(
         self,
         database: Database,
-        batches: Transactions,
+        transactions: Transactions,
         follow: Callable[[Changed], None],
         watchdog: Watchdog | None,
         position: Position | None,
     ) -> None:
-        self._batches = batches
+        self._transactions = transactions
         self._follow = follow
         self._changes = Changes(database, watchdog, position)
         self._listener = None if database.sqlite else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
-        self._looked = float("-inf")
+        self._polled = float("-inf")
 
-    def look(self) -> None:
-        """Look, if it is time to. Raises DatabaseUnavailable."""
-        waited = time.monotonic() - self._looked
-        told = self._listener is not None and self._listener.told.is_set() and waited >= BUSY_SECONDS
-        if waited < self._longest and not told:
+    def poll(self) -> None:
+        """Poll, if it is time to. Raises DatabaseUnavailable."""
+        waited = time.monotonic() - self._polled
+        notified = self._listener is not None and self._listener.notified.is_set() and waited >= BUSY_SECONDS
+        if waited < self._longest and not notified:
             return
         if self._listener is not None:
-            self._listener.told.clear()
-        self._looked = time.monotonic()
-        changed = self._changes.look(self._batches.version())
+            self._listener.notified.clear()
+        self._polled = time.monotonic()
+        changed = self._changes.poll(self._transactions.version())
         if changed is not None:
             self._follow(changed)
 
-    def announce(self) -> None:
-        """This process has committed something that others hold copies of."""
+    def notify(self) -> None:
+        """Notify the other processes of a commit of this one."""
         if self._listener is not None:
-            self._listener.announce()
+            self._listener.notify()
 
-    def lose_sight(self) -> None:
-        """The database was away: at the next look everything counts as changed."""
+    def reset(self) -> None:
+        """Read everything at the next poll, because the database was unavailable."""
         self._changes.forget()
-        self._looked = float("-inf")
+        self._polled = float("-inf")
 
     def close(self) -> None:
-        """Listen no longer."""
+        """Stop polling and listening."""
         self._changes.close()
         if self._listener is not None:
             self._listener.close()

@@ -1,7 +1,7 @@
-"""Scores given to completions: who may, what counts, and what changes.
+"""Scoring: which key may score a completion, which scores count, and how the statistics change.
 
-One current score per (completion, source); what counts in the statistics is the mean over a completion's sources, so a
-changed mind takes the old mean's effect back and adds the new one's.
+Each (completion, source) has one current score; the mean over a completion's sources counts in the statistics, so that
+a correction subtracts the old mean and adds the new one.
 """
 
 from collections import defaultdict
@@ -13,17 +13,17 @@ from sqlalchemy import Dialect, select
 
 from bandit.types import Deltas, Epoch, Scores
 from storage.database.bulk import Cursor, among, compile_text
-from storage.deltas import Gathered
+from storage.deltas import DeltaSums
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus, Status
 from storage.rows import clean
 from storage.tables import decisions, feedback, scores
 
 MAX_SOURCES = 8
-"""Sources that may score one completion."""
+"""Sources per completion."""
 
 LearnScores = Callable[[Scores, Scores], Deltas]
-"""What a completion's scores before and after a feedback change in the statistics."""
+"""Return the deltas between a completion's scores before and after a feedback."""
 
 _NO_ANSWER = {Status.FAILED.value, Status.REJECTED.value, Status.CLIENT_GONE.value}
 
@@ -38,30 +38,30 @@ class _Current(NamedTuple):
 
 
 class _Completion(NamedTuple):
-    """What has to be known of a completion to score it."""
+    """The columns of a completion that scoring needs."""
 
     completion_id: str
     router_id: str
     key_id: str
-    model_id: str  # who answered; null where there was no answer
+    model_id: str  # the model that answered; NULL without an answer
     task: str
     status: str
     ended_at: Epoch
 
 
 class Known(NamedTuple):
-    """What the ledger knows of the completions that are scored."""
+    """What the ledger has of the completions that are scored."""
 
     completions: dict[str, _Completion]
     current: dict[str, dict[str, _Current]]  # by completion and source
-    written: dict[str, FeedbackStatus]  # feedback of this batch that the ledger has already
+    written: dict[str, FeedbackStatus]  # feedback of this batch that is in the ledger already
 
 
 class ScoringQueries:
-    """What is read to score completions, compiled once."""
+    """The queries that scoring needs, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        # Locked in the order of their ids: two processes that score the same completions wait, and never in a circle.
+        # Locked in the order of ids, so that processes that score the same completions can't deadlock.
         found = select(*(decisions.c[name] for name in _Completion._fields)).where(
             among(decisions.c.completion_id, dialect)
         )
@@ -74,7 +74,7 @@ class ScoringQueries:
         self._written = compile_text(written, dialect)
 
     def read(self, cursor: Cursor, given: Sequence[FeedbackRecord], *, again: bool) -> Known:
-        """What is known; the completions are locked until the commit. `again`: some may be written already."""
+        """Read and lock the completions until the commit. `again`: some feedback may be written already."""
         listed = _listed(record.completion_id for record in given)
         cursor.execute(self._completions, listed)
         completions = {row[0]: _Completion(*row) for row in cursor.fetchall()}
@@ -90,7 +90,7 @@ class ScoringQueries:
 
 
 class Scoring:
-    """The scores of one batch, judged one list at a time, to be written together."""
+    """Applies the scores of one batch, list by list, to be written together."""
 
     def __init__(self, known: Known, learn_scores: LearnScores) -> None:
         self._completions, self._current, self._written = known
@@ -98,8 +98,8 @@ class Scoring:
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
 
-    def judge(self, records: tuple[FeedbackRecord, ...], learned: Gathered) -> tuple[FeedbackReceipt, ...]:
-        """Take a list of scores, all or none, and gather what they change. Raises FeedbackError."""
+    def apply(self, records: tuple[FeedbackRecord, ...], learned: DeltaSums) -> tuple[FeedbackReceipt, ...]:
+        """Apply a list of scores, all or none, and add their deltas to `learned`. Raises FeedbackError."""
         trial: dict[str, dict[str, _Current]] = {}
         rows: list[tuple[object, ...]] = []
         receipts: list[FeedbackReceipt] = []
@@ -121,7 +121,7 @@ class Scoring:
             else:
                 status = FeedbackStatus.UNCHANGED
                 if given[2:] in {(None, None), held[2:]}:
-                    given = held  # a plain repeat
+                    given = held  # repeated as it was
                 after = {**before, source: given}
             trial[completion.completion_id] = after
             if given is not held:

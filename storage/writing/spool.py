@@ -1,8 +1,7 @@
-"""Where completions wait while the database is away: a local SQLite file of the same schema, and of bounded size.
+"""The spool: local SQLite files that take completions, up to a limit, while the database is unavailable.
 
-Each process claims a file of its own, `…spool-0.db`, `…spool-1.db`, …; a claim ends with its process, so what a dead
-process left is found and written by whoever comes next. Files are kept when they are empty: their room on the disk is
-reserved.
+Each process claims a file of its own, `…spool-0.db`, `…spool-1.db`, …; a claim ends with its process, so that the next
+process finds and replays what a dead one has left. Empty files stay, with their space on the disk reserved.
 """
 
 import sqlite3
@@ -24,13 +23,13 @@ from storage.tables import arms, attempts, choices, contents, decisions, traffic
 from storage.writing.transaction import Transactions
 
 _MOST_FILES = 256
-_RETURNS_SPACE = (choices, arms, traffic)
+_EMPTIED = (choices, arms, traffic)
 
 
 class Spool:
-    """The completions that this process could not write, in one file or, after adopting others', in several.
+    """Completions that could not be written yet, in one file, or in several after adopting those of dead processes.
 
-    `stem` is the path that the files' names begin with; `limit` is how many completions wait at most.
+    `stem` is the path that the files' names begin with; `limit` bounds the completions.
     """
 
     def __init__(self, stem: Path, limit: int = 100_000) -> None:
@@ -41,18 +40,18 @@ class Spool:
 
     @property
     def count(self) -> int:
-        """Completions that wait here."""
+        """Completions in the spool."""
         return sum(file.count for file in self._files)
 
     @property
     def full(self) -> bool:
-        """Whether no more should come: the limit is reached, or the file can't be written."""
+        """Whether no more are accepted: the limit is reached, or the file can't be written."""
         return self._failing or self.count >= self._limit
 
     def append(self, records: Sequence[CompletionRecord]) -> None:
-        """Keep completions durably. Raises SpoolFull where that can't be done.
+        """Write completions durably. Raises SpoolFull if that fails.
 
-        What was under way when the limit was reached is still taken: refusing comes before a provider is paid.
+        The limit is not checked here: requests are refused before a provider is paid, and those that run are recorded.
         """
         try:
             if not self._files:
@@ -64,7 +63,7 @@ class Spool:
         self._failing = False
 
     def oldest(self, count: int, but: Collection[str] = ()) -> list[CompletionRecord]:
-        """Some of those that wait, without those of certain ids. Raises DatabaseUnavailable."""
+        """Read up to `count` completions, the oldest first, without those in `but`. Raises DatabaseUnavailable."""
         for file in self._files:
             found = file.oldest(count, but) if file.count else []
             if found:
@@ -72,12 +71,12 @@ class Spool:
         return []
 
     def remove(self, ids: Sequence[str]) -> None:
-        """Forget completions that the database has. Raises DatabaseUnavailable where a file can't be written."""
+        """Delete completions that are in the database. Raises DatabaseUnavailable if a file can't be written."""
         for file in self._files:
             file.remove(ids)
 
     def adopt(self) -> None:
-        """Take over what dead processes have left. Raises DatabaseUnavailable where a file can't be opened."""
+        """Take over the files of dead processes. Raises DatabaseUnavailable if a file can't be opened."""
         mine = {file.path for file in self._files}
         for path in sorted(self._stem.parent.glob(f"{self._stem.name}spool-*.db")):
             if path not in mine:
@@ -88,7 +87,7 @@ class Spool:
                     file.close()
 
     def close(self) -> None:
-        """Give up the claims; what waits stays in the files."""
+        """Release the claims. Completions stay in the files."""
         for file in self._files:
             file.close()
         self._files.clear()
@@ -108,15 +107,15 @@ class _File:
     def __init__(self, path: Path, claim: sqlite3.Connection) -> None:
         self.path = path
         self._claim = claim
-        # Acknowledged answers wait here for a database that may survive the loss of power: so must they.
+        # `full`: these answers are acknowledged, and must survive the loss of power as they would in the database.
         self._database = open_database(f"sqlite:///{path}", sqlite_synchronous="full")
-        self._batches = _plain_batches(self._database)
+        self._transactions = _plain_transactions(self._database)
         with self._database.read() as connection:
             self.count: int = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
 
     @classmethod
     def claim(cls, path: Path) -> "_File | None":
-        """Open the file, unless a living process has it. Raises DatabaseUnavailable."""
+        """Claim and open the file; None if a living process has it. Raises DatabaseUnavailable."""
         try:
             claim = sqlite3.connect(path.with_suffix(".lock"), timeout=0, isolation_level=None, check_same_thread=False)
             try:
@@ -131,7 +130,7 @@ class _File:
             raise DatabaseUnavailable(f"{path} can't be claimed: {error}") from error
 
     def append(self, records: Sequence[CompletionRecord]) -> None:
-        self.count += self._batches.write(records, again=True).recorded
+        self.count += self._transactions.write(records, again=True).recorded
 
     def oldest(self, count: int, but: Collection[str]) -> list[CompletionRecord]:
         columns = (choices.c.choice, contents.c.request, contents.c.answer)
@@ -175,20 +174,20 @@ class _File:
             connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
             left: int = connection.execute(select(func.count()).select_from(decisions)).scalar_one()
             if left == 0:
-                for table in _RETURNS_SPACE:
+                for table in _EMPTIED:
                     connection.execute(delete(table))
         self.count = left
         if left == 0:
-            self._batches.close()
-            self._batches = _plain_batches(self._database)  # which remembers no choice that is gone
+            self._transactions.close()
+            self._transactions = _plain_transactions(self._database)  # whose cache has no choice that was deleted
 
     def close(self) -> None:
-        self._batches.close()
+        self._transactions.close()
         self._database.close()
         self._claim.close()
 
 
-def _plain_batches(database: Database) -> Transactions:
+def _plain_transactions(database: Database) -> Transactions:
     def no_scores(before: Scores, after: Scores) -> Deltas:
         raise LedgerError("a spool takes no scores")
 

@@ -1,4 +1,4 @@
-"""The statements of a batch, compiled once for each kind of database."""
+"""The writer's statements, compiled once for each kind of database."""
 
 from copy import copy
 from functools import cache
@@ -20,7 +20,7 @@ _PLAIN = (choices, decisions, attempts, contents, feedback)
 
 
 class Statements:
-    """What a batch is written with."""
+    """The statements that write a batch."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.choices: Bulk
@@ -31,7 +31,7 @@ class Statements:
         replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
         keyed = score.on_conflict_do_update(index_elements=["completion_id", "source"], set_=replaced)
         self.scores = compile_bulk(keyed, dialect)
-        # Only names that were let in have a row; the built-in classes are kept nowhere.
+        # An update, not an upsert: only admitted names have rows.
         used = update(tasks).values(last_used_at=bindparam("used_at"))
         used = used.where(tasks.c.router_id == bindparam("router"), tasks.c.task == bindparam("name"))
         self.use_task = compile_text(used.where(tasks.c.last_used_at < bindparam("later")), dialect)
@@ -48,7 +48,7 @@ class Statements:
         self._dialect = dialect
 
     def copying(self) -> "Statements":
-        """The same, with PostgreSQL's plain inserts by COPY."""
+        """Return the same statements with plain inserts by COPY on PostgreSQL."""
         if self._dialect.name == "sqlite":
             return self
         other = copy(self)
@@ -58,7 +58,7 @@ class Statements:
 
 @cache
 def statements_for(name: str) -> Statements:
-    """The statements for `sqlite` or `postgresql`: the same for every database of the kind."""
+    """Return the statements for `sqlite` or `postgresql`."""
     driver, style = ("pysqlite", "qmark") if name == "sqlite" else ("psycopg", "format")
     dialect: Any = make_url(f"{name}+{driver}://").get_dialect()
     return Statements(dialect(paramstyle=style))

@@ -1,4 +1,4 @@
-"""Writes a batch of completions, what was found out of them later, and what they teach, in one transaction."""
+"""Writes a batch of completions, validity records and scores, and their deltas, in one transaction."""
 
 import contextlib
 from collections.abc import Sequence
@@ -13,43 +13,43 @@ from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
-from storage.deltas import Gathered, encode_deltas
+from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
-from storage.traffic import GatheredTraffic
+from storage.traffic import TrafficCounts
 from storage.writing.budgets import Pace, Pacing
-from storage.writing.cache import Memory, Recall
+from storage.writing.cache import CacheUpdate, WriteCache
 from storage.writing.scores import LearnScores, Scoring
 from storage.writing.statements import Statements, statements_for
 
 Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
-"""What is written: a request, what was found out of it later, or a list of scores that counts all or none."""
+"""An item to write: a request, its validity, or a list of scores that counts all or none."""
 
 Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
-"""What came of an item: receipts of its scores (none for others), or why it was not written."""
+"""The result of an item: receipts of its scores (none for other items), or the error that kept it out."""
 
 
-TOGETHER = 16
-"""Up to so many items go to PostgreSQL in one round; the rows of more are copied, which costs the server a third."""
+PIPELINED_ITEMS = 16
+"""Up to this many items are sent to PostgreSQL in pipeline mode; more by COPY, which costs the server a third."""
 
-_REST_AFTER = 50
-"""Transactions of SQLite's after which a moment's rest is used for a checkpoint."""
+_CHECKPOINT_AFTER = 50
+"""Transactions on SQLite after which an idle moment is used for a checkpoint."""
 
 
 @dataclass(slots=True)
 class Written:
-    """What a transaction did: the items' results in order, and what it added to the statistics."""
+    """The effects of a transaction: the items' results in order, and what was added to the statistics."""
 
     results: list[Result]
-    recorded: int = 0  # completions that the ledger did not have
+    recorded: int = 0  # completions that were new to the ledger
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
 
 
 class Transactions:
-    """Writes batches through one connection, which is opened when it is needed. For one thread."""
+    """Writes batches through one connection, which is opened on demand. Not thread-safe."""
 
     def __init__(
         self, database: Database, learn_scores: LearnScores, pace: Pace, watchdog: Watchdog | None = None
@@ -59,33 +59,33 @@ class Transactions:
         self._statements = statements_for(database.engine.dialect.name)
         self._copying = self._statements.copying()
         self._pacing = Pacing(self._statements.pacing, pace)
-        self._memory = Memory()
+        self._cache = WriteCache()
         self._direct: WriteConnection | None = None
         self._since_checkpoint = 0
         self._watchdog = watchdog
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
-        """Commit the items together. With `again`, what the ledger has already counts as written.
+        """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
 
         Raises DatabaseUnavailable, Contention, RecordRefused; then nothing was written, or (a connection lost at the
         commit) it is not known whether it was.
         """
         direct = self._opened()
-        recall = self._memory.begin()
-        together = not self._database.sqlite and len(items) <= TOGETHER
+        update = self._cache.begin()
+        together = not self._database.sqlite and len(items) <= PIPELINED_ITEMS
         statements = self._statements if together else self._copying
         try:
             with self._watching(), direct.transaction(together=together):
-                written = self._write(statements, direct.cursor, items, recall, again)
+                written = self._write(statements, direct.cursor, items, update, again)
         except DatabaseUnavailable:
             self.close()
             raise
-        recall.keep()
+        update.commit()
         self._since_checkpoint += 1
         return written
 
     def version(self) -> str:
-        """A value that changes when another process commits: `WriteConnection.version`. Raises DatabaseUnavailable."""
+        """Return `WriteConnection.version`. Raises DatabaseUnavailable."""
         try:
             with self._watching():
                 return self._opened().version()
@@ -93,14 +93,14 @@ class Transactions:
             self.close()
             raise
 
-    def rest(self) -> None:
-        """Nothing is to be written now: do what would make a later commit wait. Raises DatabaseUnavailable."""
-        if self._database.sqlite and self._direct is not None and self._since_checkpoint >= _REST_AFTER:
+    def checkpoint_if_due(self) -> None:
+        """Run a checkpoint that is due, so that no later commit has to wait for it. Raises DatabaseUnavailable."""
+        if self._database.sqlite and self._direct is not None and self._since_checkpoint >= _CHECKPOINT_AFTER:
             self._since_checkpoint = 0
             self._direct.checkpoint()
 
     def close(self) -> None:
-        """Give the connection up; the next write opens another."""
+        """Close the connection; the next write opens another."""
         if self._direct is not None:
             self._direct.close()
             self._direct = None
@@ -114,12 +114,12 @@ class Transactions:
         return self._direct
 
     def _write(
-        self, statements: Statements, cursor: Cursor, items: Sequence[Item], recall: Recall, again: bool
+        self, statements: Statements, cursor: Cursor, items: Sequence[Item], update: CacheUpdate, again: bool
     ) -> Written:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
             records = self._unknown(cursor, records)
-        learned, counted = Gathered(), GatheredTraffic()
+        learned, counted = DeltaSums(), TrafficCounts()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
@@ -127,13 +127,13 @@ class Transactions:
             decision = record.decision
             learned.add(record.deltas)
             counted.add(record)
-            recall.use_task(decision)
+            update.use_task(decision)
             kept = encode_deltas(record.deltas, record.outcome.ended_at)
-            decision_rows.append(decision_row(record, recall.choice_id(decision), kept))
+            decision_rows.append(decision_row(record, update.choice_id(decision), kept))
             attempt_rows += [attempt_row(decision.completion_id, attempt) for attempt in record.attempts]
             if record.content is not None:
                 content_rows.append((decision.completion_id, record.content.request, record.content.answer))
-        statements.choices.write(cursor, recall.choice_rows)
+        statements.choices.write(cursor, update.choice_rows)
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
@@ -145,20 +145,20 @@ class Transactions:
         learned_rows, traffic_rows = learned.rows(), counted.rows()
         statements.arms.write(cursor, learned_rows)
         statements.traffic.write(cursor, traffic_rows)
-        for router_id, task, used_at in recall.task_uses():
+        for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
         statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
         return Written(results, len(records), learned.deltas(), moved, counted.spend_usd())
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
-        """The records whose ids the ledger does not have yet, each once."""
+        """Return the records whose ids are not in the ledger, each once."""
         by_id = {record.decision.completion_id: record for record in records}
         cursor.execute(self._statements.known, (msgspec.json.encode(list(by_id)).decode(),))
         for (known,) in cursor.fetchall():
             del by_id[known]
         return list(by_id.values())
 
-    def _score(self, cursor: Cursor, items: Sequence[Item], learned: Gathered, again: bool) -> list[Result]:
+    def _score(self, cursor: Cursor, items: Sequence[Item], learned: DeltaSums, again: bool) -> list[Result]:
         given = [record for item in items if isinstance(item, tuple) for record in item]
         if not given:
             return [()] * len(items)
@@ -166,7 +166,7 @@ class Transactions:
         results: list[Result] = []
         for item in items:
             try:
-                results.append(scoring.judge(item, learned) if isinstance(item, tuple) else ())
+                results.append(scoring.apply(item, learned) if isinstance(item, tuple) else ())
             except FeedbackError as error:
                 results.append(error)
         self._statements.feedback.write(cursor, scoring.feedback_rows)

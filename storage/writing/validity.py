@@ -1,4 +1,4 @@
-"""Notes late whether an answer was valid: once per outcome, with what it teaches, so that the ledger still adds up."""
+"""Records late whether an answer was valid, once per outcome, with its deltas, so that the ledger still folds."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,13 @@ import msgspec
 from sqlalchemy import Dialect, bindparam, select, update
 
 from storage.database.bulk import Cursor, among, compile_text
-from storage.deltas import Gathered, extend_kept
+from storage.deltas import DeltaSums, extend_encoded
 from storage.records import ValidityRecord
 from storage.tables import decisions
 
 
 class ValidityStatements:
-    """What is read and written to note validity, compiled once."""
+    """The statements that record validity, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
         unknown = among(decisions.c.completion_id, dialect) & decisions.c.valid.is_(None)
@@ -21,13 +21,13 @@ class ValidityStatements:
         noted = update(decisions).values(valid=bindparam("found"), learned=bindparam("taught"))
         self._note = compile_text(noted.where(decisions.c.completion_id == bindparam("completion")), dialect)
 
-    def write(self, cursor: Cursor, records: Sequence[ValidityRecord], learned: Gathered) -> None:
-        """Note each where the ledger has the outcome and knows nothing yet, and gather what it teaches."""
+    def write(self, cursor: Cursor, records: Sequence[ValidityRecord], learned: DeltaSums) -> None:
+        """Record each whose outcome is in the ledger without a validity, and add its deltas to `learned`."""
         by_id = {record.completion_id: record for record in records}
         if not by_id:
             return
         cursor.execute(self._unknown, (msgspec.json.encode(sorted(by_id)).decode(),))
         for completion_id, ended_at, kept in cursor.fetchall():
             record = by_id[completion_id]
-            cursor.execute(self._note, (record.valid, extend_kept(kept, record.deltas, ended_at), completion_id))
+            cursor.execute(self._note, (record.valid, extend_encoded(kept, record.deltas, ended_at), completion_id))
             learned.add(record.deltas)

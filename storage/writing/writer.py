@@ -1,8 +1,8 @@
-"""One thread that writes everything: what is waiting goes into one transaction.
+"""The writer thread, with group commit: whatever is queued goes into one transaction.
 
-A single record is committed at once; while that commit runs the next group gathers, so groups form under load alone.
-The same thread looks at what other processes have changed, between its own commits: so what it delivers, in its order,
-always adds up to the rows of the database.
+A single record is committed at once; while that commit runs the next group gathers, so groups form only under load. The
+same thread polls for other processes' changes, between its own commits: so what it delivers, in this order, always adds
+up to the rows of the database.
 """
 
 import logging
@@ -26,12 +26,12 @@ from storage.writing.transaction import Item, Result, Transactions, Written
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 0.1
-"""How long the thread waits for a record before it looks around."""
+"""How long the thread waits for a record before it polls for changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What one batch did: each token with its result, and what the commit added to the statistics.
+    """The effects of a batch: each token with its result, and what was added to the statistics.
 
     A result is the receipts of a list of scores (empty for others), or the exception that kept the item out.
     """
@@ -43,7 +43,7 @@ class Committed:
 
 
 class Writer:
-    """The ledger's one writer in this process.
+    """The ledger's writer: one per process.
 
     `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed since
     `position` (None: with everything that there is first).
@@ -64,11 +64,11 @@ class Writer:
         queue_limit: int = 10_000,
         batch_limit: int = 100,
     ) -> None:
-        self._watch = None if database.sqlite else Watchdog()
-        self._batches = Transactions(database, learn_scores, pace, self._watch)
-        self._recording = FailoverWriter(database, self._batches, spool)
+        self._watchdog = None if database.sqlite else Watchdog()
+        self._transactions = Transactions(database, learn_scores, pace, self._watchdog)
+        self._failover = FailoverWriter(database, self._transactions, spool)
         self._deliver = deliver
-        self._following = Follower(database, self._batches, follow, self._watch, position) if follow else None
+        self._follower = Follower(database, self._transactions, follow, self._watchdog, position) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
@@ -77,21 +77,21 @@ class Writer:
 
     @property
     def state(self) -> State:
-        """How the ledger can be written now."""
-        return self._recording.state
+        """Where records go now."""
+        return self._failover.state
 
     @property
     def queued(self) -> int:
-        """Items that wait to be written."""
+        """Items in the queue."""
         return self._queue.qsize()
 
     @property
     def spooled(self) -> int:
-        """Completions that wait for the database to return."""
-        return self._recording.waiting
+        """Completions in the spool that wait for the database."""
+        return self._failover.waiting
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the thread."""
         self._thread.start()
 
     def submit(self, item: Item, token: object) -> None:
@@ -103,29 +103,29 @@ class Writer:
         self._queue.put((item, token))
 
     def close(self) -> None:
-        """Write everything that was submitted, deliver it, and end the thread."""
+        """Write and deliver everything that was submitted, and stop the thread."""
         self._closing = True
         self._queue.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        self._recording.adopt()
+        self._failover.adopt()
         open_ = True
         while open_:
             taken = self._take()
             batch = [entry for entry in taken if entry is not None]
             open_ = len(batch) == len(taken)
             if batch:
-                self._hand_over([token for _, token in batch], self._write([item for item, _ in batch]))
+                self._deliver_results([token for _, token in batch], self._write([item for item, _ in batch]))
             try:
-                self._look_around(resting=not taken)
+                self._poll(idle=not taken)
             except Exception:  # the thread must outlive its own mistakes
-                log.exception("the ledger's writer could not look around")
-        if self._following is not None:
-            self._following.close()
-        if self._watch is not None:
-            self._watch.close()
-        self._recording.close()
+                log.exception("the ledger's writer could not poll for changes")
+        if self._follower is not None:
+            self._follower.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
+        self._failover.close()
 
     def _take(self) -> list[tuple[Item, object] | None]:
         try:
@@ -138,12 +138,12 @@ class Writer:
 
     def _write(self, items: list[Item]) -> Written:
         try:
-            return self._recording.write(items)
+            return self._failover.write(items)
         except Exception as error:  # the thread must outlive its own mistakes
             log.exception("a batch of %d could not be recorded", len(items))
             return Written([RecordRefused(repr(error))] * len(items))
 
-    def _hand_over(self, tokens: list[object], written: Written) -> None:
+    def _deliver_results(self, tokens: list[object], written: Written) -> None:
         committed = Committed(
             results=list(zip(tokens, written.results, strict=True)),
             deltas=written.deltas,
@@ -152,25 +152,25 @@ class Writer:
         )
         try:
             self._deliver(committed)
-        except Exception:  # the thread must outlive whoever listens
+        except Exception:  # the thread must outlive errors of its listener
             log.exception("a commit could not be delivered")
-        if self._following is not None and written.deltas:
-            self._following.announce()
+        if self._follower is not None and written.deltas:
+            self._follower.notify()
 
-    def _look_around(self, *, resting: bool) -> None:
-        """Recover what can be recovered, and follow what others have changed."""
-        following = self._following
-        if self._recording.state is not State.OK:
-            written = self._recording.recover()
+    def _poll(self, *, idle: bool) -> None:
+        """Replay the spool if need be, and poll for other processes' changes."""
+        follower = self._follower
+        if self._failover.state is not State.OK:
+            written = self._failover.recover()
             if written is not None:
-                self._hand_over([], written)
-            if following is not None:
-                following.lose_sight()
+                self._deliver_results([], written)
+            if follower is not None:
+                follower.reset()
             return
         try:
-            if following is not None:
-                following.look()
-            if resting:
-                self._batches.rest()
+            if follower is not None:
+                follower.poll()
+            if idle:
+                self._transactions.checkpoint_if_due()
         except DatabaseUnavailable as error:
-            self._recording.leave(error)
+            self._failover.fail_over(error)

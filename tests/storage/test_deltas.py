@@ -10,7 +10,7 @@ from sqlalchemy import literal_column, text, update
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.deltas import Gathered, decode_deltas, encode_deltas
+from storage.deltas import DeltaSums, decode_deltas, encode_deltas
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.tables import arms
@@ -44,7 +44,7 @@ def total(events: list[dict[StatisticKey, Sums]]) -> dict[StatisticKey, Sums]:
 
 @given(st.lists(deltas(), max_size=12))
 def test_gathering_is_adding(events: list[dict[StatisticKey, Sums]]) -> None:
-    gathered = Gathered()
+    gathered = DeltaSums()
     for event in events:
         gathered.add(event)
     assert_same_sums(gathered.deltas(), total(events))

@@ -75,7 +75,7 @@ def test_a_model_is_resumed_in_every_process_on_the_database() -> None:
 
 def resumed(looking: Changes) -> frozenset[str]:
     """The models that another process finds resumed."""
-    changed = looking.look(str(time.monotonic()))
+    changed = looking.poll(str(time.monotonic()))
     return (changed.subjects.get(Topic.RESUMPTIONS) if changed else None) or frozenset()
 
 

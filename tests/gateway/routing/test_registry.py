@@ -78,7 +78,7 @@ class Memory:
 
     def look(self) -> None:
         self._looks += 1
-        changed = self._changes.look(str(self._looks))
+        changed = self._changes.poll(str(self._looks))
         self._changes.close()
         if changed is not None:
             self.registry.follow(changed)

@@ -109,7 +109,7 @@ class Follower:
         began = time.perf_counter()
         make()
         made = time.perf_counter()
-        changed = self._changes.look(self._connection.version())
+        changed = self._changes.poll(self._connection.version())
         assert changed is not None
         looked = time.perf_counter()
         loaded = self.loader.load(changed.subjects)

@@ -102,7 +102,7 @@ class Questions:
     def _look(self, database: Database) -> object:
         batches, changes = Transactions(database, learn_scores, pace), Changes(database)
         try:
-            return changes.look(batches.version())
+            return changes.poll(batches.version())
         finally:
             changes.close()
             batches.close()

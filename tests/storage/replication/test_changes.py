@@ -55,29 +55,29 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
     Routers(database).put(ROUTER)
     Keys(database).add(KEY)
     running.write(making.completion(BUDGETED, cost_usd=0.5))
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     assert changed is not None
     assert changed.subjects == dict.fromkeys(set(Topic) - {Topic.STATISTICS}), "any of them may be new"
     assert changed.sums == Arms(database).sums()
     assert changed.budgets == read_everything(database)[0].budgets
     assert list(changed.spend_usd.values()) == [0.5]
-    assert changes.look(version(database)) is None
+    assert changes.poll(version(database)) is None
 
 
 def test_a_look_finds_what_changed_since_the_last_and_no_more(
     database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     running.write(making.completion("rtr_a"), making.completion("rtr_b"))
-    changes.look(version(database))
+    changes.poll(version(database))
     running.write(making.completion("rtr_b"))
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     assert changed is not None
     assert {key.router_id for key in changed.sums} == {"rtr_b"}
     assert (changed.subjects, changed.budgets) == ({}, {})
     Routers(database).put(ROUTER)
     Routers(database).delete("rtr_b")
     Keys(database).add(KEY)
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     assert changed is not None
     assert changed.subjects == {Topic.ROUTERS: frozenset({"rtr_a", "rtr_b"}), Topic.KEYS: frozenset({"key_1"})}
     assert changed.sums == {}
@@ -93,7 +93,7 @@ def test_a_look_goes_on_where_everything_was_read(
     running.write(making.completion("rtr_b"))
     Keys(database).add(KEY)
     changes = Changes(database, position=position)
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     changes.close()
     assert changed is not None
     assert changed.subjects == {Topic.KEYS: frozenset({"key_1"})}
@@ -106,7 +106,7 @@ def test_changes_without_a_name_mean_that_anything_may_have_changed(
     database: Database, changes: Changes, unnamed: str
 ) -> None:
     Routers(database).put(ROUTER)
-    changes.look(version(database))
+    changes.poll(version(database))
     Routers(database).put(ROUTER)
     Routers(database).put(ROUTER)
     with database.write() as connection:
@@ -114,7 +114,7 @@ def test_changes_without_a_name_mean_that_anything_may_have_changed(
             connection.execute(text("DELETE FROM changes WHERE revision = 2"))
         else:
             connection.execute(text("UPDATE revisions SET value = value + 1 WHERE topic = 'routers'"))
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     assert changed is not None
     assert changed.subjects == {Topic.ROUTERS: None}
 
@@ -141,10 +141,10 @@ def test_a_transaction_that_commits_late_is_not_missed(
             revised = f"UPDATE {change} revision = pg_current_xact_id()::text::bigint WHERE router_id = 'rtr_late'"
             late.execute(text(revised))
         running.write(making.completion("rtr_early"))
-        changes.look(version(database))
+        changes.poll(version(database))
         running.write(making.completion("rtr_early"))
-        assert changes.look(version(database)) is not None
-    changed = changes.look(version(database))
+        assert changes.poll(version(database)) is not None
+    changed = changes.poll(version(database))
     assert changed is not None
     assert {sums.weight for key, sums in changed.sums.items() if key.router_id == "rtr_late"} == {7.0}
 
@@ -153,9 +153,9 @@ def test_after_forgetting_everything_is_found_again(
     database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
 ) -> None:
     running.write(making.completion())
-    changes.look(version(database))
+    changes.poll(version(database))
     changes.forget()
-    changed = changes.look(version(database))
+    changed = changes.poll(version(database))
     assert changed is not None
     assert changed.sums == Arms(database).sums()
 

@@ -84,6 +84,6 @@ def test_other_processes_are_told_when_a_name_gets_in(
     tasks.admit("rtr_a", "known", NOW)
     changes = Changes(database, position=read_everything(database)[1])
     change(tasks)
-    changed = changes.look("now")
+    changed = changes.poll("now")
     changes.close()
     assert (changed is not None and changed.subjects.get(Topic.TASKS) == frozenset({"rtr_a"})) is is_told
