@@ -189,7 +189,7 @@ async def try_in_turn(
             answer = await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.fail(error)
-            model_states.cooldowns.failed(model.id, error, loop.time())
+            model_states.cooldowns.failed(model.id, error, loop.time(), fingerprint(fields))
             model_states.holds.refused(model.id, error, fields, loop.time())
             failed.add(model.id)
             if error.verdict is Verdict.REFUSED:
@@ -202,7 +202,7 @@ async def try_in_turn(
                 raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
         else:
             for model_id in refusals:
-                model_states.cooldowns.blamed(model_id, _fingerprint(fields), loop.time())
+                model_states.cooldowns.blamed(model_id, fingerprint(fields), loop.time())
             return answer
     if refusals:
         raise _rejected(next(iter(refusals.values())))
@@ -226,7 +226,7 @@ def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) 
     )
 
 
-def _fingerprint(fields: Mapping[str, msgspec.Raw]) -> bytes:
+def fingerprint(fields: Mapping[str, msgspec.Raw]) -> bytes:
     """A hash that tells different requests apart."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(fields):

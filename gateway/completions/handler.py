@@ -12,7 +12,7 @@ import msgspec
 
 from bandit.types import Ending, Epoch
 from gateway.asgi import ClientGone, Http, WatchedClient
-from gateway.completions.attempts import AttemptLog, try_in_turn
+from gateway.completions.attempts import AttemptLog, fingerprint, try_in_turn
 from gateway.completions.decision import Decision
 from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
@@ -160,7 +160,8 @@ class CompletionHandler:
         """End a stream that broke after its first sign of life: an error event, and no `[DONE]`."""
         model_id = self._attempts.model_id
         self._attempts.fail(error)
-        self._services.model_states.cooldowns.failed(model_id, error, self._loop.time())
+        fields = self._decision.request.forwarded(self._decision.router.options.task_metadata_key)
+        self._services.model_states.cooldowns.failed(model_id, error, self._loop.time(), fingerprint(fields))
         log.warning("request %s: %s: %s; the stream ends with an error", self._decision.completion_id, model_id, error)
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):

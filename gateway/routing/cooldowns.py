@@ -17,7 +17,7 @@ FIRST_SECONDS = 2.0
 """The first cooldown if the provider states none; it doubles with each failed probe."""
 LONGEST_SECONDS = 120.0
 BREAKER_FAILURES = 3
-"""Failures in a row that open the breaker."""
+"""Failures in a row that open the breaker, if they were not all of the same request."""
 BLAMES = 5
 """Refusals in a row that open it as well, if other models answered these requests and they were not all the same."""
 DIFFERENT_REQUESTS = 2
@@ -35,6 +35,7 @@ class _Breaker:
     """State of one model's breaker: open from `since` until `until`, then half-open; closed if it was never open."""
 
     failures: int = 0  # in a row
+    failed: list[bytes] = field(default_factory=list)  # different requests among these, the first few
     openings: int = 0  # in a row, each longer than the one before
     since: float = -math.inf
     until: float = -math.inf
@@ -133,13 +134,16 @@ class Cooldowns:
             if breaker.openings:
                 log.info("%s answers again", model_id)
 
-    def failed(self, model_id: str, error: ProviderError, now: float) -> None:
-        """The model failed to answer: the breaker may open, for longer than the last time."""
+    def failed(self, model_id: str, error: ProviderError, now: float, request: bytes) -> None:
+        """The model failed to answer: the breaker may open, for longer than the last time.
+
+        `request` is the request's fingerprint: what one request provokes again and again is no evidence for others.
+        """
         match error.verdict:
             case Verdict.PARKED:
                 self._park(model_id, error, now)
             case Verdict.RATE_LIMITED | Verdict.FAILED | Verdict.TIMEOUT | Verdict.CUT:
-                self._fail(model_id, error, now)
+                self._fail(model_id, error, now, request)
             case _:
                 self.released(model_id)
 
@@ -204,13 +208,16 @@ class Cooldowns:
         breaker.since, breaker.until, breaker.probed_at = now, now + wait, now
         log.error("%s is parked, probed after %.3g s: %s", model_id, wait, error.message)
 
-    def _fail(self, model_id: str, error: ProviderError, now: float) -> None:
+    def _fail(self, model_id: str, error: ProviderError, now: float, request: bytes) -> None:
         breaker = self._breakers.setdefault(model_id, _Breaker())
         self._end_probe(breaker)
         breaker.failures += 1
+        if len(breaker.failed) < DIFFERENT_REQUESTS and request not in breaker.failed:
+            breaker.failed.append(request)
         limited = error.verdict is Verdict.RATE_LIMITED
         stated = error.retry_after_seconds
-        if not limited and stated is None and not breaker.openings and breaker.failures < BREAKER_FAILURES:
+        few = breaker.failures < BREAKER_FAILURES or len(breaker.failed) < DIFFERENT_REQUESTS
+        if not limited and stated is None and not breaker.openings and few:
             return
         why = "rate-limited by its provider" if limited else "failing"
         self._cool(model_id, breaker, now, stated, why, limited=limited)

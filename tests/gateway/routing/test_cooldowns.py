@@ -49,7 +49,7 @@ def play(events: list[tuple[str, str, ProviderError, float]]) -> tuple[Cooldowns
     for model_id, what, error, seconds in events:
         now += seconds
         if what == "failed":
-            cooldowns.failed(model_id, error, now)
+            cooldowns.failed(model_id, error, now, str(now).encode())
         elif what == "succeeded":
             cooldowns.succeeded(model_id, now)
         elif what == "begun":
@@ -90,7 +90,7 @@ def test_no_models_are_left_unasked_for_longer_than_a_probe_but_for_what_a_provi
     """Memory may order models; only a stated wait or a rate limit may leave a request without one."""
     cooldowns, now = play(events)
     for model_id in ("a", "b"):
-        cooldowns.failed(model_id, WRONG_KEY, now)
+        cooldowns.failed(model_id, WRONG_KEY, now, b"x")
     wait = cooldowns.soonest(["a", "b"], now)
     assert wait is not None
     assert wait <= max(LAST_RESORT_SECONDS, PROBE_SECONDS)
@@ -99,7 +99,7 @@ def test_no_models_are_left_unasked_for_longer_than_a_probe_but_for_what_a_provi
 @given(EVENTS, st.floats(0, 100))
 def test_retry_after_is_honoured_whatever_happened_before(events: list[Any], seconds: float) -> None:
     cooldowns, now = play(events)
-    cooldowns.failed("a", limited(seconds), now)
+    cooldowns.failed("a", limited(seconds), now, b"x")
     if seconds > 1e-6:
         assert not cooldowns.available("a", now + seconds * 0.999)
 
@@ -118,7 +118,7 @@ def test_a_success_after_the_rest_clears_everything(events: list[Any]) -> None:
     cooldowns.succeeded("a", later)
     assert cooldowns.available("a", later)
     assert "a" not in cooldowns.parked()
-    cooldowns.failed("a", FAILED, later)
+    cooldowns.failed("a", FAILED, later, b"x")
     assert cooldowns.available("a", later)
 
 
@@ -126,7 +126,7 @@ def test_a_success_after_the_rest_clears_everything(events: list[Any]) -> None:
 def test_models_do_not_disturb_one_another(events: list[tuple[str, ProviderError]]) -> None:
     cooldowns = Cooldowns()
     for _, error in events:
-        cooldowns.failed("a", error, 0.0)
+        cooldowns.failed("a", error, 0.0, b"x")
     assert cooldowns.available("b", 0.0)
     assert cooldowns.soonest(["a", "b"], 0.0) == 0.0
 
@@ -134,7 +134,7 @@ def test_models_do_not_disturb_one_another(events: list[tuple[str, ProviderError
 def test_rests_double_with_each_failure_after_a_rest_up_to_a_longest() -> None:
     cooldowns, now, waits = Cooldowns(), 0.0, []
     for _ in range(10):
-        cooldowns.failed("a", LIMITED, now)
+        cooldowns.failed("a", LIMITED, now, b"x")
         wait = cooldowns.soonest(["a"], now)
         assert wait is not None
         waits.append(wait)
@@ -146,21 +146,21 @@ def test_rests_double_with_each_failure_after_a_rest_up_to_a_longest() -> None:
 def test_failures_of_requests_that_were_under_way_together_are_one_reason_to_rest() -> None:
     cooldowns = Cooldowns()
     for _ in range(64):
-        cooldowns.failed("a", LIMITED, 0.0)
+        cooldowns.failed("a", LIMITED, 0.0, b"x")
     assert cooldowns.soonest(["a"], 0.0) == FIRST_SECONDS
 
 
 def test_a_failure_during_a_rest_extends_it() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", limited(10), 0.0)
-    cooldowns.failed("a", limited(10), 8.0)
+    cooldowns.failed("a", limited(10), 0.0, b"x")
+    cooldowns.failed("a", limited(10), 8.0, b"x")
     assert not cooldowns.available("a", 17.9)
     assert cooldowns.available("a", 18.0)
 
 
 def test_a_success_during_a_rest_does_not_end_it() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", limited(10), 0.0)
+    cooldowns.failed("a", limited(10), 0.0, b"x")
     cooldowns.succeeded("a", 1.0)
     assert not cooldowns.available("a", 9.9)
 
@@ -168,19 +168,19 @@ def test_a_success_during_a_rest_does_not_end_it() -> None:
 def test_only_failures_in_a_row_open_the_breaker() -> None:
     cooldowns = Cooldowns()
     for _ in range(BREAKER_FAILURES - 1):
-        cooldowns.failed("a", FAILED, 0.0)
+        cooldowns.failed("a", FAILED, 0.0, b"x")
     assert cooldowns.available("a", 0.0)
     cooldowns.succeeded("a", 0.0)
-    for _ in range(BREAKER_FAILURES):
+    for number in range(BREAKER_FAILURES):
         assert cooldowns.available("a", 0.0)
-        cooldowns.failed("a", FAILED, 0.0)
+        cooldowns.failed("a", FAILED, 0.0, b"%d" % number)
     assert not cooldowns.available("a", 0.0)
     assert cooldowns.reason("a", 0.0) == "failing, tried again in 2 s"
 
 
 def test_a_half_open_model_is_asked_by_one_request_at_a_time() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", limited(10), 0.0)
+    cooldowns.failed("a", limited(10), 0.0, b"x")
     assert cooldowns.available("a", 10.0)
     cooldowns.begun("a", 10.0)
     assert not cooldowns.available("a", 10.1)
@@ -198,14 +198,14 @@ def test_a_half_open_model_is_asked_by_one_request_at_a_time() -> None:
 def test_who_waits_is_told_when_the_request_that_asks_has_ended(end: str) -> None:
     cooldowns, told = Cooldowns(), []
     with cooldowns.watching(lambda: told.append(end)):
-        cooldowns.failed("a", LIMITED, 0.0)
+        cooldowns.failed("a", LIMITED, 0.0, b"x")
         cooldowns.succeeded("b", 0.0)
         assert not cooldowns.probing(["a"], 0.0)
         cooldowns.begun("a", FIRST_SECONDS)
         assert cooldowns.probing(["b", "a"], FIRST_SECONDS)
         assert told == []
         if end == "failed":
-            cooldowns.failed("a", LIMITED, FIRST_SECONDS)
+            cooldowns.failed("a", LIMITED, FIRST_SECONDS, b"x")
         elif end == "succeeded":
             cooldowns.succeeded("a", FIRST_SECONDS)
         else:
@@ -219,16 +219,16 @@ def test_who_waits_is_told_when_the_request_that_asks_has_ended(end: str) -> Non
 
 def test_a_failed_probe_rests_longer() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", LIMITED, 0.0)
+    cooldowns.failed("a", LIMITED, 0.0, b"x")
     cooldowns.begun("a", FIRST_SECONDS)
-    cooldowns.failed("a", FAILED, FIRST_SECONDS)
+    cooldowns.failed("a", FAILED, FIRST_SECONDS, b"x")
     assert not cooldowns.available("a", FIRST_SECONDS * 3 - 0.1)
     assert cooldowns.available("a", FIRST_SECONDS * 3)
 
 
 def test_a_wrong_key_parks_the_model_with_its_remedy_until_one_request_asks_again() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", WRONG_KEY, 0.0)
+    cooldowns.failed("a", WRONG_KEY, 0.0, b"x")
     assert cooldowns.parked() == {"a": "check the provider's api_key"}
     assert cooldowns.reason("a", 1.0) == "parked: check the provider's api_key"
     assert cooldowns.soonest(["a", "b"], 1.0) == 0.0
@@ -243,7 +243,7 @@ def test_parking_doubles_with_each_probe_that_fails_up_to_a_longest() -> None:
     cooldowns, now, parked_for = Cooldowns(), 0.0, []
     for _ in range(10):
         cooldowns.begun("a", now)
-        cooldowns.failed("a", WRONG_KEY, now)
+        cooldowns.failed("a", WRONG_KEY, now, b"x")
         seconds = next(s for s in (5, 10, 20, 40, 80, 160, 320, 600) if cooldowns.available("a", now + s))
         assert not cooldowns.available("a", now + seconds - 0.1)
         parked_for.append(seconds)
@@ -254,21 +254,21 @@ def test_parking_doubles_with_each_probe_that_fails_up_to_a_longest() -> None:
 def test_requests_that_were_under_way_when_it_was_parked_do_not_prolong_it() -> None:
     cooldowns = Cooldowns()
     for _ in range(64):
-        cooldowns.failed("a", WRONG_KEY, 0.0)
+        cooldowns.failed("a", WRONG_KEY, 0.0, b"x")
     assert cooldowns.available("a", FIRST_PARKED_SECONDS)
 
 
 def test_if_all_are_parked_one_is_asked_every_two_seconds_and_a_success_ends_it_at_once() -> None:
     cooldowns = Cooldowns()
     for model_id in ("a", "b"):
-        cooldowns.failed(model_id, WRONG_KEY, 0.0)
+        cooldowns.failed(model_id, WRONG_KEY, 0.0, b"x")
     assert cooldowns.claim_last_resort(["a", "b"], 1.9) is None
     assert cooldowns.soonest(["a", "b"], 1.5) == 0.5
     assert cooldowns.claim_last_resort(["a", "b"], 2.0) == "a"
     assert cooldowns.claim_last_resort(["a", "b"], 2.1) is None
     cooldowns.begun("a", 2.0)
     assert cooldowns.probing(["a", "b"], 2.1)
-    cooldowns.failed("a", WRONG_KEY, 2.2)
+    cooldowns.failed("a", WRONG_KEY, 2.2, b"x")
     assert cooldowns.claim_last_resort(["a", "b"], 4.2) == "b"
     cooldowns.begun("b", 4.2)
     cooldowns.succeeded("b", 4.4, began_at=4.2)
@@ -278,16 +278,16 @@ def test_if_all_are_parked_one_is_asked_every_two_seconds_and_a_success_ends_it_
 
 def test_an_answer_to_an_older_request_does_not_end_parking() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", WRONG_KEY, 5.0)
+    cooldowns.failed("a", WRONG_KEY, 5.0, b"x")
     cooldowns.succeeded("a", 6.0, began_at=4.0)
     assert not cooldowns.available("a", 6.0)
 
 
 def test_a_rate_limit_and_a_stated_wait_are_kept_even_if_nobody_else_is_left() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("a", limited(27), 0.0)
+    cooldowns.failed("a", limited(27), 0.0, b"x")
     overloaded = ProviderError(Verdict.FAILED, "come back", status=503, retry_after_seconds=9)
-    cooldowns.failed("b", overloaded, 0.0)
+    cooldowns.failed("b", overloaded, 0.0, b"x")
     assert cooldowns.claim_last_resort(["a", "b"], 8.0) is None
     assert cooldowns.soonest(["a", "b"], 8.0) == 1.0
     assert cooldowns.soonest(["a"], 8.0) == 19.0
@@ -318,11 +318,21 @@ def test_a_success_between_the_refusals_starts_the_count_anew() -> None:
     assert cooldowns.available("a", 0.0)
 
 
+@pytest.mark.parametrize("error", [FAILED, ProviderError(Verdict.TIMEOUT, "late")])
+def test_what_one_request_provokes_again_and_again_does_not_open_the_breaker(error: ProviderError) -> None:
+    cooldowns = Cooldowns()
+    for _ in range(10 * BREAKER_FAILURES):
+        cooldowns.failed("a", error, 0.0, b"poison")
+    assert cooldowns.available("a", 0.0)
+    cooldowns.failed("a", error, 0.0, b"another")
+    assert not cooldowns.available("a", 0.0)
+
+
 @pytest.mark.parametrize("error", [WRONG_KEY, limited(3_000), FAILED])
 def test_resuming_forgets_everything_and_tells_who_waits(error: ProviderError) -> None:
     cooldowns, told = Cooldowns(), []
-    for _ in range(BREAKER_FAILURES):
-        cooldowns.failed("a", error, 0.0)
+    for number in range(BREAKER_FAILURES):
+        cooldowns.failed("a", error, 0.0, b"%d" % number)
     cooldowns.begun("a", 0.0)
     with cooldowns.watching(lambda: told.append("told")):
         cooldowns.resume("a")
@@ -334,8 +344,8 @@ def test_resuming_forgets_everything_and_tells_who_waits(error: ProviderError) -
 
 def test_only_what_is_parked_or_failing_is_broken_and_only_until_its_rest_is_over() -> None:
     cooldowns = Cooldowns()
-    cooldowns.failed("parked", WRONG_KEY, 0.0)
-    cooldowns.failed("limited", limited(60), 0.0)
+    cooldowns.failed("parked", WRONG_KEY, 0.0, b"x")
+    cooldowns.failed("limited", limited(60), 0.0, b"x")
     assert cooldowns.is_broken("parked", 1.0)
     assert not cooldowns.is_broken("parked", FIRST_PARKED_SECONDS)
     assert not cooldowns.is_broken("limited", 1.0)
@@ -345,11 +355,11 @@ def test_only_what_is_parked_or_failing_is_broken_and_only_until_its_rest_is_ove
 def test_each_park_cooldown_return_and_resumption_is_one_line_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     cooldowns = Cooldowns()
     with caplog.at_level(logging.INFO, logger="gateway.routing.cooldowns"):
-        cooldowns.failed("a", WRONG_KEY, 0.0)
-        cooldowns.failed("a", WRONG_KEY, 0.1)  # was under way
+        cooldowns.failed("a", WRONG_KEY, 0.0, b"x")
+        cooldowns.failed("a", WRONG_KEY, 0.1, b"x")  # was under way
         cooldowns.succeeded("a", FIRST_PARKED_SECONDS)
-        cooldowns.failed("b", LIMITED, 0.0)
-        cooldowns.failed("b", LIMITED, 0.1)
+        cooldowns.failed("b", LIMITED, 0.0, b"x")
+        cooldowns.failed("b", LIMITED, 0.1, b"x")
         cooldowns.resume("b")
         cooldowns.resume("b")
     assert [record.getMessage() for record in caplog.records] == [

@@ -12,7 +12,7 @@ def doubtful_states() -> ModelStates:
     """`parked` is parked, `limited` is rate-limited, and both refused a value."""
     states = ModelStates()
     for model_id, verdict in (("parked", Verdict.PARKED), ("limited", Verdict.RATE_LIMITED)):
-        states.cooldowns.failed(model_id, ProviderError(verdict, "no", status=400), 0.0)
+        states.cooldowns.failed(model_id, ProviderError(verdict, "no", status=400), 0.0, b"x")
         refusal = ProviderError(Verdict.REFUSED_VALUE, "no", status=400, param="seed")
         states.holds.refused(model_id, refusal, FIELDS, 0.0)
     return states
