@@ -147,6 +147,7 @@ def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tup
     scores = value.snapshot.scores[value.rows].tolist()
     success, validity = value.success.tolist(), value.validity.tolist()
     cost_usd, seconds = value.cost_usd.tolist(), value.seconds.tolist()
+    seconds_known = value.snapshot.seconds_known(value.context.stream)[value.rows].tolist()
     return tuple(
         [
             ArmView(
@@ -169,6 +170,7 @@ def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tup
                 index_deviation=compared.deviations[k],
                 limited=compared.limited[k],
                 newcomer=newcomers[k],
+                seconds_known=seconds_known[k],
             )
             for k, arm in enumerate(value.arms)
         ]

@@ -138,7 +138,8 @@ class LogNormalPrior:
 class ArmPrior:
     """Prior of a model in one router, frozen when it joins; None: the built-in default.
 
-    `scorecard` is the pooled eval score in [0, 1]. The frozen `completion_tokens` also caps observations.
+    `scorecard` is the pooled eval score in [0, 1]. The frozen `completion_tokens` also caps observations. With
+    `of_price_class` the times are those of other models at a similar price.
     """
 
     scorecard: float | None = None
@@ -146,6 +147,7 @@ class ArmPrior:
     per_token: LogNormalPrior | None = None
     total: LogNormalPrior | None = None
     completion_tokens: float | None = None
+    of_price_class: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,7 @@ class ArmView:
     index_deviation: float = 0.0
     limited: bool = False  # over the latency limit or under the quality floor: kept to its exploration share
     newcomer: bool = False  # its share is capped until it is known
+    seconds_known: bool = True  # the seconds come from this model's answers, here or in another router
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.posteriors.pooling import DEFAULT_WEIGHT, pooled_by_others
+
 Floats = NDArray[np.float64]
 
 CLASS_STRENGTH = 4.0
 """The arm's mean is worth this many observations in a class."""
+SMALLEST_SEEN = 1e-9
 PRIOR_VARIATION = 1.0
 SMALLEST_VARIATION = 0.05
 """Deviation of one amount over its mean: prior, and floor."""
@@ -37,3 +40,11 @@ def expected_amounts(sums: Floats, prior_mean: Floats, prior_weight: float) -> A
     lean = CLASS_STRENGTH / size
     mean = lean * arm[:, None] + sums[1] / size
     return Amounts(np.maximum(mean, 0.0), spread[:, None] / size + (spread / seen)[:, None] * (lean * lean))
+
+
+def pooled_means(sums: Floats, default: Floats, own: NDArray[np.bool_]) -> Floats:
+    """Prior means per arm, from the sums as in `expected_amounts`: an arm's `own`, else the mean of the other arms."""
+    seen, added, _ = sums.sum(axis=2)
+    mean = np.where(seen > 0.0, added / np.maximum(seen, SMALLEST_SEEN), default)
+    seen = np.where(own, np.maximum(seen, 1.0), seen)
+    return np.where(own, default, pooled_by_others(mean, seen, default, DEFAULT_WEIGHT))

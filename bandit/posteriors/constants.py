@@ -35,7 +35,8 @@ class Constants:
     (inf: it has none), and its prices in the rows of `usd`.
 
     `times` are the priors of the latency signals first token, per token, total: shape (3, 3, arms), mean, spread and
-    weight first. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)).
+    weight first. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)). Priors are `own`
+    if other routers saw the model itself.
     """
 
     priced: NDArray[np.bool_]
@@ -47,6 +48,8 @@ class Constants:
     completion_tokens: Floats
     offset_tokens: Floats
     times: Floats
+    own_times: NDArray[np.bool_]
+    own_completion_tokens: NDArray[np.bool_]
 
     def usd_at(self, prompt_tokens: Floats) -> Floats:
         """The rows of `usd` if each arm's prompt has that many tokens."""
@@ -74,6 +77,8 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         completion_tokens=tokens,
         offset_tokens=offset,
         times=np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1),
+        own_times=np.array([_own_times(prior) for prior in priors]).T,
+        own_completion_tokens=np.array([prior.completion_tokens is not None for prior in priors]),
     )
 
 
@@ -101,4 +106,10 @@ def _times(prior: ArmPrior) -> tuple[float, ...]:
         *(first.mean, each.mean, total.mean),
         *(first.spread, each.spread, total.spread),
         *(first.weight, each.weight, total.weight),
+    )
+
+
+def _own_times(prior: ArmPrior) -> tuple[bool, ...]:
+    return tuple(
+        time is not None and not prior.of_price_class for time in (prior.first_token, prior.per_token, prior.total)
     )

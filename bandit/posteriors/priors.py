@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from bandit.price import Price
 from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
 
 DEFAULT_QUALITY = 0.6
@@ -26,6 +27,12 @@ DEFAULT_OFFSET_TOKENS = 50.0
 LARGEST_BORROWED_WEIGHT = 10.0
 """Statistics of other routers are worth up to this many observations."""
 SMALLEST_SPREAD = 0.5
+
+SIMILAR_PRICE = 2.0
+"""Models are of one price class if their output prices are at most this factor apart."""
+LARGEST_CLASS_WEIGHT = 4.0
+SMALLEST_CLASS_SPREAD = 1.0
+"""Models of one price class say less of a model than itself, and it may be far from them."""
 
 
 def unit_score(score: float, smallest: float, largest: float) -> float:
@@ -95,6 +102,42 @@ def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums], scorecard:
         total=_log_normal(merged.get(Signal.TOTAL)),
         completion_tokens=max(tokens.total / tokens.weight, 1.0) if tokens else None,
     )
+
+
+def are_of_one_class(price: Price, other: Price) -> bool:
+    """Whether two models are of one price class; free ones are of none.
+
+    >>> are_of_one_class(Price(1e-6, 8e-6, 1e-6), Price(4e-6, 15e-6, 1e-6))
+    True
+    """
+    lower, higher = sorted((price.output_usd, other.output_usd))
+    return 0.0 < higher <= SIMILAR_PRICE * lower
+
+
+def price_class_prior(priors: Iterable[ArmPrior]) -> ArmPrior:
+    """The prior of a model that was never seen, from those that models of its price class would have.
+
+    Latency alone: how long answers are is a matter of the model and the task. Less weight and a wider spread than a
+    prior of the model's own, which also leaves the clipping of its observations wide.
+    """
+    known = list(priors)
+    return ArmPrior(
+        first_token=_log_normal_of_class([prior.first_token for prior in known]),
+        per_token=_log_normal_of_class([prior.per_token for prior in known]),
+        total=_log_normal_of_class([prior.total for prior in known]),
+        of_price_class=True,
+    )
+
+
+def _log_normal_of_class(members: Iterable[LogNormalPrior | None]) -> LogNormalPrior | None:
+    known = [member for member in members if member is not None]
+    weight = sum(member.weight for member in known)
+    if not known:
+        return None
+    mean = sum(member.weight * member.mean for member in known) / weight
+    second = sum(member.weight * (member.spread**2 + member.mean**2) for member in known) / weight
+    spread = math.sqrt(max(second - mean * mean, SMALLEST_CLASS_SPREAD**2))
+    return LogNormalPrior(mean, spread, min(weight, LARGEST_CLASS_WEIGHT))
 
 
 def _is_sound(sums: Sums) -> bool:

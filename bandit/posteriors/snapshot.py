@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
-from bandit.posteriors.amounts import Amounts, expected_amounts
+from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
 from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
 from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
@@ -26,6 +26,9 @@ VALIDITY_PRIOR = (0.95, 5.0)
 """Mean of the Beta prior, and how many attempts it is worth."""
 UNKNOWN_COST_USD = 0.001
 """Expected dollars of an answer if no arm has a price and none was reported."""
+
+KNOWN_WEIGHT = 0.5
+"""Seconds are known if observations of this weight are behind them: a single one, until its half-life is over."""
 
 FIRST, EACH, WHOLE = 0, 1, 2
 """Rows of `Snapshot.times`."""
@@ -182,10 +185,16 @@ class Snapshot:
         """Expected seconds until something comes: a stream's first token, or a whole plain answer."""
         return self.times.mean[FIRST] if context.stream else self.seconds(context)[0]
 
+    def seconds_known(self, stream: bool) -> NDArray[np.bool_]:
+        """Whether an arm's expected seconds come from answers of its model, in this router or another."""
+        each = self.constants.own_times | (self.table.times()[0] >= KNOWN_WEIGHT)
+        known: NDArray[np.bool_] = each[FIRST] & each[EACH] if stream else each[WHOLE]
+        return known
+
     @cached_property
     def times(self) -> LogTime:
         """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
-        return log_time(self.table.times(), self.constants.times)
+        return log_time(self.table.times(), self.constants.times, self.constants.own_times)
 
     @cached_property
     def _quality(self) -> Quality:
@@ -198,8 +207,9 @@ class Snapshot:
 
     @cached_property
     def _tokens(self) -> Amounts:
-        sums = self.table.per_task(Signal.COMPLETION_TOKENS)
-        return expected_amounts(sums, self.constants.completion_tokens, COMPLETION_TOKENS_WEIGHT)
+        sums, known = self.table.per_task(Signal.COMPLETION_TOKENS), self.constants
+        prior = pooled_means(sums, known.completion_tokens, known.own_completion_tokens)
+        return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT)
 
     @cached_property
     def _dollars(self) -> Amounts:

@@ -78,4 +78,5 @@ def _because(choice: Choice) -> str:
 
 def _figures(arm: ArmView) -> str:
     scored = f"quality {arm.quality:.2f} from {arm.scores:.0f} scores" if arm.scores else "no scores yet"
-    return f"{scored}, about ${arm.cost_usd:.2g} and {arm.seconds:.1f} s"
+    cost = f"{scored}, about ${arm.cost_usd:.2g}"
+    return f"{cost} and {arm.seconds:.1f} s" if arm.seconds_known else cost

@@ -101,6 +101,6 @@ class Loader:
         priors = store.of(router_ids)
         joined = arms - priors.keys()
         if joined:
-            store.create(borrow_priors(self._database, joined), self._clock())
+            store.create(borrow_priors(self._database, self._catalog, joined), self._clock())
             priors = store.of(router_ids)  # another process may have been first
         return priors

@@ -6,9 +6,11 @@ them, so they must not move while sums are added.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from bandit.posteriors.priors import model_prior, pooled
+from bandit.posteriors.priors import are_of_one_class, model_prior, pooled, price_class_prior
 from bandit.types import ArmPrior, Signal, StatisticKey, Sums
+from gateway.catalog.catalog import Catalog
 from storage.database.engine import Database
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord
@@ -32,16 +34,45 @@ class Scorecards:
         return pooled([*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())])
 
 
-def borrow_priors(database: Database, keys: Collection[ArmKey]) -> dict[ArmKey, ArmPrior]:
-    """Compute priors of new arms from other routers' statistics of their models. Raises DatabaseUnavailable.
+def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> dict[ArmKey, ArmPrior]:
+    """Priors of arms that have none yet, from what other routers saw of their models, or of models at similar prices.
 
-    An arm that has statistics already was learned under the default prior, and keeps it.
+    An arm that has statistics already was learned under the default prior, and keeps it. Raises
+    DatabaseUnavailable.
     """
     arms = Arms(database)
     started = arms.started({router_id for router_id, _ in keys})
-    joining = {model_id for router_id, model_id in keys if (router_id, model_id) not in started}
-    seen: dict[str, dict[StatisticKey, Sums]] = {model_id: {} for model_id in joining}
-    for (model_id, signal), sums in arms.of_models(joining, BORROWED).items():
-        seen[model_id][StatisticKey("", model_id, "", signal)] = sums
-    borrowed = {model_id: model_prior(sums) for model_id, sums in seen.items()}
-    return {key: ArmPrior() if key in started else borrowed[key[1]] for key in keys}
+    joining = keys - started
+    seen = _seen(arms, {model_id for _, model_id in joining})
+    unseen = [key for key in joining if not _has_times(seen[key[1]])]
+    classes = {model_id: _price_class(catalog, model_id) for model_id in {model_id for _, model_id in unseen}}
+    of_class = _seen(arms, set().union(*classes.values()))
+    priors = {key: ArmPrior() if key in started else seen[key[1]] for key in keys}
+    for router_id, model_id in unseen:
+        # Models that this router has tried itself are pooled in its snapshots.
+        others = [of_class[other] for other in classes[model_id] if (router_id, other) not in started]
+        if any(map(_has_times, others)):
+            tokens = seen[model_id].completion_tokens
+            priors[router_id, model_id] = replace(price_class_prior(others), completion_tokens=tokens)
+    return priors
+
+
+def _seen(arms: Arms, model_ids: Collection[str]) -> dict[str, ArmPrior]:
+    """The priors of models from the statistics of all routers."""
+    seen: dict[str, dict[StatisticKey, Sums]] = {model_id: {} for model_id in model_ids}
+    if model_ids:
+        for (model_id, signal), sums in arms.of_models(model_ids, BORROWED).items():
+            seen[model_id][StatisticKey("", model_id, "", signal)] = sums
+    return {model_id: model_prior(sums) for model_id, sums in seen.items()}
+
+
+def _has_times(prior: ArmPrior) -> bool:
+    return any((prior.first_token, prior.per_token, prior.total))
+
+
+def _price_class(catalog: Catalog, model_id: str) -> set[str]:
+    """The other models at a similar price."""
+    model = catalog.get(model_id)
+    if model is None:
+        return set()
+    return {other.id for other in catalog if other is not model and are_of_one_class(model.price, other.price)}

@@ -55,7 +55,7 @@ def test_a_long_answer_does_not_make_a_model_look_slow() -> None:
 def test_no_sums_whatever_make_expected_seconds_infinite() -> None:
     prior = np.array([[0.0], [1.5], [1.0]])
     for mean in (-50.0, 0.0, 50.0):
-        told = log_time(np.array([[10.0], [10.0 * mean], [10.0 * mean * mean + 1e6]]), prior)
+        told = log_time(np.array([[10.0], [10.0 * mean], [10.0 * mean * mean + 1e6]]), prior, np.array([True]))
         assert math.isfinite(told.mean[0])
         assert 0.0 < told.relative_variance[0] <= 4.0
 

@@ -1,7 +1,9 @@
 """The reason is true of its decision: every figure in it is the decision's, and it varies as the facts vary."""
 
 import re
+from dataclasses import replace
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +80,19 @@ def test_an_exploration_says_its_probability() -> None:
 
 def test_without_scores_cost_and_wait_are_said_to_decide() -> None:
     assert "by cost and wait while nothing is scored (no scores yet" in said(made())
+
+
+def test_seconds_that_no_answer_has_shown_are_not_said() -> None:
+    assert re.search(r"no scores yet, about \$[\d.e-]+\)\.$", said(made()))
+
+
+def test_seconds_are_said_once_the_model_has_answered_and_of_older_records() -> None:
+    choice = made()
+    for record in (
+        replace(choice, arms=tuple(replace(arm, seconds_known=True) for arm in choice.arms)),
+        msgspec.json.decode(re.sub(rb',"seconds_known":false', b"", msgspec.json.encode(choice)), type=Choice),
+    ):
+        assert re.search(r"about \$[\d.e-]+ and \d+\.\d s\)\.$", said(record))
 
 
 def test_a_budget_that_presses_is_named() -> None:
