@@ -197,9 +197,10 @@ def _limited(value: Value) -> list[bool]:
 
 
 def _newcomers(value: Value) -> list[bool]:
-    """Which candidates have too few outcomes for more than a newcomer's share; none if all have too few."""
-    needed = value.snapshot.settings.newcomer_outcomes
-    new: list[bool] = (value.snapshot.outcomes[value.rows] < needed).tolist()
+    """Which candidates joined late and have too few outcomes for more than a newcomer's share; none if all are new."""
+    snapshot = value.snapshot
+    joined = snapshot.constants.joined_late & (snapshot.outcomes < snapshot.settings.newcomer_outcomes)
+    new: list[bool] = joined[value.rows].tolist()
     return [False] * len(new) if all(new) else new
 
 

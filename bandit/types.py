@@ -148,6 +148,7 @@ class ArmPrior:
     total: LogNormalPrior | None = None
     completion_tokens: float | None = None
     of_price_class: bool = False
+    joined_late: bool = False  # the router had had traffic when the model joined
 
 
 @dataclass(frozen=True, slots=True)

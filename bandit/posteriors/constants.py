@@ -36,7 +36,7 @@ class Constants:
 
     `times` are the priors of the latency signals first token, per token, total: shape (3, 3, arms), mean, spread and
     weight first. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)). Priors are `own`
-    if other routers saw the model itself.
+    if other routers saw the model itself. `joined_late`: the router already had traffic when the arm joined.
     """
 
     priced: NDArray[np.bool_]
@@ -50,6 +50,7 @@ class Constants:
     times: Floats
     own_times: NDArray[np.bool_]
     own_completion_tokens: NDArray[np.bool_]
+    joined_late: NDArray[np.bool_]
 
     def usd_at(self, prompt_tokens: Floats) -> Floats:
         """The rows of `usd` if each arm's prompt has that many tokens."""
@@ -79,6 +80,7 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         times=np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1),
         own_times=np.array([_own_times(prior) for prior in priors]).T,
         own_completion_tokens=np.array([prior.completion_tokens is not None for prior in priors]),
+        joined_late=np.array([prior.joined_late for prior in priors]),
     )
 
 

@@ -192,9 +192,10 @@ def _settings(policy: str, value: float, options: EngineOptions) -> RouterSettin
 
 
 def _priors(world: World, options: EngineOptions) -> tuple[ArmPrior, ...]:
-    if options.card is None:
-        return (ArmPrior(),) * len(world.models)
-    return tuple(ArmPrior(scorecard=float(score)) for score in options.card)
+    """Scorecards if there are any; a model that is not offered at first joins a router that has traffic."""
+    late = (~world.offered[0]).tolist()
+    card = [None] * len(world.models) if options.card is None else options.card.tolist()
+    return tuple(ArmPrior(scorecard=score, joined_late=new) for score, new in zip(card, late, strict=True))
 
 
 def _instant(t: int) -> float:

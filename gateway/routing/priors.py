@@ -37,11 +37,12 @@ class Scorecards:
 def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> dict[ArmKey, ArmPrior]:
     """Priors of arms that have none yet, from what other routers saw of their models, or of models at similar prices.
 
-    An arm that has statistics already was learned under the default prior, and keeps it. Raises
-    DatabaseUnavailable.
+    An arm that has statistics already was learned under the default prior, and keeps it. An arm whose router has
+    statistics of other models joined late. Raises DatabaseUnavailable.
     """
     arms = Arms(database)
     started = arms.started({router_id for router_id, _ in keys})
+    with_traffic = {router_id for router_id, _ in started}
     joining = keys - started
     seen = _seen(arms, {model_id for _, model_id in joining})
     unseen = [key for key in joining if not _has_times(seen[key[1]])]
@@ -54,7 +55,8 @@ def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> di
         if any(map(_has_times, others)):
             tokens = seen[model_id].completion_tokens
             priors[router_id, model_id] = replace(price_class_prior(others), completion_tokens=tokens)
-    return priors
+    late = {key for key in joining if key[0] in with_traffic}
+    return {key: replace(prior, joined_late=key in late) for key, prior in priors.items()}
 
 
 def _seen(arms: Arms, model_ids: Collection[str]) -> dict[str, ArmPrior]:

@@ -1,5 +1,7 @@
 """The laws of a choice: probabilities are probabilities, match their definition, and follow from the record alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,8 @@ from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.types import (
     Arm,
+    ArmPrior,
+    ArmView,
     BudgetState,
     Context,
     RouterSettings,
@@ -125,16 +129,27 @@ def test_equal_arms_explore_evenly() -> None:
     assert explored([1.0, 0.0], 0.02, [0.5, 0.5], 0.01) == pytest.approx([0.99, 0.01])
 
 
-def test_a_newcomer_is_capped_while_others_are_known() -> None:
+def choose_with_an_untried_model(*, joined_late: bool) -> ArmView:
+    """How d/four is considered, which alone of four models has no outcomes; the others are bad."""
     snapshot = snapshot_of([(400, 0.1), (400, 0.1), (400, 0.1), (0, 0.0)])
     known = {key: sums for key, sums in _outcomes(500.0).items() if key.model_id != "d/four"}
-    arms = snapshot.arms
     quality = {StatisticKey("rtr_x", model, "code", Signal.QUALITY): Sums(0.0, 1e9, 400.0, 4.0) for model in MODELS[:3]}
-    newcomer = take_snapshot(snapshot.settings, arms, known | quality, BudgetState(), 0.0)
-    choice = choose(newcomer, CONTEXT, MODELS)
-    share = next(arm for arm in choice.arms if arm.model_id == "d/four")
-    assert share.newcomer
-    assert share.p <= 0.2 + 1e-9
+    arms = [*snapshot.arms[:3], replace(snapshot.arms[3], prior=ArmPrior(joined_late=joined_late))]
+    choice = choose(take_snapshot(snapshot.settings, arms, known | quality, BudgetState(), 0.0), CONTEXT, MODELS)
+    return next(arm for arm in choice.arms if arm.model_id == "d/four")
+
+
+def test_a_newcomer_is_capped_while_others_are_known() -> None:
+    arm = choose_with_an_untried_model(joined_late=True)
+    assert arm.newcomer
+    assert arm.p <= 0.2 + 1e-9
+
+
+def test_a_model_that_was_there_from_the_start_is_no_newcomer_however_little_it_was_asked() -> None:
+    arm = choose_with_an_untried_model(joined_late=False)
+    assert not arm.newcomer
+    assert arm.high == 1.0
+    assert arm.p > 0.5
 
 
 def test_a_failed_first_choice_is_redrawn_from_the_others_alone() -> None:

@@ -1,4 +1,4 @@
-"""Models without traffic, through the gateway: what the first reasons say."""
+"""Models without traffic, through the gateway: who is a newcomer, and what the first reasons say."""
 
 import re
 import time
@@ -14,6 +14,7 @@ from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
+ONLY_A: Any = {"routing": {"instructions": "only use p/good-a"}}
 SECONDS = re.compile(r"\d\.\d s\)")
 
 
@@ -39,6 +40,19 @@ def ask(running: Running, router_id: str, **more: Any) -> tuple[str, dict[str, A
 def outcomes(running: Running, router_id: str) -> float:
     router = running.gateway.routers[router_id]
     return float(router.published(running.gateway._flow.clock()).snapshot.outcomes.sum())
+
+
+def test_models_from_the_start_are_no_newcomers_and_one_that_joins_later_is(running: Running) -> None:
+    put_router(running, "rtr_start", "p/good-a", "p/good-b")
+    for _ in range(22):
+        ask(running, "rtr_start", extra_body=ONLY_A)
+    wait_until(lambda: outcomes(running, "rtr_start") >= 22, "the answers are learned")
+    _, arms = ask(running, "rtr_start")
+    assert (arms["p/good-b"].newcomer, arms["p/good-b"].high) == (False, 1.0)
+    put_router(running, "rtr_start", "p/good-a", "p/good-b", "p/good-free")
+    _, arms = ask(running, "rtr_start")
+    assert (arms["p/good-free"].newcomer, arms["p/good-free"].high) == (True, 0.2)
+    assert not arms["p/good-b"].newcomer
 
 
 def test_a_reason_says_seconds_only_once_an_answer_has_shown_them(running: Running) -> None:

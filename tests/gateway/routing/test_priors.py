@@ -1,4 +1,4 @@
-"""Priors of models that join a router: from other routers, else from models at a similar price."""
+"""Priors of models that join a router: from other routers, else from models at a similar price; late or not."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -68,4 +68,13 @@ def test_models_of_the_same_router_are_no_price_class_because_its_snapshots_pool
 ) -> None:
     answer(running, "rtr_old", "p/one")
     (near,) = borrow(database, catalog, ("rtr_old", "p/near"))
-    assert near == ArmPrior()
+    assert near == ArmPrior(joined_late=True)
+
+
+def test_a_model_joins_late_if_its_router_has_had_traffic_of_others(
+    database: Database, catalog: Catalog, running: RunningWriter
+) -> None:
+    answer(running, "rtr_busy", "p/one", times=1)
+    keys = [("rtr_busy", "p/far"), ("rtr_quiet", "p/one"), ("rtr_quiet", "p/far"), ("rtr_busy", "p/one")]
+    late = [prior.joined_late for prior in borrow(database, catalog, *keys)]
+    assert late == [True, False, False, False]
