@@ -42,8 +42,13 @@ PRIOR_TOKENS = np.array([2_000.0, 200.0, 80.0, 80.0, 40.0])
 """The ridge: billed tokens are as estimated, with the weight of so many tokens of each part."""
 NOISE = 20.0
 """Variance of a request's billed tokens per estimated token: a ratio's prior deviation is √(NOISE / PRIOR_TOKENS)."""
-SMALLEST_RATIO = 0.02
+SMALLEST_RATIOS = np.full(len(PART_SIGNALS), 0.02)
 """Parts that always come together can't be told apart, and one of their ratios might come out below zero."""
+LARGEST_RATIOS = np.array([4.0, np.inf, np.inf, np.inf, np.inf])
+"""Four bytes of text are estimated as a token, and no tokenizer makes more than four of them.
+
+What is billed beyond that is no text, such as what a provider adds to every request: it must not make long texts dear.
+"""
 HELD_TOKENS = 1e18
 """A ridge that lets a ratio move no more."""
 
@@ -82,7 +87,7 @@ def prompt_ratios(parts: Floats, pairs: Floats) -> PromptRatios:
     covariance = np.zeros((count, len(PART_SIGNALS), len(PART_SIGNALS)))
     covariance[:] = np.diag(NOISE / PRIOR_TOKENS)
     # Arms that have seen nothing but text, in closed form: this is what most routers are asked.
-    mean[0] = (PRIOR_TOKENS[0] + billed[0]) / (PRIOR_TOKENS[0] + estimated[0])
+    mean[0] = np.minimum((PRIOR_TOKENS[0] + billed[0]) / (PRIOR_TOKENS[0] + estimated[0]), LARGEST_RATIOS[0])
     covariance[:, 0, 0] = NOISE / (PRIOR_TOKENS[0] + estimated[0])
     mixed = np.flatnonzero(estimated[1:].any(axis=0))
     if len(mixed):
@@ -107,15 +112,19 @@ def _solve(parts: Floats, pairs: Floats) -> tuple[Floats, Floats]:
     gram[~sound] = 0.0
     billed = np.where(sound, billed, 0.0).T
     covariance = NOISE * np.linalg.inv(gram + np.diag(PRIOR_TOKENS))
-    low = np.zeros(billed.shape, dtype=np.bool_)
+    held = np.full(billed.shape, np.nan)
     for _ in PART_SIGNALS:
-        # Ratios that came out too low are held at the smallest one, and the others fitted again.
-        ridge = np.where(low, HELD_TOKENS, PRIOR_TOKENS)
-        towards = np.where(low, SMALLEST_RATIO, 1.0)
-        held = gram + ridge[:, :, None] * np.eye(len(PART_SIGNALS))
-        mean = np.linalg.solve(held, (billed + ridge * towards)[:, :, None])[:, :, 0]
-        lower = low | (mean < SMALLEST_RATIO)
-        if (lower == low).all():
+        # Ratios that came out beyond their bounds are held there, and the others fitted again; those that are too large
+        # come first, as they may have made others too small.
+        free = np.isnan(held)
+        ridge = np.where(free, PRIOR_TOKENS, HELD_TOKENS)
+        towards = np.where(free, 1.0, held)
+        matrix = gram + ridge[:, :, None] * np.eye(len(PART_SIGNALS))
+        mean = np.linalg.solve(matrix, (billed + ridge * towards)[:, :, None])[:, :, 0]
+        above = free & (mean > LARGEST_RATIOS)
+        beyond = np.where(above.any(axis=1, keepdims=True), above, free & (mean < SMALLEST_RATIOS))
+        if not beyond.any():
             break
-        low = lower
-    return np.maximum(mean, SMALLEST_RATIO, dtype=np.float64).T, covariance.astype(np.float64, copy=False)
+        held = np.where(beyond, np.clip(mean, SMALLEST_RATIOS, LARGEST_RATIOS), held)
+    mean = np.clip(mean, SMALLEST_RATIOS, LARGEST_RATIOS)
+    return mean.T.astype(np.float64, copy=False), covariance.astype(np.float64, copy=False)

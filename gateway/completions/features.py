@@ -108,6 +108,7 @@ def read_features(
         wants_json=format_type in {"json_schema", "json_object"},
         images=attached.images,
         turns=turns,
+        messages=len(messages),
         schema_bytes=schema_bytes,
         audio_seconds=attached.audio_seconds,
         file_kilobytes=attached.file_kilobytes,

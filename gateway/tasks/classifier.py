@@ -68,6 +68,7 @@ class Features:
     wants_json: bool
     images: int
     turns: int
+    messages: int = 1
     schema_bytes: int = 0
     audio_seconds: float = 0.0
     file_kilobytes: float = 0.0

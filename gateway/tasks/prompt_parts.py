@@ -3,6 +3,9 @@
 from bandit.types import PromptParts
 from gateway.tasks.classifier import BYTES_PER_TOKEN, Features, estimate_prompt_tokens
 
+TOKENS_PER_MESSAGE = 4
+TOKENS_PER_PROMPT = 3
+"""What OpenAI's chat format adds to the text: each message's frame and role, and the opening of the answer."""
 IMAGE_TOKENS = 800
 """A picture of a megapixel: 765 of OpenAI's tokens in high detail, 1,400 of Anthropic's, 258 of Gemini's."""
 AUDIO_TOKENS_PER_SECOND = 16
@@ -14,7 +17,7 @@ FILE_TOKENS_PER_KILOBYTE = 50
 def estimate_parts(features: Features) -> PromptParts:
     """The estimated tokens of each part of a request's prompt."""
     return PromptParts(
-        text=estimate_prompt_tokens(features),
+        text=estimate_prompt_tokens(features) + TOKENS_PER_MESSAGE * features.messages + TOKENS_PER_PROMPT,
         tools=round(features.schema_bytes / BYTES_PER_TOKEN),
         images=features.images * IMAGE_TOKENS,
         audio=round(features.audio_seconds * AUDIO_TOKENS_PER_SECOND),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bandit.buckets import bucketed
 from bandit.learning import learn_attempt, merge
-from bandit.posteriors.prompt import NOISE, PAIR_SIGNALS, PART_SIGNALS, PRIOR_TOKENS, SMALLEST_RATIO
+from bandit.posteriors.prompt import LARGEST_RATIOS, NOISE, PAIR_SIGNALS, PART_SIGNALS, PRIOR_TOKENS, SMALLEST_RATIOS
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.types import Arm, Attempt, BudgetState, Context, Ending, PromptParts, RouterSettings, Signal, StatisticKey
@@ -120,9 +120,10 @@ def test_the_ratios_are_those_of_the_ridge_regression_on_the_answers_themselves(
     ridge = x.T @ x + np.diag(PRIOR_TOKENS)
     expected = np.linalg.solve(ridge, x.T @ y + PRIOR_TOKENS)
     ratios = snapshot_of(learned(answers)).prompt_ratios
-    if (expected > SMALLEST_RATIO).all():
+    bounded = np.clip(expected, SMALLEST_RATIOS, LARGEST_RATIOS)
+    if (bounded == expected).all():
         assert ratios.mean[:, 0] == pytest.approx(expected, rel=1e-6)
-    assert (ratios.mean >= SMALLEST_RATIO).all()
+    assert (np.clip(ratios.mean[:, 0], SMALLEST_RATIOS, LARGEST_RATIOS) == ratios.mean[:, 0]).all()
     assert ratios.covariance[0] == pytest.approx(NOISE * np.linalg.inv(ridge), rel=1e-6, abs=1e-9)
 
 
@@ -136,6 +137,17 @@ def test_any_order_and_any_split_give_the_same_price(order: list[int], rng: rand
     one, other = learned([answers[i] for i in order[:3]]), learned([answers[i] for i in order[3:]])
     merge(other, one)
     assert usd(other, asked) == pytest.approx(usd(learned(answers), asked))
+
+
+@pytest.mark.parametrize("others", [[], [(PromptParts(9, tools=800), 500)] * 20])
+def test_whatever_was_billed_beside_short_texts_a_long_text_costs_no_more_than_a_token_a_byte(
+    others: list[Answer],
+) -> None:
+    """Such as the tokens of tools in the text's row of an older database, or a prompt of the provider's own."""
+    sums = learned([(PromptParts(9), 8_000)] * 30 + others)
+    assert usd(sums, PromptParts(2_500)) <= 4 * 2_500 * USD
+    if others:
+        assert usd(sums, PromptParts(9, tools=800)) == pytest.approx(500 * USD, rel=0.1)
 
 
 def test_a_statistic_of_text_alone_reads_as_it_did_before_parts_had_their_own() -> None:

@@ -16,12 +16,13 @@ BARE = Features(
 @pytest.mark.parametrize(
     ("features", "parts"),
     [
-        (BARE, PromptParts(2)),
-        (replace(BARE, schema_bytes=20_000), PromptParts(2, tools=5_000)),
-        (replace(BARE, images=3), PromptParts(2, images=2_400)),
-        (replace(BARE, audio_seconds=10.0), PromptParts(2, audio=160)),
-        (replace(BARE, file_kilobytes=300.0), PromptParts(2, files=15_000)),
-        (replace(BARE, text="", prompt_chars=0, images=1), PromptParts(1, images=800)),
+        (BARE, PromptParts(9)),
+        (replace(BARE, messages=10), PromptParts(45)),
+        (replace(BARE, schema_bytes=20_000), PromptParts(9, tools=5_000)),
+        (replace(BARE, images=3), PromptParts(9, images=2_400)),
+        (replace(BARE, audio_seconds=10.0), PromptParts(9, audio=160)),
+        (replace(BARE, file_kilobytes=300.0), PromptParts(9, files=15_000)),
+        (replace(BARE, text="", prompt_chars=0, images=1), PromptParts(8, images=800)),
     ],
 )
 def test_a_part_is_estimated_by_its_own_size(features: Features, parts: PromptParts) -> None:
