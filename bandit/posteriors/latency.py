@@ -69,11 +69,11 @@ def _pooled(sums: Floats, priors: Floats, own: NDArray[np.bool_]) -> Floats:
     mean, spread, strength = priors
     _, m, variance = _posterior(sums, priors)
     seen = sums[0] + np.where(own, strength, 0.0)
-    default_weight = DEFAULT_WEIGHT * strength
-    pooled = pooled_by_others(m, seen, mean, default_weight)
-    second = pooled_by_others(m * m + variance, seen, mean * mean + spread * spread, default_weight)
-    spread = np.sqrt(np.maximum(second - pooled * pooled, SMALLEST_VARIANCE))
-    return np.stack([pooled, spread, np.ones_like(pooled)])
+    moments = np.array([m, m * m + variance])
+    defaults = np.array([mean, mean * mean + spread * spread])
+    first, second = pooled_by_others(moments, seen, defaults, DEFAULT_WEIGHT * strength)
+    spread = np.sqrt(np.maximum(second - first * first, SMALLEST_VARIANCE))
+    return np.array([first, spread, np.ones_like(first)])
 
 
 def log_of(seconds: float) -> float | None:

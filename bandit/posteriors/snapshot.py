@@ -138,14 +138,20 @@ class Snapshot:
         """Mean and variance of the expected dollars of an answer, per arm."""
         known, ratios = self.constants, self.prompt_ratios
         parts = context.parts
-        count = len(parts) if any(parts[1:]) else 1  # plain text is the common question
-        expected = np.array(parts[:count], dtype=float)[:, None] * ratios.mean[:count]
-        prompt_tokens = expected.sum(axis=0)
-        usd = known.usd_at(prompt_tokens)
-        prompt = expected * usd[:count]
+        if any(parts[1:]):
+            expected = np.array(parts, dtype=float)[:, None] * ratios.mean
+            prompt_tokens = expected.sum(axis=0)
+            usd = known.usd_at(prompt_tokens)
+            by_part = expected * usd[: len(parts)]
+            prompt = by_part.sum(axis=0)
+            prompt_variance = np.einsum("ja,ajk,ka->a", by_part, ratios.covariance, by_part)
+        else:  # the same in less steps: plain text is what most requests are
+            prompt_tokens = parts.text * ratios.mean[0]
+            usd = known.usd_at(prompt_tokens)
+            prompt = prompt_tokens * usd[0]
+            prompt_variance = ratios.covariance[:, 0, 0] * (prompt * prompt)
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
-        mean = prompt.sum(axis=0) + tokens * usd[OUTPUT] + usd[REQUEST]
-        prompt_variance = np.einsum("ja,ajk,ka->a", prompt, ratios.covariance[:, :count, :count], prompt)
+        mean = prompt + tokens * usd[OUTPUT] + usd[REQUEST]
         variance = tokens_variance * (usd[OUTPUT] * usd[OUTPUT]) + prompt_variance
         row = None if context.cached_by is None else self.rows.get(context.cached_by)
         if row is not None:
@@ -187,9 +193,13 @@ class Snapshot:
 
     def seconds_known(self, stream: bool) -> NDArray[np.bool_]:
         """Whether an arm's expected seconds come from answers of its model, in this router or another."""
-        each = self.constants.own_times | (self.table.times()[0] >= KNOWN_WEIGHT)
-        known: NDArray[np.bool_] = each[FIRST] & each[EACH] if stream else each[WHOLE]
-        return known
+        plain, streamed = self._seconds_known
+        return streamed if stream else plain
+
+    @cached_property
+    def _seconds_known(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        known = self.constants.own_times | (self.table.times()[0] >= KNOWN_WEIGHT)
+        return known[WHOLE], known[FIRST] & known[EACH]
 
     @cached_property
     def times(self) -> LogTime:
