@@ -1,6 +1,7 @@
 """Reads what a caller tells the router: fields of `routing`, flat or nested, and headers."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -20,6 +21,7 @@ HeaderOf = Callable[[bytes], bytes | None]
 """Looks up a request's header by its name in lower case."""
 
 _NULL = b"null"
+_DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?")  # float() takes "1_0" too
 
 
 def no_header(name: bytes) -> bytes | None:
@@ -91,7 +93,4 @@ def _text(header: HeaderOf, name: str) -> str | None:
 
 def _number(text: str) -> float:
     """The number in a header; NaN if there is none, which is outside of any limits."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+    return float(text) if _DECIMAL.fullmatch(text) else math.nan
