@@ -6,6 +6,7 @@ fourth number if it is not the outcome's own. Half-lives are not stored: they ar
 
 import logging
 from collections.abc import Callable, Iterator
+from math import isfinite
 
 import msgspec
 
@@ -24,7 +25,7 @@ def encode_deltas(deltas: Deltas, at: float) -> str:
     """Encode the deltas of an outcome that ended at `at`, for the column `learned`."""
     models: dict[str, dict[str, list[float]]] = {}
     for key, sums in deltas.items():
-        if not _finite(sums):
+        if not isfinite(sums.at + sums.weight + sums.total + sums.squares):
             continue
         name = f"{key.signal}/{key.task}" if key.task else str(key.signal)
         numbers = [sums.weight, sums.total, sums.squares]
@@ -59,12 +60,6 @@ def decode_deltas(encoded: str, router_id: str, at: float, half_life: HalfLife) 
                 yield key, sums
 
 
-def _finite(sums: Sums) -> bool:
-    # The sum of all is finite exactly if each of them is, and inf - inf and nan - nan are not 0.
-    anything = sums.at + sums.weight + sums.total + sums.squares
-    return anything - anything == 0.0
-
-
 class DeltaSums:
     """Deltas of many events, summed per statistic as `Sums.__add__` does, but in place: without an object per event."""
 
@@ -78,7 +73,7 @@ class DeltaSums:
         sums = self._sums
         for key, new in deltas.items():
             at, weight, total, squares = new.at, new.weight, new.total, new.squares
-            if not _finite(new):
+            if not isfinite(at + weight + total + squares):
                 log.error("a statistic of %s would become %s: not learned", key, new)
                 continue
             held = sums.get(key)

@@ -1,8 +1,8 @@
 """Converts records to rows and back by name: a record's field is a column of the same name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -16,14 +16,29 @@ DECISION_FIELDS = tuple(field.name for field in fields(DecisionRecord) if field.
 OUTCOME_FIELDS = tuple(field.name for field in fields(OutcomeRecord))
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
 
+# Columns whose values are converted, in the order in which `decision_row` and `attempt_row` give them.
+_DECISION_CONVERTED = ("choice_id", "learned", "status", "task", "reason", "instructions", "finish_reason")
+_ATTEMPT_CONVERTED = ("completion_id", "ending", "detail", "finish_reason", "token_details")
 
-def _in_order_of(table: Table) -> Callable[[dict[str, object]], tuple[object, ...]]:
-    """Return the function that makes a row of the table from values by column."""
-    return itemgetter(*(column.name for column in table.columns))
+
+def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others]
 
 
-_decision_row = _in_order_of(decisions)
-_attempt_row = _in_order_of(attempts)
+def _ordered(table: Table, *names: str) -> Callable[[Sequence[object]], tuple[object, ...]]:
+    """Return the function that puts values of the named columns into the order of the table's columns."""
+    return itemgetter(*(names.index(column.name) for column in table.columns))
+
+
+# Compiled by name once: building a dictionary per row takes four times as long, which the writer's throughput shows.
+_plain_decision_fields = _without(DECISION_FIELDS, _DECISION_CONVERTED)
+_plain_outcome_fields = _without(OUTCOME_FIELDS, _DECISION_CONVERTED)
+_plain_attempt_fields = _without(ATTEMPT_FIELDS, _ATTEMPT_CONVERTED)
+_plain_of_decision = attrgetter(*_plain_decision_fields)
+_plain_of_outcome = attrgetter(*_plain_outcome_fields)
+_plain_of_attempt = attrgetter(*_plain_attempt_fields)
+_order_decision = _ordered(decisions, *_plain_decision_fields, *_plain_outcome_fields, *_DECISION_CONVERTED)
+_order_attempt = _ordered(attempts, *_plain_attempt_fields, *_ATTEMPT_CONVERTED)
 
 _DETAILS = msgspec.json.Decoder(dict[str, int])
 
@@ -31,28 +46,34 @@ _DETAILS = msgspec.json.Decoder(dict[str, int])
 def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tuple[object, ...]:
     """Make a request's row of `decisions`, in the order of the columns."""
     decision, outcome = record.decision, record.outcome
-    row: dict[str, object] = {name: getattr(decision, name) for name in DECISION_FIELDS}
-    row.update((name, getattr(outcome, name)) for name in OUTCOME_FIELDS)
-    row["choice_id"] = choice_id
-    row["learned"] = learned
-    row["status"] = outcome.status.value
-    row["task"] = clean(decision.task)
-    row["reason"] = clean(outcome.reason)
-    row["instructions"] = decision.instructions and clean(decision.instructions)
-    row["finish_reason"] = outcome.finish_reason and clean(outcome.finish_reason)
-    return _decision_row(row)
+    return _order_decision(
+        (
+            *_plain_of_decision(decision),
+            *_plain_of_outcome(outcome),
+            choice_id,
+            learned,
+            outcome.status.value,
+            clean(decision.task),
+            clean(outcome.reason),
+            decision.instructions and clean(decision.instructions),
+            outcome.finish_reason and clean(outcome.finish_reason),
+        )
+    )
 
 
 def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
     """Make an attempt's row of `attempts`, in the order of the columns."""
-    row: dict[str, object] = {name: getattr(attempt, name) for name in ATTEMPT_FIELDS}
-    row["completion_id"] = completion_id
-    row["ending"] = attempt.ending.value
-    row["detail"] = clean(attempt.detail)
-    row["finish_reason"] = attempt.finish_reason and clean(attempt.finish_reason)
     details = attempt.token_details
-    row["token_details"] = msgspec.json.encode(details).decode() if details else None
-    return _attempt_row(row)
+    return _order_attempt(
+        (
+            *_plain_of_attempt(attempt),
+            completion_id,
+            attempt.ending.value,
+            clean(attempt.detail),
+            attempt.finish_reason and clean(attempt.finish_reason),
+            msgspec.json.encode(details).decode() if details else None,
+        )
+    )
 
 
 def clean(text: str) -> str:

@@ -207,8 +207,7 @@ statistic_changes = Table(
     "statistic_changes",  # when statistics, budget or traffic of a router changed last
     metadata,
     Column("router_id", Text, primary_key=True),
-    _required("revision", BigInteger),
-    Index(None, "revision"),
+    _required("revision", BigInteger),  # without an index, which each commit would have to update
 )
 
 checkpoints = Table(
