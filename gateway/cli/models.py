@@ -61,7 +61,7 @@ def list_models(config: Config = None, json: Json = False) -> None:
 
 
 def _rates(price: Price) -> dict[str, float]:
-    """By the names that a declaration has for them; those that are not told apart are left out."""
+    """Prices by their names in the configuration file; those without a price of their own are left out."""
     rates = {name: getattr(price, name) for name in TOKEN_RATES}
     return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}
 

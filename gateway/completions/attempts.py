@@ -160,7 +160,7 @@ async def try_in_turn(
     clock: Callable[[], Epoch],
     call: Callable[[Provider, Call], Awaitable[T]],
 ) -> T:
-    """The first model's answer, or the next one's if it failed in a way that another model may mend.
+    """Call one model after another until one answers, while another may succeed where one has failed.
 
     The order is the policy's: each re-draw is from the choice without the models that failed, and the decision's
     reserve comes last. A refusal for safety is passed on at once. After another refusal of unknown cause one other

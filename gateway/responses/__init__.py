@@ -1,1 +1,1 @@
-"""OpenAI's Responses API, stateless, over the same flow as chat completions: requests in, answers and events out."""
+"""OpenAI's Responses API, stateless, translated to chat completions and back around the same flow."""

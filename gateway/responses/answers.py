@@ -1,4 +1,4 @@
-"""A chat completion's answer as a response object."""
+"""Translates a chat completion into a response object."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ class _Custom(msgspec.Struct):
 
 
 class ToolCall(msgspec.Struct):
-    """A call, or in a stream a piece of one."""
+    """A tool call, or in a stream a part of one."""
 
     index: int | None = None
     id: str | None = None
@@ -54,7 +54,7 @@ class Spoken(msgspec.Struct):
 
 
 class Choice(msgspec.Struct):
-    """One choice of a completion, whole or a chunk."""
+    """A choice of a completion or of a chunk."""
 
     index: int = 0
     message: Spoken | None = None
@@ -64,7 +64,7 @@ class Choice(msgspec.Struct):
 
 
 class Completion(msgspec.Struct):
-    """What is read of a completion or a chunk."""
+    """The fields of a completion or chunk that are translated."""
 
     id: str
     created: int
@@ -78,7 +78,7 @@ _COMPLETION = msgspec.json.Decoder(Completion)
 
 
 def read_completion(body: bytes) -> Completion:
-    """A completion or chunk of ours. Raises msgspec.ValidationError."""
+    """Parse a completion or chunk of ours. Raises msgspec.ValidationError."""
     return _COMPLETION.decode(body)
 
 
@@ -88,7 +88,7 @@ def response_id(completion_id: str) -> str:
 
 
 def response(completion: Completion, echo: Mapping[str, Any]) -> bytes:
-    """The whole response of a plain completion."""
+    """The response to a plain completion."""
     choice = completion.choices[0] if completion.choices else Choice()
     items = output_items(completion.id, choice.message or Spoken())
     status, details = ending(choice.finish_reason)
@@ -107,7 +107,7 @@ def response_object(
     usage: Mapping[str, Any] | None = None,
     error: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A response as the API shapes it, with `dari_routing` beside."""
+    """A response in the API's shape, with `dari_routing` added."""
     return {
         "id": response_id(first.id),
         "object": "response",
@@ -124,7 +124,7 @@ def response_object(
 
 
 def output_items(completion_id: str, message: Spoken) -> Items:
-    """Reasoning, message and calls of a whole answer, in this order."""
+    """The reasoning, message and calls of an answer, in this order."""
     items: Items = []
     stem = completion_id.removeprefix("chatcmpl-")
     if message.thought:
@@ -137,13 +137,13 @@ def output_items(completion_id: str, message: Spoken) -> Items:
 
 
 def reasoning_item(item_id: str, text: str, status: str = "completed") -> dict[str, Any]:
-    """The model's thoughts, where it tells them."""
+    """The model's reasoning, if it reports any."""
     content = [{"type": "reasoning_text", "text": text}] if text else []
     return {"type": "reasoning", "id": item_id, "summary": [], "content": content, "status": status}
 
 
 def message_item(item_id: str, text: str | None, refusal: str | None, status: str = "completed") -> dict[str, Any]:
-    """What the model says."""
+    """The model's message."""
     content: Items = []
     if text is not None and (text or not refusal):
         content.append(text_part(text))
@@ -168,7 +168,7 @@ def call_item(item_id: str, call: ToolCall, call_id: str, status: str = "complet
 
 
 def ending(finish_reason: str | None) -> tuple[str, dict[str, str] | None]:
-    """The response's status, and why it is incomplete."""
+    """The response's status, and the reason if it is incomplete."""
     if finish_reason == "length":
         return "incomplete", {"reason": "max_output_tokens"}
     if finish_reason == "content_filter":
@@ -177,7 +177,7 @@ def ending(finish_reason: str | None) -> tuple[str, dict[str, str] | None]:
 
 
 def usage_of(usage: Mapping[str, Any]) -> dict[str, Any]:
-    """Usage in the API's names; what else the gateway tells, such as `cost_usd`, stays beside."""
+    """The usage under the API's names; the gateway's own fields, such as `cost_usd`, are kept."""
     prompt, completion = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
     details = usage.get("prompt_tokens_details")
     reasoning = usage.get("completion_tokens_details")

@@ -1,4 +1,4 @@
-"""A chat completion's chunks as the events of a streamed response."""
+"""Translates a chat completion's chunks into the events of a streamed response."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ from gateway.responses.answers import (
 
 
 class _Open:
-    """The output item that is being written; `text` is what it has come to so far."""
+    """The output item that is being streamed; `text` is what it consists of so far."""
 
     def __init__(self, kind: str, item_id: str, index: int) -> None:
         self.kind = kind  # reasoning, text, refusal or call
@@ -31,7 +31,7 @@ class _Open:
         self.call_id = ""
 
     def item(self, status: str) -> dict[str, Any]:
-        """The item with all that has been said."""
+        """The item with its text so far."""
         text = "".join(self.text)
         if self.kind == "reasoning":
             return reasoning_item(self.item_id, text, status)
@@ -50,7 +50,7 @@ _DELTAS: Mapping[str, str] = {
 
 
 class EventWriter:
-    """Turns one stream's chunks into events, each numbered; `echo` is what the response repeats of its request."""
+    """Translates a stream's chunks into numbered events. `echo` are the request's fields that a response repeats."""
 
     def __init__(self, echo: Mapping[str, Any]) -> None:
         self._echo = echo
@@ -77,13 +77,13 @@ class EventWriter:
         return written
 
     def end(self) -> bytes:
-        """The events that close what is open, and the response."""
+        """The events that close the open item and the response."""
         written = self._close()
         status, details = ending(self._finish_reason)
         return written + self._state(f"response.{status}", status, details=details)
 
     def fail(self, error: Mapping[str, Any]) -> bytes:
-        """The stream broke: what was said stays incomplete, and the response has failed."""
+        """The events of a stream that was cut off: the open item stays incomplete, and the response has failed."""
         written = self._close("incomplete")
         code = "rate_limit_exceeded" if error.get("code") == "rate_limited" else "server_error"  # the API's own codes
         told = {"code": code, "message": error.get("message") or ""}
@@ -109,7 +109,7 @@ class EventWriter:
         return written + self._part_event(f"{_DELTAS[kind]}.delta", delta=text, **extra)
 
     def _call(self, call: ToolCall) -> bytes:
-        """A piece of a call: another index begins another one."""
+        """Add a part of a tool call; a new index begins another call."""
         written, text = b"", call.text
         known = self._open
         if known is None or known.kind != "call" or (call.index is not None and call.index != known.call.index):

@@ -1,4 +1,4 @@
-"""The HTTP exchange of a Responses request. The flow that answers it reads and writes a chat completion."""
+"""HTTP of a Responses request: the flow that serves it reads and writes a chat completion."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ _FAILED = msgspec.json.Decoder(_Failed)
 
 
 class ResponsesHttp(Http):
-    """Translates the request's body when it is read, and everything that is sent. Errors keep OpenAI's one shape."""
+    """Translates the request's body when it is read, and everything that is sent. Errors have OpenAI's shape."""
 
     __slots__ = ("_asked", "_events")
 
@@ -34,13 +34,13 @@ class ResponsesHttp(Http):
         return self._asked.chat
 
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
-        """Answer with a response object, or with an error as it is."""
+        """Send a response object, or an error unchanged."""
         if status == 200:
             body = response(read_completion(body), self._asked.echo)
         await super().respond(status, headers, body)
 
     async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
-        """Begin the response's events."""
+        """Send the response's first events."""
         self._events = EventWriter(self._asked.echo)
         await super().start_stream(headers, self._translated(first))
 
@@ -50,7 +50,7 @@ class ResponsesHttp(Http):
             await super().write(translated)
 
     async def end(self, data: bytes) -> None:
-        """Send the last events: the whole response, or why it failed."""
+        """Send the last events: the complete response, or its failure."""
         await super().end(self._translated(data))
 
     def _translated(self, data: bytes) -> bytes:

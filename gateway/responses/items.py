@@ -1,4 +1,4 @@
-"""Input items of a Responses request as chat messages."""
+"""Translates the input items of a Responses request into chat messages."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ _ROLES = ("user", "assistant", "system", "developer")
 
 
 def messages_of(instructions: str | None, given: object) -> list[Message]:
-    """The conversation: `instructions` first, then `input`, a text or a list of items. Raises BadRequest."""
+    """The conversation: `instructions` first, then `input`, which is text or a list of items. Raises BadRequest."""
     messages: list[Message] = [{"role": "system", "content": instructions}] if instructions else []
     if isinstance(given, str):
         return [*messages, {"role": "user", "content": given}]
@@ -52,7 +52,7 @@ def _add(messages: list[Message], item: Item, where: str) -> None:
 
 
 def _add_call(messages: list[Message], call: Message) -> None:
-    """Calls of one turn belong to one assistant message, the one that spoke before them included."""
+    """Add a call to the turn's assistant message: a chat completion has all calls of a turn in one message."""
     last = messages[-1] if messages else None
     if last is None or last["role"] != "assistant":
         last = {"role": "assistant", "content": None}
@@ -122,7 +122,7 @@ _PARTS: Mapping[str, Callable[[Item, str], Message]] = {
 
 
 def _output(output: object, where: str) -> object:
-    """A tool's result: a text, or parts; anything else as JSON."""
+    """A tool's result: text or parts; anything else as JSON."""
     if isinstance(output, str):
         return output
     if isinstance(output, list):

@@ -1,4 +1,4 @@
-"""A Responses request as a chat completion's body."""
+"""Translates a Responses request into a chat completion's body."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class _Reasoning(msgspec.Struct):
 
 
 class _Known(msgspec.Struct):
-    """The fields that are translated; their types are checked."""
+    """The fields that are translated, with their types checked."""
 
     input: Any = None
     instructions: str | None = None
@@ -62,7 +62,7 @@ _KNOWN = msgspec.json.Decoder(_Known)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A Responses request: the chat completion that it comes to, and what its answer repeats of it."""
+    """A Responses request: the chat completion for it, and the fields that its response repeats."""
 
     chat: bytes
     stream: bool
@@ -70,7 +70,7 @@ class Asked:
 
 
 def read_request(body: bytes) -> Asked:
-    """Translate a request. Raises BadRequest and its kinds, each naming the field of the Responses API."""
+    """Translate a request. Raises BadRequest and its subclasses, which name the field of the Responses API."""
     fields = parse_json_object(body)
     try:
         known = _KNOWN.decode(body)
@@ -153,7 +153,7 @@ def _response_format(wanted: _Format) -> Message:
 
 
 def _echo(known: _Known, fields: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
-    """What a response says of its own request, with the API's defaults."""
+    """The fields of its request that a response repeats, with the API's defaults."""
     null = msgspec.Raw(b"null")
     return {
         "instructions": known.instructions,
