@@ -14,7 +14,7 @@ from gateway.providers.upstream.provider import ProviderError, Verdict
 log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 2.0
-"""The first cooldown if the provider states none; it doubles with each failed probe."""
+"""The first cooldown if the provider states none: exponential backoff, doubled with each failed probe."""
 LONGEST_SECONDS = 120.0
 BREAKER_FAILURES = 3
 """Failures in a row that open the breaker, if they were not all of the same request."""
@@ -23,7 +23,7 @@ BLAMES = 5
 DIFFERENT_REQUESTS = 2
 FIRST_PARKED_SECONDS = 5.0
 LONGEST_PARKED_SECONDS = 600.0
-"""A parked model is probed this often at least: accounts are topped up."""
+"""The longest backoff of a parked model: accounts are topped up."""
 LAST_RESORT_SECONDS = 2.0
 """If all models are open, one is probed this often: a short fault of all providers must not become an outage."""
 PROBE_SECONDS = 30.0
