@@ -199,8 +199,9 @@ arms = Table(
     metadata,
     *_sums(),
     _required("revision", BigInteger),
+    Index(None, "model_id", "signal", "router_id"),  # never updated: these columns don't change
     sqlite_with_rowid=False,
-    postgresql_with={"fillfactor": 50},  # room for HOT updates: no indexed column changes
+    postgresql_with={"fillfactor": 50},  # room for HOT updates
 )
 
 statistic_changes = Table(

@@ -62,9 +62,8 @@ def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> di
 def _seen(arms: Arms, model_ids: Collection[str]) -> dict[str, ArmPrior]:
     """The priors of models from the statistics of all routers."""
     seen: dict[str, dict[StatisticKey, Sums]] = {model_id: {} for model_id in model_ids}
-    if model_ids:
-        for (model_id, signal), sums in arms.of_models(model_ids, BORROWED).items():
-            seen[model_id][StatisticKey("", model_id, "", signal)] = sums
+    for key, sums in arms.of_models(model_ids, BORROWED).items():
+        seen[key.model_id][key] = sums
     return {model_id: model_prior(sums) for model_id, sums in seen.items()}
 
 

@@ -26,8 +26,8 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
     later = case((old.at > new.at, old.at), else_=new.at)
     values: dict[str, Any] = {"at": later}
     for name in SUMS:
-        faded_old = faded(old[name], (later - old.at) / old.half_life)
-        faded_new = faded(new[name], (later - new.at) / new.half_life)
+        faded_old = _faded(old[name], (later - old.at) / old.half_life)
+        faded_new = _faded(new[name], (later - new.at) / new.half_life)
         values[name] = faded_old + faded_new
     if "revision" in table.columns:
         values["revision"] = new.revision
@@ -56,7 +56,7 @@ def note_changed_routers(dialect: Dialect) -> Bulk:
     return compile_bulk(statement.on_conflict_do_update(index_elements=["router_id"], set_=changed), dialect)
 
 
-def faded(value: ColumnElement[Any], half_lives: ColumnElement[Any]) -> ColumnElement[Any]:
+def _faded(value: ColumnElement[Any], half_lives: ColumnElement[Any]) -> ColumnElement[Any]:
     """Fade a sum by some half-lives. Tiny values become 0, before a product of them can underflow."""
     nothing: ColumnElement[float] = literal_column("0.0")
     return case(

@@ -3,12 +3,13 @@
 import logging
 import math
 from collections.abc import Collection, Iterable
+from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, Table, bindparam, select
 
 from bandit.types import Signal, StatisticKey, Sums
-from storage.database.addition import SUMS, faded
+from storage.database.addition import SUMS
 from storage.database.engine import Database
 from storage.tables import arms
 
@@ -16,15 +17,8 @@ log = logging.getLogger(__name__)
 
 _SIGNALS = {signal.value: signal for signal in Signal}
 
-_SOUND = (
-    (arms.c.weight > 0.0)
-    & (arms.c.weight < 1e15)
-    & (arms.c.half_life > 0.0)
-    & (func.abs(arms.c.at) < 1e12)
-    & (func.abs(arms.c.total) < 1e30)
-    & (func.abs(arms.c.squares) < 1e30)
-)
-"""Excludes NaN too, which PostgreSQL sorts above all numbers and SQLite stores as NULL."""
+LARGEST_SAMPLE = 20
+"""Rows of a model's signal that `of_models` reads: a prior is worth ten observations, and needs no more."""
 
 
 class Arms:
@@ -41,25 +35,14 @@ class Arms:
         with self._database.read() as connection:
             return read_sums(connection.execute(query))
 
-    def of_models(self, model_ids: Collection[str], signals: Collection[Signal]) -> dict[tuple[str, Signal], Sums]:
-        """Sum signals of models over all routers and tasks, at the instant of the latest row. Broken rows don't count.
-
-        The database adds them, because one model can have rows in thousands of routers.
-        """
-        wanted = arms.c.model_id.in_(model_ids) & arms.c.signal.in_([signal.value for signal in signals]) & _SOUND
-        instants = select(arms.c.model_id, arms.c.signal, func.max(arms.c.at).label("at"))
-        latest = instants.where(wanted).group_by(arms.c.model_id, arms.c.signal).subquery()
-        added = [
-            func.sum(faded(arms.c[name], (latest.c.at - arms.c.at) / arms.c.half_life)).label(name) for name in SUMS
-        ]
-        same = (arms.c.model_id == latest.c.model_id) & (arms.c.signal == latest.c.signal)
-        query = select(arms.c.model_id, arms.c.signal, latest.c.at, *added).join(latest, same).where(wanted)
-        query = query.group_by(arms.c.model_id, arms.c.signal, latest.c.at)
+    def of_models(self, model_ids: Collection[str], signals: Collection[Signal]) -> dict[StatisticKey, Sums]:
+        """Read up to 20 rows of each signal of each model, over all routers and tasks."""
+        found: dict[StatisticKey, Sums] = {}
         with self._database.read() as connection:
-            return {
-                (row.model_id, _SIGNALS[row.signal]): Sums(row.at, math.inf, row.weight, row.total, row.squares)
-                for row in connection.execute(query)
-            }
+            for model_id, signal in product(sorted(model_ids), signals):
+                wanted = {"of_model": model_id, "of_signal": signal.value, "count": LARGEST_SAMPLE}
+                found |= read_sums(connection.execute(_SAMPLE, wanted))
+        return found
 
     def started(self, router_ids: Collection[str]) -> set[tuple[str, str]]:
         """Return the arms of some routers that have statistics, as pairs of router id and model id."""
@@ -87,3 +70,12 @@ def read_sums(rows: Iterable[Any]) -> dict[StatisticKey, Sums]:
 
 def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
+
+
+_SAMPLE = (
+    select_sums(arms)
+    .where(arms.c.model_id == bindparam("of_model"), arms.c.signal == bindparam("of_signal"))
+    .order_by(arms.c.router_id, arms.c.task)
+    .limit(bindparam("count"))
+)
+"""Goes through the index on model, signal and router."""
