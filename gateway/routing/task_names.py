@@ -55,9 +55,13 @@ class TaskNames:
         return stated
 
     def replace(self, last_used_at: Mapping[str, float]) -> None:
-        """Replace the names by those of the database. Uses that it does not have yet are kept."""
+        """Replace the names by those of the database. Uses that it does not have yet are kept, and so are names in use:
+        what was read may be older than their admission, and only unused names are ever deleted.
+        """
         known = self._last_used_at
-        self._last_used_at = {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
+        newest = max((*last_used_at.values(), *known.values()), default=0.0)
+        in_use = {task: at for task, at in known.items() if at >= newest - UNUSED_SECONDS}
+        self._last_used_at = in_use | {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
 
     def have_room(self, now: Epoch) -> bool:
         """Test whether there is room for another name, beside those that are being admitted."""
