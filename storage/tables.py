@@ -286,6 +286,14 @@ eval_rows = Table(
     _required("notes", Text),
 )
 
+identity = Table(
+    "identity",  # one row, made by the migrations: see storage.stores.identity
+    metadata,
+    Column("ledger_id", Text, primary_key=True),
+    _required("epoch", BigInteger),
+    _required("created_at", Double),
+)
+
 settings = Table(
     "settings",
     metadata,

@@ -13,7 +13,7 @@ from storage.errors import SchemaOutdated
 
 log = logging.getLogger(__name__)
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision; a test compares it with the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
