@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from importlib.metadata import version
-from pathlib import Path
 
 from bandit.types import Epoch
 from gateway.asgi import Http, Message, Receive, Scope, Send
@@ -38,7 +37,7 @@ from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
 from storage.stores.tasks import Tasks
-from storage.writing.spool import Spool
+from storage.writing.spool import Spool, spool_stem
 
 log = logging.getLogger(__name__)
 
@@ -174,10 +173,3 @@ def _freeze_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-
-
-def spool_stem(database_url: str) -> Path:
-    """The spool's path without its suffix: beside an SQLite file, else in the working directory."""
-    kind, _, path = database_url.partition(":///")
-    beside = Path(path) if kind == "sqlite" else Path("bandit-gateway.db")
-    return beside.with_name(f"{beside.stem}.")

@@ -7,6 +7,15 @@ from gateway.routes.services import services_of
 from storage.records import KeyRecord
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
+_OF_PROXIES = {
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "x-client-ip",
+    "x-envoy-external-address",
+}
 
 
 def authorization_of(request: Request) -> bytes | None:
@@ -36,7 +45,17 @@ def is_admin_or_local(request: Request) -> bool:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether the peer is loopback and the Host header a local name."""
+    """Whether a program on this machine asks by itself, and not for somebody else.
+
+    The peer is loopback, the Host header is there and a local name, and nothing tells of a proxy.
+    """
     # A page of another site can make a browser on this machine ask us (DNS rebinding), but not under a local name.
     client = request.client.host if request.client else ""
-    return client in _LOCAL_NAMES and request.url.hostname in _LOCAL_NAMES
+    if client not in _LOCAL_NAMES or not request.headers.get("host") or request.url.hostname not in _LOCAL_NAMES:
+        return False
+    # nginx by default passes on its own address as the Host, and nothing else to know it by than the old version.
+    return request.scope["http_version"] != "1.0" and not any(map(_tells_of_a_proxy, request.headers))
+
+
+def _tells_of_a_proxy(header: str) -> bool:
+    return header in _OF_PROXIES or header.startswith("x-forwarded-")

@@ -15,7 +15,7 @@ router = APIRouter()
 @router.get("/{router_id}/models")
 @router.get("/{router_id}/v1/models", include_in_schema=False)
 async def list_models(router_id: str, request: Request) -> Response:
-    """`dari/routing` first, then the router's enabled models."""
+    """`dari/routing` first, which is what requests name, then the router's enabled models."""
     return json_response({"object": "list", "data": _models(_authenticated(request, router_id))})
 
 
@@ -34,9 +34,16 @@ def _authenticated(request: Request, router_id: str) -> LiveRouter:
 
 
 def _models(live: LiveRouter) -> list[dict[str, object]]:
+    """The entries of the list. `requestable`: whether a request may name it as its `model`."""
     created = int(live.created_at)
-    own = {"id": REQUESTED_MODEL, "object": "model", "created": created, "owned_by": "dari"}
-    return [own] + [
-        {"id": model.id, "object": "model", "created": created, "owned_by": model.provider}
-        for model in live.models.values()
+    listed = [(REQUESTED_MODEL, "dari"), *((model.id, model.provider) for model in live.models.values())]
+    return [
+        {
+            "id": model_id,
+            "object": "model",
+            "created": created,
+            "owned_by": owner,
+            "requestable": model_id == REQUESTED_MODEL,
+        }
+        for model_id, owner in listed
     ]

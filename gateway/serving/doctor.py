@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from gateway.catalog.catalog import Catalog
+from gateway.serving.exposed_files import exposed_files
 from gateway.serving.socket import ServerError, bind
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
 from gateway.settings.loading import override
@@ -21,6 +22,7 @@ from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import open_database
 from storage.errors import LedgerError
 from storage.stores.routers import Routers
+from storage.writing.spool import spool_stem
 
 CALL_SECONDS = 10.0
 CLOCK_SECONDS = 30.0
@@ -64,6 +66,7 @@ def examine(
     yield Finding("models", State.OK, ", ".join(model.id for model in catalog))
     yield from (Finding("models", State.NOTE, notice) for notice in catalog.notices)
     yield from _database(settings, catalog)
+    yield from _exposed(settings, environ)
     yield _address(settings)
     if calls:
         yield from asyncio.run(_call_all(settings.providers))
@@ -123,6 +126,15 @@ def _database(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             yield Finding("routers", State.WRONG, f"{record.id} has no enabled model: enable one")
         else:
             yield Finding("routers", State.OK, f"{record.id}: {', '.join(enabled)}")
+
+
+def _exposed(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    config = Path(settings.config_path) if settings.config_path else None
+    files = exposed_files(config, settings.database_url, spool_stem(settings.database_url), environ)
+    for file in files:
+        yield Finding("files", State.NOTE, f"other users of this machine may open {file}: run `chmod 600 {file}`")
+    if not files:
+        yield Finding("files", State.OK, "only their owner may open the files of ledger, spool and keys")
 
 
 def _address(settings: Settings) -> Finding:

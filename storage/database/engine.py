@@ -91,6 +91,8 @@ def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool
     death of every process) or `full` (the loss of power too). Raises DatabaseUnavailable.
     """
     database = connect(url, sqlite_synchronous)
+    if database.sqlite:
+        sqlite.create_privately(Path(database.where))
     try:
         _require_version(database)
         if migrate:

@@ -1,7 +1,10 @@
 """Engines for SQLite: write-ahead log, foreign keys, busy timeout, and explicit transactions."""
 
+import contextlib
+import os
 import sqlite3
 import time
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
@@ -41,6 +44,15 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def create_privately(path: Path) -> None:
+    """Make an empty file that only its owner may open, unless there is one; it is a database without tables.
+
+    SQLite gives the `-wal` and `-shm` beside a database the same mode.
+    """
+    with contextlib.suppress(OSError):  # it is there, or can't be made, which SQLite then tells
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def ensure_power(connection: sqlite3.Connection) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import delete, func, select
 
 from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
 from storage.database.engine import Database, open_database
+from storage.database.sqlite import create_privately
 from storage.deltas import decode_deltas
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolFull
 from storage.records import CompletionRecord, Content
@@ -116,8 +117,10 @@ class _File:
     @classmethod
     def claim(cls, path: Path) -> "_File | None":
         """Claim and open the file; None if a living process has it. Raises DatabaseUnavailable."""
+        lock = path.with_suffix(".lock")
+        create_privately(lock)
         try:
-            claim = sqlite3.connect(path.with_suffix(".lock"), timeout=0, isolation_level=None, check_same_thread=False)
+            claim = sqlite3.connect(lock, timeout=0, isolation_level=None, check_same_thread=False)
             try:
                 claim.execute("BEGIN EXCLUSIVE")
                 return cls(path, claim)
@@ -185,6 +188,13 @@ class _File:
         self._transactions.close()
         self._database.close()
         self._claim.close()
+
+
+def spool_stem(database_url: str) -> Path:
+    """The spool's path without its suffix: beside an SQLite file, else in the working directory."""
+    kind, _, path = database_url.partition(":///")
+    beside = Path(path) if kind == "sqlite" else Path("bandit-gateway.db")
+    return beside.with_name(f"{beside.stem}.")
 
 
 def _plain_transactions(database: Database) -> Transactions:

@@ -296,6 +296,8 @@ def test_the_models_are_listed_ours_first(running: Running) -> None:
     client = running.client()
     assert [model.id for model in client.models.list()] == ["dari/routing", "p/good-a", "p/good-b"]
     assert client.models.retrieve("p/good-a").owned_by == "p"
+    marked = [model.model_extra for model in client.models.list()]
+    assert marked == [{"requestable": True}, {"requestable": False}, {"requestable": False}]
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("p/none")
     with pytest.raises(openai.AuthenticationError):

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 
 import httpx
@@ -32,6 +33,19 @@ def ask(url: str, key: str, router: str = "rtr_default") -> httpx.Response:
     )
 
 
+def test_the_readme_s_first_example_needs_what_is_installed_by_its_first_command() -> None:
+    example = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)[0]
+    imported = {
+        line.split()[1].partition(".")[0] for line in example.splitlines() if line.startswith(("import", "from"))
+    }
+    needed = {
+        re.split(r"[^\w.-]", requirement)[0]
+        for requirement in requires("bandit-gateway") or ()
+        if "extra" not in requirement
+    }
+    assert imported - sys.stdlib_module_names <= needed
+
+
 def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,9 +63,9 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
         assert (tmp_path / "bandit-gateway.db").exists()
         secret = SECRET.findall(gateway.output)[0]
         monkeypatch.setenv("BANDIT_GATEWAY_KEY", secret)
-        (example,) = re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
-        exec(example.replace("http://127.0.0.1:8790", gateway.url), {})  # noqa: S102 - our own README
-        assert "simulated/" in capsys.readouterr().out
+        for example in re.findall(r"```python\n(.*?)```", README.read_text("utf-8"), re.DOTALL):
+            exec(example.replace("http://127.0.0.1:8790", gateway.url), {})  # noqa: S102 - our own README
+            assert capsys.readouterr().out.startswith("simulated/")
         assert gateway.stop() == 0, "a stop that was asked for is a success"
         gateway.start()
         assert not SECRET.search(gateway.output), "a key is shown once"
@@ -67,7 +81,7 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     assert told["replay"]["drawn_again"] is True
     router = ("--router", "rtr_default", "--database-url", database)
     exported = CliRunner().invoke(app, ["export", "--format", "jsonl", *router]).stdout.splitlines()
-    assert [json.loads(row)["status"] for row in exported] == ["answered"] * 3
+    assert [json.loads(row)["status"] for row in exported] == ["answered"] * 4
     evaluated = json.loads(CliRunner().invoke(app, ["evaluate", "--policy", "uniform", "--json", *router]).stdout)
     assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
     checked = CliRunner().invoke(app, ["rebuild", "--check", "--database-url", database])
