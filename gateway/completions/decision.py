@@ -92,7 +92,7 @@ def decide(
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
     conversation = conversation_of(request.fields) if router.sticky else None
-    kept = router.sticky.kept(conversation, now) if router.sticky and conversation is not None else None
+    kept = router.sticky.kept(conversation, loop_time) if router.sticky and conversation is not None else None
     context = bucketed(
         task,
         parts,
@@ -102,7 +102,7 @@ def decide(
         cached_tokens=kept.cached_tokens if kept else 0,
         cached_by=kept.model_id if kept else None,
     )
-    published = router.published(now)
+    published = router.published(now, loop_time)
     if max_usd is not None or router.spend.limit_usd is not None:
         costs = published.snapshot.costs_usd(context)
         able = _affordable_models(able, costs, max_usd, router.spend, now, left_out)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bandit.types import Ending, Epoch
+from bandit.types import Ending, Epoch, LoopTime
 from gateway.asgi import ClientGone, Http, WatchedClient
 from gateway.completions.attempts import AttemptLog, fingerprint, try_in_turn
 from gateway.completions.decision import Decision
@@ -130,7 +130,7 @@ class CompletionHandler:
             done = self._attempts.done[-1]
             # What it read from the provider's cache or wrote to it is there when the conversation goes on.
             cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
-            sticky.keep(conversation, model_id, cached_tokens, self._services.clock())
+            sticky.keep(conversation, model_id, cached_tokens, LoopTime(self._loop.time()))
 
     async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
         services = self._services

@@ -25,7 +25,7 @@ class DailySpend:
     def __init__(self) -> None:
         self.limit_usd: float | None = None
         self._day = 0
-        self._ledger_usd: dict[int, float] = {}  # by day, from today on
+        self._ledger_usd: dict[int, float] = {}  # by day
         self._uncommitted_usd = 0.0  # of today
         self._reserved_usd = 0.0
 
@@ -50,18 +50,17 @@ class DailySpend:
 
     def commit(self, day: int, cost_usd: float) -> None:
         """Move the cost of committed requests that ended on a day to the ledger's figure."""
-        if day >= self._day:
-            self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
+        self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
         if day == self._day:
             self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
 
     def replace(self, day: int, spent_usd: float) -> None:
         """Replace the ledger's figure by one that was read, which includes this process's earlier commits."""
-        if day >= self._day:
-            self._ledger_usd[day] = spent_usd
+        self._ledger_usd[day] = spent_usd
 
     def _turn(self, now: Epoch) -> None:
         today = day_of(now)
-        if today > self._day:
+        if today != self._day:  # or earlier: a clock that was ahead has been set right
             self._day, self._uncommitted_usd = today, 0.0
-            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day >= today}
+            # Yesterday's too: if it was the clock that moved, and not the day, yesterday comes back.
+            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if abs(day - today) <= 1}

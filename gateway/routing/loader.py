@@ -32,6 +32,7 @@ class Loaded:
     What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read.
     """
 
+    at: Epoch
     router_ids: Subjects = frozenset()
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
@@ -60,7 +61,7 @@ class Loader:
         keys = Keyring() if key_ids == frozenset() else Keyring(Keys(self._database).of(key_ids))
         task_router_ids = subjects.get(Topic.TASKS, frozenset())
         tasks = {} if task_router_ids == frozenset() else Tasks(self._database).of(task_router_ids)
-        loaded = Loaded(key_ids=key_ids, keys=keys, task_router_ids=task_router_ids, tasks=tasks)
+        loaded = Loaded(self._clock(), key_ids=key_ids, keys=keys, task_router_ids=task_router_ids, tasks=tasks)
         if router_ids == frozenset():
             return loaded
         records = Routers(self._database).of(router_ids)

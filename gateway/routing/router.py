@@ -16,6 +16,7 @@ from bandit.types import (
     Context,
     Deltas,
     Epoch,
+    LoopTime,
     StatisticKey,
     Steering,
     Sums,
@@ -94,9 +95,9 @@ class RouterState:
         self.budget = budget or self.budget
         self.revision += 1
 
-    def name_tasks(self, last_used_at: Mapping[str, float]) -> None:
-        """Replace the router's task names by those of the database."""
-        self.tasks.replace(last_used_at)
+    def name_tasks(self, last_used_at: Mapping[str, float], now: Epoch) -> None:
+        """Replace the router's task names by those of the database, which were read at `now`."""
+        self.tasks.replace(last_used_at, now)
         self.revision += 1
 
     def sums_of_named_tasks(self) -> Mapping[StatisticKey, Sums]:
@@ -137,19 +138,22 @@ class LiveRouter:
         self.state = state
         self._published: Published | None = None
         self._published_revision = -1
+        self._next_at = LoopTime(0.0)
         self._warned: frozenset[str] = frozenset()
         if former is not None and (former.settings, former.definition.arms) == (self.settings, definition.arms):
             self._published, self._published_revision = former._published, former._published_revision
+            self._next_at = former._next_at
             self._warned = former._warned
 
-    def published(self, now: Epoch) -> Published:
-        """Return the snapshot for a decision at `now`."""
+    def published(self, now: Epoch, loop_time: LoopTime) -> Published:
+        """Return the snapshot for a decision at `now`, which is `loop_time` by the event loop."""
         current, state = self._published, self.state
-        if current is not None and (self._published_revision == state.revision or now - current.at < PUBLISH_SECONDS):
+        if current is not None and (self._published_revision == state.revision or loop_time < self._next_at):
             return current
         snapshot = take_snapshot(self.settings, self.definition.arms, state.sums_of_named_tasks(), state.budget, now)
         self._warn(snapshot.warnings)
         self._published = Published(snapshot, now)
+        self._next_at = LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
         self._published_revision = state.revision
         return self._published
 

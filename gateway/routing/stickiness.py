@@ -6,7 +6,7 @@ Kept per process, and bounded: a conversation that is forgotten is decided anew.
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from bandit.types import Epoch
+from bandit.types import LoopTime
 
 MOST_CONVERSATIONS = 100_000
 
@@ -17,11 +17,11 @@ class Kept:
 
     model_id: str
     cached_tokens: int
-    until: float
+    until: LoopTime
 
 
 class Stickiness:
-    """The model that answered each conversation last, for `seconds` after that."""
+    """The model that answered each conversation last, for `seconds` after that. `now` is the event loop's time."""
 
     __slots__ = ("_kept", "seconds")
 
@@ -29,14 +29,14 @@ class Stickiness:
         self.seconds = 0.0
         self._kept: OrderedDict[bytes, Kept] = OrderedDict()
 
-    def kept(self, conversation: bytes, now: Epoch) -> Kept | None:
+    def kept(self, conversation: bytes, now: LoopTime) -> Kept | None:
         """The model that answered last; None if that is forgotten."""
         kept = self._kept.get(conversation)
         return kept if kept is not None and now < kept.until else None
 
-    def keep(self, conversation: bytes, model_id: str, cached_tokens: int, now: Epoch) -> None:
+    def keep(self, conversation: bytes, model_id: str, cached_tokens: int, now: LoopTime) -> None:
         """Keep the model that has answered for this conversation, for a time from now."""
-        self._kept[conversation] = Kept(model_id, cached_tokens, now + self.seconds)
+        self._kept[conversation] = Kept(model_id, cached_tokens, LoopTime(now + self.seconds))
         self._kept.move_to_end(conversation)
         while len(self._kept) > MOST_CONVERSATIONS:
             self._kept.popitem(last=False)

@@ -51,17 +51,18 @@ class TaskNames:
             return stated
         if stated not in self._last_used_at:
             return OTHER
-        self._last_used_at[stated] = max(now, self._last_used_at[stated])
+        self._last_used_at[stated] = now
         return stated
 
-    def replace(self, last_used_at: Mapping[str, float]) -> None:
+    def replace(self, last_used_at: Mapping[str, float], now: Epoch) -> None:
         """Replace the names by those of the database. Uses that it does not have yet are kept, and so are names in use:
         what was read may be older than their admission, and only unused names are ever deleted.
         """
         known = self._last_used_at
-        newest = max((*last_used_at.values(), *known.values()), default=0.0)
-        in_use = {task: at for task, at in known.items() if at >= newest - UNUSED_SECONDS}
-        self._last_used_at = in_use | {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
+        in_use = {task: at for task, at in known.items() if at >= now - UNUSED_SECONDS}
+        # A use after `now` was stored by a clock that was ahead: it would keep its name's place until then.
+        merged = {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
+        self._last_used_at = {task: min(at, now) for task, at in (in_use | merged).items()}
 
     def have_room(self, now: Epoch) -> bool:
         """Test whether there is room for another name, beside those that are being admitted."""
@@ -104,7 +105,8 @@ class TaskAdmission:
         loop = asyncio.get_running_loop()
         try:
             async with self._room:
-                names.replace(await asyncio.to_thread(self._store.admit, router_id, stated, self._clock()))
+                admitted = await asyncio.to_thread(self._store.admit, router_id, stated, self._clock())
+                names.replace(admitted, self._clock())
             if stated not in names:
                 names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         except DatabaseUnavailable as error:

@@ -14,7 +14,7 @@ import msgspec
 import openai
 import pytest
 
-from bandit.types import Attempt, Ending, Epoch, Signal
+from bandit.types import Attempt, Ending, Epoch, LoopTime, Signal
 from gateway.routing.cooldowns import LAST_RESORT_SECONDS
 from storage.records import DecisionView, Status
 from storage.stores.arms import Arms
@@ -186,7 +186,10 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
     for _ in range(TIRELESS):
         assert faulty.http.post("/rtr_left_tires/chat/completions", json=body).status_code == 200
     router, answered_at = faulty.running.gateway.routers["rtr_left_tires"], time.time()
-    wait_until(lambda: router.published(Epoch(time.time())).at >= answered_at, "a snapshot knows what is usual")
+    wait_until(
+        lambda: router.published(Epoch(time.time()), LoopTime(time.monotonic())).at >= answered_at,
+        "a snapshot knows what is usual",
+    )
     arms = Arms(faulty.running.gateway.database)
     known = {key.signal: sums for key, sums in arms.sums("rtr_left_tires").items()}
     leave(faulty, "tires", stream)

@@ -1,13 +1,14 @@
 """What a request is expected to cost: each part of its prompt as this model bills it, and what is in its cache less."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 
-from bandit.types import ArmView, Choice, Signal
+from bandit.types import ArmView, Choice, LoopTime, Signal
 from gateway.maintenance.rebuild import rebuild_of
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -83,7 +84,10 @@ def has_learned(running: Running, router_id: str, answers: int) -> None:
     """The snapshot that decisions are made from has seen so many outcomes."""
     router = running.gateway.routers[router_id]
     clock = running.gateway._flow.clock
-    wait_until(lambda: router.published(clock()).snapshot.outcomes.sum() >= answers, "the answers are learned")
+    wait_until(
+        lambda: router.published(clock(), LoopTime(time.monotonic())).snapshot.outcomes.sum() >= answers,
+        "the answers are learned",
+    )
 
 
 def test_requests_with_tools_leave_what_a_text_is_expected_to_cost(running: Running) -> None:

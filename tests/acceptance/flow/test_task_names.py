@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bandit.types import ANY_TASK, Choice, Epoch
+from bandit.types import ANY_TASK, Choice, Epoch, LoopTime
 from gateway.reports.explanation import explain
 from gateway.routing.task_names import OTHER
 from gateway.tasks.classifier import TASK_NAMES
@@ -53,7 +53,11 @@ def test_two_hundred_stated_tasks_are_64_classes_and_other(running: Running, ask
     assert tasks == [f"task {number}" for number in range(LARGEST_COUNT)] + [OTHER] * (200 - LARGEST_COUNT)
     assert len(Tasks(database).of([ROUTER])[ROUTER]) == LARGEST_COUNT
     assert {key.task for key in Arms(database).sums(ROUTER)} == {ANY_TASK, *tasks}
-    columns = running.gateway.routers[ROUTER].published(Epoch(time.time())).snapshot.table.task_columns
+    columns = (
+        running.gateway.routers[ROUTER]
+        .published(Epoch(time.time()), LoopTime(time.monotonic()))
+        .snapshot.table.task_columns
+    )
     assert columns.keys() - {ANY_TASK, OTHER, *TASK_NAMES} <= {f"task {number}" for number in range(LARGEST_COUNT)}
     answer = running.client(ROUTER).chat.completions.create(
         model="dari/routing", messages=MESSAGES, metadata={"task": "one more"}

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import pytest
 from openai import OpenAI
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import HalfLives, Signal
+from bandit.types import HalfLives, LoopTime, Signal
 from gateway.completions.json_schema import is_valid
 from gateway.completions.validation import MOST_WAITING, SCHEMA_LIMIT, TEXT_LIMIT, ValidityCheck
 from storage.maintenance.rebuild import Rebuild
@@ -123,7 +124,7 @@ def test_only_so_many_answers_wait_to_be_checked(running: Running, held: Held) -
     request_id = ask(running.client(ROUTER), json.dumps({"n": 1}), response_format=FORMAT)
     assert held.begun.wait(60)  # the answer's own check, which is queued after the answer was sent
     decision = view_of(running, request_id)
-    published = running.gateway.routers[ROUTER].published(decision.decision.at)
+    published = running.gateway.routers[ROUTER].published(decision.decision.at, LoopTime(time.monotonic()))
     check = ValidityCheck("req_none", "p/good-a", published.snapshot, decision.outcome.ended_at, b"{}", "")
     for _ in range(2 * MOST_WAITING):
         checks.add(check)

@@ -72,3 +72,12 @@ def test_without_a_limit_everything_is_left() -> None:
     one = spend(None)
     one.settle(0.0, 1e6, NOW)
     assert one.left_usd(NOW) == math.inf
+
+
+def test_a_clock_that_was_a_day_ahead_and_is_set_right_finds_todays_spend_again() -> None:
+    one = spend()
+    one.settle(0.0, 0.25, NOW)
+    one.commit(TODAY, 0.25)
+    assert one.left_usd(TOMORROW) == pytest.approx(1.0)
+    one.replace(TODAY, 0.75)  # by another process, whose clock is right
+    assert one.left_usd(NOW) == pytest.approx(0.25)

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bandit.types import Context, Epoch, Json
+from bandit.types import Context, Epoch, Json, LoopTime
 from gateway.catalog.catalog import Catalog
 from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
+from gateway.routing.router import PUBLISH_SECONDS
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database
@@ -25,7 +26,7 @@ from storage.stores.arms import Arms
 from storage.stores.routers import Routers
 from storage.writing.spool import Spool
 from tests.support.databases import Opening
-from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, same_sums
+from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, later, same_sums
 from tests.support.waiting import wait_until
 
 CHEAP_HOUR = datetime(2026, 11, 25, 0, 30, tzinfo=UTC)
@@ -36,6 +37,7 @@ DEEPSEEK = (
 )
 DECLARED = "input_usd_per_million = 1\noutput_usd_per_million = 1\n"
 MODELS = ("p/one", "p/two")
+SOON = LoopTime(1.0)
 
 
 @pytest.fixture
@@ -106,16 +108,16 @@ def test_a_changed_router_is_replaced_and_no_other(database: Database, memory: M
 
 
 def test_a_renamed_router_is_served_on_with_its_snapshot(database: Database, memory: Memory) -> None:
-    published = memory.routers["rtr_a"].published(NOW)
+    published = memory.routers["rtr_a"].published(NOW, SOON)
     put(database, "rtr_a", "another name", sticky_seconds=60.0, max_usd_per_day=1.0)
     memory.look()
-    assert memory.routers["rtr_a"].published(NOW) is published
+    assert memory.routers["rtr_a"].published(NOW, SOON) is published
 
 
 def test_a_changed_router_keeps_conversations_reservations_and_spend(database: Database, memory: Memory) -> None:
     running = memory.routers["rtr_a"]
     assert running.sticky is not None
-    running.sticky.keep(b"ann", "p/two", 0, NOW)
+    running.sticky.keep(b"ann", "p/two", 0, SOON)
     running.spend.reserve(0.4, NOW)
     running.spend.settle(0.1, 0.2, NOW)
     put(database, "rtr_a", sticky_seconds=600.0, max_usd_per_day=0.6)
@@ -123,8 +125,8 @@ def test_a_changed_router_keeps_conversations_reservations_and_spend(database: D
     changed = memory.routers["rtr_a"]
     assert changed is not running
     assert changed.sticky is not None
-    assert changed.sticky.kept(b"ann", NOW) == running.sticky.kept(b"ann", NOW)
-    assert changed.sticky.kept(b"ann", NOW) is not None
+    assert changed.sticky.kept(b"ann", SOON) == running.sticky.kept(b"ann", SOON)
+    assert changed.sticky.kept(b"ann", SOON) is not None
     assert changed.spend.left_usd(NOW) == pytest.approx(0.6 - 0.3 - 0.2)
     running.spend.settle(0.3, 0.0, NOW)  # by a request that the former router had decided
     assert changed.spend.left_usd(NOW) == pytest.approx(0.6 - 0.2)
@@ -133,13 +135,26 @@ def test_a_changed_router_keeps_conversations_reservations_and_spend(database: D
 def test_a_snapshot_is_kept_only_while_nothing_changes_that_it_was_taken_from(
     database: Database, memory: Memory
 ) -> None:
-    published = memory.routers["rtr_a"].published(NOW)
+    published = memory.routers["rtr_a"].published(NOW, SOON)
     put(database, "rtr_a", store_content=True)
     memory.look()
-    assert memory.routers["rtr_a"].published(NOW) is published
+    assert memory.routers["rtr_a"].published(NOW, SOON) is published
     put(database, "rtr_a", exploration=0.5)
     memory.look()
-    assert memory.routers["rtr_a"].published(NOW).snapshot.settings.exploration == 0.5
+    assert memory.routers["rtr_a"].published(NOW, SOON).snapshot.settings.exploration == 0.5
+
+
+def test_a_clock_that_is_set_back_an_hour_does_not_freeze_a_snapshot(
+    database: Database, memory: Memory, running: RunningWriter, making: RecordMaker
+) -> None:
+    router = memory.routers["rtr_a"]
+    before = router.published(NOW, SOON)
+    running.write(making.completion("rtr_a", "p/one"))
+    memory.look()
+    assert router.published(later(0.01), LoopTime(SOON + 0.01)) is before, "under load a snapshot lasts a moment"
+    after = router.published(later(-3_600.0), LoopTime(SOON + PUBLISH_SECONDS))
+    assert after is not before
+    assert after.snapshot.outcomes.sum() > before.snapshot.outcomes.sum()
 
 
 def test_a_router_that_comes_back_has_what_was_learned_meanwhile(
@@ -248,12 +263,12 @@ def test_a_router_expects_and_bills_the_price_of_the_hour(tmp_path: Path, price_
     loader, registry = Loader(database, price_list, lambda: epoch(CHEAP_HOUR)), Registry(Changed(), price_list)
     registry.replace(loader.load(EVERYTHING))
     router = registry.routers["rtr_a"]
-    before = router.published(epoch(CHEAP_HOUR)).snapshot.cost_usd(CONTEXT)[0]
+    before = router.published(epoch(CHEAP_HOUR), SOON).snapshot.cost_usd(CONTEXT)[0]
     stale = loader.load(EVERYTHING)
     registry.reprice(epoch(DEAR_HOUR))
     registry.replace(stale)
     assert registry.routers["rtr_a"] is router, "what it has learned stays"
-    after = router.published(epoch(DEAR_HOUR)).snapshot.cost_usd(CONTEXT)[0]
+    after = router.published(epoch(DEAR_HOUR), SOON).snapshot.cost_usd(CONTEXT)[0]
     assert after == pytest.approx(2 * before)
     assert router.models["deepseek/deepseek-v4-pro"].price == price_list.resolve("deepseek/deepseek-v4-pro").price
     database.close()

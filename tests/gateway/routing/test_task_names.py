@@ -34,7 +34,7 @@ class Replica:
 
     def follow(self) -> None:
         """What the loader does after a change."""
-        self.names.replace(self.store.of(["rtr_a"])["rtr_a"])
+        self.names.replace(self.store.of(["rtr_a"])["rtr_a"], self.now)
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ class SlowStore(Tasks):
 async def test_a_name_is_asked_for_once_and_requests_that_know_theirs_wait_for_nothing(
     replica: Replica, database: Database
 ) -> None:
-    replica.names.replace({"known": NOW})
+    replica.names.replace({"known": NOW}, NOW)
     store = SlowStore(database)
     admission = TaskAdmission(store, lambda: NOW)
     first = [asyncio.create_task(admission.admit("rtr_a", replica.names, "new")) for _ in range(5)]
@@ -168,12 +168,12 @@ def test_a_snapshot_has_no_column_of_a_task_without_a_name(
     sums_of: Callable[[str], dict[StatisticKey, Sums]],
 ) -> None:
     state = RouterState()
-    state.name_tasks({"named": NOW})
+    state.name_tasks({"named": NOW}, NOW)
     for task in ("named", "forgotten", "code", OTHER, ANY_TASK):
         state.add(sums_of(task))
     assert {key.task for key in state.sums_of_named_tasks()} == {"named", "code", OTHER, ANY_TASK}
     revision = state.revision
-    state.name_tasks({"named": NOW, "forgotten": NOW})
+    state.name_tasks({"named": NOW, "forgotten": NOW}, NOW)
     assert state.revision > revision, "a snapshot is taken anew"
     assert state.sums_of_named_tasks() == state.sums
 
@@ -188,14 +188,24 @@ def sums_of() -> Callable[[str], dict[StatisticKey, Sums]]:
 
 def test_a_use_is_remembered_until_the_database_knows_of_it() -> None:
     names = TaskNames()
-    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW))
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), NOW)
     used = Epoch(NOW + UNUSED_SECONDS)
     for name in STATED[:LARGEST_COUNT]:
         names.use(name, used)
-    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW))
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), used)
     assert not names.have_room(later(UNUSED_SECONDS + 60.0))
     assert names.have_room(later(2 * UNUSED_SECONDS + 60.0))
     assert {ANY_TASK, OTHER, *TASK_NAMES} == ALWAYS
+
+
+def test_a_use_that_was_stored_by_a_clock_a_year_ahead_drops_no_name_and_keeps_none_for_a_year() -> None:
+    names, year = TaskNames(), 365 * 86_400.0
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), NOW)
+    names.replace({STATED[0]: later(year)}, NOW)
+    assert all(name in names for name in STATED[:LARGEST_COUNT])
+    for name in STATED[1:LARGEST_COUNT]:
+        names.use(name, later(UNUSED_SECONDS))
+    assert names.have_room(later(UNUSED_SECONDS + 60.0)), "the first was not used since"
 
 
 async def test_closing_does_not_wait_for_a_database_that_does_not_answer(replica: Replica, database: Database) -> None:
