@@ -32,7 +32,7 @@ from gateway.routing.reloader import Reloader
 from gateway.routing.task_names import TaskAdmission
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
-from storage.database.engine import Database
+from storage.database.engine import POOLER, Database
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
@@ -143,7 +143,13 @@ class Gateway:
                 clock=wall_clock,
                 model_states=self.model_states,
                 resumptions=Resumptions(database),
-                readiness=Readiness(self._recorder, self.routers, self.model_states.cooldowns, database.where),
+                readiness=Readiness(
+                    self._recorder,
+                    self.routers,
+                    self.model_states.cooldowns,
+                    database.where,
+                    [f"the database is reached through {POOLER}"] if database.pooler else [],
+                ),
             )
             _freeze_garbage_collector()
             self._opened = opened.pop_all()

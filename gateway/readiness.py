@@ -1,7 +1,7 @@
 """Whether the gateway can serve, and what an operator should fix although it can."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
@@ -10,11 +10,20 @@ from storage.writing.failover import State
 
 
 class Readiness:
-    """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages."""
+    """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages.
+
+    `remarks` are facts that an operator should know, and need not change.
+    """
 
     def __init__(
-        self, recorder: Recorder, routers: Mapping[str, LiveRouter], cooldowns: Cooldowns, database: str
+        self,
+        recorder: Recorder,
+        routers: Mapping[str, LiveRouter],
+        cooldowns: Cooldowns,
+        database: str,
+        remarks: Sequence[str] = (),
     ) -> None:
+        self.remarks = list(remarks)
         self._recorder = recorder
         self._routers = routers
         self._cooldowns = cooldowns

@@ -24,7 +24,7 @@ def opened(config: Path | None, database_url: str | None, *, create: bool = Fals
         raise CommandError(
             f"there is no database {missing} yet: `bandit-gateway serve` makes it; or name one with --database-url"
         )
-    database = open_database(settings.database_url, settings.sqlite_synchronous)
+    database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
     try:
         yield database
     finally:

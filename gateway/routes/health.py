@@ -24,7 +24,7 @@ async def readyz(request: Request) -> Response:
     status = "unavailable" if problems else "degraded" if notes else "ready"
     answer: dict[str, object] = {"status": status}
     if is_admin_or_local(request):
-        answer |= {"problems": problems, "notes": notes}
+        answer |= {"problems": problems, "notes": notes, "remarks": readiness.remarks}
     return json_response(answer, 503 if problems else 200)
 
 

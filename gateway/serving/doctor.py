@@ -96,7 +96,7 @@ def _database(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             yield Finding("database", State.WRONG, detail)
         return
     try:
-        database = open_database(settings.database_url, settings.sqlite_synchronous)
+        database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
     except LedgerError as error:
         yield Finding("database", State.WRONG, str(error))
         return

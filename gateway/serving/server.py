@@ -59,7 +59,7 @@ def run(settings: Settings, say: Say, workers: int = 1) -> None:
 
 def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
     """Bring the database up to what is declared, and collect the banner's facts. Leaves nothing open."""
-    database = open_database(settings.database_url, settings.sqlite_synchronous)
+    database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
     try:
         prepared = prepare(settings, catalog, database, time.time())
         return Facts(
@@ -82,7 +82,7 @@ def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
 def _work(settings: Settings, catalog: Catalog, listener: socket.socket, banner: Banner | None, say: Say) -> None:
     from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
 
-    database = open_database(settings.database_url, settings.sqlite_synchronous)
+    database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
 
     async def announce() -> None:
         if banner is None:

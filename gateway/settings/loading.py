@@ -26,6 +26,7 @@ DATABASE_VARIABLE = "BANDIT_GATEWAY_DATABASE_URL"
 ADMIN_KEY_VARIABLE = "BANDIT_GATEWAY_ADMIN_KEY"
 DATABASE_URL = r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+"
 DATABASE_URL_RIGHT = 'a URL like "sqlite:///bandit-gateway.db" or "postgresql://user@host/database"'
+DATABASE_SCHEMA = r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}"
 DURABILITIES = ("commit", "async")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,;*]+")
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -100,6 +101,9 @@ def _read(
     settings = Settings(
         database_url=fields.text(
             "database_url", Settings().database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
+        ),
+        database_schema=fields.text(
+            "database_schema", None, pattern=DATABASE_SCHEMA, right="a name of letters, digits and `_`, up to 63"
         ),
         durability=fields.choice("durability", "commit", DURABILITIES),
         sqlite_synchronous=fields.choice("sqlite_synchronous", "normal", ("normal", "full")),

@@ -76,6 +76,7 @@ class Settings:
     """
 
     database_url: str = "sqlite:///bandit-gateway.db"
+    database_schema: str | None = None  # None: `bandit_gateway`, or where the ledger is already
     durability: str = "commit"
     sqlite_synchronous: str = "normal"
     listen_host: str = "127.0.0.1"

@@ -23,6 +23,7 @@ class WriteConnection:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._begin_sql = database.begin_sql
         driver = database.engine.dialect.loaded_dbapi
         self._errors: type[Exception] = driver.Error
         self._refusals: tuple[type[Exception], ...] = (driver.IntegrityError, driver.DataError)
@@ -47,6 +48,8 @@ class WriteConnection:
             with self._pipeline() if together else contextlib.nullcontext():
                 if self._database.sqlite:
                     self.cursor.execute("BEGIN IMMEDIATE")
+                if self._begin_sql is not None:
+                    self.cursor.execute(self._begin_sql)
                 yield
                 self.connection.commit()
         except BaseException as error:

@@ -1,5 +1,6 @@
 """Opens the ledger's database, and wraps the driver's errors in ours."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,25 +10,57 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database import postgresql, sqlite
+from storage.database.placement import Placement, find_ledger
 from storage.database.schema import migrate_database, require_current_schema
 from storage.errors import DatabaseUnavailable
 from storage.tables import settings
 
+log = logging.getLogger(__name__)
+
 PROBE_BYTES = 512 * 1024
 """Bytes that `check_writable` writes and deletes: a nearly full disk takes a small row, but not a batch."""
+
+POOLER = (
+    "a connection pooler: changes of other processes are polled for every second, because notifications (LISTEN) don't "
+    "pass it"
+)
+"""What an operator should know about it."""
+
+_REMEDIES = {
+    "42501": "let the user create a schema (GRANT CREATE ON DATABASE), or create one that the user owns and name it "
+    "with database_schema",
+    "42P07": "the schema has tables of another application: name another one with database_schema",
+}
+"""Remedies by SQLSTATE: insufficient privilege, duplicate table."""
 
 _PROBE = "probe"
 _WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME"
 
 
 class Database:
-    """An open database of the ledger. `where` is its URL without the password; `unpooled` opens a new connection."""
+    """An open database of the ledger. `where` is its URL without the password; `unpooled` opens a new connection.
 
-    def __init__(self, engine: Engine, unpooled: Engine, where: str) -> None:
+    `placement` is that of a ledger on PostgreSQL.
+    """
+
+    def __init__(self, engine: Engine, unpooled: Engine, where: str, placement: Placement | None = None) -> None:
         self.engine = engine
         self.unpooled = unpooled
         self.where = where
         self.sqlite = engine.dialect.name == "sqlite"
+        self.placement = placement
+
+    @property
+    def pooler(self) -> bool:
+        """Whether a connection pooler is in between: each transaction may run on another of its connections."""
+        return self.placement is not None and self.placement.pooler
+
+    @property
+    def begin_sql(self) -> str | None:
+        """What each transaction has to begin with; None if the connection is set up already."""
+        if self.placement is None or not self.placement.pooler:
+            return None
+        return postgresql.set_locally({"search_path": self.placement.search_path})
 
     @contextmanager
     def errors_as_ours(self) -> Iterator[None]:
@@ -84,40 +117,44 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str, sqlite_synchronous: str = "normal", *, migrate: bool = True) -> Database:
+def open_database(
+    url: str, sqlite_synchronous: str = "normal", *, schema: str | None = None, migrate: bool = True
+) -> Database:
     """Open `sqlite:///PATH` or `postgresql://…` and bring its schema up to date.
 
     With `migrate` false the schema is only checked. `sqlite_synchronous` is `normal` (an acknowledged row survives the
-    death of every process) or `full` (the loss of power too). Raises DatabaseUnavailable.
+    death of every process) or `full` (the loss of power too). `schema`: see `placement`.
+    Raises DatabaseUnavailable.
     """
-    database = connect(url, sqlite_synchronous)
+    database = connect(url, sqlite_synchronous, schema)
     if database.sqlite:
         sqlite.create_privately(Path(database.where))
     try:
         _require_version(database)
         if migrate:
-            migrate_database(database.engine)
+            migrate_database(database.engine, database.where)
         else:
             require_current_schema(database.engine, database.where)
     except DBAPIError as error:
         database.close()
-        raise DatabaseUnavailable(_cannot_open(database, error.orig or error)) from error
+        raise DatabaseUnavailable(_cannot_open(database.where, error.orig or error, database.sqlite)) from error
     except DatabaseUnavailable:
         database.close()
         raise
+    if database.pooler:
+        log.warning("the database %s is reached through %s", database.where, POOLER)
     return database
 
 
-def connect(url: str, sqlite_synchronous: str) -> Database:
-    """Connect to a database without a look at its schema. Raises DatabaseUnavailable for any other kind of URL."""
+def connect(url: str, sqlite_synchronous: str, schema: str | None = None) -> Database:
+    """Connect to a database without a look at its tables. Raises DatabaseUnavailable for any other kind of URL."""
     try:
         parsed = make_url(url)
         scheme = parsed.get_backend_name()
     except ArgumentError:
         raise DatabaseUnavailable(_WRONG_URL) from None
     if scheme in {"postgresql", "postgres"}:
-        engine, unpooled = (postgresql.make_engine(parsed, pooled=pooled) for pooled in (True, False))
-        return Database(engine, unpooled, postgresql.name_of(parsed))
+        return _connect_server(postgresql.read_address(parsed, schema))
     if scheme != "sqlite":
         raise DatabaseUnavailable(f"{_WRONG_URL}, not {scheme}")
     if not parsed.database or parsed.database == ":memory:":
@@ -126,6 +163,19 @@ def connect(url: str, sqlite_synchronous: str) -> Database:
         raise DatabaseUnavailable(f'sqlite_synchronous must be "normal" or "full", not {sqlite_synchronous!r}')
     engine, unpooled = (sqlite.make_engine(parsed, sqlite_synchronous, pooled=pooled) for pooled in (True, False))
     return Database(engine, unpooled, str(Path(parsed.database)))
+
+
+def _connect_server(address: postgresql.Address) -> Database:
+    try:
+        placement = find_ledger(address)
+    except DBAPIError as error:
+        raise DatabaseUnavailable(_cannot_open(address.where, error.orig or error, sqlite=False)) from error
+    settings = {**address.settings, "search_path": placement.search_path}
+    engine, unpooled = (
+        postgresql.make_engine(address.place, settings, pooled=pooled, pooler=placement.pooler)
+        for pooled in (True, False)
+    )
+    return Database(engine, unpooled, f"{address.where}?schema={placement.schema}", placement)
 
 
 def unavailable(where: str, error: BaseException) -> DatabaseUnavailable:
@@ -148,10 +198,13 @@ def _require_version(database: Database) -> None:
             )
 
 
-def _cannot_open(database: Database, error: BaseException) -> str:
-    if database.sqlite:
-        folder = Path(database.where).resolve().parent
+def _cannot_open(where: str, error: BaseException, sqlite: bool) -> str:
+    if sqlite:
+        folder = Path(where).resolve().parent
         remedy = f"check that {folder} exists and can be written, and that the file is a SQLite database"
     else:
-        remedy = "check that the server runs and that the URL's host, user, password and database are right"
-    return f"the database {database.where} can't be opened ({first_line(error)}); {remedy}"
+        remedy = _REMEDIES.get(
+            getattr(error, "sqlstate", None) or "",
+            "check that the server runs and that the URL's host, user, password and database are right",
+        )
+    return f"the database {where} can't be opened ({first_line(error)}); {remedy}"

@@ -33,7 +33,7 @@ class Follower:
         self._transactions = transactions
         self._follow = follow
         self._changes = Changes(database, watchdog, position)
-        self._listener = None if database.sqlite else Listener(database)
+        self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
 

@@ -29,6 +29,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
 def migrated_url(postgresql: PostgresqlServer) -> str:
     """A migrated database that tests leave rows in."""
     execute(postgresql.url(), "CREATE DATABASE migrated")
+    execute(postgresql.url(), "ALTER DATABASE migrated SET search_path = bandit_gateway, public")
     open_database(postgresql.url("migrated")).close()
     return postgresql.url("migrated")
 

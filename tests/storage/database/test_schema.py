@@ -8,6 +8,7 @@ from pathlib import Path
 from zlib import compress
 
 import msgspec
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -26,6 +27,9 @@ from storage.stores.ledger import Ledger
 from storage.stores.priors import Priors
 from storage.stores.tasks import Tasks
 from storage.tables import metadata
+from tests.support.waiting import wait_until
+
+OWN = {"version_table": schema.VERSION_TABLE}
 
 
 def revisions() -> list[str]:
@@ -44,7 +48,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def test_the_migrated_schema_equals_the_tables(database: Database) -> None:
     with database.read() as connection:
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata) == []
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={**OWN, "compare_type": True}), metadata) == []
+        )
 
 
 def test_the_head_that_the_code_names_is_the_migrations_own() -> None:
@@ -66,7 +72,7 @@ def test_every_released_revision_comes_up_to_head(empty_url: str, revision: str)
     database = open_database(empty_url)
     with database.read() as connection:
         assert schema.revision_of(connection) == schema.HEAD
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=OWN), metadata) == []
         topics = set(connection.execute(text("SELECT topic FROM revisions")).scalars())
         assert topics == {topic.value for topic in Topic}
     database.close()
@@ -157,13 +163,13 @@ def test_processes_that_open_an_empty_database_at_once_all_find_it_migrated(tmp_
 
 def test_a_newer_schema_is_accepted_for_the_time_of_a_deploy(database: Database, ledger_url: str) -> None:
     with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE bandit_gateway_version SET version_num = '9999'"))
     try:
         open_database(ledger_url).close()
         open_database(ledger_url, migrate=False).close()
     finally:
         with database.write() as connection:
-            connection.execute(text("UPDATE alembic_version SET version_num = :head"), {"head": schema.HEAD})
+            connection.execute(text("UPDATE bandit_gateway_version SET version_num = :head"), {"head": schema.HEAD})
 
 
 @pytest.mark.parametrize(
@@ -214,3 +220,55 @@ def test_without_mathematical_functions_sqlite_is_given_power() -> None:
     ensure_power(connection)
     assert connection.execute("SELECT power(2.0, -3.0)").fetchone() == (0.125,)
     connection.close()
+
+
+def test_a_migration_waits_for_another_process_and_says_for_what(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_SECONDS", 1)
+    monkeypatch.setattr("storage.database.sqlite.BUSY_SECONDS", 0.2)
+    first = connect(empty_url, "normal")
+    with ThreadPoolExecutor(1) as pool:
+        with first.write() as connection:
+            if not first.sqlite:
+                lock = {"lock": schema._ADVISORY_LOCK}
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), lock)
+            schema.upgrade(connection, "head")
+            second = pool.submit(open_database, empty_url)
+            wait_until(lambda: "waits for" in caplog.text, "the second process says that it waits")
+            assert not second.done()
+        second.result(60).close()
+    first.close()
+    assert ("process that writes to the file" if empty_url.startswith("sqlite") else "bandit-gateway") in caplog.text
+
+
+def test_a_migration_that_waits_for_a_table_lets_others_pass_and_names_who_has_it(
+    empty_postgresql_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(schema, "LOCK_SECONDS", 1)
+    database = connect(empty_postgresql_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, "0008")
+    with ThreadPoolExecutor(1) as pool:
+        with psycopg.connect(empty_postgresql_url, application_name="a dump") as other:
+            other.execute("LOCK TABLE bandit_gateway.arms IN ROW EXCLUSIVE MODE")
+            migrating = pool.submit(open_database, empty_postgresql_url)
+            wait_until(lambda: "a dump, idle in transaction" in caplog.text, "the migration names who has the lock")
+            other.execute("SELECT count(*) FROM bandit_gateway.arms")
+            assert not migrating.done()
+        migrating.result(60).close()
+    database.close()
+
+
+def test_a_migration_that_others_block_for_too_long_is_given_up_with_their_names(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr("storage.database.sqlite.BUSY_SECONDS", 0.1)
+    first = connect(empty_url, "normal")
+    with first.write() as connection:
+        if not first.sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
+        with pytest.raises(DatabaseUnavailable, match="could not be migrated"):
+            open_database(empty_url)
+    first.close()
