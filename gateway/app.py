@@ -10,6 +10,7 @@ from importlib.metadata import version
 
 from bandit.types import Epoch
 from gateway.asgi import Http, Message, Receive, Scope, Send
+from gateway.bodies import Bodies
 from gateway.catalog.catalog import Catalog
 from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
@@ -133,7 +134,9 @@ class Gateway:
             services = Services(providers, self.model_states, self._recorder, self.validator, metrics, wall_clock)
             admission = TaskAdmission(Tasks(database), wall_clock)
             opened.push_async_callback(admission.close)
-            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes), admission)
+            bodies = Bodies()
+            opened.callback(bodies.close)
+            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes), admission, bodies)
             self.api.state.services = RouteServices(
                 flow=self._flow,
                 keyring=keyring,

@@ -23,6 +23,8 @@ STREAM_HEADERS: Headers = (
     (b"x-accel-buffering", b"no"),
 )
 
+_GZIP = frozenset((b"gzip", b"x-gzip"))
+
 WATCH_AFTER_SECONDS = 0.02
 """A wait must last this long before the client is watched: a task for each short wait would cost more than it saves."""
 
@@ -51,8 +53,13 @@ class HttpRequest:
                 return bytes(value)
         return None
 
-    async def read_json(self, limit: int) -> bytes:
-        """Read the whole body, up to `limit` bytes.
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the body is sent as gzip."""
+        return self._encoding() in _GZIP
+
+    async def read_body(self, limit: int) -> bytes:
+        """Read the whole body of a JSON request as it is sent, up to `limit` bytes.
 
         Raises UnsupportedMedia, RequestTooLarge, ClientGone.
         """
@@ -60,6 +67,9 @@ class HttpRequest:
         if content_type != b"application/json":
             shown = content_type.decode("latin-1")[:100] or "none"
             raise UnsupportedMedia(f"the Content-Type must be application/json, not {shown}")
+        if self._encoding() not in {b"", b"identity", *_GZIP}:
+            shown = self._encoding().decode("latin-1")[:100]
+            raise UnsupportedMedia(f"the Content-Encoding must be gzip or none, not {shown}")
         if int(self.header(b"content-length") or 0) > limit:
             raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
         parts: list[bytes] = []
@@ -76,6 +86,9 @@ class HttpRequest:
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def _encoding(self) -> bytes:
+        return (self.header(b"content-encoding") or b"").strip().lower()
+
 
 class Http(HttpRequest):
     """A request and its response. `request_id` is sent with every response."""
@@ -88,6 +101,10 @@ class Http(HttpRequest):
         self._started = False
         self._writing_since = math.inf
         self.request_id = request_id
+
+    def chat_body(self, body: bytes) -> bytes:
+        """The body as a chat completion's: here it is one."""
+        return body
 
     @property
     def started(self) -> bool:

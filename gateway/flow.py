@@ -15,6 +15,7 @@ from time import perf_counter
 from bandit.types import LoopTime
 from gateway.api_keys import Keyring, require
 from gateway.asgi import ClientGone, Http, HttpRequest
+from gateway.bodies import Bodies
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
@@ -49,6 +50,7 @@ class Flow:
         services: Services,
         limits: Limits,
         admission: TaskAdmission,
+        bodies: Bodies,
     ) -> None:
         self.keyring = keyring
         self._registry = registry
@@ -57,6 +59,7 @@ class Flow:
         self.clock = services.clock
         self.limits = limits
         self._admission = admission
+        self._bodies = bodies
         self.running: set[str] = set()
 
     async def complete(self, http: Http, router_id: str) -> None:
@@ -64,7 +67,9 @@ class Flow:
         started = perf_counter()  # not loop.time(): uvloop's counts in whole milliseconds
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
-            request = parse_completion(await http.read_json(self.limits.body_bytes), http.header)
+            request = await self._bodies.read(
+                http, self.limits.body_bytes, lambda body: parse_completion(http.chat_body(body), http.header)
+            )
             self.services.recorder.require_room()
             await self._admission.admit(router.id, router.tasks, request.task(router.options.task_metadata_key))
             decision = await self.decide(http.request_id, router, request)
@@ -89,7 +94,7 @@ class Flow:
         now = self.clock()
         key = self.keyring.authenticate(http.header(b"authorization"), now)
         require(key, ("feedback", "routing"))
-        batch = parse_feedback(await http.read_json(self.limits.feedback_bytes), key, now)
+        batch = await self._bodies.read(http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now))
         batch.refuse_running(self.running)
         receipts = await batch.record(self.services.recorder, now)
         self.services.metrics.count_feedback(receipts)

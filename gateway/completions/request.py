@@ -11,19 +11,20 @@ import numpy as np
 
 from gateway.completions.features import Message, read_features
 from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
+from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.classifier import Features
 from storage.rows import clean
 
 REQUESTED_MODEL = "dari/routing"
-NESTING_LIMIT = 128
 MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
+LONGEST_KEY = 1_000
 _OURS = {"model", "routing"}
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(Fields)
-_KEY = re.compile(rb'[ \t\n\r]*"((?:[^"\\]|\\.)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
+_KEY = re.compile(rb'[ \t\n\r]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\n\r]*([,}])")
 _NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')
 _STEPS = np.zeros(256, np.int8)
@@ -174,9 +175,12 @@ def conversation_of(fields: Fields) -> bytes | None:
 def parse_json_object(body: bytes) -> Fields:
     """The top-level fields of a JSON object that every parser reads alike. Raises InvalidJson."""
     try:
-        body.decode()
-        if _depth(body) > NESTING_LIMIT:
-            raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
+        if len(body) > SLICE_BYTES:
+            check_structure(body)
+        else:
+            body.decode()
+            if _depth(body) > NESTING_LIMIT:
+                raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
         fields = _FIELDS.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidJson(f"the body is not valid UTF-8 (byte {error.start})") from None
@@ -186,6 +190,8 @@ def parse_json_object(body: bytes) -> Fields:
         raise InvalidJson(_lone_surrogate(body) or f"the body is not valid JSON: {error}") from None
     if len(fields) > MOST_FIELDS:
         raise InvalidJson(f"the body has {len(fields):,} top-level fields; at most {MOST_FIELDS:,} are read")
+    if max(map(len, fields), default=0) > LONGEST_KEY:
+        raise InvalidJson(f"the name of a top-level field is longer than {LONGEST_KEY:,} characters")
     _refuse_duplicates(body, fields)
     return fields
 

@@ -28,9 +28,9 @@ class ResponsesHttp(Http):
     _asked: Asked
     _events: EventWriter
 
-    async def read_json(self, limit: int) -> bytes:
-        """The body as a chat completion's. Raises what `Http.read_json` raises, and BadRequest."""
-        self._asked = read_request(await super().read_json(limit))
+    def chat_body(self, body: bytes) -> bytes:
+        """The body as a chat completion's. Raises BadRequest."""
+        self._asked = read_request(body)
         return self._asked.chat
 
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:

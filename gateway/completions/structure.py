@@ -1,0 +1,70 @@
+"""Checks a large JSON body before it is parsed, slice by slice, so that no other thread waits for the whole of it."""
+
+import codecs
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from gateway.errors import InvalidJson
+
+SLICE_BYTES = 256 * 1024
+"""A body up to this size is parsed at once; a larger one is checked first, in slices of this size."""
+NESTING_LIMIT = 128
+MOST_VALUES = 100_000
+"""Values in arrays and objects: a chat of 10,000 turns, or a megabyte of tool schemas, has fewer."""
+
+_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{},')
+_STEPS = np.zeros(256, np.int8)
+_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
+_VALUES = np.zeros(256, np.bool_)
+_VALUES[list(b"[{,")] = True
+
+
+def check_structure(body: bytes) -> None:
+    """Check encoding, nesting and the number of values. Raises InvalidJson, UnicodeDecodeError.
+
+    Parsing holds the interpreter's lock from begin to end: 0.2 s for a million keys, 2 s for six million empty objects.
+    The lock is released after each slice here, and what passes is parsed in 10 ms per 5 MB.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    quotes = depth = values = 0
+    for part in _slices(body):
+        _check_utf8(decoder, part, body)
+        if b"\\" in part:
+            part = part.replace(b"\\\\", b"").replace(b'\\"', b"")  # noqa: PLW2901 - the slice without escaped quotes
+        each = np.frombuffer(part.translate(None, _NOT_STRUCTURE), np.uint8)
+        if not each.size:
+            continue
+        # Escaped quotes are gone, so an odd number of quotes before a bracket means that it is inside of a string.
+        before = np.cumsum(each == ord('"'), dtype=np.int32) + quotes
+        outside = np.logical_not(np.bitwise_and(before, 1))
+        depths = np.cumsum(_STEPS[each] * outside, dtype=np.int32) + depth
+        if depths.max() > NESTING_LIMIT:
+            raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
+        values += int(np.count_nonzero(_VALUES[each] & outside))
+        if values > MOST_VALUES:
+            raise InvalidJson(f"the body has more than {MOST_VALUES:,} values; put data into strings or files")
+        quotes, depth = int(before[-1]) & 1, int(depths[-1])
+        time.sleep(0)  # releases the lock
+    _check_utf8(decoder, b"", body, final=True)
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    """Slices of the body that end outside of escapes."""
+    start = 0
+    while start < len(body):
+        part = body[start : start + SLICE_BYTES]
+        if (len(part) - len(part.rstrip(b"\\"))) % 2:
+            part = body[start : start + SLICE_BYTES + 1]
+        yield part
+        start += len(part)
+
+
+def _check_utf8(decoder: codecs.IncrementalDecoder, part: bytes, body: bytes, *, final: bool = False) -> None:
+    if part.isascii() and not final and not decoder.getstate()[0]:
+        return
+    try:
+        decoder.decode(part, final)
+    except UnicodeDecodeError:
+        body.decode()  # raises the same with the position in the whole body
