@@ -18,7 +18,6 @@ from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
 from gateway.maintenance.retention import RetentionWorker
-from gateway.metrics import Metrics
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.readiness import Readiness
@@ -33,6 +32,10 @@ from gateway.routing.reloader import Reloader
 from gateway.routing.task_names import TaskAdmission
 from gateway.settings import Settings
 from gateway.simulated import serve_simulated
+from gateway.telemetry.cells import Board
+from gateway.telemetry.exposition import Exposition
+from gateway.telemetry.gauges import Gauges
+from gateway.telemetry.metrics import Metrics
 from storage.database.engine import POOLER, Database
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
@@ -41,6 +44,9 @@ from storage.stores.tasks import Tasks
 from storage.writing.spool import Spool, spool_stem
 
 log = logging.getLogger(__name__)
+
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+"""Methods that are told apart in metrics; others are `""`."""
 
 COLLECT_AFTER = (20_000, 50, 100)
 """Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
@@ -52,13 +58,14 @@ class Gateway:
     """The gateway: an ASGI application with a lifespan.
 
     Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
-    `database` is open, and its routers and keys are prepared.
+    `database` is open, and its routers and keys are prepared. `board` holds the metrics of all workers.
     """
 
-    def __init__(self, settings: Settings, database: Database, catalog: Catalog) -> None:
+    def __init__(self, settings: Settings, database: Database, catalog: Catalog, board: Board) -> None:
         self.settings = settings
         self.database = database
         self.catalog = catalog
+        self._board = board
         self._request_ids = RequestIds()
         self.api = build_api(version("bandit-gateway"))
 
@@ -75,13 +82,27 @@ class Gateway:
         if match is None:
             scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
-            await self.api({**scope, "method": method}, receive, _with_id(send, request_id))
+            scope = {**scope, "method": method}
+            await self.api(scope, receive, self._counted(scope, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self._flow.complete(exchange(scope, receive, send, request_id), match[1])
         else:
             error = MethodNotAllowed("completions are asked for with POST")
+            self._metrics.refused("", error)
             await Http(scope, receive, send, request_id).fail(error)
+
+    def _counted(self, scope: Scope, send: Send, request_id: str) -> Send:
+        """Count an answer when it starts, and add the request's id to its headers."""
+
+        async def counting_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+                method = scope["method"] if scope["method"] in METHODS else ""
+                self._metrics.answered(_route_of(scope), method, message["status"])
+            await send(message)
+
+        return counting_send
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -123,14 +144,18 @@ class Gateway:
                 position=position,
             )
             opened.push_async_callback(self._recorder.close)
-            metrics = Metrics()
-            metrics.watch(self._recorder)
+            cells = self._board.open()
+            opened.callback(self._board.close)
+            self._metrics = metrics = Metrics(cells)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
             retention = RetentionWorker(database, wall_clock)
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
+            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, wall_clock)
+            refreshing = asyncio.create_task(gauges.run())
+            opened.callback(refreshing.cancel)
             services = Services(providers, self.model_states, self._recorder, self.validator, metrics, wall_clock)
             admission = TaskAdmission(Tasks(database), wall_clock)
             opened.push_async_callback(admission.close)
@@ -142,7 +167,8 @@ class Gateway:
                 keyring=keyring,
                 routers=self.routers,
                 ledger=Ledger(database),
-                metrics=metrics,
+                gauges=gauges,
+                exposition=Exposition(self._board),
                 clock=wall_clock,
                 model_states=self.model_states,
                 resumptions=Resumptions(database),
@@ -167,13 +193,9 @@ def wall_clock() -> Epoch:
     return Epoch(time.time())
 
 
-def _with_id(send: Send, request_id: str) -> Send:
-    async def send_with_id(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-        await send(message)
-
-    return send_with_id
+def _route_of(scope: Scope) -> str:
+    """The template of the route that answered, such as `/admin/decisions/{completion_id}`; "" if there is none."""
+    return getattr(scope.get("route"), "path", "")
 
 
 def _freeze_garbage_collector() -> None:

@@ -21,15 +21,26 @@ GatewayError
 ├── AllModelsFailed       502  all_models_failed
 ├── ProviderTimeout       504  provider_timeout
 ├── OurOwnFault           500  internal_error
+├── EveryModelCooling     503  overloaded
 └── Unavailable           503  overloaded, ledger_unavailable, not_recorded_yet
 """
 
 import math
 from collections.abc import Sequence
+from enum import StrEnum
 
 import msgspec
 
 BASE_URL_ADVICE = "a client's base URL ends with a router's id, as in http://HOST:PORT/rtr_default"
+
+
+class Fault(StrEnum):
+    """Whose fault an error is: who can do something about it."""
+
+    CALLER = "caller"
+    POLICY = "policy"  # a limit that the operator has set
+    PROVIDER = "provider"
+    OWN = "own"
 
 
 class GatewayError(Exception):
@@ -38,6 +49,7 @@ class GatewayError(Exception):
     status = 500
     type = "server_error"
     code = "internal_error"
+    fault = Fault.CALLER
 
     def __init__(
         self,
@@ -54,6 +66,11 @@ class GatewayError(Exception):
         self.code = code or self.code
         self.retry_after_seconds = retry_after_seconds
         self.should_retry = should_retry
+
+    @property
+    def known_code(self) -> str:
+        """The code, for metrics and logs: one of those that are listed above."""
+        return self.code
 
     def body(self) -> bytes:
         """The JSON body. All four keys are present: OpenAI's clients read them."""
@@ -73,6 +90,8 @@ class GatewayError(Exception):
 
 class OurOwnFault(GatewayError):
     """A defect of the gateway; its log has the cause."""
+
+    fault = Fault.OWN
 
     def __init__(self) -> None:
         super().__init__("the gateway failed; its log has the cause under this request id")
@@ -131,6 +150,11 @@ class ProviderRejected(BadRequest):
         super().__init__(message, param=param, code=code)
         self.status = status
 
+    @property
+    def known_code(self) -> str:
+        """`provider_rejected`: the code is in the provider's words."""
+        return "provider_rejected"
+
 
 class InvalidApiKey(GatewayError):
     """No key, or one that is unknown, revoked or expired."""
@@ -186,6 +210,7 @@ class NoEnabledModels(Conflict):
     """The router has no enabled model."""
 
     code = "no_enabled_models"
+    fault = Fault.POLICY
 
 
 class RateLimited(GatewayError):
@@ -194,6 +219,7 @@ class RateLimited(GatewayError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limited"
+    fault = Fault.PROVIDER
 
 
 class BudgetExhausted(GatewayError):
@@ -202,6 +228,7 @@ class BudgetExhausted(GatewayError):
     status = 429
     type = "rate_limit_error"
     code = "budget_exhausted"
+    fault = Fault.POLICY
 
 
 class AllModelsFailed(GatewayError):
@@ -209,6 +236,7 @@ class AllModelsFailed(GatewayError):
 
     status = 502
     code = "all_models_failed"
+    fault = Fault.PROVIDER
 
 
 class ProviderTimeout(GatewayError):
@@ -216,6 +244,15 @@ class ProviderTimeout(GatewayError):
 
     status = 504
     code = "provider_timeout"
+    fault = Fault.PROVIDER
+
+
+class EveryModelCooling(GatewayError):
+    """Every model that could answer cools down after failures."""
+
+    status = 503
+    code = "overloaded"
+    fault = Fault.PROVIDER
 
 
 class Unavailable(GatewayError):
@@ -223,3 +260,4 @@ class Unavailable(GatewayError):
 
     status = 503
     code = "overloaded"
+    fault = Fault.OWN

@@ -19,7 +19,7 @@ from gateway.bodies import Bodies
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
-from gateway.errors import GatewayError, OurOwnFault, RateLimited, RouterNotFound, Unavailable
+from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
@@ -75,13 +75,14 @@ class Flow:
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:
-            await http.fail(error)
+            await self._refuse(http, router_id, error)
             return
         except ClientGone:
+            self.services.metrics.refused(self._known(router_id), None)
             return
         except Exception:
             log.exception("request %s could not be decided", http.request_id)
-            await http.fail(OurOwnFault())
+            await self._refuse(http, router_id, OurOwnFault())
             return
         self.running.add(decision.completion_id)
         try:
@@ -89,15 +90,29 @@ class Flow:
         finally:
             self.running.discard(decision.completion_id)
 
+    async def _refuse(self, http: Http, router_id: str, error: GatewayError) -> None:
+        self.services.metrics.refused(self._known(router_id), error)
+        await http.fail(error)
+
+    def _known(self, router_id: str) -> str:
+        """The id if there is such a router: what a caller has made up is no label."""
+        return router_id if router_id in self.routers else ""
+
     async def feedback(self, http: HttpRequest) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""
         now = self.clock()
-        key = self.keyring.authenticate(http.header(b"authorization"), now)
-        require(key, ("feedback", "routing"))
-        batch = await self._bodies.read(http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now))
-        batch.refuse_running(self.running)
-        receipts = await batch.record(self.services.recorder, now)
-        self.services.metrics.count_feedback(receipts)
+        try:
+            key = self.keyring.authenticate(http.header(b"authorization"), now)
+            require(key, ("feedback", "routing"))
+            batch = await self._bodies.read(
+                http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now)
+            )
+            batch.refuse_running(self.running)
+            receipts = await batch.record(self.services.recorder, now)
+        except GatewayError as error:
+            self.services.metrics.not_scored(error)
+            raise
+        self.services.metrics.scored(receipts, now)
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
@@ -143,5 +158,5 @@ class Flow:
 
 
 def _cooling(unavailable: NoModelAvailable, seconds: float, limited: bool) -> GatewayError:
-    kind = RateLimited if limited else Unavailable
+    kind = RateLimited if limited else EveryModelCooling
     return kind(f"every model is cooling down: {unavailable}", retry_after_seconds=seconds)

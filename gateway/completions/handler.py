@@ -19,12 +19,12 @@ from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event, usd
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
-from gateway.metrics import Metrics
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
 from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
+from gateway.telemetry.metrics import Metrics
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
 
@@ -186,7 +186,7 @@ class CompletionHandler:
         """End a request that a stop of the gateway cancelled. Its cost is recorded, and the model is not blamed."""
         self._attempts.end(Ending.CLIENT_GONE)
         self._services.model_states.cooldowns.released(self._attempts.model_id)
-        await self._fail(Unavailable("the gateway is being stopped", retry_after_seconds=1))
+        await self._fail(_stopping())
 
     async def _client_gone(self) -> None:
         """End a request whose client has disconnected. The call is cancelled, and its cost recorded."""
@@ -227,8 +227,13 @@ class CompletionHandler:
         self._decision.router.spend.settle(
             self._decision.expected_usd, record.outcome.cost_usd, record.outcome.ended_at
         )
-        self._services.metrics.count(record)
-        await self._services.recorder.completion(record)
+        try:
+            await self._services.recorder.completion(record)
+        except (GatewayError, asyncio.CancelledError) as lost:
+            error = error or (lost if isinstance(lost, GatewayError) else _stopping())
+            raise
+        finally:  # before the client has its last byte: whoever scrapes then finds it counted
+            self._services.metrics.completed(record, error)
         return record.outcome.ended_at
 
     def _explain(self) -> str:
@@ -256,6 +261,10 @@ class CompletionHandler:
         if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers
+
+
+def _stopping() -> GatewayError:
+    return Unavailable("the gateway is being stopped", retry_after_seconds=1)
 
 
 async def _answer(provider: Provider, call: Call) -> Answer:

@@ -1,5 +1,7 @@
 """GET /healthz, /readyz and /metrics: liveness, readiness and Prometheus metrics."""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -30,6 +32,9 @@ async def readyz(request: Request) -> Response:
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Metrics of this process in Prometheus' text format. For admin keys and for this machine."""
+    """Metrics of all workers in Prometheus' text format. For admin keys and for this machine."""
     require_admin_or_local(request)
-    return Response(services_of(request).metrics.text(), media_type=CONTENT_TYPE_LATEST)
+    services = services_of(request)
+    services.gauges.refresh()
+    text = await asyncio.to_thread(services.exposition.text)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

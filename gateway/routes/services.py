@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from bandit.types import Epoch
 from gateway.api_keys import Keyring
 from gateway.flow import Flow
-from gateway.metrics import Metrics
 from gateway.readiness import Readiness
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
+from gateway.telemetry.exposition import Exposition
+from gateway.telemetry.gauges import Gauges
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
 
@@ -26,7 +27,8 @@ class RouteServices:
     keyring: Keyring
     routers: Mapping[str, LiveRouter]
     ledger: Ledger
-    metrics: Metrics
+    gauges: Gauges
+    exposition: Exposition
     clock: Callable[[], Epoch]
     model_states: ModelStates
     resumptions: Resumptions

@@ -173,6 +173,16 @@ class Cooldowns:
         """Parked models, each with what to fix."""
         return {model_id: each.parked for model_id, each in self._breakers.items() if each.parked is not None}
 
+    def states(self) -> Mapping[str, tuple[str, str]]:
+        """Models whose breaker is open or half-open: `cooling` or `parked`, and one word why."""
+        return {
+            model_id: ("parked", "misconfigured")
+            if each.parked is not None
+            else ("cooling", "rate_limited" if each.limited else "failing")
+            for model_id, each in self._breakers.items()
+            if each.openings
+        }
+
     def _last_resort(self, model_ids: list[str], now: float) -> tuple[float, str | None]:
         """Seconds until an open model may be probed as the last resort, and which; None if none may."""
         opened = [(each.until, model_id) for model_id in model_ids if (each := self._breakers.get(model_id))]

@@ -33,9 +33,12 @@ class DailySpend:
         """Dollars that may still be spent today, without reservations; infinite without a limit."""
         if self.limit_usd is None:
             return math.inf
+        return max(self.limit_usd - self.spent_usd(now) - self._reserved_usd, 0.0)
+
+    def spent_usd(self, now: Epoch) -> float:
+        """Dollars that were spent today, over all processes as far as this one has heard."""
         self._turn(now)
-        spent_usd = self._ledger_usd.get(self._day, 0.0) + self._uncommitted_usd
-        return max(self.limit_usd - spent_usd - self._reserved_usd, 0.0)
+        return self._ledger_usd.get(self._day, 0.0) + self._uncommitted_usd
 
     def reserve(self, expected_usd: float, now: Epoch) -> None:
         """Reserve what a request is expected to cost, until `settle`."""

@@ -22,6 +22,7 @@ from gateway.serving.discovery import discover
 from gateway.serving.socket import BACKLOG, ServerError, bind, url_of
 from gateway.serving.workers import Supervisor
 from gateway.settings import Settings
+from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
 from storage.stores.routers import Routers
 
@@ -47,8 +48,9 @@ def run(settings: Settings, say: Say, workers: int = 1) -> None:
         banner = Banner(_prepare(settings, catalog, url_of(listener)))
 
         def work(first: bool) -> None:
-            _work(settings, catalog, listener, banner if first else None, say)
+            _work(settings, catalog, board, listener, banner if first else None, say)
 
+        board = Board(workers)
         if workers == 1:
             work(True)
         else:
@@ -79,7 +81,9 @@ def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
         database.close()
 
 
-def _work(settings: Settings, catalog: Catalog, listener: socket.socket, banner: Banner | None, say: Say) -> None:
+def _work(
+    settings: Settings, catalog: Catalog, board: Board, listener: socket.socket, banner: Banner | None, say: Say
+) -> None:
     from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
 
     database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
@@ -92,7 +96,7 @@ def _work(settings: Settings, catalog: Catalog, listener: socket.socket, banner:
             say(banner.local_servers(found))
 
     try:
-        _serve(with_cors(Gateway(settings, database, catalog), settings.cors_origins), listener, announce)
+        _serve(with_cors(Gateway(settings, database, catalog, board), settings.cors_origins), listener, announce)
     finally:
         database.close()
 

@@ -16,6 +16,7 @@ from gateway.app import Gateway
 from gateway.catalog.catalog import Catalog
 from gateway.providers.http.client import HttpClient
 from gateway.settings import load
+from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
 
 STEPS = ["build_providers", "Registry", "Recorder", "Validator", "RetentionWorker", "Flow"]
@@ -31,7 +32,7 @@ def gateway_in(directory: Path) -> Iterator[Gateway]:
     settings = load(None, {"BANDIT_GATEWAY_DATABASE_URL": f"sqlite:///{directory / 'ledger.db'}"})
     assert settings.simulated, "the simulated models' server is one of what a start opens"
     database = open_database(settings.database_url)
-    yield Gateway(settings, database, Catalog(settings, datetime.now(UTC)))
+    yield Gateway(settings, database, Catalog(settings, datetime.now(UTC)), Board())
     database.close()
     gc.unfreeze()
 

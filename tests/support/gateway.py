@@ -24,6 +24,7 @@ from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.holds import Holds
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load
+from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
 from storage.stores.keys import Keys
 from tests.support.processes import END_SECONDS, START_SECONDS, RunFailed, end, spawn, wait_for_output
@@ -73,7 +74,7 @@ def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | N
         catalog = Catalog(settings, datetime.now(UTC))
         prepare(settings, catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(settings, database, catalog)
+        gateway = Gateway(settings, database, catalog, Board())
         with serve_app(gateway) as url, OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as official:
             yield Running(url, gateway, keys, official)
     finally:

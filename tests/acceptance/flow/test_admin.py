@@ -68,10 +68,10 @@ def test_prometheus_sees_requests_money_scores_and_the_ledger(running: Running) 
     with running.http() as http:
         http.post("/feedback", json={"completion_id": answer.id, "score": 0.5})
         text = http.get("/metrics").text
-        assert f'bandit_gateway_requests_total{{model="{answer.model}",router="rtr_good",status="answered"}}' in text
+        assert f'bandit_gateway_responses_total{{code="",fault="none",model="{answer.model}",' in text
         assert 'bandit_gateway_overhead_seconds_count{router="rtr_good"}' in text
-        assert f'bandit_gateway_attempts_total{{ending="complete",model="{answer.model}"}}' in text
-        assert 'bandit_gateway_feedback_total{router="rtr_good",status="recorded"}' in text
+        assert f'bandit_gateway_attempts_total{{ending="complete",model="{answer.model}",router="rtr_good"}}' in text
+        assert 'bandit_gateway_feedback_total{result="recorded",router="rtr_good"}' in text
         assert 'bandit_gateway_ledger_state{state="ok"} 1.0' in text
         assert http.get("/metrics", headers={"host": "example.com"}).status_code == 403
     with running.http("admin") as http:

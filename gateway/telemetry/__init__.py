@@ -1,0 +1,1 @@
+"""What operators see of the gateway from outside: metrics, logs, traces."""

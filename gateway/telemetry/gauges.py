@@ -1,0 +1,96 @@
+"""Writes the state of this process to its cells, every second and before it answers a scrape."""
+
+import asyncio
+import logging
+import resource
+from collections.abc import Callable, Mapping
+
+from bandit.types import Epoch
+from gateway.recorder import Recorder
+from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.router import LiveRouter
+from gateway.telemetry.cells import Cells
+from gateway.telemetry.families import (
+    BUDGET_MULTIPLIER,
+    CPU_SECONDS,
+    LEDGER_QUEUE,
+    LEDGER_SPOOLED,
+    LEDGER_STATE,
+    LIMIT_USD,
+    LOOP_LAG,
+    MODEL_STATE,
+    SPENT_USD,
+    TASKS,
+    WORKERS,
+    Family,
+)
+from storage.writing.failover import State
+
+log = logging.getLogger(__name__)
+
+REFRESH_SECONDS = 1.0
+
+
+class Gauges:
+    """Gauges of one process. For the event loop alone."""
+
+    def __init__(
+        self,
+        cells: Cells,
+        recorder: Recorder,
+        cooldowns: Cooldowns,
+        routers: Mapping[str, LiveRouter],
+        clock: Callable[[], Epoch],
+    ) -> None:
+        self._cells = cells
+        self._recorder = recorder
+        self._cooldowns = cooldowns
+        self._routers = routers
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
+        self._cpu_before = cells.values[cells.start_of(CPU_SECONDS)]  # of processes that had this slot before
+        self._set(1.0, WORKERS)
+
+    async def run(self) -> None:
+        """Refresh every second, until cancelled."""
+        while True:
+            due = self._loop.time() + REFRESH_SECONDS
+            await asyncio.sleep(REFRESH_SECONDS)
+            try:
+                self._set(max(self._loop.time() - due, 0.0), LOOP_LAG)
+                self.refresh()
+            except Exception:
+                log.exception("gauges could not be refreshed")
+
+    def refresh(self) -> None:
+        """Write the present state."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        self._set(self._cpu_before + used.ru_utime + used.ru_stime, CPU_SECONDS)
+        self._set(len(asyncio.all_tasks(self._loop)), TASKS)
+        self._set(self._recorder.queued, LEDGER_QUEUE)
+        self._set(self._recorder.spooled, LEDGER_SPOOLED)
+        for state in State:
+            self._set(self._recorder.state is state, LEDGER_STATE, state.value)
+        self._write_model_states()
+        now = self._clock()
+        for router in self._routers.values():
+            if router.spend.limit_usd is not None:
+                self._set(router.spend.spent_usd(now), SPENT_USD, "router", router.id)
+                self._set(router.spend.limit_usd, LIMIT_USD, "router", router.id)
+            if router.options.budget_usd_per_request is not None:
+                self._set(router.state.budget.multiplier, BUDGET_MULTIPLIER, router.id)
+
+    def _write_model_states(self) -> None:
+        ok = ("ok", "")
+        states = {model_id: ok for router in self._routers.values() for model_id in router.models}
+        states |= {model_id: state for model_id, state in self._cooldowns.states().items() if model_id in states}
+        for model_id, state in self._states.items():
+            if states.get(model_id) != state:
+                self._set(0.0, MODEL_STATE, model_id, *state)
+        for model_id, state in states.items():
+            self._set(1.0, MODEL_STATE, model_id, *state)
+        self._states = states
+
+    def _set(self, value: float, family: Family, *labels: str) -> None:
+        self._cells.values[self._cells.start_of(family, *labels)] = float(value)

@@ -1,0 +1,150 @@
+"""Counts requests and scores in this process's cells."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bandit.types import Attempt
+from gateway.errors import Fault, GatewayError
+from gateway.ids import creation_time
+from gateway.telemetry.cells import Cells
+from gateway.telemetry.families import (
+    ATTEMPTS,
+    CHOICES,
+    COST_USD,
+    DELAY_SECONDS,
+    FEEDBACK,
+    FEEDBACK_DELAY,
+    FIRST_TOKEN,
+    HTTP_RESPONSES,
+    OVERHEAD,
+    OVERHEAD_SECONDS,
+    REQUEST_SECONDS,
+    RESPONSES,
+    SECONDS,
+    TOKENS,
+)
+from storage.records import CompletionRecord, FeedbackReceipt, Status
+
+REFUSED = "refused"
+"""Status of a request that was answered with an error before a model was chosen."""
+NO_FAULT = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class _OutcomeCells:
+    """Where an outcome is counted."""
+
+    responses: int
+    seconds: int
+    overhead: int
+    choices: int
+
+
+@dataclass(frozen=True, slots=True)
+class _AttemptCells:
+    """Where an attempt is counted."""
+
+    attempts: int
+    input: int
+    cached: int
+    output: int
+    cost_usd: int
+    first_token: int | None  # None: not a stream
+
+
+class Metrics:
+    """Counts in cells, whose places it keeps: a request costs few look-ups. For the event loop alone."""
+
+    def __init__(self, cells: Cells) -> None:
+        self._cells = cells
+        self._values = cells.values
+        self._outcomes: dict[tuple[str, str | None, Status, str, str, bool], _OutcomeCells] = {}
+        self._attempts: dict[tuple[str, str, str, bool, bool], _AttemptCells] = {}
+
+    def completed(self, record: CompletionRecord, error: GatewayError | None) -> None:
+        """Count a request that a model was chosen for. `error`: what its client was told instead of an answer."""
+        decision, outcome, values = record.decision, record.outcome, self._values
+        router_id, code = decision.router_id, error.known_code if error else ""
+        key = (router_id, outcome.model_id, outcome.status, code, decision.drawn_model_id, decision.randomised)
+        cells = self._outcomes.get(key) or self._outcome_cells(record, error)
+        values[cells.responses] += 1.0
+        values[cells.choices] += 1.0
+        self._observe(cells.seconds, SECONDS, outcome.seconds)
+        self._observe(cells.overhead, OVERHEAD_SECONDS, outcome.overhead_seconds)
+        for attempt in record.attempts:
+            of_attempt = (router_id, attempt.model_id, attempt.ending, attempt.estimated, attempt.stream)
+            self._count_attempt(self._attempts.get(of_attempt) or self._attempt_cells(router_id, attempt), attempt)
+
+    def refused(self, router_id: str, error: GatewayError | None) -> None:
+        """Count a completion request that no model was chosen for; None: its client left. `router_id` is ours or ""."""
+        status, fault, code = Status.CLIENT_GONE.value, Fault.CALLER.value, ""
+        if error is not None:
+            status, fault, code = REFUSED, error.fault.value, error.known_code
+        self._values[self._cells.start_of(RESPONSES, router_id, "", status, fault, code)] += 1.0
+
+    def answered(self, route: str, method: str, status: int) -> None:
+        """Count an answer of another route, by its template; "" is a path without a route."""
+        self._values[self._cells.start_of(HTTP_RESPONSES, route, method, str(status))] += 1.0
+
+    def scored(self, receipts: Iterable[FeedbackReceipt], now: float) -> None:
+        """Count committed scores."""
+        for receipt in receipts:
+            self._values[self._cells.start_of(FEEDBACK, receipt.router_id, receipt.status.value)] += 1.0
+            start = self._cells.start_of(FEEDBACK_DELAY, receipt.router_id)
+            self._observe(start, DELAY_SECONDS, max(now - creation_time(receipt.completion_id), 0.0))
+
+    def not_scored(self, error: GatewayError) -> None:
+        """Count a request with scores that was refused."""
+        result = "unknown" if error.status == 404 else REFUSED
+        self._values[self._cells.start_of(FEEDBACK, "", result)] += 1.0
+
+    def _observe(self, start: int, bounds: tuple[float, ...], amount: float) -> None:
+        values = self._values
+        values[start] += amount
+        values[start + 1 + bisect_left(bounds, amount)] += 1.0
+
+    def _count_attempt(self, cells: _AttemptCells, attempt: Attempt) -> None:
+        values = self._values
+        values[cells.attempts] += 1.0
+        if attempt.prompt_tokens is not None:
+            values[cells.input] += attempt.prompt_tokens - attempt.cached_tokens
+            values[cells.cached] += attempt.cached_tokens
+        if attempt.completion_tokens is not None:
+            values[cells.output] += attempt.completion_tokens
+        values[cells.cost_usd] += attempt.cost_usd
+        if cells.first_token is not None and attempt.first_token_seconds is not None:
+            self._observe(cells.first_token, SECONDS, attempt.first_token_seconds)
+
+    def _outcome_cells(self, record: CompletionRecord, error: GatewayError | None) -> _OutcomeCells:
+        decision, outcome, start_of = record.decision, record.outcome, self._cells.start_of
+        router_id, drawn = decision.router_id, decision.drawn_model_id
+        fault, code = fault_of(outcome.status, error), error.known_code if error else ""
+        cells = _OutcomeCells(
+            responses=start_of(RESPONSES, router_id, outcome.model_id or "", outcome.status.value, fault, code),
+            seconds=start_of(REQUEST_SECONDS, router_id),
+            overhead=start_of(OVERHEAD, router_id),
+            choices=start_of(CHOICES, router_id, drawn, "true" if decision.randomised else "false"),
+        )
+        self._outcomes[router_id, outcome.model_id, outcome.status, code, drawn, decision.randomised] = cells
+        return cells
+
+    def _attempt_cells(self, router_id: str, attempt: Attempt) -> _AttemptCells:
+        start_of, model_id, estimated = self._cells.start_of, attempt.model_id, attempt.estimated
+        cells = _AttemptCells(
+            attempts=start_of(ATTEMPTS, router_id, model_id, attempt.ending.value),
+            input=start_of(TOKENS, router_id, model_id, "input"),
+            cached=start_of(TOKENS, router_id, model_id, "cached"),
+            output=start_of(TOKENS, router_id, model_id, "output"),
+            cost_usd=start_of(COST_USD, router_id, model_id, "true" if estimated else "false"),
+            first_token=start_of(FIRST_TOKEN, router_id, model_id) if attempt.stream else None,
+        )
+        self._attempts[router_id, model_id, attempt.ending, estimated, attempt.stream] = cells
+        return cells
+
+
+def fault_of(status: Status, error: GatewayError | None) -> str:
+    """Whose fault it is that a request ended so. A stream that its client left is the client's."""
+    if error is not None:
+        return error.fault.value
+    return NO_FAULT if status is Status.ANSWERED else Fault.CALLER.value
