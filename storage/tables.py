@@ -218,6 +218,14 @@ checkpoints = Table(
     sqlite_with_rowid=False,
 )
 
+rebuilds_due = Table(
+    "rebuilds_due",  # routers whose half-lives were changed: see storage.stores.rebuilds_due
+    metadata,
+    Column("router_id", Text, primary_key=True),
+    _required("since", Double),
+    _required("rebuilt", Boolean),  # once, but a process may have used the former half-lives after that
+)
+
 budgets = Table(
     "budgets",
     metadata,

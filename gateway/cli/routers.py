@@ -98,7 +98,7 @@ def create(
         if routers.get(router_id) is not None:
             remedy = f"change it with `bandit-gateway routers set {router_id}`"
             raise CommandError(f"there is a router {router_id} already; {remedy}")
-        routers.put(record)
+        keep_router(database, record)
     say(f"{router_id} is made: {', '.join(model)}")
 
 
@@ -122,7 +122,7 @@ def set_options(
     catalog = read_catalog(config, database_url)
     with opened(config, database_url) as database:
         former = existing_router(database, router_id)
-        rebuilt = keep_router(database, changed_router(former, values, catalog, time.time()), former)
+        rebuilt = keep_router(database, changed_router(former, values, catalog, time.time()))
     say(f"{router_id} is changed: {', '.join(values)}" + ("; its statistics are rebuilt" if rebuilt else ""))
 
 

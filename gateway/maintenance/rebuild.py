@@ -1,7 +1,9 @@
 """Rebuilds statistics with the routers' half-lives, as after a half-life was changed."""
 
+from collections.abc import Collection
+
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, HalfLives, Scores, Signal
+from bandit.types import Deltas, Epoch, HalfLives, Scores, Signal
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
@@ -17,13 +19,13 @@ def rebuild_of(database: Database) -> Rebuild:
     return Rebuild(database, *_laws_of(database))
 
 
-def retention_of(database: Database) -> Retention:
-    """Make the retention of this database with the routers' present half-lives. Raises LedgerError."""
-    return Retention(database, *_laws_of(database))
+def retention_of(database: Database, *router_ids: str) -> Retention:
+    """Make the retention of this database with some routers' present half-lives. Raises LedgerError."""
+    return Retention(database, *_laws_of(database, router_ids))
 
 
-def _laws_of(database: Database) -> tuple[LearnScores, RouterHalfLife]:
-    known = {record.id: half_lives_of(record) for record in Routers(database).all()}
+def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:
+    known = {record.id: half_lives_of(record) for record in Routers(database).of(router_ids)}
 
     def half_life(router_id: str, signal: Signal) -> float | None:
         half_lives = known.get(router_id)
@@ -43,10 +45,14 @@ def half_lives_of(record: RouterRecord) -> HalfLives:
         return HalfLives()
 
 
-def keep_router(database: Database, record: RouterRecord, former: RouterRecord | None) -> bool:
+def keep_router(database: Database, record: RouterRecord) -> bool:
     """Store a router, and rebuild its statistics if its half-lives have changed. Returns whether they were rebuilt."""
-    Routers(database).put(record)
-    if former is None or half_lives_of(former) == half_lives_of(record):
-        return False
-    rebuild_of(database).run(record.id)
-    return True
+    due = Routers(database).put(record)
+    if due:
+        rebuild_of(database).run(record.id)
+    return due
+
+
+def rebuild_due(database: Database, now: Epoch) -> list[str]:
+    """Rebuild what a process that died has left to be rebuilt. Returns the routers. Raises DatabaseUnavailable."""
+    return rebuild_of(database).run_due(now)

@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from bandit.types import Epoch
-from gateway.maintenance.rebuild import retention_of
+from gateway.maintenance.rebuild import rebuild_due, retention_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
-from storage.maintenance.retention import DELETED_AT_ONCE, Retention
+from storage.maintenance.retention import DELETED_AT_ONCE
 from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,10 @@ SHORTEST_PAUSE_SECONDS = 0.05
 
 
 class RetentionWorker:
-    """A thread that deletes old requests. In each round one process of a ledger does so."""
+    """A thread that deletes old requests. In each round one process of a ledger does so.
+
+    It also finishes the rebuilds that a process which died has left unfinished.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], Epoch], first_seconds: float = FIRST_SECONDS) -> None:
         self._database = database
@@ -50,7 +53,7 @@ class RetentionWorker:
 
     def delete_old(self) -> int:
         """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable."""
-        retention, deleted = retention_of(self._database), 0
+        deleted = 0
         for record in Routers(self._database).all():
             try:
                 days = RouterOptions.from_json(record.settings).retention_days
@@ -60,14 +63,15 @@ class RetentionWorker:
                 )
                 continue
             if days is not None:
-                deleted += self._delete_before(retention, record.id, Epoch(self._clock() - days * DAY_SECONDS))
+                deleted += self._delete_before(record.id, Epoch(self._clock() - days * DAY_SECONDS))
         return deleted
 
-    def _delete_before(self, retention: Retention, router_id: str, before: Epoch) -> int:
+    def _delete_before(self, router_id: str, before: Epoch) -> int:
         deleted = 0
         while not self._stopped.is_set():
             began = time.monotonic()
-            count = retention.delete_some(router_id, before)
+            # Made anew: a round may take hours, and the router's half-lives may be changed meanwhile.
+            count = retention_of(self._database, router_id).delete_some(router_id, before)
             deleted += count
             if count < DELETED_AT_ONCE:
                 break
@@ -79,6 +83,8 @@ class RetentionWorker:
         while not self._stopped.wait(wait_seconds):
             wait_seconds = ROUND_SECONDS
             try:
+                for router_id in rebuild_due(self._database, self._clock()):
+                    log.info("the statistics of router %s are rebuilt, which no process had finished", router_id)
                 claimed = retention_of(self._database).claim(self._clock(), CLAIM_SECONDS)
                 if claimed and (deleted := self.delete_old()):
                     log.info("%d requests were older than their routers keep them, and are deleted", deleted)

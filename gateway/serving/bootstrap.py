@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bandit.types import Json
+from bandit.types import Epoch, Json
 from gateway.api_keys import SCOPES, hash_key, new_key
 from gateway.catalog.catalog import Catalog
-from gateway.maintenance.rebuild import keep_router
+from gateway.maintenance.rebuild import keep_router, rebuild_due
 from gateway.routing.edits import models_over
 from gateway.routing.objectives import with_dollars
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
@@ -56,7 +56,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
             continue
         declared, changes = _declared_over(record, declaration, now)
         if changes:
-            if keep_router(database, with_dollars(declared, catalog), record):
+            if keep_router(database, with_dollars(declared, catalog)):
                 changes.append("its statistics are rebuilt with the new half-lives")
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:
@@ -69,6 +69,10 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
                 names = ", ".join(model.model_id for model in followed.models if model.enabled)
                 messages.append(f"router {record.id} follows what is configured: {names}")
     _keep_presets(routers, catalog)
+    messages += [
+        f"router {router_id}: its statistics are rebuilt with its half-lives, which no process had finished"
+        for router_id in rebuild_due(database, Epoch(now))
+    ]
     return messages
 
 

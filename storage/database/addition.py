@@ -27,7 +27,8 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
     values: dict[str, Any] = {"at": later}
     for name in SUMS:
         faded_old = _faded(old[name], (later - old.at) / old.half_life)
-        faded_new = _faded(new[name], (later - new.at) / new.half_life)
+        # The row's own half-life on both sides: a process may not know yet that it was changed.
+        faded_new = _faded(new[name], (later - new.at) / old.half_life)
         values[name] = faded_old + faded_new
     if "revision" in table.columns:
         values["revision"] = new.revision

@@ -10,7 +10,11 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.records import RouterModel, RouterRecord
+from storage.stores.rebuilds_due import mark_due
 from storage.tables import router_models, routers
+
+_HALF_LIVES = "half_lives"
+"""The setting with which stored statistics were computed."""
 
 
 class Routers:
@@ -49,18 +53,29 @@ class Routers:
                 return False
             connection.execute(insert(routers).values(id=record.id, **_values(record)))
             _put_models(connection, record)
+            mark_due(connection, record.id)  # statistics of a router of this id that was deleted
             return True
 
-    def put(self, record: RouterRecord) -> None:
-        """Insert the router, or replace the one of this id, its models included."""
+    def put(self, record: RouterRecord) -> bool:
+        """Insert the router, or replace the one of this id, its models included.
+
+        Returns whether its statistics must be rebuilt now, which is marked in the same transaction: they were computed
+        with other half-lives.
+        """
         values = _values(record)
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, record.id)
-            replaced = connection.execute(update(routers).where(routers.c.id == record.id).values(values))
-            if replaced.rowcount == 0:
+            former = connection.execute(select(routers.c.settings).where(routers.c.id == record.id)).scalar()
+            if former is None:
                 connection.execute(insert(routers).values(id=record.id, **values))
+            else:
+                connection.execute(update(routers).where(routers.c.id == record.id).values(values))
             connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
             _put_models(connection, record)
+            kept = former is not None and msgspec.json.decode(former).get(_HALF_LIVES) == record.settings.get(
+                _HALF_LIVES
+            )
+            return not kept and mark_due(connection, record.id)
 
     def delete(self, router_id: str) -> bool:
         """Remove a router; its ledger and statistics stay. Returns whether there was one."""

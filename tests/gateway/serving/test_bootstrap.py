@@ -10,12 +10,14 @@ import pytest
 from bandit.types import Json
 from gateway.api_keys import hash_key
 from gateway.catalog.catalog import Catalog
+from gateway.maintenance.rebuild import rebuild_of
 from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database
 from storage.records import RouterModel
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
+from tests.support.records import RecordMaker, RunningWriter
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 Start = Callable[..., Prepared]
@@ -104,6 +106,22 @@ def test_declared_wins_over_what_was_changed_and_says_so(start: Start, database:
     assert record.name == "Renamed"
     assert enabled(database, "rtr_a") == ["simulated/sage"]
     assert record.updated_at == 5.0
+
+
+def test_a_rebuild_that_a_dead_process_has_left_is_done_at_the_start(start: Start, database: Database) -> None:
+    start('[routers.rtr_a]\nmodels = ["simulated/sage"]\n')
+    running = RunningWriter(database)
+    running.write(RecordMaker().completion("rtr_a", "simulated/sage"))
+    running.writer.close()
+    record = Routers(database).get("rtr_a")
+    assert record is not None
+    Routers(database).put(replace(record, settings={"half_lives": {"success_seconds": 60.0}}))
+    prepared = start(at=2.0)
+    assert prepared.messages == (
+        "router rtr_a: its statistics are rebuilt with its half-lives, which no process had finished",
+    )
+    assert rebuild_of(database).check() == []
+    assert start(at=3.0).messages == ()
 
 
 def test_routers_that_are_not_declared_are_left_alone(start: Start, database: Database) -> None:

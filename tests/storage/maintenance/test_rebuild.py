@@ -1,22 +1,38 @@
 """The statistics are what the ledger adds up to; where they are not, a rebuild makes them so, whoever is writing."""
 
+import contextlib
+import itertools
 import math
 import random
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, literal_column, select, update
 
-from bandit.types import Signal, StatisticKey
+from bandit.types import Deltas, Scores, Signal, StatisticKey
+from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
+from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
+from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
-from tests.support.records import NOW, RecordMaker, RunningWriter, half_life, later, learn_scores, same_sums
+from storage.writing.scores import LearnScores
+from tests.support.records import NOW, RecordMaker, RunningWriter, Start, half_life, later, learn_scores, same_sums
+
+RECORDS = [RouterRecord("rtr_a", "A", b"s" * 32, {}, (RouterModel("m/0"),), NOW, NOW)]
 
 
 def rebuild(database: Database) -> Rebuild:
@@ -94,23 +110,152 @@ def test_broken_missing_and_needless_rows_are_mended(
     assert same_sums(Arms(database).sums(), right)
 
 
-def test_a_rebuild_loses_nothing_that_is_learned_meanwhile(
-    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_mixed(running, making, "rtr_a", 10, seed=5)
+def laws(faster: float) -> tuple[LearnScores, RouterHalfLife]:
+    """How scores are learned and how fast they fade, with other half-lives."""
+
+    def learn(before: Scores, after: Scores) -> Deltas:
+        changes = learn_scores(before, after)
+        return {key: replace(sums, half_life=sums.half_life * faster) for key, sums in changes.items()}
+
+    return learn, lambda router_id, signal: half_life(router_id, signal) * faster
+
+
+class Overtaken(Rebuild):
+    """A rebuild after whose comparisons something else happens, as often as there is something."""
+
+    def __init__(self, database: Database, *happening: Callable[[], object], faster: float = 1.0) -> None:
+        super().__init__(database, *laws(faster))
+        self._happening = list(happening)
+
+    def _compare(self, router_id: str | None) -> Any:
+        compared = super()._compare(router_id)
+        if self._happening:
+            self._happening.pop(0)()
+        return compared
+
+
+def damage(database: Database) -> None:
+    """Make statistics that are not those of the ledger."""
     with database.write() as connection:
         connection.execute(update(arms).values(weight=arms.c.weight + 5.0))
-    it = rebuild(database)
-    check = it.check
 
-    def check_and_be_overtaken(router_id: str | None = None) -> object:
-        found = check(router_id)
-        write_mixed(running, making, "rtr_a", 5, seed=6)
-        return found
 
-    monkeypatch.setattr(it, "check", check_and_be_overtaken)
-    it.run()
+def test_a_rebuild_loses_nothing_that_is_learned_meanwhile(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    write_mixed(running, making, "rtr_a", 10, seed=5)
+    damage(database)
+    Overtaken(database, lambda: write_mixed(running, making, "rtr_a", 5, seed=6)).run()
     assert rebuild(database).check() == []
+
+
+def test_a_difference_that_another_rebuild_has_corrected_meanwhile_is_not_corrected_twice(
+    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the advisory lock was lost with its connection."""
+    monkeypatch.setattr("storage.maintenance.rebuild.waiting_for_others", lambda database: contextlib.nullcontext())
+    write_mixed(running, making, "rtr_a", 10, seed=10)
+    right = Arms(database).sums()
+    damage(database)
+    found = Overtaken(database, rebuild(database).run).run()
+    assert {difference.key for difference in found} == right.keys()
+    assert rebuild(database).check() == []
+    assert same_sums(Arms(database).sums(), right)
+
+
+def test_rebuilds_of_many_threads_at_once_come_to_what_one_comes_to(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    write_mixed(running, making, "rtr_a", 30, seed=11)
+    write_mixed(running, making, "rtr_b", 30, seed=12)
+    right = Arms(database).sums()
+    for faster in (1.0, 0.5, 1.0):
+        damage(database)
+        together = threading.Barrier(4)
+
+        def run(faster: float, together: threading.Barrier) -> None:
+            together.wait(60)
+            Overtaken(database, faster=faster).run()
+
+        with ThreadPoolExecutor(4) as pool:
+            for future in [pool.submit(run, faster, together) for _ in range(4)]:
+                future.result(60)
+        assert Overtaken(database, faster=faster).check() == []
+    assert same_sums(Arms(database).sums(), right)
+
+
+def test_rebuilds_of_several_processes_at_once_come_to_what_one_comes_to(
+    ledger_url: str, database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    for record in RECORDS:
+        Routers(database).add(record)
+    write_mixed(running, making, "rtr_a", 30, seed=13)
+    rebuild_of(database).run()
+    right = Arms(database).sums()
+    damage(database)
+    command = [sys.executable, "-m", "gateway.cli", "rebuild", "--database-url", ledger_url]
+    for process in [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(3)]:
+        assert process.wait(120) == 0
+    assert rebuild_of(database).check() == []
+    assert same_sums(Arms(database).sums(), right)
+
+
+def test_many_corrections_are_made_in_pieces_of_whole_routers(
+    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.maintenance.rebuild.CORRECTED_AT_ONCE", 3)
+    for number in range(5):
+        write_mixed(running, making, f"rtr_{number}", 3, seed=20 + number)
+    damage(database)
+    assert {difference.key.router_id for difference in rebuild(database).run()} == {f"rtr_{n}" for n in range(5)}
+    assert rebuild(database).check() == []
+
+
+@pytest.mark.parametrize("faster", [0.5, 4.0])
+def test_what_a_replica_holds_never_falls_while_half_lives_are_changed(
+    database: Database, running: RunningWriter, start_writer: Start, making: RecordMaker, faster: float
+) -> None:
+    records = [making.completion("rtr_a", at=NOW + number) for number in range(40)]
+    running.write(*records)
+    replica = start_writer(database)
+    key = StatisticKey("rtr_a", "m/one", "code", Signal.QUALITY)
+    held: list[float] = []
+    scores = iter(records)
+
+    def learn_more() -> None:
+        """One score more, until the replica has it; its weight is counted at one instant, whatever its half-life."""
+        running.write((making.score(next(scores).decision.completion_id, 0.75),))
+        replica.until(lambda: same_sums(replica.sums, Arms(database).sums()), "the replica follows")
+        held.append(replica.sums[key].faded_to(records[-1].outcome.ended_at).weight)
+
+    for _ in range(20):
+        learn_more()
+    Overtaken(database, learn_more, learn_more, learn_more, faster=faster).run()
+    learn_more()
+    grown = [later - earlier for earlier, later in itertools.pairwise(held)]
+    assert min(grown) > 0.99, f"it fell: {held}"
+    assert Overtaken(database, faster=faster).check() == []
+
+
+def test_old_requests_can_still_be_deleted_after_half_lives_were_changed(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    write_mixed(running, making, "rtr_a", 30, seed=14)
+    Retention(database, learn_scores, half_life).delete_some("rtr_a", later(10_000))
+    slower = Overtaken(database, faster=3.0)
+    slower.run()
+    Retention(database, *laws(3.0)).delete_some("rtr_a", later(40_000))
+    assert slower.check() == []
+
+
+def test_a_process_that_does_not_know_the_new_half_life_yet_adds_with_the_rows_own(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    running.write(making.completion(at=NOW + 7_200.0))
+    faster = Overtaken(database, faster=0.5)
+    faster.run()
+    running.write(making.completion(at=NOW))
+    assert faster.check() == []
 
 
 def test_a_changed_half_life_takes_effect_by_a_rebuild(
@@ -181,6 +326,68 @@ def test_what_is_deleted_cannot_be_scored(database: Database, running: RunningWr
     Retention(database, learn_scores, half_life).delete_some("rtr_a", later(1))
     error = running.submit((making.score(record.decision.completion_id, 1.0),)).exception(60)
     assert type(error).__name__ == "CompletionNotFound"
+
+
+def half_lives(record: RouterRecord, seconds: float) -> RouterRecord:
+    return replace(record, settings={"half_lives": {"latency_seconds": seconds}})
+
+
+def test_a_changed_half_life_whose_process_died_is_taken_up_by_the_next(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    routers = Routers(database)
+    assert routers.add(RECORDS[0])
+    write_mixed(running, making, "rtr_a", 10, seed=15)
+    assert routers.put(half_lives(RECORDS[0], 900.0)), "and its process dies"
+    assert not routers.put(half_lives(RECORDS[0], 900.0)), "nothing more is changed, and the mark stays"
+    faster = Overtaken(database, faster=0.5)
+    assert faster.check() != []
+    assert faster.run_due(later(0.0)) == ["rtr_a"]
+    assert faster.check() == []
+
+
+def test_rows_that_a_process_makes_with_the_former_half_life_are_found_by_a_second_look(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    routers = Routers(database)
+    routers.add(RECORDS[0])
+    running.write(making.completion(at=NOW))
+    routers.put(half_lives(RECORDS[0], 900.0))
+    faster = Overtaken(database, faster=0.5)
+    faster.run("rtr_a")
+    assert faster.run_due(later(1e9)) == [], "it was rebuilt already"
+    routers.put(half_lives(RECORDS[0], 900.5))
+    faster.run("rtr_a")
+    running.write(making.completion(at=NOW, task="new to it"))
+    assert [difference.key.task for difference in faster.check()] == ["new to it"]
+    assert faster.run_due(later(1e9)) == ["rtr_a"]
+    assert faster.check() == []
+    assert [faster.run_due(later(1e9)) for _ in range(2)] == [[], []]
+
+
+def test_a_change_during_a_rebuild_leaves_its_mark(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    routers = Routers(database)
+    routers.add(RECORDS[0])
+    running.write(making.completion(at=NOW))
+    routers.put(half_lives(RECORDS[0], 900.0))
+    Overtaken(database, lambda: routers.put(half_lives(RECORDS[0], 450.0)), faster=0.5).run()
+    assert Overtaken(database, faster=0.25).run_due(later(0.0)) == ["rtr_a"]
+
+
+def test_a_router_that_is_made_anew_takes_its_former_statistics_up_with_its_own_half_lives(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    routers = Routers(database)
+    routers.add(RECORDS[0])
+    assert not routers.put(half_lives(RECORDS[0], 900.0)), "there is nothing to rebuild yet"
+    running.write(making.completion(at=NOW))
+    routers.delete("rtr_a")
+    routers.add(half_lives(RECORDS[0], 450.0))
+    faster = Overtaken(database, faster=0.5)
+    assert faster.run_due(later(0.0)) == ["rtr_a"]
+    assert faster.check() == []
 
 
 @settings(max_examples=15)

@@ -1,0 +1,51 @@
+"""Rebuilds that are due, marked in the transaction of the change that made them necessary.
+
+So a process that dies before it has rebuilt leaves a mark that the next one finds.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, exists, insert, select, update
+
+from storage.tables import arms, rebuilds_due
+
+
+@dataclass(frozen=True, slots=True)
+class DueRebuild:
+    """A router whose half-lives were changed at `since`. `rebuilt`: once, and to be looked at once more."""
+
+    router_id: str
+    since: float
+    rebuilt: bool
+
+
+def mark_due(connection: Connection, router_id: str) -> bool:
+    """Mark a router's statistics, if there are any, as due for a rebuild. Returns whether there are."""
+    if not connection.execute(select(exists().where(arms.c.router_id == router_id))).scalar_one():
+        return False
+    connection.execute(delete(rebuilds_due).where(rebuilds_due.c.router_id == router_id))
+    connection.execute(insert(rebuilds_due).values(router_id=router_id, since=time.time(), rebuilt=False))
+    return True
+
+
+def read_due(connection: Connection, router_id: str | None = None) -> list[DueRebuild]:
+    """Read the marks of one router or of all."""
+    query = select(rebuilds_due).order_by(rebuilds_due.c.router_id)
+    if router_id is not None:
+        query = query.where(rebuilds_due.c.router_id == router_id)
+    return [DueRebuild(row.router_id, row.since, row.rebuilt) for row in connection.execute(query)]
+
+
+def note_rebuilt(connection: Connection, due: Iterable[DueRebuild]) -> None:
+    """Note that these are rebuilt, but for those that were marked again meanwhile."""
+    for mark in due:
+        own = (rebuilds_due.c.router_id == mark.router_id) & (rebuilds_due.c.since == mark.since)
+        connection.execute(update(rebuilds_due).where(own).values(rebuilt=True))
+
+
+def remove_due(connection: Connection, mark: DueRebuild) -> None:
+    """Remove a mark, unless the router was marked again meanwhile."""
+    own = (rebuilds_due.c.router_id == mark.router_id) & (rebuilds_due.c.since == mark.since)
+    connection.execute(delete(rebuilds_due).where(own, rebuilds_due.c.rebuilt))
