@@ -6,7 +6,7 @@ Targets take turns in rounds, so that a ratio compares neighbours in time; absol
 answer's status and length is checked, one in 50 word for word: a single wrong one ends the run with exit status 1.
 
   targets    gateway (SQLite, durability commit), gateway-async, forwarder (raw ASGI on uvicorn + aiohttp), provider
-             (no gateway: what the generator itself costs), and each --peer
+             (no gateway: what the generator itself costs), each --peer, and gateway-before with --before
   loads      c1, c32, c256: plain answers of 600 bytes over 1, 32 and 256 connections; stream32: 32 streams of 100
              chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads
 
@@ -54,6 +54,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--peer-key", help="API key for the peers")
     parser.add_argument("--peer-model", default="bench", help="model to ask the peers for (default bench)")
     parser.add_argument("--provider-port", type=int, default=0, help="fixed port of the provider, for peers to call")
+    parser.add_argument(
+        "--before", type=Path, metavar="CHECKOUT", help="another commit of this repository, to be measured beside"
+    )
     parser.add_argument("--memory", action="store_true", help=f"also resident memory over {MEMORY_REQUESTS:,} requests")
     parser.add_argument(
         "--start", action="store_true", help="also seconds from the command to the first answer, and of --help"
@@ -90,6 +93,9 @@ def measure(options: argparse.Namespace, directory: Path, console: Console) -> d
     with ExitStack() as stack:
         port = stack.enter_context(fake_provider(directory / "provider.log", options.provider_port))
         targets = [_target(name, port, directory, stack) for name in TARGETS if name in options.targets]
+        if options.before is not None:
+            before = gateway(port, directory, name="gateway-before", checkout=options.before)
+            targets.append(stack.enter_context(before))
         targets += [peer_target(peer) for peer in peers(options)]
         with _progress(console) as progress:
             task = progress.add_task("", total=rounds * len(phases) * len(targets))

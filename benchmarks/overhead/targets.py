@@ -1,7 +1,7 @@
 """Targets of the measurement: the gateway (two durabilities), the forwarder, the provider alone, and peers."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +124,11 @@ def forwarder(provider_port: int, directory: Path) -> Iterator[Target]:
 
 
 def gateway_process(
-    provider_port: int, folder: Path, durability: str = "commit", launcher: Sequence[str] = COMMAND_LINE
+    provider_port: int,
+    folder: Path,
+    durability: str = "commit",
+    launcher: Sequence[str] = COMMAND_LINE,
+    environ: Mapping[str, str] | None = None,
 ) -> GatewayProcess:
     """A gateway on the targets' core with SQLite in this folder, and five models of the provider in one router."""
     models = "".join(
@@ -139,7 +143,7 @@ def gateway_process(
         router=ROUTER,
         listed=", ".join(f'"bench/{name}"' for name in PRICES),
     )
-    return GatewayProcess(folder, configuration, launcher=launcher, core=TARGET_CORE)
+    return GatewayProcess(folder, configuration, launcher=launcher, core=TARGET_CORE, environ=environ)
 
 
 @contextmanager
@@ -150,10 +154,15 @@ def gateway(
     name: str = "gateway",
     durability: str = "commit",
     launcher: Sequence[str] = COMMAND_LINE,
+    checkout: Path | None = None,
 ) -> Iterator[Target]:
-    """The gateway in a new folder of this name. `launcher`: what Python runs instead, with the same arguments."""
+    """The gateway in a new folder of this name. `launcher`: what Python runs instead, with the same arguments.
+
+    `checkout`: the sources of another commit, in place of these.
+    """
     home = directory / name
     home.mkdir()
-    with gateway_process(provider_port, home, durability, launcher) as process:
+    environ = None if checkout is None else {"PYTHONPATH": str(checkout.resolve())}
+    with gateway_process(provider_port, home, durability, launcher, environ) as process:
         path = f"/{ROUTER}/chat/completions"
         yield Target(name, "127.0.0.1", process.port, path, [process.pid], process.key, log=process.log)

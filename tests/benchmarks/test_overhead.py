@@ -10,7 +10,7 @@ from benchmarks.overhead.report import as_json
 from benchmarks.overhead.rounds import C32, STREAM_FULL, measure_rounds
 from benchmarks.overhead.script import CHUNKS, answer_body, check_answer, check_stream, request_body, stream_events
 from benchmarks.overhead.servers import fake_provider, put_load_on
-from benchmarks.overhead.targets import Target, forwarder
+from benchmarks.overhead.targets import Target, forwarder, gateway
 from tests.support.processes import RunFailed
 from tests.support.sockets import refusing_port
 
@@ -87,3 +87,13 @@ def test_peers_are_named_or_called_by_their_address() -> None:
         ("mine", "http://127.0.0.1:4000/v1"),
         ("127.0.0.1:5000", "http://127.0.0.1:5000"),
     ]
+
+
+def test_another_commit_is_measured_with_its_own_sources(tmp_path: Path) -> None:
+    (tmp_path / "gateway").mkdir()
+    (tmp_path / "gateway" / "__init__.py").write_text("raise SystemExit('the sources of another commit')")
+    with (
+        pytest.raises(RunFailed, match="the sources of another commit"),
+        gateway(1, tmp_path, name="x", checkout=tmp_path),
+    ):
+        pass
