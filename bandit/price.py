@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from bandit.quick import quick_dataclass
 
-@dataclass(frozen=True, slots=True)
+
+@quick_dataclass(frozen=True, slots=True)
 class Tokens:
     """Tokens of one call. All other counts of tokens are part of `prompt_tokens` or of `completion_tokens`.
 

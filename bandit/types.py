@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple, NewType, TypeAlias
 
 from bandit.price import Price
+from bandit.quick import quick_dataclass
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -56,7 +57,7 @@ class StatisticKey(NamedTuple):
     signal: Signal
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Sums:
     """Additive sufficient statistic of one signal: Σ w, Σ w·y and Σ w·y² of its observations y, faded to `at`.
 
@@ -184,7 +185,7 @@ class RouterSettings:
     newcomer_outcomes: int = 20
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class BudgetState:
     """State of a mean-cost budget: the shadow price 1 + λ of a dollar, and the moving mean of the cost."""
 
@@ -202,7 +203,7 @@ class PromptParts(NamedTuple):
     files: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Context:
     """What a choice may depend on of a request, lengths in buckets: equal contexts get equal probabilities.
 
@@ -228,7 +229,7 @@ class Context:
         return PromptParts(self.prompt_tokens, self.tool_tokens, self.image_tokens, self.audio_tokens, self.file_tokens)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Steering:
     """Effect of a caller's instructions on the objective: multipliers in [0.1, 10].
 
@@ -245,7 +246,7 @@ class Steering:
 NO_STEERING = Steering()
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ArmView:
     """One candidate in a choice: expected values, deviations, and its probability after each step."""
 
@@ -271,7 +272,7 @@ class ArmView:
     seconds_known: bool = True  # the seconds come from this model's answers, here or in another router
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Choice:
     """A distribution over candidates with all that it follows from: a replay needs nothing else.
 
@@ -293,7 +294,7 @@ class Choice:
     steering: Steering = NO_STEERING
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Draw:
     """One arm drawn from a choice. `randomised` False: a re-draw after a failure, or a sticky conversation."""
 
@@ -318,7 +319,7 @@ class Ending(StrEnum):
     REJECTED = "rejected"  # the caller's own mistake
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Attempt:
     """One call to one provider and its outcome. Times in seconds; tokens are None if they were not reported."""
 
@@ -344,7 +345,7 @@ class Attempt:
     token_details: Mapping[str, int] = field(default_factory=dict)  # what else of the tokens is billed apart
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Scores:
     """The current scores of one completion, by source, with the key of its statistics."""
 

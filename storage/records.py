@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bandit.quick import quick_dataclass
 from bandit.types import Attempt, Deltas, Epoch, Json
 
 
@@ -54,7 +55,7 @@ class Status(StrEnum):
     REJECTED = "rejected"  # the caller's own mistake, told by the provider
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DecisionRecord:
     """The first draw of a request. `choice` is the choice's JSON, shared by all decisions drawn from it."""
 
@@ -77,7 +78,7 @@ class DecisionRecord:
     instructions: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class OutcomeRecord:
     """The outcome of a request, over all its attempts. `ended_at` is the event time of learning."""
 
@@ -99,7 +100,7 @@ class OutcomeRecord:
     valid: bool | None = None  # whether a structured answer matches the requested schema; None: not checked
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Content:
     """Prompt and answer, stored only if the router has `store_content`."""
 
@@ -107,7 +108,7 @@ class Content:
     answer: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class CompletionRecord:
     """A request with its attempts, outcome and deltas, which are written in one transaction."""
 

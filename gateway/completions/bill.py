@@ -1,8 +1,9 @@
 """The bill of one call: the provider's own figures as far as they are plausible, else an estimate."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bandit.price import Tokens
+from bandit.quick import quick_dataclass
 from gateway.catalog.catalog import Model
 from gateway.providers.upstream.provider import Usage
 
@@ -14,7 +15,7 @@ LARGEST_CONTEXT = 10_000_000
 """The context assumed for that if the model's is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Bill:
     """Tokens and dollars of one call. `stated`: the provider named the dollars. `doubt`: what was not plausible."""
 

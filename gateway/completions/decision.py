@@ -1,10 +1,11 @@
 """Decides which model answers a request: what it needs, what the caller wishes, and the draw."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from bandit.buckets import bucketed
 from bandit.decision import draw
+from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.request import CompletionRequest, conversation_of
@@ -33,7 +34,7 @@ class NoModelAvailable(Exception):
         self.reasons = reasons
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Decision:
     """The decision for one request, and what it was made from.
 

@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import msgspec
 import numpy as np
 
+from bandit.quick import quick_dataclass
 from gateway.completions.features import Message, read_features
 from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
@@ -74,7 +74,7 @@ _NULL = msgspec.Raw(b"null")
 _DATA_IMAGE = b'"data:image'
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """A checked request. `fields` are forwarded value for value; `needs` are abilities that a model must have."""
 

@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
 
+from bandit.quick import quick_dataclass
 from gateway.errors import BadRequest, UnknownParameter
 
 INSTRUCTIONS_LIMIT = 4_000
@@ -29,7 +29,7 @@ def no_header(name: bytes) -> bytes | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class RoutingFields:
     """`max_usd`: limit on this request's expected cost; `task` as a header states it."""
 

@@ -3,13 +3,13 @@
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import msgspec
 
 from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
+from bandit.quick import quick_dataclass
 from bandit.types import (
     BudgetState,
     Choice,
@@ -33,7 +33,7 @@ PUBLISH_SECONDS = 0.05
 """A snapshot is used for at least this long under load; decisions take its instant as now."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Weighed:
     """A choice with its JSON, encoded once for all decisions that are drawn from it."""
 

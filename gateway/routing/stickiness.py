@@ -4,14 +4,14 @@ Kept per process, and bounded: a conversation that is forgotten is decided anew.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from bandit.quick import quick_dataclass
 from bandit.types import LoopTime
 
 MOST_CONVERSATIONS = 100_000
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Kept:
     """The model that answered a conversation last, and how many of its tokens are in the provider's prompt cache."""
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bandit.quick import quick_dataclass
 from gateway.tasks.shapes import Shape, shape_of
 from gateway.tasks.words import word_evidence
 
@@ -53,7 +54,7 @@ LEAST_EVIDENCE = 1.5
 """With less evidence a text has no evident class: it counts as chat if it is short, else as a question."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Features:
     """A request's outward features. `text` is the last user turn's; lengths and counts are those of all messages.
 

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from bandit.quick import quick_dataclass
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.http.errors import Fault, TransportError
 from gateway.providers.upstream.error_bodies import parsed, read_error, read_refusal
@@ -24,7 +24,7 @@ DRAIN_SECONDS = 0.05
 MAX_REFUSAL_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Request:
     """HTTP request in a provider's wire format. `sent` are the names of the caller's fields in it."""
 

@@ -13,10 +13,11 @@ from typing import Protocol
 import msgspec
 
 from bandit.price import Tokens
+from bandit.quick import quick_dataclass
 from bandit.types import Ending
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Call:
     """Call of one model. `fields` are the caller's without the gateway's own, each as the bytes that the caller sent.
 
@@ -33,7 +34,7 @@ class Call:
     streams: bool = True  # False: a stream has to be made from the model's whole answer
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Usage:
     """What a provider reports of one answer.
 
