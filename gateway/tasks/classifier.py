@@ -6,6 +6,7 @@ Only the ends of long texts are read: 20 MB take no longer than 20 kB.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from bandit.quick import quick_dataclass
@@ -120,7 +121,7 @@ def _task(features: Features, text: str) -> str:
     if shape.gap:
         return "cloze"
     if features.system:
-        for task, weight in word_evidence(features.system[:ASK_CHARS]).items():
+        for task, weight in _system_evidence(features.system[:ASK_CHARS]).items():
             evidence[task] = evidence.get(task, 0.0) + SYSTEM_SHARE * weight
     for task, weight in _of_shape(features, shape):
         evidence[task] = evidence.get(task, 0.0) + weight
@@ -131,6 +132,12 @@ def _task(features: Features, text: str) -> str:
         return next(task for task in TASK_NAMES if evidence.get(task) == best)
     small = len(text) < SMALL_TALK_CHARS / 2 and not shape.asks
     return "chat" if small or "chat" in evidence else "question_answering"
+
+
+@lru_cache(maxsize=1_024)
+def _system_evidence(text: str) -> Mapping[str, float]:
+    """The evidence in a system prompt, which is the same in each request of an application."""
+    return word_evidence(text)
 
 
 def _of_shape(features: Features, shape: Shape) -> Iterator[tuple[str, float]]:

@@ -31,25 +31,30 @@ UNSPACED_SAMPLE = 40
 UNSPACED_CHARS = 160
 
 _LATIN = re.compile("[a-z]+[+#]*")
-_PUNCTUATION = ".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n"
+_PUNCTUATION = str.maketrans(dict.fromkeys(".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n", " "))
+_KNOWN = {word: (WORDS.get(word), PHRASES.get(word, ())) for word in KNOWN_WORDS}
+"""For each known word, the task it speaks for and the phrases it is part of."""
 
 
 def word_evidence(text: str) -> Evidence:
     """The evidence in a text of a few hundred characters, by task."""
     evidence: Evidence = {}
-    spaced = text.lower()
-    for mark in _PUNCTUATION:
-        spaced = spaced.replace(mark, " ")
-    words = spaced.split()
+    words = text.lower().translate(_PUNCTUATION).split()
     known = KNOWN_WORDS.intersection(words)
+    flat = ""
     for word in known:
-        vote = WORDS.get(word)
-        if vote:
-            evidence[vote[0]] = evidence.get(vote[0], 0.0) + vote[1]
-    _add_phrases(evidence, known, words)
+        vote, phrases = _KNOWN[word]
+        if vote is not None:
+            task, weight = vote
+            if vote == LANGUAGE and words[words.index(word) - 1] in INTO:
+                weight += INTO_WEIGHT
+            evidence[task] = evidence.get(task, 0.0) + weight
+        for phrase, task, weight in phrases:
+            flat = flat or f" {' '.join(words)} "
+            if phrase in flat:
+                evidence[task] = evidence.get(task, 0.0) + weight
     asks = "?" in text
     _add_sums(evidence, known, words, asks)
-    _add_languages(evidence, known, words)
     _add_opening(evidence, words, asks)
     if not text.isascii() and max(text[:UNSPACED_SAMPLE] + text[-UNSPACED_SAMPLE:]) >= _FIRST_UNSPACED:
         _add_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
@@ -67,33 +72,17 @@ def _add_unspaced(evidence: Evidence, text: str) -> None:
             evidence[task] = evidence.get(task, 0.0) + weight
 
 
-def _add_phrases(evidence: Evidence, known: frozenset[str], words: list[str]) -> None:
-    flat = ""
-    for word in known:
-        for phrase, task, weight in PHRASES.get(word, ()):
-            flat = flat or f" {' '.join(words)} "
-            if phrase in flat:
-                evidence[task] = evidence.get(task, 0.0) + weight
-
-
 def _add_sums(evidence: Evidence, known: frozenset[str], words: list[str], asks: bool) -> None:
     """A word problem has numbers, words of quantity, and a question."""
-    numbers = len(known & NUMERALS) + sum(map(_counts, words))
+    numbers = len(known & NUMERALS) + len([word for word in words if word.isdigit() and not _is_year(word)])
     quantities = len(known & QUANTITIES)
     if numbers >= 4 or (numbers >= 2 and quantities):
         weight = min(numbers, 4) * 0.75 + min(quantities, 3) * 1.0
         evidence["math"] = evidence.get("math", 0.0) + (weight if asks else 0.5 * weight)
 
 
-def _counts(word: str) -> bool:
-    return word.isdigit() and not (len(word) == len(_FIRST_YEAR) and _FIRST_YEAR <= word <= _LAST_YEAR)
-
-
-def _add_languages(evidence: Evidence, known: frozenset[str], words: list[str]) -> None:
-    """The name of a language after "into" counts more."""
-    for word in known:
-        if WORDS.get(word) == LANGUAGE and words[words.index(word) - 1] in INTO:
-            evidence[LANGUAGE[0]] += INTO_WEIGHT
+def _is_year(number: str) -> bool:
+    return len(number) == len(_FIRST_YEAR) and _FIRST_YEAR <= number <= _LAST_YEAR
 
 
 def _add_opening(evidence: Evidence, words: list[str], asks: bool) -> None:

@@ -140,7 +140,7 @@ def test_a_longer_text_takes_no_more_steps(piece: str) -> None:
         features = request(piece * (length // len(piece)))
         return count_calls(lambda: classify(features))
 
-    assert calls(2_000_000) <= 1.2 * calls(4_000) < 5_000
+    assert calls(2_000_000) <= 1.2 * calls(4_000) + 20 < 5_000
 
 
 def test_the_class_does_not_depend_on_the_process() -> None:
