@@ -5,6 +5,7 @@ are exact for every request of the bucket.
 """
 
 import math
+from functools import lru_cache
 
 from bandit.types import Context, PromptParts
 
@@ -45,6 +46,7 @@ def bucketed(
     )
 
 
+@lru_cache(maxsize=4_096)
 def _nearest(tokens: int, steps: int) -> int:
     """The nearest power of 2^(1/steps), rounded to a whole number; 0 for 0 and less."""
     return round(2.0 ** (round(math.log2(tokens) * steps) / steps)) if tokens > 0 else 0

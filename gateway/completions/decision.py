@@ -1,6 +1,6 @@
 """Decides which model answers a request: what it needs, what the caller wishes, and the draw."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from bandit.buckets import bucketed
@@ -12,6 +12,7 @@ from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.providers.upstream.provider import Provider
+from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
@@ -23,6 +24,9 @@ FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
 )
 """Fields that every kind of provider translates; for others the provider is asked."""
+
+
+NO_MODELS: tuple[str, ...] = ()
 
 
 class NoModelAvailable(Exception):
@@ -52,12 +56,12 @@ class Decision:
     weighed: Weighed
     draw: Draw
     conversation: bytes | None  # if the router keeps a conversation's model
-    reserve: tuple[str, ...] = ()
+    reserve: tuple[str, ...] = NO_MODELS
 
     @property
     def expected_usd(self) -> float:
         """The expected cost of the drawn model's answer."""
-        return next(arm.cost_usd for arm in self.weighed.choice.arms if arm.model_id == self.draw.model_id)
+        return self.weighed.costs_usd[self.draw.model_id]
 
 
 def decide(
@@ -84,7 +88,7 @@ def decide(
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
-    ready = tuple(model_id for model_id in able if cooldowns.available(model_id, loop_time))
+    ready = cooldowns.available_among(able, loop_time)
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
         read = interpret(request.routing.instructions).apply(
@@ -107,18 +111,16 @@ def decide(
     if max_usd is not None or router.spend.limit_usd is not None:
         costs = published.snapshot.costs_usd(context)
         able = _affordable_models(able, costs, max_usd, router.spend, now, left_out)
-    ready = tuple(model_id for model_id in ready if model_id in able)
-    if not ready:
-        last_resort = cooldowns.claim_last_resort(able, loop_time)
-        if last_resort is None:
-            raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
-        ready = (last_resort,)
-    left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
+    if ready != able:
+        ready = tuple([model_id for model_id in ready if model_id in able])
+        if not ready:
+            ready = (_last_resort(able, cooldowns, loop_time),)
+        left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
+    candidates, reserve = ready, NO_MODELS
     doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
-    least = min(doubts[model_id].weight if model_id in doubts else 0 for model_id in ready)
-    candidates = tuple(id_ for id_ in ready if (doubts[id_].weight if id_ in doubts else 0) == least)
-    reserve = sorted((id_ for id_ in ready if id_ not in candidates), key=lambda id_: doubts[id_])
-    left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
+    if doubts:
+        candidates, reserve = _least_doubtful(ready, doubts)
+        left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
     weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
     drawn = draw(weighed.choice, router.secret, completion_id)
     if kept is not None:
@@ -134,8 +136,16 @@ def decide(
         weighed=weighed,
         draw=drawn,
         conversation=conversation,
-        reserve=tuple(reserve),
+        reserve=reserve,
     )
+
+
+def _last_resort(able: tuple[str, ...], cooldowns: Cooldowns, loop_time: LoopTime) -> str:
+    """The one model to probe if all are cooling down. Raises NoModelAvailable."""
+    last_resort = cooldowns.claim_last_resort(able, loop_time)
+    if last_resort is None:
+        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
+    return last_resort
 
 
 def _affordable_models(
@@ -180,7 +190,9 @@ def _capable_models(
     router: LiveRouter, request: CompletionRequest, providers: Mapping[str, Provider]
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and the reasons of the others."""
-    special = [field for field in request.fields if field not in FORWARDED_BY_ALL]
+    special = request.fields.keys() - FORWARDED_BY_ALL
+    if not special and not request.needs:
+        return tuple(router.models), {}
     left_out: dict[str, str] = {}
     for model in router.models.values():
         why = _missing_abilities(model, request.needs) or _unsupported_fields(providers[model.provider], special)
@@ -205,6 +217,12 @@ def _doubts(
     loop_time: LoopTime,
 ) -> dict[str, Doubt]:
     """The models that may not accept this request after all, each with the reason."""
+    if (
+        holds.are_none
+        and not request.features.images
+        and router.takes_everywhere(estimated_prompt_tokens, request.max_tokens or 0)
+    ):
+        return {}  # the usual case, in few steps
     tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     doubts: dict[str, Doubt] = {}
     for model_id in model_ids:
@@ -217,6 +235,15 @@ def _doubts(
         if doubt is not None:
             doubts[model_id] = doubt
     return doubts
+
+
+def _least_doubtful(ready: tuple[str, ...], doubts: Mapping[str, Doubt]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The models of the least doubt, and the others in the order in which they are asked after these."""
+    weights = {model_id: doubts[model_id].weight if model_id in doubts else 0 for model_id in ready}
+    least = min(weights.values())
+    candidates = tuple([model_id for model_id, weight in weights.items() if weight == least])
+    rest = [model_id for model_id, weight in weights.items() if weight != least]
+    return candidates, tuple(sorted(rest, key=lambda model_id: doubts[model_id]))
 
 
 def _context_exceeded(model: Model, tokens: int) -> Doubt | None:
@@ -242,7 +269,7 @@ def _missing_abilities(model: Model, needs: frozenset[str]) -> str | None:
     return "lacks " + ", ".join(sorted(lacking)) if lacking else None
 
 
-def _unsupported_fields(provider: Provider, fields: list[str]) -> str | None:
+def _unsupported_fields(provider: Provider, fields: Collection[str]) -> str | None:
     unknown = [field for field in fields if not provider.knows(field)]
     return "can't be sent " + ", ".join(sorted(unknown)) if unknown else None
 

@@ -68,6 +68,12 @@ class Cooldowns:
         breaker = self._breakers.get(model_id)
         return breaker is None or (now >= breaker.until and now >= breaker.probe_until)
 
+    def available_among(self, model_ids: tuple[str, ...], now: float) -> tuple[str, ...]:
+        """Those of the models that a request may be sent to."""
+        if not self._breakers:
+            return model_ids
+        return tuple([model_id for model_id in model_ids if self.available(model_id, now)])
+
     def reason(self, model_id: str, now: float) -> str | None:
         """Why no request may be sent to it, in words; None if one may."""
         if self.available(model_id, now):

@@ -40,14 +40,19 @@ class _Held:
     fields: OrderedDict[str, float] = field(default_factory=OrderedDict)  # until when
     values: OrderedDict[tuple[str, bytes], float] = field(default_factory=OrderedDict)
     context: tuple[int, float] = (0, 0.0)
-    answered_tokens: int = 0  # the longest prompt that was answered
 
 
 class Holds:
     """Recent refusals of all models. `now` is always the event loop's time."""
 
     def __init__(self) -> None:
-        self._models: dict[str, _Held] = {}
+        self._models: dict[str, _Held] = {}  # that have refused anything
+        self._answered_tokens: dict[str, int] = {}  # the longest prompt that each model has answered
+
+    @property
+    def are_none(self) -> bool:
+        """Whether no model has refused anything."""
+        return not self._models
 
     def refused(self, model_id: str, error: ProviderError, fields: Mapping[str, msgspec.Raw], now: float) -> None:
         """Record what the model refused of a request's fields."""
@@ -55,7 +60,7 @@ class Holds:
         name = error.param
         match error.verdict:
             case Verdict.TOO_LONG:
-                if error.context_tokens is not None and error.context_tokens > held.answered_tokens:
+                if error.context_tokens is not None and error.context_tokens > self._answered_tokens.get(model_id, 0):
                     held.context = error.context_tokens, until
             case Verdict.UNKNOWN_FIELD if name is not None and name in fields:
                 _remember(held.fields, name, until, MOST_FIELDS)
@@ -64,10 +69,10 @@ class Holds:
 
     def answered(self, model_id: str, prompt_tokens: int) -> None:
         """Record the length of a prompt that the model answered: a shorter stated context is wrong."""
-        held = self._models.setdefault(model_id, _Held())
-        if prompt_tokens > held.answered_tokens:
-            held.answered_tokens = prompt_tokens
-            if held.context[0] <= prompt_tokens:
+        if prompt_tokens > self._answered_tokens.get(model_id, 0):
+            self._answered_tokens[model_id] = prompt_tokens
+            held = self._models.get(model_id)
+            if held is not None and held.context[0] <= prompt_tokens:
                 held.context = (0, 0.0)
 
     def doubt(self, model_id: str, fields: Mapping[str, msgspec.Raw], tokens: int, now: float) -> Doubt | None:
@@ -89,6 +94,7 @@ class Holds:
     def forget(self, model_id: str) -> None:
         """Forget all refusals of the model."""
         self._models.pop(model_id, None)
+        self._answered_tokens.pop(model_id, None)
 
 
 def _remember(kept: OrderedDict[K, float], key: K, until: float, most: int) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import math
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -21,7 +22,7 @@ from bandit.types import (
     Steering,
     Sums,
 )
-from gateway.catalog.catalog import Catalog
+from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
@@ -35,11 +36,12 @@ PUBLISH_SECONDS = 0.05
 
 @quick_dataclass(frozen=True, slots=True)
 class Weighed:
-    """A choice with its JSON, encoded once for all decisions that are drawn from it."""
+    """A choice, and what all decisions that are drawn from it share: its JSON, and expected dollars by model."""
 
     choice: Choice
     json: bytes
     choice_digest: str
+    costs_usd: Mapping[str, float]
 
 
 class Published:
@@ -65,7 +67,12 @@ class Published:
         if weighed is None:
             choice = choose(self.snapshot, context, candidates, steering, left_out)
             json = msgspec.json.encode(choice)
-            weighed = Weighed(choice, json, hashlib.blake2b(json, digest_size=16).hexdigest())
+            weighed = Weighed(
+                choice,
+                json,
+                hashlib.blake2b(json, digest_size=16).hexdigest(),
+                {arm.model_id: arm.cost_usd for arm in choice.arms},
+            )
             self._weighed[key] = weighed
         return weighed
 
@@ -126,7 +133,7 @@ class LiveRouter:
         self.options = definition.options
         self.settings = definition.settings
         self.secret = definition.secret
-        self.models = definition.models
+        self._use_models(definition.models)
         self.created_at = definition.created_at
         self.spend = state.spend
         self.tasks = state.tasks
@@ -161,8 +168,18 @@ class LiveRouter:
         """Use the catalog's present prices from now on."""
         repriced = self.definition.repriced(catalog)
         if repriced is not self.definition:
-            self.definition, self.models = repriced, repriced.models
+            self.definition = repriced
+            self._use_models(repriced.models)
             self._published = None
+
+    def takes_everywhere(self, prompt_tokens: int, max_tokens: int) -> bool:
+        """Whether every model's context holds a request of this length, and none limits its answer to less."""
+        return prompt_tokens + max_tokens <= self._least_context and max_tokens <= self._least_output
+
+    def _use_models(self, models: Mapping[str, Model]) -> None:
+        self.models = models
+        self._least_context = min((each.context_window or math.inf for each in models.values()), default=math.inf)
+        self._least_output = min((each.output_limit or math.inf for each in models.values()), default=math.inf)
 
     def _warn(self, warnings: Iterable[str]) -> None:
         fresh = frozenset(warnings) - self._warned

@@ -1,5 +1,6 @@
 """The laws of a choice: probabilities are probabilities, match their definition, and follow from the record alone."""
 
+import hmac
 from dataclasses import replace
 
 import numpy as np
@@ -102,6 +103,13 @@ def test_draws_follow_the_probabilities() -> None:
     drawn = [draw(choice, b"s", f"req_{number}").model_id for number in range(20_000)]
     for arm in choice.arms:
         assert drawn.count(arm.model_id) / 20_000 == pytest.approx(arm.p, abs=0.015)
+
+
+@given(st.binary(max_size=200), st.text(max_size=60))
+def test_a_draw_is_that_of_the_standard_librarys_hmac(secret: bytes, message: str) -> None:
+    choice = choose(snapshot_of([(9.0, 0.5)] * 4), CONTEXT, MODELS)
+    digest = hmac.new(secret, message.encode(), "sha256").digest()
+    assert draw(choice, secret, message).u == ((int.from_bytes(digest[:8], "big") >> 12) + 0.5) / 2**52
 
 
 def test_exploration_leaves_every_candidate_a_share() -> None:
