@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from bandit.quick import quick_dataclass
@@ -34,10 +35,12 @@ class Tokens:
 
     def details(self) -> dict[str, int]:
         """The counts beside prompt, cached and completion tokens that are not zero, by name."""
-        return {name: count for name in _DETAILS if (count := getattr(self, name))}
+        counts = _counts_of_details(self)
+        return {name: count for name, count in zip(_DETAILS, counts, strict=True) if count} if any(counts) else {}
 
 
 _DETAILS = tuple(each.name for each in fields(Tokens))[3:]
+_counts_of_details = attrgetter(*_DETAILS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,10 @@ class Price:
 
     def served_as(self, tier: str | None) -> "Price":
         """The price of a service tier; this one if the tier is not known to cost something else."""
-        return next((price for name, price in self.tiers if name == tier), self)
+        for name, price in self.tiers:
+            if name == tier:
+                return price
+        return self
 
     def with_rates(self, rates: Mapping[str, float | None]) -> "Price":
         """The same price with other rates, by their names."""
@@ -99,7 +105,12 @@ class Price:
     def bill_usd(self, tokens: Tokens, tier: str | None = None) -> float:
         """Dollars for a call, each token at the rate of the smallest bucket it is in."""
         price = self.served_as(tier).at(tokens.prompt_tokens)
-        return price._prompt_usd(tokens) + price._completion_usd(tokens)
+        if any(_counts_of_details(tokens)):
+            return price._prompt_usd(tokens) + price._completion_usd(tokens)
+        fresh = max(tokens.prompt_tokens - tokens.cached_tokens, 0) * price.input_usd
+        cached = max(tokens.cached_tokens, 0) * price.cached_input_usd
+        # Added up in this order, which is the other methods': the same dollars to the last bit.
+        return price.request_usd + fresh + cached + max(tokens.completion_tokens, 0) * price.output_usd
 
     def _prompt_usd(self, tokens: Tokens) -> float:
         written = _or(self.cache_write_usd, self.input_usd)

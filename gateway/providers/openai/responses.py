@@ -83,15 +83,19 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     said = [choice.message for choice in choices if choice.message is not None]
     if not said:
         raise malformed("no choices with a message")
-    measured = [_measure(message) for message in said]
-    lives = any(speaks or thinks for _, speaks, thinks in measured) or _has_unknown_thoughts(fields)
+    text_bytes, lives = 0, False
+    for message in said:
+        size, speaks, thinks = _measure(message)
+        text_bytes += size
+        lives = lives or speaks or thinks
+    lives = lives or _has_unknown_thoughts(fields)
     if not lives and not any(says_by_itself(choice.finish_reason) for choice in choices):
         raise empty(usage)
     return Answer(
         fields=fields,
         usage=usage,
         finish_reason=choices[0].finish_reason,
-        text_bytes=sum(size for size, _, _ in measured),
+        text_bytes=text_bytes,
         text=_text(said[0]),
     )
 
@@ -170,26 +174,33 @@ def _raise_told(
     raw = _told(fields, choices)
     if raw is not None:
         error = refused(read_error(parsed(raw), secrets))
-    elif broken := [choice.finish_reason for choice in choices if choice.finish_reason in BROKEN_FINISHES]:
-        error = broken_off(str(broken[0]))
     else:
-        return
+        for choice in choices:
+            if choice.finish_reason in BROKEN_FINISHES:
+                error = broken_off(str(choice.finish_reason))
+                break
+        else:
+            return
     error.usage = usage
     raise error
 
 
 def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw | None:
-    for raw in (fields.get("error", _NULL), *(choice.error for choice in choices)):
-        if raw is not _NULL and bytes(raw) not in _NOTHING:
-            return raw
-    if _IS_ERROR in (fields.get("object"), fields.get("type")) or _is_bare_error(fields):
+    # Each part of an answer and each chunk of a stream passes here: what is not there costs a look-up.
+    told = fields.get("error", _NULL)
+    if told is not _NULL and _is_something(told):
+        return told
+    for choice in choices:
+        if choice.error is not _NULL and _is_something(choice.error):
+            return choice.error
+    if fields.get("object") == _IS_ERROR or fields.get("type") == _IS_ERROR or _is_bare_error(fields):
         return msgspec.Raw(msgspec.json.encode(fields))
     if "x_groq" in fields:
         try:
             inner = _GROQ.decode(fields["x_groq"]).error
         except msgspec.DecodeError:
             return None
-        return inner if bytes(inner) not in _NOTHING else None
+        return inner if _is_something(inner) else None
     return None
 
 
@@ -200,6 +211,10 @@ def _is_bare_error(fields: dict[str, msgspec.Raw]) -> bool:
     return "detail" in fields or ("message" in fields and not _CODES.isdisjoint(fields))
 
 
+def _is_something(raw: msgspec.Raw) -> bool:
+    return bytes(raw) not in _NOTHING
+
+
 def _text(said: _Said) -> str | None:
     if isinstance(said.content, list):
         return "".join(part.text for part in said.content if part.type == "text")
@@ -208,29 +223,35 @@ def _text(said: _Said) -> str | None:
 
 def _measure(said: _Said) -> tuple[int, bool, bool]:
     """The bytes of content and reasoning; whether there is content; whether there is reasoning."""
-    text = _text(said)
+    content, text = said.content, _text(said)
     size = 0
     if text:
         size = len(text) if text.isascii() else len(text.encode())
     if said.refusal:
         size += len(said.refusal)
-    calls = [call.function for call in said.tool_calls or () if call.function]
-    if said.function_call:
-        calls.append(said.function_call)
-    for function in calls:
-        size += sum(len(raw) - 2 for raw in (function.name, function.arguments) if bytes(raw) not in _NOTHING)
-    media = isinstance(said.content, list) and any(part.type not in _WORDS for part in said.content)
-    media = media or any(bytes(raw) not in _NOTHING for raw in (said.audio, said.images))
-    speaks = size > 0 or media or bool(said.tool_calls)
+    if said.tool_calls or said.function_call:
+        size += _call_bytes(said)
+    speaks = (
+        size > 0
+        or bool(said.tool_calls)
+        or (isinstance(content, list) and any(part.type not in _WORDS for part in content))
+        or (said.audio is not _NULL and _is_something(said.audio))
+        or (said.images is not _NULL and _is_something(said.images))
+    )
     thought = _thought_bytes(said)
     return size + thought, speaks, thought > 0
 
 
+def _call_bytes(said: _Said) -> int:
+    """The bytes of the names and arguments of tool calls."""
+    calls = [call.function for call in said.tool_calls or () if call.function]
+    if said.function_call:
+        calls.append(said.function_call)
+    return sum(len(raw) - 2 for function in calls for raw in (function.name, function.arguments) if _is_something(raw))
+
+
 def _thought_bytes(said: _Said) -> int:
     """The bytes of reasoning. Some servers repeat it in several fields: the first one with any counts."""
-    parts = (
-        [part.thinking for part in said.content if part.type == "thinking"] if isinstance(said.content, list) else ()
-    )
     for raw in (
         said.reasoning_content,
         said.reasoning,
@@ -238,8 +259,11 @@ def _thought_bytes(said: _Said) -> int:
         said.thinking,
         said.reasoning_details,
         said.thinking_blocks,
-        *parts,
     ):
-        if raw is not _NULL and bytes(raw) not in _NOTHING:
+        if raw is not _NULL and _is_something(raw):
             return max(len(raw) - 2, 1)
+    if isinstance(said.content, list):
+        for part in said.content:
+            if part.type == "thinking" and _is_something(part.thinking):
+                return max(len(part.thinking) - 2, 1)
     return 0

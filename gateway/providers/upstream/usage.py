@@ -5,7 +5,7 @@ reasoning of the completion's. The figures tell which, by their total or by thei
 """
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -26,7 +26,7 @@ Meaning: TypeAlias = "Mapping[str, str | Meaning]"
 
 _NULL = msgspec.Raw(b"null")
 _ELSEWHERE = ("usageMetadata", "amazon-bedrock-invocationMetrics")
-_PLACES = frozenset({"usage", *_ELSEWHERE, "x_groq", "timings"})
+_OTHER_PLACES = frozenset({*_ELSEWHERE, "x_groq", "timings"})
 _LIFETIMES: Meaning = {"ephemeral_5m_input_tokens": "written_5m", "ephemeral_1h_input_tokens": "written_1h"}
 _CACHE: Meaning = {
     "cached_tokens": "cached",
@@ -107,21 +107,67 @@ _APART = frozenset({"input_tokens", "inputTokens", "inputTokenCount", "prompt_n"
 """Names of the prompt's tokens that leave out a cache told beside them: Anthropic's, Bedrock's, llama.cpp's."""
 
 
+_Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
+
+
+class _PromptDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cached_tokens: _Count = 0
+    audio_tokens: Literal[0] = 0
+
+
+class _CompletionDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    reasoning_tokens: _Count = 0
+    audio_tokens: Literal[0] = 0
+    accepted_prediction_tokens: Literal[0] = 0
+    rejected_prediction_tokens: Literal[0] = 0
+
+
+class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+    """A usage in OpenAI's own spelling, without what is rarely billed. Anything else is left to `read_usage`."""
+
+    prompt_tokens: _Count
+    completion_tokens: _Count
+    total_tokens: _Count
+    prompt_tokens_details: _PromptDetails = _PromptDetails()
+    completion_tokens_details: _CompletionDetails = _CompletionDetails()
+
+
+_USUAL = msgspec.json.Decoder(_Usual)
+
+
 class _Absurd(ValueError):
     """A figure that no call can have."""
 
 
 def find_usage(fields: Mapping[str, msgspec.Raw], in_choice: msgspec.Raw | None = None) -> Usage | None:
     """The usage of an answer or a chunk: at the top, in its first choice (Moonshot) or in `x_groq`."""
-    if (in_choice is None or in_choice == _NULL) and _PLACES.isdisjoint(fields):
+    told_first = fields.get("usage", _NULL)
+    if told_first != _NULL:
+        tokens = _usual(told_first)
+        if tokens is not None:
+            return Usage(tokens, tier=_name(_decoded(fields.get("service_tier"))))
+    elif (in_choice is None or in_choice == _NULL) and _OTHER_PLACES.isdisjoint(fields):
         return None
-    told = [fields.get("usage"), in_choice, *(fields.get(place) for place in _ELSEWHERE)]
+    told = [told_first, in_choice, *(fields.get(place) for place in _ELSEWHERE)]
     groq = _object(_decoded(fields.get("x_groq"))).get("usage")
     for usage in (*map(_decoded, told), groq):
         if usage is not None:
             return read_usage(usage, _name(_decoded(fields.get("service_tier"))))
     timings = _object(_decoded(fields.get("timings")))  # llama.cpp, if it was not asked for usage
     return read_usage(timings) if "predicted_n" in timings else None
+
+
+def _usual(usage: msgspec.Raw) -> Tokens | None:
+    """What `read_usage` reads of a usage in OpenAI's own spelling, in few steps; None for any other."""
+    try:
+        told = _USUAL.decode(usage)
+    except msgspec.DecodeError:
+        return None
+    prompt, completion, total = told.prompt_tokens, told.completion_tokens, told.total_tokens
+    cached, reasoning = told.prompt_tokens_details.cached_tokens, told.completion_tokens_details.reasoning_tokens
+    if total != prompt + completion or cached > prompt or reasoning > completion or not total:
+        return None
+    return Tokens(prompt, completion, cached, reasoning_tokens=reasoning)
 
 
 def read_usage(usage: object, tier: str | None = None) -> Usage:

@@ -127,3 +127,28 @@ def test_a_figure_that_no_float_holds_is_doubted() -> None:
 def test_a_detail_that_is_not_counted_is_none() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "completion_tokens_details": {"reasoning_tokens": -1}}
     assert read_usage(usage).tokens == Tokens(7, 3)
+
+
+_counts = st.integers(-1, 60) | st.none() | st.just(2**60)
+_own_spelling = st.fixed_dictionaries(
+    {"prompt_tokens": _counts, "completion_tokens": _counts},
+    optional={
+        "total_tokens": _counts,
+        "prompt_tokens_details": st.dictionaries(st.sampled_from(["cached_tokens", "audio_tokens"]), _counts),
+        "completion_tokens_details": st.dictionaries(
+            st.sampled_from(["reasoning_tokens", "audio_tokens", "accepted_prediction_tokens"]), _counts
+        ),
+    },
+)
+
+
+@given(_own_spelling, st.sampled_from([None, "flex", 3]))
+def test_openais_own_spelling_means_what_the_general_rules_make_of_it(usage: dict[str, Any], tier: object) -> None:
+    """It is read in few steps, because most answers have it."""
+    if (usage["prompt_tokens"] or 0) >= 0 and (usage["completion_tokens"] or 0) >= 0:
+        usage |= {
+            "total_tokens": usage.get("total_tokens")
+            or (usage["prompt_tokens"] or 0) + (usage["completion_tokens"] or 0)
+        }
+    fields = {"usage": msgspec.Raw(json.dumps(usage).encode()), "service_tier": msgspec.Raw(json.dumps(tier).encode())}
+    assert find_usage(fields) == read_usage(usage, tier if isinstance(tier, str) else None)
