@@ -5,10 +5,8 @@ import contextlib
 import gc
 import logging
 import re
-import time
 from importlib.metadata import version
 
-from bandit.types import Epoch
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.bodies import Bodies
 from gateway.catalog.catalog import Catalog
@@ -77,7 +75,7 @@ class Gateway:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._request_ids.new(time.time())
+        request_id = self._request_ids.new(self.database.clock.now())
         match = _COMPLETIONS.fullmatch(scope["path"])
         if match is None:
             scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
@@ -127,7 +125,7 @@ class Gateway:
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
             everything, position = read_everything(database)
-            registry, loader = Registry(everything, self.catalog), Loader(database, self.catalog, wall_clock)
+            registry, loader = Registry(everything, self.catalog), Loader(database, self.catalog, database.clock.now)
             loaded = loader.load(EVERYTHING)
             registry.replace(loaded)
             keyring = loaded.keys
@@ -149,15 +147,17 @@ class Gateway:
             self._metrics = metrics = Metrics(cells)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
-            retention = RetentionWorker(database, wall_clock)
+            retention = RetentionWorker(database, database.clock.now)
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, wall_clock)
+            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, database.clock.now)
             refreshing = asyncio.create_task(gauges.run())
             opened.callback(refreshing.cancel)
-            services = Services(providers, self.model_states, self._recorder, self.validator, metrics, wall_clock)
-            admission = TaskAdmission(Tasks(database), wall_clock)
+            services = Services(
+                providers, self.model_states, self._recorder, self.validator, metrics, database.clock.now
+            )
+            admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)
             bodies = Bodies()
             opened.callback(bodies.close)
@@ -169,7 +169,7 @@ class Gateway:
                 ledger=Ledger(database),
                 gauges=gauges,
                 exposition=Exposition(self._board),
-                clock=wall_clock,
+                clock=database.clock.now,
                 model_states=self.model_states,
                 resumptions=Resumptions(database),
                 readiness=Readiness(
@@ -186,11 +186,6 @@ class Gateway:
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
-
-
-def wall_clock() -> Epoch:
-    """Seconds since the epoch, by the system's clock."""
-    return Epoch(time.time())
 
 
 def _route_of(scope: Scope) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database import postgresql, sqlite
+from storage.database.clock import DatabaseClock
 from storage.database.placement import Placement, find_ledger
 from storage.database.schema import migrate_database, require_current_schema
 from storage.errors import DatabaseUnavailable
@@ -40,13 +41,14 @@ _WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSW
 class Database:
     """An open database of the ledger. `where` is its URL without the password; `unpooled` opens a new connection.
 
-    `placement` is that of a ledger on PostgreSQL.
+    `clock` is the one that all its processes share; `placement` is that of a ledger on PostgreSQL.
     """
 
     def __init__(self, engine: Engine, unpooled: Engine, where: str, placement: Placement | None = None) -> None:
         self.engine = engine
         self.unpooled = unpooled
         self.where = where
+        self.clock = DatabaseClock()
         self.sqlite = engine.dialect.name == "sqlite"
         self.placement = placement
 
@@ -135,6 +137,8 @@ def open_database(
             migrate_database(database.engine, database.where)
         else:
             require_current_schema(database.engine, database.where)
+        with database.engine.connect() as connection:
+            database.clock.read(connection)
     except DBAPIError as error:
         database.close()
         raise DatabaseUnavailable(_cannot_open(database.where, error.orig or error, database.sqlite)) from error

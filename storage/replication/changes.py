@@ -29,6 +29,7 @@ from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import arms, budgets, changes, revisions, statistic_changes, traffic
+from storage.traffic import day_of
 
 Position: TypeAlias = Mapping[Topic, int]
 """The revision of each topic up to which a process has read."""
@@ -47,7 +48,7 @@ _NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS
 class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
-    `spend_usd` is by router and UTC day (days since the epoch), of the ledger's last two days.
+    `spend_usd` is by router and UTC day (days since the epoch), from yesterday on.
     """
 
     subjects: Mapping[Topic, Subjects] = field(default_factory=dict)
@@ -151,9 +152,9 @@ class Changes:
             few = router_ids is not None and len(router_ids) <= _FEW_ROUTERS
             return changed & table.c.router_id.in_(router_ids or ()) if few else changed
 
-        latest = select(func.max(traffic.c.day)).scalar_subquery()
-        # Only the latest days: the table is never pruned.
-        recent = (traffic.c.day >= latest - 1) & moved(traffic)
+        # Only the days around today: the table is never pruned, and the latest may come from a clock that was ahead.
+        today = day_of(self._database.clock.now())
+        recent = traffic.c.day.between(today - 1, today + 1) & moved(traffic)
         days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
         spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
         spent = spent.join(days, (traffic.c.router_id == days.c.router_id) & (traffic.c.day == days.c.day))

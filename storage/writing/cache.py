@@ -52,7 +52,7 @@ class CacheUpdate:
     def use_task(self, decision: DecisionRecord) -> None:
         """Note a use of the decision's task."""
         key = (decision.router_id, decision.task)
-        if decision.at - self._cache.tasks.get(key, 0.0) < TASK_SECONDS:
+        if 0.0 <= decision.at - self._cache.tasks.get(key, 0.0) < TASK_SECONDS:
             return
         self._tasks[key] = max(self._tasks.get(key, decision.at), decision.at)
 

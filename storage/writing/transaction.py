@@ -1,14 +1,14 @@
 """Writes a batch of completions, validity records and scores, and their deltas, in one transaction."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import msgspec
 
-from bandit.types import BudgetState, StatisticKey, Sums
+from bandit.types import BudgetState, Epoch, StatisticKey, Sums
 from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
@@ -20,6 +20,7 @@ from storage.rows import attempt_row, decision_row
 from storage.traffic import TrafficCounts
 from storage.writing.budgets import Pace, Pacing
 from storage.writing.cache import CacheUpdate, WriteCache
+from storage.writing.clamping import clamped
 from storage.writing.scores import LearnScores, Scoring
 from storage.writing.statements import Statements, statements_for
 
@@ -49,10 +50,18 @@ class Written:
 
 
 class Transactions:
-    """Writes batches through one connection, which is opened on demand. Not thread-safe."""
+    """Writes batches through one connection, which is opened on demand. Not thread-safe.
+
+    Event times are clamped to `clock`; None: they stay as they are.
+    """
 
     def __init__(
-        self, database: Database, learn_scores: LearnScores, pace: Pace, watchdog: Watchdog | None = None
+        self,
+        database: Database,
+        learn_scores: LearnScores,
+        pace: Pace,
+        watchdog: Watchdog | None = None,
+        clock: Callable[[], Epoch] | None = None,
     ) -> None:
         self._database = database
         self._learn_scores = learn_scores
@@ -63,6 +72,7 @@ class Transactions:
         self._direct: WriteConnection | None = None
         self._since_checkpoint = 0
         self._watchdog = watchdog
+        self._clock = clock
 
     def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -70,6 +80,9 @@ class Transactions:
         Raises DatabaseUnavailable, Contention, RecordRefused; then nothing was written, or (a connection lost at the
         commit) it is not known whether it was.
         """
+        if self._clock is not None:
+            now = self._clock()
+            items = [clamped(item, now) for item in items]
         direct = self._opened()
         update = self._cache.begin()
         together = not self._database.sqlite and len(items) <= PIPELINED_ITEMS

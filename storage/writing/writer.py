@@ -65,7 +65,7 @@ class Writer:
         batch_limit: int = 100,
     ) -> None:
         self._watchdog = None if database.sqlite else Watchdog()
-        self._transactions = Transactions(database, learn_scores, pace, self._watchdog)
+        self._transactions = Transactions(database, learn_scores, pace, self._watchdog, database.clock.now)
         self._failover = FailoverWriter(database, self._transactions, spool)
         self._deliver = deliver
         self._follower = Follower(database, self._transactions, follow, self._watchdog, position) if follow else None

@@ -54,7 +54,7 @@ def test_the_first_look_finds_everything_and_the_next_nothing(
 ) -> None:
     Routers(database).put(ROUTER)
     Keys(database).add(KEY)
-    running.write(making.completion(BUDGETED, cost_usd=0.5))
+    running.write(making.completion(BUDGETED, cost_usd=0.5, at=time.time()))
     changed = changes.poll(version(database))
     assert changed is not None
     assert changed.subjects == dict.fromkeys(set(Topic) - {Topic.STATISTICS}), "any of them may be new"

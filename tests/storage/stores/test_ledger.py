@@ -5,6 +5,7 @@ import tracemalloc
 import pytest
 
 from bandit.types import Epoch
+from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
 from storage.records import Status
@@ -65,6 +66,7 @@ def test_a_days_spend_is_what_its_attempts_cost(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     midnight = Epoch(day_of(NOW) * 86_400.0)
+    database.clock = DatabaseClock(wall=lambda: midnight + 86_000.0)
     running.write(
         making.completion(at=midnight - 1.0, cost_usd=8.0),  # ends half a second before midnight
         making.completion(at=midnight - 0.1, cost_usd=1.0),
