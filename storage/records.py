@@ -19,6 +19,7 @@ class RouterRecord:
     models: tuple["RouterModel", ...]
     created_at: float
     updated_at: float
+    deleted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

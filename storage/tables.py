@@ -1,7 +1,7 @@
 """The tables and the meaning of their columns.
 
 Times are seconds since the epoch, money is in dollars. JSON is stored as text, in our own encoding. No foreign key
-leads from the ledger to `routers`: a deleted router's requests stay, and a router of the same id takes them up again.
+leads from the ledger to `routers`: a new router of a deleted one's id takes up its requests again.
 """
 
 from sqlalchemy import (
@@ -42,6 +42,7 @@ routers = Table(
     _required("settings", Text),
     _required("created_at", Double),
     _required("updated_at", Double),
+    Column("deleted_at", Double),  # its ledger stays, and is learned, rebuilt and pruned by these settings
 )
 
 router_models = Table(

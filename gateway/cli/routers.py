@@ -128,10 +128,10 @@ def set_options(
 
 @app.command("delete")
 def delete(router_id: Id, config: Config = None, database_url: DatabaseUrl = None) -> None:
-    """Delete a router. Its ledger stays, and a new router with the same id continues it."""
+    """Delete a router. Its ledger stays for its `retention_days`, and a new router of its id continues it."""
     with opened(config, database_url) as database:
         existing_router(database, router_id)
-        Routers(database).delete(router_id)
+        Routers(database).delete(router_id, time.time())
     say(f"{router_id} is deleted")
 
 

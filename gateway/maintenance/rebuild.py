@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, Epoch, HalfLives, Scores, Signal
-from gateway.settings.router_options import OptionsError, RouterOptions
+from gateway.settings.router_options import half_lives_of
 from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
@@ -25,7 +25,9 @@ def retention_of(database: Database, *router_ids: str) -> Retention:
 
 
 def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:
-    known = {record.id: half_lives_of(record) for record in Routers(database).of(router_ids)}
+    routers = Routers(database)
+    records = (*routers.of(router_ids), *routers.deleted(router_ids))
+    known = {record.id: half_lives_of(record.settings) for record in records}
 
     def half_life(router_id: str, signal: Signal) -> float | None:
         half_lives = known.get(router_id)
@@ -35,14 +37,6 @@ def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> t
         return learn_scores(before, after, known.get(before.router_id, HalfLives()).quality)
 
     return learned, half_life
-
-
-def half_lives_of(record: RouterRecord) -> HalfLives:
-    """A stored router's half-lives; the defaults if its settings can't be read."""
-    try:
-        return RouterOptions.from_json(record.settings).half_lives
-    except OptionsError:
-        return HalfLives()
 
 
 def keep_router(database: Database, record: RouterRecord) -> bool:

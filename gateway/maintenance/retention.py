@@ -53,8 +53,8 @@ class RetentionWorker:
 
     def delete_old(self) -> int:
         """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable."""
-        deleted = 0
-        for record in Routers(self._database).all():
+        deleted, routers = 0, Routers(self._database)
+        for record in (*routers.all(), *routers.deleted()):
             try:
                 days = RouterOptions.from_json(record.settings).retention_days
             except OptionsError as error:

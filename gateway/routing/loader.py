@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bandit.types import ArmPrior, Epoch
+from bandit.types import ArmPrior, Epoch, HalfLives
 from gateway.api_keys import Keyring
 from gateway.catalog.catalog import Catalog
 from gateway.routing.definitions import Definition, define
 from gateway.routing.priors import Scorecards, borrow_priors
-from gateway.settings.router_options import OptionsError
+from gateway.settings.router_options import OptionsError, half_lives_of
 from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.records import RouterRecord
@@ -29,13 +29,15 @@ EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS,
 class Loaded:
     """What was loaded: routers in `router_ids`, keys in `key_ids`, tasks of routers in `task_router_ids` (None: all).
 
-    What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read.
+    What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read. Of deleted
+    routers only the half-lives are loaded: their completions can still be scored.
     """
 
     at: Epoch
     router_ids: Subjects = frozenset()
     definitions: Mapping[str, Definition] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
+    deleted: Mapping[str, HalfLives] = field(default_factory=dict)
     key_ids: Subjects = frozenset()
     keys: Keyring = field(default_factory=Keyring)
     task_router_ids: Subjects = frozenset()
@@ -74,7 +76,14 @@ class Loader:
             except OptionsError as error:
                 log.error("router %s stays as it was, because its settings can't be read: %s", record.id, error)
                 unreadable.add(record.id)
-        return replace(loaded, router_ids=router_ids, definitions=definitions, unreadable=frozenset(unreadable))
+        deleted = {record.id: half_lives_of(record.settings) for record in Routers(self._database).deleted(router_ids)}
+        return replace(
+            loaded,
+            router_ids=router_ids,
+            definitions=definitions,
+            unreadable=frozenset(unreadable),
+            deleted=deleted,
+        )
 
     def _load_scorecards(self) -> Subjects:
         """Reload the scorecards, and return the routers that changed ones apply to."""

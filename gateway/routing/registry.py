@@ -28,6 +28,7 @@ class Registry:
         self.routers: dict[str, LiveRouter] = {}
         self._catalog = catalog
         self._states: dict[str, RouterState] = {}
+        self._deleted: dict[str, HalfLives] = {}
         self.follow(everything)
 
     def apply(self, committed: Committed) -> None:
@@ -51,6 +52,7 @@ class Registry:
         named = self._states.keys() | loaded.tasks.keys() if loaded.task_router_ids is None else loaded.task_router_ids
         for router_id in named:
             self._state(router_id).name_tasks(loaded.tasks.get(router_id, {}), loaded.at)
+        self._deleted.update(loaded.deleted)
         ids = self.routers.keys() | loaded.definitions.keys() if loaded.router_ids is None else loaded.router_ids
         for router_id in ids - loaded.unreadable:
             definition, former = loaded.definitions.get(router_id), self.routers.get(router_id)
@@ -72,7 +74,7 @@ class Registry:
     def learn_scores(self, before: Scores, after: Scores) -> Deltas:
         """Return the deltas of a changed score. For the writer's thread."""
         live = self.routers.get(before.router_id)
-        half_lives = live.settings.half_lives if live else HalfLives()
+        half_lives = live.settings.half_lives if live else self._deleted.get(before.router_id, HalfLives())
         return learn_scores(before, after, half_lives.quality)
 
     def pace(self, router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:

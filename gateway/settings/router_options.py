@@ -233,3 +233,11 @@ def _check_shares(fields: Fields, models: Mapping[str, RouterModel]) -> None:
         fields.blame("models", "have min_share that add up to more than 1")
     elif models and sum(model.max_share for model in enabled) < 1.0 - 1e-9:
         fields.blame("models", "have max_share that add up to less than 1")
+
+
+def half_lives_of(settings: Mapping[str, Json]) -> HalfLives:
+    """A stored router's half-lives; the defaults if its settings can't be read."""
+    try:
+        return RouterOptions.from_json(settings).half_lives
+    except OptionsError:
+        return HalfLives()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
@@ -18,7 +18,10 @@ _HALF_LIVES = "half_lives"
 
 
 class Routers:
-    """The routers of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
+    """The routers of this ledger. Every method raises DatabaseUnavailable if the database does not answer.
+
+    A deleted router keeps its row, because its ledger stays. Only `deleted` returns it, and `restore` brings it back.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,7 +36,14 @@ class Routers:
 
     def of(self, router_ids: Collection[str] | None) -> list[RouterRecord]:
         """The routers of these ids that there are, by id; None: all of them."""
-        wanted = select(routers).order_by(routers.c.id)
+        return self._read(router_ids, routers.c.deleted_at.is_(None))
+
+    def deleted(self, router_ids: Collection[str] | None = None) -> list[RouterRecord]:
+        """The deleted routers, of these ids or all of them, by id."""
+        return self._read(router_ids, routers.c.deleted_at.is_not(None))
+
+    def _read(self, router_ids: Collection[str] | None, which: ColumnElement[bool]) -> list[RouterRecord]:
+        wanted = select(routers).where(which).order_by(routers.c.id)
         models = select(router_models).order_by(router_models.c.router_id, router_models.c.position)
         if router_ids is not None:
             wanted = wanted.where(routers.c.id.in_(router_ids))
@@ -49,39 +59,41 @@ class Routers:
         """Insert the router, unless there is one of this id. Returns whether it was inserted, by this process."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, record.id)  # first: whoever else changes routers waits
-            if connection.execute(select(routers.c.id).where(routers.c.id == record.id)).first() is not None:
+            present = routers.c.deleted_at.is_(None)
+            if connection.execute(select(routers.c.id).where(routers.c.id == record.id, present)).first() is not None:
                 return False
-            connection.execute(insert(routers).values(id=record.id, **_values(record)))
-            _put_models(connection, record)
+            _put(connection, record)
             mark_due(connection, record.id)  # statistics of a router of this id that was deleted
             return True
 
     def put(self, record: RouterRecord) -> bool:
-        """Insert the router, or replace the one of this id, its models included.
+        """Insert the router, or replace the one of this id, its models included; a deleted one, too.
 
         Returns whether its statistics must be rebuilt now, which is marked in the same transaction: they were computed
         with other half-lives.
         """
-        values = _values(record)
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, record.id)
             former = connection.execute(select(routers.c.settings).where(routers.c.id == record.id)).scalar()
-            if former is None:
-                connection.execute(insert(routers).values(id=record.id, **values))
-            else:
-                connection.execute(update(routers).where(routers.c.id == record.id).values(values))
-            connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
-            _put_models(connection, record)
+            _put(connection, record)
             kept = former is not None and msgspec.json.decode(former).get(_HALF_LIVES) == record.settings.get(
                 _HALF_LIVES
             )
             return not kept and mark_due(connection, record.id)
 
-    def delete(self, router_id: str) -> bool:
-        """Remove a router; its ledger and statistics stay. Returns whether there was one."""
+    def delete(self, router_id: str, at: float) -> bool:
+        """Delete a router; its ledger and statistics stay. Returns whether there was one."""
+        return self._set_deleted(router_id, routers.c.deleted_at.is_(None), at)
+
+    def restore(self, router_id: str) -> bool:
+        """Bring back a deleted router as it was. Returns whether there was one."""
+        return self._set_deleted(router_id, routers.c.deleted_at.is_not(None), None)
+
+    def _set_deleted(self, router_id: str, which: ColumnElement[bool], at: float | None) -> bool:
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, router_id)
-            return connection.execute(delete(routers).where(routers.c.id == router_id)).rowcount > 0
+            changed = update(routers).where(routers.c.id == router_id, which).values(deleted_at=at)
+            return connection.execute(changed).rowcount > 0
 
 
 def _values(record: RouterRecord) -> dict[str, object]:
@@ -91,7 +103,16 @@ def _values(record: RouterRecord) -> dict[str, object]:
         "settings": msgspec.json.encode(record.settings).decode(),
         "created_at": record.created_at,
         "updated_at": record.updated_at,
+        "deleted_at": record.deleted_at,
     }
+
+
+def _put(connection: Connection, record: RouterRecord) -> None:
+    values = _values(record)
+    if connection.execute(update(routers).where(routers.c.id == record.id).values(values)).rowcount == 0:
+        connection.execute(insert(routers).values(id=record.id, **values))
+    connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
+    _put_models(connection, record)
 
 
 def _put_models(connection: Connection, record: RouterRecord) -> None:
@@ -119,4 +140,5 @@ def _record(row: Row[Any], models: Sequence[RouterModel]) -> RouterRecord:
         models=tuple(models),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        deleted_at=row.deleted_at,
     )

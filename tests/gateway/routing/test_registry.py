@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bandit.types import Context, Epoch, Json, LoopTime
+from bandit.types import Context, Epoch, Json, LoopTime, Scores, Signal, StatisticKey
 from gateway.catalog.catalog import Catalog
 from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
@@ -161,7 +161,7 @@ def test_a_router_that_comes_back_has_what_was_learned_meanwhile(
     database: Database, memory: Memory, running: RunningWriter, making: RecordMaker
 ) -> None:
     running.write(making.completion("rtr_a", "p/one"))
-    Routers(database).delete("rtr_a")
+    Routers(database).delete("rtr_a", NOW)
     memory.look()
     assert memory.routers.keys() == {"rtr_b"}
     running.write(making.completion("rtr_a", "p/two"))
@@ -169,6 +169,19 @@ def test_a_router_that_comes_back_has_what_was_learned_meanwhile(
     put(database, "rtr_a")
     memory.look()
     assert_same_sums(memory.routers["rtr_a"].state.sums, Arms(database).sums("rtr_a"))
+
+
+def test_scores_of_a_deleted_router_fade_as_it_said_also_in_a_process_that_never_served_it(
+    database: Database, memory: Memory, catalog: Catalog
+) -> None:
+    put(database, "rtr_a", half_lives={"quality_seconds": 600.0})
+    memory.look()
+    Routers(database).delete("rtr_a", NOW)
+    memory.look()
+    before, after = Scores("rtr_a", "p/one", "", NOW), Scores("rtr_a", "p/one", "", NOW, {"user": 1.0})
+    for known in (memory, Memory(database, catalog)):
+        learned = known.registry.learn_scores(before, after)
+        assert learned[StatisticKey("rtr_a", "p/one", "", Signal.QUALITY)].half_life == 600.0
 
 
 def test_a_router_whose_settings_cannot_be_read_stays_as_it_was(
@@ -186,7 +199,7 @@ def test_a_router_whose_settings_cannot_be_read_stays_as_it_was(
 def test_routers_that_are_gone_are_found_when_anything_may_have_changed(
     database: Database, memory: Memory, topics: dict[Topic, None]
 ) -> None:
-    Routers(database).delete("rtr_b")
+    Routers(database).delete("rtr_b", NOW)
     put(database, "rtr_c")
     memory.registry.replace(memory.loader.load(topics))
     assert memory.routers.keys() == {"rtr_a", "rtr_c"}
@@ -203,7 +216,7 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
         for number in range(25):
             put(outside, "rtr_a", max_attempts=1 + number % 10)
             if number % 5 == 4:
-                Routers(outside).delete("rtr_a")
+                Routers(outside).delete("rtr_a", NOW)
         put(outside, "rtr_a", max_attempts=7)
 
     async with contextlib.AsyncExitStack() as opened:

@@ -197,7 +197,7 @@ def _changes_of(
             replace(known[number % router_count], models=(*known[number % router_count].models, RouterModel("p/new")))
         ),
         "a router is made": lambda number: store.put(new(number)),
-        "a router is deleted": lambda number: store.delete(f"rtr_new_{number}"),
+        "a router is deleted": lambda number: store.delete(f"rtr_new_{number}", now),
         "a key is made": lambda number: keys.add(new_key(f"{number}", ("routing",), now=now)[1]),
         "a key is revoked": lambda number: keys.revoke(f"key_{number % key_count:06d}", now),
     }

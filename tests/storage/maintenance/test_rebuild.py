@@ -383,7 +383,7 @@ def test_a_router_that_is_made_anew_takes_its_former_statistics_up_with_its_own_
     routers.add(RECORDS[0])
     assert not routers.put(half_lives(RECORDS[0], 900.0)), "there is nothing to rebuild yet"
     running.write(making.completion(at=NOW))
-    routers.delete("rtr_a")
+    routers.delete("rtr_a", NOW)
     routers.add(half_lives(RECORDS[0], 450.0))
     faster = Overtaken(database, faster=0.5)
     assert faster.run_due(later(0.0)) == ["rtr_a"]

@@ -68,6 +68,14 @@ def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_canno
     assert counts(database) == (NEW, 5)
 
 
+def test_a_deleted_routers_requests_are_kept_for_as_long_as_it_said(database: Database, running: RunningWriter) -> None:
+    fill(database, running, {"retention_days": 30}, {"retention_days": "forever"})
+    for router_id in (ROUTER, "rtr_other"):
+        Routers(database).delete(router_id, NOW)
+    assert RetentionWorker(database, lambda: NOW).delete_old() == OLD
+    assert counts(database) == (NEW, 5)
+
+
 def test_one_process_in_an_hour_takes_it_upon_itself(ledger_url: str, database: Database) -> None:
     others = [open_database(ledger_url) for _ in range(4)]
     for at, expected in ((NOW, 1), (Epoch(NOW + 60.0), 0), (Epoch(NOW + 3_600.0), 1), (Epoch(NOW + 3_600.0), 0)):

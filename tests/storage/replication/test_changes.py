@@ -75,7 +75,7 @@ def test_a_look_finds_what_changed_since_the_last_and_no_more(
     assert {key.router_id for key in changed.sums} == {"rtr_b"}
     assert (changed.subjects, changed.budgets) == ({}, {})
     Routers(database).put(ROUTER)
-    Routers(database).delete("rtr_b")
+    Routers(database).delete("rtr_b", NOW)
     Keys(database).add(KEY)
     changed = changes.poll(version(database))
     assert changed is not None

@@ -49,10 +49,26 @@ def test_a_deleted_router_leaves_its_ledger_and_statistics(
     routers = Routers(database)
     routers.put(ROUTER)
     running.write(making.completion("rtr_a"))
-    assert routers.delete("rtr_a")
-    assert not routers.delete("rtr_a")
-    assert routers.all() == []
+    assert routers.delete("rtr_a", NOW)
+    assert not routers.delete("rtr_a", NOW + 9)
+    assert (routers.all(), routers.get("rtr_a")) == ([], None)
+    assert routers.deleted() == [dataclasses.replace(ROUTER, deleted_at=NOW)]
     assert running.write(making.completion("rtr_a")) == [()]
+
+
+def test_a_deleted_router_comes_back_as_it_was_or_as_another_one(database: Database) -> None:
+    routers = Routers(database)
+    other = dataclasses.replace(ROUTER, name="another", models=(), settings={})
+    routers.put(ROUTER)
+    assert not routers.restore("rtr_a")
+    routers.delete("rtr_a", NOW)
+    assert routers.restore("rtr_a")
+    assert (routers.all(), routers.deleted()) == ([ROUTER], [])
+    for come_back in (routers.put, routers.add):
+        routers.delete("rtr_a", NOW)
+        come_back(other)
+        assert (routers.all(), routers.deleted()) == ([other], [])
+    assert not routers.add(ROUTER)
 
 
 def test_a_key_is_kept_once_and_revoked_once(database: Database) -> None:
