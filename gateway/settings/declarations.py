@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bandit.price import TOKEN_RATES
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
-from gateway.settings.secrets import read_keys
+from gateway.settings.secrets import UnusableSecret, read_keys, read_provider_key
 from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.urls import bad_url, is_loopback
 from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
@@ -32,8 +32,11 @@ def read_provider(
     kind = fields.choice("kind", preset.kind if preset else "openai", KINDS)
     base_url = fields.text("base_url", preset.base_url if preset else "")
     keys = read_keys(fields, environ, directory)
-    if fields.raw("api_key") is None and preset and environ.get(preset.variable):
-        keys = (environ[preset.variable].strip(),)
+    if fields.raw("api_key") is None and preset:
+        try:
+            keys = read_provider_key(preset.variable, environ)
+        except UnusableSecret as error:
+            fields.blame(None, str(error))
     if not base_url:
         if fields.raw("base_url") is None and not unusable:
             fields.blame(None, 'needs base_url, such as base_url = "https://api.example.com/v1"')

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from gateway.settings.declarations import read_model, read_provider, read_router
 from gateway.settings.lines import Lines
+from gateway.settings.listening import (
+    DEFAULT_ADDRESS,
+    MAX_DRAIN_SECONDS,
+    Address,
+    Listening,
+    TcpAddress,
+    read_listening,
+)
 from gateway.settings.presets import PRESETS, SIMULATED_MODELS
+from gateway.settings.secrets import UnusableSecret, is_reference, read_provider_key, read_reference, read_variable
 from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.urls import bad_proxy
 from gateway.settings.values import (
@@ -29,7 +38,6 @@ DATABASE_URL_RIGHT = 'a URL like "sqlite:///bandit-gateway.db" or "postgresql://
 DATABASE_SCHEMA = r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}"
 DURABILITIES = ("commit", "async")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,;*]+")
-_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -58,22 +66,36 @@ def override(
     port: int | None = None,
     database_url: str | None = None,
     durability: str | None = None,
+    drain_seconds: float | None = None,
 ) -> Settings:
     """The settings with the command line's values instead. Raises SettingsError."""
     problems: list[Problem] = []
-    given = Fields({"--database-url": database_url, "--durability": durability, "--port": port}, problems)
+    values = {"--database-url": database_url, "--durability": durability}
+    given = Fields({**values, "--port": port, "--drain-seconds": drain_seconds}, problems)
+    listening = settings.listening
     changed = replace(
         settings,
         database_url=given.text(
             "--database-url", settings.database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
         ),
         durability=given.choice("--durability", settings.durability, DURABILITIES),
-        listen_host=host or settings.listen_host,
-        listen_port=given.integer("--port", settings.listen_port, high=65_535),
+        listening=replace(
+            listening,
+            addresses=_addresses(listening, host, given.integer("--port", None, high=65_535)),
+            drain_seconds=given.number("--drain-seconds", listening.drain_seconds, high=MAX_DRAIN_SECONDS),
+        ),
     )
     if problems:
         raise SettingsError(*(f"{problem.path[-1]} {problem.message}" for problem in problems))
     return changed
+
+
+def _addresses(listening: Listening, host: str | None, port: int | None) -> tuple[Address, ...]:
+    """One address, if host or port is given: the other part is that of the first one."""
+    if host is None and port is None:
+        return listening.addresses
+    first = next((each for each in listening.addresses if isinstance(each, TcpAddress)), DEFAULT_ADDRESS)
+    return (TcpAddress(host or first.host, first.port if port is None else port),)
 
 
 def missing_database(database_url: str) -> Path | None:
@@ -97,31 +119,28 @@ def _read(
     problems: list[Problem] = []
     notices: list[str] = []
     fields = Fields(values, problems)
-    host, port = _listen(fields)
     settings = Settings(
-        database_url=fields.text(
-            "database_url", Settings().database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
-        ),
+        database_url=_read_database_url(fields, environ, directory),
         database_schema=fields.text(
             "database_schema", None, pattern=DATABASE_SCHEMA, right="a name of letters, digits and `_`, up to 63"
         ),
         durability=fields.choice("durability", "commit", DURABILITIES),
         sqlite_synchronous=fields.choice("sqlite_synchronous", "normal", ("normal", "full")),
-        listen_host=host,
-        listen_port=port,
+        listening=read_listening(fields, environ, directory),
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         config_path=source,
     )
-    providers = _providers(fields, environ, directory, notices)
+    failures: list[str] = []
+    providers = _providers(fields, environ, directory, notices, failures)
     models: dict[str, ModelSettings] = {}
     routers: dict[str, RouterDeclaration] = {}
     fields.tables("models", lambda id_, table: models.update({id_: read_model(id_, table, providers)}))
     fields.tables("routers", lambda id_, table: routers.update({id_: read_router(id_, table, providers)}))
     fields.close()
     problems.sort(key=lambda problem: lines.of(problem.path) or 0)
-    failures = [_render(problem, source, lines) for problem in problems]
+    failures[:0] = [_render(problem, source, lines) for problem in problems]
     database_url = _database_url(environ, failures) or settings.database_url
     admin_key = _admin_key(environ, failures)
     if failures:
@@ -140,7 +159,7 @@ def _read(
 
 
 def _providers(
-    fields: Fields, environ: Mapping[str, str], directory: Path, notices: list[str]
+    fields: Fields, environ: Mapping[str, str], directory: Path, notices: list[str], failures: list[str]
 ) -> dict[str, ProviderSettings]:
     """The declared providers, and well-known ones whose key is in the environment."""
     providers: dict[str, ProviderSettings] = {}
@@ -152,9 +171,15 @@ def _providers(
 
     fields.tables("providers", read)
     for name, preset in PRESETS.items():
-        key = environ.get(preset.variable, "").strip()
-        if key and name not in providers:
-            providers[name] = ProviderSettings(name, preset.kind, preset.base_url, (key,))
+        if name in providers:
+            continue
+        try:
+            keys = read_provider_key(preset.variable, environ)
+        except UnusableSecret as error:
+            failures.append(f"the environment: {error}")
+            continue
+        if keys:
+            providers[name] = ProviderSettings(name, preset.kind, preset.base_url, keys)
     return providers
 
 
@@ -196,36 +221,49 @@ def undeclared(model_id: str) -> ModelSettings:
     return ModelSettings(id=model_id, provider=provider, upstream_name=name)
 
 
-def _listen(fields: Fields) -> tuple[str, int]:
-    default = Settings()
-    listen = fields.text("listen", f"{default.listen_host}:{default.listen_port}")
-    match = _LISTEN.fullmatch(listen)
-    if match is None or int(match[2]) > 65_535:
-        fields.blame("listen", f'must be "HOST:PORT", such as "127.0.0.1:8790", not {shown(listen)}')
-        return default.listen_host, default.listen_port
-    return match[1].strip("[]"), int(match[2])
-
-
 def _models_file(fields: Fields, directory: Path) -> str | None:
     named = fields.text("models_file", None)
     return str(directory / Path(named).expanduser()) if named else None
 
 
+def _read_database_url(fields: Fields, environ: Mapping[str, str], directory: Path) -> str:
+    """`database_url`: a URL, or `env:NAME` or `file:PATH`, which keep its password out of the configuration."""
+    default, value = Settings().database_url, fields.raw("database_url")
+    if not isinstance(value, str) or not is_reference(value):
+        return fields.text("database_url", default, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True)
+    try:
+        url = read_reference(value, environ, directory)
+    except UnusableSecret as error:
+        fields.blame("database_url", str(error))
+        return default
+    if not re.fullmatch(DATABASE_URL, url):
+        fields.blame("database_url", f"{value}: what it refers to must be {DATABASE_URL_RIGHT}")
+    return url
+
+
 def _database_url(environ: Mapping[str, str], failures: list[str]) -> str | None:
-    url = environ.get(DATABASE_VARIABLE)
+    url = _read_variable(DATABASE_VARIABLE, environ, failures)
     if url and not re.fullmatch(DATABASE_URL, url):
         failures.append(f"the environment variable {DATABASE_VARIABLE} must be {DATABASE_URL_RIGHT}")
     return url or None
 
 
 def _admin_key(environ: Mapping[str, str], failures: list[str]) -> str | None:
-    key = environ.get(ADMIN_KEY_VARIABLE)
+    key = _read_variable(ADMIN_KEY_VARIABLE, environ, failures)
     if key and not re.fullmatch(r"[\x21-\x7e]{16,256}", key):
         failures.append(
             f"the environment variable {ADMIN_KEY_VARIABLE} must be 16 to 256 printable ASCII characters without "
             "spaces, such as the output of `openssl rand -hex 24`"
         )
     return key or None
+
+
+def _read_variable(name: str, environ: Mapping[str, str], failures: list[str]) -> str:
+    try:
+        return read_variable(name, environ)
+    except UnusableSecret as error:
+        failures.append(f"the environment: {error}")
+        return ""
 
 
 def _read_text(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bandit.types import Json
+from gateway.settings.listening import Listening
 from storage.records import RouterModel
 
 DEFAULT_CONFIG = "bandit-gateway.toml"
@@ -79,8 +80,7 @@ class Settings:
     database_schema: str | None = None  # None: `bandit_gateway`, or where the ledger is already
     durability: str = "commit"
     sqlite_synchronous: str = "normal"
-    listen_host: str = "127.0.0.1"
-    listen_port: int = 8790
+    listening: Listening = field(default_factory=Listening)
     max_request_bytes: int = 20 * 2**20
     cors_origins: tuple[str, ...] = ()
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bandit.types import Objective
 from gateway.settings import Settings, SettingsError, load
+from gateway.settings.listening import TcpAddress
 from gateway.settings.loading import override
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import RouterOptions
@@ -49,7 +50,7 @@ class TestNothingConfigured:
         settings = load(None, {})
         assert settings.simulated
         assert list(settings.models) == ["simulated/swift", "simulated/steady", "simulated/sage"]
-        assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 8790)
+        assert settings.listening.addresses == (TcpAddress("127.0.0.1", 8790),)
         assert settings.database_url == "sqlite:///bandit-gateway.db"
         assert settings.durability == "commit"
 
@@ -114,7 +115,7 @@ class TestDeclared:
             """
         )
         settings = load(path, {"MY_KEY": "sk-1"})
-        assert (settings.listen_host, settings.listen_port) == ("192.0.2.1", 99)
+        assert settings.listening.addresses == (TcpAddress("192.0.2.1", 99),)
         openai = settings.providers["openai"]
         assert (openai.base_url, openai.api_keys) == ("https://api.openai.com/v1", ("sk-1",))
         assert (openai.timeout_seconds, openai.idle_seconds, openai.drop) == (60.0, 20.0, frozenset({"metadata"}))
@@ -197,7 +198,7 @@ class TestDeclared:
     def test_the_command_line_wins_over_both(self, write: Write) -> None:
         settings = load(write('listen = "127.0.0.1:1"'), {})
         changed = override(settings, host="::1", port=5, database_url="sqlite:///b.db", durability="async")
-        assert (changed.listen_host, changed.listen_port) == ("::1", 5)
+        assert changed.listening.addresses == (TcpAddress("::1", 5),)
         assert (changed.database_url, changed.durability) == ("sqlite:///b.db", "async")
 
     def test_what_the_command_line_says_is_checked_too(self) -> None:
