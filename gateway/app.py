@@ -65,6 +65,8 @@ class Gateway:
         self.catalog = catalog
         self._board = board
         self._request_ids = RequestIds()
+        self._readiness: Readiness | None = None
+        self._draining = False
         self.api = build_api(version("bandit-gateway"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,11 +78,15 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self._request_ids.new(self.database.clock.now())
-        match = _COMPLETIONS.fullmatch(scope["path"])
+        if self._draining:
+            send = _closing(send)
+        root = self.settings.listening.root_path
+        path = _below(root, scope["path"])
+        match = _COMPLETIONS.fullmatch(path)
         if match is None:
-            scope["path"] = scope["path"].rstrip("/") or "/"  # clients that join URLs may leave a slash at the end
+            path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
-            scope = {**scope, "method": method}
+            scope = {**scope, "method": method, "path": path, "root_path": root}
             await self.api(scope, receive, self._counted(scope, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
@@ -162,6 +168,13 @@ class Gateway:
             bodies = Bodies()
             opened.callback(bodies.close)
             self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes), admission, bodies)
+            readiness = Readiness(
+                self._recorder,
+                self.routers,
+                self.model_states.cooldowns,
+                database.where,
+                [f"the database is reached through {POOLER}"] if database.pooler else [],
+            )
             self.api.state.services = RouteServices(
                 flow=self._flow,
                 keyring=keyring,
@@ -172,16 +185,18 @@ class Gateway:
                 clock=database.clock.now,
                 model_states=self.model_states,
                 resumptions=Resumptions(database),
-                readiness=Readiness(
-                    self._recorder,
-                    self.routers,
-                    self.model_states.cooldowns,
-                    database.where,
-                    [f"the database is reached through {POOLER}"] if database.pooler else [],
-                ),
+                readiness=readiness,
             )
+            self._readiness = readiness
+            readiness.stopping = self._draining  # a signal may come while the gateway starts
             _freeze_garbage_collector()
             self._opened = opened.pop_all()
+
+    def drain(self) -> None:
+        """Tell load balancers and kept connections to go elsewhere; what still comes is served. For signal handlers."""
+        self._draining = True
+        if self._readiness is not None:
+            self._readiness.stopping = True
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
@@ -191,6 +206,22 @@ class Gateway:
 def _route_of(scope: Scope) -> str:
     """The template of the route that answered, such as `/admin/decisions/{completion_id}`; "" if there is none."""
     return getattr(scope.get("route"), "path", "")
+
+
+def _closing(send: Send) -> Send:
+    """Close the connection after the response: a proxy opens the next one to another gateway."""
+
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return send_and_close
+
+
+def _below(root: str, path: str) -> str:
+    """The path below the root, whether a proxy has taken the root off or not."""
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
 def _freeze_garbage_collector() -> None:

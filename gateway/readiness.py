@@ -13,6 +13,7 @@ class Readiness:
     """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages.
 
     `remarks` are facts that an operator should know, and need not change.
+    Not ready once it is `stopping`, so that load balancers send requests elsewhere while they are still served.
     """
 
     def __init__(
@@ -24,6 +25,7 @@ class Readiness:
         remarks: Sequence[str] = (),
     ) -> None:
         self.remarks = list(remarks)
+        self.stopping = False
         self._recorder = recorder
         self._routers = routers
         self._cooldowns = cooldowns
@@ -31,6 +33,8 @@ class Readiness:
 
     def problems(self) -> list[str]:
         """What keeps the gateway from serving."""
+        if self.stopping:
+            return ["the gateway is being stopped: send requests to another one"]
         if self._recorder.state is State.FULL:
             return ["neither the database nor the local spool can take a record: see the log"]
         if not self._routers:

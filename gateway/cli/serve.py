@@ -26,11 +26,21 @@ def serve(
     durability: Annotated[
         str | None, typer.Option(help="commit: send an answer after it is recorded; async: before.")
     ] = None,
+    drain_seconds: Annotated[
+        float | None, typer.Option(help="How long to go on after SIGTERM while /readyz says 503 (default 5).")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the database.")] = 1,
 ) -> None:
     """Run the gateway."""
     settings = load(config, os.environ)
-    settings = override(settings, host=host, port=port, database_url=database_url, durability=durability)
+    settings = override(
+        settings,
+        host=host,
+        port=port,
+        database_url=database_url,
+        durability=durability,
+        drain_seconds=drain_seconds,
+    )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
 

@@ -20,12 +20,13 @@ router = APIRouter(include_in_schema=False)
 async def docs(request: Request) -> Response:
     """The documentation as a page."""
     require_admin_or_local(request)
+    root = request.scope["root_path"]
     return get_swagger_ui_html(
-        openapi_url="/openapi.json",
+        openapi_url=f"{root}/openapi.json",
         title="Bandit Gateway",
-        swagger_js_url=f"{ASSETS_PATH}/swagger-ui-bundle.js",
-        swagger_css_url=f"{ASSETS_PATH}/swagger-ui.css",
-        swagger_favicon_url=f"{ASSETS_PATH}/favicon-32x32.png",
+        swagger_js_url=f"{root}{ASSETS_PATH}/swagger-ui-bundle.js",
+        swagger_css_url=f"{root}{ASSETS_PATH}/swagger-ui.css",
+        swagger_favicon_url=f"{root}{ASSETS_PATH}/favicon-32x32.png",
     )
 
 
@@ -33,4 +34,6 @@ async def docs(request: Request) -> Response:
 async def openapi(request: Request) -> Response:
     """The documentation as an OpenAPI document."""
     require_admin_or_local(request)
-    return json_response(request.app.openapi())
+    root = request.scope["root_path"]
+    servers = {"servers": [{"url": root}]} if root else {}
+    return json_response({**request.app.openapi(), **servers})

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.serving.discovery import LocalServer
 from gateway.settings import DEFAULT_ROUTER
+from gateway.settings.listening import UNIX
 from gateway.settings.presets import PRESETS
 
 
@@ -14,7 +15,7 @@ class Facts:
     """What the banner shows. `routers` maps ids to their enabled models."""
 
     version: str
-    url: str
+    urls: Sequence[str]
     database: str
     durability: str
     routers: Mapping[str, Sequence[str]]
@@ -28,13 +29,14 @@ class Banner:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
+        self._http = next((url for url in facts.urls if url.startswith("http")), None)
 
     def text(self) -> str:
         """The whole banner, without a final newline."""
         facts = self._facts
         lines = [
-            f"Bandit Gateway {facts.version} answers on {facts.url}",
-            f"  API documentation  {facts.url}/docs",
+            f"Bandit Gateway {facts.version} answers on {' and '.join(facts.urls)}",
+            *([] if self._http is None else [f"  API documentation  {self._http}/docs"]),
             f"  database           {facts.database}, durability {facts.durability}",
         ]
         for router_id, models in facts.routers.items():
@@ -76,7 +78,8 @@ class Banner:
         routers = self._facts.routers
         router_id = DEFAULT_ROUTER if DEFAULT_ROUTER in routers or not routers else next(iter(routers))
         body = json.dumps({"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]})
+        socket = f"--unix-socket {self._facts.urls[0].removeprefix(UNIX)} http://localhost"
         return (
-            f"curl {self._facts.url}/{router_id}/chat/completions -H 'Authorization: Bearer {secret}' "
+            f"curl {self._http or socket}/{router_id}/chat/completions -H 'Authorization: Bearer {secret}' "
             f"-H 'Content-Type: application/json' -d '{body}'"
         )

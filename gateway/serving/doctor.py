@@ -15,8 +15,9 @@ import httpx
 
 from gateway.catalog.catalog import Catalog
 from gateway.serving.exposed_files import exposed_files
-from gateway.serving.socket import ServerError, bind
+from gateway.serving.socket import ServerError, bound
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
+from gateway.settings.listening import Address, Listening, TcpAddress
 from gateway.settings.loading import override
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import open_database
@@ -67,7 +68,8 @@ def examine(
     yield from (Finding("models", State.NOTE, notice) for notice in catalog.notices)
     yield from _database(settings, catalog)
     yield from _exposed(settings, environ)
-    yield _address(settings)
+    for address in settings.listening.addresses:
+        yield _address(address, settings.listening)
     if calls:
         yield from asyncio.run(_call_all(settings.providers))
     elif settings.providers:
@@ -137,19 +139,21 @@ def _exposed(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding
         yield Finding("files", State.OK, "only their owner may open the files of ledger, spool and keys")
 
 
-def _address(settings: Settings) -> Finding:
-    place = f"{settings.listen_host}:{settings.listen_port}"
+def _address(address: Address, listening: Listening) -> Finding:
     try:
-        bind(settings.listen_host, settings.listen_port).close()
+        with bound([address]):
+            return Finding("address", State.OK, f"{address} is free")
     except ServerError as error:
+        transport = None if isinstance(address, TcpAddress) else httpx.HTTPTransport(uds=address.path)
+        host = str(address) if isinstance(address, TcpAddress) else "localhost"
         try:
-            answer = httpx.get(f"http://{place}/healthz", timeout=2.0, trust_env=False)
+            with httpx.Client(transport=transport, timeout=2.0, trust_env=False, verify=False) as client:  # noqa: S501 - itself
+                answer = client.get(f"{'https' if listening.tls else 'http'}://{host}/healthz")
         except httpx.HTTPError:
             return Finding("address", State.WRONG, str(error))
         if answer.status_code == 200:
-            return Finding("address", State.OK, f"a gateway answers on {place}")
+            return Finding("address", State.OK, f"a gateway answers on {address}")
         return Finding("address", State.WRONG, str(error))
-    return Finding("address", State.OK, f"{place} is free")
 
 
 async def _call_all(providers: Mapping[str, ProviderSettings]) -> list[Finding]:

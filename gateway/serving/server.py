@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from types import FrameType
@@ -19,9 +20,10 @@ from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.connection_limits import ConnectionLimits, limited_protocol, limits_of_this_process, sweep
 from gateway.serving.discovery import discover
-from gateway.serving.socket import BACKLOG, ServerError, bind, url_of
+from gateway.serving.socket import BACKLOG, ServerError, bound, url_of
 from gateway.serving.workers import Supervisor
 from gateway.settings import Settings
+from gateway.settings.listening import Tls
 from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
 from storage.stores.routers import Routers
@@ -43,30 +45,28 @@ def run(settings: Settings, say: Say, workers: int = 1) -> None:
     Raises ServerError, SettingsError and storage's errors, all before the first request.
     """
     catalog = Catalog(settings, datetime.now(UTC))
-    listener = bind(settings.listen_host, settings.listen_port)
-    try:
-        banner = Banner(_prepare(settings, catalog, url_of(listener)))
+    with bound(settings.listening.addresses) as listeners:
+        urls = [url_of(listener, settings.listening) for listener in listeners]
+        banner = Banner(_prepare(settings, catalog, urls))
 
         def work(first: bool) -> None:
-            _work(settings, catalog, board, listener, banner if first else None, say)
+            _work(settings, catalog, board, listeners, banner if first else None, say)
 
         board = Board(workers)
         if workers == 1:
             work(True)
         else:
             Supervisor(workers, work).run()
-    finally:
-        listener.close()
 
 
-def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
+def _prepare(settings: Settings, catalog: Catalog, urls: Sequence[str]) -> Facts:
     """Bring the database up to what is declared, and collect the banner's facts. Leaves nothing open."""
     database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
     try:
         prepared = prepare(settings, catalog, database, time.time())
         return Facts(
             version=version("bandit-gateway"),
-            url=url,
+            urls=tuple(urls),
             database=database.where,
             durability=settings.durability,
             routers={
@@ -82,7 +82,12 @@ def _prepare(settings: Settings, catalog: Catalog, url: str) -> Facts:
 
 
 def _work(
-    settings: Settings, catalog: Catalog, board: Board, listener: socket.socket, banner: Banner | None, say: Say
+    settings: Settings,
+    catalog: Catalog,
+    board: Board,
+    listeners: list[socket.socket],
+    banner: Banner | None,
+    say: Say,
 ) -> None:
     from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
 
@@ -96,17 +101,22 @@ def _work(
             say(banner.local_servers(found))
 
     try:
-        _serve(with_cors(Gateway(settings, database, catalog, board), settings.cors_origins), listener, announce)
+        gateway = Gateway(settings, database, catalog, board)
+        app = with_cors(gateway, settings.cors_origins)
+        config = uvicorn_config(app, limits_of_this_process(), settings.listening.tls)
+        drain = Drain(settings.listening.drain_seconds, gateway.drain)
+        _serve(Server(config, announce, drain), listeners)
     finally:
         database.close()
 
 
-def _serve(app: ASGIApp, listener: socket.socket, announce: Announce) -> None:
+def _serve(server: "Server", listeners: list[socket.socket]) -> None:
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, _ignore_repeated_signal)
+        # Before uvicorn handles signals one must not be lost, and after that one must not look like a crash.
+        signal.signal(asked, server.handle_exit)
     try:
-        Server(uvicorn_config(app, limits_of_this_process()), announce).run([listener])
+        server.run(listeners)
     except SystemExit:
         raise ServerError("the gateway could not start; the log above says why") from None
 
@@ -119,7 +129,7 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(app, origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed, max_age=600)
 
 
-def uvicorn_config(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, limits: ConnectionLimits, tls: Tls | None = None) -> uvicorn.Config:
     """How uvicorn serves the gateway."""
     return uvicorn.Config(
         app,
@@ -132,23 +142,46 @@ def uvicorn_config(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Config:
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+        ssl_keyfile_password=tls.key_password if tls else None,
     )
 
 
-class Server(uvicorn.Server):
-    """Uvicorn with a callback when it is ready, and a second signal that cancels running requests."""
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """The time between SIGTERM and the last request that is accepted; `begin` is called at its start."""
 
-    def __init__(self, config: uvicorn.Config, announce: Announce) -> None:
+    seconds: float = 0.0
+    begin: Callable[[], None] = lambda: None
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that drains after SIGTERM, and calls back when it is ready. A second signal cancels running requests."""
+
+    def __init__(self, config: uvicorn.Config, announce: Announce, drain: Drain = Drain()) -> None:
         super().__init__(config)
         self._announce = announce
+        self._drain = drain
+        self._drained_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """First signal: accept no more connections, finish running requests. Second: cancel them."""
-        if not self.should_exit:
-            super().handle_exit(sig, frame)
+        """First signal: SIGTERM drains, SIGINT accepts no more; running requests end. Second: they are cancelled."""
+        if self._drained_at is None and not self.should_exit:
+            seconds = self._drain.seconds if sig == signal.SIGTERM else 0.0
+            self._drained_at = time.monotonic() + seconds
+            self._drain.begin()
+            self.should_exit = seconds == 0.0
             return
+        self.should_exit = True
         for task in self.server_state.tasks:
             task.get_loop().call_soon_threadsafe(task.cancel)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to stop now: after draining."""
+        if self._drained_at is not None and time.monotonic() >= self._drained_at:
+            self.should_exit = True
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, then announce it."""
@@ -161,7 +194,3 @@ class Server(uvicorn.Server):
         await self._announcing
         await super().shutdown(sockets)
         self._sweeping.cancel()
-
-
-def _ignore_repeated_signal(_signal: int, _frame: FrameType | None) -> None:
-    """Do nothing: uvicorn raises the signal again after a graceful stop, which would make it look like a crash."""

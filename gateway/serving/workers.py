@@ -71,7 +71,7 @@ class Supervisor:
         early = time.monotonic() - worker.started < EARLY_SECONDS
         self._early_exits = self._early_exits + 1 if early else 0
         if self._early_exits >= MAX_EARLY_EXITS:
-            self._stop(signal.SIGTERM, None)
+            self._stop(signal.SIGINT, None)  # nobody is to be told by draining
         else:
             self._start(first=False)
 
@@ -105,10 +105,9 @@ class Supervisor:
         os.read(self._parent_read, 1)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        """First call: ask every worker to stop gracefully. Second: to cancel what still runs."""
+    def _stop(self, asked: int, _frame: FrameType | None) -> None:
+        """Pass the signal on to every worker: the first one stops it gracefully, the second cancels what still runs."""
         self._stops += 1
-        asked = signal.SIGTERM if self._stops == 1 else signal.SIGINT
         for worker in self._workers:
             if worker.process.pid is not None and worker.process.is_alive():
                 os.kill(worker.process.pid, asked)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -34,7 +36,7 @@ from tests.support.waiting import wait_until
 
 COMMAND_LINE = ("-m", "gateway.cli")
 """How Python runs `bandit-gateway`, wherever its script is."""
-_ADDRESS = r"answers on (http://\S+)[^\0]*^  (?:curl|bandit-gateway keys create) "
+_ADDRESS = r"answers on (https?://\S+)[^\0]*^  (?:curl|bandit-gateway keys create) "
 """The banner from its first to its last line."""
 
 
@@ -104,7 +106,8 @@ class GatewayProcess:
     """`bandit-gateway serve` as the child process of a context; its files and its log lie in `folder`.
 
     It can be stopped or killed and started again, with the same URL and the same admin key. `configuration` None: as
-    a newcomer starts it, without a file and an admin key. `launcher`: what Python runs instead of `COMMAND_LINE`.
+    a newcomer starts it, without a file and an admin key. One with `listen` keeps its addresses. `launcher`: what
+    Python runs instead of `COMMAND_LINE`; `trusted`: the certificate of a gateway with TLS.
     """
 
     def __init__(
@@ -116,16 +119,21 @@ class GatewayProcess:
         environ: Mapping[str, str] | None = None,
         launcher: Sequence[str] = COMMAND_LINE,
         core: int | None = None,
+        drain_seconds: float = 0.0,
+        trusted: Path | None = None,
     ) -> None:
         self.key = secrets.token_hex(24) if configuration is not None else ""
         self.log = folder / "serve.log"
         self.url = ""
         self._folder = folder
         self._arguments = [sys.executable, *launcher, "serve", "--workers", str(workers)]
+        self._arguments += ["--drain-seconds", str(drain_seconds)]
         self._environ = {**clean_environ(), **(environ or {})}
         if configuration is not None:
             (folder / "bandit-gateway.toml").write_text(configuration)
             self._environ["BANDIT_GATEWAY_ADMIN_KEY"] = self.key
+        self._verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=trusted) if trusted else True
+        self._has_address = "listen = " in (configuration or "")
         self._core = core
         self._process: subprocess.Popen[bytes] | None = None
         self._start = 0
@@ -149,7 +157,7 @@ class GatewayProcess:
     @property
     def port(self) -> int:
         """The port that it listens on; 0 before the first start."""
-        return int(self.url.rpartition(":")[2] or 0)
+        return urlsplit(self.url).port or 0
 
     @property
     def output(self) -> str:
@@ -159,7 +167,7 @@ class GatewayProcess:
     def start(self) -> None:
         """Start it, and return when it is ready. Raises RunFailed."""
         self._start = self.log.stat().st_size if self.log.exists() else 0
-        command = [*self._arguments, "--port", str(self.port)]
+        command = [*self._arguments, *([] if self._has_address else ["--port", str(self.port)])]
         process = spawn(command, self.log, environ=self._environ, folder=self._folder, core=self._core)
         self._process = process
         try:
@@ -172,13 +180,13 @@ class GatewayProcess:
 
     def readiness(self) -> tuple[int, str]:
         """Status and body of `/readyz`."""
-        answer = httpx.get(f"{self.url}/readyz", timeout=30.0, trust_env=False)
+        answer = httpx.get(f"{self.url}/readyz", timeout=30.0, trust_env=False, verify=self._verify)
         return answer.status_code, answer.text
 
     def client(self) -> httpx.Client:
         """A client with the admin key."""
         headers = {"authorization": f"Bearer {self.key}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60.0, trust_env=False)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60.0, trust_env=False, verify=self._verify)
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the process that was started last."""
@@ -217,5 +225,5 @@ def clean_environ() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.endswith("_API_KEY") and not name.startswith("BANDIT_GATEWAY_")
+        if not name.endswith(("_API_KEY", "_API_KEY_FILE")) and not name.startswith("BANDIT_GATEWAY_")
     }

@@ -8,7 +8,7 @@ from gateway.serving.discovery import LocalServer
 
 FACTS = Facts(
     version="1.2.3",
-    url="http://127.0.0.1:8790",
+    urls=("http://127.0.0.1:8790",),
     database="a.db",
     durability="commit",
     routers={"rtr_default": ["simulated/swift", "simulated/sage"]},
