@@ -136,19 +136,18 @@ def learn_validity(snapshot: Snapshot, model_id: str, valid: bool, at: float) ->
 
 
 def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[StatisticKey, Sums]:
-    """The deltas of changed scores of one completion: the new mean less the old one, so its total weight is 1.
+    """The deltas of changed scores of one completion: the new mean less the old one, so its total weight is 1 at most.
 
-    Their instant is the response's end: a late score weighs what it would have weighed on time. Nothing if the mean is
-    as before.
+    Their instant is the response's end: a late score weighs what it would have weighed on time. Nothing if mean and
+    weight are as before.
     """
-    old, new = before.mean(), after.mean()
-    if old == new:
+    had, has = before.weight(), after.weight()
+    old, new = before.mean() or 0.0, after.mean() or 0.0
+    if (had, old) == (has, new):
         return {}
-    weight = float(new is not None) - float(old is not None)
-    old, new = old or 0.0, new or 0.0
-    total, squares = new - old, new * new - old * old
+    total, squares = has * new - had * old, has * new * new - had * old * old
     key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
-    added = Sums(after.at, half_life, weight, total, squares)
+    added = Sums(after.at, half_life, has - had, total, squares)
     sudden = {
         key._replace(signal=signal): replace(added, half_life=half_life / faster) for signal, faster in SUDDEN.items()
     }

@@ -354,7 +354,17 @@ class Scores:
     task: str
     at: float  # the response's end
     by_source: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)  # of sources that weigh less than 1
 
     def mean(self) -> float | None:
-        """The completion's one score: the mean over its sources; None without a source."""
-        return sum(self.by_source.values()) / len(self.by_source) if self.by_source else None
+        """The completion's one score: the weighted mean over its sources; None without a source."""
+        if not self.by_source:
+            return None
+        if not self.weights:
+            return sum(self.by_source.values()) / len(self.by_source)
+        weights = {source: self.weights.get(source, 1.0) for source in self.by_source}
+        return sum(weights[source] * score for source, score in self.by_source.items()) / sum(weights.values())
+
+    def weight(self) -> float:
+        """How much the one score weighs: as its heaviest source, so that another source never takes weight away."""
+        return max((self.weights.get(source, 1.0) for source in self.by_source), default=0.0)

@@ -11,11 +11,20 @@ import msgspec
 
 from bandit.types import Epoch
 from gateway.completions.request import explain_validation, parse_json_object
+from gateway.completions.routing_fields import read_episode
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
 from gateway.ids import creation_time, new_id, parse_completion_id
 from gateway.recorder import Recorder
-from storage.errors import CompletionNotFound, DatabaseUnavailable, FeedbackError, NoAnswerToScore, TooManySources
+from storage.errors import (
+    CompletionNotFound,
+    DatabaseUnavailable,
+    FeedbackError,
+    NoAnswerToScore,
+    TooManyCompletions,
+    TooManySources,
+)
 from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
+from storage.writing.episodes import MOST_COMPLETIONS
 
 BATCH_LIMIT = 1_000
 SOURCE_LIMIT = 32
@@ -26,7 +35,8 @@ _THUMBS = {"up": 1.0, "down": 0.0}
 
 
 class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
-    completion_id: str
+    completion_id: str | None = None
+    episode_id: str | None = None
     score: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     thumb: Literal["up", "down"] | None = None
     source: Annotated[str, msgspec.Meta(min_length=1, max_length=SOURCE_LIMIT)] = "user"
@@ -48,7 +58,7 @@ class FeedbackBatch:
     def refuse_running(self, running: Container[str]) -> None:
         """Refuse scores of streams that are still running. Raises Conflict."""
         for index, record in enumerate(self.records):
-            if record.completion_id in running:
+            if record.completion_id in running:  # an episode's score is for what is recorded so far
                 raise Conflict(
                     "this completion is still being answered; score it when its stream has ended",
                     code="completion_in_progress",
@@ -70,11 +80,12 @@ class FeedbackBatch:
             ) from error
 
     def _explain(self, error: FeedbackError, now: Epoch) -> GatewayError:
-        completion_id = self.records[error.index].completion_id
-        param = self._param(error.index, "completion_id")
+        record = self.records[error.index]
+        field = "completion_id" if record.episode_id is None else "episode_id"
+        named, param = record.completion_id or f"episode {record.episode_id!r}", self._param(error.index, field)
         if isinstance(error, NoAnswerToScore):
             return Conflict(
-                f"{completion_id} got no answer that could be scored",
+                f"{named} got no answer that could be scored",
                 code="no_answer_to_score",
                 param=param,
                 should_retry=False,
@@ -83,12 +94,24 @@ class FeedbackBatch:
             return BadRequest(
                 "a completion takes scores of at most 8 sources", param=self._param(error.index, "source")
             )
-        if isinstance(error, CompletionNotFound) and 0 <= now - creation_time(completion_id) < SETTLING_SECONDS:
+        if isinstance(error, TooManyCompletions):
+            return BadRequest(
+                f"one request scores at most {MOST_COMPLETIONS:,} completions, those of its episodes included",
+                param=param,
+            )
+        if record.episode_id is not None:
+            return NotFound(
+                f"no completion of {named} is recorded for this API key",
+                code="episode_not_found",
+                param=param,
+                should_retry=False,
+            )
+        if isinstance(error, CompletionNotFound) and 0 <= now - creation_time(named) < SETTLING_SECONDS:
             return Unavailable(
-                f"{completion_id} is not recorded yet", code="not_recorded_yet", param=param, retry_after_seconds=1
+                f"{named} is not recorded yet", code="not_recorded_yet", param=param, retry_after_seconds=1
             )
         return NotFound(
-            f"there is no completion {completion_id} of this API key",
+            f"there is no completion {named} of this API key",
             code="completion_not_found",
             param=param,
             should_retry=False,
@@ -115,14 +138,12 @@ def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
 
 
 def _record(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> FeedbackRecord:
-    completion_id = parse_completion_id(item.completion_id)
-    if completion_id is None:
-        raise NotFound(
-            f"`{prefix}completion_id` must be the `id` of a completion, not {item.completion_id[:80]!r}",
-            code="completion_not_found",
+    if (item.completion_id is None) == (item.episode_id is None):
+        raise BadRequest(
+            f"exactly one of `{prefix}completion_id` and `{prefix}episode_id` is required",
             param=f"{prefix}completion_id",
-            should_retry=False,
         )
+    completion_id = "" if item.completion_id is None else _completion(item.completion_id, f"{prefix}completion_id")
     score = item.score if item.thumb is None else _THUMBS[item.thumb]
     if score is None or (item.score is not None and item.thumb is not None):
         raise BadRequest(f"exactly one of `{prefix}score` and `{prefix}thumb` is required", param=f"{prefix}score")
@@ -137,4 +158,17 @@ def _record(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Feedbac
         at=now,
         comment=item.comment,
         metadata=item.metadata,
+        episode_id=None if item.episode_id is None else read_episode(item.episode_id, f"{prefix}episode_id"),
     )
+
+
+def _completion(given: str, param: str) -> str:
+    completion_id = parse_completion_id(given)
+    if completion_id is None:
+        raise NotFound(
+            f"`{param}` must be the `id` of a completion, not {given[:80]!r}",
+            code="completion_not_found",
+            param=param,
+            should_retry=False,
+        )
+    return completion_id

@@ -11,7 +11,8 @@ LedgerError
 └── FeedbackError         a score that can't be recorded; `index` says which of its list
     ├── CompletionNotFound
     ├── NoAnswerToScore
-    └── TooManySources
+    ├── TooManySources
+    └── TooManyCompletions
 """
 
 
@@ -65,3 +66,7 @@ class NoAnswerToScore(FeedbackError):
 
 class TooManySources(FeedbackError):
     """The completion has scores of as many sources as it takes."""
+
+
+class TooManyCompletions(FeedbackError):
+    """The list scores more completions, with those of its episodes, than one transaction takes."""

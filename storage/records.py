@@ -77,6 +77,7 @@ class DecisionRecord:
     estimated_prompt_tokens: int
     request_bytes: int
     instructions: str | None = None
+    episode_id: str | None = None  # the key's own
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -134,10 +135,13 @@ class ValidityRecord:
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRecord:
-    """A score for a completion. `any_key` True: it may score completions of other keys, on `routers` (None: all)."""
+    """A score for a completion, or for all completions of an episode of the key's own.
+
+    `any_key` True: it may score completions of other keys, on `routers` (None: all).
+    """
 
     id: str  # fbk_…
-    completion_id: str  # req_…
+    completion_id: str  # req_…; "" if an episode is scored
     key_id: str
     any_key: bool
     routers: tuple[str, ...] | None
@@ -146,6 +150,7 @@ class FeedbackRecord:
     at: float
     comment: str | None = None
     metadata: Mapping[str, Json] | None = None
+    episode_id: str | None = None
 
 
 class FeedbackStatus(StrEnum):
@@ -158,8 +163,9 @@ class FeedbackStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FeedbackReceipt:
-    """The response to a feedback that is committed."""
+    """A completion's score that is committed. `index`: of the feedback in its list, which may score an episode."""
 
+    index: int
     id: str
     completion_id: str
     router_id: str

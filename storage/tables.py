@@ -4,6 +4,8 @@ Times are seconds since the epoch, money is in dollars. JSON is stored as text, 
 leads from the ledger to `routers`: a new router of a deleted one's id takes up its requests again.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     false,
+    text,
 )
 
 metadata = MetaData(
@@ -79,6 +82,10 @@ choices = Table(
     Index(None, "router_id", "at"),
 )
 
+_IN_EPISODES: dict[str, Any] = {
+    f"{dialect}_where": text("episode_id IS NOT NULL") for dialect in ("sqlite", "postgresql")
+}
+
 decisions = Table(
     "decisions",  # requests: a decision and its outcome are one row, because both become durable together
     metadata,
@@ -116,7 +123,9 @@ decisions = Table(
     Column("error_code", Text),
     Column("valid", Boolean),
     _required("learned", Text),  # the deltas of the statistics, encoded by storage.deltas
+    Column("episode_id", Text),  # the caller's own id of what it belongs to, such as an agent's run
     Index(None, "router_id", "at"),
+    Index(None, "key_id", "episode_id", "completion_id", **_IN_EPISODES),
 )
 
 attempts = Table(
@@ -177,6 +186,8 @@ scores = Table(
     Column("source", Text, primary_key=True),
     _required("score", Double),
     _required("feedback_id", Text),
+    # 1/n for an episode of n completions. Not written by older versions.
+    Column("weight", Double, nullable=False, server_default=text("1")),
     sqlite_with_rowid=False,
 )
 

@@ -70,6 +70,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         estimated_prompt_tokens=decision.estimated_prompt_tokens,
         request_bytes=decision.request.size,
         instructions=decision.request.routing.instructions,
+        episode_id=decision.request.routing.episode_id,
     )
 
 

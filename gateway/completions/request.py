@@ -10,7 +10,7 @@ import numpy as np
 
 from bandit.quick import quick_dataclass
 from gateway.completions.features import Message, read_features
-from gateway.completions.routing_fields import TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
+from gateway.completions.routing_fields import EPISODE_KEY, TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.classifier import Features
@@ -94,10 +94,10 @@ class CompletionRequest:
         return self.fields.get("response_format")
 
     def forwarded(self, task_key: str) -> Fields:
-        """The fields for a provider: without the key of `metadata` that states the task."""
-        if task_key not in self.metadata:
+        """The fields for a provider: without the keys of `metadata` that state the task and the episode."""
+        if task_key not in self.metadata and EPISODE_KEY not in self.metadata:
             return self.fields
-        rest = {key: raw for key, raw in self.metadata.items() if key != task_key}
+        rest = {key: raw for key, raw in self.metadata.items() if key not in {task_key, EPISODE_KEY}}
         if rest:
             return {**self.fields, "metadata": msgspec.Raw(msgspec.json.encode(rest))}
         return {name: raw for name, raw in self.fields.items() if name != "metadata"}
@@ -147,7 +147,7 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
         stream=bool(known.stream),
         include_usage=bool(known.stream_options and known.stream_options.include_usage),
         max_tokens=max_tokens,
-        routing=read_routing(known.routing or {}, fields, header),
+        routing=read_routing(known.routing or {}, known.metadata or {}, fields, header),
         metadata=known.metadata or {},
         size=len(body),
     )

@@ -9,11 +9,15 @@ import msgspec
 
 from bandit.quick import quick_dataclass
 from gateway.errors import BadRequest, UnknownParameter
+from storage.rows import clean
 
 INSTRUCTIONS_LIMIT = 4_000
 TASK_LIMIT = 64
 LARGEST_MAX_USD = 1_000_000.0
-NAMES = ("instructions", "max_usd")
+EPISODE_LIMIT = 128
+EPISODE_KEY = "episode_id"
+"""The key of `metadata` that names an episode."""
+NAMES = ("instructions", "max_usd", EPISODE_KEY)
 
 T = TypeVar("T", str, float)
 
@@ -31,15 +35,19 @@ def no_header(name: bytes) -> bytes | None:
 
 @quick_dataclass(frozen=True, slots=True)
 class RoutingFields:
-    """`max_usd`: limit on this request's expected cost; `task` as a header states it."""
+    """`max_usd`: limit on this request's expected cost; `task` as a header states it; `episode_id` is the caller's."""
 
     instructions: str | None
     max_usd: float | None
     task: str | None
+    episode_id: str | None
 
 
 def read_routing(
-    nested: Mapping[str, msgspec.Raw], fields: Mapping[str, msgspec.Raw], header: HeaderOf
+    nested: Mapping[str, msgspec.Raw],
+    metadata: Mapping[str, msgspec.Raw],
+    fields: Mapping[str, msgspec.Raw],
+    header: HeaderOf,
 ) -> RoutingFields:
     """Read the fields; one in the body overrides its header. `nested` is the object `routing`, `fields` the whole body.
 
@@ -48,7 +56,7 @@ def read_routing(
     flat = {key.removeprefix("routing."): raw for key, raw in fields.items() if key.startswith("routing.")}
     for name in (*flat, *nested):
         if name not in NAMES:
-            known = " and ".join(f"`routing.{each}`" for each in NAMES)
+            known = ", ".join(f"`routing.{each}`" for each in NAMES)
             raise UnknownParameter(f"`routing.{name}` is not a parameter; there are {known}", param=f"routing.{name}")
     instructions, param = _one("instructions", flat, nested, str), "routing.instructions"
     if instructions is None:
@@ -63,7 +71,38 @@ def read_routing(
     if max_usd is not None and not 0.0 < max_usd <= LARGEST_MAX_USD:
         raise BadRequest(f"`{param}` must be a number of dollars above 0, such as 0.01", param=param)
     task = _text(header, "x-router-task")
-    return RoutingFields(instructions, max_usd, (task or "").strip()[:TASK_LIMIT] or None)
+    episode_id = _episode(flat, nested, metadata, header)
+    return RoutingFields(instructions, max_usd, (task or "").strip()[:TASK_LIMIT] or None, episode_id)
+
+
+def read_episode(given: str, param: str) -> str:
+    """The caller's id of an episode, as it is stored. Raises BadRequest."""
+    if not 1 <= len(given) <= EPISODE_LIMIT:
+        raise BadRequest(
+            f"`{param}` must have 1 to {EPISODE_LIMIT} characters, not {len(given):,}",
+            param=param,
+        )
+    return clean(given)
+
+
+def _episode(
+    flat: Mapping[str, msgspec.Raw],
+    nested: Mapping[str, msgspec.Raw],
+    metadata: Mapping[str, msgspec.Raw],
+    header: HeaderOf,
+) -> str | None:
+    """`metadata.episode_id`, else `routing.episode_id`, else the header. Raises BadRequest."""
+    raw = metadata.get(EPISODE_KEY)
+    if raw is not None and bytes(raw) != _NULL:
+        param = f"metadata.{EPISODE_KEY}"
+        try:
+            return read_episode(msgspec.json.decode(raw, type=str), param)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise BadRequest(f"`{param}` must be a string", param=param) from None
+    if (given := _one(EPISODE_KEY, flat, nested, str)) is not None:
+        return read_episode(given, f"routing.{EPISODE_KEY}")
+    given = _text(header, "x-router-episode")
+    return None if given is None else read_episode(given, "x-router-episode")
 
 
 def _one(name: str, flat: Mapping[str, msgspec.Raw], nested: Mapping[str, msgspec.Raw], kind: type[T]) -> T | None:

@@ -1,32 +1,60 @@
 """POST /feedback: scores for completions, committed before the response."""
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.asgi import HttpRequest
 from gateway.routes.schemas import FEEDBACK_SCHEMA
 from gateway.routes.services import json_response, services_of
-from storage.records import FeedbackReceipt
+from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 
 router = APIRouter()
 
 
 @router.post("/feedback", openapi_extra=FEEDBACK_SCHEMA)
 async def post_feedback(request: Request) -> Response:
-    """Score one completion, or up to 1,000 at once: all or nothing."""
+    """Score one completion, all those of an episode, or up to 1,000 at once: all or nothing."""
     batch, receipts = await services_of(request).flow.feedback(HttpRequest(request.scope, request.receive))
-    objects = [_feedback_object(receipt) for receipt in receipts]
+    by_record = [list(of_one) for _, of_one in groupby(receipts, key=attrgetter("index"))]
+    objects = [
+        _of_completion(*of_one) if record.episode_id is None else _of_episode(record, of_one)
+        for record, of_one in zip(batch.records, by_record, strict=True)
+    ]
     return json_response({"object": "list", "data": objects} if batch.listed else objects[0])
 
 
-def _feedback_object(receipt: FeedbackReceipt) -> dict[str, object]:
+def _of_completion(receipt: FeedbackReceipt) -> dict[str, object]:
     return {
         "id": receipt.id,
         "object": "feedback",
-        "completion_id": f"chatcmpl-{receipt.completion_id}",
-        "router_id": receipt.router_id,
-        "model": receipt.model_id,
+        **_scored(receipt),
         "source": receipt.source,
         "score": receipt.score,
         "status": receipt.status,
+    }
+
+
+def _of_episode(record: FeedbackRecord, receipts: Sequence[FeedbackReceipt]) -> dict[str, object]:
+    """The object of a score of an episode: `updated` if it changed some of the completions' scores."""
+    statuses = {receipt.status for receipt in receipts}
+    return {
+        "id": record.id,
+        "object": "feedback",
+        "episode_id": record.episode_id,
+        "completions": [{**_scored(receipt), "status": receipt.status} for receipt in receipts],
+        "source": record.source,
+        "score": record.score,
+        "status": statuses.pop() if len(statuses) == 1 else FeedbackStatus.UPDATED,
+    }
+
+
+def _scored(receipt: FeedbackReceipt) -> dict[str, object]:
+    return {
+        "completion_id": f"chatcmpl-{receipt.completion_id}",
+        "router_id": receipt.router_id,
+        "model": receipt.model_id,
     }

@@ -12,6 +12,7 @@ def _routed(
     routing = {
         "instructions": {"type": "string", "maxLength": 4000},
         "max_usd": {"type": "number", "exclusiveMinimum": 0},
+        "episode_id": {"type": "string", "minLength": 1, "maxLength": 128},
     }
     known = {
         "model": {"const": "dari/routing"},
@@ -62,9 +63,10 @@ FEEDBACK_SCHEMA: dict[str, Any] = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "required": ["completion_id"],
+                    "oneOf": [{"required": ["completion_id"]}, {"required": ["episode_id"]}],
                     "properties": {
                         "completion_id": {"type": "string"},
+                        "episode_id": {"type": "string", "minLength": 1, "maxLength": 128},
                         "score": {"type": "number", "minimum": 0, "maximum": 1},
                         "thumb": {"enum": ["up", "down"]},
                         "source": {"type": "string", "maxLength": 32, "default": "user"},

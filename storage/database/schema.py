@@ -16,7 +16,7 @@ from storage.errors import DatabaseUnavailable, SchemaOutdated
 
 log = logging.getLogger(__name__)
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision; a test compares it with the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"

@@ -60,24 +60,29 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaS
     """Add the deltas of current scores: rows of `current_scores`, grouped by completion."""
     completion: Any = None
     by_source: dict[str, float] = {}
+    weights: dict[str, float] = {}
 
     def learn() -> None:
         if completion is not None:
             place = (completion.router_id, completion.model_id, completion.task, completion.ended_at)
-            gathered.add(learn_scores(Scores(*place), Scores(*place, by_source)))
+            gathered.add(learn_scores(Scores(*place), Scores(*place, by_source, weights)))
 
     for row in rows:
         if completion is None or row.completion_id != completion.completion_id:
             learn()
-            completion, by_source = row, {}
+            completion, by_source, weights = row, {}, {}
         by_source[row.source] = row.score
+        if row.weight != 1.0:
+            weights[row.source] = row.weight
     learn()
 
 
 def current_scores() -> Select[Any]:
     """Select all current scores with the router, model, task and instant that they count for."""
     columns = ("completion_id", "router_id", "model_id", "task", "ended_at")
-    query: Select[Any] = select(*(decisions.c[name] for name in columns), scores.c.source, scores.c.score)
+    query: Select[Any] = select(
+        *(decisions.c[name] for name in columns), *(scores.c[name] for name in ("source", "score", "weight"))
+    )
     return query.join_from(scores, decisions, scores.c.completion_id == decisions.c.completion_id).order_by(
         scores.c.completion_id
     )

@@ -96,7 +96,12 @@ def _with_choice() -> Select[Any]:
 
 def _export_query() -> Select[Any]:
     own = scores.c.completion_id == decisions.c.completion_id
-    score = select(func.avg(scores.c.score)).where(own).scalar_subquery().label("score")
+    score = (
+        select(func.sum(scores.c.score * scores.c.weight) / func.sum(scores.c.weight))
+        .where(own)
+        .scalar_subquery()
+        .label("score")
+    )
     sources = select(func.count()).select_from(scores).where(own).scalar_subquery().label("sources")
     return select(*(column for column in decisions.c if column.name != "learned"), score, sources)
 

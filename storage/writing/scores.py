@@ -5,7 +5,7 @@ a correction subtracts the old mean and adds the new one.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,10 +14,11 @@ from sqlalchemy import Dialect, select
 from bandit.types import Deltas, Epoch, Scores
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums
-from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
-from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus, Status
+from storage.errors import CompletionNotFound, FeedbackError, NoAnswerToScore, TooManyCompletions, TooManySources
+from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 from storage.rows import clean
 from storage.tables import decisions, feedback, scores
+from storage.writing.episodes import MOST_COMPLETIONS, NO_ANSWER, EpisodeQuery, Members, scores_of
 
 MAX_SOURCES = 8
 """Sources per completion."""
@@ -25,14 +26,13 @@ MAX_SOURCES = 8
 LearnScores = Callable[[Scores, Scores], Deltas]
 """Return the deltas between a completion's scores before and after a feedback."""
 
-_NO_ANSWER = {Status.FAILED.value, Status.REJECTED.value, Status.CLIENT_GONE.value}
-
 
 class _Current(NamedTuple):
     """A source's current score and the feedback that gave it."""
 
     score: float
     feedback_id: str
+    weight: float
     comment: str | None
     metadata: str | None
 
@@ -55,6 +55,7 @@ class Known(NamedTuple):
     completions: dict[str, _Completion]
     current: dict[str, dict[str, _Current]]  # by completion and source
     written: dict[str, FeedbackStatus]  # feedback of this batch that is in the ledger already
+    episodes: Members
 
 
 class ScoringQueries:
@@ -66,16 +67,19 @@ class ScoringQueries:
             among(decisions.c.completion_id, dialect)
         )
         self._completions = compile_text(found.order_by(decisions.c.completion_id).with_for_update(), dialect)
-        columns = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id)
+        columns = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id, scores.c.weight)
         current = select(*columns, feedback.c.comment, feedback.c.metadata)
         current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
         self._current = compile_text(current.where(among(scores.c.completion_id, dialect)), dialect)
         written = select(feedback.c.id, feedback.c.status).where(among(feedback.c.id, dialect))
         self._written = compile_text(written, dialect)
+        self._episodes = EpisodeQuery(dialect)
 
     def read(self, cursor: Cursor, given: Sequence[FeedbackRecord], *, again: bool) -> Known:
         """Read and lock the completions until the commit. `again`: some feedback may be written already."""
-        listed = _listed(record.completion_id for record in given)
+        episodes = self._episodes.read(cursor, given)
+        reached = [each for record in given for each in _reached(record, episodes)]
+        listed = _listed(record.completion_id for record in reached)
         cursor.execute(self._completions, listed)
         completions = {row[0]: _Completion(*row) for row in cursor.fetchall()}
         current: dict[str, dict[str, _Current]] = defaultdict(dict)
@@ -84,16 +88,16 @@ class ScoringQueries:
             current[completion_id][source] = _Current(*held)
         written: dict[str, FeedbackStatus] = {}
         if again:
-            cursor.execute(self._written, _listed(record.id for record in given))
+            cursor.execute(self._written, _listed(record.id for record in reached))
             written = {row[0]: FeedbackStatus(row[1]) for row in cursor.fetchall()}
-        return Known(completions, current, written)
+        return Known(completions, current, written, episodes)
 
 
 class Scoring:
     """Applies the scores of one batch, list by list, to be written together."""
 
     def __init__(self, known: Known, learn_scores: LearnScores) -> None:
-        self._completions, self._current, self._written = known
+        self._completions, self._current, self._written, self._episodes = known
         self._learn_scores = learn_scores
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
@@ -104,39 +108,49 @@ class Scoring:
         rows: list[tuple[object, ...]] = []
         receipts: list[FeedbackReceipt] = []
         effects: list[Deltas] = []
-        for index, record in enumerate(records):
+        for index, record, weight in self._reached(records):
             completion = self._find(index, record)
-            given, source = _given(record), clean(record.source)
+            given, source = _given(record, weight), clean(record.source)
             if record.id in self._written:
-                receipts.append(_receipt(record, completion, given, self._written[record.id]))
+                receipts.append(_receipt(index, record, completion, given, self._written[record.id]))
                 continue
             before = trial.get(completion.completion_id) or self._current[completion.completion_id]
             held = before.get(source)
             if held is None and len(before) >= MAX_SOURCES:
                 raise TooManySources(index)
-            if held is None or held.score != record.score:
+            if held is None or (held.score, held.weight) != (record.score, weight):
                 status = FeedbackStatus.RECORDED if held is None else FeedbackStatus.UPDATED
                 after = {**before, source: given}
                 effects.append(self._learn_scores(_scores(completion, before), _scores(completion, after)))
             else:
                 status = FeedbackStatus.UNCHANGED
-                if given[2:] in {(None, None), held[2:]}:
+                if given[3:] in {(None, None), held[3:]}:
                     given = held  # repeated as it was
                 after = {**before, source: given}
             trial[completion.completion_id] = after
             if given is not held:
                 rows.append(_row(record, given, status))
-            receipts.append(_receipt(record, completion, given, status))
+            receipts.append(_receipt(index, record, completion, given, status))
         self._accept(trial, rows)
         for effect in effects:
             learned.add(effect)
         return tuple(receipts)
 
+    def _reached(self, records: Sequence[FeedbackRecord]) -> Iterator[tuple[int, FeedbackRecord, float]]:
+        """The feedback for each completion, with its index in the list and its weight. Raises FeedbackError."""
+        count = 0
+        for index, record in enumerate(records):
+            reached, weight = scores_of(index, record, self._episodes)
+            count += len(reached)
+            if count > MOST_COMPLETIONS:
+                raise TooManyCompletions(index)
+            yield from ((index, each, weight) for each in reached)
+
     def _find(self, index: int, record: FeedbackRecord) -> _Completion:
         completion = self._completions.get(record.completion_id)
         if completion is None or not _may_score(record, completion):
             raise CompletionNotFound(index)
-        if completion.status in _NO_ANSWER:
+        if completion.status in NO_ANSWER:
             raise NoAnswerToScore(index)
         return completion
 
@@ -146,7 +160,7 @@ class Scoring:
             before = self._current[completion_id]
             for source, current in after.items():
                 if before.get(source) is not current:
-                    row = (completion_id, source, current.score, current.feedback_id)
+                    row = (completion_id, source, current.score, current.feedback_id, current.weight)
                     self.score_rows[completion_id, source] = row
             self._current[completion_id] = after
 
@@ -155,16 +169,25 @@ def _listed(ids: Iterable[str]) -> tuple[str]:
     return (msgspec.json.encode(sorted(set(ids))).decode(),)
 
 
+def _reached(record: FeedbackRecord, episodes: Members) -> list[FeedbackRecord]:
+    """The feedback that may be written for a record; none if it can't be recorded."""
+    try:
+        return scores_of(0, record, episodes)[0]
+    except FeedbackError:
+        return []
+
+
 def _may_score(record: FeedbackRecord, completion: _Completion) -> bool:
     if record.key_id == completion.key_id:
         return True
     return record.any_key and (record.routers is None or completion.router_id in record.routers)
 
 
-def _given(record: FeedbackRecord) -> _Current:
+def _given(record: FeedbackRecord, weight: float) -> _Current:
     return _Current(
         record.score,
         record.id,
+        weight,
         None if record.comment is None else clean(record.comment),
         None if record.metadata is None else msgspec.json.encode(record.metadata).decode(),
     )
@@ -177,6 +200,7 @@ def _scores(completion: _Completion, by_source: Mapping[str, _Current]) -> Score
         task=completion.task,
         at=completion.ended_at,
         by_source={source: current.score for source, current in by_source.items()},
+        weights={source: current.weight for source, current in by_source.items() if current.weight != 1.0},
     )
 
 
@@ -195,9 +219,10 @@ def _row(record: FeedbackRecord, given: _Current, status: FeedbackStatus) -> tup
 
 
 def _receipt(
-    record: FeedbackRecord, completion: _Completion, given: _Current, status: FeedbackStatus
+    index: int, record: FeedbackRecord, completion: _Completion, given: _Current, status: FeedbackStatus
 ) -> FeedbackReceipt:
     return FeedbackReceipt(
+        index=index,
         id=given.feedback_id,
         completion_id=completion.completion_id,
         router_id=completion.router_id,

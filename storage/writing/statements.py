@@ -28,7 +28,7 @@ class Statements:
             compile_bulk(insert_many(table, dialect), dialect) for table in _PLAIN
         )
         score = insert_many(scores, dialect)
-        replaced = {"score": score.excluded.score, "feedback_id": score.excluded.feedback_id}
+        replaced = {name: score.excluded[name] for name in ("score", "feedback_id", "weight")}
         keyed = score.on_conflict_do_update(index_elements=["completion_id", "source"], set_=replaced)
         self.scores = compile_bulk(keyed, dialect)
         # An update, not an upsert: only admitted names have rows.

@@ -137,6 +137,28 @@ def test_a_completion_weighs_one_whoever_judges_and_however_often() -> None:
     assert learn_scores(steps[-1], steps[-1], 1e6) == {}
 
 
+def test_a_source_that_weighs_less_counts_less_and_takes_no_weight_from_another() -> None:
+    """An agent's run of four completions scored 1, then one of them by a user, then that one corrected."""
+    state: dict[StatisticKey, Sums] = {}
+    run = {"run": 0.25}
+    steps = [
+        scores_of(),
+        replace(scores_of(run=1.0), weights=run),
+        replace(scores_of(run=1.0, user=0.0), weights=run),
+        replace(scores_of(run=0.0, user=0.5), weights=run),
+    ]
+    expected = [(0.25, 0.25), (1.0, 0.2), (1.0, 0.4)]
+    for (before, after), (weight, total) in zip(itertools.pairwise(steps), expected, strict=True):
+        merge(state, learn_scores(before, after, 1e6))
+        sums = state[StatisticKey("rtr_x", "a/one", "code", Signal.QUALITY)]
+        assert sums.weight == pytest.approx(weight)
+        assert sums.total == pytest.approx(total)
+        assert sums.squares == pytest.approx(total * total / weight)
+    merge(state, learn_scores(steps[-1], scores_of(), 1e6))
+    sums = state[StatisticKey("rtr_x", "a/one", "code", Signal.QUALITY)]
+    assert abs(sums.weight) + abs(sums.total) + abs(sums.squares) == pytest.approx(0.0, abs=1e-12)
+
+
 @settings(max_examples=1_000, deadline=None)
 @given(st.integers(0, 10**9))
 def test_any_order_any_split_over_replicas_and_corrections_give_one_state(seed: int) -> None:

@@ -47,7 +47,8 @@ def learn_scores(before: Scores, after: Scores) -> Deltas:
     for scores, sign in ((before, -1.0), (after, 1.0)):
         mean = scores.mean()
         if mean is not None:
-            change += Sums(after.at, 86_400.0, sign, sign * mean, sign * mean * mean)
+            weight = sign * scores.weight()
+            change += Sums(after.at, 86_400.0, weight, weight * mean, weight * mean * mean)
     return {key: change}
 
 
@@ -83,6 +84,7 @@ class RecordMaker:
         choice: bytes = b'{"arms":[]}',
         content: Content | None = None,
         instructions: str | None = None,
+        episode_id: str | None = None,
         deltas: Deltas | None = None,
     ) -> CompletionRecord:
         number = next(self._numbers)
@@ -126,6 +128,7 @@ class RecordMaker:
                 estimated_prompt_tokens=98,
                 request_bytes=300,
                 instructions=instructions,
+                episode_id=episode_id,
             ),
             attempts=tried,
             outcome=OutcomeRecord(
@@ -166,6 +169,7 @@ class RecordMaker:
         completion_id: str,
         score: float,
         *,
+        episode_id: str | None = None,
         source: str = "user",
         key_id: str = "key_1",
         any_key: bool = False,
@@ -183,6 +187,7 @@ class RecordMaker:
             score=score,
             at=NOW + number,
             comment=comment,
+            episode_id=episode_id,
         )
 
 
