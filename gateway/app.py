@@ -96,6 +96,10 @@ class Gateway:
             self._metrics.refused("", error)
             await Http(scope, receive, send, request_id).fail(error)
 
+    def count_refusal(self, status: int) -> None:
+        """Count an answer that a connection was given without a request."""
+        self._metrics.answered("", "", status)
+
     def _counted(self, scope: Scope, send: Send, request_id: str) -> Send:
         """Count an answer when it starts, and add the request's id to its headers."""
 

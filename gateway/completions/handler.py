@@ -227,13 +227,14 @@ class CompletionHandler:
         self._decision.router.spend.settle(
             self._decision.expected_usd, record.outcome.cost_usd, record.outcome.ended_at
         )
+        began = perf_counter()
         try:
             await self._services.recorder.completion(record)
         except (GatewayError, asyncio.CancelledError) as lost:
             error = error or (lost if isinstance(lost, GatewayError) else _stopping())
             raise
         finally:  # before the client has its last byte: whoever scrapes then finds it counted
-            self._services.metrics.completed(record, error)
+            self._services.metrics.completed(record, error, perf_counter() - began)
         return record.outcome.ended_at
 
     def _explain(self) -> str:

@@ -9,7 +9,7 @@ import json
 import logging
 import resource
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +55,7 @@ class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with `ConnectionLimits`."""
 
     limits = ConnectionLimits()
+    count_refusal: Callable[[int], None]
     _warned_at = float("-inf")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,6 +92,11 @@ class LimitedProtocol(HttpToolsProtocol):
             if self._header_bytes > self.limits.header_bytes and not self.transport.is_closing():
                 self._refuse(431, f"the request's headers are larger than {self.limits.header_bytes:,} bytes")
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self.count_refusal(400)
+        super().send_400_response(msg)
+
     def on_message_begin(self) -> None:
         """Begin to count at the first byte of a request."""
         self._in_headers, self._header_bytes, self._since = True, 0, self.received_at
@@ -121,6 +127,7 @@ class LimitedProtocol(HttpToolsProtocol):
             log.warning("%s", message)
 
     def _refuse(self, status: int, message: str) -> None:
+        self.count_refusal(status)
         phrase, kind, code = _REFUSALS[status]
         body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
         again = "retry-after: 1\r\n" if status == 503 else ""
@@ -129,9 +136,13 @@ class LimitedProtocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def limited_protocol(limits: ConnectionLimits) -> type[LimitedProtocol]:
-    """A protocol class with these limits: uvicorn wants a class, not an instance."""
-    return type("LimitedHttpProtocol", (LimitedProtocol,), {"limits": limits})
+def limited_protocol(limits: ConnectionLimits, count_refusal: Callable[[int], None]) -> type[LimitedProtocol]:
+    """A protocol class with these limits: uvicorn wants a class, not an instance.
+
+    `count_refusal` is called with the status of each answer that is given before there is a request.
+    """
+    attributes = {"limits": limits, "count_refusal": staticmethod(count_refusal)}
+    return type("LimitedHttpProtocol", (LimitedProtocol,), attributes)
 
 
 async def sweep(connections: set[Any]) -> None:

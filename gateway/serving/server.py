@@ -103,7 +103,8 @@ def _work(
     try:
         gateway = Gateway(settings, database, catalog, board)
         app = with_cors(gateway, settings.cors_origins)
-        config = uvicorn_config(app, limits_of_this_process(), settings.listening.tls)
+        tls = settings.listening.tls
+        config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
         _serve(Server(config, announce, drain), listeners)
     finally:
@@ -129,11 +130,13 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     return CORSMiddleware(app, origins, allow_methods=["*"], allow_headers=["*"], expose_headers=exposed, max_age=600)
 
 
-def uvicorn_config(app: ASGIApp, limits: ConnectionLimits, tls: Tls | None = None) -> uvicorn.Config:
+def uvicorn_config(
+    app: ASGIApp, limits: ConnectionLimits, count_refusal: Callable[[int], None], tls: Tls | None = None
+) -> uvicorn.Config:
     """How uvicorn serves the gateway."""
     return uvicorn.Config(
         app,
-        http=limited_protocol(limits),
+        http=limited_protocol(limits, count_refusal),
         ws="none",
         lifespan="on",
         access_log=False,

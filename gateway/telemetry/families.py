@@ -8,6 +8,8 @@ from enum import StrEnum
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0)
 OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+SCORES = tuple(tenth / 10 for tenth in range(11))
+COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 DELAY_SECONDS = (1.0, 10.0, 60.0, 300.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
 
 
@@ -89,8 +91,14 @@ CHOICES = _counter(
     "randomised",
 )
 FEEDBACK = _counter("bandit_gateway_feedback", "Scores, by what became of them", "router", "result")
+FEEDBACK_SCORE = _histogram(
+    "bandit_gateway_feedback_score", "Scores by their value, changed ones again", SCORES, "router", "model"
+)
 FEEDBACK_DELAY = _histogram(
     "bandit_gateway_feedback_delay_seconds", "From a request to a score of it", DELAY_SECONDS, "router"
+)
+COMMIT = _histogram(
+    "bandit_gateway_ledger_commit_seconds", "Waits of answers for their record's commit", COMMIT_SECONDS
 )
 LOG_LINES = _counter("bandit_gateway_log_lines", "Log lines, by whether they were written", "level", "result")
 CPU_SECONDS = _counter("process_cpu_seconds", "User and system CPU time of all workers")
@@ -130,7 +138,9 @@ FAMILIES = (
     COST_USD,
     CHOICES,
     FEEDBACK,
+    FEEDBACK_SCORE,
     FEEDBACK_DELAY,
+    COMMIT,
     LOG_LINES,
     CPU_SECONDS,
     MODEL_STATE,

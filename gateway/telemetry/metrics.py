@@ -11,16 +11,20 @@ from gateway.telemetry.cells import Cells
 from gateway.telemetry.families import (
     ATTEMPTS,
     CHOICES,
+    COMMIT,
+    COMMIT_SECONDS,
     COST_USD,
     DELAY_SECONDS,
     FEEDBACK,
     FEEDBACK_DELAY,
+    FEEDBACK_SCORE,
     FIRST_TOKEN,
     HTTP_RESPONSES,
     OVERHEAD,
     OVERHEAD_SECONDS,
     REQUEST_SECONDS,
     RESPONSES,
+    SCORES,
     SECONDS,
     TOKENS,
 )
@@ -59,10 +63,11 @@ class Metrics:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._values = cells.values
+        self._commit = cells.start_of(COMMIT)
         self._outcomes: dict[tuple[str, str | None, Status, str, str, bool], _OutcomeCells] = {}
         self._attempts: dict[tuple[str, str, str, bool, bool], _AttemptCells] = {}
 
-    def completed(self, record: CompletionRecord, error: GatewayError | None) -> None:
+    def completed(self, record: CompletionRecord, error: GatewayError | None, commit_seconds: float) -> None:
         """Count a request that a model was chosen for. `error`: what its client was told instead of an answer."""
         decision, outcome, values = record.decision, record.outcome, self._values
         router_id, code = decision.router_id, error.known_code if error else ""
@@ -72,6 +77,7 @@ class Metrics:
         values[cells.choices] += 1.0
         self._observe(cells.seconds, SECONDS, outcome.seconds)
         self._observe(cells.overhead, OVERHEAD_SECONDS, outcome.overhead_seconds)
+        self._observe(self._commit, COMMIT_SECONDS, commit_seconds)
         for attempt in record.attempts:
             of_attempt = (router_id, attempt.model_id, attempt.ending, attempt.estimated, attempt.stream)
             self._count_attempt(self._attempts.get(of_attempt) or self._attempt_cells(router_id, attempt), attempt)
@@ -91,6 +97,8 @@ class Metrics:
         """Count committed scores."""
         for receipt in receipts:
             self._values[self._cells.start_of(FEEDBACK, receipt.router_id, receipt.status.value)] += 1.0
+            start = self._cells.start_of(FEEDBACK_SCORE, receipt.router_id, receipt.model_id)
+            self._observe(start, SCORES, receipt.score)
             start = self._cells.start_of(FEEDBACK_DELAY, receipt.router_id)
             self._observe(start, DELAY_SECONDS, max(now - creation_time(receipt.completion_id), 0.0))
 

@@ -1,9 +1,13 @@
 """Metrics of whole gateways: one truth whichever worker is asked, every answer counted, a clean exposition."""
 
+import json
+import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -11,10 +15,12 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.telemetry.families import FAMILIES, Kind
 from tests.support.gateway import GatewayProcess
 from tests.support.waiting import wait_until
 
 MESSAGES = [{"role": "user", "content": "Say hello"}]
+DOCS = Path(__file__).parents[3] / "docs"
 PROMTOOL = shutil.which("promtool")
 GONE = "http://127.0.0.1:9/v1"
 CONFIGURATION = f"""
@@ -184,3 +190,55 @@ def test_promtool_finds_nothing_to_say_about_the_exposition(gateway: GatewayProc
         [PROMTOOL, "check", "metrics"], input=scrape(gateway), capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout + ran.stderr) == (0, "")
+
+
+def test_what_is_refused_before_there_is_a_request_is_counted(gateway: GatewayProcess) -> None:
+    before = value(gateway, "bandit_gateway_http_responses_total", route="", http_status="400")
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=30.0) as connection:
+        connection.sendall(b"this is no HTTP\r\n\r\n")
+        assert connection.recv(1_000).startswith(b"HTTP/1.1 400")
+    assert value(gateway, "bandit_gateway_http_responses_total", route="", http_status="400") == before + 1.0
+
+
+def expressions() -> list[str]:
+    """All PromQL of the board and the alerts, with values in place of the board's variables."""
+    board = json.loads((DOCS / "grafana.json").read_text("utf-8"))
+    found = [each["expr"] for panel in board["panels"] for each in panel.get("targets", [])]
+    found += [each["expr"] for each in board["annotations"]["list"]]
+    rules = (DOCS / "alerts.yml").read_text("utf-8")
+    found += re.findall(r"^    expr: (?:>-\n)?((?:.|\n)*?)^    (?:for|labels):", rules, re.MULTILINE)
+    assert len(found) > 40
+    values = {"$__rate_interval": "5m", "$router": ".*", "$instance": ".*"}
+    return [re.sub(r"\$\w+", lambda match: values[match[0]], each) for each in found]
+
+
+def test_the_board_and_the_alerts_name_only_what_is_exposed(gateway: GatewayProcess) -> None:
+    exposed: dict[str, set[str]] = {"up": {"job", "instance"}}
+    for family in FAMILIES:
+        suffixes = {Kind.COUNTER: ("_total",), Kind.HISTOGRAM: ("_bucket", "_sum", "_count")}.get(family.kind, ("",))
+        exposed |= {family.name + suffix: {*family.labels, "le"} for suffix in suffixes}
+    samples = [each for family in families(gateway).values() for each in family.samples]
+    names = {family.name for family in families(gateway).values()}
+    assert {family.name for family in FAMILIES} <= names
+    exposed |= {each.name: set(each.labels) for each in samples if each.name not in exposed}
+    known_values = set(re.findall(r"`(\w+)`", (DOCS / "metrics.md").read_text("utf-8")))
+    for expression in expressions():
+        for name, _, selector in re.findall(r"\b(up|(?:bandit_gateway|process)_\w+)(\{([^}]*)\})?", expression):
+            assert name in exposed, expression
+            for label, said in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', selector):
+                assert label in exposed[name] | {"job", "instance"}, expression
+                if label not in {"job", "instance", "router"}:
+                    assert set(said.split("|")) - {""} <= known_values, expression
+        every_label = set.union(*exposed.values()) | {"instance"}
+        for labels in re.findall(r"\bby \(([^)]*)\)", expression):
+            assert set(re.split(r",\s*", labels)) <= every_label, expression
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool is not installed: apt-get install prometheus")
+def test_promtool_reads_every_expression_of_the_board_and_the_alerts(tmp_path: Path) -> None:
+    assert PROMTOOL is not None
+    rules: list[dict[str, Any]] = [{"record": f"r{at}", "expr": expr} for at, expr in enumerate(expressions())]
+    (tmp_path / "rules.yml").write_text(json.dumps({"groups": [{"name": "all", "rules": rules}]}))
+    for file in (DOCS / "alerts.yml", tmp_path / "rules.yml"):
+        ran = subprocess.run([PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr

@@ -44,7 +44,7 @@ async def say_nothing() -> None:
 @contextlib.contextmanager
 def serving(limits: ConnectionLimits) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(uvicorn_config(app, limits), say_nothing)
+        server = Server(uvicorn_config(app, limits, lambda _: None), say_nothing)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         wait_until(lambda: server.started, "the server has started")
