@@ -39,7 +39,7 @@ from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
 from storage.stores.tasks import Tasks
-from storage.writing.spool import Spool, spool_stem
+from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ class Gateway:
                 reloader,
                 model_states=self.model_states,
                 durable=settings.durability == "commit",
-                spool=Spool(spool_stem(settings.database_url)),
+                spool=Spool(spool_stem(settings.database_url), owner_of(database)),
                 position=position,
             )
             opened.push_async_callback(self._recorder.close)

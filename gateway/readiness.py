@@ -46,7 +46,7 @@ class Readiness:
         notes = [f"{model_id}: {why}" for model_id, why in sorted(self._cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self._database} is away: completions wait in the local spool")
-        return notes + self._unusable()
+        return notes + self._recorder.spool_problems + self._unusable()
 
     def _unusable(self) -> list[str]:
         """One line per router without a usable model. A rate limit makes no model unusable: it passes."""

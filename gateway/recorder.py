@@ -74,6 +74,11 @@ class Recorder:
         """Completions in the local spool."""
         return self._writer.spooled
 
+    @property
+    def spool_problems(self) -> list[str]:
+        """What an operator should see to in the local spool."""
+        return self._writer.spool_problems
+
     def require_room(self) -> None:
         """Refuse a request that could not be recorded, before a provider is paid. Raises Unavailable."""
         if self._writer.state is State.FULL:

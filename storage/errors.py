@@ -7,6 +7,7 @@ LedgerError
 ├── Contention            a deadlock or a serialization failure: a retry may succeed
 ├── InvalidCursor         a page was asked for with a cursor that was never given out
 ├── SpoolFull             neither the database nor the local spool can take a record
+├── SpoolRefused          a spool file is damaged, or another ledger's: it is left alone
 ├── RecordRefused         the database rejects this record; a retry won't help
 └── FeedbackError         a score that can't be recorded; `index` says which of its list
     ├── CompletionNotFound
@@ -42,6 +43,10 @@ class InvalidCursor(LedgerError):
 
 class SpoolFull(LedgerError):
     """Neither the database nor the local spool can take a record."""
+
+
+class SpoolRefused(LedgerError):
+    """A spool file is damaged, or another ledger's: it is left alone. The message has the remedy."""
 
 
 class RecordRefused(LedgerError):

@@ -23,7 +23,7 @@ from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import open_database
 from storage.errors import LedgerError
 from storage.stores.routers import Routers
-from storage.writing.spool import spool_stem
+from storage.writing.spool import owner_of, refused_files, spool_stem
 
 CALL_SECONDS = 10.0
 CLOCK_SECONDS = 30.0
@@ -104,12 +104,14 @@ def _database(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
         return
     try:
         records = Routers(database).all()
+        refused = list(refused_files(spool_stem(settings.database_url), owner_of(database)))
     except LedgerError as error:
         yield Finding("database", State.WRONG, str(error))
         return
     finally:
         database.close()
     yield Finding("database", State.OK, f"{database.where}, schema up to date")
+    yield from (Finding("spool", State.WRONG, why) for why in refused)
     if not records:
         yield Finding("routers", State.NOTE, "none yet: `bandit-gateway serve` makes the first")
     for record in records:

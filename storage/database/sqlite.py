@@ -55,6 +55,18 @@ def create_privately(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
+def is_damage(error: BaseException) -> bool:
+    """Test whether SQLite has found that a file is no database, or a damaged one. Looks at an error's causes, too."""
+    found: BaseException | None = error
+    while found is not None:
+        found = getattr(found, "orig", None) or found
+        code = getattr(found, "sqlite_errorcode", None)
+        if code is not None:
+            return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+        found = found.__cause__
+    return False
+
+
 def ensure_power(connection: sqlite3.Connection) -> None:
     """Define `power` if SQLite was built without mathematical functions."""
     try:

@@ -43,6 +43,12 @@ class Keys:
         with self._database.read() as connection:
             return connection.execute(select(api_keys.c.id).limit(1)).first() is not None
 
+    def has_all(self, key_ids: Collection[str]) -> bool:
+        """Whether all of these ids are keys of this ledger, revoked or not."""
+        with self._database.read() as connection:
+            known = connection.execute(select(api_keys.c.id).where(api_keys.c.id.in_(key_ids))).scalars().all()
+        return len(known) == len(set(key_ids))
+
     def add(self, record: KeyRecord) -> None:
         """Insert a key. An existing key of the same id or hash is left as it is."""
         with self._database.write() as connection:

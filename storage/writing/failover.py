@@ -52,6 +52,11 @@ class FailoverWriter:
         """Completions in the spool, without the rejected ones."""
         return self._spool.count - len(self._refused) if self._spool else 0
 
+    @property
+    def spool_problems(self) -> list[str]:
+        """What an operator should see to in the spool."""
+        return self._spool.problems if self._spool else []
+
     def write(self, items: Sequence[Item]) -> Written:
         """Write the items in one transaction, or one by one if one of them is rejected. Returns a result for each.
 
@@ -88,8 +93,8 @@ class FailoverWriter:
         if self._spool is not None:
             try:
                 self._spool.adopt()
-            except LedgerError as error:
-                log.error("a spool that was left behind can't be read: %s", error)
+            except Exception:  # the thread must outlive every file
+                log.exception("spools that were left behind can't be taken over")
             self._update_state()
 
     def close(self) -> None:
@@ -171,6 +176,8 @@ class FailoverWriter:
             records = spool.oldest(REPLAYED_AT_ONCE, self._refused)
         except DatabaseUnavailable as error:
             log.error("the spool can't be read: %s", error)
+            return None
+        if not records:
             return None
         try:
             written = self._replay_some(records)

@@ -90,6 +90,11 @@ class Writer:
         """Completions in the spool that wait for the database."""
         return self._failover.waiting
 
+    @property
+    def spool_problems(self) -> list[str]:
+        """What an operator should see to in the spool."""
+        return self._failover.spool_problems
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -11,7 +11,10 @@ import pytest
 
 from storage.database import sqlite
 from storage.stores.ledger import Ledger
+from storage.writing.spool import Spool, spool_stem
+from storage.writing.spool_file import Owner
 from tests.support.gateway import Running, run_gateway
+from tests.support.records import RecordMaker
 from tests.support.scripted_provider import Received, scripted
 from tests.support.threads import serve_app
 from tests.support.waiting import wait_until
@@ -91,7 +94,8 @@ def test_answers_go_on_and_say_so_scores_are_refused_and_all_is_written_when_the
 def test_where_not_even_the_spool_can_be_written_requests_are_refused_before_a_provider_is_paid(
     outage: Outage,
 ) -> None:
-    (outage.folder / "ledger.spool-0.lock").mkdir()
+    for number in range(3):
+        (outage.folder / f"ledger.spool-{number}.lock").mkdir()
     with outage.running.http() as http:
         outage.begin()
         assert complete(http).json()["error"]["code"] == "ledger_unavailable"
@@ -106,3 +110,22 @@ def test_where_not_even_the_spool_can_be_written_requests_are_refused_before_a_p
         outage.end()
         wait_until(lambda: http.get("/readyz").status_code == 200, "the gateway is ready again")
         assert complete(http).status_code == 200
+
+
+def test_a_spool_that_another_ledger_has_left_is_told_of_and_not_taken_up(outage: Outage, tmp_path: Path) -> None:
+    url = outage.running.gateway.settings.database_url
+    other = Owner("led_other", lambda key_ids: True)
+    spool = Spool(spool_stem(url), other)
+    making = RecordMaker()
+    spool.append([making.completion() for _ in range(5)])
+    spool.close()
+    with run_gateway(f'database_url = "{url}"\n[routers.rtr_a]\nmodels = ["simulated/sage"]\n', tmp_path) as running:
+        with running.http() as http:
+            ready = http.get("/readyz").json()
+        assert ready["status"] == "degraded"
+        assert any("holds 5 completions of another ledger (led_other" in note for note in ready["notes"])
+        assert list(Ledger(running.gateway.database).export("rtr_a")) == []
+    heir = Spool(spool_stem(url), other)
+    heir.adopt()
+    assert heir.count == 5
+    heir.close()

@@ -24,7 +24,7 @@ from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.routers import Routers
-from storage.writing.spool import Spool
+from storage.writing.spool import Spool, owner_of
 from tests.support.databases import Opening
 from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, later, same_sums
 from tests.support.waiting import wait_until
@@ -226,7 +226,7 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
         registry.replace(loaded)
         reloader = Reloader(loader, registry, loaded.keys)
         opened.push_async_callback(reloader.close)
-        spool = Spool(tmp_path / "spool.")
+        spool = Spool(tmp_path / "spool.", owner_of(database))
         recorder = Recorder(
             database, registry, reloader, model_states=ModelStates(), durable=True, spool=spool, position=position
         )

@@ -11,7 +11,7 @@ from gateway.serving.doctor import State, examine
 from gateway.serving.exposed_files import exposed_files
 from storage.database.engine import open_database
 from storage.stores.routers import Routers
-from storage.writing.spool import Spool, spool_stem
+from storage.writing.spool import Spool, owner_of, spool_stem
 from tests.support.records import RecordMaker
 
 
@@ -31,7 +31,7 @@ def test_ledger_and_spool_are_made_for_their_owner_alone(tmp_path: Path) -> None
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     database = open_database(url)
     Routers(database).all()
-    spool = Spool(spool_stem(url))
+    spool = Spool(spool_stem(url), owner_of(database))
     spool.append([RecordMaker().completion()])
     found = modes(tmp_path)
     assert {"ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.spool-0.db", "ledger.spool-0.lock"} <= found.keys()

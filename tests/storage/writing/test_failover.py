@@ -17,9 +17,12 @@ from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.failover import State
 from storage.writing.spool import Spool
+from storage.writing.spool_file import Owner
 from tests.support.databases import Opening, execute
 from tests.support.postgresql import NoPostgresql, PostgresqlServer
 from tests.support.records import BUDGETED, RecordMaker, RunningWriter, Start, same_sums
+
+OWNER = Owner("led_1", lambda key_ids: True)
 
 
 class Outage(Protocol):
@@ -81,7 +84,7 @@ def outage(
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
-    return Spool(tmp_path / "it-")
+    return Spool(tmp_path / "it-", OWNER)
 
 
 @pytest.fixture
@@ -160,7 +163,7 @@ def test_what_a_dead_process_left_is_written_by_the_next(
     dying.write(*records)
     dying.writer.close()
     outage.end()
-    next_one = RunningWriter(opening(ledger_url), spool=Spool(tmp_path / "it-"))
+    next_one = RunningWriter(opening(ledger_url), spool=Spool(tmp_path / "it-", OWNER))
     next_one.until(
         lambda: is_ok(next_one) and next_one.writer.spooled == 0 and bool(next_one.commits), "the spool is written back"
     )
@@ -189,7 +192,7 @@ def test_what_was_committed_before_the_process_died_is_not_written_again(
 def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
     outage: Outage, database: Database, start_writer: Start, making: RecordMaker, tmp_path: Path
 ) -> None:
-    running = start_writer(database, spool=Spool(tmp_path / "small-", limit=3))
+    running = start_writer(database, spool=Spool(tmp_path / "small-", OWNER, limit=3))
     outage.begin()
     states = []
     for _ in range(4):
@@ -204,7 +207,7 @@ def test_a_full_spool_is_said_to_be_full_and_still_takes_what_was_under_way(
 def test_without_a_spool_or_with_one_that_cannot_be_written_completions_fail_and_the_state_is_full(
     outage: Outage, database: Database, start_writer: Start, making: RecordMaker, tmp_path: Path
 ) -> None:
-    for spool in (None, Spool(tmp_path / "no such folder" / "it-")):
+    for spool in (None, Spool(tmp_path / "no such folder" / "it-", OWNER)):
         running = start_writer(database, spool=spool)
         running.write(making.completion())
         outage.begin()
@@ -260,7 +263,7 @@ def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
 
 
 def test_living_processes_have_spools_of_their_own(making: RecordMaker, tmp_path: Path) -> None:
-    spools = [Spool(tmp_path / "it-") for _ in range(3)]
+    spools = [Spool(tmp_path / "it-", OWNER) for _ in range(3)]
     records = [making.completion() for _ in spools]
     for spool, record in zip(spools, records, strict=True):
         spool.append([record])
@@ -269,7 +272,7 @@ def test_living_processes_have_spools_of_their_own(making: RecordMaker, tmp_path
         assert spool.oldest(10) == [record]
     for spool in spools:
         spool.close()
-    heir = Spool(tmp_path / "it-")
+    heir = Spool(tmp_path / "it-", OWNER)
     heir.adopt()
     assert heir.count == 3
     while heir.count:
@@ -288,7 +291,7 @@ def test_a_server_that_hangs_is_left_and_found_again(
     except NoPostgresql as error:
         pytest.skip(str(error))
     with server:
-        running = start_writer(opening(server.url()), spool=Spool(tmp_path / "it-"))
+        running = start_writer(opening(server.url()), spool=Spool(tmp_path / "it-", OWNER))
         running.write(making.completion())
         server.freeze()
         try:
