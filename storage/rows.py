@@ -1,6 +1,6 @@
 """Converts records to rows and back by name: a record's field is a column of the same name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row, Table
 
-from bandit.types import Attempt, Ending
+from bandit.types import Attempt, Ending, Json
 from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
 from storage.tables import attempts, decisions
 
@@ -81,6 +81,15 @@ def clean(text: str) -> str:
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode()
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
+
+
+def clean_json(value: Json) -> Json:
+    """Replace the same in the texts of a JSON value."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(name): clean_json(part) for name, part in value.items()}
+    return [clean_json(part) for part in value] if isinstance(value, Sequence) else value
 
 
 def read_decision(row: Row[Any], choice: bytes) -> DecisionRecord:

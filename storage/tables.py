@@ -1,7 +1,9 @@
-"""The tables and the meaning of their columns.
+"""The tables and the meaning of their columns, which PostgreSQL shows as comments (`\\d+`).
 
-Times are seconds since the epoch, money is in dollars. JSON is stored as text, in our own encoding. No foreign key
-leads from the ledger to `routers`: a new router of a deleted one's id takes up its requests again.
+Times are seconds since the epoch, money is in dollars. JSON is stored as text, in our own encoding; only what callers
+attach to a score is `jsonb` on PostgreSQL, because analysts query it and few rows have it. No foreign key leads from
+the ledger to `routers`: a new router of a deleted one's id takes up its requests again. Checks refuse what no gateway
+writes: they are bounds of sanity, not of policy.
 """
 
 from typing import Any
@@ -21,6 +23,9 @@ from sqlalchemy import (
     false,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+
+from storage.columns import check, counts, instants, key, one_of, optional, required, within
 
 metadata = MetaData(
     naming_convention={
@@ -28,312 +33,393 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
     }
 )
 
 
-def _required(name: str, type_: type) -> "Column[object]":
-    return Column(name, type_, nullable=False)
+def _completion(comment: str = "the request") -> "Column[object]":
+    return Column(
+        "completion_id",
+        Text,
+        ForeignKey("decisions.completion_id", ondelete="CASCADE"),
+        primary_key=True,
+        comment=comment,
+    )
+
+
+def _only(condition: str) -> dict[str, Any]:
+    """Make the options of an index of some rows."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
 
 routers = Table(
     "routers",
     metadata,
-    Column("id", Text, primary_key=True),
-    _required("name", Text),
-    _required("secret", LargeBinary),
-    _required("settings", Text),
-    _required("created_at", Double),
-    _required("updated_at", Double),
-    Column("deleted_at", Double),  # its ledger stays, and is learned, rebuilt and pruned by these settings
+    key("id", Text, "rtr_…, the first part of the endpoint's path"),
+    required("name", Text, "as people call it"),
+    required("secret", LargeBinary, "key of the HMAC that draws; it never leaves the ledger"),
+    required("settings", Text, "JSON: policy, objective, limits"),
+    required("created_at", Double, "when it was made"),
+    required("updated_at", Double, "when it was changed last"),
+    optional("deleted_at", Double, "its ledger stays, and is learned, rebuilt and pruned by these settings"),
+    check("times", *instants("created_at", "updated_at")),
+    comment="sets of models that requests are routed among",
 )
 
 router_models = Table(
     "router_models",
     metadata,
-    Column("router_id", Text, ForeignKey("routers.id", ondelete="CASCADE"), primary_key=True),
-    Column("model_id", Text, primary_key=True),
-    _required("position", Integer),
-    _required("enabled", Boolean),
-    _required("min_share", Double),
-    _required("max_share", Double),
+    Column("router_id", Text, ForeignKey("routers.id", ondelete="CASCADE"), primary_key=True, comment="the router"),
+    key("model_id", Text, "provider/model"),
+    required("position", Integer, "place in the router's list, from 0"),
+    required("enabled", Boolean, "false: it gets no requests and keeps its statistics"),
+    required("min_share", Double, "least share of the requests"),
+    required("max_share", Double, "largest share of the requests"),
+    check("shares", *within("0", "1", "min_share", "max_share"), *counts("position")),
+    comment="the models of each router",
 )
 
 api_keys = Table(
     "api_keys",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("hash", Text, nullable=False, unique=True),
-    _required("label", Text),
-    _required("scopes", Text),
-    Column("routers", Text),
-    _required("created_at", Double),
-    Column("expires_at", Double),
-    Column("revoked_at", Double),
+    key("id", Text, "key_…"),
+    Column("hash", Text, nullable=False, unique=True, comment="SHA-256 of the secret, which is not stored"),
+    required("label", Text, "as people call it"),
+    required("scopes", Text, "JSON: list of what it may do"),
+    optional("routers", Text, "JSON: list of the routers it may use; null: all"),
+    required("created_at", Double, "when it was made"),
+    optional("expires_at", Double, "from when on it is refused; null: never"),
+    optional("revoked_at", Double, "when it was revoked; null: it was not"),
+    comment="keys of callers and administrators",
 )
 
 choices = Table(
     "choices",
     metadata,
-    Column("id", Text, primary_key=True),  # the completion_id of the decision that used it first
-    _required("router_id", Text),
-    _required("at", Double),
-    _required("choice", LargeBinary),  # JSON, compressed with zlib: the largest part of a request's bytes
+    key("id", Text, "the completion_id of the decision that used it first"),
+    required("router_id", Text, "the router"),
+    required("at", Double, "when it was used first"),
+    required("choice", LargeBinary, "JSON, compressed with zlib: the largest part of a request's bytes"),
     Index(None, "router_id", "at"),
+    check("times", *instants("at")),
+    comment="what draws were made from: each model's expected utility and probability, shared by decisions",
 )
 
-_IN_EPISODES: dict[str, Any] = {
-    f"{dialect}_where": text("episode_id IS NOT NULL") for dialect in ("sqlite", "postgresql")
-}
-
 decisions = Table(
-    "decisions",  # requests: a decision and its outcome are one row, because both become durable together
+    "decisions",
     metadata,
-    Column("completion_id", Text, primary_key=True),
-    _required("router_id", Text),
-    _required("key_id", Text),
-    _required("at", Double),
-    _required("choice_id", Text),
-    _required("choice_digest", Text),
-    _required("algorithm", Text),
-    _required("policy", Text),
-    _required("task", Text),
-    _required("drawn_model_id", Text),
-    _required("u", Double),
-    _required("propensity", Double),
-    _required("randomised", Boolean),
-    _required("stream", Boolean),
-    _required("estimated_prompt_tokens", BigInteger),
-    _required("request_bytes", BigInteger),
-    Column("instructions", Text),
-    _required("status", Text),
-    _required("ended_at", Double),
-    _required("seconds", Double),
-    _required("overhead_seconds", Double),
-    Column("model_id", Text),  # who answered
-    _required("attempts", Integer),
-    Column("prompt_tokens", BigInteger),
-    _required("cached_tokens", BigInteger),
-    Column("completion_tokens", BigInteger),
-    _required("cost_usd", Double),
-    _required("estimated", Boolean),
-    Column("finish_reason", Text),
-    _required("reason", Text),
-    _required("http_status", Integer),
-    Column("error_code", Text),
-    Column("valid", Boolean),
-    _required("learned", Text),  # the deltas of the statistics, encoded by storage.deltas
-    Column("episode_id", Text),  # the caller's own id of what it belongs to, such as an agent's run
+    key("completion_id", Text, "req_…, with the time of its making in its first 12 digits"),
+    required("router_id", Text, "the router, which may have been deleted since"),
+    required("key_id", Text, "the caller's key"),
+    required("at", Double, "when the model was drawn"),
+    required("choice_id", Text, "choices.id: what the draw was made from"),
+    required("choice_digest", Text, "BLAKE2b of the choice"),
+    required("algorithm", Text, "version of the computation that made the choice"),
+    required("policy", Text, "the router's policy"),
+    required("task", Text, "class of the request: stated by the caller, or classified"),
+    required("drawn_model_id", Text, "the model that was asked first"),
+    required("u", Double, "the random number that drew it"),
+    required("propensity", Double, "probability with which it was drawn"),
+    required("randomised", Boolean, "false: there was no other model, or the conversation kept its model"),
+    required("stream", Boolean, "whether the answer was streamed"),
+    required("estimated_prompt_tokens", BigInteger, "before the request was sent"),
+    required("request_bytes", BigInteger, "length of the request's body"),
+    optional("instructions", Text, "the instructions that applied; null: none"),
+    required("status", Text, "answered, partial, client_gone, failed or rejected"),
+    required("ended_at", Double, "when the response ended: the time that learning counts from"),
+    required("seconds", Double, "from the request to the response's end"),
+    required("overhead_seconds", Double, "of these, not spent waiting for a provider"),
+    optional("model_id", Text, "the model that answered; null: none did"),
+    required("attempts", Integer, "calls of models"),
+    optional("prompt_tokens", BigInteger, "of the last call, cached ones included"),
+    required("cached_tokens", BigInteger, "of these, read from the provider's cache"),
+    optional("completion_tokens", BigInteger, "of the last call"),
+    required("cost_usd", Double, "of all attempts"),
+    required("estimated", Boolean, "whether tokens or cost are partly our estimate"),
+    optional("finish_reason", Text, "as the provider says"),
+    required("reason", Text, "the sentence that the caller got"),
+    required("http_status", Integer, "of the response; 499: the client had left"),
+    optional("error_code", Text, "of an error response"),
+    optional("valid", Boolean, "whether a structured answer matches its schema; null: not checked"),
+    required("learned", Text, "JSON: what the outcome added to the statistics"),
+    optional("episode_id", Text, "the caller's own id of what it belongs to, such as an agent's run"),
     Index(None, "router_id", "at"),
-    Index(None, "key_id", "episode_id", "completion_id", **_IN_EPISODES),
+    Index(None, "key_id", "at"),
+    Index(None, "key_id", "episode_id", "completion_id", **_only("episode_id IS NOT NULL")),
+    # Few rows: failures of all routers are found without an index entry for each answer.
+    Index("ix_decisions_unanswered", "at", **_only("status <> 'answered'")),
+    check("times", *instants("at", "ended_at"), *within("0", "1e9", "seconds", "overhead_seconds")),
+    check("draw", *within("0", "1", "u", "propensity")),
+    check("tokens", *counts("estimated_prompt_tokens", "prompt_tokens", "cached_tokens", "completion_tokens")),
+    check("amounts", *counts("request_bytes", "attempts"), *within("0", "1e9", "cost_usd")),
+    check(
+        "status",
+        one_of("status", "answered", "partial", "client_gone", "failed", "rejected"),
+        *within("100", "599", "http_status"),
+    ),
+    comment="requests: a decision and its outcome are one row, because both become durable together",
 )
 
 attempts = Table(
     "attempts",
     metadata,
-    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
-    Column("number", Integer, primary_key=True),
-    _required("model_id", Text),
-    _required("propensity", Double),
-    _required("randomised", Boolean),
-    _required("ending", Text),
-    _required("started_at", Double),
-    _required("seconds", Double),
-    _required("stream", Boolean),
-    Column("first_token_seconds", Double),
-    Column("status", Integer),
-    _required("detail", Text),
-    Column("finish_reason", Text),
-    Column("prompt_tokens", BigInteger),
-    _required("cached_tokens", BigInteger),
-    Column("completion_tokens", BigInteger),
-    _required("cost_usd", Double),
-    _required("estimated", Boolean),
-    _required("cost_known", Boolean),
-    Column("cost_stated", Boolean, nullable=False, server_default=false()),  # not written by older versions
-    Column("token_details", Text),  # JSON: token counts by name that have prices of their own; null: none
+    _completion(),
+    key("number", Integer, "1: the model that was drawn; 2 and later: failover"),
+    required("model_id", Text, "the model that was called"),
+    required("propensity", Double, "probability of this model, given the failed attempts before"),
+    required("randomised", Boolean, "whether it was drawn"),
+    required("ending", Text, "complete, or why not"),
+    required("started_at", Double, "when it was called"),
+    required("seconds", Double, "until its answer ended or failed"),
+    required("stream", Boolean, "whether the answer was streamed"),
+    optional("first_token_seconds", Double, "until a stream's first content"),
+    optional("status", Integer, "HTTP status of the provider; null: no response"),
+    required("detail", Text, "the provider's error message, without secrets"),
+    optional("finish_reason", Text, "as the provider says"),
+    optional("prompt_tokens", BigInteger, "billed, cached ones included"),
+    required("cached_tokens", BigInteger, "of these, read from the provider's cache"),
+    optional("completion_tokens", BigInteger, "billed"),
+    required("cost_usd", Double, "what the provider bills"),
+    required("estimated", Boolean, "whether tokens or cost are partly our estimate"),
+    required("cost_known", Boolean, "false: the model has no price, and cost_usd is 0"),
+    Column(
+        "cost_stated",
+        Boolean,
+        nullable=False,
+        server_default=false(),  # not written by older versions
+        comment="whether the provider stated the dollars",
+    ),
+    optional("token_details", Text, "JSON: token counts by name that have prices of their own; null: none"),
+    check("times", *instants("started_at"), *within("0", "1e9", "seconds", "first_token_seconds")),
+    check("draw", "number >= 1", *within("0", "1", "propensity")),
+    check("tokens", *counts("prompt_tokens", "cached_tokens", "completion_tokens")),
+    check("amounts", *within("0", "1e9", "cost_usd"), *within("0", "999", "status")),
+    check(
+        "ending",
+        one_of(
+            "ending",
+            "complete",
+            "client_gone",
+            "timeout",
+            "failed",
+            "cut",
+            "rate_limited",
+            "misconfigured",
+            "incapable",
+            "rejected",
+        ),
+    ),
+    comment="calls of models, up to one per model of the router for each request",
     sqlite_with_rowid=False,
 )
 
 contents = Table(
-    "contents",  # prompts and answers, only of routers with store_content
+    "contents",
     metadata,
-    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
-    _required("request", LargeBinary),
-    _required("answer", LargeBinary),
+    _completion(),
+    required("request", LargeBinary, "the request's body"),
+    required("answer", LargeBinary, "the answer's body, or its stream"),
+    comment="prompts and answers, only of routers with store_content",
 )
 
 feedback = Table(
-    "feedback",  # every score that changed the current one, or came with a comment or metadata
+    "feedback",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column(
-        "completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), nullable=False, index=True
-    ),
-    _required("key_id", Text),
-    _required("source", Text),
-    _required("score", Double),
-    _required("at", Double),
-    Column("comment", Text),
-    Column("metadata", Text),
-    _required("status", Text),
+    _completion("the request that was scored"),
+    key("id", Text, "fbk_…"),
+    required("key_id", Text, "the key of whoever scored"),
+    required("source", Text, "who or what scored: each has one current score per request"),
+    required("score", Double, "from 0 to 1"),
+    required("at", Double, "when it was given"),
+    optional("comment", Text, "as given"),
+    Column("metadata", Text().with_variant(JSONB(), "postgresql"), comment="JSON, as given"),
+    required("status", Text, "recorded, updated or unchanged"),
+    Index(None, "at"),
+    check("score", *within("0", "1", "score"), *instants("at")),
+    check("status", one_of("status", "recorded", "updated", "unchanged")),
+    comment="every score that changed the current one, or came with a comment or metadata",
 )
 
 scores = Table(
-    "scores",  # the current score of each source; the quality statistics are sums of these
+    "scores",
     metadata,
-    Column("completion_id", Text, ForeignKey("decisions.completion_id", ondelete="CASCADE"), primary_key=True),
-    Column("source", Text, primary_key=True),
-    _required("score", Double),
-    _required("feedback_id", Text),
-    # 1/n for an episode of n completions. Not written by older versions.
-    Column("weight", Double, nullable=False, server_default=text("1")),
+    _completion("the request that was scored"),
+    key("source", Text, "who or what scored"),
+    required("score", Double, "from 0 to 1"),
+    required("feedback_id", Text, "feedback.id: the one that gave it"),
+    Column(
+        "weight",
+        Double,
+        nullable=False,
+        server_default=text("1"),  # not written by older versions
+        comment="1/n for an episode of n completions",
+    ),
+    check("score", *within("0", "1", "score", "weight")),
+    comment="the current score of each source; the quality statistics are sums of these",
     sqlite_with_rowid=False,
 )
 
 
 def _sums() -> list["Column[object]"]:
     return [
-        Column("router_id", Text, primary_key=True),
-        Column("model_id", Text, primary_key=True),
-        Column("task", Text, primary_key=True),
-        Column("signal", Text, primary_key=True),
-        _required("at", Double),
-        _required("half_life", Double),
-        _required("weight", Double),
-        _required("total", Double),
-        _required("squares", Double),
+        key("router_id", Text, "the router"),
+        key("model_id", Text, "the model"),
+        key("task", Text, "the class; empty: all of them"),
+        key("signal", Text, "what the sums are about"),
+        required("at", Double, "the instant to which they have faded"),
+        required("half_life", Double, "seconds in which they fade by half; infinite: never"),
+        required("weight", Double, "sum of the weights"),
+        required("total", Double, "sum of the values"),
+        required("squares", Double, "sum of their squares"),
     ]
 
 
+# Without a check that the sums are finite: an update of a broken row would refuse each batch until a rebuild mends it.
 arms = Table(
-    "arms",  # sufficient statistics, only ever added to
+    "arms",
     metadata,
     *_sums(),
-    _required("revision", BigInteger),
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
     Index(None, "model_id", "signal", "router_id"),  # never updated: these columns don't change
+    comment="sufficient statistics, only ever added to",
     sqlite_with_rowid=False,
     postgresql_with={"fillfactor": 50},  # room for HOT updates
 )
 
 statistic_changes = Table(
-    "statistic_changes",  # when statistics, budget or traffic of a router changed last
+    "statistic_changes",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    _required("revision", BigInteger),  # without an index, which each commit would have to update
+    key("router_id", Text, "the router"),
+    # Without an index, which each commit would have to update.
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
+    comment="when statistics, budget or traffic of a router changed last",
 )
 
 checkpoints = Table(
-    "checkpoints",  # the sums that deleted decisions had added to `arms`
+    "checkpoints",
     metadata,
     *_sums(),
+    comment="the sums that deleted decisions had added to arms",
     sqlite_with_rowid=False,
 )
 
 rebuilds_due = Table(
-    "rebuilds_due",  # routers whose half-lives were changed: see storage.stores.rebuilds_due
+    "rebuilds_due",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    _required("since", Double),
-    _required("rebuilt", Boolean),  # once, but a process may have used the former half-lives after that
+    key("router_id", Text, "the router"),
+    required("since", Double, "when its half-lives were changed"),
+    required("rebuilt", Boolean, "once, but a process may have used the former half-lives after that"),
+    comment="routers whose half-lives were changed: see storage.stores.rebuilds_due",
 )
 
 budgets = Table(
     "budgets",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    _required("multiplier", Double),
-    Column("mean_cost_usd", Double),
-    _required("revision", BigInteger),
+    key("router_id", Text, "the router"),
+    required("multiplier", Double, "what a dollar counts now, times its value in the objective"),
+    optional("mean_cost_usd", Double, "running mean of the cost per request"),
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
+    comment="the state of budget_usd_per_request",
 )
 
 traffic = Table(
-    "traffic",  # requests, answers and cost of each model per UTC day
+    "traffic",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    Column("day", Integer, primary_key=True),  # days since the epoch
-    Column("model_id", Text, primary_key=True),
-    _required("drawn", BigInteger),  # first draws
-    _required("answered", BigInteger),
-    _required("attempts", BigInteger),
-    _required("failures", BigInteger),  # attempts that did not answer
-    _required("prompt_tokens", BigInteger),
-    _required("completion_tokens", BigInteger),
-    _required("cost_usd", Double),
-    _required("revision", BigInteger),
+    key("router_id", Text, "the router"),
+    key("day", Integer, "UTC day on which requests ended, in days since the epoch"),
+    key("model_id", Text, "the model"),
+    required("drawn", BigInteger, "first draws"),
+    required("answered", BigInteger, "requests that it answered"),
+    required("attempts", BigInteger, "calls"),
+    required("failures", BigInteger, "attempts that did not answer"),
+    required("prompt_tokens", BigInteger, "billed"),
+    required("completion_tokens", BigInteger, "billed"),
+    required("cost_usd", Double, "billed"),
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
     Index(None, "day"),  # the table is never pruned, and today's spend is read often
+    comment="requests, answers and cost of each model per UTC day",
     sqlite_with_rowid=False,
 )
 
 arm_priors = Table(
-    "arm_priors",  # priors from other routers, copied when a model joins a router and never changed
+    "arm_priors",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    Column("model_id", Text, primary_key=True),
-    _required("prior", Text),  # JSON of bandit.types.ArmPrior, without its scorecard
-    _required("created_at", Double),
+    key("router_id", Text, "the router"),
+    key("model_id", Text, "the model"),
+    required("prior", Text, "JSON of bandit.types.ArmPrior, without its scorecard"),
+    required("created_at", Double, "when the model joined"),
+    comment="priors from other routers, copied when a model joins a router and never changed",
     sqlite_with_rowid=False,
 )
 
 tasks = Table(
-    "tasks",  # task names stated by callers, up to 64 per router: each is a class of the statistics
+    "tasks",
     metadata,
-    Column("router_id", Text, primary_key=True),
-    Column("task", Text, primary_key=True),
-    _required("first_used_at", Double),
-    _required("last_used_at", Double),
+    key("router_id", Text, "the router"),
+    key("task", Text, "as callers state it"),
+    required("first_used_at", Double, "when it was admitted"),
+    required("last_used_at", Double, "when it was used last, to the hour"),
+    comment="task names stated by callers, up to 64 per router: each is a class of the statistics",
 )
 
 evals = Table(
-    "evals",  # scorecards
+    "evals",
     metadata,
-    Column("id", Text, primary_key=True),
-    _required("name", Text),
-    _required("metric", Text),
-    _required("unit", Text),
-    _required("minimum", Double),
-    _required("maximum", Double),
-    Column("router_id", Text, index=True),  # null: all routers
-    _required("created_at", Double),
+    key("id", Text, "eval_…"),
+    required("name", Text, "as people call it"),
+    required("metric", Text, "what was measured"),
+    required("unit", Text, "of the metric"),
+    required("minimum", Double, "the metric's value that counts as 0"),
+    required("maximum", Double, "the metric's value that counts as 1"),
+    Column("router_id", Text, index=True, comment="the router that it is for; null: all routers"),
+    required("created_at", Double, "when it was made"),
+    comment="scorecards: results of evaluations of models",
 )
 
 eval_rows = Table(
     "eval_rows",
     metadata,
-    Column("eval_id", Text, ForeignKey("evals.id", ondelete="CASCADE"), primary_key=True),
-    Column("model_id", Text, primary_key=True),
-    _required("score", Double),  # in [0, 1]
-    _required("notes", Text),
+    Column("eval_id", Text, ForeignKey("evals.id", ondelete="CASCADE"), primary_key=True, comment="the scorecard"),
+    key("model_id", Text, "the model"),
+    required("score", Double, "from 0 to 1"),
+    required("notes", Text, "as given"),
+    check("score", *within("0", "1", "score")),
+    comment="the models' results in scorecards",
 )
 
 identity = Table(
-    "identity",  # one row, made by the migrations: see storage.stores.identity
+    "identity",
     metadata,
-    Column("ledger_id", Text, primary_key=True),
-    _required("epoch", BigInteger),
-    _required("created_at", Double),
+    key("ledger_id", Text, "led_…"),
+    required("epoch", BigInteger, "counted up by a restore"),
+    required("created_at", Double, "when the ledger was made"),
+    comment="one row, made by the migrations: see storage.stores.identity",
 )
 
 settings = Table(
     "settings",
     metadata,
-    Column("name", Text, primary_key=True),
-    _required("value", Text),
-    _required("updated_at", Double),
+    key("name", Text, "what it is"),
+    required("value", Text, "JSON"),
+    required("updated_at", Double, "when it was changed last"),
+    comment="small state that all processes of a ledger share",
 )
 
 revisions = Table(
-    "revisions",  # a counter of changes per topic: see storage.database.revisions
+    "revisions",
     metadata,
-    Column("topic", Text, primary_key=True),
-    _required("value", BigInteger),
+    key("topic", Text, "what changes"),
+    required("value", BigInteger, "number of changes"),
+    comment="a counter of changes per topic, by which processes find what others changed",
 )
 
 changes = Table(
-    "changes",  # the subject of each of the last 10,000 changes of a topic
+    "changes",
     metadata,
-    Column("topic", Text, primary_key=True),
-    Column("revision", BigInteger, primary_key=True, autoincrement=False),
-    _required("subject", Text),  # its id
+    key("topic", Text, "what changed"),
+    Column("revision", BigInteger, primary_key=True, autoincrement=False, comment="the topic's count at the change"),
+    required("subject", Text, "id of what changed"),
+    comment="the subject of each of the last 10,000 changes of a topic",
     sqlite_with_rowid=False,
 )

@@ -13,13 +13,30 @@ import msgspec
 FORMATS = ("csv", "jsonl", "parquet")
 ROWS_AT_ONCE = 5_000
 
-FLOATS = frozenset({"at", "u", "propensity", "ended_at", "seconds", "overhead_seconds", "cost_usd", "score"})
-BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid"})
+FLOATS = frozenset(
+    {
+        "at",
+        "u",
+        "propensity",
+        "started_at",
+        "ended_at",
+        "seconds",
+        "overhead_seconds",
+        "first_token_seconds",
+        "cost_usd",
+        "score",
+    }
+)
+BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current"})
 INTEGERS = frozenset(
     {
         "estimated_prompt_tokens",
         "request_bytes",
         "attempts",
+        "number",
+        "drawn",
+        "answered",
+        "failures",
         "prompt_tokens",
         "cached_tokens",
         "completion_tokens",
@@ -55,7 +72,7 @@ def write(rows: Iterable[Row], form: str, stream: IO[bytes]) -> int:
     iterator = iter(rows)
     first = next(iterator, None)
     if first is None:
-        raise ExportError("there is nothing to export: the router has no requests yet")
+        raise ExportError("there is nothing to export: the router has none yet")
     every = chain([first], iterator)
     if form == "parquet":
         return _write_parquet(every, tuple(first), stream)

@@ -103,7 +103,7 @@ def compile_text(statement: ClauseElement, dialect: Dialect) -> str:
 def compile_bulk(statement: Upsert, dialect: Dialect) -> Bulk:
     """Compile an `insert_many`, with or without ON CONFLICT."""
     sql = compile_text(statement, dialect)
-    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table)
+    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table, dialect)
 
 
 class _Values:
@@ -146,10 +146,11 @@ class _Json:
     JSON has neither infinity nor bytes; PostgreSQL reads both from strings.
     """
 
-    def __init__(self, sql: str, table: TableClause) -> None:
+    def __init__(self, sql: str, table: TableClause, dialect: Dialect) -> None:
         self._sql = sql
         self._names = [column.name for column in table.columns if column.name != "revision"]
         self._binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
+        self._json = {c.name for c in table.columns if isinstance(c.type.dialect_impl(dialect), JSON)}
         self._endless = {"half_life"} & set(self._names)
 
     def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
@@ -161,6 +162,11 @@ class _Json:
                 value = record[name]
                 if isinstance(value, bytes):
                     record[name] = "\\x" + value.hex()
+        for name in self._json:
+            for record in records:
+                value = record[name]
+                if isinstance(value, str):
+                    record[name] = msgspec.Raw(value.encode())  # a string would become one inside of the jsonb
         for name in self._endless:
             for record in records:
                 value = record[name]

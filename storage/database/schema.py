@@ -12,11 +12,13 @@ from pathlib import Path
 from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
+from storage.database.comments import store_comments
 from storage.errors import DatabaseUnavailable, SchemaOutdated
+from storage.views import create_views, drop_views
 
 log = logging.getLogger(__name__)
 
-HEAD = "0013"
+HEAD = "0014"
 """The newest revision; a test compares it with the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
@@ -97,7 +99,11 @@ def upgrade(connection: Connection, revision: str) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
+    drop_views(connection)
     command.upgrade(config, revision)
+    if revision_of(connection) == HEAD:
+        create_views(connection)
+        store_comments(connection)
 
 
 def _try_to_migrate(engine: Engine) -> bool:

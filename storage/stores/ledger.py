@@ -8,14 +8,15 @@ from typing import Any
 from zlib import decompress
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from bandit.types import Attempt, Epoch
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
-from storage.tables import attempts, choices, contents, decisions, feedback, scores
+from storage.stores.exports import EXPORTS
+from storage.tables import attempts, choices, contents, decisions, feedback
 from storage.traffic import Traffic, traffic_by_model
 
 MOST_IN_A_PAGE = 200
@@ -72,18 +73,10 @@ class Ledger:
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)
 
-    def export(self, router_id: str) -> Iterator[dict[str, Any]]:
-        """Yield a router's requests as flat rows, the oldest first, in constant memory.
-
-        A row holds the columns of `decisions` without `learned`, and `score` (the mean over sources) and `sources`.
-        """
-        query = (
-            _export_query()
-            .where(decisions.c.router_id == router_id)
-            .order_by(decisions.c.at, decisions.c.completion_id)
-        )
+    def export(self, router_id: str, what: str = "requests") -> Iterator[dict[str, Any]]:
+        """Yield one of a router's `EXPORTS` as flat rows, the oldest first, in constant memory."""
         with self._database.snapshot() as connection:
-            stream = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+            stream = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(EXPORTS[what](router_id))
             for row in stream.mappings():
                 yield dict(row)
 
@@ -92,18 +85,6 @@ def _with_choice() -> Select[Any]:
     return select(decisions, choices.c.choice).join_from(
         decisions, choices, decisions.c.choice_id == choices.c.id, isouter=True
     )
-
-
-def _export_query() -> Select[Any]:
-    own = scores.c.completion_id == decisions.c.completion_id
-    score = (
-        select(func.sum(scores.c.score * scores.c.weight) / func.sum(scores.c.weight))
-        .where(own)
-        .scalar_subquery()
-        .label("score")
-    )
-    sources = select(func.count()).select_from(scores).where(own).scalar_subquery().label("sources")
-    return select(*(column for column in decisions.c if column.name != "learned"), score, sources)
 
 
 def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
@@ -149,7 +130,7 @@ def _read_feedback(row: Row[Any]) -> FeedbackRecord:
         score=row.score,
         at=row.at,
         comment=row.comment,
-        metadata=None if row.metadata is None else msgspec.json.decode(row.metadata),
+        metadata=msgspec.json.decode(row.metadata) if isinstance(row.metadata, str) else row.metadata,
     )
 
 

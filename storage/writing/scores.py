@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Dialect, select
+from sqlalchemy import Dialect, Text, cast, select
 
 from bandit.types import Deltas, Epoch, Scores
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums
 from storage.errors import CompletionNotFound, FeedbackError, NoAnswerToScore, TooManyCompletions, TooManySources
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
-from storage.rows import clean
+from storage.rows import clean, clean_json
 from storage.tables import decisions, feedback, scores
 from storage.writing.episodes import MOST_COMPLETIONS, NO_ANSWER, EpisodeQuery, Members, scores_of
 
@@ -54,7 +54,7 @@ class Known(NamedTuple):
 
     completions: dict[str, _Completion]
     current: dict[str, dict[str, _Current]]  # by completion and source
-    written: dict[str, FeedbackStatus]  # feedback of this batch that is in the ledger already
+    written: dict[str, FeedbackStatus]  # feedback of these completions that is in the ledger already
     episodes: Members
 
 
@@ -68,10 +68,11 @@ class ScoringQueries:
         )
         self._completions = compile_text(found.order_by(decisions.c.completion_id).with_for_update(), dialect)
         columns = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id, scores.c.weight)
-        current = select(*columns, feedback.c.comment, feedback.c.metadata)
-        current = current.join_from(scores, feedback, scores.c.feedback_id == feedback.c.id, isouter=True)
+        current = select(*columns, feedback.c.comment, cast(feedback.c.metadata, Text))  # jsonb on PostgreSQL
+        gave = (scores.c.completion_id == feedback.c.completion_id) & (scores.c.feedback_id == feedback.c.id)
+        current = current.join_from(scores, feedback, gave, isouter=True)
         self._current = compile_text(current.where(among(scores.c.completion_id, dialect)), dialect)
-        written = select(feedback.c.id, feedback.c.status).where(among(feedback.c.id, dialect))
+        written = select(feedback.c.id, feedback.c.status).where(among(feedback.c.completion_id, dialect))
         self._written = compile_text(written, dialect)
         self._episodes = EpisodeQuery(dialect)
 
@@ -88,7 +89,7 @@ class ScoringQueries:
             current[completion_id][source] = _Current(*held)
         written: dict[str, FeedbackStatus] = {}
         if again:
-            cursor.execute(self._written, _listed(record.id for record in reached))
+            cursor.execute(self._written, listed)
             written = {row[0]: FeedbackStatus(row[1]) for row in cursor.fetchall()}
         return Known(completions, current, written, episodes)
 
@@ -124,7 +125,7 @@ class Scoring:
                 effects.append(self._learn_scores(_scores(completion, before), _scores(completion, after)))
             else:
                 status = FeedbackStatus.UNCHANGED
-                if given[3:] in {(None, None), held[3:]}:
+                if given[3:] == (None, None) or _same_note(given, held):
                     given = held  # repeated as it was
                 after = {**before, source: given}
             trial[completion.completion_id] = after
@@ -189,8 +190,17 @@ def _given(record: FeedbackRecord, weight: float) -> _Current:
         record.id,
         weight,
         None if record.comment is None else clean(record.comment),
-        None if record.metadata is None else msgspec.json.encode(record.metadata).decode(),
+        None if record.metadata is None else msgspec.json.encode(clean_json(dict(record.metadata))).decode(),
     )
+
+
+def _same_note(given: _Current, held: _Current) -> bool:
+    # As values: PostgreSQL writes JSON in its own way.
+    return given.comment == held.comment and _decoded(given.metadata) == _decoded(held.metadata)
+
+
+def _decoded(text: str | None) -> object:
+    return None if text is None else msgspec.json.decode(text)
 
 
 def _scores(completion: _Completion, by_source: Mapping[str, _Current]) -> Scores:
@@ -206,8 +216,8 @@ def _scores(completion: _Completion, by_source: Mapping[str, _Current]) -> Score
 
 def _row(record: FeedbackRecord, given: _Current, status: FeedbackStatus) -> tuple[object, ...]:
     return (
-        record.id,
         record.completion_id,
+        record.id,
         record.key_id,
         clean(record.source),
         record.score,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import delete, literal_column, update
+from sqlalchemy import Connection, delete, inspect, literal_column, text, update
 
 from storage.database.engine import Database, open_database
 from storage.tables import metadata, revisions
@@ -85,6 +85,16 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'empty.db'}"
     url: str = request.getfixturevalue("empty_postgresql_url")
     return url
+
+
+def insert_row(connection: Connection, table: str, values: dict[str, object]) -> None:
+    """Insert a row as an older version did, by the table's columns at its revision."""
+    columns = inspect(connection).get_columns(table)
+    empty = {"TEXT": "", "BOOLEAN": False, "BLOB": b"", "BYTEA": b""}
+    row = {c["name"]: None if c["nullable"] else empty.get(str(c["type"]), 0) for c in columns} | values
+    names = ", ".join(row)
+    places = ", ".join(f":{name}" for name in row)
+    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608
 
 
 Opening = Callable[[str], Database]

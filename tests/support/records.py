@@ -3,10 +3,10 @@
 import itertools
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from bandit.types import Attempt, BudgetState, Deltas, Ending, Epoch, Scores, Signal, StatisticKey, Sums
+from bandit.types import Attempt, BudgetState, Deltas, Ending, Epoch, Json, Scores, Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.records import (
     CompletionRecord,
@@ -175,6 +175,7 @@ class RecordMaker:
         any_key: bool = False,
         routers: tuple[str, ...] | None = None,
         comment: str | None = None,
+        metadata: Mapping[str, Json] | None = None,
     ) -> FeedbackRecord:
         number = next(self._numbers)
         return FeedbackRecord(
@@ -188,6 +189,7 @@ class RecordMaker:
             at=NOW + number,
             comment=comment,
             episode_id=episode_id,
+            metadata=metadata,
         )
 
 

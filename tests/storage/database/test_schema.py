@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import text
 
 from bandit.types import ArmPrior, LogNormalPrior
 from storage.database import schema
@@ -27,6 +27,7 @@ from storage.stores.ledger import Ledger
 from storage.stores.priors import Priors
 from storage.stores.tasks import Tasks
 from storage.tables import metadata
+from tests.support.databases import insert_row
 from tests.support.waiting import wait_until
 
 OWN = {"version_table": schema.VERSION_TABLE}
@@ -69,16 +70,6 @@ def test_every_released_revision_comes_up_to_head(empty_url: str, revision: str)
         assert topics == {topic.value for topic in Topic}
     database.close()
     open_database(empty_url, migrate=False).close()
-
-
-def insert_row(connection: Connection, table: str, values: dict[str, object]) -> None:
-    """Insert a row as an older version did, by the table's columns at its revision."""
-    columns = inspect(connection).get_columns(table)
-    empty = {"TEXT": "", "BOOLEAN": False, "BLOB": b"", "BYTEA": b""}
-    row = {c["name"]: None if c["nullable"] else empty.get(str(c["type"]), 0) for c in columns} | values
-    names = ", ".join(row)
-    places = ", ".join(f":{name}" for name in row)
-    connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({places})"), row)  # noqa: S608
 
 
 def test_requests_of_the_first_schema_are_read_by_the_present_one(empty_url: str) -> None:
