@@ -5,13 +5,14 @@ import contextlib
 import gc
 import logging
 import re
+from collections.abc import Callable
 from importlib.metadata import version
 
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.bodies import Bodies
-from gateway.catalog.catalog import Catalog
 from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
+from gateway.configuration import Configuration, Configured, Reread
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
@@ -28,7 +29,6 @@ from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.routing.task_names import TaskAdmission
-from gateway.settings import Settings
 from gateway.simulated import serve_simulated
 from gateway.telemetry.cells import Board
 from gateway.telemetry.exposition import Exposition
@@ -56,14 +56,24 @@ class Gateway:
     """The gateway: an ASGI application with a lifespan.
 
     Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
-    `database` is open, and its routers and keys are prepared. `board` holds the metrics of all workers.
+    `database` is open, and its routers and keys are prepared. `board` holds the metrics of all workers. `read_again`
+    reads the configuration again, and `reload_others` lets this machine's other workers do so too.
     """
 
-    def __init__(self, settings: Settings, database: Database, catalog: Catalog, board: Board) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        configured: Configured,
+        database: Database,
+        board: Board,
+        read_again: Callable[[Configured], Reread],
+        reload_others: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.configured = configured
+        self.settings = configured.settings
         self.database = database
-        self.catalog = catalog
         self._board = board
+        self._read_again = read_again
+        self._reload_others = reload_others
         self._request_ids = RequestIds()
         self._readiness: Readiness | None = None
         self._draining = False
@@ -127,7 +137,7 @@ class Gateway:
 
     async def start(self) -> None:
         """Load routers and keys, open everything. A start that fails closes what it had opened. Raises LedgerError."""
-        settings, database = self.settings, self.database
+        settings, catalog, database = self.settings, self.configured.catalog, self.database
         async with contextlib.AsyncExitStack() as opened:
             simulated_url = await opened.enter_async_context(serve_simulated()) if settings.simulated else None
             client = HttpClient()
@@ -135,7 +145,7 @@ class Gateway:
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
             everything, position = read_everything(database)
-            registry, loader = Registry(everything, self.catalog), Loader(database, self.catalog, database.clock.now)
+            registry, loader = Registry(everything, catalog), Loader(database, catalog, database.clock.now)
             loaded = loader.load(EVERYTHING)
             registry.replace(loaded)
             keyring = loaded.keys
@@ -179,6 +189,16 @@ class Gateway:
                 database.where,
                 [f"the database is reached through {POOLER}"] if database.pooler else [],
             )
+            self.configuration = Configuration(
+                self.configured,
+                self._read_again,
+                reloader=reloader,
+                providers=providers,
+                client=client,
+                model_states=self.model_states,
+                readiness=readiness,
+            )
+            opened.push_async_callback(self.configuration.close)
             self.api.state.services = RouteServices(
                 flow=self._flow,
                 keyring=keyring,
@@ -190,6 +210,8 @@ class Gateway:
                 model_states=self.model_states,
                 resumptions=Resumptions(database),
                 readiness=readiness,
+                configuration=self.configuration,
+                reload_others=self._reload_others,
             )
             self._readiness = readiness
             readiness.stopping = self._draining  # a signal may come while the gateway starts
@@ -201,6 +223,10 @@ class Gateway:
         self._draining = True
         if self._readiness is not None:
             self._readiness.stopping = True
+
+    def reload(self) -> None:
+        """Read the configuration again soon. For the event loop."""
+        self.configuration.request_reload()
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""

@@ -13,7 +13,8 @@ class Readiness:
     """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages.
 
     `remarks` are facts that an operator should know, and need not change.
-    Not ready once it is `stopping`, so that load balancers send requests elsewhere while they are still served.
+    `refused_configuration` says when and why the last reload was refused. Not ready once it is `stopping`, so that load
+    balancers send requests elsewhere while they are still served.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Readiness:
     ) -> None:
         self.remarks = list(remarks)
         self.stopping = False
+        self.refused_configuration: str | None = None
         self._recorder = recorder
         self._routers = routers
         self._cooldowns = cooldowns
@@ -46,6 +48,11 @@ class Readiness:
         notes = [f"{model_id}: {why}" for model_id, why in sorted(self._cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self._database} is away: completions wait in the local spool")
+        if self.refused_configuration is not None:
+            notes.append(f"the configuration could not be read again, at {self.refused_configuration}")
+        for router_id, live in sorted(self._routers.items()):
+            left_out = live.definition.left_out
+            notes += [f"router {router_id} is served without {model_id}: {why}" for model_id, why in left_out.items()]
         return notes + self._recorder.spool_problems + self._unusable()
 
     def _unusable(self) -> list[str]:

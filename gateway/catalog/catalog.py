@@ -70,7 +70,8 @@ class Catalog:
             raise SettingsError(*problems)
 
     def __iter__(self) -> Iterator[Model]:
-        return iter(self._models.values())
+        """All configured models, without those that routers name and no file declares."""
+        return (self._models[model_id] for model_id in self._settings.models if model_id in self._models)
 
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._models
@@ -144,6 +145,12 @@ class Catalog:
         """The declared price over the listed one. Raises UnknownModel if a part of it is in neither."""
         provider = self._settings.providers[declared.provider]
         if listed is None and not declared.rates and is_loopback(provider.base_url):
+            if declared.id not in self._settings.models:
+                # Another process may have read a newer file that declares its price: never serve it for nothing here.
+                raise UnknownModel(
+                    f'{declared.id} runs on this machine and is not declared: add [models."{declared.id}"]; it costs '
+                    "$0 unless a price is set there"
+                )
             self.notices.append(f"{declared.id} runs on this machine and has no price: it counts as $0")
             return Price(0.0, 0.0, 0.0)
         # Groq's tiers differ in how busy they may be, not in price.

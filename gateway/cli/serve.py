@@ -12,6 +12,7 @@ from gateway.cli.options import (
     DatabaseUrl,
 )
 from gateway.serving.server import run
+from gateway.settings import Settings
 from gateway.settings.loading import load, override
 
 app = new_app()
@@ -32,16 +33,19 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the database.")] = 1,
 ) -> None:
     """Run the gateway."""
-    settings = load(config, os.environ)
-    settings = override(
-        settings,
-        host=host,
-        port=port,
-        database_url=database_url,
-        durability=durability,
-        drain_seconds=drain_seconds,
-    )
+
+    def read() -> Settings:
+        return override(
+            load(config, os.environ),
+            host=host,
+            port=port,
+            database_url=database_url,
+            durability=durability,
+            drain_seconds=drain_seconds,
+        )
+
+    read()  # what is wrong is told before anything is logged
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
-    run(settings, typer.echo, workers)
+    run(read, typer.echo, workers)

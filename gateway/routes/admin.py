@@ -1,4 +1,4 @@
-"""/admin: recorded decisions, replayed; off-policy evaluation; resuming models. Scope `admin`."""
+"""/admin: recorded decisions, replayed; off-policy evaluation; resuming models; reload. Scope `admin`."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from bandit.types import Epoch
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import BadRequest, InsufficientScope, NotFound
 from gateway.ids import parse_completion_id
 from gateway.reports.evaluation import Question, evaluate_router, models_of
 from gateway.reports.evaluation import to_json as evaluation_to_json
@@ -78,6 +78,25 @@ async def resume_model(model_id: str, request: Request) -> Response:
     services.model_states.resume(model_id)
     await asyncio.to_thread(services.resumptions.announce, model_id)
     return json_response({"id": model_id, "resumed": True})
+
+
+@router.post("/reload")
+async def reload(request: Request) -> Response:
+    """Read the configuration again, all or nothing, in this process and the other workers of this machine."""
+    key = require_admin(request)
+    if key.routers is not None:
+        raise InsufficientScope("this API key is for some routers, and the configuration is for all")
+    services = services_of(request)
+    reread = await services.configuration.reload()
+    services.reload_others()
+    return json_response(
+        {
+            "reloaded": True,
+            "file": reread.configured.settings.config_path,
+            "changes": reread.changes,
+            "at_next_start": reread.at_next_start,
+        }
+    )
 
 
 def _summary(view: DecisionView) -> dict[str, object]:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 
 from bandit.types import Epoch
 from gateway.api_keys import Keyring
+from gateway.configuration import Configuration
 from gateway.flow import Flow
 from gateway.readiness import Readiness
 from gateway.routing.model_states import ModelStates
@@ -33,6 +34,8 @@ class RouteServices:
     model_states: ModelStates
     resumptions: Resumptions
     readiness: Readiness
+    configuration: Configuration
+    reload_others: Callable[[], None]
 
 
 def services_of(request: Request) -> RouteServices:

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bandit.types import Arm, ArmPrior, RouterSettings
-from gateway.catalog.catalog import Catalog, Model
+from gateway.catalog.catalog import Catalog, Model, UnknownModel
 from gateway.routing.objectives import objective_of
 from gateway.routing.priors import Scorecards
 from gateway.settings.router_options import RouterOptions, bandit_settings
@@ -17,7 +17,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """A router's settings, models and arms, until its record changes. Immutable."""
+    """A router's settings, models and arms, until its record changes. Immutable.
+
+    `left_out` says why enabled models can't be used as this process is configured, by their ids.
+    """
 
     options: RouterOptions
     settings: RouterSettings
@@ -25,6 +28,7 @@ class Definition:
     models: Mapping[str, Model]  # the enabled ones, by id, in order
     arms: tuple[Arm, ...]
     created_at: float
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def repriced(self, catalog: Catalog) -> "Definition":
         """Return the definition with the catalog's present prices; this one if they are the same."""
@@ -44,13 +48,16 @@ def define(
     """
     options = RouterOptions.from_json(record.settings)
     models: dict[str, Model] = {}
+    left_out: dict[str, str] = {}
     arms: list[Arm] = []
     for entry in sorted(record.models, key=lambda entry: entry.model_id):
         if not entry.enabled:
             continue
-        model = catalog.get(entry.model_id)
-        if model is None:
-            log.warning("router %s: the model %s is not configured any more; left out", record.id, entry.model_id)
+        try:
+            model = catalog.resolve(entry.model_id)
+        except UnknownModel as error:
+            log.warning("router %s is served without %s: %s", record.id, entry.model_id, error)
+            left_out[entry.model_id] = str(error)
             continue
         models[model.id] = model
         prior = replace(priors[record.id, model.id], scorecard=scorecards.pooled(record.id, model.id))
@@ -62,4 +69,5 @@ def define(
         models=models,
         arms=tuple(arms),
         created_at=record.created_at,
+        left_out=left_out,
     )

@@ -54,6 +54,10 @@ class Loader:
         self._evals: dict[str, EvalRecord] = {}
         self._scorecards = Scorecards()
 
+    def with_catalog(self, catalog: Catalog) -> "Loader":
+        """A loader of the same database with another catalog."""
+        return Loader(self._database, catalog, self._clock)
+
     def load(self, subjects: Mapping[Topic, Subjects]) -> Loaded:
         """Load what has changed. Raises DatabaseUnavailable."""
         router_ids = subjects.get(Topic.ROUTERS, frozenset())

@@ -47,6 +47,11 @@ class Registry:
         for (router_id, day), spent_usd in changed.spend_usd.items():
             self._state(router_id).spend.replace(day, spent_usd)
 
+    def adopt(self, catalog: Catalog, loaded: Loaded) -> None:
+        """Use another catalog, with all routers as they were loaded by it."""
+        self._catalog = catalog
+        self.replace(loaded)
+
     def replace(self, loaded: Loaded) -> None:
         """Replace the routers that were loaded. Each keeps its state; the others are not touched."""
         named = self._states.keys() | loaded.tasks.keys() if loaded.task_router_ids is None else loaded.task_router_ids

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Mapping
 
 from gateway.api_keys import Keyring
-from gateway.routing.loader import Loader
+from gateway.catalog.catalog import Catalog
+from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.registry import Registry
 from storage.database.revisions import Topic
 from storage.errors import DatabaseUnavailable
@@ -30,6 +31,7 @@ class Reloader:
         self._keyring = keyring
         self._changed: dict[Topic, Subjects] = {}
         self._task: asyncio.Task[None] | None = None
+        self._loading = asyncio.Lock()
 
     def request(self, subjects: Mapping[Topic, Subjects]) -> None:
         """Load these soon. For the event loop."""
@@ -37,6 +39,21 @@ class Reloader:
             self._changed[topic] = united(self._changed.get(topic, frozenset()), ids)
         if self._changed and self._task is None:
             self._task = asyncio.create_task(self._run())
+
+    def paused(self) -> asyncio.Lock:
+        """A context in which nothing is loaded but by `adopt`; what changes meanwhile is loaded afterwards."""
+        return self._loading
+
+    async def adopt(self, catalog: Catalog) -> None:
+        """Load everything with another catalog, and use that from now on. Call it while paused.
+
+        Raises DatabaseUnavailable: then nothing has changed.
+        """
+        loader = self._loader.with_catalog(catalog)
+        loaded = await asyncio.to_thread(loader.load, EVERYTHING)
+        self._loader = loader
+        self._registry.adopt(catalog, loaded)
+        self._keyring.replace(loaded.key_ids, loaded.keys)
 
     async def close(self) -> None:
         """Stop, without loading what is still to be loaded."""
@@ -48,7 +65,8 @@ class Reloader:
     async def _run(self) -> None:
         try:
             while self._changed:
-                await self._reload()
+                async with self._loading:
+                    await self._reload()
         finally:
             self._task = None
 

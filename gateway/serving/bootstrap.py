@@ -76,6 +76,14 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
     return messages
 
 
+def planned_router(record: RouterRecord, settings: Settings, catalog: Catalog) -> RouterRecord:
+    """The router as `prepare` would leave it, without its preset's dollars."""
+    declaration = settings.routers.get(record.id)
+    if declaration is not None:
+        return _declared_over(record, declaration, record.updated_at)[0]
+    return _followed(record, catalog, record.updated_at) if record.settings.get("automatic_models") else record
+
+
 def _keep_presets(routers: Routers, catalog: Catalog) -> None:
     """Give routers of older versions the dollars of their preset now, and keep them from now on."""
     for record in routers.all():

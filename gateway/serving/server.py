@@ -1,13 +1,14 @@
 """Turns the configuration into a running server that shuts down gracefully."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import version
 from types import FrameType
 
@@ -15,17 +16,19 @@ import uvicorn
 from starlette.middleware.cors import CORSMiddleware
 
 from gateway.asgi import ASGIApp
-from gateway.catalog.catalog import Catalog
+from gateway.configuration import Configured, Reread
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.connection_limits import ConnectionLimits, limited_protocol, limits_of_this_process, sweep
 from gateway.serving.discovery import discover
+from gateway.serving.rereading import Load, read, read_again
 from gateway.serving.socket import BACKLOG, ServerError, bound, url_of
 from gateway.serving.workers import Supervisor
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.settings.listening import Tls
 from gateway.telemetry.cells import Board
-from storage.database.engine import open_database
+from storage.database.engine import Database, open_database
+from storage.errors import LedgerError
 from storage.stores.routers import Routers
 
 KEEP_ALIVE_SECONDS = 75
@@ -39,30 +42,52 @@ Say = Callable[[str], None]
 Announce = Callable[[], Coroutine[None, None, None]]
 
 
-def run(settings: Settings, say: Say, workers: int = 1) -> None:
+def run(load: Load, say: Say, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT. `say` is called with the banner once the server answers.
 
-    Raises ServerError, SettingsError and storage's errors, all before the first request.
+    `load` is called again at each SIGHUP. Raises ServerError, SettingsError and storage's errors, all before the first
+    request.
     """
-    catalog = Catalog(settings, datetime.now(UTC))
-    with bound(settings.listening.addresses) as listeners:
-        urls = [url_of(listener, settings.listening) for listener in listeners]
-        banner = Banner(_prepare(settings, catalog, urls))
+    # Until a process handles SIGHUP it waits: it would end one that is still starting.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    current = read(load)
+    listening = current.settings.listening
+    board = Board(workers)
+    parent = os.getpid()
+
+    def reload_others() -> None:
+        if workers > 1:
+            _reload_through(parent)
+
+    with bound(listening.addresses) as listeners:
+        banner = Banner(_prepare(current, [url_of(listener, listening) for listener in listeners]))
 
         def work(first: bool) -> None:
-            _work(settings, catalog, board, listeners, banner if first else None, say)
+            _work(_Process(load, current, board, listeners, reload_others), banner if first else None, say)
 
-        board = Board(workers)
+        def read_for_later_workers() -> None:
+            nonlocal current
+            # The workers have read it themselves, and have logged what is wrong.
+            with (
+                contextlib.suppress(SettingsError, LedgerError),
+                contextlib.closing(_open(current.settings)) as database,
+            ):
+                current = read_again(load, current, database).configured
+
         if workers == 1:
             work(True)
         else:
-            Supervisor(workers, work).run()
+            Supervisor(workers, work, read_for_later_workers).run()
 
 
-def _prepare(settings: Settings, catalog: Catalog, urls: Sequence[str]) -> Facts:
+def _open(settings: Settings) -> Database:
+    return open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
+
+
+def _prepare(configured: Configured, urls: Sequence[str]) -> Facts:
     """Bring the database up to what is declared, and collect the banner's facts. Leaves nothing open."""
-    database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
-    try:
+    settings, catalog = configured.settings, configured.catalog
+    with contextlib.closing(_open(settings)) as database:
         prepared = prepare(settings, catalog, database, time.time())
         return Facts(
             version=version("bandit-gateway"),
@@ -77,21 +102,23 @@ def _prepare(settings: Settings, catalog: Catalog, urls: Sequence[str]) -> Facts
             new_key_secret=prepared.new_key_secret,
             messages=(*settings.notices, *catalog.notices, *prepared.messages),
         )
-    finally:
-        database.close()
 
 
-def _work(
-    settings: Settings,
-    catalog: Catalog,
-    board: Board,
-    listeners: list[socket.socket],
-    banner: Banner | None,
-    say: Say,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Process:
+    """What a serving process gets from its parent, or makes itself if it is the only one."""
+
+    load: Load
+    configured: Configured
+    board: Board
+    listeners: list[socket.socket]
+    reload_others: Callable[[], None]
+
+
+def _work(process: _Process, banner: Banner | None, say: Say) -> None:
     from gateway.app import Gateway  # noqa: PLC0415 - a second of imports that a failed start need not take
 
-    database = open_database(settings.database_url, settings.sqlite_synchronous, schema=settings.database_schema)
+    settings = process.configured.settings
 
     async def announce() -> None:
         if banner is None:
@@ -100,15 +127,27 @@ def _work(
         if settings.config_path is None and (found := await asyncio.to_thread(asyncio.run, discover())):
             say(banner.local_servers(found))
 
-    try:
-        gateway = Gateway(settings, database, catalog, board)
+    with contextlib.closing(_open(settings)) as database:
+
+        def reread(former: Configured) -> Reread:
+            again = read_again(process.load, former, database)
+            tls = settings.listening.tls
+            if tls is not None and config.ssl is not None and "listening" not in again.at_next_start:
+                tls.load_into(config.ssl)  # a renewed certificate
+            return again
+
+        gateway = Gateway(process.configured, database, process.board, reread, process.reload_others)
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
-        _serve(Server(config, announce, drain), listeners)
-    finally:
-        database.close()
+        _serve(Server(config, announce, drain, gateway.reload), process.listeners)
+
+
+def _reload_through(parent: int) -> None:
+    """Let the parent of this worker, and so all of its workers, read the configuration again."""
+    if os.getppid() == parent:
+        os.kill(parent, signal.SIGHUP)
 
 
 def _serve(server: "Server", listeners: list[socket.socket]) -> None:
@@ -160,10 +199,20 @@ class Drain:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that drains after SIGTERM, and calls back when it is ready. A second signal cancels running requests."""
+    """Uvicorn that drains after SIGTERM, calls `announce` when it is ready, and `reload` at each SIGHUP.
 
-    def __init__(self, config: uvicorn.Config, announce: Announce, drain: Drain = Drain()) -> None:
+    A second signal to stop cancels running requests.
+    """
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Announce,
+        drain: Drain = Drain(),
+        reload: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(config)
+        self._reload = reload
         self._announce = announce
         self._drain = drain
         self._drained_at: float | None = None
@@ -189,6 +238,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, then announce it."""
         await super().startup(sockets)
+        if self._reload is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
         self._sweeping = asyncio.create_task(sweep(self.server_state.connections))
         self._announcing = asyncio.create_task(self._announce())
 

@@ -34,11 +34,16 @@ class _Worker:
 
 
 class Supervisor:
-    """Starts worker processes, replaces those that die, and stops them when it is stopped."""
+    """Starts worker processes, replaces those that die, stops them when it is stopped, and passes SIGHUP on to them.
 
-    def __init__(self, count: int, work: Work) -> None:
+    `read_again` is called after a SIGHUP, so that workers which are started later have what those at work have read.
+    """
+
+    def __init__(self, count: int, work: Work, read_again: Callable[[], None] = lambda: None) -> None:
         self._count = count
         self._work = work
+        self._read_again = read_again
+        self._is_outdated = False
         self._workers: list[_Worker] = []
         self._stops = 0
         self._early_exits = 0
@@ -47,10 +52,15 @@ class Supervisor:
     def run(self) -> None:
         """Run until SIGTERM or SIGINT. Each worker calls `work`, the first one with True. Raises ServerError."""
         before = {sig: signal.signal(sig, self._stop) for sig in STOPS}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._reload)
         try:
             for number in range(self._count):
                 self._start(first=number == 0)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
             while self._workers:
+                if self._is_outdated:
+                    self._is_outdated = False
+                    self._read_again()
                 ended = wait([worker.process.sentinel for worker in self._workers], timeout=1.0)
                 for worker in [each for each in self._workers if each.process.sentinel in ended]:
                     self._handle_exit(worker)
@@ -78,19 +88,19 @@ class Supervisor:
     def _start(self, *, first: bool) -> None:
         process = get_context("fork").Process(target=self._run_worker, args=(first,))
         # A signal between the fork and `append` would reach neither process, or both: block them meanwhile.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [*STOPS, signal.SIGHUP])
         try:
             if not self._stops:
                 process.start()
                 self._workers.append(_Worker(process, time.monotonic()))
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def _run_worker(self, first: bool) -> None:
         # Ctrl+C in a terminal signals the whole group: in its own group a worker is stopped by the parent alone.
         os.setpgid(0, 0)
         os.close(self._parent_write)
-        for sig in STOPS:
+        for sig in (*STOPS, signal.SIGHUP):  # SIGHUP stays blocked until the worker handles it
             signal.signal(sig, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
         threading.Thread(target=self._exit_with_parent, daemon=True).start()
@@ -108,6 +118,14 @@ class Supervisor:
     def _stop(self, asked: int, _frame: FrameType | None) -> None:
         """Pass the signal on to every worker: the first one stops it gracefully, the second cancels what still runs."""
         self._stops += 1
+        self._pass_on(asked)
+
+    def _reload(self, asked: int, _frame: FrameType | None) -> None:
+        """Let every worker read the configuration again, and this process soon."""
+        self._is_outdated = True
+        self._pass_on(asked)
+
+    def _pass_on(self, asked: int) -> None:
         for worker in self._workers:
             if worker.process.pid is not None and worker.process.is_alive():
                 os.kill(worker.process.pid, asked)

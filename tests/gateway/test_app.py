@@ -4,7 +4,7 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,8 +13,8 @@ import pytest
 
 from gateway import app
 from gateway.app import Gateway
-from gateway.catalog.catalog import Catalog
 from gateway.providers.http.client import HttpClient
+from gateway.serving.rereading import read, read_again
 from gateway.settings import load
 from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
@@ -29,10 +29,13 @@ class StepFailed(Exception):
 @contextmanager
 def gateway_in(directory: Path) -> Iterator[Gateway]:
     """A gateway that is not started yet."""
-    settings = load(None, {"BANDIT_GATEWAY_DATABASE_URL": f"sqlite:///{directory / 'ledger.db'}"})
+    environ = {"BANDIT_GATEWAY_DATABASE_URL": f"sqlite:///{directory / 'ledger.db'}"}
+    settings = load(None, environ)
     assert settings.simulated, "the simulated models' server is one of what a start opens"
     database = open_database(settings.database_url)
-    yield Gateway(settings, database, Catalog(settings, datetime.now(UTC)), Board())
+    reading = partial(load, None, environ)
+    configured = read(reading)
+    yield Gateway(configured, database, Board(), partial(read_again, reading, database=database))
     database.close()
     gc.unfreeze()
 

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -21,10 +21,10 @@ from openai import OpenAI
 
 from gateway.api_keys import new_key
 from gateway.app import Gateway
-from gateway.catalog.catalog import Catalog
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.holds import Holds
 from gateway.serving.bootstrap import prepare
+from gateway.serving.rereading import read, read_again
 from gateway.settings import load
 from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
@@ -70,13 +70,13 @@ def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | N
     """Run a gateway with this configuration on a thread of this process."""
     config = folder / "bandit-gateway.toml"
     config.write_text(configuration)
-    settings = load(config, environ or {})
-    database = open_database(settings.database_url)
+    reading = partial(load, config, environ or {})
+    configured = read(reading)
+    database = open_database(configured.settings.database_url)
     try:
-        catalog = Catalog(settings, datetime.now(UTC))
-        prepare(settings, catalog, database, time.time())
+        prepare(configured.settings, configured.catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(settings, database, catalog, Board())
+        gateway = Gateway(configured, database, Board(), partial(read_again, reading, database=database))
         with serve_app(gateway) as url, OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as official:
             yield Running(url, gateway, keys, official)
     finally:
@@ -201,6 +201,10 @@ class GatewayProcess:
         """Stop it gracefully; its exit status. Raises TimeoutExpired."""
         self.send_signal(number)
         return self.wait()
+
+    def kill_a_worker(self) -> None:
+        """SIGKILL one of several workers."""
+        psutil.Process(self.pid).children()[0].kill()
 
     def kill(self) -> None:
         """SIGKILL it and all its workers at once."""
