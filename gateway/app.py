@@ -35,6 +35,7 @@ from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
 from gateway.telemetry.metrics import Metrics
 from storage.database.engine import POOLER, Database
+from storage.database.watchdog import Watchdog
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.resumptions import Resumptions
@@ -145,7 +146,10 @@ class Gateway:
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
             everything, position = read_everything(database)
-            registry, loader = Registry(everything, catalog), Loader(database, catalog, database.clock.now)
+            watchdog = Watchdog()
+            opened.callback(watchdog.close)
+            registry = Registry(everything, catalog)
+            loader = Loader(database.watched(watchdog), catalog, database.clock.now)
             loaded = loader.load(EVERYTHING)
             registry.replace(loaded)
             keyring = loaded.keys

@@ -291,8 +291,8 @@ statistic_changes = Table(
     "statistic_changes",
     metadata,
     key("router_id", Text, "the router"),
-    # Without an index, which each commit would have to update.
     required("revision", BigInteger, "of the last change, by which other processes find it"),
+    Index(None, "revision"),
     comment="when statistics, budget or traffic of a router changed last",
 )
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import msgspec
 from sqlalchemy import (
     JSON,
-    BigInteger,
     ClauseElement,
     ColumnElement,
     Dialect,
@@ -29,8 +28,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as cast_sql
 from sqlalchemy.dialects import postgresql, sqlite
 
-from storage.database.revisions import Topic
-from storage.tables import revisions
+from storage.database.numbers import current_revision
 
 SIZES = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 """Rows per statement on SQLite: few sizes, so that all statements stay prepared, and 64 rows of the widest table have
@@ -76,14 +74,6 @@ def insert_many(table: Table, dialect: Dialect) -> Upsert:
     return postgresql.insert(table).from_select(
         [*(column.name for column in columns), *revised], select(*chosen, *revised.values())
     )
-
-
-def current_revision(dialect: Dialect) -> ColumnElement[int]:
-    """The revision of this transaction, by which other processes find its changes (storage.replication.changes)."""
-    if dialect.name == "postgresql":
-        return cast_sql(cast_sql(func.pg_current_xact_id(), Text), BigInteger)
-    topic: ColumnElement[str] = literal_column(f"'{Topic.STATISTICS.value}'")
-    return select(revisions.c.value).where(revisions.c.topic == topic).scalar_subquery()
 
 
 def among(column: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:

@@ -63,20 +63,17 @@ class WriteConnection:
         pipeline: AbstractContextManager[object] = self.connection.pipeline()
         return pipeline
 
-    def version(self) -> str:
-        """Return a value that changes when another connection commits; on PostgreSQL also when this one does.
+    def version(self) -> str | None:
+        """Return a value that changes when another connection commits; None on PostgreSQL, which has none such.
 
         Raises DatabaseUnavailable.
         """
+        if not self._database.sqlite:
+            return None
         try:
-            if self._database.sqlite:
-                return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
-            self.cursor.execute("SELECT pg_current_snapshot()::text")
-            snapshot: str = self.cursor.fetchone()[0]
-            self.connection.rollback()
+            return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
         except self._errors as error:
             raise self._as_ours(error) from error
-        return snapshot
 
     def checkpoint(self) -> None:
         """Run a passive checkpoint of SQLite's write-ahead log. Raises DatabaseUnavailable."""

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -13,6 +15,7 @@ from storage.database import postgresql, sqlite
 from storage.database.clock import DatabaseClock
 from storage.database.placement import Placement, find_ledger
 from storage.database.schema import migrate_database, require_current_schema
+from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.tables import settings
 
@@ -51,6 +54,18 @@ class Database:
         self.clock = DatabaseClock()
         self.sqlite = engine.dialect.name == "sqlite"
         self.placement = placement
+        self._watchdog: Watchdog | None = None
+
+    def watched(self, watchdog: Watchdog) -> "Database":
+        """Return this database for one thread at a time, whose calls fail soon if PostgreSQL hangs.
+
+        Each call has a connection of its own: a pooled one would be tested before it is watched.
+        """
+        if self.sqlite:
+            return self
+        other = copy(self)
+        other.engine, other._watchdog = self.unpooled, watchdog
+        return other
 
     @property
     def pooler(self) -> bool:
@@ -75,7 +90,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection for reading; on SQLite all its reads see one state. Raises DatabaseUnavailable."""
-        with self.errors_as_ours(), self.engine.connect() as connection:
+        with self.errors_as_ours(), self.engine.connect() as connection, self._watching(connection):
             yield connection
 
     @contextmanager
@@ -96,9 +111,16 @@ class Database:
         with (
             self.errors_as_ours(),
             self.engine.connect() as connection,
+            self._watching(connection),
             connection.execution_options(immediate=True).begin(),
         ):
             yield connection
+
+    def _watching(self, connection: Connection) -> AbstractContextManager[None]:
+        if self._watchdog is None:
+            return nullcontext()
+        driver: Any = connection.connection.driver_connection
+        return self._watchdog.over(driver)
 
     def check(self) -> None:
         """Raises DatabaseUnavailable if the database does not answer now."""

@@ -25,7 +25,7 @@ class Topic(StrEnum):
     EVALS = "evals"
     RESUMPTIONS = "resumptions"  # of models, by an operator: an event, without a copy
     TASKS = "tasks"
-    STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.replication.changes`
+    STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.database.numbers`
 
 
 def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
@@ -34,18 +34,12 @@ def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
     connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
     old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
     connection.execute(delete(changes).where(old))
-    _notify(connection, topic)
+    notify(connection, topic)
 
 
 def lock_topic(connection: Connection, topic: Topic) -> None:
     """Lock the topic until the commit. SQLite has one writing transaction at a time anyway."""
     connection.execute(select(revisions.c.value).where(revisions.c.topic == topic.value).with_for_update())
-
-
-def mark_statistics_changed(connection: Connection) -> None:
-    """Count a change of statistics that was not made by the writer, and notify other processes."""
-    connection.execute(count_change(Topic.STATISTICS))
-    _notify(connection, Topic.STATISTICS)
 
 
 def count_change(topic: Topic) -> Update:
@@ -54,6 +48,7 @@ def count_change(topic: Topic) -> Update:
     return update(revisions).where(revisions.c.topic == named).values(value=revisions.c.value + literal_column("1"))
 
 
-def _notify(connection: Connection, topic: Topic) -> None:
+def notify(connection: Connection, topic: Topic) -> None:
+    """Notify other processes at the commit."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_notify(CHANNEL, topic.value)))

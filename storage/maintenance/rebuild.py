@@ -11,9 +11,8 @@ from sqlalchemy import Connection, collate, update
 
 from bandit.types import Epoch, StatisticKey, Sums
 from storage.database.addition import SUMS, add_sums, note_changed_routers
-from storage.database.bulk import current_revision
 from storage.database.engine import Database
-from storage.database.revisions import mark_statistics_changed
+from storage.database.numbers import current_revision, mark_statistics_changed
 from storage.deltas import DeltaSums
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others

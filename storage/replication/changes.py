@@ -4,10 +4,10 @@ Of routers, keys, scorecards and tasks a poll returns the ids that changed: `sto
 changes and records their subjects. Of statistics, budgets and traffic it returns the rows as they are now, which
 replace those in memory; values are absolute, so reading a row twice is harmless.
 
-Every transaction that changes statistics sets a revision in the rows that it changes. SQLite's comes from a counter
-(one transaction writes at a time, so revisions appear in order), and `PRAGMA data_version` tells at no cost whether
-another connection has written. PostgreSQL's is the transaction's id: rows are read again from the oldest transaction on
-that was still running at the last poll, so that none is missed that committed late.
+Every transaction that changes statistics sets its number in the rows that it changes (`storage.database.numbers`).
+SQLite's numbers appear in order, and `PRAGMA data_version` tells at no cost whether another connection has written.
+PostgreSQL's may not: rows are read again from the lowest number on whose transaction was still running at the last
+poll, so that none is missed that commits late.
 
 Poll in the thread that writes, between its transactions: then memory always equals the rows as they were read plus what
 this process has committed since.
@@ -19,11 +19,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Table, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Table, func, select, true
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
+from storage.database.numbers import Numbers, read_numbers
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
@@ -89,20 +90,21 @@ class Changes:
         self._version = None
         self.position = {}
 
-    def poll(self, version: str) -> Changed | None:
+    def poll(self, version: str | None) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
         Raises DatabaseUnavailable.
         """
-        if version == self._version:
+        if version is not None and version == self._version:
             return None
         try:
             with self._database.errors_as_ours():
                 connection = self._opened()
                 with self._watching(connection):
                     # Before the rows: what is committed in between is then read now and again at the next poll.
-                    now = self._read_position(connection)
-                    changed = self._read(connection, now)
+                    numbers = read_numbers(connection)
+                    now = self._position(connection, numbers)
+                    changed = self._read(connection, now, numbers.last)
                     connection.rollback()
         except DatabaseUnavailable:
             self.close()
@@ -120,35 +122,37 @@ class Changes:
 
     def _opened(self) -> Connection:
         if self._connection is None:
-            self._connection = self._database.unpooled.connect()
+            connection = self._database.unpooled.connect()
+            if not self._database.sqlite:  # a server's default may be stricter, and show each poll its first state
+                connection = connection.execution_options(isolation_level="READ COMMITTED")
+            self._connection = connection
         return self._connection
 
     def _watching(self, connection: Connection) -> AbstractContextManager[None]:
         driver: Any = connection.connection.driver_connection
         return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(driver)
 
-    def _read_position(self, connection: Connection) -> Position:
+    def _position(self, connection: Connection, numbers: Numbers) -> Position:
         counted = {row.topic: row.value for row in connection.execute(select(revisions))}
-        now = {topic: counted[topic.value] for topic in Topic}
-        if not self._database.sqlite:
-            oldest_running = func.pg_snapshot_xmin(func.pg_current_snapshot())
-            now[Topic.STATISTICS] = int(connection.execute(select(cast(oldest_running, Text))).scalar_one())
-        return now
+        seen = self.position.get(Topic.STATISTICS, 0)
+        # A transaction may lock a number that was complete already: its own is higher.
+        complete = max(seen, numbers.complete) if seen <= numbers.last else numbers.complete
+        return {topic: counted[topic.value] for topic in Topic} | {Topic.STATISTICS: complete}
 
-    def _read(self, connection: Connection, now: Position) -> Changed:
-        since = self._statistics_since(now)
+    def _read(self, connection: Connection, now: Position, last: int) -> Changed:
+        since = self._statistics_since(last)
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }
         router_ids: Sequence[str] | None = None
-        if since:
-            changed = select(statistic_changes.c.router_id).where(statistic_changes.c.revision >= since)
-            router_ids = connection.execute(changed).scalars().all()
+        if since is not None:
+            changed = select(statistic_changes.c.router_id).where(statistic_changes.c.revision.between(since + 1, last))
+            router_ids = connection.execute(changed).scalars().all() if since < last else ()
             if not router_ids:
                 return Changed(subjects)
 
         def moved(table: Table) -> ColumnElement[bool]:
-            changed = table.c.revision >= since
+            changed = true() if since is None else table.c.revision.between(since + 1, last)
             few = router_ids is not None and len(router_ids) <= _FEW_ROUTERS
             return changed & table.c.router_id.in_(router_ids or ()) if few else changed
 
@@ -169,12 +173,10 @@ class Changes:
             spend_usd={(row[0], row[1]): row[2] for row in connection.execute(spent)},
         )
 
-    def _statistics_since(self, now: Position) -> int:
-        """The revision from which to read statistics; 0: all of them."""
+    def _statistics_since(self, last: int) -> int | None:
+        """The number up to which all statistics have been read; None: read all of them."""
         seen = self.position.get(Topic.STATISTICS)
-        if seen is None or seen > now[Topic.STATISTICS]:  # or an older state of the database was restored
-            return 0
-        return seen + self._database.sqlite  # on SQLite a revision is complete once it is visible
+        return None if seen is None or seen > last else seen  # more than the last: an older state was restored
 
     def _subjects(self, connection: Connection, topic: Topic, now: Position) -> Subjects:
         seen = self.position.get(topic)

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Dialect, bindparam, select, update
 
 from bandit.types import BudgetState
-from storage.database.bulk import Cursor, compile_bulk, compile_text, current_revision, insert_many
+from storage.database.bulk import Cursor, compile_bulk, compile_text, insert_many
+from storage.database.numbers import current_revision
 from storage.records import CompletionRecord
 from storage.tables import budgets
 

@@ -97,7 +97,7 @@ class Transactions:
         self._since_checkpoint += 1
         return written
 
-    def version(self) -> str:
+    def version(self) -> str | None:
         """Return `WriteConnection.version`. Raises DatabaseUnavailable."""
         try:
             with self._watching():
@@ -152,8 +152,7 @@ class Transactions:
         statements.contents.write(cursor, content_rows)
         statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
         results = self._score(cursor, items, learned, again)
-        if self._database.sqlite:
-            cursor.execute(statements.count)
+        cursor.execute(statements.number)
         moved = self._pacing.move(cursor, records)
         learned_rows, traffic_rows = learned.rows(), counted.rows()
         statements.arms.write(cursor, learned_rows)

@@ -10,9 +10,10 @@ from sqlalchemy import text
 from storage.database import revisions
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
+from storage.database.numbers import draw_number
 from storage.database.revisions import Topic
 from storage.records import KeyRecord, RouterRecord
-from storage.replication.changes import Changes, read_everything
+from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
@@ -32,8 +33,8 @@ def changes(database: Database) -> Iterator[Changes]:
     changes.close()
 
 
-def version(database: Database) -> str:
-    """A new one at every look."""
+def version(database: Database) -> str | None:
+    """A new one at every poll; None on PostgreSQL."""
     if database.sqlite:
         return f"{time.monotonic()}"
     direct = WriteConnection(database)
@@ -97,8 +98,7 @@ def test_a_look_goes_on_where_everything_was_read(
     changes.close()
     assert changed is not None
     assert changed.subjects == {Topic.KEYS: frozenset({"key_1"})}
-    if database.sqlite:  # PostgreSQL reads again what was written by the last transactions
-        assert {key.router_id for key in changed.sums} == {"rtr_b"}
+    assert routers_in(changed) == {"rtr_b"}
 
 
 @pytest.mark.parametrize("unnamed", ["forgotten", "by an older version"])
@@ -129,24 +129,73 @@ def test_the_names_of_long_past_changes_are_forgotten(database: Database, monkey
     assert [tuple(row) for row in kept] == [("keys", 10), ("routers", 1)]
 
 
+@pytest.mark.parametrize("number", ["currval('statistic_numbers')", "pg_current_xact_id()::text::bigint"])
 def test_a_transaction_that_commits_late_is_not_missed(
-    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
+    postgresql_url: str, opening: Opening, start_writer: Start, making: RecordMaker, number: str
 ) -> None:
-    """On PostgreSQL it has a lower number than what was seen before it; SQLite's transactions come one at a time."""
-    if database.sqlite:
-        pytest.skip("SQLite has one transaction at a time")
+    """It has a lower number than what was seen before it; an older version writes its transaction's id."""
+    database = opening(postgresql_url)
+    running, changes = start_writer(database), Changes(database)
     running.write(making.completion("rtr_late"), making.completion("rtr_early"))
+    changes.poll(None)
     with database.write() as late:
+        late.execute(draw_number(database.engine.dialect))
         for change in ("arms SET weight = 7,", "statistic_changes SET"):
-            revised = f"UPDATE {change} revision = pg_current_xact_id()::text::bigint WHERE router_id = 'rtr_late'"
-            late.execute(text(revised))
+            late.execute(text(f"UPDATE {change} revision = {number} WHERE router_id = 'rtr_late'"))
         running.write(making.completion("rtr_early"))
-        changes.poll(version(database))
+        assert routers_in(changes.poll(None)) == {"rtr_early"}
         running.write(making.completion("rtr_early"))
-        assert changes.poll(version(database)) is not None
-    changed = changes.poll(version(database))
+        assert routers_in(changes.poll(None)) == {"rtr_early"}
+    changed = changes.poll(None)
     assert changed is not None
     assert {sums.weight for key, sums in changed.sums.items() if key.router_id == "rtr_late"} == {7.0}
+    assert changes.poll(None) is None, "nothing is read twice"
+    changes.close()
+
+
+def routers_in(changed: Changed | None) -> set[str]:
+    """The routers whose statistics are told."""
+    return set() if changed is None else {key.router_id for key in changed.sums}
+
+
+def test_beside_an_open_transaction_a_look_reads_no_row_twice(
+    postgresql_url: str, opening: Opening, start_writer: Start, making: RecordMaker
+) -> None:
+    database = opening(postgresql_url)
+    running, changes = start_writer(database), Changes(database)
+    with database.write() as open_:
+        open_.execute(text("SELECT pg_current_xact_id()"))
+        running.write(making.completion("rtr_a"), making.completion("rtr_b"))
+        assert routers_in(changes.poll(None)) == {"rtr_a", "rtr_b"}
+        for _ in range(3):
+            running.write(making.completion("rtr_b"))
+            assert routers_in(changes.poll(None)) == {"rtr_b"}
+            assert changes.poll(None) is None
+    changes.close()
+
+
+def test_a_ledger_from_elsewhere_is_read_once_whatever_its_numbers_are(
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
+) -> None:
+    """Restored into a cluster with lower transaction ids, or copied from the other kind of database."""
+    running.write(making.completion("rtr_a"), making.completion("rtr_b"))
+    with database.write() as connection:
+        for table in ("arms", "traffic", "statistic_changes"):
+            connection.execute(text(f"UPDATE {table} SET revision = revision + 1000000000"))  # noqa: S608
+    assert routers_in(changes.poll(version(database))) == {"rtr_a", "rtr_b"}
+    running.write(making.completion("rtr_b"))
+    assert routers_in(changes.poll(version(database))) == {"rtr_b"}
+
+
+def test_after_an_older_state_was_restored_everything_is_found_again(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    running.write(making.completion("rtr_a"))
+    position = read_everything(database)[1]
+    changes = Changes(database, position={**position, Topic.STATISTICS: position[Topic.STATISTICS] + 1_000})
+    assert routers_in(changes.poll(version(database))) == {"rtr_a"}
+    assert changes.position == position
+    changes.close()
 
 
 def test_after_forgetting_everything_is_found_again(
