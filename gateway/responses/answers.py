@@ -11,11 +11,13 @@ Items = list[dict[str, Any]]
 class _Function(msgspec.Struct):
     name: str | None = None
     arguments: str | None = None
+    namespace: str | None = None  # of the request's tool: no chat completion has it
 
 
 class _Custom(msgspec.Struct):
     name: str | None = None
     input: str | None = None
+    namespace: str | None = None
 
 
 class ToolCall(msgspec.Struct):
@@ -33,9 +35,10 @@ class ToolCall(msgspec.Struct):
 
     def with_text(self, text: str) -> "ToolCall":
         """The same call with these arguments."""
-        custom = _Custom(self.custom.name, text) if self.custom else None
-        function = None if custom else _Function(self.function.name if self.function else None, text)
-        return ToolCall(self.index, self.id, function, custom)
+        if self.custom:
+            return ToolCall(self.index, self.id, None, _Custom(self.custom.name, text, self.custom.namespace))
+        known = self.function or _Function()
+        return ToolCall(self.index, self.id, _Function(known.name, text, known.namespace))
 
 
 class Spoken(msgspec.Struct):
@@ -159,11 +162,11 @@ def text_part(text: str) -> dict[str, Any]:
 
 def call_item(item_id: str, call: ToolCall, call_id: str, status: str = "completed") -> dict[str, Any]:
     """A call of a function or of a custom tool."""
-    if call.custom is not None:
-        said: dict[str, Any] = {"type": "custom_tool_call", "name": call.custom.name or "", "input": call.text}
-    else:
-        name = (call.function.name if call.function else None) or ""
-        said = {"type": "function_call", "name": name, "arguments": call.text}
+    called = call.custom or call.function or _Function()
+    kind, text = ("custom_tool_call", "input") if call.custom else ("function_call", "arguments")
+    said: dict[str, Any] = {"type": kind, "name": called.name or "", text: call.text}
+    if called.namespace is not None:
+        said["namespace"] = called.namespace
     return said | {"id": item_id, "call_id": call_id, "status": status}
 
 

@@ -17,6 +17,7 @@ from gateway.responses.answers import (
     response_object,
     text_part,
 )
+from gateway.responses.tool_names import ToolNames, restore_names
 
 
 class _Open:
@@ -52,8 +53,9 @@ _DELTAS: Mapping[str, str] = {
 class EventWriter:
     """Translates a stream's chunks into numbered events. `echo` are the request's fields that a response repeats."""
 
-    def __init__(self, echo: Mapping[str, Any]) -> None:
+    def __init__(self, echo: Mapping[str, Any], names: ToolNames) -> None:
         self._echo = echo
+        self._names = names
         self._number = 0
         self._first: Completion | None = None
         self._usage: Mapping[str, Any] | None = None
@@ -64,6 +66,7 @@ class EventWriter:
     def chunk(self, data: bytes) -> bytes:
         """The events of one chunk. Raises msgspec.ValidationError."""
         chunk = read_completion(data)
+        restore_names(chunk, self._names)
         written = b""
         if self._first is None:
             self._first = chunk

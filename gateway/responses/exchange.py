@@ -8,6 +8,7 @@ from gateway.asgi import Http
 from gateway.responses.answers import read_completion, response
 from gateway.responses.events import EventWriter
 from gateway.responses.requests import Asked, read_request
+from gateway.responses.tool_names import restore_names
 
 _DATA = b"data: "
 _DONE = b"[DONE]"
@@ -36,12 +37,14 @@ class ResponsesHttp(Http):
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a response object, or an error unchanged."""
         if status == 200:
-            body = response(read_completion(body), self._asked.echo)
+            completion = read_completion(body)
+            restore_names(completion, self._asked.names)
+            body = response(completion, self._asked.echo)
         await super().respond(status, headers, body)
 
     async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
         """Send the response's first events."""
-        self._events = EventWriter(self._asked.echo)
+        self._events = EventWriter(self._asked.echo, self._asked.names)
         await super().start_stream(headers, self._translated(first))
 
     async def write(self, data: bytes) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gateway.errors import BadRequest
+from gateway.responses.tool_names import chat_name
 
 Item: TypeAlias = Mapping[str, Any]
 Message: TypeAlias = dict[str, Any]
@@ -33,10 +34,10 @@ def _add(messages: list[Message], item: Item, where: str) -> None:
     if kind == "message":
         messages.append(_message(item, where))
     elif kind == "function_call":
-        call = {"name": _text(item, "name", where), "arguments": _text(item, "arguments", where)}
+        call = {"name": _name(item, where), "arguments": _text(item, "arguments", where)}
         _add_call(messages, {"id": _text(item, "call_id", where), "type": "function", "function": call})
     elif kind == "custom_tool_call":
-        call = {"name": _text(item, "name", where), "input": _text(item, "input", where)}
+        call = {"name": _name(item, where), "input": _text(item, "input", where)}
         _add_call(messages, {"id": _text(item, "call_id", where), "type": "custom", "custom": call})
     elif kind in {"function_call_output", "custom_tool_call_output"}:
         content = _output(item.get("output"), where)
@@ -130,6 +131,10 @@ def _output(output: object, where: str) -> object:
         texts = [part["text"] for part in parts if part["type"] == "text"]
         return "\n".join(texts) if len(texts) == len(parts) else parts
     return msgspec.json.encode(output).decode()
+
+
+def _name(item: Item, where: str) -> str:
+    return chat_name(item.get("namespace"), _text(item, "name", where))
 
 
 def _text(item: Item, key: str, where: str) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from gateway.completions.request import explain_validation, parse_json_object
 from gateway.errors import BadRequest
 from gateway.responses.items import Message, messages_of
+from gateway.responses.tool_names import ToolNames, chat_name
 
 _STATELESS = "nothing is stored here: send the whole conversation as `input`"
 _REFUSED: Mapping[str, str] = {
@@ -19,7 +20,9 @@ _REFUSED: Mapping[str, str] = {
 }
 """Fields that change what is answered and can't be honoured, with what to do instead; null and false are as absent."""
 
-_DROPPED = frozenset({*_REFUSED, "input", "instructions", "include", "max_tool_calls", "truncation", "store", "text"})
+_DROPPED = frozenset(
+    {*_REFUSED, "client_metadata", "input", "instructions", "include", "max_tool_calls", "truncation", "store", "text"}
+)
 _OWN = frozenset({"max_output_tokens", "tools", "tool_choice", "reasoning", "stream_options", "top_logprobs"})
 
 
@@ -62,11 +65,12 @@ _KNOWN = msgspec.json.Decoder(_Known)
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A Responses request: the chat completion for it, and the fields that its response repeats."""
+    """A Responses request: the chat completion for it, what its response repeats, and its tools in namespaces."""
 
     chat: bytes
     stream: bool
     echo: Mapping[str, Any]
+    names: ToolNames
 
 
 def read_request(body: bytes) -> Asked:
@@ -90,7 +94,13 @@ def read_request(body: bytes) -> Asked:
     chat |= _translated(known)
     if known.stream:
         chat["stream_options"] = {"include_usage": True}
-    return Asked(msgspec.json.encode(chat), bool(known.stream), _echo(known, fields))
+    names = {
+        chat_name(space["name"], tool["name"]): (space["name"], tool["name"])
+        for space in known.tools or ()
+        if space.get("type") == "namespace"
+        for tool in space["tools"]
+    }
+    return Asked(msgspec.json.encode(chat), bool(known.stream), _echo(known, fields), names)
 
 
 def _translated(known: _Known) -> dict[str, Any]:
@@ -100,7 +110,9 @@ def _translated(known: _Known) -> dict[str, Any]:
             raise BadRequest("`max_output_tokens` must be at least 1", param="max_output_tokens")
         chat["max_completion_tokens"] = known.max_output_tokens
     if known.tools:
-        chat["tools"] = [_tool(tool, f"tools[{position}]") for position, tool in enumerate(known.tools)]
+        chat["tools"] = [
+            each for position, tool in enumerate(known.tools) for each in _tools(tool, f"tools[{position}]")
+        ]
     if known.tool_choice is not None and known.tools:
         chat["tool_choice"] = _tool_choice(known.tool_choice)
     if known.reasoning and known.reasoning.effort:
@@ -112,6 +124,22 @@ def _translated(known: _Known) -> dict[str, Any]:
     if known.top_logprobs and "message.output_text.logprobs" in (known.include or ()):
         chat |= {"logprobs": True, "top_logprobs": known.top_logprobs}
     return chat
+
+
+def _tools(tool: Mapping[str, Any], where: str) -> list[Message]:
+    """One tool, or those of a namespace."""
+    if tool.get("type") != "namespace":
+        return [_tool(tool, where)]
+    space, tools = tool.get("name"), tool.get("tools")
+    if not isinstance(space, str) or not isinstance(tools, list):
+        raise BadRequest(f"`{where}`: a namespace needs `name` and a list of `tools`", param=where)
+    members: list[Message] = []
+    for position, member in enumerate(tools):
+        inner = f"{where}.tools[{position}]"
+        if not isinstance(member, dict) or not isinstance(member.get("name"), str):
+            raise BadRequest(f"`{inner}` must be a tool with a `name`", param=inner)
+        members.append(_tool({**member, "name": chat_name(space, member["name"])}, inner))
+    return members
 
 
 def _tool(tool: Mapping[str, Any], where: str) -> Message:
@@ -135,7 +163,7 @@ def _tool_choice(choice: str | Mapping[str, Any]) -> object:
         return choice
     kind, name = choice.get("type"), choice.get("name")
     if kind in {"function", "custom"} and isinstance(name, str):
-        return {"type": kind, kind: {"name": name}}
+        return {"type": kind, kind: {"name": chat_name(choice.get("namespace"), name)}}
     if kind == "allowed_tools" and isinstance(choice.get("tools"), list):
         tools = [_tool_choice(tool) for tool in choice["tools"] if isinstance(tool, dict)]
         return {"type": kind, "allowed_tools": {"mode": choice.get("mode", "auto"), "tools": tools}}

@@ -37,10 +37,11 @@ models = ["faulty/{client}"]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The URL of the gateway, a key with the scope `routing`, and the log."""
+    """The URL of the gateway, a key with the scope `routing`, one with `admin`, and the log."""
 
     url: str
     key: str
+    admin_key: str
     log: Path
 
     def unhandled(self) -> str:
@@ -72,4 +73,4 @@ def run_gateway(clients: Iterable[str]) -> Iterator[Served]:
             key = run_command("keys", "create", *scope, "--database-url", database)
             text = configuration(clients, database, f"http://127.0.0.1:{provider_port}/v1")
             with GatewayProcess(folder, text) as process:
-                yield Served(process.url, key, process.log)
+                yield Served(process.url, key, process.key, process.log)

@@ -38,7 +38,7 @@ def events_of(written: bytes) -> list[dict[str, Any]]:
 
 
 def stream(*chunks: bytes) -> list[dict[str, Any]]:
-    writer = EventWriter(ASKED.echo)
+    writer = EventWriter(ASKED.echo, ASKED.names)
     return events_of(b"".join([*map(writer.chunk, chunks), writer.end()]))
 
 
@@ -93,7 +93,7 @@ def test_a_cut_by_length_is_incomplete_and_a_refusal_is_one() -> None:
 
 
 def test_a_stream_that_breaks_ends_with_a_failed_response() -> None:
-    writer = EventWriter(ASKED.echo)
+    writer = EventWriter(ASKED.echo, ASKED.names)
     written = writer.chunk(chunk(content="He")) + writer.fail({"message": "cut off", "code": "all_models_failed"})
     last = events_of(written)[-1]
     assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
