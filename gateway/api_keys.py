@@ -9,8 +9,13 @@ from gateway.errors import GatewayError, InsufficientScope, InvalidApiKey
 from gateway.ids import new_id
 from storage.records import KeyRecord
 
-SCOPES = ("routing", "feedback", "admin")
+SCOPES = ("routing", "feedback", "read", "admin")
+"""What a key may do: complete, score, read what the management API shows, and everything."""
+EVERYTHING = ("routing", "feedback", "admin")
+"""The scopes of a key that may do everything: `admin` includes `read`."""
 PREFIX = "sk-bg-"
+SHOWN_CHARACTERS = 4
+"""Of a secret after its prefix: enough to tell keys apart, of no use to guess the rest."""
 
 
 def new_key(
@@ -21,6 +26,7 @@ def new_key(
     *,
     now: float,
     secret: str | None = None,
+    created_by: str | None = None,
 ) -> tuple[str, KeyRecord]:
     """A new key's secret, which is shown once, and its record. `routers` None: all of them.
 
@@ -35,8 +41,15 @@ def new_key(
         routers=None if routers is None else tuple(routers),
         created_at=now,
         expires_at=expires_at,
+        prefix=_shown_prefix(secret),
+        created_by=created_by,
     )
     return secret, record
+
+
+def _shown_prefix(secret: str) -> str | None:
+    """The characters that are shown; None for an administrator's own secret, which may be short."""
+    return secret[: len(PREFIX) + SHOWN_CHARACTERS] if secret.startswith(PREFIX) else None
 
 
 def hash_key(secret: str) -> str:
@@ -82,10 +95,10 @@ class Keyring:
             raise InvalidApiKey("this API key has expired", should_retry=False)
         return key
 
-    def has_scope(self, authorization: bytes | None, scope: str, now: Epoch) -> bool:
-        """Whether an `Authorization` header contains a live key with the scope."""
+    def has_scope(self, authorization: bytes | None, scopes: tuple[str, ...], now: Epoch) -> bool:
+        """Whether an `Authorization` header contains a live key with one of the scopes."""
         try:
-            require(self.authenticate(authorization, now), (scope,))
+            require(self.authenticate(authorization, now), scopes)
         except GatewayError:
             return False
         return True

@@ -23,6 +23,7 @@ from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.responses.exchange import ResponsesHttp
 from gateway.routes.api import build_api
+from gateway.routes.bounded_body import bounded
 from gateway.routes.services import RouteServices
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
@@ -38,7 +39,6 @@ from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
-from storage.stores.resumptions import Resumptions
 from storage.stores.tasks import Tasks
 from storage.writing.spool import Spool, owner_of, spool_stem
 
@@ -97,8 +97,8 @@ class Gateway:
         if match is None:
             path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
-            scope = {**scope, "method": method, "path": path, "root_path": root}
-            await self.api(scope, receive, self._counted(scope, send, request_id))
+            inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
+            await self.api(inner, bounded(receive), self._counted(inner, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self._flow.complete(exchange(scope, receive, send, request_id), match[1])
@@ -212,7 +212,7 @@ class Gateway:
                 exposition=Exposition(self._board),
                 clock=database.clock.now,
                 model_states=self.model_states,
-                resumptions=Resumptions(database),
+                database=database,
                 readiness=readiness,
                 configuration=self.configuration,
                 reload_others=self._reload_others,

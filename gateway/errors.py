@@ -14,8 +14,9 @@ GatewayError
 ├── NotFound              404  completion_not_found, …
 │   └── RouterNotFound    404  router_not_found
 ├── MethodNotAllowed      405  method_not_allowed
-├── Conflict              409  completion_in_progress, no_answer_to_score
+├── Conflict              409  completion_in_progress, no_answer_to_score, router_exists, last_admin_key, changed_since
 │   └── NoEnabledModels   409  no_enabled_models
+├── RevisionConflict      412  revision_conflict
 ├── RateLimited           429  rate_limited
 ├── BudgetExhausted       429  budget_exhausted
 ├── AllModelsFailed       502  all_models_failed
@@ -59,6 +60,7 @@ class GatewayError(Exception):
         code: str | None = None,
         retry_after_seconds: float | None = None,
         should_retry: bool | None = None,
+        problems: Sequence[tuple[str | None, str]] = (),
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -66,6 +68,7 @@ class GatewayError(Exception):
         self.code = code or self.code
         self.retry_after_seconds = retry_after_seconds
         self.should_retry = should_retry
+        self.problems = problems
 
     @property
     def known_code(self) -> str:
@@ -73,10 +76,16 @@ class GatewayError(Exception):
         return self.code
 
     def body(self) -> bytes:
-        """The JSON body. All four keys are present: OpenAI's clients read them."""
-        return msgspec.json.encode(
-            {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
-        )
+        """The JSON body. All four keys are present: OpenAI's clients read them. Several mistakes are `problems`."""
+        error: dict[str, object] = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+        if self.problems:
+            error["problems"] = [{"param": param, "message": message} for param, message in self.problems]
+        return msgspec.json.encode({"error": error})
 
     def headers(self) -> Sequence[tuple[bytes, bytes]]:
         """`retry-after` and `x-should-retry`, which OpenAI's clients honour."""
@@ -211,6 +220,14 @@ class NoEnabledModels(Conflict):
 
     code = "no_enabled_models"
     fault = Fault.POLICY
+
+
+class RevisionConflict(GatewayError):
+    """The object has changed since the caller read it."""
+
+    status = 412
+    type = "conflict_error"
+    code = "revision_conflict"
 
 
 class RateLimited(GatewayError):

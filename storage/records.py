@@ -1,7 +1,7 @@
 """The records that the ledger writes and reads: frozen values, without rows or sessions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bandit.quick import quick_dataclass
@@ -10,7 +10,11 @@ from bandit.types import Attempt, Deltas, Epoch, Json
 
 @dataclass(frozen=True, slots=True)
 class RouterRecord:
-    """A stored router. `settings` are the gateway's (policy, objective, limits); `secret` is the key of the draws."""
+    """A stored router. `settings` are the gateway's (policy, objective, limits); `secret` is the key of the draws.
+
+    `revision` counts its changes: the store sets it. `declared` are the fields that the configuration file sets, each
+    with its line. `eval_ids` are the scorecards that count for it; None: all that apply to it.
+    """
 
     id: str
     name: str
@@ -20,6 +24,9 @@ class RouterRecord:
     created_at: float
     updated_at: float
     deleted_at: float | None = None
+    revision: int = 1
+    declared: Mapping[str, int] = field(default_factory=dict)
+    eval_ids: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,11 @@ class RouterModel:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """An API key without its secret, of which only the SHA-256 is stored. `routers` None: all of them."""
+    """An API key without its secret, of which only the SHA-256 is stored. `routers` None: all of them.
+
+    `prefix` are the secret's first characters, None for keys of older versions. `created_by` is the id of the key that
+    made this one; None: the command line, or the gateway's first start.
+    """
 
     id: str
     hash: str
@@ -44,6 +55,8 @@ class KeyRecord:
     created_at: float
     expires_at: float | None = None
     revoked_at: float | None = None
+    prefix: str | None = None
+    created_by: str | None = None
 
 
 class Status(StrEnum):
@@ -173,6 +186,42 @@ class FeedbackReceipt:
     source: str
     score: float
     status: FeedbackStatus
+
+
+class Via(StrEnum):
+    """The way on which somebody changed something."""
+
+    API = "api"
+    DASHBOARD = "dashboard"
+    CLI = "cli"
+    FILE = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who changes something. `key_id` None: whoever may run the command line or write the configuration file."""
+
+    via: Via
+    key_id: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One change of a router, key, scorecard or model. `before` and `after` hold the changed fields alone.
+
+    `reverts` is the id of the change that this one takes back; it is kept as that one's `reverted_by`.
+    """
+
+    id: str  # chg_…
+    at: float
+    actor: Actor
+    action: str  # such as router.update
+    target: str
+    before: Mapping[str, Json] = field(default_factory=dict)
+    after: Mapping[str, Json] = field(default_factory=dict)
+    reverted_by: str | None = None
+    reverts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

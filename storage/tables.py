@@ -63,6 +63,9 @@ routers = Table(
     required("created_at", Double, "when it was made"),
     required("updated_at", Double, "when it was changed last"),
     optional("deleted_at", Double, "its ledger stays, and is learned, rebuilt and pruned by these settings"),
+    Column("revision", BigInteger, nullable=False, server_default="1", comment="counts the changes of this router"),
+    Column("declared", Text, nullable=False, server_default="{}", comment="JSON: lines of what the file sets"),
+    optional("eval_ids", Text, "JSON: list of the scorecards that count for it; null: all that apply"),
     check("times", *instants("created_at", "updated_at")),
     comment="sets of models that requests are routed among",
 )
@@ -91,6 +94,8 @@ api_keys = Table(
     required("created_at", Double, "when it was made"),
     optional("expires_at", Double, "from when on it is refused; null: never"),
     optional("revoked_at", Double, "when it was revoked; null: it was not"),
+    optional("prefix", Text, "the secret's first characters, to tell keys apart"),
+    optional("created_by", Text, "id of the key that made it; null: the command line or the first start"),
     comment="keys of callers and administrators",
 )
 
@@ -395,6 +400,25 @@ identity = Table(
     required("epoch", BigInteger, "counted up by a restore"),
     required("created_at", Double, "when the ledger was made"),
     comment="one row, made by the migrations: see storage.stores.identity",
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    key("id", Text, "chg_…, sorts by age"),
+    required("at", Double, "when it was changed"),
+    optional("key_id", Text, "whose API key; null: the command line or the configuration file"),
+    required("via", Text, "api, dashboard, cli or file"),
+    required("action", Text, "such as router.update"),
+    required("target", Text, "id of what was changed"),
+    required("before", Text, "JSON: the changed fields as they were"),
+    required("after", Text, "JSON: the changed fields as they became"),
+    optional("request_id", Text, "req_…, of the call that changed it"),
+    optional("reverted_by", Text, "id of the change that took this one back"),
+    check("times", *instants("at")),
+    check("via", one_of("via", "api", "dashboard", "cli", "file")),
+    Index(None, "target", "id"),
+    comment="who changed which router, key, scorecard or model, written in the change's own transaction",
 )
 
 settings = Table(

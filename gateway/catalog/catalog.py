@@ -25,6 +25,7 @@ class Model:
     """A model as the gateway uses it. `abilities` are words of `settings.ABILITIES`, and `stream`.
 
     `priced_until` is when the list may ask another price, in seconds since the epoch; inf: it names no such time.
+    `price_source` is declared, genai-prices, models.dev, local (free) or simulated.
     `reasoning` and `temperature`: whether it thinks, and whether it takes a temperature; None: not known.
     """
 
@@ -38,6 +39,7 @@ class Model:
     reasoning: bool | None = None
     temperature: bool | None = None
     priced_until: float = math.inf
+    price_source: str = "declared"
 
 
 class UnknownModel(LookupError):
@@ -75,6 +77,10 @@ class Catalog:
 
     def __contains__(self, model_id: str) -> bool:
         return model_id in self._models
+
+    def configured(self) -> list[Model]:
+        """The models that the configuration names or ships, without those that somebody only asked for by name."""
+        return [model for model in self._models.values() if model.id in self._settings.models]
 
     def get(self, model_id: str) -> Model | None:
         """The model of that id; None where it can't be used as things are configured."""
@@ -119,6 +125,7 @@ class Catalog:
         declared_whole = {"input_usd", "output_usd"} <= declared.rates.keys() and declared.context_window is not None
         listed = None if declared_whole else look_up(provider, name, self._now)
         price = listed.price if listed else facts.price if facts and known and known.at_home else None
+        source = "declared" if declared.rates else "genai-prices" if listed else "models.dev" if price else "local"
         until = listed.until.timestamp() if listed and listed.until and listed.price else math.inf
         self._priced_until = min(self._priced_until, until)
         abilities = abilities_of(name, facts) if declared.abilities is None else declared.abilities
@@ -135,6 +142,7 @@ class Catalog:
             reasoning=facts.reasoning if facts else None,
             temperature=facts.temperature if facts else None,
             priced_until=until,
+            price_source=source,
         )
 
     @cached_property
@@ -168,4 +176,4 @@ def _simulated(declared: ModelSettings) -> Model:
     if price is None:
         raise UnknownModel(f"there is no {declared.id}; there are {', '.join(sorted(SIMULATED_MODELS))}")
     abilities = frozenset({"tools", "json_schema", "vision", "stream"})
-    return Model(declared.id, SIMULATED, declared.upstream_name, price, abilities)
+    return Model(declared.id, SIMULATED, declared.upstream_name, price, abilities, price_source=SIMULATED)

@@ -17,10 +17,11 @@ COMMANDS = {
     "evaluate": "Estimate what another policy would have cost and scored.",
     "export": "Export a router's ledger as CSV, JSON lines or Parquet.",
     "rebuild": "Recompute the statistics from the ledger.",
-    "keys": "API keys: create, list, revoke.",
-    "routers": "Routers: list, show, create, set, delete.",
-    "evals": "Scorecards: import, list.",
-    "models": "Models: list what the catalog knows, refresh it.",
+    "keys": "API keys: create, list, show, set, rotate, revoke.",
+    "routers": "Routers: list, show, create, set, delete, restore.",
+    "evals": "Scorecards: import, list, show, delete.",
+    "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
+    "changes": "Changes: who changed what; take one back.",
     "version": "Print the version.",
 }
 """The commands with their lines in `--help`, which imports no more. A command is `app` in the module of its name."""
@@ -34,6 +35,7 @@ def new_app(*, cls: type[TyperGroup] = TyperGroup, **options: Any) -> typer.Type
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         **options,
     )
 

@@ -1,14 +1,18 @@
 """Opens the database that a command works on."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.catalog.catalog import Catalog
 from gateway.cli.errors import CommandError
 from gateway.cli.options import read_settings
+from gateway.management.context import Management
 from gateway.settings import missing_database
 from storage.database.engine import Database, open_database
-from storage.records import RouterRecord
+from storage.records import Actor, RouterRecord, Via
 from storage.stores.routers import Routers
 
 
@@ -29,6 +33,24 @@ def opened(config: Path | None, database_url: str | None, *, create: bool = Fals
         yield database
     finally:
         database.close()
+
+
+@contextmanager
+def managed(
+    config: Path | None, database_url: str | None, *, create: bool = False, dry_run: bool = False
+) -> Iterator[Management]:
+    """Management of the configured database on behalf of the command line. Raises what `opened` raises."""
+    settings = read_settings(config, database_url)
+    with opened(config, database_url, create=create) as database:
+        yield Management(
+            database=database,
+            catalog=Catalog(settings, datetime.now(UTC)),
+            actor=Actor(Via.CLI),
+            now=time.time(),
+            base_url=settings.listening.url,
+            declared_routers=tuple(settings.routers),
+            dry_run=dry_run,
+        )
 
 
 def existing_router(database: Database, router_id: str) -> RouterRecord:

@@ -3,6 +3,7 @@
 2: the command line, the configuration or the environment is wrong. 1: the command itself failed.
 """
 
+from gateway.errors import GatewayError
 from gateway.serving.socket import ServerError
 from gateway.settings import SettingsError
 from gateway.settings.router_options import OptionsError
@@ -23,4 +24,4 @@ def exit_status(error: Exception) -> int | None:
         return error.status
     if isinstance(error, SettingsError | OptionsError):
         return 2
-    return 1 if isinstance(error, LedgerError | ServerError) else None
+    return 1 if isinstance(error, LedgerError | ServerError | GatewayError) else None

@@ -1,25 +1,18 @@
 """`evals`: scorecards, the scores of models in other evaluations."""
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.cli.commands import new_group
-from gateway.cli.database import opened
+from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
-from gateway.cli.options import (
-    Config,
-    DatabaseUrl,
-    Json,
-    read_catalog,
-)
-from gateway.cli.output import moment, print_json, print_table, say
-from gateway.ids import new_id
-from gateway.routing.scorecards import MAX_BYTES, ScorecardError, read_scorecard, scale_of
-from storage.stores.evals import EvalRecord, Evals
-from storage.stores.routers import Routers
+from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json
+from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.errors import BadRequest
+from gateway.management.evals import EvalCaption, delete_eval, get_eval, import_eval, list_evals
+from gateway.routing.scorecards import MAX_BYTES
 
 app = new_group("evals")
 
@@ -33,64 +26,34 @@ def import_scorecard(
     minimum: Annotated[float | None, typer.Option("--min", help="The worst possible score.")] = None,
     maximum: Annotated[float | None, typer.Option("--max", help="The best possible score.")] = None,
     router: Annotated[str | None, typer.Option(help="Only for this router (default: all).")] = None,
+    dry_run: DryRun = False,
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
     """Import a scorecard: prior beliefs about models, until a router has scores of its own."""
-    now = time.time()
-    catalog = read_catalog(config, database_url)
-    with opened(config, database_url, create=True) as database:
-        routers = Routers(database).all()
-        if router is not None and router not in {record.id for record in routers}:
-            known = ", ".join(record.id for record in routers) or "none"
-            raise CommandError(f"there is no router {router}; there are {known}")
-        models = {model.id for model in catalog} | {model.model_id for each in routers for model in each.models}
+    caption = EvalCaption(name, metric, unit, minimum, maximum, router)
+    with managed(config, database_url, create=True, dry_run=dry_run) as management:
+        replaced = any((each.name, each.router_id) == (name, router) for each in list_evals(management))
         try:
-            scale = scale_of(unit, minimum, maximum)
-            rows = read_scorecard(_read(file), scale, models)
-        except ScorecardError as error:
-            raise CommandError("\n".join(f"{file}: {problem}" for problem in error.problems)) from None
-        evals = Evals(database)
-        former = next((each for each in evals.all() if (each.name, each.router_id) == (name, router)), None)
-        record = EvalRecord(
-            id=former.id if former else new_id("eval", now),
-            name=name,
-            metric=metric,
-            unit=unit,
-            minimum=scale.minimum,
-            maximum=scale.maximum,
-            router_id=router,
-            created_at=now,
-            rows=rows,
-        )
-        evals.put(record)
+            record = import_eval(management, caption, _read(file))
+        except BadRequest as error:
+            if not error.problems:
+                raise
+            raise CommandError("\n".join(f"{file}: {problem}" for _, problem in error.problems)) from None
     if json:
-        print_json({"id": record.id, "name": name, "rows": len(rows), "replaced": former is not None})
+        print_json({**record.model_dump(), "replaced": replaced})
     else:
-        say(f"{record.id}: {name}, {len(rows)} models" + (", in place of the former one" if former else ""))
+        say(f"{record.id}: {name}, {len(record.rows)} models" + (", in place of the former one" if replaced else ""))
 
 
 @app.command("list")
 def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all scorecards."""
-    with opened(config, database_url) as database:
-        records = Evals(database).all()
+    with managed(config, database_url) as management:
+        records = list_evals(management)
     if json:
-        print_json(
-            [
-                {
-                    "id": record.id,
-                    "name": record.name,
-                    "metric": record.metric,
-                    "unit": record.unit,
-                    "router_id": record.router_id,
-                    "created_at": record.created_at,
-                    "scores": {row.model_id: row.score for row in record.rows},
-                }
-                for record in records
-            ]
-        )
+        print_json([record.model_dump() for record in records])
         return
     rows = [
         (
@@ -104,6 +67,37 @@ def list_scorecards(config: Config = None, database_url: DatabaseUrl = None, jso
         for record in records
     ]
     print_table(("id", "name", "metric", "router", "models→", "imported"), rows, "no scorecards yet")
+
+
+@app.command("show")
+def show(eval_id: Id, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """Show one scorecard with its scores, mapped to [0, 1]."""
+    with managed(config, database_url) as management:
+        record = get_eval(management, eval_id)
+    if json:
+        print_view(record)
+        return
+    typer.echo(f"{record.id}  {record.name}, {record.metric} in {record.unit}, {record.router_id or 'all routers'}\n")
+    print_table(
+        ("model", "score→", "notes"), [(row.model_id, f"{row.score:.4f}", row.notes) for row in record.rows], "no rows"
+    )
+
+
+@app.command("delete")
+def delete(
+    eval_id: Id,
+    dry_run: DryRun = False,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Delete a scorecard. Running gateways forget it within seconds."""
+    with managed(config, database_url, dry_run=dry_run) as management:
+        delete_eval(management, eval_id)
+    if json:
+        print_json({"id": eval_id, "deleted": not dry_run})
+    else:
+        say(f"{eval_id} {'would be' if dry_run else 'is'} deleted")
 
 
 def _read(file: Path) -> bytes:

@@ -1,113 +1,196 @@
-"""`keys`: create, list and revoke API keys."""
+"""`keys`: create, list, show, change, rotate and revoke API keys."""
 
 import time
 from typing import Annotated
 
 import typer
 
-from gateway.api_keys import SCOPES, new_key
+from gateway.api_keys import SCOPES
 from gateway.cli.commands import new_group
-from gateway.cli.database import opened
+from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
-from gateway.cli.options import (
-    Config,
-    DatabaseUrl,
-    Id,
-    Json,
-    seconds_of,
+from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, seconds_of
+from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.management.api_keys import (
+    LONGEST_LABEL,
+    ApiKeyView,
+    change_api_key,
+    create_api_key,
+    get_api_key,
+    list_api_keys,
+    revoke_api_key,
+    rotate_api_key,
 )
-from gateway.cli.output import moment, print_json, print_table, say
-from storage.records import KeyRecord
-from storage.stores.keys import Keys
-from storage.stores.routers import Routers
 
 app = new_group("keys")
-
-LONGEST_LABEL = 200
 
 
 @app.command("create")
 def create(
     label: Annotated[str, typer.Option(help="What the key is for.")],
-    scope: Annotated[list[str] | None, typer.Option(help="routing, feedback or admin; may be repeated.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SCOPES)}; may be repeated.")] = None,
     router: Annotated[list[str] | None, typer.Option(help="Only this router; may be repeated (default: all).")] = None,
     expires: Annotated[str | None, typer.Option(help="Lifetime: 12h, 90d, 1y (default: forever).")] = None,
+    dry_run: DryRun = False,
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
     """Create an API key. Its secret is printed once, alone on stdout."""
-    scopes = list(dict.fromkeys(scope or []))
+    scopes = _scopes(scope or [])
     if not scopes:
-        raise CommandError("a key needs a scope: --scope routing, --scope feedback or --scope admin", 2)
-    for each in scopes:
-        if each not in SCOPES:
-            raise CommandError(f"--scope must be one of {', '.join(SCOPES)}, not {each!r}", 2)
-    if not label.strip() or len(label) > LONGEST_LABEL:
-        raise CommandError(f"--label must be 1 to {LONGEST_LABEL} characters that say what the key is for", 2)
-    now = time.time()
-    expires_at = None if expires is None else now + seconds_of(expires)
-    with opened(config, database_url, create=True) as database:
-        known = {record.id for record in Routers(database).all()}
-        for router_id in router or []:
-            if router_id not in known:
-                raise CommandError(f"there is no router {router_id}; there are {', '.join(sorted(known)) or 'none'}")
-        secret, record = new_key(label, scopes, router or None, expires_at, now=now)
-        Keys(database).add(record)
+        raise CommandError("a key needs a scope: --scope routing, --scope feedback, --scope read or --scope admin", 2)
+    _check_label(label)
+    values = {"label": label, "scopes": scopes, "routers": router or None, "expires_at": _end_of(expires)}
+    with managed(config, database_url, create=True, dry_run=dry_run) as management:
+        key = create_api_key(management, values)
     if json:
-        print_json({**_shown(record), "secret": secret})
+        print_view(key)
         return
-    where = f"on {', '.join(record.routers)}" if record.routers else "on all routers"
-    say(f"{record.id} ({label}): {', '.join(scopes)} {where}, expires {moment(expires_at)}; shown only now:")
-    typer.echo(secret)
+    _tell_secret(key)
 
 
 @app.command("list")
-def list_keys(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+def list_all(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List all keys, without their secrets."""
-    with opened(config, database_url) as database:
-        records = Keys(database).all()
+    with managed(config, database_url) as management:
+        keys = list_api_keys(management)
     if json:
-        print_json([_shown(record) for record in records])
+        print_json([key.model_dump(exclude={"secret"}) for key in keys])
         return
-    now = time.time()
     rows = [
         (
-            record.id,
-            record.label,
-            ", ".join(record.scopes),
-            ", ".join(record.routers) if record.routers is not None else "all",
-            moment(record.created_at),
-            moment(record.expires_at),
-            "revoked" if record.revoked_at else "expired" if (record.expires_at or now + 1) <= now else "live",
+            key.id,
+            key.prefix or "-",
+            key.label,
+            ", ".join(key.scopes),
+            "all" if key.routers is None else ", ".join(key.routers),
+            moment(key.created_at),
+            moment(key.expires_at),
+            _state(key),
         )
-        for record in records
+        for key in keys
     ]
-    print_table(("id", "label", "scopes", "routers", "created", "expires", "state"), rows, "no keys yet")
+    columns = ("id", "secret", "label", "scopes", "routers", "created", "expires", "state")
+    print_table(columns, rows, "no keys yet")
+
+
+@app.command("show")
+def show(key_id: Id, config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """Show one key, without its secret."""
+    with managed(config, database_url) as management:
+        key = get_api_key(management, key_id)
+    if json:
+        print_view(key)
+        return
+    shown = key.model_dump(exclude={"object", "secret"})
+    rows = [
+        (name, moment(value) if name.endswith("_at") else ", ".join(value) if isinstance(value, list) else str(value))
+        for name, value in shown.items()
+    ]
+    print_table(("field", "value"), rows, "")
+
+
+@app.command("set")
+def change(
+    key_id: Id,
+    label: Annotated[str | None, typer.Option(help="What the key is for.")] = None,
+    scope: Annotated[list[str] | None, typer.Option(help="The scopes from now on; may be repeated.")] = None,
+    router: Annotated[list[str] | None, typer.Option(help="The routers from now on, or all; may be repeated.")] = None,
+    expires: Annotated[str | None, typer.Option(help="Lifetime from now on: 12h, 90d, 1y, or never.")] = None,
+    dry_run: DryRun = False,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Change a key. Running gateways follow within seconds."""
+    values: dict[str, object] = {}
+    if label is not None:
+        _check_label(label)
+        values["label"] = label
+    if scope:
+        values["scopes"] = _scopes(scope)
+    if router:
+        values["routers"] = None if router == ["all"] else router
+    if expires is not None:
+        values["expires_at"] = None if expires == "never" else _end_of(expires)
+    if not values:
+        raise CommandError("nothing to change: give --label, --scope, --router or --expires", 2)
+    with managed(config, database_url, dry_run=dry_run) as management:
+        key = change_api_key(management, key_id, values)
+    if json:
+        print_view(key)
+    else:
+        say(f"{key_id} ({key.label}) {'would be' if dry_run else 'is'} changed: {', '.join(values)}")
+
+
+@app.command("rotate")
+def rotate(
+    key_id: Id,
+    overlap: Annotated[str, typer.Option(help="How long the former key still works: 1h, 7d, or 0.")] = "1h",
+    dry_run: DryRun = False,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Create a key like this one, which itself ends after the overlap. The new secret is alone on stdout."""
+    seconds = 0.0 if overlap == "0" else seconds_of(overlap)
+    with managed(config, database_url, dry_run=dry_run) as management:
+        key = rotate_api_key(management, key_id, seconds)
+    if json:
+        print_view(key)
+    else:
+        say(f"{key_id} ends {moment(time.time() + seconds)}; its successor:")
+        _tell_secret(key)
 
 
 @app.command("revoke")
-def revoke(key_id: Id, config: Config = None, database_url: DatabaseUrl = None) -> None:
+def revoke(
+    key_id: Id,
+    dry_run: DryRun = False,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
     """Revoke a key for good. Running gateways follow within seconds."""
-    with opened(config, database_url) as database:
-        keys = Keys(database)
-        record = keys.get(key_id)
-        if record is None:
-            raise CommandError(f"there is no key {key_id}; `bandit-gateway keys list` shows all")
-        if record.revoked_at is not None:
-            say(f"{key_id} was revoked already, at {moment(record.revoked_at)}")
-            return
-        keys.revoke(key_id, time.time())
-    say(f"{key_id} ({record.label}) is revoked")
+    with managed(config, database_url, dry_run=dry_run) as management:
+        former = get_api_key(management, key_id)
+        key = revoke_api_key(management, key_id)
+    if json:
+        print_view(key)
+    elif former.revoked_at is not None:
+        say(f"{key_id} was revoked already, at {moment(former.revoked_at)}")
+    else:
+        say(f"{key_id} ({key.label}) {'would be' if dry_run else 'is'} revoked")
 
 
-def _shown(record: KeyRecord) -> dict[str, object]:
-    return {
-        "id": record.id,
-        "label": record.label,
-        "scopes": list(record.scopes),
-        "routers": None if record.routers is None else list(record.routers),
-        "created_at": record.created_at,
-        "expires_at": record.expires_at,
-        "revoked_at": record.revoked_at,
-    }
+def _tell_secret(key: ApiKeyView) -> None:
+    where = f"on {', '.join(key.routers)}" if key.routers else "on all routers"
+    told = f"{key.id} ({key.label}): {', '.join(key.scopes)} {where}, expires {moment(key.expires_at)}"
+    if key.secret is None:
+        say(f"{told}; not made: a dry run")
+        return
+    say(f"{told}; shown only now:")
+    typer.echo(key.secret)
+
+
+def _scopes(named: list[str]) -> list[str]:
+    for each in named:
+        if each not in SCOPES:
+            raise CommandError(f"--scope must be one of {', '.join(SCOPES)}, not {each!r}", 2)
+    return list(dict.fromkeys(named))
+
+
+def _check_label(label: str) -> None:
+    if not label.strip() or len(label) > LONGEST_LABEL:
+        raise CommandError(f"--label must be 1 to {LONGEST_LABEL} characters that say what the key is for", 2)
+
+
+def _end_of(lifetime: str | None) -> float | None:
+    return None if lifetime is None else time.time() + seconds_of(lifetime)
+
+
+def _state(key: ApiKeyView) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "live" if key.expires_at is None or key.expires_at > time.time() else "expired"

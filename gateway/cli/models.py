@@ -6,64 +6,37 @@ from typing import Annotated
 
 import typer
 
-from bandit.price import TOKEN_RATES, Price
 from gateway.catalog.facts import facts_path
 from gateway.catalog.refresh import UnusableFacts, read_source, write_facts
 from gateway.cli.commands import new_group
-from gateway.cli.database import opened
+from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
-from gateway.cli.options import Config, DatabaseUrl, Json, read_catalog, read_settings
+from gateway.cli.options import Config, DatabaseUrl, Json, read_settings
 from gateway.cli.output import print_json, print_table
-from storage.stores.resumptions import Resumptions
-from storage.stores.routers import Routers
+from gateway.management.models import list_models, resume_model
 
 app = new_group("models")
 
-MILLION = 1_000_000
-
 
 @app.command("list")
-def list_models(config: Config = None, json: Json = False) -> None:
+def list_all(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
     """List the configured models: provider, prices per million tokens, abilities."""
-    catalog = read_catalog(config)
+    with managed(config, database_url, create=True) as management:
+        models = list_models(management)
     if json:
-        print_json(
-            [
-                {
-                    "id": model.id,
-                    "provider": model.provider,
-                    **_rates(model.price),
-                    "long_prompts": {str(tokens): _rates(price) for tokens, price in model.price.longer},
-                    "service_tiers": {name: _rates(price) for name, price in model.price.tiers},
-                    "context_window": model.context_window,
-                    "output_limit": model.output_limit,
-                    "reasoning": model.reasoning,
-                    "temperature": model.temperature,
-                    "abilities": sorted(model.abilities),
-                }
-                for model in catalog
-            ]
-        )
+        print_json([model.model_dump() for model in models])
         return
     rows = [
         (
             model.id,
-            f"{model.price.input_usd * MILLION:,.3f}",
-            f"{model.price.cached_input_usd * MILLION:,.3f}",
-            f"{model.price.output_usd * MILLION:,.3f}",
+            *(f"{model.price[f'{name}_usd_per_million']:,.3f}" for name in ("input", "cached_input", "output")),
             f"{model.context_window:,}" if model.context_window else "-",
-            ", ".join(sorted(model.abilities)),
+            ", ".join(model.abilities),
         )
-        for model in catalog
+        for model in models
     ]
     columns = ("model", "$ in/M→", "$ cached/M→", "$ out/M→", "context→", "abilities")
     print_table(columns, rows, "no models")
-
-
-def _rates(price: Price) -> dict[str, float]:
-    """Prices by their names in the configuration file; those without a price of their own are left out."""
-    rates = {name: getattr(price, name) for name in TOKEN_RATES}
-    return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}
 
 
 @app.command()
@@ -71,13 +44,15 @@ def resume(
     model_id: Annotated[str, typer.Argument(metavar="ID", help="PROVIDER/NAME, as `models list` shows it.")],
     config: Config = None,
     database_url: DatabaseUrl = None,
+    json: Json = False,
 ) -> None:
     """Try a parked or cooling model again at once, in every running gateway: its cause is fixed."""
-    with opened(config, database_url) as database:
-        if not any(model.model_id == model_id for router in Routers(database).all() for model in router.models):
-            raise CommandError(f"no router has a model {model_id}; `bandit-gateway routers list` shows which have what")
-        Resumptions(database).announce(model_id)
-    typer.echo(f"{model_id} is tried again from now on")
+    with managed(config, database_url) as management:
+        resume_model(management, model_id)
+    if json:
+        print_json({"id": model_id, "resumed": True})
+    else:
+        typer.echo(f"{model_id} is tried again from now on")
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Options that several commands share, and functions that read their values."""
 
+import json
 import os
 import re
 import tomllib
@@ -21,6 +22,9 @@ DatabaseUrl: TypeAlias = Annotated[
     str | None, typer.Option("--database-url", help="sqlite:///PATH or postgresql://…, over the configuration's.")
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Check everything and show what would be; change nothing.")
+]
 Router: TypeAlias = Annotated[str, typer.Option(help="The router's id.")]
 Id: TypeAlias = Annotated[str, typer.Argument(metavar="ID")]
 
@@ -51,3 +55,11 @@ def toml_value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text.strip()
+
+
+def setting_value(text: str) -> Any:
+    """A value as `routers show` prints it, which is JSON, or as in the configuration file; else a string."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return toml_value(text)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 import typer
+from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
@@ -13,6 +14,11 @@ from rich.table import Table
 def print_json(value: object) -> None:
     """Print a JSON value on stdout."""
     typer.echo(json_module.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_view(view: BaseModel) -> None:
+    """Print a view of the management API as JSON on stdout."""
+    print_json(view.model_dump())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

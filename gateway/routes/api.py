@@ -14,12 +14,15 @@ from gateway.errors import (
     MethodNotAllowed,
     NotFound,
     OurOwnFault,
+    RequestTooLarge,
     Unavailable,
 )
+from gateway.management.problems import bad_fields
 from gateway.reports.evaluation import InvalidQuestion
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models
 from gateway.routes.schemas import ROUTED_PATHS
+from gateway.settings.router_options import OptionsError
 from storage.errors import DatabaseUnavailable, InvalidCursor
 
 
@@ -37,6 +40,7 @@ def build_api(version: str) -> FastAPI:
     api.add_exception_handler(InvalidCursor, _invalid_cursor)
     api.add_exception_handler(InvalidQuestion, _invalid_question)
     api.add_exception_handler(NotExplainable, _not_explainable)
+    api.add_exception_handler(OptionsError, _options_error)
     api.add_exception_handler(HTTPException, _http_error)
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(Exception, _our_own_fault)
@@ -65,6 +69,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     elif error.status_code == 404:
         advice = f"; {BASE_URL_ADVICE}" if request.url.path.endswith("/chat/completions") else ""
         told = NotFound(f"there is nothing at {request.method} {request.url.path}{advice}", should_retry=False)
+    elif error.status_code == 413:
+        told = RequestTooLarge(str(error.detail))
     else:
         told = BadRequest(str(error.detail))
         told.status = error.status_code
@@ -73,9 +79,20 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
-    first = error.errors()[0]
-    param = ".".join(str(part) for part in first["loc"][1:]) or None
-    return await _gateway_error(request, BadRequest(f"`{param}`: {first['msg']}", param=param))
+    problems = [(".".join(str(part) for part in each["loc"][1:]) or None, each["msg"]) for each in error.errors()]
+    unknown = any(each["type"] == "extra_forbidden" for each in error.errors())
+    told = BadRequest(
+        "; ".join(f"`{param}`: {message}" if param else message for param, message in problems),
+        param=problems[0][0],
+        code="unknown_parameter" if unknown else None,
+        problems=problems,
+    )
+    return await _gateway_error(request, told)
+
+
+async def _options_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OptionsError)  # noqa: S101 - registered for this class alone
+    return await _gateway_error(request, bad_fields(error.problems))
 
 
 async def _our_own_fault(request: Request, error: Exception) -> Response:

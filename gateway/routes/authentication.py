@@ -24,24 +24,28 @@ def authorization_of(request: Request) -> bytes | None:
     return header.encode("latin-1") if header else None
 
 
-def require_admin(request: Request, router_id: str | None = None) -> KeyRecord:
-    """The request's key. It must have the scope `admin`, on this router. Raises InvalidApiKey, InsufficientScope."""
+def require_reader(request: Request, router_id: str | None = None) -> KeyRecord:
+    """The request's key. It must have the scope `admin` or `read`, on this router.
+
+    Raises InvalidApiKey, InsufficientScope.
+    """
     services = services_of(request)
     key = services.keyring.authenticate(authorization_of(request), services.clock())
-    require(key, ("admin",), router_id)
+    require(key, ("admin", "read"), router_id)
     return key
 
 
 def require_admin_or_local(request: Request) -> None:
-    """Allow requests from this machine and with admin keys. Raises InvalidApiKey, InsufficientScope."""
+    """Allow requests from this machine, and with a key that may read. Raises InvalidApiKey, InsufficientScope."""
     if not _is_local(request):
-        require_admin(request)
+        require_reader(request)
 
 
 def is_admin_or_local(request: Request) -> bool:
     """Whether `require_admin_or_local` allows this request."""
     services = services_of(request)
-    return _is_local(request) or services.keyring.has_scope(authorization_of(request), "admin", services.clock())
+    now, authorization = services.clock(), authorization_of(request)
+    return _is_local(request) or services.keyring.has_scope(authorization, ("admin", "read"), now)
 
 
 def _is_local(request: Request) -> bool:

@@ -16,8 +16,8 @@ from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
+from storage.database.engine import Database
 from storage.stores.ledger import Ledger
-from storage.stores.resumptions import Resumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RouteServices:
     exposition: Exposition
     clock: Callable[[], Epoch]
     model_states: ModelStates
-    resumptions: Resumptions
+    database: Database
     readiness: Readiness
     configuration: Configuration
     reload_others: Callable[[], None]

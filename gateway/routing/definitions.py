@@ -60,7 +60,7 @@ def define(
             left_out[entry.model_id] = str(error)
             continue
         models[model.id] = model
-        prior = replace(priors[record.id, model.id], scorecard=scorecards.pooled(record.id, model.id))
+        prior = replace(priors[record.id, model.id], scorecard=scorecards.pooled(record.id, model.id, record.eval_ids))
         arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
     return Definition(
         options=options,

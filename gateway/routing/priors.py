@@ -24,14 +24,18 @@ class Scorecards:
     """Scores of all scorecards, by model and the router that they apply to (None: all)."""
 
     def __init__(self, evals: Iterable[EvalRecord] = ()) -> None:
-        self._scores: dict[tuple[str | None, str], list[float]] = defaultdict(list)
+        self._scores: dict[tuple[str | None, str], list[tuple[str, float]]] = defaultdict(list)
         for record in evals:
             for row in record.rows:
-                self._scores[record.router_id, row.model_id].append(row.score)
+                self._scores[record.router_id, row.model_id].append((record.id, row.score))
 
-    def pooled(self, router_id: str, model_id: str) -> float | None:
-        """Return a model's mean score over the scorecards that apply to a router; None without any."""
-        return pooled([*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())])
+    def pooled(self, router_id: str, model_id: str, eval_ids: Collection[str] | None = None) -> float | None:
+        """Return a model's mean score over the scorecards that apply to a router; None without any.
+
+        `eval_ids`: only these count.
+        """
+        scores = [*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())]
+        return pooled(score for id_, score in scores if eval_ids is None or id_ in eval_ids)
 
 
 def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> dict[ArmKey, ArmPrior]:

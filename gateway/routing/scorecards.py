@@ -4,7 +4,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bandit.posteriors.priors import unit_score
@@ -21,6 +21,7 @@ UNITS = {"fraction": (0.0, 1.0), "percent": (0.0, 100.0)}
 
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_FIELDS = ("model_id", "score", "notes")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?|[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 """What `float` reads, without its underscores and other scripts' digits. Digits match in one way: in linear time."""
 
@@ -36,7 +37,8 @@ class ScorecardError(ValueError):
 class _Problems:
     """What is wrong with a file; of very many problems the first are told and the others counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: str = "line") -> None:
+        self.place = place
         self._told: list[str] = []
         self._others = 0
 
@@ -50,7 +52,7 @@ class _Problems:
         if self.full:
             self._others += 1
         else:
-            self._told.append(f"line {line}: {problem}")
+            self._told.append(f"{self.place} {line}: {problem}")
 
     def complain(self) -> None:
         """Raises ScorecardError if there was any problem."""
@@ -97,6 +99,28 @@ def read_scorecard(data: bytes, scale: Scale, known: Collection[str]) -> tuple[E
     if not rows:
         raise ScorecardError("the file has no rows: a scorecard has a line `model_id,score` and one line per model")
     return rows
+
+
+def rows_of(rows: Sequence[Mapping[str, object]], scale: Scale, known: Collection[str]) -> tuple[EvalRow, ...]:
+    """The rows of a scorecard in JSON, each with `model_id`, `score` and, if wished, `notes`; rows count from 1.
+
+    Raises ScorecardError.
+    """
+    problems = _Problems("row")
+    for number, row in enumerate(rows, start=1):
+        unknown = sorted(row.keys() - {"model_id", "score", "notes"})
+        if unknown:
+            problems.add(number, f"{shown(unknown[0])} is not a field; the fields are model_id, score, notes")
+    cells = ((number, [_cell(row.get(name)) for name in _FIELDS]) for number, row in enumerate(rows, start=1))
+    read = _rows(cells, {name: place for place, name in enumerate(_FIELDS)}, scale, known, problems)
+    problems.complain()
+    if not read:
+        raise ScorecardError("there are no rows: a scorecard has at least one, with model_id and score")
+    return read
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def _decode(data: bytes) -> str:
@@ -161,7 +185,7 @@ def _rows(
             continue
         model_id = cells[columns["model_id"]].strip()
         if model_id in first_line:
-            problems.add(line, f"scores {shown(model_id)} again, after line {first_line[model_id]}")
+            problems.add(line, f"scores {shown(model_id)} again, after {problems.place} {first_line[model_id]}")
             continue
         first_line[model_id] = line
         if model_id not in known:

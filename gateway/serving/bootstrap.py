@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bandit.types import Epoch, Json
-from gateway.api_keys import SCOPES, hash_key, new_key
+from gateway.api_keys import EVERYTHING, hash_key, new_key
 from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import keep_router, rebuild_due
 from gateway.routing.edits import models_over
@@ -73,6 +73,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
         f"router {router_id}: its statistics are rebuilt with its half-lives, which no process had finished"
         for router_id in rebuild_due(database, Epoch(now))
     ]
+    routers.note_declared({declaration.id: declaration.lines for declaration in settings.routers.values()})
     return messages
 
 
@@ -145,14 +146,14 @@ def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
             keys.revoke(key.id, now)
             messages.append(f"{ADMIN_LABEL} has changed: the former key {key.id} is revoked")
     if not any(key.hash == hash_key(secret) for key in mine):
-        keys.add(new_key(ADMIN_LABEL, SCOPES, now=now, secret=secret)[1])
+        keys.add(new_key(ADMIN_LABEL, EVERYTHING, now=now, secret=secret)[1])
     return messages
 
 
 def _make_first_key(keys: Keys, now: float) -> str | None:
     if keys.exist():
         return None
-    secret, record = new_key(FIRST_LABEL, SCOPES, now=now)
+    secret, record = new_key(FIRST_LABEL, EVERYTHING, now=now)
     return secret if keys.add_first(record) else None
 
 

@@ -68,6 +68,13 @@ class Listening:
     drain_seconds: float = 5.0
     tls: Tls | None = None
 
+    @property
+    def url(self) -> str:
+        """The URL of the first address, as it is configured."""
+        address = self.addresses[0]
+        scheme = "https" if self.tls else "http"
+        return str(address) if isinstance(address, UnixAddress) else f"{scheme}://{address}{self.root_path}"
+
 
 def read_listening(fields: Fields, environ: Mapping[str, str], directory: Path) -> Listening:
     """Read the keys that say how the server listens."""

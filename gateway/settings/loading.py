@@ -152,7 +152,7 @@ def _read(
         admin_key=admin_key,
         providers=providers,
         models=named,
-        routers=routers,
+        routers={id_: replace(router, lines=_lines_of(router, lines)) for id_, router in routers.items()},
         simulated=any(model.provider == SIMULATED for model in named.values()),
         notices=(*notices, *_idle(providers, named), *_bad_proxies(environ)),
     )
@@ -283,6 +283,13 @@ def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> st
     line = int(match[1]) if match and match[1] else text.count("\n") + 1
     column = f", column {match[2]}" if match and match[2] else ""
     return f"{path}, line {line}{column}: is not valid TOML: {what[:1].lower()}{what[1:]}"
+
+
+def _lines_of(router: RouterDeclaration, lines: Lines) -> Mapping[str, int]:
+    """The line of each field that the file sets of a router."""
+    named = ("name",) if router.name is not None else ()
+    found = {key: lines.of(("routers", router.id, key)) for key in (*named, "models", *router.options)}
+    return {key: line for key, line in found.items() if line is not None}
 
 
 def _render(problem: Problem, source: str | None, lines: Lines) -> str:

@@ -61,12 +61,13 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True)
 class RouterDeclaration:
-    """One router as declared: `options` has only the keys of the file, checked."""
+    """One router as declared: `options` has only the keys of the file, checked. `lines` are those of its fields."""
 
     id: str
     name: str | None
     models: tuple[RouterModel, ...]
     options: Mapping[str, Json]
+    lines: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from sqlalchemy import Row, delete, insert, select
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
+from storage.records import AuditRecord
+from storage.stores.audit import record_change
 from storage.tables import eval_rows, evals
 
 
@@ -51,7 +53,7 @@ class Evals:
             records = connection.execute(select(evals).order_by(evals.c.created_at, evals.c.id))
             return [_record(row, rows[row.id]) for row in records]
 
-    def put(self, record: EvalRecord) -> None:
+    def put(self, record: EvalRecord, change: AuditRecord | None = None) -> None:
         """Insert a scorecard, or replace the one of this id."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.EVALS, record.id)
@@ -76,12 +78,16 @@ class Evals:
                         for row in record.rows
                     ],
                 )
+            record_change(connection, change)
 
-    def delete(self, eval_id: str) -> bool:
+    def delete(self, eval_id: str, change: AuditRecord | None = None) -> bool:
         """Delete a scorecard. Returns whether there was one."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.EVALS, eval_id)
-            return connection.execute(delete(evals).where(evals.c.id == eval_id)).rowcount > 0
+            if connection.execute(delete(evals).where(evals.c.id == eval_id)).rowcount == 0:
+                return False
+            record_change(connection, change)
+            return True
 
 
 def _record(row: Row[Any], rows: Sequence[EvalRow]) -> EvalRecord:

@@ -4,14 +4,20 @@ from collections.abc import Collection
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
-from storage.records import KeyRecord
+from storage.errors import LedgerError
+from storage.records import AuditRecord, KeyRecord
+from storage.stores.audit import record_change
 from storage.tables import api_keys
 
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class LastAdminKey(LedgerError):
+    """The change would leave no key that may administer the whole gateway."""
 
 
 class Keys:
@@ -49,13 +55,16 @@ class Keys:
             known = connection.execute(select(api_keys.c.id).where(api_keys.c.id.in_(key_ids))).scalars().all()
         return len(known) == len(set(key_ids))
 
-    def add(self, record: KeyRecord) -> None:
-        """Insert a key. An existing key of the same id or hash is left as it is."""
+    def add(self, record: KeyRecord, change: AuditRecord | None = None) -> bool:
+        """Insert a key, unless there is one of this id or hash. Returns whether it was inserted."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, record.id)
             known = (api_keys.c.id == record.id) | (api_keys.c.hash == record.hash)
-            if connection.execute(select(api_keys.c.id).where(known)).first() is None:
-                connection.execute(insert(api_keys), _row(record))
+            if connection.execute(select(api_keys.c.id).where(known)).first() is not None:
+                return False
+            connection.execute(insert(api_keys), _row(record))
+            record_change(connection, change)
+            return True
 
     def add_first(self, record: KeyRecord) -> bool:
         """Insert a key if there is none at all, not even a revoked one. Returns whether it was inserted."""
@@ -66,16 +75,68 @@ class Keys:
             connection.execute(insert(api_keys), _row(record))
             return True
 
-    def revoke(self, key_id: str, at: float) -> bool:
-        """Revoke a key. Returns whether there was one that was not revoked yet."""
+    def replace(
+        self,
+        record: KeyRecord,
+        change: AuditRecord | None = None,
+        *,
+        former: KeyRecord,
+        added: KeyRecord | None = None,
+    ) -> bool:
+        """Replace a key, unless it has changed since it was read as `former`, and insert its successor, if any.
+
+        Returns whether it was replaced. Raises LastAdminKey.
+        """
+        with self._database.write() as connection:
+            mark_changed(connection, Topic.KEYS, record.id)
+            row = connection.execute(select(api_keys).where(api_keys.c.id == record.id)).first()
+            if row is None or _record(row) != former:
+                return False
+            connection.execute(update(api_keys).where(api_keys.c.id == record.id).values(_row(record)))
+            if added is not None:
+                mark_changed(connection, Topic.KEYS, added.id)
+                connection.execute(insert(api_keys), _row(added))
+            _require_admin(connection, former)
+            record_change(connection, change)
+            return True
+
+    def revoke(self, key_id: str, at: float, change: AuditRecord | None = None, *, keep_admin: bool = False) -> bool:
+        """Revoke a key. Returns whether there was one that was not revoked yet.
+
+        With `keep_admin`, raises LastAdminKey if nobody could administer the gateway after that.
+        """
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, key_id)
             live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
-            return connection.execute(update(api_keys).where(live).values(revoked_at=at)).rowcount > 0
+            row = connection.execute(select(api_keys).where(live)).first()
+            if row is None:
+                return False
+            connection.execute(update(api_keys).where(live).values(revoked_at=at))
+            if keep_admin:
+                _require_admin(connection, _record(row))
+            record_change(connection, change)
+            return True
 
     def _read(self, query: Select[Any]) -> list[KeyRecord]:
         with self._database.read() as connection:
             return [_record(row) for row in connection.execute(query)]
+
+
+def _require_admin(connection: Connection, former: KeyRecord) -> None:
+    """Check that a key is left that administers all routers for good, if `former` was one. Raises LastAdminKey."""
+    if not _administers(former):
+        return
+    candidates = select(api_keys).where(
+        api_keys.c.revoked_at.is_(None), api_keys.c.routers.is_(None), api_keys.c.expires_at.is_(None)
+    )
+    if not any(_administers(_record(row)) for row in connection.execute(candidates)):
+        raise LastAdminKey
+
+
+def _administers(record: KeyRecord) -> bool:
+    return (
+        "admin" in record.scopes and record.routers is None and record.revoked_at is None and record.expires_at is None
+    )
 
 
 def _record(row: Row[Any]) -> KeyRecord:
@@ -88,6 +149,8 @@ def _record(row: Row[Any]) -> KeyRecord:
         created_at=row.created_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,
+        prefix=row.prefix,
+        created_by=row.created_by,
     )
 
 
@@ -101,4 +164,6 @@ def _row(record: KeyRecord) -> dict[str, object]:
         "created_at": record.created_at,
         "expires_at": record.expires_at,
         "revoked_at": record.revoked_at,
+        "prefix": record.prefix,
+        "created_by": record.created_by,
     }

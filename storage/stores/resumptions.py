@@ -2,6 +2,8 @@
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
+from storage.records import AuditRecord
+from storage.stores.audit import record_change
 
 
 class Resumptions:
@@ -10,7 +12,8 @@ class Resumptions:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def announce(self, model_id: str) -> None:
+    def announce(self, model_id: str, change: AuditRecord | None = None) -> None:
         """Make every process resume the model. Raises DatabaseUnavailable."""
         with self._database.write() as connection:
             mark_changed(connection, Topic.RESUMPTIONS, model_id)
+            record_change(connection, change)

@@ -1,7 +1,7 @@
 """Routers and their models."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,12 +9,18 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, u
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
-from storage.records import RouterModel, RouterRecord
+from storage.errors import LedgerError
+from storage.records import AuditRecord, RouterModel, RouterRecord
+from storage.stores.audit import record_change
 from storage.stores.rebuilds_due import mark_due
 from storage.tables import router_models, routers
 
 _HALF_LIVES = "half_lives"
 """The setting with which stored statistics were computed."""
+
+
+class RouterChanged(LedgerError):
+    """The router has changed since it was read, or is gone."""
 
 
 class Routers:
@@ -66,34 +72,61 @@ class Routers:
             mark_due(connection, record.id)  # statistics of a router of this id that was deleted
             return True
 
-    def put(self, record: RouterRecord) -> bool:
+    def put(self, record: RouterRecord, change: AuditRecord | None = None, *, expected: int | None = None) -> bool:
         """Insert the router, or replace the one of this id, its models included; a deleted one, too.
 
+        With `expected`, only a router of that revision is replaced; 0: only if there is none. Raises RouterChanged.
         Returns whether its statistics must be rebuilt now, which is marked in the same transaction: they were computed
         with other half-lives.
         """
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, record.id)
-            former = connection.execute(select(routers.c.settings).where(routers.c.id == record.id)).scalar()
+            kept = select(routers.c.settings, routers.c.revision, routers.c.deleted_at)
+            former = connection.execute(kept.where(routers.c.id == record.id)).first()
+            present = former is not None and former.deleted_at is None
+            if expected is not None and expected != (former.revision if former is not None and present else 0):
+                raise RouterChanged(f"router {record.id} has changed")
             _put(connection, record)
-            kept = former is not None and msgspec.json.decode(former).get(_HALF_LIVES) == record.settings.get(
+            record_change(connection, change)
+            same = former is not None and msgspec.json.decode(former.settings).get(_HALF_LIVES) == record.settings.get(
                 _HALF_LIVES
             )
-            return not kept and mark_due(connection, record.id)
+            return not same and mark_due(connection, record.id)
 
-    def delete(self, router_id: str, at: float) -> bool:
-        """Delete a router; its ledger and statistics stay. Returns whether there was one."""
-        return self._set_deleted(router_id, routers.c.deleted_at.is_(None), at)
+    def note_declared(self, lines: Mapping[str, Mapping[str, int]]) -> None:
+        """Keep which fields of which routers the configuration file sets, each with its line; it sets no others."""
+        with self._database.write() as connection:
+            for row in connection.execute(select(routers.c.id, routers.c.declared)).all():
+                declared = msgspec.json.encode(lines.get(row.id, {})).decode()
+                if declared != row.declared:
+                    connection.execute(update(routers).where(routers.c.id == row.id).values(declared=declared))
 
-    def restore(self, router_id: str) -> bool:
+    def delete(
+        self, router_id: str, at: float, change: AuditRecord | None = None, *, expected: int | None = None
+    ) -> bool:
+        """Delete a router (with `expected`, one of that revision); its ledger and statistics stay.
+
+        Returns whether it was deleted.
+        """
+        which: ColumnElement[bool] = routers.c.deleted_at.is_(None)
+        if expected is not None:
+            which &= routers.c.revision == expected
+        return self._set_deleted(router_id, which, at, change)
+
+    def restore(self, router_id: str, change: AuditRecord | None = None) -> bool:
         """Bring back a deleted router as it was. Returns whether there was one."""
-        return self._set_deleted(router_id, routers.c.deleted_at.is_not(None), None)
+        return self._set_deleted(router_id, routers.c.deleted_at.is_not(None), None, change)
 
-    def _set_deleted(self, router_id: str, which: ColumnElement[bool], at: float | None) -> bool:
+    def _set_deleted(
+        self, router_id: str, which: ColumnElement[bool], at: float | None, change: AuditRecord | None
+    ) -> bool:
         with self._database.write() as connection:
             mark_changed(connection, Topic.ROUTERS, router_id)
             changed = update(routers).where(routers.c.id == router_id, which).values(deleted_at=at)
-            return connection.execute(changed).rowcount > 0
+            if connection.execute(changed).rowcount == 0:
+                return False
+            record_change(connection, change)
+            return True
 
 
 def _values(record: RouterRecord) -> dict[str, object]:
@@ -104,12 +137,14 @@ def _values(record: RouterRecord) -> dict[str, object]:
         "created_at": record.created_at,
         "updated_at": record.updated_at,
         "deleted_at": record.deleted_at,
+        "eval_ids": None if record.eval_ids is None else msgspec.json.encode(record.eval_ids).decode(),
     }
 
 
 def _put(connection: Connection, record: RouterRecord) -> None:
     values = _values(record)
-    if connection.execute(update(routers).where(routers.c.id == record.id).values(values)).rowcount == 0:
+    replaced = update(routers).where(routers.c.id == record.id).values(**values, revision=routers.c.revision + 1)
+    if connection.execute(replaced).rowcount == 0:
         connection.execute(insert(routers).values(id=record.id, **values))
     connection.execute(delete(router_models).where(router_models.c.router_id == record.id))
     _put_models(connection, record)
@@ -141,4 +176,7 @@ def _record(row: Row[Any], models: Sequence[RouterModel]) -> RouterRecord:
         created_at=row.created_at,
         updated_at=row.updated_at,
         deleted_at=row.deleted_at,
+        revision=row.revision,
+        declared=msgspec.json.decode(row.declared),
+        eval_ids=None if row.eval_ids is None else tuple(msgspec.json.decode(row.eval_ids)),
     )

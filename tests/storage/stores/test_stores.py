@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import pytest
+
 from bandit.types import ArmPrior, LogNormalPrior
 from storage.database.engine import Database
-from storage.records import KeyRecord, RouterModel, RouterRecord
+from storage.records import Actor, AuditRecord, KeyRecord, RouterModel, RouterRecord, Via
+from storage.stores.audit import Audit
 from storage.stores.evals import EvalRecord, EvalRow, Evals
 from storage.stores.keys import Keys
 from storage.stores.priors import Priors
-from storage.stores.routers import Routers
+from storage.stores.routers import RouterChanged, Routers
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 ROUTER = RouterRecord(
@@ -40,7 +43,27 @@ def test_putting_a_router_replaces_it_whole(database: Database) -> None:
     routers.put(ROUTER)
     changed = dataclasses.replace(ROUTER, name="x", settings={}, models=(RouterModel("a/new"),), updated_at=NOW + 9)
     routers.put(changed)
-    assert routers.all() == [changed]
+    routers.note_declared({"rtr_a": {"name": 3}})
+    assert routers.all() == [dataclasses.replace(changed, revision=2, declared={"name": 3})]
+    routers.note_declared({})
+    assert routers.all() == [dataclasses.replace(changed, revision=2)]
+
+
+def test_only_the_expected_revision_of_a_router_is_replaced_or_deleted(database: Database) -> None:
+    routers = Routers(database)
+    with pytest.raises(RouterChanged):
+        routers.put(ROUTER, expected=1)
+    routers.put(ROUTER, expected=0)
+    change = AuditRecord("chg_1", NOW, Actor(Via.API), "router.update", "rtr_a")
+    for other in (0, 2):
+        with pytest.raises(RouterChanged):
+            routers.put(dataclasses.replace(ROUTER, name="lost"), change, expected=other)
+    assert not routers.delete("rtr_a", NOW, change, expected=2)
+    assert (routers.all(), Audit(database).get("chg_1")) == ([ROUTER], None)
+    routers.put(dataclasses.replace(ROUTER, name="kept"), change, expected=1)
+    assert Audit(database).get("chg_1") == change
+    assert routers.delete("rtr_a", NOW, dataclasses.replace(change, id="chg_2"), expected=2)
+    assert Audit(database).get("chg_2") is not None
 
 
 def test_a_deleted_router_leaves_its_ledger_and_statistics(
@@ -64,10 +87,10 @@ def test_a_deleted_router_comes_back_as_it_was_or_as_another_one(database: Datab
     routers.delete("rtr_a", NOW)
     assert routers.restore("rtr_a")
     assert (routers.all(), routers.deleted()) == ([ROUTER], [])
-    for come_back in (routers.put, routers.add):
+    for revision, come_back in enumerate((routers.put, routers.add), start=2):
         routers.delete("rtr_a", NOW)
         come_back(other)
-        assert (routers.all(), routers.deleted()) == ([other], [])
+        assert (routers.all(), routers.deleted()) == ([dataclasses.replace(other, revision=revision)], [])
     assert not routers.add(ROUTER)
 
 

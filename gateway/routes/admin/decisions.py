@@ -1,17 +1,15 @@
-"""/admin: recorded decisions, replayed; off-policy evaluation; resuming models; reload. Scope `admin`."""
-
-import asyncio
+"""/admin/decisions: recorded decisions, replayed; /admin/routers/{id}/evaluation: off-policy evaluation."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from bandit.types import Epoch
-from gateway.errors import BadRequest, InsufficientScope, NotFound
+from gateway.errors import BadRequest, NotFound
 from gateway.ids import parse_completion_id
 from gateway.reports.evaluation import Question, evaluate_router, models_of
 from gateway.reports.evaluation import to_json as evaluation_to_json
 from gateway.reports.explanation import explain, record_to_json, to_json
-from gateway.routes.authentication import require_admin
+from gateway.routes.authentication import require_reader
 from gateway.routes.services import json_response, services_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.records import DecisionView
@@ -20,13 +18,13 @@ MOST_AT_ONCE = 200
 MOST_EVALUATED = 20_000
 """The newest requests up to this number: more would delay running requests. The command line has no such limit."""
 
-router = APIRouter(prefix="/admin")
+router = APIRouter(tags=["decisions"])
 
 
 @router.get("/decisions")
 def list_decisions(router_id: str, request: Request, cursor: str | None = None, limit: int = 50) -> Response:
     """A page of a router's requests, the latest first. `next_cursor` asks for the next page; null at the end."""
-    require_admin(request, router_id)
+    require_reader(request, router_id)
     if not 1 <= limit <= MOST_AT_ONCE:
         raise BadRequest(f"`limit` must be from 1 to {MOST_AT_ONCE}, not {limit}", param="limit")
     page = services_of(request).ledger.decisions(router_id, cursor, limit)
@@ -37,7 +35,7 @@ def list_decisions(router_id: str, request: Request, cursor: str | None = None, 
 @router.get("/decisions/{completion_id}")
 def get_decision(completion_id: str, request: Request) -> Response:
     """One request in full: choice, attempts, outcome and feedback, and the decision replayed from its record."""
-    key = require_admin(request)
+    key = require_reader(request)
     services = services_of(request)
     id_ = parse_completion_id(completion_id)
     view = services.ledger.decision(id_) if id_ else None
@@ -52,7 +50,7 @@ def get_evaluation(
     router_id: str, request: Request, policy: str = "thompson", models: str | None = None, days: float = 30.0
 ) -> Response:
     """What another policy or set of models (comma-separated) would have cost and scored, from the log alone."""
-    require_admin(request, router_id)
+    require_reader(request, router_id)
     services = services_of(request)
     live = services.routers.get(router_id)
     if live is None:
@@ -65,38 +63,6 @@ def get_evaluation(
     since = Epoch(now - days * DAY_SECONDS)
     answer = evaluate_router(services.ledger, router_id, question, since, now, MOST_EVALUATED)
     return json_response(evaluation_to_json(answer))
-
-
-@router.post("/models/{model_id:path}/resume")
-async def resume_model(model_id: str, request: Request) -> Response:
-    """Try a parked or cooling model again at once, in all processes: its cause is fixed."""
-    key = require_admin(request)
-    services = services_of(request)
-    routers = [live for id_, live in services.routers.items() if key.routers is None or id_ in key.routers]
-    if not any(model_id in live.models for live in routers):
-        raise NotFound(f"no router has an enabled model {model_id[:80]!r}", code="model_not_found")
-    services.model_states.resume(model_id)
-    await asyncio.to_thread(services.resumptions.announce, model_id)
-    return json_response({"id": model_id, "resumed": True})
-
-
-@router.post("/reload")
-async def reload(request: Request) -> Response:
-    """Read the configuration again, all or nothing, in this process and the other workers of this machine."""
-    key = require_admin(request)
-    if key.routers is not None:
-        raise InsufficientScope("this API key is for some routers, and the configuration is for all")
-    services = services_of(request)
-    reread = await services.configuration.reload()
-    services.reload_others()
-    return json_response(
-        {
-            "reloaded": True,
-            "file": reread.configured.settings.config_path,
-            "changes": reread.changes,
-            "at_next_start": reread.at_next_start,
-        }
-    )
 
 
 def _summary(view: DecisionView) -> dict[str, object]:

@@ -1,0 +1,214 @@
+"""API keys: list, show, create, change, rotate, revoke. A secret is shown once and stored only as its hash."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, replace
+
+from pydantic import BaseModel
+
+from gateway.api_keys import SCOPES, new_key
+from gateway.errors import BadRequest, Conflict, InsufficientScope, NotFound
+from gateway.management.context import JsonFields, Management
+from gateway.management.problems import bad_fields
+from gateway.settings.table_reader import Fields, Problem, one_of
+from storage.records import AuditRecord, KeyRecord
+from storage.stores.keys import Keys, LastAdminKey
+from storage.stores.routers import Routers
+
+LONGEST_LABEL = 200
+KEY_TYPES = {"management": ("admin",), "routing": ("routing", "feedback")}
+"""Scopes by another name for the usual kinds of keys."""
+LATEST = 32_503_680_000.0
+"""The year 3000: a later end is milliseconds taken for seconds."""
+LONGEST_OVERLAP_SECONDS = 30 * 86_400.0
+
+
+class ApiKeyView(BaseModel):
+    """An API key without its secret; `secret` is set only in the answer to its creation."""
+
+    id: str
+    object: str = "api_key"
+    label: str
+    prefix: str | None
+    scopes: list[str]
+    key_type: str
+    routers: list[str] | None
+    created_at: float
+    created_by: str | None
+    expires_at: float | None
+    revoked_at: float | None
+    secret: str | None = None
+
+
+def list_api_keys(management: Management) -> list[ApiKeyView]:
+    """All keys that the actor may see, the oldest first; revoked and expired ones too."""
+    return [_view(record) for record in Keys(management.database).all() if _sees(management, record)]
+
+
+def get_api_key(management: Management, key_id: str) -> ApiKeyView:
+    """One key. Raises NotFound."""
+    return _view(_existing(management, key_id))
+
+
+def create_api_key(management: Management, fields: Mapping[str, object]) -> ApiKeyView:
+    """Create a key from `label`, `scopes` or `key_type`, and, if wished, `routers` and `expires_at`.
+
+    Raises BadRequest with every mistake, InsufficientScope.
+    """
+    values = _read(management, fields, None)
+    secret, record = new_key(
+        values.label,
+        values.scopes,
+        values.routers,
+        values.expires_at,
+        now=management.now,
+        created_by=management.actor.key_id,
+    )
+    change = management.change("api_key.create", record.id, {}, _audited(record))
+    if not management.dry_run:
+        Keys(management.database).add(record, change)
+    return _view(record, None if management.dry_run else secret)
+
+
+def change_api_key(
+    management: Management, key_id: str, fields: Mapping[str, object], *, reverts: AuditRecord | None = None
+) -> ApiKeyView:
+    """Change `label`, `scopes`, `routers` or `expires_at`. `reverts` is the change that this one takes back.
+
+    Raises NotFound, BadRequest, InsufficientScope, Conflict.
+    """
+    former = _existing(management, key_id)
+    changed = _read(management, fields, former)
+    change = management.change("api_key.update", key_id, _audited(former), _audited(changed), reverts)
+    if not management.dry_run:
+        try:
+            replaced = Keys(management.database).replace(changed, change, former=former)
+        except LastAdminKey:
+            raise _last_admin_key(key_id) from None
+        if not replaced:
+            raise Conflict(f"key {key_id} was changed at the same time: read it again, then change it")
+    return _view(changed)
+
+
+def rotate_api_key(management: Management, key_id: str, overlap_seconds: float) -> ApiKeyView:
+    """Create a key like this one, which itself ends after `overlap_seconds`. Raises NotFound, BadRequest, Conflict."""
+    former = _existing(management, key_id)
+    if former.revoked_at is not None or (former.expires_at or management.now + 1.0) <= management.now:
+        raise Conflict(f"key {key_id} has ended: create another one", should_retry=False)
+    if not 0.0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
+        raise BadRequest(f"`overlap_seconds` must be from 0 to {LONGEST_OVERLAP_SECONDS:,.0f}", param="overlap_seconds")
+    secret, record = new_key(
+        former.label,
+        former.scopes,
+        former.routers,
+        former.expires_at,
+        now=management.now,
+        created_by=management.actor.key_id,
+    )
+    ends_at = management.now + overlap_seconds
+    ending = replace(former, expires_at=ends_at if former.expires_at is None else min(ends_at, former.expires_at))
+    change = management.change("api_key.rotate", key_id, _audited(former), {**_audited(ending), "successor": record.id})
+    if not management.dry_run and not Keys(management.database).replace(ending, change, former=former, added=record):
+        raise Conflict(f"key {key_id} was changed at the same time: read it again, then rotate it")
+    return _view(record, None if management.dry_run else secret)
+
+
+def revoke_api_key(management: Management, key_id: str) -> ApiKeyView:
+    """Revoke a key for good; one that was revoked stays as it is. Raises NotFound, Conflict for the last admin key."""
+    former = _existing(management, key_id)
+    if former.revoked_at is not None:
+        return _view(former)
+    revoked = replace(former, revoked_at=management.now)
+    change = management.change("api_key.revoke", key_id, _audited(former), _audited(revoked))
+    if not management.dry_run:
+        try:
+            Keys(management.database).revoke(key_id, management.now, change, keep_admin=True)
+        except LastAdminKey:
+            raise _last_admin_key(key_id) from None
+    return _view(revoked)
+
+
+def _last_admin_key(key_id: str) -> Conflict:
+    return Conflict(
+        f"key {key_id} is the last live one with the scope `admin` for all routers: create another one first",
+        code="last_admin_key",
+        should_retry=False,
+    )
+
+
+def _existing(management: Management, key_id: str) -> KeyRecord:
+    record = Keys(management.database).get(key_id)
+    if record is None or not _sees(management, record):
+        raise NotFound(f"there is no key {key_id[:80]}; `keys list` shows all", code="api_key_not_found")
+    return record
+
+
+def _sees(management: Management, record: KeyRecord) -> bool:
+    """Whether the actor may see the key: one of some routers sees keys of these alone."""
+    return management.router_ids is None or (record.routers is not None and all(map(management.sees, record.routers)))
+
+
+def _read(management: Management, values: Mapping[str, object], former: KeyRecord | None) -> KeyRecord:
+    """The key that `former` becomes, or a new one without id and hash. Raises BadRequest, InsufficientScope."""
+    problems: list[Problem] = []
+    fields = Fields(values, problems)
+    label = fields.text(
+        "label",
+        former.label if former else "",
+        pattern=rf"(?s).{{0,{LONGEST_LABEL - 1}}}\S",
+        right=f"1 to {LONGEST_LABEL} characters that say what the key is for",
+    )
+    if former is None and "label" not in values:
+        fields.blame("label", "must say what the key is for")
+    key_type = fields.choice("key_type", None, KEY_TYPES)
+    scopes = fields.texts("scopes", former.scopes if former else ())
+    if key_type is not None:
+        if "scopes" in values:
+            fields.blame("key_type", "says the same as scopes: give one of them")
+        scopes = KEY_TYPES[key_type]
+    for scope in scopes:
+        if scope not in SCOPES:
+            fields.blame("scopes", f"must be of {one_of(SCOPES)}, not {scope[:40]!r}")
+    if not scopes and not any(problem.path in {("scopes",), ("key_type",)} for problem in problems):
+        fields.blame("scopes", f"must name at least one of {one_of(SCOPES)}")
+    routers = fields.texts("routers", None)
+    routers = former.routers if former and "routers" not in values else routers
+    if "routers" in values and routers == ():
+        fields.blame("routers", "must name a router, or be null for all")
+    if "routers" in values:
+        _check_routers(management, fields, routers or ())
+    expires_at = fields.number("expires_at", None, low=management.now, high=LATEST, above=True)
+    expires_at = former.expires_at if former and "expires_at" not in values else expires_at
+    fields.close()
+    if problems:
+        raise bad_fields(problems)
+    if management.router_ids is not None and (routers is None or not all(map(management.sees, routers))):
+        raise InsufficientScope("an API key of some routers makes keys of these alone", should_retry=False)
+    empty = KeyRecord("", "", label, tuple(scopes), routers, management.now)
+    return replace(former or empty, label=label, scopes=tuple(scopes), routers=routers, expires_at=expires_at)
+
+
+def _check_routers(management: Management, fields: Fields, router_ids: Iterable[str]) -> None:
+    """Blame the routers that neither the database has nor the configuration file declares."""
+    known = {record.id for record in Routers(management.database).all()} | set(management.declared_routers)
+    for router_id in router_ids:
+        if router_id not in known:
+            there = ", ".join(sorted(known)) or "none"
+            fields.blame("routers", f"there is no router {router_id[:80]}; there are {there}")
+
+
+def _audited(record: KeyRecord) -> JsonFields:
+    """What the audit trail keeps of a key: never its hash."""
+    return {
+        "label": record.label,
+        "scopes": list(record.scopes),
+        "routers": None if record.routers is None else list(record.routers),
+        "expires_at": record.expires_at,
+        "revoked_at": record.revoked_at,
+    }
+
+
+def _view(record: KeyRecord, secret: str | None = None) -> ApiKeyView:
+    fields = asdict(record)
+    del fields["hash"]
+    key_type = "management" if "admin" in record.scopes else "routing"
+    return ApiKeyView(**fields, key_type=key_type, secret=secret)

@@ -1,0 +1,77 @@
+"""What every management call works with, and on whose behalf."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bandit.types import Json
+from gateway.catalog.catalog import Catalog
+from gateway.errors import Conflict, NotFound
+from gateway.ids import new_id
+from storage.database.engine import Database
+from storage.records import Actor, AuditRecord, RouterRecord
+from storage.stores.routers import Routers
+
+JsonFields: TypeAlias = Mapping[str, Json]
+"""Fields of a resource by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Management:
+    """The collaborators of one call. `router_ids` are the routers that its actor may see; None: all.
+
+    `declared_routers` are those of the configuration file, which the first start will create.
+    With `dry_run` everything is checked and nothing is changed: the answer is what would be.
+    """
+
+    database: Database
+    catalog: Catalog
+    actor: Actor
+    now: float
+    base_url: str
+    router_ids: tuple[str, ...] | None = None
+    declared_routers: Collection[str] = ()
+    dry_run: bool = False
+
+    def sees(self, router_id: str) -> bool:
+        """Whether the actor may see this router."""
+        return self.router_ids is None or router_id in self.router_ids
+
+    def existing_router(self, router_id: str) -> RouterRecord:
+        """The router of this id. Raises NotFound, which names those that there are."""
+        routers = Routers(self.database)
+        record = routers.get(router_id) if self.sees(router_id) else None
+        if record is None:
+            known = ", ".join(each.id for each in routers.all() if self.sees(each.id)) or "none"
+            raise NotFound(f"there is no router {router_id[:80]}; there are {known}", code="router_not_found")
+        return record
+
+    def change(
+        self,
+        action: str,
+        target: str,
+        before: JsonFields,
+        after: JsonFields,
+        reverts: AuditRecord | None = None,
+    ) -> AuditRecord:
+        """The record of a change for the audit trail: of the fields `before` and `after` it keeps those that differ.
+
+        `reverts` is the change that this one takes back. Raises Conflict if `before` is not what that one left.
+        """
+        if reverts is not None:
+            moved = [name for name in (*reverts.before, *reverts.after) if before.get(name) != reverts.after.get(name)]
+            if moved:
+                raise Conflict(
+                    f"`{moved[0]}` has changed again since {reverts.id}", code="changed_since", should_retry=False
+                )
+        names = [name for name in dict.fromkeys((*before, *after)) if before.get(name) != after.get(name)]
+        return AuditRecord(
+            id=new_id("chg", self.now),
+            at=self.now,
+            actor=self.actor,
+            action=action,
+            target=target,
+            before={name: before[name] for name in names if name in before},
+            after={name: after[name] for name in names if name in after},
+            reverts=None if reverts is None else reverts.id,
+        )

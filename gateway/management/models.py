@@ -1,0 +1,86 @@
+"""Models: list what the catalog knows, resume one that is parked or cools down."""
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel
+
+from bandit.price import TOKEN_RATES, Price
+from gateway.catalog.catalog import Model
+from gateway.errors import NotFound
+from gateway.management.context import Management
+from storage.records import RouterRecord
+from storage.stores.resumptions import Resumptions
+from storage.stores.routers import Routers
+
+MILLION = 1_000_000
+
+
+class ModelView(BaseModel):
+    """A model of the catalog. Prices are in dollars per million tokens, by their names in the configuration file.
+
+    `routers` are those in which it is enabled.
+    """
+
+    id: str
+    object: str = "model"
+    provider: str
+    upstream_name: str
+    price: dict[str, float | str]
+    long_prompts: dict[str, dict[str, float]]
+    service_tiers: dict[str, dict[str, float]]
+    context_window: int | None
+    output_limit: int | None
+    reasoning: bool | None
+    temperature: bool | None
+    abilities: list[str]
+    routers: list[str]
+
+
+def list_models(management: Management) -> list[ModelView]:
+    """All configured models, and those that the actor's routers name."""
+    routers = [record for record in Routers(management.database).all() if management.sees(record.id)]
+    return [_view(model, routers) for _, model in sorted(known_models(management, routers).items())]
+
+
+def known_models(management: Management, routers: Iterable[RouterRecord]) -> dict[str, Model]:
+    """All configured models, and those that these routers name and that can be used as things are configured."""
+    named = {model.model_id: management.catalog.get(model.model_id) for record in routers for model in record.models}
+    used = {model_id: model for model_id, model in named.items() if model is not None}
+    return {model.id: model for model in management.catalog.configured()} | used
+
+
+def resume_model(management: Management, model_id: str) -> None:
+    """Try a parked or cooling model again at once, in all processes: its cause is fixed. Raises NotFound."""
+    routers = [record for record in Routers(management.database).all() if management.sees(record.id)]
+    if not any(model.model_id == model_id and model.enabled for record in routers for model in record.models):
+        raise NotFound(
+            f"no router has an enabled model {model_id[:80]!r}; `routers list` shows which have what",
+            code="model_not_found",
+        )
+    if not management.dry_run:
+        Resumptions(management.database).announce(model_id, management.change("model.resume", model_id, {}, {}))
+
+
+def _view(model: Model, routers: list[RouterRecord]) -> ModelView:
+    return ModelView(
+        id=model.id,
+        provider=model.provider,
+        upstream_name=model.upstream_name,
+        price={**_rates(model.price), "source": model.price_source},
+        long_prompts={str(tokens): _rates(price) for tokens, price in model.price.longer},
+        service_tiers={name: _rates(price) for name, price in model.price.tiers},
+        context_window=model.context_window,
+        output_limit=model.output_limit,
+        reasoning=model.reasoning,
+        temperature=model.temperature,
+        abilities=sorted(model.abilities),
+        routers=[
+            record.id for record in routers if any(each.model_id == model.id and each.enabled for each in record.models)
+        ],
+    )
+
+
+def _rates(price: Price) -> dict[str, float]:
+    """Prices by their names in the configuration file; those without a price of their own are left out."""
+    rates = {name: getattr(price, name) for name in TOKEN_RATES}
+    return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}

@@ -1,0 +1,97 @@
+"""/admin/api-keys: list, create, show, change, rotate and revoke API keys."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.management.api_keys import (
+    ApiKeyView,
+    change_api_key,
+    create_api_key,
+    get_api_key,
+    list_api_keys,
+    revoke_api_key,
+    rotate_api_key,
+)
+from gateway.routes.admin.calls import Administrator, Reader, answer, no_content
+
+router = APIRouter(tags=["API keys"])
+
+
+class ApiKeyList(BaseModel):
+    """All API keys that the key may see, without their secrets."""
+
+    object: Literal["list"] = "list"
+    data: list[ApiKeyView]
+    next_cursor: None = None
+
+
+class ApiKeyPatch(BaseModel):
+    """The fields of a key. In a change, those that are left out stay; `expires_at` null: it never ends."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    label: str | None = Field(None, max_length=200)
+    scopes: list[str] | None = None
+    key_type: str | None = Field(None, description="`management` or `routing`, in place of `scopes`.")
+    routers: list[str] | None = Field(None, description="The routers that it may use; null: all.")
+    expires_at: float | None = Field(None, description="Seconds since the epoch.")
+
+
+class NewApiKey(ApiKeyPatch):
+    """A key to create: `label`, and `scopes` or `key_type`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "support bot", "scopes": ["routing"]}]})
+
+
+class Rotation(BaseModel):
+    """How long the former key still works beside its successor."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    overlap_seconds: float = 3_600.0
+
+
+@router.get("/api-keys")
+def get_api_keys(management: Reader) -> ApiKeyList:
+    """All keys, the oldest first; revoked and expired ones too."""
+    return ApiKeyList(data=list_api_keys(management))
+
+
+@router.post("/api-keys", status_code=201, response_model=ApiKeyView)
+def post_api_key(management: Administrator, body: Annotated[NewApiKey, Body()]) -> Response:
+    """Create a key. `secret` is shown in this answer alone."""
+    made = create_api_key(management, _given(body))
+    return answer(made, 201, location=f"/admin/api-keys/{made.id}")
+
+
+@router.get("/api-keys/{key_id}", response_model=ApiKeyView)
+def get_one_api_key(management: Reader, key_id: str) -> Response:
+    """One key."""
+    return answer(get_api_key(management, key_id))
+
+
+@router.patch("/api-keys/{key_id}", response_model=ApiKeyView)
+def patch_api_key(management: Administrator, key_id: str, body: Annotated[ApiKeyPatch, Body()]) -> Response:
+    """Change a key's label, scopes, routers or end."""
+    return answer(change_api_key(management, key_id, _given(body)))
+
+
+@router.post("/api-keys/{key_id}/rotate", status_code=201, response_model=ApiKeyView)
+def post_rotation(management: Administrator, key_id: str, body: Annotated[Rotation | None, Body()] = None) -> Response:
+    """Create a key like this one, which itself ends after the overlap."""
+    made = rotate_api_key(management, key_id, (body or Rotation()).overlap_seconds)
+    return answer(made, 201, location=f"/admin/api-keys/{made.id}")
+
+
+@router.delete("/api-keys/{key_id}", status_code=204)
+def delete_api_key(management: Administrator, key_id: str) -> Response:
+    """Revoke a key for good. Running gateways follow within seconds."""
+    revoke_api_key(management, key_id)
+    return no_content()
+
+
+def _given(body: ApiKeyPatch) -> dict[str, Any]:
+    return body.model_dump(exclude_unset=True)

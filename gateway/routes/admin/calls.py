@@ -1,0 +1,118 @@
+"""What the routes of the management API have in common: authority, revisions, answers, errors in the documentation."""
+
+from typing import Annotated, Any, TypeAlias
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import Response
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from gateway.api_keys import require
+from gateway.errors import BadRequest, RevisionConflict
+from gateway.management.context import Management
+from gateway.routes.authentication import authorization_of
+from gateway.routes.services import services_of
+from storage.records import Actor, Via
+
+BEARER = HTTPBearer(auto_error=False, description="An API key with the scope `admin`, or `read` for GET.")
+"""For the documentation alone, so that `/docs` can send a key: the check itself is `_management`."""
+
+NO_STORE = {"cache-control": "no-store"}
+
+
+class Problem(BaseModel):
+    """One of several mistakes."""
+
+    param: str | None
+    message: str
+
+
+class ErrorDetail(BaseModel):
+    """The error, in OpenAI's shape."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+    problems: list[Problem] | None = None
+
+
+class ErrorBody(BaseModel):
+    """The body of every answer that is no success."""
+
+    error: ErrorDetail
+
+
+_TOLD = {
+    400: "A field or parameter is wrong; `problems` names each",
+    401: "No API key, or an unknown one",
+    403: "The API key lacks the scope, or is for other routers",
+    404: "There is no such object",
+    409: "The state of the object does not allow this",
+    412: "The object has changed since `If-Match` was read",
+    413: "The body is too large",
+    415: "The body is of another type than this call takes",
+    500: "A defect of the gateway",
+    503: "The database does not answer",
+}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"description": told, "model": ErrorBody} for status, told in _TOLD.items()
+}
+
+
+def _reader(request: Request) -> Management:
+    return _management(request, ("admin", "read"), dry_run=False)
+
+
+def _administrator(request: Request, dry_run: Annotated[bool, Query()] = False) -> Management:
+    """`dry_run`: check everything, change nothing, and answer what would be."""
+    return _management(request, ("admin",), dry_run=dry_run)
+
+
+Reader: TypeAlias = Annotated[Management, Depends(_reader)]
+"""A call by a key that may read."""
+Administrator: TypeAlias = Annotated[Management, Depends(_administrator)]
+"""A call by a key that may change things."""
+
+
+def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> Management:
+    services = services_of(request)
+    now = services.clock()
+    key = services.keyring.authenticate(authorization_of(request), now)
+    require(key, scopes)
+    return Management(
+        database=services.database,
+        catalog=services.configuration.configured.catalog,
+        actor=Actor(Via.API, key.id, request.scope.get("request_id")),
+        now=now,
+        base_url=str(request.base_url).rstrip("/"),
+        router_ids=key.routers,
+        dry_run=dry_run,
+    )
+
+
+def expected_revision(if_match: str | None) -> int | None:
+    """The revision in an `If-Match` header; None: any. Raises BadRequest, RevisionConflict."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    tag = if_match.strip()
+    if len(tag) > 2 and tag[0] == tag[-1] == '"':
+        if tag[1:-1].isascii() and tag[1:-1].isdecimal():
+            return min(int(tag[1:-1][:19]), 2**63 - 1)
+        raise RevisionConflict("`If-Match` names a revision that this object never had")
+    raise BadRequest('`If-Match` must be an ETag as it was sent, such as "17"', param="If-Match")
+
+
+def answer(view: BaseModel, status: int = 200, *, revision: int | None = None, location: str | None = None) -> Response:
+    """An answer as JSON, with the revision as its ETag."""
+    headers = dict(NO_STORE)
+    if revision is not None:
+        headers["etag"] = f'"{revision}"'
+    if location is not None:
+        headers["location"] = location
+    return Response(view.model_dump_json(), status, headers=headers, media_type="application/json")
+
+
+def no_content() -> Response:
+    """The answer to a deletion."""
+    return Response(status_code=204, headers=NO_STORE)

@@ -1,0 +1,28 @@
+"""/admin/changes: the audit trail, and taking a change back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from gateway.management.changes import ChangesView, ChangeView, list_changes, revert_change
+from gateway.routes.admin.calls import Administrator, Reader, answer
+
+router = APIRouter(tags=["changes"])
+
+
+@router.get("/changes")
+def get_changes(
+    management: Reader,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: str | None = None,
+    target: Annotated[str | None, Query(description="Only changes of this router, key or scorecard.")] = None,
+) -> ChangesView:
+    """Who changed what, the latest first."""
+    return list_changes(management, limit, cursor, target)
+
+
+@router.post("/changes/{change_id}/revert", response_model=ChangeView)
+def post_reversion(management: Administrator, change_id: str) -> Response:
+    """Give the changed fields their former values again. 409 `changed_since` if one of them has moved on."""
+    return answer(revert_change(management, change_id))

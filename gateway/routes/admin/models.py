@@ -1,0 +1,44 @@
+"""/admin/models: what the catalog knows, and ending a cooldown."""
+
+import asyncio
+from typing import Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from gateway.management.models import ModelView, list_models, resume_model
+from gateway.routes.admin.calls import Administrator, Reader, answer
+from gateway.routes.services import services_of
+
+router = APIRouter(tags=["models"])
+
+
+class ModelList(BaseModel):
+    """All models of the catalog."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelView]
+    next_cursor: None = None
+
+
+class Resumed(BaseModel):
+    """A model that is tried again."""
+
+    id: str
+    resumed: bool = True
+
+
+@router.get("/models")
+def get_models(management: Reader) -> ModelList:
+    """All configured models: provider, prices, limits, abilities, and the routers that use them."""
+    return ModelList(data=list_models(management))
+
+
+@router.post("/models/{model_id:path}/resume", response_model=Resumed)
+async def post_resumption(request: Request, management: Administrator, model_id: str) -> Response:
+    """Try a parked or cooling model again at once, in all processes: its cause is fixed."""
+    await asyncio.to_thread(resume_model, management, model_id)
+    if not management.dry_run:
+        services_of(request).model_states.resume(model_id)  # at once here; the others follow within seconds
+    return answer(Resumed(id=model_id))
