@@ -5,7 +5,7 @@ import contextlib
 import gc
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 
 from gateway.asgi import Http, Message, Receive, Scope, Send
@@ -51,6 +51,7 @@ COLLECT_AFTER = (20_000, 50, 100)
 """Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
+_DIRECT = re.compile(rb"/([A-Za-z0-9_.~-]+)/(?:v1/)?chat/completions")  # of a URL that needs no decoding
 
 
 class Gateway:
@@ -78,6 +79,7 @@ class Gateway:
         self._request_ids = RequestIds()
         self._readiness: Readiness | None = None
         self._draining = False
+        self._root_path = self.settings.listening.root_path.encode()
         self.api = build_api(version("bandit-gateway"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,8 +89,21 @@ class Gateway:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
+    def new_request_id(self) -> str:
+        """A fresh id for a request."""
+        return self._request_ids.new(self.database.clock.now())
+
+    def router_of(self, url: bytes) -> str | None:
+        """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
+        match = _DIRECT.fullmatch(url.removeprefix(self._root_path))
+        return None if match is None or self._draining else match[1].decode()
+
+    def complete(self, http: Http, router_id: str) -> Coroutine[object, object, None]:
+        """Answer one completion request. The gateway must have been started."""
+        return self._flow.complete(http, router_id)
+
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self._request_ids.new(self.database.clock.now())
+        request_id = self.new_request_id()
         if self._draining:
             send = _closing(send)
         root = self.settings.listening.root_path
@@ -101,7 +116,7 @@ class Gateway:
             await self.api(inner, bounded(receive), self._counted(inner, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
-            await self._flow.complete(exchange(scope, receive, send, request_id), match[1])
+            await self.complete(exchange(scope, receive, send, request_id), match[1])
         else:
             error = MethodNotAllowed("completions are asked for with POST")
             self._metrics.refused("", error)

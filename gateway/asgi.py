@@ -63,7 +63,9 @@ class HttpRequest:
 
         Raises UnsupportedMedia, RequestTooLarge, ClientGone.
         """
-        content_type = (self.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        content_type = self.header(b"content-type") or b""
+        if content_type != b"application/json":
+            content_type = content_type.partition(b";")[0].strip().lower()
         if content_type != b"application/json":
             shown = content_type.decode("latin-1")[:100] or "none"
             raise UnsupportedMedia(f"the Content-Type must be application/json, not {shown}")
@@ -72,6 +74,9 @@ class HttpRequest:
             raise UnsupportedMedia(f"the Content-Encoding must be gzip or none, not {shown}")
         if int(self.header(b"content-length") or 0) > limit:
             raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
+        return await self._read(limit)
+
+    async def _read(self, limit: int) -> bytes:
         parts: list[bytes] = []
         size = 0
         while True:
@@ -110,6 +115,10 @@ class Http(HttpRequest):
     def started(self) -> bool:
         """Whether the response's status has been sent."""
         return self._started
+
+    def watched(self) -> contextlib.AbstractAsyncContextManager[object]:
+        """Context in which the task is cancelled when the client disconnects, and raises ClientGone instead."""
+        return WatchedClient(self)
 
     async def gone(self) -> None:
         """Wait until the client disconnects, or has read nothing for too long. The body must have been read before."""

@@ -11,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from bandit.types import Ending, Epoch, LoopTime
-from gateway.asgi import ClientGone, Http, WatchedClient
+from gateway.asgi import ClientGone, Http
 from gateway.completions.attempts import AttemptLog, fingerprint, try_in_turn
 from gateway.completions.decision import Decision
 from gateway.completions.outcome import build_record
@@ -80,7 +80,7 @@ class CompletionHandler:
             await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
-        async with WatchedClient(self._http):
+        async with self._http.watched():
             answer = await self._in_turn(_answer)
         self._attempts.count(answer.usage, answer.text_bytes)
         self._complete(answer.finish_reason)
@@ -91,7 +91,7 @@ class CompletionHandler:
         self._check(answer.text, ended_at)
 
     async def _stream(self) -> None:
-        async with WatchedClient(self._http):
+        async with self._http.watched():
             held, events = await self._in_turn(self._hold)
             async with contextlib.aclosing(events):
                 self._reason = self._explain()

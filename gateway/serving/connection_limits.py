@@ -100,12 +100,28 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count at the first byte of a request."""
         self._in_headers, self._header_bytes, self._since = True, 0, self.received_at
+        self.begin_request()
+
+    def begin_request(self) -> None:
+        """Prepare for the headers of a request."""
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
+        """Serve the request."""
+        self.end_headers()
+        super().on_headers_complete()
+
+    def end_headers(self) -> None:
         """Stop counting: the body has limits of its own."""
         self._in_headers = False
-        super().on_headers_complete()
+
+    def finish_response(self) -> None:
+        """Wait for the next request, without uvicorn's timer: `sweep` ends the wait."""
+        if self.pipeline:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self.received_at = time.monotonic()
 
     def close_if_overdue(self, now: float) -> None:
         """Close the connection if the client has been too slow."""
@@ -114,8 +130,8 @@ class LimitedProtocol(HttpToolsProtocol):
             if now - self._since > self.limits.header_seconds:
                 self._refuse(408, "the request's headers did not come in time")
         elif self.is_unused:
-            # uvicorn ends its own timer when anything comes, even if it is no request.
-            if silent > 2 * self.timeout_keep_alive:
+            # Without uvicorn's timer: it ends when anything comes, even if it is no request.
+            if silent > self.timeout_keep_alive * (1 if self.timeout_keep_alive_task is None else 2):
                 self.transport.close()
         elif self.cycle.more_body and not self.flow.read_paused and silent > self.limits.body_idle_seconds:
             self.transport.close()  # the application learns that the client has left
@@ -134,15 +150,6 @@ class LimitedProtocol(HttpToolsProtocol):
         head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n{again}"
         self.transport.write(f"HTTP/1.1 {status} {phrase}\r\n{head}\r\n".encode() + body)
         self.transport.close()
-
-
-def limited_protocol(limits: ConnectionLimits, count_refusal: Callable[[int], None]) -> type[LimitedProtocol]:
-    """A protocol class with these limits: uvicorn wants a class, not an instance.
-
-    `count_refusal` is called with the status of each answer that is given before there is a request.
-    """
-    attributes = {"limits": limits, "count_refusal": staticmethod(count_refusal)}
-    return type("LimitedHttpProtocol", (LimitedProtocol,), attributes)
 
 
 async def sweep(connections: set[Any]) -> None:

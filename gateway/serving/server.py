@@ -19,7 +19,8 @@ from gateway.asgi import ASGIApp
 from gateway.configuration import Configured, Reread
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
-from gateway.serving.connection_limits import ConnectionLimits, limited_protocol, limits_of_this_process, sweep
+from gateway.serving.connection_limits import ConnectionLimits, limits_of_this_process, sweep
+from gateway.serving.direct import Completions, direct_protocol
 from gateway.serving.discovery import discover
 from gateway.serving.rereading import Load, read, read_again
 from gateway.serving.socket import BACKLOG, ServerError, bound, url_of
@@ -139,7 +140,7 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
         gateway = Gateway(process.configured, database, process.board, reread, process.reload_others)
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
-        config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, tls)
+        config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
         _serve(Server(config, announce, drain, gateway.reload), process.listeners)
 
@@ -170,12 +171,16 @@ def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
 
 
 def uvicorn_config(
-    app: ASGIApp, limits: ConnectionLimits, count_refusal: Callable[[int], None], tls: Tls | None = None
+    app: ASGIApp,
+    limits: ConnectionLimits,
+    count_refusal: Callable[[int], None],
+    completions: Completions | None = None,
+    tls: Tls | None = None,
 ) -> uvicorn.Config:
-    """How uvicorn serves the gateway."""
+    """How uvicorn serves the gateway. `completions` answers those that need no ASGI."""
     return uvicorn.Config(
         app,
-        http=limited_protocol(limits, count_refusal),
+        http=direct_protocol(limits, count_refusal, completions),
         ws="none",
         lifespan="on",
         access_log=False,

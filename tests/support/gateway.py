@@ -24,6 +24,8 @@ from gateway.app import Gateway
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.holds import Holds
 from gateway.serving.bootstrap import prepare
+from gateway.serving.connection_limits import ConnectionLimits
+from gateway.serving.direct import direct_protocol
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
 from gateway.telemetry.cells import Board
@@ -77,7 +79,11 @@ def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | N
         prepare(configured.settings, configured.catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
         gateway = Gateway(configured, database, Board(), partial(read_again, reading, database=database))
-        with serve_app(gateway) as url, OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as official:
+        protocol = direct_protocol(ConnectionLimits(), gateway.count_refusal, gateway)
+        with (
+            serve_app(gateway, protocol) as url,
+            OpenAI(base_url=url, api_key="none", max_retries=0, timeout=60) as official,
+        ):
             yield Running(url, gateway, keys, official)
     finally:
         database.close()

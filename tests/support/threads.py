@@ -24,12 +24,13 @@ def on_a_thread(manager: AbstractAsyncContextManager[Entered]) -> Iterator[Enter
 
 
 @contextmanager
-def serve_app(app: App) -> Iterator[str]:
+def serve_app(app: App, protocol: type[asyncio.Protocol] | None = None) -> Iterator[str]:
     """Serve an ASGI application, its lifespan included, on a free port of 127.0.0.1; yields its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         # asyncio does this only for sockets that name their protocol; without it each answer waits 40 ms for an ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="auto"))
+        http = protocol or "auto"
+        server = uvicorn.Server(uvicorn.Config(app, http=http, log_level="warning", access_log=False, lifespan="auto"))
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
         thread.start()
         wait_until(lambda: server.started or not thread.is_alive(), "the server has started or failed", 60)

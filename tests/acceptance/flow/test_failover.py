@@ -119,13 +119,15 @@ def test_a_rate_limited_key_gives_way_to_another_before_the_model_is_blamed(faul
     assert {view.attempts[0].ending for view in views} == {Ending.COMPLETE}
 
 
+@pytest.mark.parametrize("headers", [{}, {"origin": "https://as.asgi"}])
 def test_a_client_that_takes_nothing_and_does_not_leave_counts_as_gone(
-    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
     """Its provider's call is closed, and what it cost is booked."""
     monkeypatch.setattr("gateway.asgi.UNREAD_SECONDS", 0.3)
     ledger = Ledger(faulty.running.gateway.database)
-    with faulty.http.stream("POST", "/rtr_endless/chat/completions", json={**BODY, "stream": True}) as answer:
+    body = {**BODY, "stream": True}
+    with faulty.http.stream("POST", "/rtr_endless/chat/completions", json=body, headers=headers) as answer:
         request_id = answer.headers["x-request-id"]
         wait_until(lambda: ledger.decision(request_id) is not None, "the request is over and recorded")
     view = ledger.decision(request_id)

@@ -1,0 +1,262 @@
+"""Direct way from uvicorn's connection to the flow, for completion requests that are small and whole.
+
+ASGI takes a dictionary for each message, an event for each body and two writes for each answer: a quarter of a plain
+completion's CPU time (docs/adr/0017-completions-past-asgi.md). All else is served as ASGI, by the same class: other
+paths, large, chunked and compressed bodies, web pages of other origins, HTTP/1.0, pipelined requests.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Protocol
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from gateway import asgi
+from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Headers, Http
+from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
+
+log = logging.getLogger(__name__)
+
+LARGEST_BODY = 64 * 1024
+"""Bodies up to this size are collected here."""
+
+_ASGI_ONLY = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"origin"})
+
+
+class Completions(Protocol):
+    """Answers completion requests: `gateway.app.Gateway`."""
+
+    def router_of(self, url: bytes) -> str | None:
+        """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
+        ...
+
+    def new_request_id(self) -> str:
+        """A fresh id for a request."""
+        ...
+
+    def complete(self, http: Http, router_id: str) -> Coroutine[object, object, None]:
+        """Answer one completion request."""
+        ...
+
+
+class DirectProtocol(LimitedProtocol):
+    """One client's connection. A request that is answered directly has a `DirectHttp` in place of uvicorn's cycle."""
+
+    completions: Completions | None = None
+    _exchange: "DirectHttp | None" = None
+
+    def begin_request(self) -> None:
+        """Begin a request: what ASGI needs is made once it turns out to be needed."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+
+    def on_headers_complete(self) -> None:
+        """Take the request, or leave it to uvicorn."""
+        self._exchange = self._direct()
+        if self._exchange is not None:
+            self.end_headers()
+            self.cycle = self._exchange  # type: ignore[assignment]  # it has what uvicorn asks of its own
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().begin_request()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body was received."""
+        if self._exchange is not None:
+            self._exchange.body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is whole: answer it."""
+        if self._exchange is not None:
+            self._exchange.more_body = False
+            self._exchange.begin()
+        else:
+            super().on_message_complete()
+
+    def _direct(self) -> "DirectHttp | None":
+        """The exchange for a request that can be answered without ASGI."""
+        if self.completions is None or self.parser.get_method() != b"POST":
+            return None
+        router_id = self.completions.router_of(self.url)
+        if router_id is None:
+            return None
+        headers = dict(self.headers)
+        length = headers.get(b"content-length", b"")
+        if len(headers) != len(self.headers) or not _ASGI_ONLY.isdisjoint(headers):
+            return None
+        if not length.isdigit() or len(length) > 5 or int(length) > LARGEST_BODY:
+            return None
+        if self.cycle is not None and not self.cycle.response_complete:  # pipelined
+            return None
+        if self.parser.get_http_version() != "1.1":
+            return None
+        return DirectHttp(self, self.completions, router_id, headers)
+
+
+class DirectHttp(Http):
+    """A request and its response on uvicorn's connection: to the flow an `Http`, to uvicorn a cycle.
+
+    uvicorn sets `disconnected` and `keep_alive`, and `set`s its `message_event` when the client has disconnected.
+    """
+
+    __slots__ = (
+        "_cancelled",
+        "_completions",
+        "_headers",
+        "_protocol",
+        "_router_id",
+        "_task",
+        "_watched",
+        "body",
+        "disconnected",
+        "keep_alive",
+        "more_body",
+        "response_complete",
+    )
+
+    def __init__(
+        self, protocol: DirectProtocol, completions: Completions, router_id: str, headers: dict[bytes, bytes]
+    ) -> None:
+        self.request_id = completions.new_request_id()
+        self._protocol = protocol
+        self._completions = completions
+        self._router_id = router_id
+        self._headers = headers
+        self._started = False
+        self._task: asyncio.Task[None] | None = None
+        self._watched = self._cancelled = False
+        self.body = b""
+        self.more_body = True
+        self.keep_alive = protocol.parser.should_keep_alive()
+        self.disconnected = self.response_complete = False
+
+    # What uvicorn's protocol calls.
+
+    def begin(self) -> None:
+        """Answer the request in a task of its own."""
+        protocol = self._protocol
+        self._task = protocol.loop.create_task(self._completions.complete(self, self._router_id))
+        protocol.tasks.add(self._task)  # the server waits for these before it stops, or cancels them
+        self._task.add_done_callback(self._ended)
+
+    @property
+    def message_event(self) -> "DirectHttp":
+        """What uvicorn sets when the client has disconnected."""
+        return self
+
+    def set(self) -> None:
+        """The client has disconnected: cancel the task if it waits for a provider."""
+        if self._task is None:
+            self.begin()  # the flow counts a request whose body never came
+        elif self._watched and self.disconnected and not self._cancelled:
+            self._cancelled = True
+            self._task.cancel()
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._protocol.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("request %s ended with an error of our own", self.request_id, exc_info=error)
+        if not self.response_complete and not self.disconnected:
+            self._protocol.transport.close()
+
+    # What the flow calls.
+
+    def header(self, name: bytes) -> bytes | None:
+        """The header of that name (in lower case)."""
+        return self._headers.get(name)
+
+    async def _read(self, limit: int) -> bytes:
+        if self.disconnected:
+            raise ClientGone
+        return self.body
+
+    def watched(self) -> "DirectHttp":
+        """Context in which the task is cancelled when the client disconnects, and raises ClientGone instead."""
+        return self
+
+    async def __aenter__(self) -> "DirectHttp":
+        if self.disconnected:
+            raise ClientGone
+        self._watched = True
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._watched = False
+        if self._cancelled and self._task is not None:
+            # The cancellation may have come just as the wait ended: uncancel, or the next await is cancelled instead.
+            self._task.uncancel()
+            if kind is None or issubclass(kind, asyncio.CancelledError):
+                raise ClientGone from None
+
+    async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
+        """Send a complete response in one write."""
+        head = self._head(status, JSON_HEADERS, headers)
+        self._write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+        self._finish()
+
+    async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
+        """Send the headers of an event stream and its first events."""
+        head = self._head(200, STREAM_HEADERS, headers)
+        self._write(b"%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (head, len(first), first))
+
+    async def write(self, data: bytes) -> None:
+        """Send more of a stream; waits while the client reads slowly. Raises ClientGone."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data))
+        flow = self._protocol.flow
+        if flow.write_paused and not self.disconnected:
+            try:
+                async with asyncio.timeout(asgi.UNREAD_SECONDS):
+                    await flow.drain()
+            except TimeoutError:
+                raise ClientGone from None
+
+    async def end(self, data: bytes) -> None:
+        """Send the end of a stream."""
+        last = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+        self._write(last + b"0\r\n\r\n")
+        self._finish()
+
+    def _head(self, status: int, kind: Headers, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        self._started = True
+        own = (
+            *self._protocol.server_state.default_headers,
+            *kind,
+            *headers,
+            (b"x-request-id", self.request_id.encode()),
+        )
+        lines = [b"%b: %b\r\n" % header for header in own]
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        head = b"".join(lines)
+        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            raise RuntimeError("a line break in a header")
+        return STATUS_LINE[status] + head
+
+    def _write(self, data: bytes) -> None:
+        transport = self._protocol.transport
+        if not (self.disconnected or transport.is_closing()):
+            transport.write(data)
+
+    def _finish(self) -> None:
+        self.response_complete = True
+        if not self.keep_alive:
+            self._protocol.transport.close()
+        self._protocol.finish_response()
+
+
+def direct_protocol(
+    limits: ConnectionLimits, count_refusal: Callable[[int], None], completions: Completions | None
+) -> type[DirectProtocol]:
+    """A protocol class with these limits: uvicorn wants a class, not an instance.
+
+    `count_refusal` is called with the status of each answer that is given before there is a request.
+    """
+    attributes = {"limits": limits, "count_refusal": staticmethod(count_refusal), "completions": completions}
+    return type("GatewayProtocol", (DirectProtocol,), attributes)

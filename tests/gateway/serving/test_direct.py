@@ -1,0 +1,218 @@
+"""What is answered without ASGI and what is not, on real connections; each request gets its own answer, or an end."""
+
+import asyncio
+import contextlib
+import itertools
+import re
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.asgi import ClientGone, Http, Receive, Scope, Send
+from gateway.serving.connection_limits import ConnectionLimits
+from gateway.serving.direct import LARGEST_BODY
+from gateway.serving.server import Server, uvicorn_config
+from tests.support.waiting import wait_until
+
+SECONDS = 30
+PATH = "/rtr_a/chat/completions"
+JSON = "content-type: application/json"
+
+
+class Echo:
+    """Answers with the router's id and the body; `broken` raises, `stream` streams, `wait` waits for the client."""
+
+    def __init__(self) -> None:
+        self.ids = itertools.count(1)
+        self.left: list[str] = []
+
+    def router_of(self, url: bytes) -> str | None:
+        match = re.fullmatch(rb"/(\w+)/(?:v1/)?chat/completions", url)
+        return None if match is None else match[1].decode()
+
+    def new_request_id(self) -> str:
+        return f"req_{next(self.ids)}"
+
+    async def complete(self, http: Http, router_id: str) -> None:
+        try:
+            body = await http.read_body(10**9)
+        except ClientGone:
+            self.left.append(f"{router_id} while it sent")
+            return
+        if router_id == "broken":
+            raise ValueError("a mistake of the gateway's")
+        if router_id == "line":
+            await http.respond(200, [(b"x-a", b"1\r\nx-b: 2")], b"")
+        elif router_id == "stream":
+            await http.start_stream([], b"a")
+            await http.write(b"bc")
+            await http.end(b"")
+        elif router_id == "wait":
+            try:
+                async with http.watched():
+                    await http.start_stream([], b"a")
+                    await asyncio.get_running_loop().create_future()
+            except ClientGone:
+                self.left.append("wait while it was waited for")
+        else:
+            await http.respond(200, [], b"direct " + router_id.encode() + b" " + body)
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "lifespan":
+        for kind in ("startup", "shutdown"):
+            await receive()
+            await send({"type": f"lifespan.{kind}.complete"})
+        return
+    while (await receive()).get("more_body"):
+        pass
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
+    await send({"type": "http.response.body", "body": b"asgi"})
+
+
+async def say_nothing() -> None:
+    pass
+
+
+class Serving:
+    def __init__(self, port: int, echo: Echo) -> None:
+        self.port = port
+        self.echo = echo
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
+
+    def answer(self, request: bytes) -> bytes:
+        """What the server says to these bytes, whose last request must ask it to close."""
+        with self.connect() as connection:
+            connection.sendall(request)
+            return received(connection)
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Serving]:
+    echo, limits = Echo(), ConnectionLimits(header_seconds=5.0, body_idle_seconds=0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(uvicorn_config(app, limits, lambda _: None, echo), say_nothing)
+        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+        thread.start()
+        wait_until(lambda: server.started, "the server has started")
+        try:
+            yield Serving(listener.getsockname()[1], echo)
+        finally:
+            server.should_exit = True
+            thread.join(SECONDS)
+            assert not thread.is_alive(), "the server did not stop"
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the server closes."""
+    told = b""
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65_536):
+            told += data
+    return told
+
+
+def post(path: str = PATH, body: str = "{}", *headers: str, version: str = "1.1", close: bool = True) -> bytes:
+    lines = [f"POST {path} HTTP/{version}", "host: a", JSON, *headers]
+    if not any(line.startswith(("content-length", "transfer")) for line in headers):
+        lines.append(f"content-length: {len(body)}")
+    if close:
+        lines.append("connection: close")
+    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+
+
+def test_a_small_whole_request_is_answered_without_asgi_and_its_connection_closed_as_asked(serving: Serving) -> None:
+    head, _, body = serving.answer(post(body="hello")).partition(b"\r\n\r\n")
+    assert body == b"direct rtr_a hello"
+    lines = head.lower().split(b"\r\n")
+    assert lines[0] == b"http/1.1 200 ok"
+    assert {b"content-length: 18", b"content-type: application/json", b"connection: close"} <= set(lines)
+    assert any(line.startswith(b"date: ") for line in lines)
+    assert any(line.startswith(b"x-request-id: req_") for line in lines)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post("/rtr_a/models"),
+        post("/rtr%5Fa/chat/completions"),
+        post(f"{PATH}?a=b"),
+        post("/rtr_a/responses"),
+        post(PATH, "x" * (LARGEST_BODY + 1)),
+        post(PATH, "2\r\n{}\r\n0\r\n\r\n", "transfer-encoding: chunked"),
+        post(PATH, "{}", "content-encoding: gzip"),
+        post(PATH, "{}", "origin: https://a.example"),
+        post(PATH, "{}", "accept: a", "accept: b"),
+        post(PATH, "{}", "upgrade: h2c"),
+        post(PATH, version="1.0"),
+        post().replace(b"POST", b"PUT"),
+    ],
+)
+def test_everything_else_is_served_as_asgi(serving: Serving, request_: bytes) -> None:
+    assert serving.answer(request_).endswith(b"\r\n\r\nasgi")
+
+
+def test_a_client_that_waits_for_100_gets_it(serving: Serving) -> None:
+    told = serving.answer(post(PATH, "{}", "expect: 100-continue"))
+    assert told.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("piece", [1, 7, 50])
+def test_a_request_may_come_in_any_pieces(serving: Serving, piece: int) -> None:
+    request = post(body="abcdefgh" * 20)
+    with serving.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(request), piece):
+            connection.sendall(request[start : start + piece])
+        assert received(connection).endswith(b"\r\n\r\ndirect rtr_a " + b"abcdefgh" * 20)
+
+
+def test_a_connection_serves_one_request_after_another_of_both_kinds(serving: Serving) -> None:
+    with serving.connect() as connection:
+        for path, wanted in 3 * [(PATH, b"direct rtr_a {}"), ("/rtr_a/models", b"asgi")]:
+            connection.sendall(post(path, close=False))
+            told = b""
+            while not told.endswith(wanted):
+                data = connection.recv(65_536)
+                assert data, told
+                told += data
+
+
+def test_pipelined_requests_are_answered_in_their_order(serving: Serving) -> None:
+    bodies = [str(number) for number in range(20)]
+    told = serving.answer(b"".join(post(body=body, close=body == bodies[-1]) for body in bodies))
+    assert told.count(b"HTTP/1.1 200 ") == 20
+    assert told.endswith(b"asgi")  # a pipelined one waits for its turn with uvicorn
+
+
+def test_a_stream_is_chunked_and_ends(serving: Serving) -> None:
+    head, _, body = serving.answer(post("/stream/v1/chat/completions")).partition(b"\r\n\r\n")
+    assert b"\r\ntransfer-encoding: chunked" in head
+    assert b"\r\ncontent-type: text/event-stream" in head
+    assert body == b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize("router_id", ["broken", "line"])
+def test_a_mistake_of_our_own_closes_the_connection_and_says_nothing_wrong(serving: Serving, router_id: str) -> None:
+    assert serving.answer(post(f"/{router_id}/chat/completions", close=False)) == b""
+
+
+def test_a_client_that_leaves_ends_the_wait_for_it(serving: Serving) -> None:
+    with serving.connect() as connection:
+        connection.sendall(post("/wait/chat/completions", close=False))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: "wait while it was waited for" in serving.echo.left, "the client's leaving is noticed")
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_body_that_never_comes_ends_its_request(serving: Serving, leaves: bool) -> None:
+    serving.echo.left.clear()
+    with serving.connect() as connection:
+        connection.sendall(post("/half/chat/completions", '{"a', "content-length: 1000", close=False))
+        if not leaves:
+            assert received(connection) == b""  # closed, because it is silent
+    wait_until(lambda: serving.echo.left == ["half while it sent"], "the request is over")
