@@ -17,7 +17,7 @@ GatewayError
 ├── Conflict              409  completion_in_progress, no_answer_to_score, router_exists, last_admin_key, changed_since
 │   └── NoEnabledModels   409  no_enabled_models
 ├── RevisionConflict      412  revision_conflict
-├── RateLimited           429  rate_limited
+├── RateLimited           429  rate_limited, too_many_corrections
 ├── BudgetExhausted       429  budget_exhausted
 ├── AllModelsFailed       502  all_models_failed
 ├── ProviderTimeout       504  provider_timeout

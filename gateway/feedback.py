@@ -12,7 +12,7 @@ import msgspec
 from bandit.types import Epoch
 from gateway.completions.request import explain_validation, parse_json_object
 from gateway.completions.routing_fields import read_episode
-from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, Unavailable
+from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, RateLimited, Unavailable
 from gateway.ids import creation_time, new_id, parse_completion_id
 from gateway.recorder import Recorder
 from storage.errors import (
@@ -21,10 +21,12 @@ from storage.errors import (
     FeedbackError,
     NoAnswerToScore,
     TooManyCompletions,
+    TooManyCorrections,
     TooManySources,
 )
 from storage.records import FeedbackReceipt, FeedbackRecord, KeyRecord
 from storage.writing.episodes import MOST_COMPLETIONS
+from storage.writing.scores import MOST_CORRECTIONS
 
 BATCH_LIMIT = 1_000
 SOURCE_LIMIT = 32
@@ -93,6 +95,13 @@ class FeedbackBatch:
         if isinstance(error, TooManySources):
             return BadRequest(
                 "a completion takes scores of at most 8 sources", param=self._param(error.index, "source")
+            )
+        if isinstance(error, TooManyCorrections):
+            return RateLimited(
+                f"{named} was corrected {MOST_CORRECTIONS} times; its score stays as it is",
+                code="too_many_corrections",
+                param=param,
+                should_retry=False,
             )
         if isinstance(error, TooManyCompletions):
             return BadRequest(

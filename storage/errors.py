@@ -13,6 +13,7 @@ LedgerError
     ├── CompletionNotFound
     ├── NoAnswerToScore
     ├── TooManySources
+    ├── TooManyCorrections
     └── TooManyCompletions
 """
 
@@ -75,3 +76,7 @@ class TooManySources(FeedbackError):
 
 class TooManyCompletions(FeedbackError):
     """The list scores more completions, with those of its episodes, than one transaction takes."""
+
+
+class TooManyCorrections(FeedbackError):
+    """The completion was corrected as often as it may be."""

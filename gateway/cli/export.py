@@ -31,7 +31,10 @@ def export(
     config: Config = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Export a router's ledger, a row per request (or attempt, score, day), in constant memory."""
+    """Export a router's ledger, a row per request (or attempt, score, day), in constant memory.
+
+    Rows are read in pages, so that the export may take its time; of requests that end meanwhile some may be missing.
+    """
     if table not in EXPORTS:
         raise CommandError(f"--table must be one of {', '.join(EXPORTS)}, not {table!r}", 2)
     if format not in FORMATS:
@@ -45,4 +48,5 @@ def export(
             count = write(rows, format, sys.stdout.buffer) if output is None else write_file(rows, format, output)
         except ExportError as error:
             raise CommandError(str(error)) from None
-    say(f"{count:,} {'requests' if table == 'requests' else 'rows'}" + (f" in {output}" if output else ""))
+    what = f"{count:,} {'requests' if table == 'requests' else 'rows'}" + (f" in {output}" if output else "")
+    say(f"{what}, read in pages: of requests that ended meanwhile some may be missing")

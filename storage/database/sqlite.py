@@ -17,6 +17,9 @@ CHECKPOINT_PAGES = 4_000
 """Pages of the write-ahead log after which a commit checkpoints it: with SQLite's default of 1,000 one commit in 100
 waits for the disk, with 4,000 one in several hundred."""
 
+LARGEST_LOG_BYTES = CHECKPOINT_PAGES * 4_096
+"""To which a write-ahead log that grew, because of a long read, is cut when it begins anew."""
+
 
 def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
     """Make an engine for a file. Writing transactions need the execution option `immediate`."""
@@ -35,6 +38,7 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}")
         ensure_power(connection)
 
     @event.listens_for(engine, "begin")

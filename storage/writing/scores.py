@@ -4,17 +4,24 @@ Each (completion, source) has one current score; the mean over a completion's so
 a correction subtracts the old mean and adds the new one.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Dialect, Text, cast, select
+from sqlalchemy import Dialect, Text, cast, func, select
 
 from bandit.types import Deltas, Epoch, Scores
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums
-from storage.errors import CompletionNotFound, FeedbackError, NoAnswerToScore, TooManyCompletions, TooManySources
+from storage.errors import (
+    CompletionNotFound,
+    FeedbackError,
+    NoAnswerToScore,
+    TooManyCompletions,
+    TooManyCorrections,
+    TooManySources,
+)
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 from storage.rows import clean, clean_json
 from storage.tables import decisions, feedback, scores
@@ -22,6 +29,9 @@ from storage.writing.episodes import MOST_COMPLETIONS, NO_ANSWER, EpisodeQuery, 
 
 MAX_SOURCES = 8
 """Sources per completion."""
+
+MOST_CORRECTIONS = 200
+"""Feedback per completion beyond its first: each that changes something is a row."""
 
 LearnScores = Callable[[Scores, Scores], Deltas]
 """Return the deltas between a completion's scores before and after a feedback."""
@@ -47,6 +57,7 @@ class _Completion(NamedTuple):
     task: str
     status: str
     ended_at: Epoch
+    feedback_count: int  # that is in the ledger
 
 
 class Known(NamedTuple):
@@ -63,12 +74,12 @@ class ScoringQueries:
 
     def __init__(self, dialect: Dialect) -> None:
         # Locked in the order of ids, so that processes that score the same completions can't deadlock.
-        found = select(*(decisions.c[name] for name in _Completion._fields)).where(
-            among(decisions.c.completion_id, dialect)
-        )
+        count = select(func.count()).where(feedback.c.completion_id == decisions.c.completion_id).scalar_subquery()
+        columns = [decisions.c[name] for name in _Completion._fields if name != "feedback_count"]
+        found = select(*columns, count).where(among(decisions.c.completion_id, dialect))
         self._completions = compile_text(found.order_by(decisions.c.completion_id).with_for_update(), dialect)
-        columns = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id, scores.c.weight)
-        current = select(*columns, feedback.c.comment, cast(feedback.c.metadata, Text))  # jsonb on PostgreSQL
+        held = (scores.c.completion_id, scores.c.source, scores.c.score, scores.c.feedback_id, scores.c.weight)
+        current = select(*held, feedback.c.comment, cast(feedback.c.metadata, Text))  # jsonb on PostgreSQL
         gave = (scores.c.completion_id == feedback.c.completion_id) & (scores.c.feedback_id == feedback.c.id)
         current = current.join_from(scores, feedback, gave, isouter=True)
         self._current = compile_text(current.where(among(scores.c.completion_id, dialect)), dialect)
@@ -100,6 +111,7 @@ class Scoring:
     def __init__(self, known: Known, learn_scores: LearnScores) -> None:
         self._completions, self._current, self._written, self._episodes = known
         self._learn_scores = learn_scores
+        self._added: Counter[str] = Counter()  # feedback of this batch by completion
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
 
@@ -109,6 +121,7 @@ class Scoring:
         rows: list[tuple[object, ...]] = []
         receipts: list[FeedbackReceipt] = []
         effects: list[Deltas] = []
+        added: Counter[str] = Counter()
         for index, record, weight in self._reached(records):
             completion = self._find(index, record)
             given, source = _given(record, weight), clean(record.source)
@@ -130,8 +143,12 @@ class Scoring:
                 after = {**before, source: given}
             trial[completion.completion_id] = after
             if given is not held:
+                added[completion.completion_id] += 1
+                if self._count(completion) + added[completion.completion_id] > 1 + MOST_CORRECTIONS:
+                    raise TooManyCorrections(index)
                 rows.append(_row(record, given, status))
             receipts.append(_receipt(index, record, completion, given, status))
+        self._added += added
         self._accept(trial, rows)
         for effect in effects:
             learned.add(effect)
@@ -146,6 +163,9 @@ class Scoring:
             if count > MOST_COMPLETIONS:
                 raise TooManyCompletions(index)
             yield from ((index, each, weight) for each in reached)
+
+    def _count(self, completion: _Completion) -> int:
+        return completion.feedback_count + self._added[completion.completion_id]
 
     def _find(self, index: int, record: FeedbackRecord) -> _Completion:
         completion = self._completions.get(record.completion_id)

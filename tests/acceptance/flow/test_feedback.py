@@ -45,6 +45,15 @@ def test_a_completion_takes_eight_sources(running: Running) -> None:
     assert (ninth.status_code, ninth.json()["error"]["param"]) == (400, "source")
 
 
+def test_the_201st_correction_is_refused_and_not_to_be_tried_again(running: Running) -> None:
+    completion_id = answered(running)
+    wishes = [{"completion_id": completion_id, "score": number / 1_000} for number in range(201)]
+    assert send(running, feedback=wishes).status_code == 200
+    refused = send(running, completion_id=completion_id, score=0.9)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_corrections")
+    assert refused.headers["x-should-retry"] == "false"
+
+
 @pytest.mark.parametrize(
     ("fields", "param", "code"),
     [

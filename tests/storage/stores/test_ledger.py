@@ -3,6 +3,7 @@
 import tracemalloc
 
 import pytest
+from sqlalchemy import text
 
 from bandit.types import Epoch
 from storage.database.clock import DatabaseClock
@@ -10,6 +11,8 @@ from storage.database.engine import Database
 from storage.errors import InvalidCursor
 from storage.records import Status
 from storage.replication.changes import read_everything
+from storage.stores import ledger
+from storage.stores.exports import EXPORTS
 from storage.stores.ledger import Ledger
 from storage.traffic import Traffic, day_of
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
@@ -135,3 +138,39 @@ def test_an_export_takes_the_same_memory_however_long_it_is(
 
     peak("rtr_short")
     assert peak("rtr_long") < 1.3 * peak("rtr_short")
+
+
+def test_an_export_holds_nothing_up_while_its_reader_takes_its_time(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """Between two pages SQLite's write-ahead log can be emptied, and PostgreSQL has no transaction open."""
+    running.write(*(making.completion() for _ in range(600)))
+    rows = Ledger(database).export("rtr_a")
+    first = next(rows)
+    later_ones = [making.completion() for _ in range(300)]
+    running.write(*later_ones)
+    with database.read() as connection:
+        if database.sqlite:
+            connection.rollback()
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            assert busy == 0
+        else:
+            idle = text("SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+            assert connection.execute(idle).scalar() == 0
+    exported = [first["completion_id"], *(row["completion_id"] for row in rows)]
+    assert len(exported) == len(set(exported)) == 900
+
+
+@pytest.mark.parametrize("what", sorted(EXPORTS))
+def test_pages_of_an_export_are_the_whole_in_order(
+    database: Database, running: RunningWriter, making: RecordMaker, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [making.completion(model_id=f"m/{number}", attempts=3, at=NOW + number // 3) for number in range(11)]
+    running.write(*records)
+    running.write(*((making.score(record.decision.completion_id, 0.5),) for record in records))
+    whole = list(Ledger(database).export("rtr_a", what))
+    assert len(whole) >= 11
+    for size in (1, 4, len(whole)):
+        monkeypatch.setattr(ledger, "_ROWS_AT_ONCE", size)
+        assert list(Ledger(database).export("rtr_a", what)) == whole

@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from bandit.types import Signal, StatisticKey
 from storage.database.engine import Database
-from storage.errors import CompletionNotFound, NoAnswerToScore, TooManySources
+from storage.errors import CompletionNotFound, NoAnswerToScore, TooManyCorrections, TooManySources
 from storage.records import FeedbackStatus, Status
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.writing.scores import MOST_CORRECTIONS
 from storage.writing.transaction import Transactions
 from tests.support.records import RecordMaker, RunningWriter, learn_scores, pace
 
@@ -106,6 +107,26 @@ def test_the_ninth_source_of_a_completion_is_refused(
     assert error.index == 0
     again = making.score(record.decision.completion_id, 0.7, source="s3")
     assert running.write((again,))[0][0].status == FeedbackStatus.UPDATED
+
+
+def test_a_completion_is_corrected_200_times_and_repeats_go_on(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    record = making.completion()
+    running.write(record)
+    wishes = [making.score(record.decision.completion_id, number / 1_000) for number in range(1 + MOST_CORRECTIONS)]
+    for start in range(0, len(wishes), 50):  # in lists and alone
+        running.write(tuple(wishes[start : start + 40]), *((wish,) for wish in wishes[start + 40 : start + 50]))
+    for more in (making.score(record.decision.completion_id, 0.9), making.score(record.decision.completion_id, 0.9)):
+        error = running.submit((wishes[-1], more)).exception(60)
+        assert isinstance(error, TooManyCorrections)
+        assert error.index == 1
+    repeated = running.write((making.score(record.decision.completion_id, wishes[-1].score),))[0][0]
+    assert (repeated.id, repeated.status) == (wishes[-1].id, FeedbackStatus.UNCHANGED)
+    view = Ledger(database).decision(record.decision.completion_id)
+    assert view is not None
+    assert len(view.feedback) == 1 + MOST_CORRECTIONS
+    assert quality(database) == (1.0, wishes[-1].score)
 
 
 def test_a_list_counts_all_or_none_and_names_the_first_that_is_wrong(
