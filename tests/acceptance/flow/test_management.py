@@ -141,6 +141,48 @@ class TestRouters:
         assert (changed.status_code, changed.json()["rebuilding"]) == (202, True)
 
 
+class TestStats:
+    def test_shares_spend_and_beliefs_are_told_with_their_intervals(
+        self, running: Running, admin: httpx.Client
+    ) -> None:
+        make_router(admin, "rtr_stats", max_usd_per_day=5.0)
+        wait_until(lambda: status_of(running, "routing", "/rtr_stats/models") == 200, "the router is served")
+        for _ in range(10):
+            running.client("rtr_stats").chat.completions.create(model="dari/routing", messages=MESSAGES)
+        stats = admin.get("/admin/routers/rtr_stats/stats").json()
+        models = {model["id"]: model for model in stats["models"]}
+        assert models.keys() == {"p/good-a", "p/good-b"}
+        assert sum(model["requests"] for model in stats["models"]) == 10
+        assert sum(model["share"] for model in stats["models"]) == pytest.approx(1.0)
+        assert sum(model["share_now"] for model in stats["models"]) == pytest.approx(1.0)
+        for model in stats["models"]:
+            for name in ("quality", "success", "seconds", "cost_per_answer_usd", "worth_usd"):
+                assert model[name]["low"] < model[name]["mean"] < model[name]["high"], name
+        spent = sum(model["cost_usd"] for model in stats["models"])
+        assert stats["today"] == {"spent_usd": pytest.approx(spent), "limit_usd": 5.0}
+        assert stats["objective"].keys() == {"quality_usd", "second_usd", "failure_usd"}
+
+    def test_a_scored_class_narrows_its_own_interval(self, running: Running, admin: httpx.Client) -> None:
+        make_router(admin, "rtr_classes", enabled_models=["p/good-a"])
+        wait_until(lambda: status_of(running, "routing", "/rtr_classes/models") == 200, "the router is served")
+        client = running.client("rtr_classes")
+        with running.http() as http:
+            for _ in range(30):
+                made = client.chat.completions.create(
+                    model="dari/routing", messages=MESSAGES, metadata={"task": "sums"}
+                )
+                http.post("/feedback", json={"completion_id": made.id, "score": 1.0}).raise_for_status()
+        widths = {}
+        for task in ("sums", "other"):
+            (model,) = admin.get("/admin/routers/rtr_classes/stats", params={"task": task}).json()["models"]
+            widths[task] = model["quality"]["high"] - model["quality"]["low"]
+        assert widths["sums"] < widths["other"]
+
+    def test_wrong_questions_are_refused(self, admin: httpx.Client) -> None:
+        assert error_of(admin.get("/admin/routers/rtr_none/stats"), 404)["code"] == "router_not_found"
+        assert error_of(admin.get("/admin/routers/rtr_good/stats", params={"days": "0"}), 400)["param"] == "days"
+
+
 class TestKeys:
     def test_a_key_is_made_used_changed_rotated_and_revoked(self, running: Running, admin: httpx.Client) -> None:
         made = make_key(admin, label="bot", key_type="routing", routers=["rtr_good"])

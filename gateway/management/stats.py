@@ -1,0 +1,173 @@
+"""What a router spends, whom it chooses, and what it believes of its models."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from math import exp, inf, log, sqrt
+
+from pydantic import BaseModel
+
+from bandit.buckets import bucketed
+from bandit.posteriors.snapshot import Snapshot
+from bandit.types import ANY_TASK, NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
+from gateway.management.routers import ObjectiveView
+from gateway.routing.router import LiveRouter
+from storage.traffic import Traffic
+
+DEVIATIONS = 1.6449
+"""A normal posterior is within this many deviations of its mean with a probability of 90 %."""
+TYPICAL_PROMPT_TOKENS = 1_000
+NO_TRAFFIC = Traffic(0, 0, 0, 0, 0, 0, 0.0)
+
+_REASONS = {
+    "limited": "over the latency limit, or under the quality floor: it gets its share of exploration alone",
+    "newcomer": "new in this router: its share is capped until more of its answers are known",
+}
+
+
+class IntervalView(BaseModel):
+    """Mean and 90 % interval of a posterior."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class QualityView(IntervalView):
+    """Expected score, and the weight of the scores behind it (faded, all classes together)."""
+
+    scores: float
+
+
+class BudgetView(BaseModel):
+    """The budget's state: a dollar counts `multiplier` times, so that the mean cost comes to the limit."""
+
+    multiplier: float
+    mean_cost_usd: float | None
+    limit_usd: float | None
+
+
+class SpendView(BaseModel):
+    """Dollars spent on this UTC day, and the day's limit."""
+
+    spent_usd: float
+    limit_usd: float | None
+
+
+class ModelStatsView(BaseModel):
+    """A model of the router. `share` is that of the first draws since `from`; `share_now` its probability now.
+
+    `worth_usd` is what an answer is worth, less what it costs: the model with the largest is the best.
+    """
+
+    id: str
+    state: str
+    reason: str | None
+    share: float
+    share_now: float
+    requests: int
+    answered: int
+    failed: int
+    cost_usd: float
+    quality: QualityView
+    success: IntervalView
+    seconds: IntervalView
+    cost_per_answer_usd: IntervalView
+    worth_usd: IntervalView
+
+
+class StatsView(BaseModel):
+    """A router's statistics, for a request of a class (`task`) with a prompt of 1,000 tokens."""
+
+    router_id: str
+    object: str = "router.stats"
+    task: str
+    objective: ObjectiveView
+    budget: BudgetView
+    today: SpendView
+    snapshot_at: float
+    from_at: float
+    models: list[ModelStatsView]
+
+
+def router_stats(
+    live: LiveRouter,
+    traffic: Mapping[str, Traffic],
+    states: Mapping[str, tuple[str, str]],
+    now: Epoch,
+    loop_time: LoopTime,
+    since: Epoch,
+    task: str | None = None,
+) -> StatsView:
+    """A router's statistics, of one class or of those that state none. For the event loop.
+
+    `traffic` are its models' counts from the UTC day of `since` on; `states` are parked and cooling models, with why.
+    """
+    published = live.published(now, loop_time)
+    prompt = PromptParts(TYPICAL_PROMPT_TOKENS)
+    context = bucketed(task or ANY_TASK, prompt, max_tokens=None, stream=False, wants_json=False)
+    budget = live.state.budget
+    models: list[ModelStatsView] = []
+    if live.models:
+        choice = published.weigh(context, tuple(sorted(live.models)), NO_STEERING, ()).choice
+        drawn = sum(each.drawn for each in traffic.values())
+        models = [
+            _model(choice, arm, published.snapshot, context, traffic.get(arm.model_id, NO_TRAFFIC), drawn)
+            for arm in choice.arms
+        ]
+        for model in models:
+            model.state, model.reason = states.get(model.id, (model.state, model.reason))
+    return StatsView(
+        router_id=live.id,
+        task=task or "",
+        objective=ObjectiveView(**asdict(live.settings.objective)),
+        budget=BudgetView(
+            multiplier=budget.multiplier,
+            mean_cost_usd=budget.mean_cost_usd,
+            limit_usd=live.options.budget_usd_per_request,
+        ),
+        today=SpendView(spent_usd=live.spend.spent_usd(now), limit_usd=live.options.max_usd_per_day),
+        snapshot_at=published.at,
+        from_at=since,
+        models=models,
+    )
+
+
+def _model(
+    choice: Choice, arm: ArmView, snapshot: Snapshot, context: Context, traffic: Traffic, drawn: int
+) -> ModelStatsView:
+    row = snapshot.rows[arm.model_id]
+    (cost_usd, cost_variance), (seconds, seconds_variance) = snapshot.cost_usd(context), snapshot.seconds(context)
+    success = snapshot.success
+    # The choice's deviation has the temperature in it, the posterior's has not.
+    deviation = arm.deviation_usd / sqrt(choice.temperature)
+    state = "limited" if arm.limited else "newcomer" if arm.newcomer else "ok"
+    return ModelStatsView(
+        id=arm.model_id,
+        state=state,
+        reason=_REASONS.get(state),
+        share=traffic.drawn / drawn if drawn else 0.0,
+        share_now=arm.p,
+        requests=traffic.drawn,
+        answered=traffic.answered,
+        failed=traffic.failures,
+        cost_usd=traffic.cost_usd,
+        quality=QualityView(**_normal(arm.quality, arm.quality_deviation, 0.0, 1.0).model_dump(), scores=arm.scores),
+        success=_normal(float(success.mean[row]), sqrt(float(success.variance[row])), 0.0, 1.0),
+        seconds=_log_normal(float(seconds[row]), float(seconds_variance[row])),
+        cost_per_answer_usd=_log_normal(float(cost_usd[row]), float(cost_variance[row])),
+        worth_usd=_normal(arm.mean_usd, deviation),
+    )
+
+
+def _normal(mean: float, deviation: float, lowest: float = -inf, highest: float = inf) -> IntervalView:
+    reach = DEVIATIONS * deviation
+    return IntervalView(mean=mean, low=max(mean - reach, lowest), high=min(mean + reach, highest))
+
+
+def _log_normal(mean: float, variance: float) -> IntervalView:
+    """The interval of a positive quantity: that of the log-normal with this mean and variance."""
+    if mean <= 0.0:
+        return IntervalView(mean=mean, low=mean, high=mean)
+    spread = log(1.0 + variance / (mean * mean))
+    middle, reach = log(mean) - spread / 2.0, DEVIATIONS * sqrt(spread)
+    return IntervalView(mean=mean, low=exp(middle - reach), high=exp(middle + reach))

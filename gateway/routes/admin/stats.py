@@ -1,0 +1,40 @@
+"""/admin/routers/{id}/stats: spend, shares and beliefs."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+
+from bandit.types import Epoch, LoopTime
+from gateway.errors import BadRequest, NotFound
+from gateway.management.stats import StatsView, router_stats
+from gateway.routes.admin.calls import Reader
+from gateway.routes.services import services_of
+from gateway.routing.daily_spend import DAY_SECONDS
+
+LONGEST_DAYS = 36_500.0
+
+router = APIRouter(tags=["routers"])
+
+
+@router.get("/routers/{router_id}/stats", response_model=StatsView)
+async def get_stats(
+    request: Request,
+    management: Reader,
+    router_id: str,
+    days: Annotated[float, Query(description="How far back traffic is counted, in whole UTC days.")] = 30.0,
+    task: Annotated[str | None, Query(max_length=64, description="A class of requests; default: none stated.")] = None,
+) -> StatsView:
+    """Whom a router chooses, what it believes of its models (90 % intervals), and what it has spent."""
+    services = services_of(request)
+    live = services.routers.get(router_id) if management.sees(router_id) else None
+    if live is None:
+        raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found")
+    if not 0.0 < days <= LONGEST_DAYS:
+        raise BadRequest(f"`days` must be more than 0 and at most {LONGEST_DAYS:g}, not {days}", param="days")
+    now = Epoch(management.now)
+    since = Epoch(max(now - days * DAY_SECONDS, 0.0))
+    traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
+    loop_time = LoopTime(asyncio.get_running_loop().time())
+    return router_stats(live, traffic, services.model_states.cooldowns.states(), now, loop_time, since, task)
