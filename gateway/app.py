@@ -16,6 +16,7 @@ from gateway.configuration import Configuration, Configured, Reread
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
+from gateway.maintenance.heartbeat import Heartbeat
 from gateway.maintenance.retention import RetentionWorker
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
@@ -171,16 +172,21 @@ class Gateway:
             reloader = Reloader(loader, registry, keyring)
             opened.push_async_callback(reloader.close)
             self.model_states = ModelStates()
+            spool = spool_stem(settings.database_url)
+            heartbeat = await opened.enter_async_context(
+                Heartbeat(database, version=version("bandit-gateway"), spool=spool)
+            )
             self._recorder = Recorder(
                 database,
                 registry,
                 reloader,
                 model_states=self.model_states,
                 durable=settings.durability == "commit",
-                spool=Spool(spool_stem(settings.database_url), owner_of(database)),
+                spool=Spool(spool, owner_of(database)),
                 position=position,
             )
             opened.push_async_callback(self._recorder.close)
+            heartbeat.start(self._recorder.is_spooling)
             cells = self._board.open()
             opened.callback(self._board.close)
             self._metrics = metrics = Metrics(cells)
@@ -200,13 +206,22 @@ class Gateway:
             opened.push_async_callback(admission.close)
             bodies = Bodies()
             opened.callback(bodies.close)
-            self._flow = Flow(keyring, registry, services, Limits(settings.max_request_bytes), admission, bodies)
+            self._flow = Flow(
+                keyring,
+                registry,
+                services,
+                Limits(settings.max_request_bytes),
+                admission,
+                bodies,
+                heartbeat.may_be_spooled,
+            )
             readiness = Readiness(
                 self._recorder,
                 self.routers,
                 self.model_states.cooldowns,
                 database.where,
                 [f"the database is reached through {POOLER}"] if database.pooler else [],
+                heartbeat,
             )
             self.configuration = Configuration(
                 self.configured,

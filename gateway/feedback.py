@@ -3,7 +3,7 @@
 Recording is idempotent: the same score again for a completion and source is answered `unchanged`.
 """
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -32,6 +32,9 @@ BATCH_LIMIT = 1_000
 SOURCE_LIMIT = 32
 SETTLING_SECONDS = 60.0
 """A completion younger than this that is not found may still be on its way to the ledger: 503, not 404."""
+
+SPOOLED_RETRY_SECONDS = 5.0
+"""Advice for a completion that may be in a replica's spool."""
 
 _THUMBS = {"up": 1.0, "down": 0.0}
 
@@ -68,12 +71,17 @@ class FeedbackBatch:
                     retry_after_seconds=1,
                 )
 
-    async def record(self, recorder: Recorder, now: Epoch) -> tuple[FeedbackReceipt, ...]:
-        """Commit all, or none. Raises GatewayError, naming the index."""
+    async def record(
+        self, recorder: Recorder, now: Epoch, may_be_spooled: Callable[[float], bool]
+    ) -> tuple[FeedbackReceipt, ...]:
+        """Commit all, or none. Raises GatewayError, naming the index.
+
+        `may_be_spooled`: whether a completion whose id was made at a time may still be in the spool of some replica.
+        """
         try:
             return await recorder.feedback(self.records)
         except FeedbackError as error:
-            raise self._explain(error, now) from error
+            raise self._explain(error, now, may_be_spooled) from error
         except DatabaseUnavailable as error:
             raise Unavailable(
                 "feedback can't be made durable now; nothing was recorded",
@@ -81,7 +89,7 @@ class FeedbackBatch:
                 retry_after_seconds=2,
             ) from error
 
-    def _explain(self, error: FeedbackError, now: Epoch) -> GatewayError:
+    def _explain(self, error: FeedbackError, now: Epoch, may_be_spooled: Callable[[float], bool]) -> GatewayError:
         record = self.records[error.index]
         field = "completion_id" if record.episode_id is None else "episode_id"
         named, param = record.completion_id or f"episode {record.episode_id!r}", self._param(error.index, field)
@@ -108,6 +116,14 @@ class FeedbackBatch:
                 f"one request scores at most {MOST_COMPLETIONS:,} completions, those of its episodes included",
                 param=param,
             )
+        created_at = now if record.episode_id is not None else creation_time(named)
+        if may_be_spooled(created_at):
+            return Unavailable(
+                f"{named} is not in the ledger, but may be in the spool of a replica that could not write to it",
+                code="not_recorded_yet",
+                param=param,
+                retry_after_seconds=SPOOLED_RETRY_SECONDS,
+            )
         if record.episode_id is not None:
             return NotFound(
                 f"no completion of {named} is recorded for this API key",
@@ -115,7 +131,7 @@ class FeedbackBatch:
                 param=param,
                 should_retry=False,
             )
-        if isinstance(error, CompletionNotFound) and 0 <= now - creation_time(named) < SETTLING_SECONDS:
+        if isinstance(error, CompletionNotFound) and abs(now - created_at) < SETTLING_SECONDS:
             return Unavailable(
                 f"{named} is not recorded yet", code="not_recorded_yet", param=param, retry_after_seconds=1
             )

@@ -9,6 +9,7 @@ The last byte of an answer is sent after its record is committed, so `record` co
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -51,6 +52,7 @@ class Flow:
         limits: Limits,
         admission: TaskAdmission,
         bodies: Bodies,
+        may_be_spooled: Callable[[float], bool],
     ) -> None:
         self.keyring = keyring
         self._registry = registry
@@ -58,6 +60,7 @@ class Flow:
         self.services = services
         self.clock = services.clock
         self.limits = limits
+        self._may_be_spooled = may_be_spooled
         self._admission = admission
         self._bodies = bodies
         self.running: set[str] = set()
@@ -108,7 +111,7 @@ class Flow:
                 http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now)
             )
             batch.refuse_running(self.running)
-            receipts = await batch.record(self.services.recorder, now)
+            receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)
         except GatewayError as error:
             self.services.metrics.not_scored(error)
             raise

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from gateway.maintenance.heartbeat import Heartbeat
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter
@@ -24,6 +25,7 @@ class Readiness:
         cooldowns: Cooldowns,
         database: str,
         remarks: Sequence[str] = (),
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self.remarks = list(remarks)
         self.stopping = False
@@ -32,6 +34,7 @@ class Readiness:
         self._routers = routers
         self._cooldowns = cooldowns
         self._database = database
+        self._heartbeat = heartbeat
 
     def problems(self) -> list[str]:
         """What keeps the gateway from serving."""
@@ -48,6 +51,7 @@ class Readiness:
         notes = [f"{model_id}: {why}" for model_id, why in sorted(self._cooldowns.parked().items())]
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self._database} is away: completions wait in the local spool")
+        notes += self._heartbeat.remarks() if self._heartbeat else []
         if self.refused_configuration is not None:
             notes.append(f"the configuration could not be read again, at {self.refused_configuration}")
         for router_id, live in sorted(self._routers.items()):

@@ -64,6 +64,10 @@ class Recorder:
         """Where records go now."""
         return self._writer.state
 
+    def is_spooling(self) -> bool:
+        """Whether the local spool may hold completions."""
+        return not self._writer.adopted or self._writer.state is not State.OK
+
     @property
     def queued(self) -> int:
         """Records in the writer's queue."""

@@ -421,6 +421,34 @@ audit = Table(
     comment="who changed which router, key, scorecard or model, written in the change's own transaction",
 )
 
+replicas = Table(
+    "replicas",
+    metadata,
+    key("id", Text, "rep_…, made anew at each start"),
+    required("host", Text, "its machine's or container's name"),
+    required("pid", BigInteger, "its process id there"),
+    required("version", Text, "of the gateway"),
+    required("spool", Text, "path that the names of its spool's files begin with"),
+    required("started_at", Double, "by the database's clock"),
+    required("heartbeat_at", Double, "by the database's clock"),
+    required("clock_ahead_seconds", Double, "of its machine, against the database's"),
+    optional("spooling_since", Double, "its spool may hold requests that ended since; null: it is empty"),
+    check("times", *instants("started_at", "heartbeat_at", "spooling_since")),
+    comment="processes that serve the ledger; deleted when they stop, or a day after the last heartbeat",
+)
+
+refused_records = Table(
+    "refused_records",
+    metadata,
+    key("completion_id", Text, "req_…"),
+    required("router_id", Text, "the router"),
+    required("refused_at", Double, "when"),
+    required("reason", Text, "what the database said"),
+    required("record", LargeBinary, "all of it, as storage.stores.refused encodes it"),
+    check("times", *instants("refused_at")),
+    comment="requests whose records the database refused: see `bandit-gateway records`",
+)
+
 settings = Table(
     "settings",
     metadata,

@@ -74,6 +74,7 @@ class Writer:
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closing = False
+        self.adopted = False  # whether the spools of dead processes were taken over
 
     @property
     def state(self) -> State:
@@ -115,6 +116,7 @@ class Writer:
 
     def _run(self) -> None:
         self._failover.adopt()
+        self.adopted = True
         open_ = True
         while open_:
             taken = self._take()

@@ -1,12 +1,17 @@
 """Feedback over HTTP: each rule of the contract."""
 
 import time
+from dataclasses import asdict
 from typing import Any
 
 import httpx
 import pytest
 
+from bandit.types import Epoch
 from gateway.ids import new_id
+from gateway.maintenance.heartbeat import LONGEST_REQUEST_SECONDS
+from storage.stores.replicas import Replica, Replicas
+from storage.tables import replicas
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
@@ -93,6 +98,28 @@ def test_unknown_and_young_ids_differ(running: Running) -> None:
     assert send(running, completion_id="chatcmpl-other", score=1).status_code == 404
     young = send(running, completion_id=new_id("req", time.time()), score=1)
     assert (young.status_code, young.headers["retry-after"]) == (503, "1")
+
+
+def test_not_found_is_final_only_if_no_replica_may_hold_the_completion(running: Running) -> None:
+    """Another replica could not write for five minutes, and a score comes after two."""
+    now = time.time()
+    recent, old = new_id("req", now - 120.0), new_id("req", now - 2 * LONGEST_REQUEST_SECONDS)
+
+    def status(completion_id: str) -> int:
+        return send(running, completion_id=completion_id, score=1).status_code
+
+    assert status(recent) == 404
+    other = Replica("rep_other", "elsewhere", 1, "1", "/it.", Epoch(now), Epoch(now), 0.0, spooling_since=now - 300.0)
+    with running.gateway.database.write() as connection:
+        connection.execute(replicas.insert().values(asdict(other)))
+    wait_until(lambda: status(recent) == 503, "the other replica's spool is known to be used")
+    refused = send(running, completion_id=recent, score=1)
+    assert (refused.json()["error"]["code"], refused.headers["retry-after"]) == ("not_recorded_yet", "5")
+    assert "x-should-retry" not in refused.headers
+    assert send(running, feedback=[{"completion_id": recent, "score": 1}]).status_code == 503
+    assert status(old) == 404
+    Replicas(running.gateway.database).remove(other.id)
+    wait_until(lambda: status(recent) == 404, "the other replica has stopped with an empty spool")
 
 
 def test_a_key_scores_its_own_completions_and_a_feedback_key_all(running: Running) -> None:

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from storage.database.revisions import Topic
 from storage.replication.changes import Changes, read_everything
@@ -88,3 +89,14 @@ def test_only_an_admin_resumes_and_only_what_there_is() -> None:
         assert error["code"] == "model_not_found"
         assert "p/none" in error["message"]
         assert gateway.http.post("/rtr_ruled/chat/completions", json=BODY).status_code == 200
+
+
+def test_a_clock_that_differs_from_the_databases_degrades_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ruled({"a": []}) as gateway:
+        assert readiness(gateway)[1] == "ready"
+        clock = gateway.running.gateway.database.clock
+        monkeypatch.setattr(clock, "_wall", lambda: time.time() + 86_400.0)
+        wait_until(lambda: readiness(gateway)[1] == "degraded", "the clock was read again")
+        assert "this machine's clock is 86,400 s ahead of the database's" in readiness(gateway)[2]
+        monkeypatch.undo()
+        wait_until(lambda: readiness(gateway)[1] == "ready", "the clock was set right")
