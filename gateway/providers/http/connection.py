@@ -1,6 +1,7 @@
 """HTTP/1.1 connection as an asyncio protocol: sends one request at a time, parses its response with llhttp."""
 
 import asyncio
+import math
 import re
 from typing import cast
 
@@ -28,6 +29,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_buffered",
+        "_deadline",
         "_error",
         "_head",
         "_header_bytes",
@@ -39,6 +41,8 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_parts",
         "_paused",
+        "_timer",
+        "_timer_at",
         "_transport",
         "_unparsed_bytes",
         "_until_end",
@@ -56,6 +60,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[bool] | None = None
         self.is_open = True
         self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = self._deadline = math.inf
         self.idle_since = 0.0
         self._reset()
         self.complete = True  # no request has been sent yet
@@ -106,6 +112,13 @@ class Connection(asyncio.Protocol):
             if self.complete:
                 return b""
             await self._wait(deadline)
+        return self._take()
+
+    def take_all(self) -> bytes | None:
+        """Return what is left of the body if all of it has been received; None if it has to be waited for."""
+        return self._take() if self.complete and self._error is None else None
+
+    def _take(self) -> bytes:
         parts = self._parts
         self._parts, self._buffered = [], 0
         if self._paused and self._transport is not None:
@@ -136,13 +149,29 @@ class Connection(asyncio.Protocol):
             # If bytes keep arriving, the timer is cancelled before it fires: check here as well.
             raise TransportError(Fault.TIMEOUT, LATE)
         waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(deadline, _expire, waiter)
+        self._deadline = deadline
+        if deadline < self._timer_at:
+            self._set_timer(deadline)
         try:
             if not await waiter:
                 raise TransportError(Fault.TIMEOUT, LATE)
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def _set_timer(self, at: float) -> None:
+        """Check the deadline at this time. One timer serves many waits: to set and cancel one for each costs more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at, self._timer = at, self._loop.call_at(at, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        self._timer_at, self._timer = math.inf, None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() >= self._deadline:
+            self._waiter.set_result(False)
+        else:
+            self._set_timer(self._deadline)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -186,6 +215,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection was closed."""
         self.is_open = False
+        if self._timer is not None:
+            self._timer.cancel()
         if not self.complete:
             if self._until_end and exc is None:
                 self.complete = True
@@ -250,7 +281,7 @@ class Connection(asyncio.Protocol):
             return
         if self.complete:
             return
-        codings = _transfer_codings(self.headers.get("transfer-encoding", ""))
+        codings = _transfer_codings(self.headers["transfer-encoding"]) if "transfer-encoding" in self.headers else []
         if codings not in ([], ["chunked"]):
             self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
@@ -271,11 +302,6 @@ class Connection(asyncio.Protocol):
             self._interim = False
         else:
             self.complete = True
-
-
-def _expire(waiter: "asyncio.Future[bool]") -> None:
-    if not waiter.done():
-        waiter.set_result(False)
 
 
 def _transfer_codings(value: str) -> list[str]:

@@ -73,12 +73,14 @@ class Dialect:
 
     def fields(
         self, model: str, fields: Mapping[str, msgspec.Raw], without: frozenset[str], now: float
-    ) -> dict[str, msgspec.Raw]:
+    ) -> Mapping[str, msgspec.Raw]:
         """The caller's fields as this provider takes them. `without`: fields that it has refused in this request."""
         left_out = self.left_out(without, now)
         if self._known.stored_metadata and fields.get("store") != _TRUE:
-            left_out.add("metadata")
+            left_out |= {"metadata"}
         limit = self._limit(model, without, now)
+        if not left_out and limit is None:
+            return fields
         adapted: dict[str, msgspec.Raw] = {}
         for name, raw in fields.items():
             spelled = limit if limit is not None and name in _LIMITS else name
@@ -86,9 +88,11 @@ class Dialect:
                 adapted[spelled] = raw
         return adapted
 
-    def left_out(self, without: frozenset[str], now: float) -> set[str]:
+    def left_out(self, without: frozenset[str], now: float) -> frozenset[str]:
         """Names of the fields that are dropped."""
-        return {*self._left_out, *without, *(name for name, until in self._refused.items() if now < until)}
+        if not self._refused:
+            return self._left_out | without
+        return self._left_out | without | {name for name, until in self._refused.items() if now < until}
 
     def again(
         self, model: str, sent: Mapping[str, object], error: ProviderError, without: frozenset[str], now: float
@@ -126,6 +130,8 @@ class Dialect:
 
     def _limit(self, model: str, without: frozenset[str], now: float) -> str | None:
         """The name of the token limit for this model; None: as the caller names it."""
+        if not without and not self._limits:
+            return self._known.limit
         for refused, other in _LIMITS.items():
             if refused in without:
                 return other
