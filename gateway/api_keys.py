@@ -14,6 +14,8 @@ SCOPES = ("routing", "feedback", "read", "admin")
 EVERYTHING = ("routing", "feedback", "admin")
 """The scopes of a key that may do everything: `admin` includes `read`."""
 PREFIX = "sk-bg-"
+MOST_HEADERS = 100_000
+"""Headers of live keys that are remembered; callers choose their spaces and capitals."""
 SHOWN_CHARACTERS = 4
 """Of a secret after its prefix: enough to tell keys apart, of no use to guess the rest."""
 
@@ -66,11 +68,13 @@ class Keyring:
 
     def __init__(self, keys: Iterable[KeyRecord] = ()) -> None:
         live = [key for key in keys if key.revoked_at is None]
+        self._by_header: dict[bytes, KeyRecord] = {}  # by SHA-256 of the whole header, as it was last sent
         self._by_hash = {key.hash: key for key in live}
         self._hashes = {key.id: key.hash for key in live}
 
     def replace(self, key_ids: Collection[str] | None, keys: "Keyring") -> None:
         """Take others in place of the keys of these ids; None: of all keys."""
+        self._by_header.clear()
         if key_ids is None:
             self._by_hash, self._hashes = keys._by_hash, keys._hashes
             return
@@ -85,14 +89,23 @@ class Keyring:
         """The key in an `Authorization` header. Raises InvalidApiKey."""
         if authorization is None:
             raise InvalidApiKey("no API key: send `Authorization: Bearer KEY`", should_retry=False)
+        digest = hashlib.sha256(authorization).digest()
+        key = self._by_header.get(digest)
+        if key is None:
+            key = self._look_up(authorization)
+            if len(self._by_header) < MOST_HEADERS:
+                self._by_header[digest] = key
+        if key.expires_at is not None and key.expires_at <= now:
+            raise InvalidApiKey("this API key has expired", should_retry=False)
+        return key
+
+    def _look_up(self, authorization: bytes) -> KeyRecord:
         scheme, _, secret = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not secret:
             raise InvalidApiKey("the Authorization header must read `Bearer KEY`", should_retry=False)
         key = self._by_hash.get(hash_key(secret.strip().decode("latin-1")))
         if key is None:
             raise InvalidApiKey("this API key is unknown or revoked", should_retry=False)
-        if key.expires_at is not None and key.expires_at <= now:
-            raise InvalidApiKey("this API key has expired", should_retry=False)
         return key
 
     def has_scope(self, authorization: bytes | None, scopes: tuple[str, ...], now: Epoch) -> bool:
@@ -106,7 +119,7 @@ class Keyring:
 
 def require(key: KeyRecord, scopes: tuple[str, ...], router_id: str | None = None) -> None:
     """Check that a key has one of the scopes, and may use the router. Raises InsufficientScope."""
-    if not any(scope in key.scopes for scope in scopes):
+    if scopes[0] not in key.scopes and not any(scope in key.scopes for scope in scopes[1:]):
         wanted = " or ".join(f"`{scope}`" for scope in scopes)
         raise InsufficientScope(f"this API key lacks the scope {wanted}", should_retry=False)
     if router_id is not None and key.routers is not None and router_id not in key.routers:

@@ -32,6 +32,7 @@ class AttemptLog:
         "_started",
         "_started_at",
         "began_at",
+        "cost_usd",
         "done",
         "draw",
         "first_token_seconds",
@@ -47,6 +48,7 @@ class AttemptLog:
         self._started = self._started_at = 0.0
         self.began_at = 0.0  # the running call, on the event loop's clock
         self.done: list[Attempt] = []
+        self.cost_usd = 0.0  # of these
         self.provider_seconds = 0.0
         self.first_token_seconds: float | None = None
         self.usage: Usage | None = None
@@ -56,11 +58,6 @@ class AttemptLog:
     def started_count(self) -> int:
         """Calls that were started."""
         return len(self.done) + self._running
-
-    @property
-    def cost_usd(self) -> float:
-        """Dollars of the calls that have ended."""
-        return sum(attempt.cost_usd for attempt in self.done)
 
     @property
     def model_id(self) -> str:
@@ -111,6 +108,7 @@ class AttemptLog:
         self.provider_seconds += seconds
         bill = self._bill(ending, draw.model_id)
         tokens = bill.tokens
+        self.cost_usd += bill.cost_usd
         self.done.append(
             Attempt(
                 number=draw.attempt,

@@ -80,7 +80,7 @@ def read_features(
     `tools`: it offers some. `format_type` is that of its `response_format`.
     """
     attached = _Attachments({"tools"} if tools else set())
-    schema_bytes = sum(_json_bytes(fields.get(name)) for name in _SCHEMA_FIELDS)
+    schema_bytes = sum([_json_bytes(fields[name]) for name in _SCHEMA_FIELDS if name in fields])
     chars = turns = tool_turns = 0
     system: list[str] = []
     user: list[str] = []
@@ -88,7 +88,10 @@ def read_features(
         role = message.role
         parts = _read_content(message.content, attached)
         chars += sum(map(len, parts))
-        schema_bytes += _json_bytes(message.tool_calls) + _json_bytes(message.function_call)
+        if message.tool_calls is not NULL:
+            schema_bytes += _json_bytes(message.tool_calls)
+        if message.function_call is not NULL:
+            schema_bytes += _json_bytes(message.function_call)
         if role in {"system", "developer"}:
             system.extend(parts)
         elif role == "user":

@@ -238,9 +238,17 @@ class CompletionHandler:
         return record.outcome.ended_at
 
     def _explain(self) -> str:
-        model = self._decision.router.models[self._attempts.model_id]
-        said = explain(self._decision.weighed.choice, self._attempts.draw, self._attempts.done)
-        return f"{said} (A simulated model: no provider key is configured.)" if model.provider == SIMULATED else said
+        """The reason of the answer; that of a first draw is the same for all requests of its choice."""
+        weighed, attempts = self._decision.weighed, self._attempts
+        draw = attempts.draw
+        said = weighed.reasons.get(draw.model_id) if draw.randomised else None
+        if said is None:
+            said = explain(weighed.choice, draw, attempts.done)
+            if self._decision.router.models[draw.model_id].provider == SIMULATED:
+                said += " (A simulated model: no provider key is configured.)"
+            if draw.randomised:
+                weighed.reasons[draw.model_id] = said
+        return said
 
     def _envelope(self) -> Envelope:
         decision = self._decision

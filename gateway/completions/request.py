@@ -115,6 +115,8 @@ class CompletionRequest:
 
     def task(self, key: str) -> str | None:
         """The task class that the caller states under `metadata.<key>`, else in a header; cut to 64 characters."""
+        if not self.metadata:
+            return self.routing.task
         stated = _string(self.metadata.get(key))
         return (clean(stated).strip()[:TASK_LIMIT] if stated else None) or self.routing.task
 
@@ -220,7 +222,7 @@ def _lone_surrogate(body: bytes) -> str | None:
 
 def _refuse_duplicates(body: bytes, fields: Fields) -> None:
     """Refuse duplicate top-level keys, because parsers differ on which of them counts. Raises InvalidJson."""
-    if len(body) == 1 + sum(len(key) + len(memoryview(raw)) + 4 for key, raw in fields.items()):
+    if len(body) == 1 + sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields):
         return  # the usual case: without spaces, and the lengths add up, so there is no room for a duplicate
     # Walk over the keys, and skip each value by the length of its own bytes.
     position = body.index(b"{") + 1

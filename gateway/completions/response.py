@@ -1,5 +1,7 @@
 """Writes the response: the provider's own fields, with our id, time, model, and the reason of the choice."""
 
+from functools import lru_cache
+
 import msgspec
 
 from bandit.types import Attempt
@@ -14,6 +16,7 @@ _FIRST_CHOICES = msgspec.Raw(b'[{"index":0,"delta":{},"finish_reason":null}]')
 _CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
 _COMPLETION = msgspec.Raw(b'"chat.completion"')
 _NONE = msgspec.Raw(b"[]")
+_OWN = ("id", "object", "created", "model")
 
 
 class Envelope:
@@ -22,17 +25,15 @@ class Envelope:
     `keeps_text`: keep a stream's text for `text`, which takes memory.
     """
 
-    __slots__ = ("_created", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
+    __slots__ = ("_created", "_head", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
 
     def __init__(
         self, completion_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False
     ) -> None:
         self._id = msgspec.Raw(_encode(f"chatcmpl-{completion_id}"))
         self._created = msgspec.Raw(str(created).encode())
-        self._model = msgspec.Raw(_encode(model_id))
-        self._routing = msgspec.Raw(
-            _encode({"requested_model": REQUESTED_MODEL, "selected_model": model_id, "reason": reason})
-        )
+        self._model, self._routing = _told(model_id, reason)
+        self._head = b""  # of every event of a stream
         self._keeps_text = keeps_text
         self._text: list[str] = []
         self._usage: msgspec.Raw | None = None
@@ -82,12 +83,20 @@ class Envelope:
         return "".join(self._text)
 
     def _event(self, fields: Fields) -> bytes:
-        # A new dict: `id` comes first, as in OpenAI's own chunks.
-        dressed = {"id": self._id, "object": _CHUNK, "created": self._created, "model": self._model}
-        for key, raw in fields.items():
-            if key not in dressed:
-                dressed[key] = raw
-        return b"data: " + _encode(dressed) + b"\n\n"
+        """An event with these fields after our own, which come first, as in OpenAI's chunks. Takes `fields` apart."""
+        if not self._head:
+            own = {"id": self._id, "object": _CHUNK, "created": self._created, "model": self._model}
+            self._head = b"data: " + _encode(own)[:-1] + b","
+        for name in _OWN:
+            fields.pop(name, None)
+        return b"%b%b\n\n" % (self._head, _encode(fields)[1:])
+
+
+@lru_cache(maxsize=1_024)
+def _told(model_id: str, reason: str) -> tuple[msgspec.Raw, msgspec.Raw]:
+    """The answer's `model` and `dari_routing`: many answers of one choice have the same."""
+    routing = {"requested_model": REQUESTED_MODEL, "selected_model": model_id, "reason": reason}
+    return msgspec.Raw(_encode(model_id)), msgspec.Raw(_encode(routing))
 
 
 def usd(cost_usd: float) -> bytes:

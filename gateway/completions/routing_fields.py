@@ -24,6 +24,8 @@ T = TypeVar("T", str, float)
 HeaderOf = Callable[[bytes], bytes | None]
 """Looks up a request's header by its name in lower case."""
 
+_HEADERS = (b"x-router-instructions", b"x-router-max-usd", b"x-router-task", b"x-router-episode")
+_NO_HEADERS = [None] * len(_HEADERS)
 _NULL = b"null"
 _DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?")  # float() takes "1_0" too
 
@@ -43,6 +45,9 @@ class RoutingFields:
     episode_id: str | None
 
 
+NO_FIELDS = RoutingFields(None, None, None, None)
+
+
 def read_routing(
     nested: Mapping[str, msgspec.Raw],
     metadata: Mapping[str, msgspec.Raw],
@@ -54,6 +59,8 @@ def read_routing(
     Raises BadRequest, UnknownParameter.
     """
     flat = {key.removeprefix("routing."): raw for key, raw in fields.items() if key.startswith("routing.")}
+    if not (flat or nested or metadata) and list(map(header, _HEADERS)) == _NO_HEADERS:
+        return NO_FIELDS
     for name in (*flat, *nested):
         if name not in NAMES:
             known = ", ".join(f"`routing.{each}`" for each in NAMES)

@@ -36,12 +36,16 @@ PUBLISH_SECONDS = 0.05
 
 @quick_dataclass(frozen=True, slots=True)
 class Weighed:
-    """A choice, and what all decisions that are drawn from it share: its JSON, and expected dollars by model."""
+    """A choice, and what all decisions that are drawn from it share: its JSON, and by model dollars and reason.
+
+    `reasons` is filled with those of first draws when they are first asked for.
+    """
 
     choice: Choice
     json: bytes
     choice_digest: str
     costs_usd: Mapping[str, float]
+    reasons: dict[str, str]
 
 
 class Published:
@@ -72,6 +76,7 @@ class Published:
                 json,
                 hashlib.blake2b(json, digest_size=16).hexdigest(),
                 {arm.model_id: arm.cost_usd for arm in choice.arms},
+                {},
             )
             self._weighed[key] = weighed
         return weighed
