@@ -79,7 +79,9 @@ class AttemptLog:
         """Count a stream's chunk: its text and usage, and the time to the first content."""
         if chunk.says and self.first_token_seconds is None:
             self.first_token_seconds = perf_counter() - self._started
-        self.count(chunk.usage, chunk.text_bytes)
+        self.text_bytes += chunk.text_bytes
+        if chunk.usage is not None:
+            self.count(chunk.usage, 0)
 
     def count(self, usage: Usage | None, text_bytes: int) -> None:
         """Count text; `usage` is the provider's count up to here. An empty count doesn't replace one."""

@@ -83,9 +83,9 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     said = [choice.message for choice in choices if choice.message is not None]
     if not said:
         raise malformed("no choices with a message")
-    text_bytes, lives = 0, False
+    text_bytes, lives, text = 0, False, _text(said[0])
     for message in said:
-        size, speaks, thinks = _measure(message)
+        size, speaks, thinks, _ = _measure(message)
         text_bytes += size
         lives = lives or speaks or thinks
     lives = lives or _has_unknown_thoughts(fields)
@@ -96,7 +96,7 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
         usage=usage,
         finish_reason=choices[0].finish_reason,
         text_bytes=text_bytes,
-        text=_text(said[0]),
+        text=text,
     )
 
 
@@ -130,20 +130,21 @@ class ChunkReader:
         chunk = Chunk(fields, says=False, usage=usage)
         for choice in choices:
             self._take(choice, chunk)
-        if choices and not chunk.lives:
-            chunk.thinks = _has_unknown_thoughts(fields)
-        self.alive = self.alive or chunk.lives
+        lives = chunk.says or chunk.thinks
+        if choices and not lives:
+            lives = chunk.thinks = _has_unknown_thoughts(fields)
+        self.alive = self.alive or lives
         return chunk
 
     def _take(self, choice: _Choice, chunk: Chunk) -> None:
         said, index = choice.delta or choice.message, choice.index or 0
         if said is not None:
-            size, speaks, thinks = _measure(said)
+            size, speaks, thinks, text = _measure(said)
             chunk.text_bytes += size
             chunk.says = chunk.says or speaks
             chunk.thinks = chunk.thinks or thinks
-            if index == 0:
-                chunk.text += _text(said) or ""
+            if index == 0 and text:
+                chunk.text += text
         if choice.finish_reason:
             # A finish after nothing is no answer: another model is asked.
             chunk.says = chunk.says or chunk.thinks or self.alive or says_by_itself(choice.finish_reason)
@@ -193,7 +194,8 @@ def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw
     for choice in choices:
         if choice.error is not _NULL and _is_something(choice.error):
             return choice.error
-    if fields.get("object") == _IS_ERROR or fields.get("type") == _IS_ERROR or _is_bare_error(fields):
+    bare = "choices" not in fields and _is_bare_error(fields)
+    if bare or fields.get("object") == _IS_ERROR or fields.get("type") == _IS_ERROR:
         return msgspec.Raw(msgspec.json.encode(fields))
     if "x_groq" in fields:
         try:
@@ -206,8 +208,6 @@ def _told(fields: dict[str, msgspec.Raw], choices: list[_Choice]) -> msgspec.Raw
 
 def _is_bare_error(fields: dict[str, msgspec.Raw]) -> bool:
     """Whether an error stands alone, as in `event: error`: FastAPI's `detail`, or a message beside a code."""
-    if "choices" in fields:
-        return False
     return "detail" in fields or ("message" in fields and not _CODES.isdisjoint(fields))
 
 
@@ -221,8 +221,8 @@ def _text(said: _Said) -> str | None:
     return said.content
 
 
-def _measure(said: _Said) -> tuple[int, bool, bool]:
-    """The bytes of content and reasoning; whether there is content; whether there is reasoning."""
+def _measure(said: _Said) -> tuple[int, bool, bool, str | None]:
+    """The bytes of content and reasoning; whether there is content; whether there is reasoning; the content's text."""
     content, text = said.content, _text(said)
     size = 0
     if text:
@@ -239,7 +239,7 @@ def _measure(said: _Said) -> tuple[int, bool, bool]:
         or (said.images is not _NULL and _is_something(said.images))
     )
     thought = _thought_bytes(said)
-    return size + thought, speaks, thought > 0
+    return size + thought, speaks, thought > 0, text
 
 
 def _call_bytes(said: _Said) -> int:

@@ -101,7 +101,7 @@ class Upstream:
                     if chunks:
                         yield chunks
                     # After the yield, so that a client that reads slowly doesn't count as the provider's silence.
-                    limits.received(len(data), lives=any(chunk.lives for chunk in chunks))
+                    limits.received(len(data), lives=any(chunk.says or chunk.thinks for chunk in chunks))
                     if broken is not None:
                         raise broken
                 if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
@@ -233,7 +233,9 @@ def _read_all(parser: EventParser, data: bytes, reader: Reader) -> tuple[list[Ch
     chunks: list[Chunk] = []
     try:
         for event in parser.feed(data):
-            chunk = reader.read(as_utf8(event)) if event else None
+            if not event:
+                continue
+            chunk = reader.read(event if event.isascii() else as_utf8(event))
             if chunk is not None:
                 chunks.append(chunk)
             if reader.ended:
