@@ -123,19 +123,13 @@ def forwarder(provider_port: int, directory: Path) -> Iterator[Target]:
         yield Target("forwarder", "127.0.0.1", port, "/v1/chat/completions", [process.pid], log=log)
 
 
-def gateway_process(
-    provider_port: int,
-    folder: Path,
-    durability: str = "commit",
-    launcher: Sequence[str] = COMMAND_LINE,
-    environ: Mapping[str, str] | None = None,
-) -> GatewayProcess:
-    """A gateway on the targets' core with SQLite in this folder, and five models of the provider in one router."""
+def configuration(provider_port: int, folder: Path, durability: str = "commit") -> str:
+    """The gateway's configuration: SQLite in this folder, and five models of the provider in one router."""
     models = "".join(
         MODEL.format(name=name, input_usd=prices[0], cached_usd=prices[1], output_usd=prices[2])
         for name, prices in PRICES.items()
     )
-    configuration = CONFIGURATION.format(
+    return CONFIGURATION.format(
         directory=folder,
         durability=durability,
         provider_url=f"http://127.0.0.1:{provider_port}/v1",
@@ -143,7 +137,18 @@ def gateway_process(
         router=ROUTER,
         listed=", ".join(f'"bench/{name}"' for name in PRICES),
     )
-    return GatewayProcess(folder, configuration, launcher=launcher, core=TARGET_CORE, environ=environ)
+
+
+def gateway_process(
+    provider_port: int,
+    folder: Path,
+    durability: str = "commit",
+    launcher: Sequence[str] = COMMAND_LINE,
+    environ: Mapping[str, str] | None = None,
+) -> GatewayProcess:
+    """A gateway on the targets' core."""
+    text = configuration(provider_port, folder, durability)
+    return GatewayProcess(folder, text, launcher=launcher, core=TARGET_CORE, environ=environ)
 
 
 @contextmanager
