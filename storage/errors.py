@@ -3,6 +3,7 @@
 LedgerError
 ├── DatabaseUnavailable   the database can't be opened, reached, read or written now
 │   └── SchemaOutdated    the database has an older schema than this version needs
+├── BackupError           a backup can't be made or restored
 ├── WriterFull            the writer's queue has reached its limit
 ├── Contention            a deadlock or a serialization failure: a retry may succeed
 ├── InvalidCursor         a page was asked for with a cursor that was never given out
@@ -28,6 +29,10 @@ class DatabaseUnavailable(LedgerError):
 
 class SchemaOutdated(DatabaseUnavailable):
     """The database has an older schema than this version needs."""
+
+
+class BackupError(LedgerError):
+    """A backup can't be made or restored. The message is one line, with the remedy."""
 
 
 class WriterFull(LedgerError):

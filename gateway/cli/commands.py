@@ -16,6 +16,8 @@ COMMANDS = {
     "explain": "Explain one decision, and compare it with a replay.",
     "evaluate": "Estimate what another policy would have cost and scored.",
     "export": "Export a router's ledger as CSV, JSON lines or Parquet.",
+    "backup": "Copy the ledger to a file while gateways serve.",
+    "restore": "Bring a backup back, or tell gateways that a dump was restored.",
     "rebuild": "Recompute the statistics from the ledger.",
     "keys": "API keys: create, list, show, set, rotate, revoke.",
     "routers": "Routers: list, show, create, set, delete, restore.",

@@ -61,6 +61,10 @@ class DailySpend:
         """Replace the ledger's figure by one that was read, which includes this process's earlier commits."""
         self._ledger_usd[day] = spent_usd
 
+    def forget(self) -> None:
+        """Forget the ledger's figures."""
+        self._ledger_usd = {}
+
     def _turn(self, now: Epoch) -> None:
         today = day_of(now)
         if today != self._day:  # or earlier: a clock that was ahead has been set right

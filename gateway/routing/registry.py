@@ -42,6 +42,9 @@ class Registry:
     def follow(self, changed: Changed) -> None:
         """Apply statistics, budgets and spend that other processes have changed."""
         by_router = _by_router(changed.sums)
+        if changed.everything:
+            for state in self._states.values():
+                state.forget()
         for router_id in by_router.keys() | changed.budgets.keys():
             self._state(router_id).replace(by_router[router_id], changed.budgets.get(router_id))
         for (router_id, day), spent_usd in changed.spend_usd.items():

@@ -125,6 +125,14 @@ class RouterState:
         self.budget = budget or self.budget
         self.revision += 1
 
+    def forget(self) -> None:
+        """Forget what the ledger said of statistics, budget and spend, before it is replaced by all that there is."""
+        self.sums = {}
+        self._tasks_of_sums = set()
+        self.budget = BudgetState()
+        self.spend.forget()
+        self.revision += 1
+
 
 class LiveRouter:
     """A router with one definition. When its record changes, another one replaces it, with the same state.

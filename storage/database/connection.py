@@ -33,6 +33,7 @@ class WriteConnection:
             self._holder = database.unpooled.raw_connection()
         except (DBAPIError, PoolTimeout, self._errors) as error:
             raise self._as_ours(error) from error
+        self._file = database.file_number()
         connection: Any = self._holder.driver_connection
         self.connection = connection
         self.cursor = connection.cursor()
@@ -70,6 +71,9 @@ class WriteConnection:
         """
         if not self._database.sqlite:
             return None
+        if self._database.file_number() != self._file:
+            self._database.close()  # pooled connections have the former file open, too
+            raise DatabaseUnavailable(f"the file {self._database.where} was replaced or removed while it was in use")
         try:
             return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
         except self._errors as error:

@@ -136,6 +136,10 @@ class Database:
         with self.write() as connection:
             connection.execute(delete(settings).where(settings.c.name == _PROBE))
 
+    def file_number(self) -> tuple[int, int] | None:
+        """Return what tells a SQLite file from another one in its place; None without a file."""
+        return sqlite.file_number(self.where) if self.sqlite else None
+
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
@@ -151,8 +155,6 @@ def open_database(
     Raises DatabaseUnavailable.
     """
     database = connect(url, sqlite_synchronous, schema)
-    if database.sqlite:
-        sqlite.create_privately(Path(database.where))
     try:
         _require_version(database)
         if migrate:
@@ -187,6 +189,7 @@ def connect(url: str, sqlite_synchronous: str, schema: str | None = None) -> Dat
         raise DatabaseUnavailable("a SQLite database needs a file, as in sqlite:///bandit-gateway.db")
     if sqlite_synchronous not in {"normal", "full"}:
         raise DatabaseUnavailable(f'sqlite_synchronous must be "normal" or "full", not {sqlite_synchronous!r}')
+    sqlite.create_privately(Path(parsed.database))
     engine, unpooled = (sqlite.make_engine(parsed, sqlite_synchronous, pooled=pooled) for pooled in (True, False))
     return Database(engine, unpooled, str(Path(parsed.database)))
 

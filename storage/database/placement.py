@@ -91,7 +91,7 @@ def _schema(connection: Connection, address: Address) -> str:
         return here or next((name for name in named if name != "$user"), OWN_SCHEMA)
     if OWN_SCHEMA not in ledgers:
         return here or OWN_SCHEMA
-    if here is not None:
+    if here not in {None, OWN_SCHEMA}:
         log.warning(
             "the database %s has a ledger in the schema %s too; this is the one in %s: name the other with "
             "database_schema if it is meant",

@@ -30,6 +30,12 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
     else:
         engine = create_engine(place, connect_args=wait, poolclass=NullPool)
 
+    @event.listens_for(engine, "do_connect")
+    def require_file(*_: object) -> None:
+        # SQLite would make an empty file in place of one that is being replaced.
+        if not Path(str(url.database)).exists():
+            raise sqlite3.OperationalError("unable to open database file: it is not there")
+
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         connection.isolation_level = None  # the driver must not begin transactions by itself
@@ -69,6 +75,15 @@ def is_damage(error: BaseException) -> bool:
             return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
         found = found.__cause__
     return False
+
+
+def file_number(path: str) -> tuple[int, int] | None:
+    """Return the device and the inode of a file; None if it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def ensure_power(connection: sqlite3.Connection) -> None:

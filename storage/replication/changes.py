@@ -14,9 +14,10 @@ this process has committed since.
 """
 
 import contextlib
+import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Table, func, select, true
@@ -29,8 +30,11 @@ from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.stores.arms import read_sums, select_sums
+from storage.stores.identity import Identity, identity_in
 from storage.tables import arms, budgets, changes, revisions, statistic_changes, traffic
 from storage.traffic import day_of
+
+log = logging.getLogger(__name__)
 
 Position: TypeAlias = Mapping[Topic, int]
 """The revision of each topic up to which a process has read."""
@@ -49,6 +53,7 @@ _NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS
 class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
+    `everything`: these are all statistics that there are, because nothing was known, or the ledger was restored.
     `spend_usd` is by router and UTC day (days since the epoch), from yesterday on.
     """
 
@@ -56,6 +61,7 @@ class Changed:
     sums: Mapping[StatisticKey, Sums] = field(default_factory=dict)
     budgets: Mapping[str, BudgetState] = field(default_factory=dict)
     spend_usd: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    everything: bool = False
 
 
 def united(one: Subjects, other: Subjects) -> Subjects:
@@ -83,6 +89,8 @@ class Changes:
         self._watchdog = watchdog
         self._connection: Connection | None = None
         self._version: str | None = None
+        self._identity: Identity | None = None
+        self.restored = False  # between the last two polls
         self.position: Position = position or {}
 
     def forget(self) -> None:
@@ -102,14 +110,18 @@ class Changes:
                 connection = self._opened()
                 with self._watching(connection):
                     # Before the rows: what is committed in between is then read now and again at the next poll.
-                    numbers = read_numbers(connection)
+                    identity, numbers = identity_in(connection), read_numbers(connection)
                     now = self._position(connection, numbers)
-                    changed = self._read(connection, now, numbers.last)
+                    self.restored = self._was_restored(identity, now)
+                    if self.restored:
+                        self.position = {}
+                        now = self._position(connection, numbers)
+                    changed = replace(self._read(connection, now, numbers.last), everything=not self.position)
                     connection.rollback()
         except DatabaseUnavailable:
             self.close()
             raise
-        self._version, self.position = version, now
+        self._version, self.position, self._identity = version, now, identity
         return None if changed == Changed() else changed
 
     def close(self) -> None:
@@ -119,6 +131,14 @@ class Changes:
                 self._connection.invalidate()
             self._connection.close()
             self._connection = None
+
+    def _was_restored(self, identity: Identity, now: Position) -> bool:
+        """Test whether the ledger is another one than at the last poll, or an older state of it."""
+        restored = self._identity not in {None, identity}
+        restored |= any(seen > now[topic] for topic, seen in self.position.items())
+        if restored:
+            log.warning("the ledger was restored (epoch %d): everything is read anew", identity.epoch)
+        return restored
 
     def _opened(self) -> Connection:
         if self._connection is None:

@@ -6,9 +6,10 @@ spool finds its ledger again. `epoch` tells a restored ledger from the one that 
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select, update
 
 from storage.database.engine import Database
+from storage.database.revisions import Topic, notify
 from storage.tables import identity
 
 
@@ -23,5 +24,23 @@ class Identity:
 def read_identity(database: Database) -> Identity:
     """Read the identity of a database's ledger. Raises DatabaseUnavailable."""
     with database.read() as connection:
-        row = connection.execute(select(identity.c.ledger_id, identity.c.epoch)).one()
+        return identity_in(connection)
+
+
+def identity_in(connection: Connection) -> Identity:
+    """Read the identity of the ledger that a connection sees."""
+    row = connection.execute(select(identity.c.ledger_id, identity.c.epoch)).one()
     return Identity(row.ledger_id, row.epoch)
+
+
+def begin_epoch(database: Database, above: int = 0) -> Identity:
+    """Count the epoch up, beyond `above`, so that processes that run read everything anew.
+
+    Raises DatabaseUnavailable.
+    """
+    with database.write() as connection:
+        found = identity_in(connection)
+        epoch = max(found.epoch, above) + 1
+        connection.execute(update(identity).values(epoch=epoch))
+        notify(connection, Topic.ROUTERS)
+    return Identity(found.ledger_id, epoch)

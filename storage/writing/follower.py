@@ -48,6 +48,8 @@ class Follower:
         self._polled = time.monotonic()
         changed = self._changes.poll(self._transactions.version())
         if changed is not None:
+            if self._changes.restored:
+                self._transactions.forget()
             self._follow(changed)
 
     def notify(self) -> None:

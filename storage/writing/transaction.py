@@ -112,8 +112,13 @@ class Transactions:
             self._since_checkpoint = 0
             self._direct.checkpoint()
 
+    def forget(self) -> None:
+        """Forget which rows were written before: the ledger may have been restored to a state without them."""
+        self._cache = WriteCache()
+
     def close(self) -> None:
         """Close the connection; the next write opens another."""
+        self.forget()  # a ledger that was away may have been restored
         if self._direct is not None:
             self._direct.close()
             self._direct = None

@@ -1,5 +1,6 @@
 """A PostgreSQL server for tests and benchmarks: the machine's, or the one of the `dev` extra."""
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -56,6 +57,10 @@ class PostgresqlServer:
         """Its data folder."""
         return self._data
 
+    def program(self, name: str) -> Path:
+        """The path of one of its programs, such as `pg_dump`."""
+        return self._programs / name
+
     def url(self, database: str = "postgres") -> str:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self._sockets}"
@@ -84,7 +89,8 @@ class PostgresqlServer:
         postmaster = psutil.Process(int((self._data / "postmaster.pid").read_text().splitlines()[0]))
         postmaster.send_signal(number)  # first: a stopped postmaster starts no others
         for process in postmaster.children(recursive=True):
-            process.send_signal(number)
+            with contextlib.suppress(psutil.NoSuchProcess):  # a server process that has ended meanwhile
+                process.send_signal(number)
 
     def _run(self, program: str, arguments: Sequence[str]) -> None:
         subprocess.run(

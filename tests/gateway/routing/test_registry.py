@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from bandit.types import Context, Epoch, Json, LoopTime, Scores, Signal, StatisticKey
 from gateway.catalog.catalog import Catalog
@@ -23,7 +25,9 @@ from storage.database.revisions import Topic
 from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
+from storage.stores.identity import begin_epoch
 from storage.stores.routers import Routers
+from storage.tables import arms, statistic_changes, traffic
 from storage.writing.spool import Spool, owner_of
 from tests.support.databases import Opening
 from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, later, same_sums
@@ -169,6 +173,25 @@ def test_a_router_that_comes_back_has_what_was_learned_meanwhile(
     put(database, "rtr_a")
     memory.look()
     assert_same_sums(memory.routers["rtr_a"].state.sums, Arms(database).sums("rtr_a"))
+
+
+def test_after_a_restore_nothing_is_left_in_memory_of_what_the_ledger_does_not_have(
+    database: Database, memory: Memory, running: RunningWriter, making: RecordMaker
+) -> None:
+    at = Epoch(time.time())
+    running.write(making.completion("rtr_a", "p/one", at=at), making.completion("rtr_b", "p/two", at=at))
+    memory.look()
+    learned, kept = memory.routers["rtr_a"], memory.routers["rtr_b"]
+    assert learned.state.sums
+    assert learned.spend.left_usd(at) < 1.0
+    with database.write() as connection:
+        for table in (arms, traffic, statistic_changes):
+            connection.execute(delete(table).where(table.c.router_id == "rtr_a"))
+    begin_epoch(database)
+    memory.look()
+    assert learned.state.sums == {}
+    assert learned.spend.left_usd(at) == 1.0
+    assert_same_sums(kept.state.sums, Arms(database).sums("rtr_b"))
 
 
 def test_scores_of_a_deleted_router_fade_as_it_said_also_in_a_process_that_never_served_it(

@@ -81,6 +81,15 @@ def test_a_ledger_of_an_older_version_stays_where_it_is(empty_postgresql_url: st
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "0009"
 
 
+def test_a_search_path_of_the_server_with_the_own_schema_is_no_second_ledger(
+    empty_postgresql_url: str, opening: Opening, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = empty_postgresql_url.partition("@/")[2].partition("?")[0]
+    execute(empty_postgresql_url, f"ALTER DATABASE {name} SET search_path = bandit_gateway, public")
+    assert read_identity(opening(empty_postgresql_url)) == read_identity(opening(empty_postgresql_url))
+    assert "ledger in the schema" not in caplog.text
+
+
 def test_of_two_ledgers_the_one_in_the_own_schema_is_meant_and_the_other_is_told(
     empty_postgresql_url: str, opening: Opening, caplog: pytest.LogCaptureFixture
 ) -> None:
