@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
+from time import perf_counter
 
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.bodies import Bodies
@@ -32,10 +33,11 @@ from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.routing.task_names import TaskAdmission
 from gateway.simulated import serve_simulated
-from gateway.telemetry.cells import Board
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
+from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observer
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import read_everything
@@ -46,7 +48,7 @@ from storage.writing.spool import Spool, owner_of, spool_stem
 log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-"""Methods that are told apart in metrics; others are `""`."""
+"""Methods that are told apart in metrics and logs; others are `""`."""
 
 COLLECT_AFTER = (20_000, 50, 100)
 """Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
@@ -59,22 +61,22 @@ class Gateway:
     """The gateway: an ASGI application with a lifespan.
 
     Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
-    `database` is open, and its routers and keys are prepared. `board` holds the metrics of all workers. `read_again`
-    reads the configuration again, and `reload_others` lets this machine's other workers do so too.
+    `database` is open, and its routers and keys are prepared. `instruments` are shared by all workers.
+    `read_again` reads the configuration again, and `reload_others` lets this machine's other workers do so too.
     """
 
     def __init__(
         self,
         configured: Configured,
         database: Database,
-        board: Board,
+        instruments: Instruments,
         read_again: Callable[[Configured], Reread],
         reload_others: Callable[[], None] = lambda: None,
     ) -> None:
         self.configured = configured
         self.settings = configured.settings
         self.database = database
-        self._board = board
+        self._instruments = instruments
         self._read_again = read_again
         self._reload_others = reload_others
         self._request_ids = RequestIds()
@@ -114,30 +116,32 @@ class Gateway:
             path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
-            await self.api(inner, bounded(receive), self._counted(inner, send, request_id))
+            await self.api(inner, bounded(receive), self._observed(inner, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self.complete(exchange(scope, receive, send, request_id), match[1])
         else:
             error = MethodNotAllowed("completions are asked for with POST")
-            self._metrics.refused("", error)
+            self._observer.refused(request_id, "", None, error, 0.0)
             await Http(scope, receive, send, request_id).fail(error)
 
     def count_refusal(self, status: int) -> None:
         """Count an answer that a connection was given without a request."""
-        self._metrics.answered("", "", status)
+        self._observer.answered(self._request_ids.new(self.database.clock.now()), "", "", status, 0.0)
 
-    def _counted(self, scope: Scope, send: Send, request_id: str) -> Send:
-        """Count an answer when it starts, and add the request's id to its headers."""
+    def _observed(self, scope: Scope, send: Send, request_id: str) -> Send:
+        """Tell of an answer when it starts, and add the request's id to its headers."""
+        started = perf_counter()
 
-        async def counting_send(message: Message) -> None:
+        async def observed_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
                 method = scope["method"] if scope["method"] in METHODS else ""
-                self._metrics.answered(_route_of(scope), method, message["status"])
+                seconds = perf_counter() - started
+                self._observer.answered(request_id, method, _route_of(scope), message["status"], seconds)
             await send(message)
 
-        return counting_send
+        return observed_send
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -187,20 +191,20 @@ class Gateway:
             )
             opened.push_async_callback(self._recorder.close)
             heartbeat.start(self._recorder.is_spooling)
-            cells = self._board.open()
-            opened.callback(self._board.close)
-            self._metrics = metrics = Metrics(cells)
+            board, logs = self._instruments.board, self._instruments.logs
+            cells = board.open()
+            opened.callback(board.close)
+            self._observer = observer = Observer(Metrics(cells), logs)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
             retention = RetentionWorker(database, database.clock.now)
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, database.clock.now)
-            refreshing = asyncio.create_task(gauges.run())
-            opened.callback(refreshing.cancel)
+            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, database.clock.now, logs)
+            opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
-                providers, self.model_states, self._recorder, self.validator, metrics, database.clock.now
+                providers, self.model_states, self._recorder, self.validator, observer, database.clock.now
             )
             admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)
@@ -239,7 +243,7 @@ class Gateway:
                 routers=self.routers,
                 ledger=Ledger(database),
                 gauges=gauges,
-                exposition=Exposition(self._board),
+                exposition=Exposition(board),
                 clock=database.clock.now,
                 model_states=self.model_states,
                 database=database,

@@ -68,6 +68,7 @@ class Flow:
     async def complete(self, http: Http, router_id: str) -> None:
         """Answer one completion request, with a completion or with an error."""
         started = perf_counter()  # not loop.time(): uvloop's counts in whole milliseconds
+        key: KeyRecord | None = None
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = await self._bodies.read(
@@ -78,14 +79,16 @@ class Flow:
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:
-            await self._refuse(http, router_id, error)
+            self._refused(http, router_id, key, error, started)
+            await http.fail(error)
             return
         except ClientGone:
-            self.services.metrics.refused(self._known(router_id), None)
+            self._refused(http, router_id, key, None, started)
             return
         except Exception:
-            log.exception("request %s could not be decided", http.request_id)
-            await self._refuse(http, router_id, OurOwnFault())
+            log.exception("request %s could not be decided", http.request_id, extra={"about": "requests"})
+            self._refused(http, router_id, key, own := OurOwnFault(), started)
+            await http.fail(own)
             return
         self.running.add(decision.completion_id)
         try:
@@ -93,13 +96,13 @@ class Flow:
         finally:
             self.running.discard(decision.completion_id)
 
-    async def _refuse(self, http: Http, router_id: str, error: GatewayError) -> None:
-        self.services.metrics.refused(self._known(router_id), error)
-        await http.fail(error)
-
-    def _known(self, router_id: str) -> str:
-        """The id if there is such a router: what a caller has made up is no label."""
-        return router_id if router_id in self.routers else ""
+    def _refused(
+        self, http: Http, router_id: str, key: KeyRecord | None, error: GatewayError | None, started: float
+    ) -> None:
+        """Tell of a request that ends here; `error` None: because its client left."""
+        known = router_id if router_id in self.routers else ""  # what a caller has made up is told to nobody
+        key_id = key.id if key else None
+        self.services.observer.refused(http.request_id, known, key_id, error, perf_counter() - started)
 
     async def feedback(self, http: HttpRequest) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""
@@ -113,9 +116,9 @@ class Flow:
             batch.refuse_running(self.running)
             receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)
         except GatewayError as error:
-            self.services.metrics.not_scored(error)
+            self.services.observer.not_scored(error)
             raise
-        self.services.metrics.scored(receipts, now)
+        self.services.observer.scored(receipts, now)
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:

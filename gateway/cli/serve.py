@@ -1,6 +1,5 @@
 """`serve`: run the gateway."""
 
-import logging
 import os
 from typing import Annotated
 
@@ -30,6 +29,12 @@ def serve(
     drain_seconds: Annotated[
         float | None, typer.Option(help="How long to go on after SIGTERM while /readyz says 503 (default 5).")
     ] = None,
+    log_level: Annotated[
+        str | None, typer.Option(help="debug, info (default: one line per request), warning or error.")
+    ] = None,
+    log_format: Annotated[
+        str | None, typer.Option(help="json, console, or auto (default): console on a terminal.")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the port and the database.")] = 1,
 ) -> None:
     """Run the gateway."""
@@ -42,10 +47,9 @@ def serve(
             database_url=database_url,
             durability=durability,
             drain_seconds=drain_seconds,
+            log_level=log_level,
+            log_format=log_format,
         )
 
     read()  # what is wrong is told before anything is logged
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-
     run(read, typer.echo, workers)

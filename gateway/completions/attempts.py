@@ -219,10 +219,28 @@ def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:
 
 
 def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) -> None:
-    """Log a failed attempt on one line; the caller's own mistakes are not warnings."""
+    """Log a failed attempt on one line; the caller's own mistakes are not warnings.
+
+    The provider's own words may repeat the prompt: `explain` shows them, the log does not.
+    """
     level = logging.INFO if error.ending is Ending.REJECTED else logging.WARNING
+    fields = {
+        "event": "attempt_failed",
+        "request_id": decision.completion_id,
+        "router": decision.router.id,
+        "model": model_id,
+        "verdict": error.verdict.value,
+        "status": error.status,
+    }
     log.log(
-        level, "request %s: %s: %s (%s); %s", decision.completion_id, model_id, error.verdict, error.message, follows
+        level,
+        "request %s: %s: %s (%s); %s",
+        decision.completion_id,
+        model_id,
+        error.verdict,
+        error.summary,
+        follows,
+        extra={"about": f"{model_id} {error.verdict}", "fields": fields},
     )
 
 

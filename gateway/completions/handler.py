@@ -24,7 +24,7 @@ from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, P
 from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.observer import Observer
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
 
@@ -44,7 +44,7 @@ class Services:
     model_states: ModelStates
     recorder: Recorder
     validator: Validator
-    metrics: Metrics
+    observer: Observer
     clock: Callable[[], Epoch]
 
 
@@ -76,7 +76,9 @@ class CompletionHandler:
             # A second stop signal has cancelled us. Do not re-raise: this task ends with its answer and nothing else.
             await self._stopped()
         except Exception:
-            log.exception("request %s failed for a reason of our own", self._decision.completion_id)
+            log.exception(
+                "request %s failed for a reason of our own", self._decision.completion_id, extra={"about": "requests"}
+            )
             await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
@@ -162,7 +164,13 @@ class CompletionHandler:
         self._attempts.fail(error)
         fields = self._decision.request.forwarded(self._decision.router.options.task_metadata_key)
         self._services.model_states.cooldowns.failed(model_id, error, self._loop.time(), fingerprint(fields))
-        log.warning("request %s: %s: %s; the stream ends with an error", self._decision.completion_id, model_id, error)
+        log.warning(
+            "request %s: %s: %s; the stream ends with an error",
+            self._decision.completion_id,
+            model_id,
+            error.summary,
+            extra={"about": model_id},
+        )
         told = AllModelsFailed(f"the answer of {model_id} was cut off: {error.message}")
         with contextlib.suppress(GatewayError):
             await self._record(self._partial_or(Status.FAILED), error=told)
@@ -234,7 +242,7 @@ class CompletionHandler:
             error = error or (lost if isinstance(lost, GatewayError) else _stopping())
             raise
         finally:  # before the client has its last byte: whoever scrapes then finds it counted
-            self._services.metrics.completed(record, error, perf_counter() - began)
+            self._services.observer.completed(record, error, perf_counter() - began)
         return record.outcome.ended_at
 
     def _explain(self) -> str:

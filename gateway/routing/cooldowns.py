@@ -222,7 +222,7 @@ class Cooldowns:
         breaker.parked, breaker.why = error.message, "misconfigured"
         breaker.limited = breaker.stated = False
         breaker.since, breaker.until, breaker.probed_at = now, now + wait, now
-        log.error("%s is parked, probed after %.3g s: %s", model_id, wait, error.message)
+        log.error("%s is parked, probed after %.3g s: %s", model_id, wait, error.summary, extra={"about": model_id})
 
     def _fail(self, model_id: str, error: ProviderError, now: float, request: bytes) -> None:
         breaker = self._breakers.setdefault(model_id, _Breaker())
@@ -257,4 +257,4 @@ class Cooldowns:
         breaker.since, breaker.until = now, max(breaker.until, now + wait)
         breaker.probed_at = now
         if not was_open:
-            log.warning("%s cools down for %.3g s: %s", model_id, breaker.until - now, why)
+            log.warning("%s cools down for %.3g s: %s", model_id, breaker.until - now, why, extra={"about": model_id})

@@ -110,7 +110,7 @@ class TaskAdmission:
             if stated not in names:
                 names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         except DatabaseUnavailable as error:
-            log.info("the task %r of router %s is admitted later: %s", stated, router_id, error)
+            log.info("a task's name of router %s is admitted later: %s", router_id, error)
             names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         finally:
             del names.waiting[stated]

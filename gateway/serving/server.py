@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import os
 import signal
 import socket
@@ -28,6 +27,7 @@ from gateway.serving.workers import Supervisor
 from gateway.settings import Settings, SettingsError
 from gateway.settings.listening import Tls
 from gateway.telemetry.cells import Board
+from gateway.telemetry.instruments import Instruments, log_to_stderr, secrets_of
 from storage.database.engine import Database, open_database
 from storage.errors import LedgerError
 from storage.stores.routers import Routers
@@ -53,7 +53,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     current = read(load)
     listening = current.settings.listening
-    board = Board(workers)
+    instruments = Instruments(Board(workers), log_to_stderr(current.settings))
     parent = os.getpid()
 
     def reload_others() -> None:
@@ -64,7 +64,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
         banner = Banner(_prepare(current, [url_of(listener, listening) for listener in listeners]))
 
         def work(first: bool) -> None:
-            _work(_Process(load, current, board, listeners, reload_others), banner if first else None, say)
+            _work(_Process(load, current, instruments, listeners, reload_others), banner if first else None, say)
 
         def read_for_later_workers() -> None:
             nonlocal current
@@ -111,7 +111,7 @@ class _Process:
 
     load: Load
     configured: Configured
-    board: Board
+    instruments: Instruments
     listeners: list[socket.socket]
     reload_others: Callable[[], None]
 
@@ -132,12 +132,13 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
 
         def reread(former: Configured) -> Reread:
             again = read_again(process.load, former, database)
+            process.instruments.logs.hide(secrets_of(again.configured.settings))
             tls = settings.listening.tls
             if tls is not None and config.ssl is not None and "listening" not in again.at_next_start:
                 tls.load_into(config.ssl)  # a renewed certificate
             return again
 
-        gateway = Gateway(process.configured, database, process.board, reread, process.reload_others)
+        gateway = Gateway(process.configured, database, process.instruments, reread, process.reload_others)
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)
@@ -152,7 +153,6 @@ def _reload_through(parent: int) -> None:
 
 
 def _serve(server: "Server", listeners: list[socket.socket]) -> None:
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     for asked in (signal.SIGTERM, signal.SIGINT):
         # Before uvicorn handles signals one must not be lost, and after that one must not look like a crash.
         signal.signal(asked, server.handle_exit)

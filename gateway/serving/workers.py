@@ -109,6 +109,8 @@ class Supervisor:
         except (ServerError, LedgerError) as error:
             log.error("%s", error)
             raise SystemExit(1) from None
+        finally:
+            logging.shutdown()  # a forked process ends without the interpreter's own
 
     def _exit_with_parent(self) -> None:
         # Blocks until the parent's end is closed, which the system does however the parent ends.

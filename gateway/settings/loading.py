@@ -37,6 +37,8 @@ DATABASE_URL = r"sqlite:///.+|postgres(ql)?(\+psycopg)?://.+"
 DATABASE_URL_RIGHT = 'a URL like "sqlite:///bandit-gateway.db" or "postgresql://user@host/database"'
 DATABASE_SCHEMA = r"(?!pg_)[A-Za-z_][A-Za-z0-9_]{0,62}"
 DURABILITIES = ("commit", "async")
+LOG_LEVELS = ("debug", "info", "warning", "error")
+LOG_FORMATS = ("auto", "json", "console")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,;*]+")
 
 
@@ -67,10 +69,13 @@ def override(
     database_url: str | None = None,
     durability: str | None = None,
     drain_seconds: float | None = None,
+    log_level: str | None = None,
+    log_format: str | None = None,
 ) -> Settings:
     """The settings with the command line's values instead. Raises SettingsError."""
     problems: list[Problem] = []
     values = {"--database-url": database_url, "--durability": durability}
+    values |= {"--log-level": log_level, "--log-format": log_format}
     given = Fields({**values, "--port": port, "--drain-seconds": drain_seconds}, problems)
     listening = settings.listening
     changed = replace(
@@ -79,6 +84,8 @@ def override(
             "--database-url", settings.database_url, pattern=DATABASE_URL, right=DATABASE_URL_RIGHT, secret=True
         ),
         durability=given.choice("--durability", settings.durability, DURABILITIES),
+        log_level=given.choice("--log-level", settings.log_level, LOG_LEVELS),
+        log_format=given.choice("--log-format", settings.log_format, LOG_FORMATS),
         listening=replace(
             listening,
             addresses=_addresses(listening, host, given.integer("--port", None, high=65_535)),
@@ -130,6 +137,8 @@ def _read(
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
+        log_level=fields.choice("log_level", "info", LOG_LEVELS),
+        log_format=fields.choice("log_format", "auto", LOG_FORMATS),
         config_path=source,
     )
     failures: list[str] = []

@@ -90,6 +90,8 @@ class Settings:
     admin_key: str | None = field(default=None, repr=False)
     simulated: bool = False
     models_file: str | None = None
+    log_level: str = "info"
+    log_format: str = "auto"  # words on a terminal, else JSON
     config_path: str | None = None
     notices: tuple[str, ...] = ()
 

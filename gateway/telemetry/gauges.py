@@ -17,6 +17,7 @@ from gateway.telemetry.families import (
     LEDGER_SPOOLED,
     LEDGER_STATE,
     LIMIT_USD,
+    LOG_LINES,
     LOOP_LAG,
     MODEL_STATE,
     SPENT_USD,
@@ -24,6 +25,7 @@ from gateway.telemetry.families import (
     WORKERS,
     Family,
 )
+from gateway.telemetry.log_writer import LogWriter
 from storage.writing.failover import State
 
 log = logging.getLogger(__name__)
@@ -41,12 +43,15 @@ class Gauges:
         cooldowns: Cooldowns,
         routers: Mapping[str, LiveRouter],
         clock: Callable[[], Epoch],
+        logs: LogWriter,
     ) -> None:
         self._cells = cells
         self._recorder = recorder
         self._cooldowns = cooldowns
         self._routers = routers
         self._clock = clock
+        self._logs = logs
+        self._lines_before: dict[tuple[str, str], float] = {}
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
         self._cpu_before = cells.values[cells.start_of(CPU_SECONDS)]  # of processes that had this slot before
@@ -67,6 +72,12 @@ class Gauges:
         """Write the present state."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         self._set(self._cpu_before + used.ru_utime + used.ru_stime, CPU_SECONDS)
+        for (level, result), lines in self._logs.counts.items():
+            before = self._lines_before.get((level, result))
+            if before is None:
+                before = self._cells.values[self._cells.start_of(LOG_LINES, level, result)]
+                self._lines_before[level, result] = before
+            self._set(before + lines, LOG_LINES, level, result)
         self._set(len(asyncio.all_tasks(self._loop)), TASKS)
         self._set(self._recorder.queued, LEDGER_QUEUE)
         self._set(self._recorder.spooled, LEDGER_SPOOLED)

@@ -16,8 +16,8 @@ from gateway.app import Gateway
 from gateway.providers.http.client import HttpClient
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
-from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
+from tests.support.instruments import instruments
 
 STEPS = ["build_providers", "Registry", "Recorder", "Validator", "RetentionWorker", "Flow"]
 
@@ -35,7 +35,7 @@ def gateway_in(directory: Path) -> Iterator[Gateway]:
     database = open_database(settings.database_url)
     reading = partial(load, None, environ)
     configured = read(reading)
-    yield Gateway(configured, database, Board(), partial(read_again, reading, database=database))
+    yield Gateway(configured, database, instruments(), partial(read_again, reading, database=database))
     database.close()
     gc.unfreeze()
 

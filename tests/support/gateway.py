@@ -28,9 +28,9 @@ from gateway.serving.connection_limits import ConnectionLimits
 from gateway.serving.direct import direct_protocol
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
-from gateway.telemetry.cells import Board
 from storage.database.engine import open_database
 from storage.stores.keys import Keys
+from tests.support.instruments import instruments
 from tests.support.processes import END_SECONDS, START_SECONDS, RunFailed, end, spawn, wait_for_output
 from tests.support.scripted_provider import Received
 from tests.support.threads import serve_app
@@ -78,7 +78,7 @@ def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | N
     try:
         prepare(configured.settings, configured.catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(configured, database, Board(), partial(read_again, reading, database=database))
+        gateway = Gateway(configured, database, instruments(), partial(read_again, reading, database=database))
         protocol = direct_protocol(ConnectionLimits(), gateway.count_refusal, gateway)
         with (
             serve_app(gateway, protocol) as url,

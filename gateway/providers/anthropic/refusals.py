@@ -5,7 +5,8 @@ from gateway.providers.upstream.provider import ProviderError, Verdict
 
 def incapable(message: str, param: str | None) -> ProviderError:
     """Error: the API, or this model, lacks what the request needs."""
-    return ProviderError(Verdict.REFUSED_VALUE, message, param=param)
+    summary = "this kind of provider, or this model, lacks what the request needs"
+    return ProviderError(Verdict.REFUSED_VALUE, message, param=param, summary=summary)
 
 
 def no_counterpart(what: str, param: str | None = None) -> ProviderError:

@@ -97,6 +97,7 @@ def refused(refusal: Refusal, sent: Collection[str] = (), model: str = "") -> Pr
         code=CONTEXT_LENGTH if too_long else refusal.code,
         context_tokens=_context_tokens(refusal) if too_long else None,
         about_key=rule.remedy in {_KEY, _MONEY},
+        summary=f"HTTP {refusal.status}" + (f"; {rule.remedy}" if rule.remedy else ""),
     )
 
 
@@ -113,7 +114,8 @@ def malformed(what: str) -> ProviderError:
 
 def broken_off(finish_reason: str) -> ProviderError:
     """The error for an answer that the provider marks as failed."""
-    return ProviderError(Verdict.FAILED, f"the answer ended with the finish reason {finish_reason!r}")
+    message = f"the answer ended with the finish reason {finish_reason!r}"
+    return ProviderError(Verdict.FAILED, message, summary="the answer ended with a finish reason of failures")
 
 
 def says_by_itself(finish_reason: str | None) -> bool:
@@ -128,7 +130,9 @@ def empty(usage: Usage | None = None) -> ProviderError:
 
 def after_content(error: ProviderError) -> ProviderError:
     """The same error after the stream's first content, when no other model can take over."""
-    return ProviderError(Verdict.CUT, error.message, status=error.status, code=error.code, usage=error.usage)
+    return ProviderError(
+        Verdict.CUT, error.message, status=error.status, code=error.code, usage=error.usage, summary=error.summary
+    )
 
 
 def _rule(refusal: Refusal, model: str) -> Rule:

@@ -133,6 +133,7 @@ class ProviderError(Exception):
         context_tokens: int | None = None,
         about_key: bool = False,
         usage: Usage | None = None,
+        summary: str | None = None,
     ) -> None:
         super().__init__(message)
         self.verdict = verdict
@@ -144,6 +145,7 @@ class ProviderError(Exception):
         self.context_tokens = context_tokens  # the model's context length, if stated
         self.about_key = about_key  # another key of the provider's may not meet it
         self.usage = usage
+        self.summary = message if summary is None else summary  # for the log: without the provider's own words
 
     @property
     def ending(self) -> Ending:
