@@ -1,7 +1,7 @@
 # `make check` and `make clients` are what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
-.PHONY: check format lint types imports test clients models reliability kills outage replicas replay soak scale
+.PHONY: check format lint types imports test clients models reliability kills outage replicas replay soak scale front-door
 
 check: format lint types imports test
 
@@ -41,7 +41,7 @@ REQUESTS ?= 1000000
 DATABASES ?= sqlite postgresql
 DURABILITY = $(PYTHON) -m tests.reliability.durability
 
-reliability: kills outage replicas replay soak scale
+reliability: kills outage replicas replay soak scale front-door
 
 kills:
 	for database in $(DATABASES); do $(DURABILITY) --rounds $(ROUNDS) --database $$database || exit 1; done
@@ -60,3 +60,6 @@ soak:
 
 scale:
 	for database in $(DATABASES); do $(PYTHON) -m tests.reliability.scale --requests $(REQUESTS) --database $$database || exit 1; done
+
+front-door:
+	$(PYTHON) -m tests.reliability.front_door

@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -21,6 +22,8 @@ SWEEP_SECONDS = 1.0
 """Interval between checks for overdue connections: one task for all of them, so that a request needs no timer."""
 WARN_SECONDS = 10.0
 MOST_CONNECTIONS = 10_000
+CLOSED_SHARE = 50
+"""Of the connections one in this many is closed at once to make room, the longest unused first."""
 SPARE_DESCRIPTORS = 200
 """Descriptors that are kept for the database, the spool, providers and files."""
 
@@ -65,14 +68,16 @@ class LimitedProtocol(HttpToolsProtocol):
         self._since = self.received_at = time.monotonic()  # uvloop's clock has steps of a millisecond
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
-        """Accept the connection. Above the limit close the longest unused one, or refuse this one if there is none."""
+        """Accept the connection. Above the limit close the longest unused ones; without any, refuse this one."""
         super().connection_made(transport)
         if len(self.connections) <= self.limits.connections:
             return
         unused = [each for each in _protocols(self.connections) if each.is_unused and each is not self]
         self._warn(f"{len(self.connections)} connections: {'unused ones are closed' if unused else 'refused'}")
         if unused:
-            min(unused, key=_received_at).transport.close()
+            # Some at once: looking through all connections for each new one would take the event loop's time.
+            for each in nsmallest(self.limits.connections // CLOSED_SHARE + 1, unused, key=_received_at):
+                each.transport.close()
         else:
             self._refuse(503, "too many connections; try again shortly")
 
