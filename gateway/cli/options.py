@@ -32,8 +32,8 @@ _UNITS = {"m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400, "y": 365 * 86_400}
 
 
 def read_settings(config: Path | None, database_url: str | None = None) -> Settings:
-    """The settings, with the command line's database. Raises SettingsError."""
-    return override(load(config, os.environ), database_url=database_url)
+    """The settings without the secrets, with the command line's database. Raises SettingsError."""
+    return override(load(config, os.environ, secrets=False), database_url=database_url)
 
 
 def read_catalog(config: Path | None, database_url: str | None = None) -> Catalog:

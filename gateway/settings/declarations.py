@@ -20,9 +20,12 @@ _ROUTER_ID = r"rtr_[A-Za-z0-9_-]{1,64}"
 
 
 def read_provider(
-    name: str, fields: Fields, environ: Mapping[str, str], directory: Path
+    name: str, fields: Fields, environ: Mapping[str, str], directory: Path, *, secrets: bool = True
 ) -> tuple[ProviderSettings, str | None]:
-    """Read one `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice."""
+    """Read one `[providers.NAME]`; a well-known one needs only what differs. The second value is a notice.
+
+    Without `secrets` its keys are left out.
+    """
     preset = PRESETS.get(name)
     unusable = not re.fullmatch(_PROVIDER_NAME, name) or name == SIMULATED
     if name == SIMULATED:
@@ -31,8 +34,8 @@ def read_provider(
         fields.blame(None, "is not a provider's name: up to 64 lower-case letters, digits, `-` and `_`")
     kind = fields.choice("kind", preset.kind if preset else "openai", KINDS)
     base_url = fields.text("base_url", preset.base_url if preset else "")
-    keys = read_keys(fields, environ, directory)
-    if fields.raw("api_key") is None and preset:
+    keys = read_keys(fields, environ, directory) if secrets else ()
+    if fields.raw("api_key") is None and preset and secrets:
         try:
             keys = read_provider_key(preset.variable, environ)
         except UnusableSecret as error:

@@ -76,8 +76,8 @@ class Listening:
         return str(address) if isinstance(address, UnixAddress) else f"{scheme}://{address}{self.root_path}"
 
 
-def read_listening(fields: Fields, environ: Mapping[str, str], directory: Path) -> Listening:
-    """Read the keys that say how the server listens."""
+def read_listening(fields: Fields, environ: Mapping[str, str], directory: Path, *, secrets: bool = True) -> Listening:
+    """Read the keys that say how the server listens; without `secrets`, not the files of TLS that they name."""
     default = Listening()
     return Listening(
         addresses=_read_addresses(fields, directory) or default.addresses,
@@ -85,7 +85,7 @@ def read_listening(fields: Fields, environ: Mapping[str, str], directory: Path) 
             "root_path", "", pattern=r"(/[A-Za-z0-9._~-]+)+", right='a path like "/llm", without a slash at its end'
         ),
         drain_seconds=fields.number("drain_seconds", default.drain_seconds, high=MAX_DRAIN_SECONDS),
-        tls=_read_tls(fields, environ, directory),
+        tls=_read_tls(fields, environ, directory, secrets=secrets),
     )
 
 
@@ -112,10 +112,11 @@ def _read_address(fields: Fields, text: str, directory: Path) -> Address | None:
     return TcpAddress(match[1].strip("[]"), int(match[2]))
 
 
-def _read_tls(fields: Fields, environ: Mapping[str, str], directory: Path) -> Tls | None:
+def _read_tls(fields: Fields, environ: Mapping[str, str], directory: Path, *, secrets: bool) -> Tls | None:
     certificate, key = fields.text("tls_certificate", None), fields.text("tls_key", None)
     mistakes = len(fields.problems)
-    password = _read_password(fields, environ, directory)
+    password = _read_password(fields, environ, directory) if secrets else None
+    fields.raw("tls_key_password")
     if certificate is None and key is None:
         if password is not None:
             fields.blame("tls_key_password", "needs tls_certificate and tls_key")
@@ -125,6 +126,8 @@ def _read_tls(fields: Fields, environ: Mapping[str, str], directory: Path) -> Tl
         fields.blame(present, f"needs {absent}, the path of the other PEM file")
         return None
     tls = Tls(str(directory / Path(certificate).expanduser()), str(directory / Path(key).expanduser()), password)
+    if not secrets:
+        return tls
     for name, path in (("tls_certificate", tls.certificate), ("tls_key", tls.key)):
         try:
             Path(path).read_bytes()

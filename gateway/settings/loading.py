@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,15 +42,16 @@ LOG_FORMATS = ("auto", "json", "console")
 _ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://[^/\s,;*]+")
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Settings:
     """Load the file at `path`, or at BANDIT_GATEWAY_CONFIG, or `bandit-gateway.toml` here if it exists.
 
+    Without `secrets`, providers' keys and the files of TLS are not read: for commands that call and serve nobody.
     Raises SettingsError.
     """
     named = path or (Path(environ[CONFIG_VARIABLE]) if environ.get(CONFIG_VARIABLE) else None)
     found = named or Path(DEFAULT_CONFIG)
     if named is None and not found.exists():
-        return _read({}, environ, Path(), None, Lines(""))
+        return _read({}, environ, Path(), None, Lines(""), secrets=secrets)
     text = _read_text(found)
     try:
         values = tomllib.loads(text)
@@ -58,7 +59,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
         raise SettingsError(_syntax_problem(found, text, error)) from None
     except RecursionError:
         raise SettingsError(f"{found}: is nested too deeply to be a configuration") from None
-    return _read(values, environ, found.parent, str(found), Lines(text))
+    return _read(values, environ, found.parent, str(found), Lines(text), secrets=secrets)
 
 
 def override(
@@ -121,7 +122,13 @@ def _cors_origins(fields: Fields) -> tuple[str, ...]:
 
 
 def _read(
-    values: Mapping[str, object], environ: Mapping[str, str], directory: Path, source: str | None, lines: Lines
+    values: Mapping[str, object],
+    environ: Mapping[str, str],
+    directory: Path,
+    source: str | None,
+    lines: Lines,
+    *,
+    secrets: bool,
 ) -> Settings:
     problems: list[Problem] = []
     notices: list[str] = []
@@ -133,7 +140,7 @@ def _read(
         ),
         durability=fields.choice("durability", "commit", DURABILITIES),
         sqlite_synchronous=fields.choice("sqlite_synchronous", "normal", ("normal", "full")),
-        listening=read_listening(fields, environ, directory),
+        listening=read_listening(fields, environ, directory, secrets=secrets),
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
@@ -142,7 +149,7 @@ def _read(
         config_path=source,
     )
     failures: list[str] = []
-    providers = _providers(fields, environ, directory, notices, failures)
+    providers = _providers(fields, environ, directory, notices, failures, secrets=secrets)
     models: dict[str, ModelSettings] = {}
     routers: dict[str, RouterDeclaration] = {}
     fields.tables("models", lambda id_, table: models.update({id_: read_model(id_, table, providers)}))
@@ -154,7 +161,10 @@ def _read(
     admin_key = _admin_key(environ, failures)
     if failures:
         raise SettingsError(*failures)
-    named = _all_models(models, routers, providers, lambda path: _place(path, source, lines))
+    declared = fields.raw("providers")
+    declared = declared if isinstance(declared, Mapping) else {}
+    ready = [name for name, provider in providers.items() if provider.api_keys or name in declared]
+    named = _all_models(models, routers, ready, lambda path: _place(path, source, lines))
     return replace(
         settings,
         database_url=database_url,
@@ -163,18 +173,27 @@ def _read(
         models=named,
         routers={id_: replace(router, lines=_lines_of(router, lines)) for id_, router in routers.items()},
         simulated=any(model.provider == SIMULATED for model in named.values()),
-        notices=(*notices, *_idle(providers, named), *_bad_proxies(environ)),
+        notices=(*notices, *_idle(ready, named), *_bad_proxies(environ)),
     )
 
 
 def _providers(
-    fields: Fields, environ: Mapping[str, str], directory: Path, notices: list[str], failures: list[str]
+    fields: Fields,
+    environ: Mapping[str, str],
+    directory: Path,
+    notices: list[str],
+    failures: list[str],
+    *,
+    secrets: bool,
 ) -> dict[str, ProviderSettings]:
-    """The declared providers, and well-known ones whose key is in the environment."""
+    """The declared providers, and well-known ones whose key is in the environment.
+
+    Without `secrets` also those that the file mentions, whose keys the environment of the gateway may have.
+    """
     providers: dict[str, ProviderSettings] = {}
 
     def read(name: str, table: Fields) -> None:
-        providers[name], notice = read_provider(name, table, environ, directory)
+        providers[name], notice = read_provider(name, table, environ, directory, secrets=secrets)
         if notice:
             notices.append(notice)
 
@@ -185,11 +204,23 @@ def _providers(
         try:
             keys = read_provider_key(preset.variable, environ)
         except UnusableSecret as error:
-            failures.append(f"the environment: {error}")
-            continue
-        if keys:
+            keys = ()
+            if secrets:
+                failures.append(f"the environment: {error}")
+        if keys or (not secrets and name in _mentioned(fields)):
             providers[name] = ProviderSettings(name, preset.kind, preset.base_url, keys)
     return providers
+
+
+def _mentioned(fields: Fields) -> set[str]:
+    """The providers of all models that the file names."""
+    models, routers = fields.raw("models"), fields.raw("routers")
+    named = list(models) if isinstance(models, Mapping) else []
+    for router in routers.values() if isinstance(routers, Mapping) else ():
+        entries = router.get("models") if isinstance(router, Mapping) else None
+        listed = entries if isinstance(entries, list) else []
+        named += [entry.get("id") if isinstance(entry, Mapping) else entry for entry in listed]
+    return {model_id.partition("/")[0] for model_id in named if isinstance(model_id, str)}
 
 
 def _bad_proxies(environ: Mapping[str, str]) -> Iterator[str]:
@@ -203,10 +234,10 @@ def _bad_proxies(environ: Mapping[str, str]) -> Iterator[str]:
 def _all_models(
     declared: Mapping[str, ModelSettings],
     routers: Mapping[str, RouterDeclaration],
-    providers: Mapping[str, ProviderSettings],
+    ready: Collection[str],
     place: Callable[[tuple[str, ...]], str],
 ) -> dict[str, ModelSettings]:
-    """The declared models and those that routers name; if nothing names any, the shipped lists."""
+    """The declared models and those that routers name; if nothing names any, the shipped lists of `ready` providers."""
     models = {id_: replace(model, where=place(("models", id_))) for id_, model in declared.items()}
     for router in routers.values():
         for named in router.models:
@@ -214,14 +245,14 @@ def _all_models(
             models.setdefault(named.model_id, replace(undeclared(named.model_id), where=where))
     if models:
         return models
-    shipped = [f"{name}/{model}" for name in providers if name in PRESETS for model in PRESETS[name].models]
+    shipped = [f"{name}/{model}" for name in PRESETS if name in ready for model in PRESETS[name].models]
     shipped = shipped or [f"{SIMULATED}/{model}" for model in SIMULATED_MODELS]
     return {id_: replace(undeclared(id_), shipped=True) for id_ in shipped}
 
 
-def _idle(providers: Mapping[str, ProviderSettings], models: Mapping[str, ModelSettings]) -> list[str]:
+def _idle(ready: Collection[str], models: Mapping[str, ModelSettings]) -> list[str]:
     used = {model.provider for model in models.values()}
-    return [f'provider {name} has no model yet: add [models."{name}/NAME"]' for name in providers if name not in used]
+    return [f'provider {name} has no model yet: add [models."{name}/NAME"]' for name in ready if name not in used]
 
 
 def undeclared(model_id: str) -> ModelSettings:

@@ -103,6 +103,66 @@ class TestKeys:
         assert words in ran.err
 
 
+class TestSecrets:
+    @pytest.fixture(autouse=True)
+    def configured(self, home: Path) -> None:
+        """A configuration whose keys only the gateway's own environment has."""
+        Path("bandit-gateway.toml").write_text(
+            'tls_certificate = "none.pem"\ntls_key = "none.pem"\n'
+            '[providers.mine]\nbase_url = "https://llm.example/v1"\napi_key = "env:NOBODY_HAS_IT"\n'
+            '[models."mine/m"]\ninput_usd_per_million = 1.0\noutput_usd_per_million = 2.0\n'
+            '[routers.rtr_a]\nmodels = ["mine/m", "openai/gpt-5.5"]\n'
+        )
+        put_router()
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("keys", "create", "--label", "x", "--scope", "read"),
+            ("keys", "list"),
+            ("routers", "list"),
+            ("routers", "set", "rtr_a", "--model", "mine/m", "--model", "openai/gpt-5.5"),
+            ("models", "list"),
+            ("changes", "list"),
+            ("evals", "list"),
+            ("rebuild", "--check"),
+        ],
+    )
+    def test_commands_that_call_no_provider_need_no_keys(self, arguments: tuple[str, ...]) -> None:
+        ran = Ran(*arguments)
+        assert (ran.status, "NOBODY_HAS_IT" in ran.err) == (0, False), ran.err
+
+    def test_a_key_may_be_for_a_router_that_the_first_start_will_make(self) -> None:
+        Path("bandit-gateway.toml").write_text('[routers.rtr_later]\nmodels = ["simulated/swift"]\n')
+        assert Ran("keys", "create", "--label", "x", "--scope", "routing", "--router", "rtr_later").status == 0
+
+
+class TestChanges:
+    def test_a_change_is_listed_with_who_and_what_and_taken_back(self) -> None:
+        put_router()
+        assert Ran("routers", "set", "rtr_a", "--set", "max_attempts=5").status == 0
+        (change,) = json.loads(Ran("changes", "list", "--json").out)["data"]
+        assert (change["actor"]["via"], change["action"], change["target"]) == ("cli", "router.update", "rtr_a")
+        assert (change["before"], change["after"]) == ({"max_attempts": 2}, {"max_attempts": 5})
+        assert "max_attempts: 2 → 5" in Ran("changes", "list").out
+        assert Ran("changes", "revert", change["id"], "--dry-run").status == 0
+        assert json.loads(Ran("routers", "show", "rtr_a", "--json").out)["settings"]["max_attempts"] == 5
+        assert Ran("changes", "revert", change["id"]).status == 0
+        assert json.loads(Ran("routers", "show", "rtr_a", "--json").out)["settings"]["max_attempts"] == 2
+        again = Ran("changes", "revert", change["id"])
+        assert (again.status, "taken back already" in again.err) == (1, True)
+
+    def test_what_show_prints_set_takes(self) -> None:
+        put_router()
+        shown = Ran("routers", "show", "rtr_a").out
+        settings = re.findall(r"^(\w+) +(\S.*?)(?: {2,}.*)?$", shown[shown.index("setting ") :], re.MULTILINE)[1:]
+        assert len(settings) > 15
+        for name, value in settings:
+            if name != "objective" or "dollars" not in value:
+                ran = Ran("routers", "set", "rtr_a", "--set", f"{name}={value}")
+                assert ran.status == 0, (name, value, ran.err)
+
+
 class TestRouters:
     def test_the_list_names_each_router_and_its_models(self) -> None:
         put_router()

@@ -364,7 +364,7 @@ def _load_values(values: dict[str, object]) -> Settings:
     from gateway.settings.lines import Lines  # noqa: PLC0415
     from gateway.settings.loading import _read  # noqa: PLC0415
 
-    return _read(values, {}, Path(), None, Lines(""))
+    return _read(values, {}, Path(), None, Lines(""), secrets=True)
 
 
 KNOWN_KEYS = ["listen", "providers", "openai", "models", "api_key", "routers", "rtr_a", "objective", "policy", "kind"]
