@@ -201,7 +201,15 @@ class Gateway:
             retention.start()
             opened.push_async_callback(asyncio.to_thread, retention.close)
             self.routers = registry.routers
-            gauges = Gauges(cells, self._recorder, self.model_states.cooldowns, self.routers, database.clock.now, logs)
+            gauges = Gauges(
+                cells,
+                self._recorder,
+                self.model_states.cooldowns,
+                self.routers,
+                database.clock.now,
+                logs,
+                heartbeat.refused_count,
+            )
             opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
                 providers, self.model_states, self._recorder, self.validator, observer, database.clock.now

@@ -23,6 +23,7 @@ COMMANDS = {
     "routers": "Routers: list, show, create, set, delete, restore.",
     "evals": "Scorecards: import, list, show, delete.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
+    "records": "Records that the database refused: list, show, retry.",
     "changes": "Changes: who changed what; take one back.",
     "version": "Print the version.",
 }

@@ -16,6 +16,7 @@ from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
+from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Replica, Replicas
 
 log = logging.getLogger(__name__)
@@ -58,6 +59,8 @@ class Heartbeat:
             spooling_since=0.0,
         )
         self._replicas: list[Replica] = []
+        self._refused = RefusedRecords(database.watched(self._watchdog))
+        self._refused_count = 0
         self._adopted: frozenset[str] = frozenset()  # dead replicas, whose spools this one adopts
         self._is_spooling: Callable[[], bool] = lambda: True
         self._ok_at = Epoch(0.0)  # when the spool was known to be empty
@@ -90,8 +93,19 @@ class Heartbeat:
         since = (_spooling_since(each, now) for each in self._replicas if each.id != self._own.id)
         return any(at is not None and created_at >= at - LONGEST_REQUEST_SECONDS for at in since)
 
+    def refused_count(self) -> int:
+        """How many records the database refused, of all replicas."""
+        return self._refused_count
+
     def remarks(self) -> list[str]:
-        """What an operator should know of this machine's clock."""
+        """What an operator should see to: this machine's clock, and refused records."""
+        return self._clock_remarks() + (
+            [f"records that the database refused: {self._refused_count}; see `bandit-gateway records list`"]
+            if self._refused_count
+            else []
+        )
+
+    def _clock_remarks(self) -> list[str]:
         ahead = self._clock.ahead_seconds
         if abs(ahead) <= CLOCK_SECONDS:
             return []
@@ -140,11 +154,12 @@ class Heartbeat:
         gone = self._adopted if self._own.spooling_since is None else frozenset[str]()
         self._is_heard = False
         self._replicas = self._store.beat(self._own, gone)
+        self._refused_count = self._refused.count()
         self._is_heard = True
         self._warn()
 
     def _warn(self) -> None:
-        remarks = self.remarks()
+        remarks = self._clock_remarks()
         if remarks and not self._is_warned:
             log.warning("%s", remarks[0])
         self._is_warned = bool(remarks)

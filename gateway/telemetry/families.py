@@ -114,6 +114,7 @@ LEDGER_STATE = Family(
 )
 LEDGER_QUEUE = Family("bandit_gateway_ledger_queue", Kind.SUM, "Records on their way to the ledger")
 LEDGER_SPOOLED = Family("bandit_gateway_ledger_spooled", Kind.SUM, "Completions that wait for the database")
+LEDGER_REFUSED = Family("bandit_gateway_ledger_refused", Kind.MAX, "Records that the database refused, kept aside")
 TASKS = Family("bandit_gateway_tasks", Kind.SUM, "Tasks of the event loops: requests, and what serves them")
 LOOP_LAG = Family(
     "bandit_gateway_loop_lag_seconds", Kind.MAX, "How late the event loop ran what was due, in the last second"
@@ -147,6 +148,7 @@ FAMILIES = (
     LEDGER_STATE,
     LEDGER_QUEUE,
     LEDGER_SPOOLED,
+    LEDGER_REFUSED,
     TASKS,
     LOOP_LAG,
     WORKERS,

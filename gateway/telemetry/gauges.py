@@ -14,6 +14,7 @@ from gateway.telemetry.families import (
     BUDGET_MULTIPLIER,
     CPU_SECONDS,
     LEDGER_QUEUE,
+    LEDGER_REFUSED,
     LEDGER_SPOOLED,
     LEDGER_STATE,
     LIMIT_USD,
@@ -44,6 +45,7 @@ class Gauges:
         routers: Mapping[str, LiveRouter],
         clock: Callable[[], Epoch],
         logs: LogWriter,
+        refused_count: Callable[[], int],
     ) -> None:
         self._cells = cells
         self._recorder = recorder
@@ -52,6 +54,7 @@ class Gauges:
         self._clock = clock
         self._logs = logs
         self._lines_before: dict[tuple[str, str], float] = {}
+        self._refused_count = refused_count
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
         self._cpu_before = cells.values[cells.start_of(CPU_SECONDS)]  # of processes that had this slot before
@@ -81,6 +84,7 @@ class Gauges:
         self._set(len(asyncio.all_tasks(self._loop)), TASKS)
         self._set(self._recorder.queued, LEDGER_QUEUE)
         self._set(self._recorder.spooled, LEDGER_SPOOLED)
+        self._set(self._refused_count(), LEDGER_REFUSED)
         for state in State:
             self._set(self._recorder.state is state, LEDGER_STATE, state.value)
         self._write_model_states()

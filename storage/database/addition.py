@@ -6,7 +6,7 @@ Cormode et al. 2009).
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Table, case, func, literal_column
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Table, case, func, literal_column
 
 from storage.database.bulk import Bulk, compile_bulk, insert_many
 from storage.tables import statistic_changes
@@ -15,6 +15,8 @@ SUMS = ("weight", "total", "squares")
 
 _FADED_AWAY: ColumnElement[float] = literal_column("500.0")
 """Half-lives after which a sum counts as 0. PostgreSQL raises an error if a product underflows; so see `_TINY`."""
+
+_LARGEST_SUM: ColumnElement[int] = literal_column(str(2**62))
 
 _TINY: ColumnElement[float] = literal_column("1e-100")
 
@@ -38,10 +40,15 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
 
 
 def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
-    """Upsert rows of counts: add them to existing rows."""
+    """Upsert rows of counts: add them to existing rows. A sum that an absurd count has filled takes no more."""
     statement = insert_many(table, dialect)
     new = statement.excluded
-    values: dict[str, Any] = {name: table.c[name] + new[name] for name in counts}
+    most = func.min if dialect.name == "sqlite" else func.least
+    values: dict[str, Any] = {
+        name: (most(table.c[name], _LARGEST_SUM) if isinstance(table.c[name].type, BigInteger) else table.c[name])
+        + new[name]
+        for name in counts
+    }
     return compile_bulk(
         statement.on_conflict_do_update(
             index_elements=list(table.primary_key.columns), set_={**values, "revision": new.revision}

@@ -9,7 +9,7 @@ from storage.database.engine import Database
 from storage.deltas import DeltaSums
 from storage.maintenance.fold import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
 from storage.stores.arms import read_sums, select_sums
-from storage.tables import arms, checkpoints, choices, decisions, settings
+from storage.tables import arms, checkpoints, choices, decisions, refused_records, settings
 from storage.writing.cache import CHOICE_SECONDS
 from storage.writing.scores import LearnScores
 
@@ -64,6 +64,8 @@ class Retention:
                 connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
             if len(rows) < count:
                 self._delete_choices(connection, router_id, before, count)
+                aside = (refused_records.c.router_id == router_id) & (refused_records.c.refused_at < before)
+                connection.execute(delete(refused_records).where(aside))
         return len(rows)
 
     def _half_lives(self, connection: Connection, router_id: str) -> HalfLives:

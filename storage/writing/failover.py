@@ -11,6 +11,7 @@ from storage.database.engine import Database
 from storage.deltas import DeltaSums
 from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.records import CompletionRecord
+from storage.stores.refused import RefusedRecords
 from storage.writing.spool import Spool
 from storage.writing.transaction import Item, Result, Transactions, Written
 
@@ -39,7 +40,8 @@ class FailoverWriter:
         self._transactions = transactions
         self._spool = spool
         self._probe: _Probe | None = None  # runs while the database is unavailable
-        self._refused: set[str] = set()  # ids in the spool that the database rejects
+        self._aside = RefusedRecords(database)
+        self._refused: set[str] = set()  # ids in the spool that the database rejects, and can't keep aside either
         self.state = State.OK
 
     @property
@@ -55,7 +57,10 @@ class FailoverWriter:
     @property
     def spool_problems(self) -> list[str]:
         """What an operator should see to in the spool."""
-        return self._spool.problems if self._spool else []
+        problems = self._spool.problems if self._spool else []
+        if self._refused:
+            problems.append(f"{len(self._refused)} completions of the spool can't be written: see the log")
+        return problems
 
     def write(self, items: Sequence[Item]) -> Written:
         """Write the items in one transaction, or one by one if one of them is rejected. Returns a result for each.
@@ -115,7 +120,30 @@ class FailoverWriter:
             return self.write(items)
         except Exception as error:  # the thread must outlive every record
             log.warning("a batch of %d is written one by one, because: %r", len(items), error)
-        return self._one_by_one(items, lambda item: self._try([item], again=True))
+        return self._one_by_one(items, self._write_or_keep_aside)
+
+    def _write_or_keep_aside(self, item: Item) -> Written:
+        """Write one item. A completion that the database refuses is kept aside: its answer was paid for."""
+        try:
+            return self._try([item], again=True)
+        except (DatabaseUnavailable, Contention):
+            raise
+        except Exception as error:  # the thread must outlive every record
+            if not isinstance(item, CompletionRecord):
+                raise
+            self._keep_aside(item, _as_ledger_error(error))
+            return Written([()])
+
+    def _keep_aside(self, record: CompletionRecord, error: LedgerError) -> None:
+        """Store a refused record. Raises DatabaseUnavailable, and `error` if it can't be stored either."""
+        try:
+            self._aside.put(record, str(error))
+        except DatabaseUnavailable:
+            raise
+        except Exception as second:  # the thread must outlive every record
+            log.error("%s can't be kept aside: %r", record.decision.completion_id, second)
+            raise error from second
+        log.error("%s is kept aside: see `bandit-gateway records`", record.decision.completion_id)
 
     def _try_twice(self, items: Sequence[Item]) -> Written:
         """Write, with one retry if only the connection may have been lost, or if some items were written before."""
@@ -206,7 +234,7 @@ class FailoverWriter:
         combined = _Combined()
         for record in records:
             try:
-                combined.add(self._try([record], again=True))
+                combined.add(self._write_or_keep_aside(record))
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # the thread must outlive every record

@@ -13,8 +13,10 @@ from bandit.price import Tokens
 from bandit.types import Json
 from gateway.providers.upstream.provider import Usage
 
-MOST_TOKENS = 2**53
+MOST_TOKENS = 10**9
 """A larger count is somebody's overflow."""
+MOST_SEARCHES = 1_000
+"""Of one answer."""
 MOST_USD = 1_000.0
 """A larger cost of one answer is not believed, whoever states it."""
 IN_ONE_COUNTRY = 1.1
@@ -227,7 +229,7 @@ def _tokens(usage: Object) -> Tokens | None:
         citation_tokens=min(count("cited", 0), completion - spoken - reasoning - drawn),
         accepted_prediction_tokens=min(count("accepted", 0), completion),
         rejected_prediction_tokens=min(count("rejected", 0), completion),
-        web_searches=count("searches", 0),
+        web_searches=min(count("searches", 0), MOST_SEARCHES),
     )
 
 

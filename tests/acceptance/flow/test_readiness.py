@@ -8,8 +8,10 @@ import pytest
 
 from storage.database.revisions import Topic
 from storage.replication.changes import Changes, read_everything
+from storage.stores.refused import RefusedRecords
 from storage.stores.resumptions import Resumptions
 from tests.acceptance.flow.ruled import BODY, Rule, Ruled, refusing, ruled
+from tests.support.records import RecordMaker
 from tests.support.waiting import wait_until
 
 WRONG_KEY = refusing(401, "Incorrect API key provided", code="invalid_api_key")
@@ -100,3 +102,15 @@ def test_a_clock_that_differs_from_the_databases_degrades_the_gateway(monkeypatc
         assert "this machine's clock is 86,400 s ahead of the database's" in readiness(gateway)[2]
         monkeypatch.undo()
         wait_until(lambda: readiness(gateway)[1] == "ready", "the clock was set right")
+
+
+def test_refused_records_degrade_the_gateway_and_are_counted() -> None:
+    with ruled({"a": []}) as gateway:
+        aside, record = RefusedRecords(gateway.running.gateway.database), RecordMaker().completion()
+        aside.put(record, "no")
+        wait_until(lambda: readiness(gateway)[1] == "degraded", "the refused record is known")
+        assert "records that the database refused: 1; see `bandit-gateway records list`" in readiness(gateway)[2]
+        with gateway.running.http("admin") as http:
+            assert "\nbandit_gateway_ledger_refused 1.0\n" in http.get("/metrics").text
+        aside.remove(record.decision.completion_id)
+        wait_until(lambda: readiness(gateway)[1] == "ready", "no record is refused")

@@ -1,11 +1,13 @@
 """The database goes away and comes back: completions are spooled and written once each, scores refused meanwhile."""
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from sqlalchemy import text
 
 from storage.database import postgresql, sqlite
 from storage.database import watchdog as watch
@@ -15,7 +17,9 @@ from storage.records import Content, FeedbackStatus, ValidityRecord
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.stores.refused import RefusedRecords
 from storage.writing.failover import State
+from storage.writing.retrying import retry
 from storage.writing.spool import Spool
 from storage.writing.spool_file import Owner
 from tests.support.databases import Opening, execute
@@ -249,17 +253,49 @@ def test_a_record_that_nobody_can_keep_fails_alone(
     assert len(list(Ledger(database).export("rtr_a"))) == 2
 
 
-def test_a_spooled_record_that_the_database_refuses_stays_and_holds_nobody_up(
-    postgresql_url: str, opening: Opening, spool: Spool, start_writer: Start, making: RecordMaker
+@pytest.mark.parametrize("again", ["mended", "still refused"])
+def test_a_spooled_record_that_the_database_refuses_is_kept_aside_and_written_once_the_cause_is_gone(
+    ledger_url: str, opening: Opening, spool: Spool, start_writer: Start, making: RecordMaker, again: str
 ) -> None:
-    database = opening(postgresql_url)
-    records = [making.completion(task=task) for task in ("a", "nul in a key \x00", "b")]
+    database = opening(ledger_url)
+    records = [making.completion(task=task, cost_usd=0.25) for task in ("a", "refused", "b")]
     spool.append(records)
     spool.close()
-    running = start_writer(database, spool=spool)
-    running.until(lambda: is_ok(running) and bool(running.commits), "the spool is written back")
-    assert [row["task"] for row in Ledger(database).export("rtr_a")] == ["a", "b"]
-    assert spool.count == 1
+    with forbidding(database, "refused"):
+        running = start_writer(database, spool=spool)
+        running.until(lambda: bool(running.commits) and running.writer.spooled == 0, "the spool is empty")
+        assert [row["task"] for row in Ledger(database).export("rtr_a")] == ["a", "b"]
+        aside = RefusedRecords(database)
+        (refusal,) = aside.all()
+        assert aside.get(refusal.completion_id) == (refusal, records[1])
+        if again == "still refused":
+            with pytest.raises(RecordRefused):
+                retry(database, refusal.completion_id, records[1])
+            assert aside.count() == 1
+            return
+    retry(database, refusal.completion_id, records[1])
+    retry(database, refusal.completion_id, records[1])
+    assert [row["task"] for row in Ledger(database).export("rtr_a")] == ["a", "refused", "b"]
+    assert aside.count() == 0
+    expected = Arms(database).sums()
+    running.until(lambda: same_sums(running.sums, expected), "running gateways learn it too")
+
+
+@contextlib.contextmanager
+def forbidding(database: Database, task: str) -> Iterator[None]:
+    """Make the database refuse requests of a task."""
+    refuse = f"CREATE TRIGGER forbidden BEFORE INSERT ON decisions WHEN NEW.task = '{task}' "
+    make, drop = f"{refuse} BEGIN SELECT RAISE(ABORT, 'no'); END", "DROP TRIGGER forbidden"
+    if not database.sqlite:
+        make = f"ALTER TABLE decisions ADD CONSTRAINT forbidden CHECK (task <> '{task}')"
+        drop = "ALTER TABLE decisions DROP CONSTRAINT forbidden"
+    with database.write() as connection:
+        connection.execute(text(make))
+    try:
+        yield
+    finally:
+        with database.write() as connection:
+            connection.execute(text(drop))
 
 
 def test_living_processes_have_spools_of_their_own(making: RecordMaker, tmp_path: Path) -> None:

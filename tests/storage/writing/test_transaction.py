@@ -5,15 +5,17 @@ import math
 import time
 
 import pytest
+from sqlalchemy import text
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.errors import RecordRefused
 from storage.records import CompletionRecord, Content, Status
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from tests.support.records import RecordMaker, RunningWriter, assert_same_sums
+from storage.stores.refused import RefusedRecords
+from storage.writing.clamping import MOST_TOKENS
+from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums
 
 
 def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
@@ -69,27 +71,51 @@ def test_a_completion_that_is_written_twice_counts_once(
     assert sum(read_everything(database)[0].spend_usd.values()) == pytest.approx(3 * 0.002)
 
 
-def test_a_record_that_the_database_refuses_fails_alone(
+def test_a_record_that_the_database_refuses_is_kept_aside_alone(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     good = [making.completion() for _ in range(4)]
     bad = [
         changed(making.completion(), seconds=math.nan),
-        changed(making.completion(), prompt_tokens=1 << 70),
+        changed(making.completion(), http_status=1 << 62),
         changed(making.completion(), status=None),
     ]
     futures = [running.submit(item) for item in (good[0], bad[0], good[1], bad[1], good[2], bad[2], good[3])]
     errors = [future.exception(60) for future in futures]
-    assert [type(error) for error in errors[1::2]] == [RecordRefused] * 3
-    assert errors[::2] == [None] * 4
+    assert errors == [None] * 7, "all are durable"
+    assert {each.completion_id for each in RefusedRecords(database).all()} == {
+        record.decision.completion_id for record in bad
+    }
     assert [row["completion_id"] for row in Ledger(database).export("rtr_a")] == [
         record.decision.completion_id for record in good
     ]
 
 
-def test_a_refusal_does_not_tell_what_was_to_be_written(running: RunningWriter, making: RecordMaker) -> None:
-    bad = changed(making.completion(instructions="a secret"), seconds=math.nan)
-    assert "secret" not in str(running.submit(bad).exception(60))
+def test_a_refusal_does_not_tell_what_was_to_be_written(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    running.write(changed(making.completion(instructions="a secret"), seconds=math.nan))
+    (refusal,) = RefusedRecords(database).all()
+    assert "secret" not in refusal.reason
+
+
+def test_tokens_that_overflow_do_not_block_their_model_for_the_day(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """Also not if an older version has filled the day's sum."""
+    absurd = making.completion(at=NOW)
+    attempts = tuple(dataclasses.replace(each, completion_tokens=2**63 - 1) for each in absurd.attempts)
+    absurd = dataclasses.replace(changed(absurd, completion_tokens=2**63 - 1), attempts=attempts)
+    running.write(absurd, making.completion(at=NOW))
+    with database.write() as connection:
+        connection.execute(text("UPDATE traffic SET prompt_tokens = 9223372036854775807"))
+    running.write(making.completion(at=NOW), making.completion(at=NOW))
+    assert RefusedRecords(database).count() == 0
+    counted = Ledger(database).traffic("rtr_a", NOW)["m/one"]
+    assert (counted.answered, counted.completion_tokens) == (4, MOST_TOKENS + 3 * 50)
+    view = Ledger(database).decision(absurd.decision.completion_id)
+    assert view is not None
+    assert view.outcome.completion_tokens == view.attempts[0].completion_tokens == MOST_TOKENS
 
 
 def test_text_that_a_database_refuses_is_mended(

@@ -1,0 +1,79 @@
+"""`records`: requests whose records the database refused: list, show, and write again."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+from gateway.cli.commands import new_group
+from gateway.cli.database import opened
+from gateway.cli.errors import CommandError
+from gateway.cli.options import Config, DatabaseUrl, Json
+from gateway.cli.output import moment, print_json, print_table, say
+from storage.database.engine import Database
+from storage.errors import RecordRefused
+from storage.records import CompletionRecord
+from storage.stores.refused import Refusal, RefusedRecords
+from storage.writing.retrying import retry as write_again
+
+app = new_group("records")
+
+RequestId = Annotated[str, typer.Argument(metavar="ID", help="req_…, as `records list` shows it.")]
+
+
+@app.command("list")
+def list_all(config: Config = None, database_url: DatabaseUrl = None, json: Json = False) -> None:
+    """List the records that the database refused, the oldest first."""
+    with opened(config, database_url) as database:
+        refusals = RefusedRecords(database).all()
+    if json:
+        print_json([msgspec.to_builtins(each) for each in refusals])
+        return
+    rows = [(each.completion_id, each.router_id, moment(each.refused_at), each.reason) for each in refusals]
+    print_table(("id", "router", "refused", "reason"), rows, "no record was refused")
+
+
+@app.command("show")
+def show(request_id: RequestId, config: Config = None, database_url: DatabaseUrl = None) -> None:
+    """Show a refused record as JSON, prompt and answer included if the router stores them."""
+    with opened(config, database_url) as database:
+        refusal, record = _existing(database, request_id)
+    shown = msgspec.to_builtins(refusal)
+    shown |= {
+        "decision": msgspec.to_builtins(record.decision, builtin_types=(bytes,)),
+        "attempts": [msgspec.to_builtins(attempt) for attempt in record.attempts],
+        "outcome": msgspec.to_builtins(record.outcome),
+    }
+    shown["decision"]["choice"] = record.decision.choice.decode(errors="replace")
+    if record.content is not None:
+        shown["request"] = record.content.request.decode(errors="replace")
+        shown["answer"] = record.content.answer.decode(errors="replace")
+    print_json(shown)
+
+
+@app.command("retry")
+def retry(
+    request_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="req_…; all of them without one.")] = None,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Write refused records again, once the cause is gone. Running gateways follow within seconds."""
+    written, refused = 0, []
+    with opened(config, database_url) as database:
+        ids = [request_id] if request_id else [each.completion_id for each in RefusedRecords(database).all()]
+        for each in ids:
+            try:
+                write_again(database, each, _existing(database, each)[1])
+                written += 1
+            except RecordRefused as error:
+                refused.append(f"{each}: {error}")
+    say(f"{written:,} of {len(ids):,} records are written")
+    if refused:
+        raise CommandError("\n".join(refused))
+
+
+def _existing(database: Database, request_id: str) -> tuple[Refusal, CompletionRecord]:
+    found = RefusedRecords(database).get(request_id)
+    if found is None:
+        raise CommandError(f"there is no refused record {request_id}; `bandit-gateway records list` shows all")
+    return found
