@@ -318,6 +318,14 @@ rebuilds_due = Table(
     comment="routers whose half-lives were changed: see storage.stores.rebuilds_due",
 )
 
+retired_months = Table(
+    "retired_months",
+    metadata,
+    key("suffix", Text, "end of the names of the month's tables"),
+    required("folded_to", Text, "the last completion_id that is in the checkpoints"),
+    comment="months that retention has detached, until the checkpoints have what they taught; only on PostgreSQL",
+)
+
 budgets = Table(
     "budgets",
     metadata,

@@ -10,8 +10,9 @@ from gateway.maintenance.rebuild import rebuild_due, retention_of
 from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.database.engine import Database
+from storage.database.months import month_of
 from storage.errors import DatabaseUnavailable
-from storage.maintenance.retention import DELETED_AT_ONCE
+from storage.maintenance.retention import DELETED_AT_ONCE, Retention
 from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ PAUSE = 4.0
 """Pause after a transaction, in lengths of the transaction: deleting takes up to a fifth of the time."""
 
 SHORTEST_PAUSE_SECONDS = 0.05
+FOREVER = Epoch(0.0)
+"""The cutoff of a router that keeps everything."""
 
 
 class RetentionWorker:
@@ -52,9 +55,32 @@ class RetentionWorker:
         self._thread.join()
 
     def delete_old(self) -> int:
-        """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable."""
-        deleted, routers = 0, Routers(self._database)
+        """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable.
+
+        On PostgreSQL requests that are kept as long as any router keeps them go with their whole month; only their
+        prompts and answers go on the day.
+        """
+        now, deleted = self._clock(), 0
+        retention_of(self._database).add_months(now)
+        cutoffs = self._cutoffs(now)
+        last = min((at for at in cutoffs.values()), default=now)
+        whole = month_of(last).start
+        if not self._database.sqlite:
+            self._retire(whole, list(cutoffs))
+        for router_id, before in cutoffs.items():
+            if before == FOREVER:
+                continue
+            by_month = before == last and not self._database.sqlite
+            deleted += self._in_pieces(Retention.delete_some, router_id, whole if by_month else before)
+            if by_month:
+                self._in_pieces(Retention.delete_contents, router_id, before)
+        return deleted
+
+    def _cutoffs(self, now: Epoch) -> dict[str, Epoch]:
+        """The instant before which each router's requests are too old."""
+        cutoffs, routers = {}, Routers(self._database)
         for record in (*routers.all(), *routers.deleted()):
+            cutoffs[record.id] = FOREVER
             try:
                 days = RouterOptions.from_json(record.settings).retention_days
             except OptionsError as error:
@@ -63,20 +89,33 @@ class RetentionWorker:
                 )
                 continue
             if days is not None:
-                deleted += self._delete_before(record.id, Epoch(self._clock() - days * DAY_SECONDS))
-        return deleted
+                cutoffs[record.id] = Epoch(now - days * DAY_SECONDS)
+        return cutoffs
 
-    def _delete_before(self, router_id: str, before: Epoch) -> int:
+    def _retire(self, before: Epoch, router_ids: list[str]) -> None:
+        """Retire whole months, and move what they taught to the checkpoints."""
+        for suffix in retention_of(self._database).retire_months(before, router_ids):
+            log.info("the month %s is older than any router keeps its requests, and is retired", suffix)
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            if not retention_of(self._database).fold_some():
+                break
+            self._pause(began)
+
+    def _in_pieces(self, delete: Callable[[Retention, str, Epoch], int], router_id: str, before: Epoch) -> int:
         deleted = 0
         while not self._stopped.is_set():
             began = time.monotonic()
             # Made anew: a round may take hours, and the router's half-lives may be changed meanwhile.
-            count = retention_of(self._database, router_id).delete_some(router_id, before)
+            count = delete(retention_of(self._database, router_id), router_id, before)
             deleted += count
             if count < DELETED_AT_ONCE:
                 break
-            self._stopped.wait(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
+            self._pause(began)
         return deleted
+
+    def _pause(self, began: float) -> None:
+        self._stopped.wait(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
 
     def _run(self) -> None:
         wait_seconds = self._first_seconds

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, Table, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
 from storage.deltas import DeltaSums, decode_deltas
+from storage.maintenance.retired import read_retired
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import checkpoints, decisions, scores
 from storage.writing.scores import LearnScores
@@ -44,9 +45,14 @@ def fold(
     checkpoint = read_sums(connection.execute(of_router(select_sums(checkpoints), checkpoints, router_id)))
     for key, sums in checkpoint.items():
         gathered.add({key: dataclasses.replace(sums, half_life=half_life(key.router_id, key.signal))})
-    outcomes = select(decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
-    fold_outcomes(_stream(connection, of_router(outcomes, decisions, router_id)), half_life, gathered)
-    fold_scores(_stream(connection, of_router(current_scores(), decisions, router_id)), learn_scores, gathered)
+    tables = [(decisions, scores, "")]
+    tables += [(month.decisions, month.scores, month.folded_to) for month in read_retired(connection)]
+    for requests, given, folded_to in tables:
+        left = requests.c.completion_id > folded_to
+        outcomes = of_router(select_outcomes(requests), requests, router_id).where(left)
+        current = of_router(current_scores(requests, given), requests, router_id).where(left)
+        fold_outcomes(_stream(connection, outcomes), half_life, gathered)
+        fold_scores(_stream(connection, current), learn_scores, gathered)
     return gathered.deltas()
 
 
@@ -77,14 +83,19 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaS
     learn()
 
 
-def current_scores() -> Select[Any]:
+def select_outcomes(requests: Table = decisions) -> Select[Any]:
+    """Select what `fold_outcomes` needs, of `decisions` or of a retired month."""
+    return select(*(requests.c[name] for name in ("completion_id", "router_id", "ended_at", "learned")))
+
+
+def current_scores(requests: Table = decisions, given: Table = scores) -> Select[Any]:
     """Select all current scores with the router, model, task and instant that they count for."""
     columns = ("completion_id", "router_id", "model_id", "task", "ended_at")
     query: Select[Any] = select(
-        *(decisions.c[name] for name in columns), *(scores.c[name] for name in ("source", "score", "weight"))
+        *(requests.c[name] for name in columns), *(given.c[name] for name in ("source", "score", "weight"))
     )
-    return query.join_from(scores, decisions, scores.c.completion_id == decisions.c.completion_id).order_by(
-        scores.c.completion_id
+    return query.join_from(given, requests, given.c.completion_id == requests.c.completion_id).order_by(
+        given.c.completion_id
     )
 
 

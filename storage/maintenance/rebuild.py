@@ -17,6 +17,7 @@ from storage.deltas import DeltaSums
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.fold import HalfLives, RouterHalfLife, fold, of_router
+from storage.maintenance.retired import keeping_months
 from storage.stores.arms import read_sums, select_sums
 from storage.stores.rebuilds_due import DueRebuild, note_rebuilt, read_due, remove_due
 from storage.tables import arms, checkpoints
@@ -115,7 +116,7 @@ class Rebuild:
         return rebuilt
 
     def _compare(self, router_id: str | None) -> _Comparison:
-        with self._database.snapshot() as connection:
+        with keeping_months(self._database), self._database.snapshot() as connection:
             corrections, due = read_corrections(connection), read_due(connection, router_id)
             kept = read_sums(connection.execute(of_router(select_sums(arms), arms, router_id)))
             half_lives = HalfLives(self._half_life, kept.items())

@@ -1,19 +1,42 @@
 """Deletes old requests in batches, and adds their part of the fold to a checkpoint."""
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
 from storage.database.addition import add_sums
 from storage.database.engine import Database
+from storage.database.months import add_months, first_id
 from storage.deltas import DeltaSums
-from storage.maintenance.fold import HalfLives, RouterHalfLife, current_scores, fold_outcomes, fold_scores
+from storage.maintenance.fold import (
+    HalfLives,
+    RouterHalfLife,
+    current_scores,
+    fold_outcomes,
+    fold_scores,
+    select_outcomes,
+)
+from storage.maintenance.retired import RetiredMonth, drop_retired, note_folded, read_retired, retire_months
 from storage.stores.arms import read_sums, select_sums
-from storage.tables import arms, checkpoints, choices, decisions, refused_records, settings
+from storage.tables import (
+    arms,
+    attempts,
+    checkpoints,
+    choices,
+    contents,
+    decisions,
+    feedback,
+    refused_records,
+    scores,
+    settings,
+)
 from storage.writing.cache import CHOICE_SECONDS
 from storage.writing.scores import LearnScores
 
 DELETED_AT_ONCE = 200
+FOLDED_AT_ONCE = 2_000
 _CLAIM = "retention"
 
 
@@ -48,9 +71,8 @@ class Retention:
         One short transaction; call it again, with a pause, while it returns `count`.
         """
         old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
-        columns = (decisions.c.completion_id, decisions.c.router_id, decisions.c.ended_at, decisions.c.learned)
         # Rows that another process locks, because it deletes or scores them, are skipped until the next round.
-        oldest = select(*columns).where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
+        oldest = select_outcomes().where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
         with self._database.write() as connection:
             rows = connection.execute(oldest).all()
             if rows:
@@ -61,15 +83,68 @@ class Retention:
                 scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
                 fold_scores(scored, self._learn_scores, gathered)
                 self._add.write(connection.connection.cursor(), gathered.rows())
-                connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
+                delete_requests(connection, ids)
             if len(rows) < count:
                 self._delete_choices(connection, router_id, before, count)
-                aside = (refused_records.c.router_id == router_id) & (refused_records.c.refused_at < before)
-                connection.execute(delete(refused_records).where(aside))
+                _delete_refused(connection, router_id, before)
         return len(rows)
 
-    def _half_lives(self, connection: Connection, router_id: str) -> HalfLives:
-        kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id == router_id)))
+    def delete_contents(self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE) -> int:
+        """Delete prompts and answers of a router's requests that were decided before an instant, `count` at most."""
+        own = (decisions.c.router_id == router_id) & (decisions.c.at < before)
+        some = select(contents.c.completion_id).join_from(
+            contents, decisions, contents.c.completion_id == decisions.c.completion_id
+        )
+        some = some.where(own, contents.c.completion_id < first_id(before)).limit(count)
+        with self._database.write() as connection:
+            _delete_refused(connection, router_id, before)
+            return connection.execute(delete(contents).where(contents.c.completion_id.in_(some))).rowcount
+
+    def add_months(self, at: Epoch) -> None:
+        """Add the partitions that will be needed; none on SQLite."""
+        if not self._database.sqlite:
+            with self._database.write() as connection:
+                add_months(connection, at)
+
+    def retire_months(self, before: Epoch, router_ids: Collection[str]) -> list[str]:
+        """Detach the months that ended before an instant, if they have requests of these routers alone.
+
+        What they taught stays part of the fold; `fold_some` moves it to the checkpoints.
+        """
+        if self._database.sqlite:
+            return []
+        with self._database.write() as connection:
+            return retire_months(connection, before, router_ids)
+
+    def fold_some(self, count: int = FOLDED_AT_ONCE) -> int:
+        """Add what requests of retired months taught to the checkpoints, `count` at most; then drop the month.
+
+        Returns the number of requests: 0 if there are none left.
+        """
+        with self._database.write() as connection:
+            for month in read_retired(connection, lock=True):
+                if folded := self._fold(connection, month, count):
+                    return folded
+                drop_retired(connection, month.suffix)
+        return 0
+
+    def _fold(self, connection: Connection, month: RetiredMonth, count: int) -> int:
+        requests = month.decisions
+        next_ones = select_outcomes(requests).where(requests.c.completion_id > month.folded_to)
+        rows = connection.execute(next_ones.order_by(requests.c.completion_id).limit(count)).all()
+        if rows:
+            gathered = DeltaSums()
+            last = rows[-1].completion_id
+            fold_outcomes(rows, self._half_lives(connection, *{row.router_id for row in rows}), gathered)
+            scored = current_scores(requests, month.scores)
+            scored = scored.where(requests.c.completion_id > month.folded_to, requests.c.completion_id <= last)
+            fold_scores(connection.execute(scored), self._learn_scores, gathered)
+            self._add.write(connection.connection.cursor(), gathered.rows())
+            note_folded(connection, month.suffix, last)
+        return len(rows)
+
+    def _half_lives(self, connection: Connection, *router_ids: str) -> HalfLives:
+        kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id.in_(router_ids))))
         return HalfLives(self._half_life, kept.items())
 
     def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:
@@ -77,3 +152,17 @@ class Retention:
         free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
         some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)
         connection.execute(delete(choices).where(choices.c.id.in_(some)))
+
+
+def _delete_refused(connection: Connection, router_id: str, before: Epoch) -> None:
+    """Delete the records of a router that were refused before an instant."""
+    aside = (refused_records.c.router_id == router_id) & (refused_records.c.refused_at < before)
+    connection.execute(delete(refused_records).where(aside))
+
+
+def delete_requests(connection: Connection, ids: Sequence[str]) -> None:
+    """Delete requests with all that belongs to them."""
+    if connection.dialect.name == "postgresql":  # partitions have no foreign keys that would do it
+        for table in (attempts, contents, feedback, scores):
+            connection.execute(delete(table).where(table.c.completion_id.in_(ids)))
+    connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))

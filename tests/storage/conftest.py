@@ -5,9 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from storage.database.engine import Database, open_database
+from storage.writing.scores import LearnScores
 from storage.writing.spool import Spool
 from tests.support.databases import Opening, execute
-from tests.support.records import RecordMaker, RunningWriter, Start
+from tests.support.records import RecordMaker, RunningWriter, Start, learn_scores
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def start_writer(opening: Opening) -> Iterator[Start]:
     """Starts writers, and closes them before their databases are."""
     started: list[RunningWriter] = []
 
-    def start(database: Database, *, spool: Spool | None = None) -> RunningWriter:
-        started.append(RunningWriter(database, spool=spool))
+    def start(database: Database, *, spool: Spool | None = None, learn: LearnScores = learn_scores) -> RunningWriter:
+        started.append(RunningWriter(database, spool=spool, learn=learn))
         return started[-1]
 
     yield start

@@ -10,13 +10,15 @@ import pytest
 from sqlalchemy import CheckConstraint, Connection, Table, inspect, text, update
 from sqlalchemy.exc import IntegrityError
 
+from bandit.types import Epoch
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
+from storage.database.months import first_id
 from storage.records import FeedbackStatus
 from storage.stores.ledger import Ledger
 from storage.tables import attempts, decisions, eval_rows, feedback, metadata, router_models, scores
 from tests.support.databases import insert_row
-from tests.support.records import RecordMaker, RunningWriter
+from tests.support.records import NOW, RecordMaker, RunningWriter
 
 
 def checks_of(connection: Connection, table: Table) -> dict[str, str]:
@@ -94,23 +96,24 @@ def test_what_no_gateway_writes_is_refused(
 
 def test_rows_of_an_older_version_that_fail_a_check_stay(empty_url: str, caplog: pytest.LogCaptureFixture) -> None:
     database = connect(empty_url, "normal")
-    row = {"completion_id": "req_1", "router_id": "rtr_a", "status": "answered", "learned": "{}", "http_status": 200}
+    old, new = (f"{first_id(at)}{0:020x}" for at in (NOW, Epoch(NOW + 1.0)))
+    row = {"completion_id": old, "router_id": "rtr_a", "status": "answered", "learned": "{}", "http_status": 200}
     with database.write() as connection:
         schema.upgrade(connection, "0009")
         insert_row(connection, "decisions", {**row, "cost_usd": -1.0})
-        noted = {"completion_id": "req_1", "status": "recorded", "score": 0.5, "source": "user"}
+        noted = {"completion_id": old, "status": "recorded", "score": 0.5, "source": "user"}
         insert_row(connection, "feedback", {**noted, "id": "fbk_1", "metadata": r'{"a": "x\u0000y", "b": "\\u0000"}'})
     database.close()
     with caplog.at_level(logging.WARNING):
         database = open_database(empty_url)
     assert ("fail a check" in caplog.text) == (not database.sqlite)
-    view = Ledger(database).decision("req_1")
+    view = Ledger(database).decision(old)
     assert view is not None
     assert view.outcome.cost_usd == -1.0
     said = view.feedback[0].metadata
     assert said == {"a": "x\x00y" if database.sqlite else "x\ufffdy", "b": "\\u0000"}
     with pytest.raises(IntegrityError), database.engine.begin() as connection:
-        insert_row(connection, "decisions", {**row, "completion_id": "req_2", "cost_usd": -1.0})
+        insert_row(connection, "decisions", {**row, "completion_id": new, "cost_usd": -1.0})
     database.close()
 
 

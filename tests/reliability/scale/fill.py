@@ -12,11 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers
 from storage.tables import attempts, choices, decisions, feedback, scores
 from storage.writing.transaction import Item, Transactions
+from tests.support.months import divide_past
 from tests.support.records import learn_scores, pace
 from tests.support.traffic import MODELS, SHARED_BY, make_records
 
@@ -53,15 +55,24 @@ class Span:
         return int((self.end - self.start) * 1e3) // self.copies
 
     @property
-    def step_seconds(self) -> float:
+    def start_ms(self) -> int:
+        """When the first one was."""
+        return int(self.start * 1e3)
+
+    @property
+    def step_ms(self) -> int:
         """From one request to the next."""
-        return self.window_ms / 1e3 / WRITTEN
+        return self.window_ms // WRITTEN
+
+    @property
+    def step_seconds(self) -> float:
+        """The same in seconds."""
+        return self.step_ms / 1e3
 
     def id_of(self, number: int) -> str:
-        """The completion of this number, from 0. The digits of ids are decimal, so that SQL can count in them."""
+        """The completion of this number, from 0: milliseconds in hex, as everywhere, and the number in decimal."""
         copy, written = divmod(number, WRITTEN)
-        instant_ms = int((self.start + written * self.step_seconds) * 1e3) + copy * self.window_ms
-        return f"req_{instant_ms:013d}{number:019d}"
+        return f"req_{self.start_ms + written * self.step_ms + copy * self.window_ms:012x}{number:020d}"
 
 
 def fill(database: Database, count: int, end: float, seed: int, tell: Callable[[int], None]) -> Span:
@@ -70,6 +81,8 @@ def fill(database: Database, count: int, end: float, seed: int, tell: Callable[[
     models = tuple(RouterModel(model_id) for model_id in MODELS)
     for router_id in ROUTERS:
         Routers(database).put(RouterRecord(router_id, router_id, b"s" * 32, {}, models, span.start, span.start))
+    if not database.sqlite:
+        divide_past(database, Epoch(span.start))
     _write(database, span, seed)
     tell(WRITTEN)
     _copy(database, span, tell)
@@ -136,8 +149,10 @@ def _copy(database: Database, span: Span, tell: Callable[[int], None]) -> None:
         connection.commit()
         for copy in range(1, span.copies):
             for table in _COPIED:
-                chosen = ", ".join(_moved(column.name, copy, span.window_ms) for column in table.columns)
-                connection.execute(text(f"INSERT INTO {table.name} SELECT {chosen} FROM written_{table.name}"))  # noqa: S608
+                names = list(table.columns.keys())
+                chosen = ", ".join(_moved(name, copy, span, sqlite=database.sqlite) for name in names)
+                source = f"SELECT {chosen} FROM written_{table.name}"  # noqa: S608
+                connection.execute(text(f"INSERT INTO {table.name} ({', '.join(names)}) {source}"))
             connection.commit()
             tell((copy + 1) * WRITTEN)
         _copy_traffic(connection)
@@ -148,15 +163,16 @@ def _copy(database: Database, span: Span, tell: Callable[[int], None]) -> None:
             connection.commit()
 
 
-def _moved(column: str, copy: int, window_ms: int) -> str:
+def _moved(column: str, copy: int, span: Span, *, sqlite: bool) -> str:
     """The value of a column in a copy, as SQL."""
     if column in _TIMES:
-        return f"{column} + {copy * window_ms / 1e3!r}"
+        return f"{column} + {copy * span.window_ms / 1e3!r}"
     if column in _IDS:
-        instant = f"cast(substr({column}, 5, 13) as bigint) + {copy * window_ms}"
-        number = f"cast(substr({column}, 18) as bigint) + {copy * WRITTEN}"
-        padded = f"substr(cast({10**13} + {instant} as text), 2)"
-        return f"substr({column}, 1, 4) || {padded} || '0' || substr(cast({10**18} + {number} as text), 2)"
+        written = f"cast(substr({column}, 17) as bigint)"
+        instant = f"{span.start_ms + copy * span.window_ms} + {written} * {span.step_ms}"
+        digits = f"printf('%012x', {instant})" if sqlite else f"lpad(to_hex({instant}), 12, '0')"
+        number = f"substr(cast({10**18} + {written} + {copy * WRITTEN} as text), 2)"
+        return f"substr({column}, 1, 4) || {digits} || '00' || {number}"
     return column
 
 
