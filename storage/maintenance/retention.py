@@ -162,7 +162,10 @@ def _delete_refused(connection: Connection, router_id: str, before: Epoch) -> No
 
 def delete_requests(connection: Connection, ids: Sequence[str]) -> None:
     """Delete requests with all that belongs to them."""
-    if connection.dialect.name == "postgresql":  # partitions have no foreign keys that would do it
-        for table in (attempts, contents, feedback, scores):
-            connection.execute(delete(table).where(table.c.completion_id.in_(ids)))
-    connection.execute(delete(decisions).where(decisions.c.completion_id.in_(ids)))
+    # SQLite has foreign keys that delete the others; partitions have none.
+    for table in (
+        (decisions,) if connection.dialect.name == "sqlite" else (attempts, contents, feedback, scores, decisions)
+    ):
+        key = table.c.completion_id
+        # The range is redundant, but leaves out the partitions of other months.
+        connection.execute(delete(table).where(key.between(min(ids), max(ids)), key.in_(ids)))
