@@ -33,6 +33,7 @@ from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.routing.task_names import TaskAdmission
 from gateway.simulated import serve_simulated
+from gateway.telemetry.cells import Cells
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
 from gateway.telemetry.instruments import Instruments
@@ -191,10 +192,7 @@ class Gateway:
             )
             opened.push_async_callback(self._recorder.close)
             heartbeat.start(self._recorder.is_spooling)
-            board, logs = self._instruments.board, self._instruments.logs
-            cells = board.open()
-            opened.callback(board.close)
-            self._observer = observer = Observer(Metrics(cells), logs)
+            cells = self._open_instruments(opened)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
             retention = RetentionWorker(database, database.clock.now)
@@ -207,12 +205,12 @@ class Gateway:
                 self.model_states.cooldowns,
                 self.routers,
                 database.clock.now,
-                logs,
+                self._instruments.logs,
                 heartbeat.refused_count,
             )
             opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
-                providers, self.model_states, self._recorder, self.validator, observer, database.clock.now
+                providers, self.model_states, self._recorder, self.validator, self._observer, database.clock.now
             )
             admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)
@@ -251,7 +249,7 @@ class Gateway:
                 routers=self.routers,
                 ledger=Ledger(database),
                 gauges=gauges,
-                exposition=Exposition(board),
+                exposition=Exposition(self._instruments.board),
                 clock=database.clock.now,
                 model_states=self.model_states,
                 database=database,
@@ -273,6 +271,17 @@ class Gateway:
     def reload(self) -> None:
         """Read the configuration again soon. For the event loop."""
         self.configuration.request_reload()
+
+    def _open_instruments(self, opened: contextlib.AsyncExitStack) -> Cells:
+        """Begin to count, log and trace; this process's cells for metrics."""
+        instruments = self._instruments
+        cells = instruments.board.open()
+        opened.callback(instruments.board.close)
+        tracing = instruments.start_tracing and instruments.start_tracing(self.settings.providers)
+        if tracing is not None:
+            opened.push_async_callback(asyncio.to_thread, tracing.close)
+        self._observer = Observer(Metrics(cells), instruments.logs, tracing)
+        return cells
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""

@@ -25,6 +25,7 @@ from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
 from gateway.routing.task_names import TaskAdmission
+from gateway.telemetry.trace_context import RequestTrace
 from storage.records import FeedbackReceipt, KeyRecord
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,8 @@ class Flow:
         """Answer one completion request, with a completion or with an error."""
         started = perf_counter()  # not loop.time(): uvloop's counts in whole milliseconds
         key: KeyRecord | None = None
+        tracing = self.services.observer.tracing
+        trace = None if tracing is None else tracing.begin(http.header)
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
             request = await self._bodies.read(
@@ -79,30 +82,36 @@ class Flow:
             decision = await self.decide(http.request_id, router, request)
             router.spend.reserve(decision.expected_usd, decision.at)
         except GatewayError as error:
-            self._refused(http, router_id, key, error, started)
+            self._refused(http, router_id, key, error, started, trace)
             await http.fail(error)
             return
         except ClientGone:
-            self._refused(http, router_id, key, None, started)
+            self._refused(http, router_id, key, None, started, trace)
             return
         except Exception:
             log.exception("request %s could not be decided", http.request_id, extra={"about": "requests"})
-            self._refused(http, router_id, key, own := OurOwnFault(), started)
+            self._refused(http, router_id, key, own := OurOwnFault(), started, trace)
             await http.fail(own)
             return
         self.running.add(decision.completion_id)
         try:
-            await CompletionHandler(self.services, http, key, decision, started).serve()
+            await CompletionHandler(self.services, http, key, decision, started, trace).serve()
         finally:
             self.running.discard(decision.completion_id)
 
     def _refused(
-        self, http: Http, router_id: str, key: KeyRecord | None, error: GatewayError | None, started: float
+        self,
+        http: Http,
+        router_id: str,
+        key: KeyRecord | None,
+        error: GatewayError | None,
+        started: float,
+        trace: RequestTrace | None,
     ) -> None:
         """Tell of a request that ends here; `error` None: because its client left."""
         known = router_id if router_id in self.routers else ""  # what a caller has made up is told to nobody
         key_id = key.id if key else None
-        self.services.observer.refused(http.request_id, known, key_id, error, perf_counter() - started)
+        self.services.observer.refused(http.request_id, known, key_id, error, perf_counter() - started, trace)
 
     async def feedback(self, http: HttpRequest) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""

@@ -16,6 +16,7 @@ from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
 from gateway.routing.model_states import ModelStates
+from gateway.telemetry.trace_context import RequestTrace
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,15 @@ class AttemptLog:
         "first_token_seconds",
         "provider_seconds",
         "text_bytes",
+        "trace",
+        "trace_headers",
         "usage",
     )
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, trace: RequestTrace | None) -> None:
         self._decision = decision
+        self.trace = trace
+        self.trace_headers = b""
         self.draw = decision.draw
         self._running = False
         self._started = self._started_at = 0.0
@@ -71,6 +76,8 @@ class AttemptLog:
     def begin(self, draw: Draw, now: Epoch, loop_time: float) -> None:
         """Start a call; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
         self.draw, self._running = draw, True
+        if self.trace is not None:
+            self.trace_headers = self.trace.begin_attempt()
         self._started, self._started_at, self.began_at = perf_counter(), now, loop_time
         self.first_token_seconds = self.usage = None
         self.text_bytes = self._counted_bytes = 0
@@ -183,6 +190,7 @@ async def try_in_turn(
                 fields=fields,
                 deadline=deadline,
                 silence_seconds=router.options.request_timeout_seconds,
+                trace_headers=attempts.trace_headers,
                 output_limit=model.output_limit,
                 streams="stream" in model.abilities,
             )

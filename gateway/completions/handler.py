@@ -25,6 +25,7 @@ from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
 from gateway.telemetry.observer import Observer
+from gateway.telemetry.trace_context import RequestTrace
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
 
@@ -51,13 +52,21 @@ class Services:
 class CompletionHandler:
     """Calls, records and responds for one decision. Every request ends with exactly one outcome."""
 
-    def __init__(self, services: Services, http: Http, key: KeyRecord, decision: Decision, started: float) -> None:
+    def __init__(
+        self,
+        services: Services,
+        http: Http,
+        key: KeyRecord,
+        decision: Decision,
+        started: float,
+        trace: RequestTrace | None,
+    ) -> None:
         self._services = services
         self._http = http
         self._key = key
         self._decision = decision
         self._started = started
-        self._attempts = AttemptLog(decision)
+        self._attempts = AttemptLog(decision, trace)
         self._loop = asyncio.get_running_loop()
         self._recorded = False
         self._reason = ""
@@ -242,7 +251,9 @@ class CompletionHandler:
             error = error or (lost if isinstance(lost, GatewayError) else _stopping())
             raise
         finally:  # before the client has its last byte: whoever scrapes then finds it counted
-            self._services.observer.completed(record, error, perf_counter() - began)
+            self._services.observer.completed(
+                record, error, perf_counter() - began, self._attempts.trace, self._decision.router.models
+            )
         return record.outcome.ended_at
 
     def _explain(self) -> str:

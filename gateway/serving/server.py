@@ -27,7 +27,7 @@ from gateway.serving.workers import Supervisor
 from gateway.settings import Settings, SettingsError
 from gateway.settings.listening import Tls
 from gateway.telemetry.cells import Board
-from gateway.telemetry.instruments import Instruments, log_to_stderr, secrets_of
+from gateway.telemetry.instruments import Instruments, log_to_stderr, secrets_of, tracing_starter
 from storage.database.engine import Database, open_database
 from storage.errors import LedgerError
 from storage.stores.routers import Routers
@@ -53,7 +53,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
     current = read(load)
     listening = current.settings.listening
-    instruments = Instruments(Board(workers), log_to_stderr(current.settings))
+    instruments = Instruments(Board(workers), log_to_stderr(current.settings), tracing_starter(os.environ))
     parent = os.getpid()
 
     def reload_others() -> None:

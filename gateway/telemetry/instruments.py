@@ -2,21 +2,31 @@
 
 import logging
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from gateway.settings import Settings
+from gateway.settings import ProviderSettings, Settings
 from gateway.telemetry.cells import Board
 from gateway.telemetry.log_lines import as_json, as_words
 from gateway.telemetry.log_writer import LogHandler, LogWriter
 
+if TYPE_CHECKING:
+    from gateway.telemetry.tracing import Tracing  # which needs the extra `otel`
+
+log = logging.getLogger(__name__)
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+"""Traces are exported if one of these is set."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
-    """Metrics of all workers, and the log."""
+    """Metrics of all workers, the log, and how a worker starts tracing, if it does."""
 
     board: Board
     logs: LogWriter
+    start_tracing: "Callable[[Mapping[str, ProviderSettings]], Tracing] | None" = None
 
 
 def log_to_stderr(settings: Settings) -> LogWriter:
@@ -31,6 +41,19 @@ def log_to_stderr(settings: Settings) -> LogWriter:
     for chatty in ("alembic", "uvicorn"):
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     return writer
+
+
+def tracing_starter(environ: Mapping[str, str]) -> "Callable[[Mapping[str, ProviderSettings]], Tracing] | None":
+    """How to start tracing if the environment asks for it by an OTLP endpoint, and the extra `otel` is installed."""
+    wanted = any(environ.get(name) for name in ENDPOINTS)
+    if not wanted or environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return None
+    try:
+        from gateway.telemetry.tracing import start_tracing  # noqa: PLC0415 - half a second, if traces are wanted
+    except ImportError as error:
+        log.warning("no traces, although %s is set: %s; pip install 'bandit-gateway[otel]'", ENDPOINTS[0], error)
+        return None
+    return start_tracing
 
 
 def secrets_of(settings: Settings) -> Collection[str]:

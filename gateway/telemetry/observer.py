@@ -4,12 +4,18 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
+from gateway.catalog.catalog import Model
 from gateway.errors import Fault, GatewayError
 from gateway.telemetry.log_lines import Answered, Ended, Refused
 from gateway.telemetry.log_writer import LogWriter
 from gateway.telemetry.metrics import NO_FAULT, Metrics, fault_of
+from gateway.telemetry.trace_context import RequestTrace
 from storage.records import CompletionRecord, FeedbackReceipt
+
+if TYPE_CHECKING:
+    from gateway.telemetry.tracing import Tracing  # which needs the extra `otel`
 
 LEVELS: Mapping[str, int] = MappingProxyType(
     {
@@ -26,25 +32,47 @@ PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class Observer:
-    """Metrics and log lines of requests. For the event loop alone."""
+    """Metrics, log lines and, if they are wanted, traces of requests. For the event loop alone."""
 
-    def __init__(self, metrics: Metrics, logs: LogWriter) -> None:
+    def __init__(self, metrics: Metrics, logs: LogWriter, tracing: "Tracing | None") -> None:
         self._metrics = metrics
         self._logs = logs
+        self.tracing = tracing
 
-    def completed(self, record: CompletionRecord, error: GatewayError | None, commit_seconds: float) -> None:
-        """A request that a model was chosen for has ended. `error`: what its client was told instead of an answer."""
+    def completed(
+        self,
+        record: CompletionRecord,
+        error: GatewayError | None,
+        commit_seconds: float,
+        trace: RequestTrace | None,
+        models: Mapping[str, Model],
+    ) -> None:
+        """A request that a model was chosen for has ended. `error`: what its client was told instead of an answer.
+
+        `models` are those of its router.
+        """
         self._metrics.completed(record, error, commit_seconds)
         outcome = record.outcome
         fault = fault_of(outcome.status, error)
         level = LEVELS[fault]
-        if level < self._logs.level:
+        if level < self._logs.level and trace is None:
             return
         status, code = (outcome.http_status, None) if error is None else (error.status, error.known_code)
-        self._logs.put(Ended(level, record.decision, outcome, status, code, fault, None))
+        trace_id = None if trace is None else trace.hex_trace_id
+        ended = Ended(level, record.decision, outcome, status, code, fault, trace_id)
+        if level >= self._logs.level:
+            self._logs.put(ended)
+        if self.tracing is not None and trace is not None:
+            self.tracing.completed(trace, ended, record.attempts, models)
 
     def refused(
-        self, request_id: str, router_id: str, key_id: str | None, error: GatewayError | None, seconds: float
+        self,
+        request_id: str,
+        router_id: str,
+        key_id: str | None,
+        error: GatewayError | None,
+        seconds: float,
+        trace: RequestTrace | None = None,
     ) -> None:
         """A completion request has ended before a model was chosen. `error` None: its client left.
 
@@ -53,10 +81,14 @@ class Observer:
         self._metrics.refused(router_id, error)
         fault = Fault.CALLER if error is None else error.fault
         level = LEVELS[fault]
+        status, code = (499, "client_gone") if error is None else (error.status, error.known_code)
+        trace_id = None if trace is None else trace.hex_trace_id
+        at = time.time()
+        refused = Refused(level, at, request_id, router_id, key_id, status, code, fault, seconds, trace_id)
         if level >= self._logs.level:
-            status, code = (499, "client_gone") if error is None else (error.status, error.known_code)
-            at = time.time()
-            self._logs.put(Refused(level, at, request_id, router_id, key_id, status, code, fault, seconds, None))
+            self._logs.put(refused)
+        if self.tracing is not None and trace is not None:
+            self.tracing.refused(trace, refused)
 
     def answered(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
         """Another route has begun its answer. `route` is its template, "" for a path without one."""

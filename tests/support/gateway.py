@@ -28,6 +28,7 @@ from gateway.serving.connection_limits import ConnectionLimits
 from gateway.serving.direct import direct_protocol
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
+from gateway.telemetry.instruments import Instruments
 from storage.database.engine import open_database
 from storage.stores.keys import Keys
 from tests.support.instruments import instruments
@@ -68,7 +69,12 @@ class Running:
 
 
 @contextlib.contextmanager
-def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | None = None) -> Iterator[Running]:
+def run_gateway(
+    configuration: str,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    made_instruments: Instruments | None = None,
+) -> Iterator[Running]:
     """Run a gateway with this configuration on a thread of this process."""
     config = folder / "bandit-gateway.toml"
     config.write_text(configuration)
@@ -78,7 +84,9 @@ def run_gateway(configuration: str, folder: Path, environ: Mapping[str, str] | N
     try:
         prepare(configured.settings, configured.catalog, database, time.time())
         keys = _add_keys(Keys(database), time.time())
-        gateway = Gateway(configured, database, instruments(), partial(read_again, reading, database=database))
+        gateway = Gateway(
+            configured, database, made_instruments or instruments(), partial(read_again, reading, database=database)
+        )
         protocol = direct_protocol(ConnectionLimits(), gateway.count_refusal, gateway)
         with (
             serve_app(gateway, protocol) as url,

@@ -77,6 +77,7 @@ class AnthropicProvider:
             sent=fields.keys() | ({"metadata"} & body.keys()),
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
+            trace_headers=call.trace_headers,
         )
         return request, form
 

@@ -78,6 +78,7 @@ class OpenAIProvider:
             sent=fields.keys(),
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
+            trace_headers=call.trace_headers,
         )
 
     def _url(self, model: str) -> str:

@@ -34,6 +34,7 @@ class Request:
     sent: Collection[str]
     deadline: float  # on the event loop's clock
     silence_seconds: float
+    trace_headers: bytes = b""
 
 
 class Reader(Protocol):
@@ -135,7 +136,9 @@ class Upstream:
         loop = asyncio.get_running_loop()
         while True:
             key = self._keys.pick(request.model, loop.time())
-            response = await self._client.send("POST", request.url, self._headers[key], request.body, deadline)
+            response = await self._client.send(
+                "POST", request.url, self._headers[key] + request.trace_headers, request.body, deadline
+            )
             if 200 <= response.status < 300:
                 return response
             refusal = await self._refusal(response, request, deadline)

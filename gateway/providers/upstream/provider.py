@@ -31,6 +31,7 @@ class Call:
     deadline: float
     silence_seconds: float
     output_limit: int | None = None
+    trace_headers: bytes = b""  # lines for the provider's request
     streams: bool = True  # False: a stream has to be made from the model's whole answer
 
 
