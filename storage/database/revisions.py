@@ -6,7 +6,7 @@ topic's row in `revisions` stays locked until the commit, so revisions appear in
 
 from enum import StrEnum
 
-from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, Update, delete, func, insert, literal_column, select, text, update
 
 from storage.tables import changes, revisions
 
@@ -15,6 +15,17 @@ CHANNEL = "bandit_gateway"
 
 KEPT_CHANGES = 10_000
 """Changes recorded per topic. A process that is further behind reads the whole topic again."""
+
+
+FORGOTTEN_AT_ONCE = 100
+"""Older ones are deleted this many at a time, which spares each change a statement."""
+
+_MARK = text(
+    "WITH counted AS (UPDATE revisions SET value = value + 1 WHERE topic = :topic RETURNING topic, value), "
+    "named AS (INSERT INTO changes (topic, revision, subject) SELECT topic, value, :subject FROM counted) "
+    "SELECT value, pg_notify(:channel, topic) FROM counted"
+)
+"""Counts, names and notifies of a change in one round trip."""
 
 
 class Topic(StrEnum):
@@ -30,11 +41,15 @@ class Topic(StrEnum):
 
 def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
     """Count and record a change of the subject of this id (of a router: `tasks` too), and notify other processes."""
-    revision: int = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
-    connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
-    old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
-    connection.execute(delete(changes).where(old))
-    notify(connection, topic)
+    if connection.dialect.name == "postgresql":
+        parameters = {"topic": topic.value, "subject": subject, "channel": CHANNEL}
+        revision: int = connection.execute(_MARK, parameters).scalar_one()
+    else:
+        revision = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
+        connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
+    if revision % FORGOTTEN_AT_ONCE == 0:
+        old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
+        connection.execute(delete(changes).where(old))
 
 
 def lock_topic(connection: Connection, topic: Topic) -> None:

@@ -121,6 +121,7 @@ def test_changes_without_a_name_mean_that_anything_may_have_changed(
 
 def test_the_names_of_long_past_changes_are_forgotten(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(revisions, "KEPT_CHANGES", 10)
+    monkeypatch.setattr(revisions, "FORGOTTEN_AT_ONCE", 15)
     for number in range(30):
         Keys(database).revoke(f"key_{number}", NOW)
     Routers(database).put(ROUTER)
