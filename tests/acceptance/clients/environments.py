@@ -49,7 +49,7 @@ def _install_python(client: Client, requirement: str, folder: Path) -> tuple[Seq
     wanted = f"{requirement} on Python {sys.version_info.major}.{sys.version_info.minor}"
     if not _is_installed(own, wanted):
         _run([sys.executable, "-m", "venv", str(own)])
-        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement])
+        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirement.split()])
         (own / _MARK).write_text(wanted)
     version = f"from importlib.metadata import version; print(version({client.package!r}))"
     return [str(python)], _run([str(python), "-c", version]).strip()

@@ -34,17 +34,13 @@ class Outcome:
 
 def show(console: Console, outcomes: Sequence[Outcome], details: bool) -> None:
     """Print the table and all failures; with `details` the result of every check."""
-    table = Table(title="Real clients", title_justify="left")
-    table.add_column("check")
+    table = Table("client", "version", "s", "checks", title="Real clients", title_justify="left")
     for outcome in outcomes:
-        table.add_column(f"{outcome.name}\n{outcome.version}", justify="center")
-    for check, wants in CHECKS.items():
-        cells = [next((_MARKS[tried.verdict] for tried in each.tried if tried.check == check), "") for each in outcomes]
-        table.add_row(f"{check}\n[dim]{wants}[/dim]", *cells)
-    table.add_section()
-    table.add_row("seconds to install", *(f"{each.install_seconds:.1f}" for each in outcomes))
-    table.add_row("seconds of the checks", *(f"{each.check_seconds:.1f}" for each in outcomes))
+        checks = "  ".join(f"{_MARKS[tried.verdict]} {tried.check}" for tried in outcome.tried)
+        table.add_row(outcome.name, outcome.version, f"{outcome.check_seconds:.0f}", checks)
     console.print(table)
+    for check, wants in CHECKS.items():
+        console.print(f"[dim]{check}: {wants}[/dim]", highlight=False)
     for outcome in outcomes:
         if outcome.trouble:
             console.print(f"{outcome.name}: {escape(outcome.trouble)}", highlight=False)

@@ -26,24 +26,26 @@ from tests.acceptance.clients.roster import CHECKS, CLIENTS, Client
 
 by_name = {client.name: client for client in CLIENTS}
 each_client = pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.name)
-NO_COLLISION = {"openai", "langchain_openai", "pydantic_ai", "litellm"}
+NO_COLLISION = {client.package.replace("-", "_") for client in CLIENTS} | {"langchain_openai", "pydantic_ai", "agents"}
 
 
 @each_client
 def test_every_client_s_script_tells_of_every_check(client: Client) -> None:
     source = (SCRIPTS / client.script).read_text("utf-8")
-    for check in CHECKS.keys() - {"page"}:
+    for check in set(client.checks) - {"page"}:
         asked = f'@check("{check}")' if client.requirement else f"async {json.dumps(check) if '-' in check else check}("
         assert asked in source, check
-    assert client.cannot.keys() <= CHECKS.keys()
+    assert client.cannot.keys() <= set(client.checks) <= CHECKS.keys()
 
 
 def test_no_script_has_the_name_of_a_package_that_it_would_hide() -> None:
     assert not {path.stem for path in SCRIPTS.iterdir()} & NO_COLLISION
 
 
-@each_client
-def test_every_client_has_an_example_on_the_page_that_can_be_run(client: Client) -> None:
+@pytest.mark.parametrize(
+    "client", [client for client in CLIENTS if "page" in client.checks], ids=lambda each: each.name
+)
+def test_every_client_with_a_section_has_an_example_on_the_page_that_can_be_run(client: Client) -> None:
     code = example(PAGE.read_text("utf-8"), client.name)
     assert code is not None
     assert PAGE_URL in code
@@ -54,10 +56,23 @@ def test_every_client_has_an_example_on_the_page_that_can_be_run(client: Client)
 
 def test_the_page_names_the_versions_that_are_tried() -> None:
     (row,) = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| tried with |")]
-    wanted = [client.requirement.partition("~=")[2] for client in CLIENTS if client.requirement]
+    of_python = [client.requirement for client in CLIENTS if client.requirement and "page" in client.checks]
+    wanted = [requirement.partition("~=")[2] for requirement in of_python]
     for_node = json.loads((SCRIPTS / "package.json").read_text())["dependencies"]
     wanted += [for_node[name].removeprefix("~") for name in ("openai", "ai", "@ai-sdk/openai-compatible")]
     assert re.findall(r"\d+\.\d+", row) == [version.rpartition(".")[0] for version in wanted]
+
+
+def test_the_page_has_a_line_for_every_other_client() -> None:
+    """With the version that is tried, and how it says what it can't put into fields."""
+    lines = [line.split("|")[1:-1] for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| `")]
+    named = {cells[0].strip(" `"): cells for cells in lines if len(cells) == 4}
+    others = {client.name: client for client in CLIENTS if "page" not in client.checks}
+    assert named.keys() == others.keys()
+    for_node = json.loads((SCRIPTS / "package.json").read_text())["dependencies"]
+    for name, client in others.items():
+        version = client.requirement.partition("~=")[2] if client.requirement else for_node[client.package][1:]
+        assert ".".join(version.split()[0].split(".")[:2]) in named[name][1], name
 
 
 def test_an_example_is_its_client_s_own() -> None:
@@ -217,4 +232,4 @@ async def test_openai_s_own_client_can_do_all_of_it(tmp_path: Path) -> None:
         tried = await try_client(client, [sys.executable], tmp_path, served)
         assert not served.unhandled()
     assert [each for each in tried if each.verdict is not Verdict.OK] == []
-    assert [each.check for each in tried] == list(CHECKS)
+    assert [each.check for each in tried] == list(client.checks)

@@ -33,6 +33,37 @@ export async function raised(promise) {
   assert.fail(`nothing was thrown; it gave ${JSON.stringify(value)}`);
 }
 
+const TASK = "greetings";
+const MODEL = "simulated/sage";
+
+// Headers that say what fields of the body say.
+export const steering = (episodeId) => ({
+  "x-router-task": TASK,
+  "x-router-instructions": "Only use sage.",
+  "x-router-episode": episodeId,
+});
+
+// Score an episode, and see that all its completions were steered as `steering` asks.
+export async function sendScoreOfEpisode(episodeId, score) {
+  const scored = await ask("/feedback", KEY, { episode_id: episodeId, score });
+  for (const { completion_id, model } of scored.completions) {
+    assert.equal(model, MODEL);
+    const { decision } = await ask(`/admin/decisions/${completion_id}`, process.env.BANDIT_GATEWAY_ADMIN_KEY);
+    assert.equal(decision.task, TASK);
+  }
+  return `${scored.completions.length} completions of ${episodeId}: ${scored.status}`;
+}
+
+async function ask(path, key, body) {
+  const answer = await fetch(url + path, {
+    method: body ? "POST" : "GET",
+    headers: { Authorization: `Bearer ${key}`, "Content-Type": "application/json" },
+    body: body && JSON.stringify(body),
+  });
+  assert.equal(answer.status, 200, await answer.clone().text());
+  return answer.json();
+}
+
 // Tell the gateway how good an answer was; the id is that of the completion.
 export async function sendScore(completionId, score) {
   const answer = await fetch(`${url}/feedback`, {

@@ -5,6 +5,7 @@ import os
 import sys
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 
 URL = os.environ["BANDIT_GATEWAY_URL"]
 """Where the gateway answers, such as http://127.0.0.1:8790."""
@@ -36,7 +37,7 @@ def run() -> None:
             at = error.__traceback__.tb_next if error.__traceback__ else None
             where = f" (line {at.tb_lineno})" if at else ""
             line = {"check": name, "ok": False, "detail": f"{type(error).__name__}: {error}{where}"[:500]}
-        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.write("\n" + json.dumps(line) + "\n")  # a client may have left its own line unfinished
         sys.stdout.flush()
 
 
@@ -49,12 +50,39 @@ def raised(function: Callable[[], object], *kinds: type[Exception]) -> Exception
     raise AssertionError(f"nothing was raised; it gave {value!r}")
 
 
-def send_score(completion_id: str | None, score: float) -> str:
-    """Tell the gateway how good an answer was; the id is that of the completion."""
+TASK = "greetings"
+INSTRUCTIONS = "Only use sage."
+MODEL = "simulated/sage"
+"""What the instructions ask for."""
+
+
+def steering(episode_id: str) -> dict[str, str]:
+    """Headers that say what fields of the body say."""
+    return {"x-router-task": TASK, "x-router-instructions": INSTRUCTIONS, "x-router-episode": episode_id}
+
+
+def send_score_of_episode(episode_id: str, score: float) -> str:
+    """Score an episode, and see that all its completions were steered as `steering` asks."""
+    scored = ask("/feedback", KEY, {"episode_id": episode_id, "score": score})
+    assert {each["model"] for each in scored["completions"]} == {MODEL}, scored
+    for each in scored["completions"]:
+        decision = ask(f"/admin/decisions/{each['completion_id']}", os.environ["BANDIT_GATEWAY_ADMIN_KEY"])["decision"]
+        assert decision["task"] == TASK, decision
+    return f"{len(scored['completions'])} completions of {episode_id}: {scored['status']}"
+
+
+def ask(path: str, key: str, body: object = None) -> dict[str, Any]:
+    """The answer to a request of our own."""
     request = urllib.request.Request(  # noqa: S310 - http, on this machine
-        f"{URL}/feedback",
-        data=json.dumps({"completion_id": completion_id, "score": score}).encode(),
-        headers={"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"},
+        URL + path,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
-        return f"{completion_id}: {json.load(answer)['status']}"
+        told: dict[str, Any] = json.load(answer)
+        return told
+
+
+def send_score(completion_id: str | None, score: float) -> str:
+    """Tell the gateway how good an answer was; the id is that of the completion."""
+    return f"{completion_id}: {ask('/feedback', KEY, {'completion_id': completion_id, 'score': score})['status']}"
