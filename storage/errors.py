@@ -2,6 +2,7 @@
 
 LedgerError
 ├── DatabaseUnavailable   the database can't be opened, reached, read or written now
+│   ├── DatabaseTimeout   the database made no progress within the watchdog's limit
 │   └── SchemaOutdated    the database has an older schema than this version needs
 ├── BackupError           a backup can't be made or restored
 ├── WriterFull            the writer's queue has reached its limit
@@ -25,6 +26,10 @@ class LedgerError(Exception):
 
 class DatabaseUnavailable(LedgerError):
     """The database can't be opened, reached, read or written now. The message is one line, with the remedy."""
+
+
+class DatabaseTimeout(DatabaseUnavailable):
+    """The database made no progress within the watchdog's limit: it hangs, or it was too much at once."""
 
 
 class SchemaOutdated(DatabaseUnavailable):

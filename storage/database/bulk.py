@@ -34,6 +34,9 @@ SIZES = (64, 32, 16, 8, 7, 6, 5, 4, 3, 2, 1)
 """Rows per statement on SQLite: few sizes, so that all statements stay prepared, and 64 rows of the widest table have
 far less than the 32,766 parameters that are allowed."""
 
+JSON_ROWS = 1_000
+"""Rows per statement on PostgreSQL."""
+
 Upsert = postgresql.Insert | sqlite.Insert
 """An insert that supports ON CONFLICT."""
 
@@ -144,8 +147,11 @@ class _Json:
         self._endless = {"half_life"} & set(self._names)
 
     def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
-        if not rows:
-            return
+        # In pieces: a statement's time is bounded, and the watchdog learns of the progress.
+        for start in range(0, len(rows), JSON_ROWS):
+            self._write_some(cursor, rows[start : start + JSON_ROWS])
+
+    def _write_some(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
         records = [dict(zip(self._names, row, strict=True)) for row in rows]
         for name in self._binary:
             for record in records:

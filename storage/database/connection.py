@@ -5,7 +5,7 @@ the statements; here they are texts that were compiled once.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
@@ -13,15 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database.engine import Database, first_line, unavailable
+from storage.database.stepping import SteppingCursor
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
 _CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
 
 
 class WriteConnection:
-    """An open connection; `connection` and `cursor` are the driver's. Raises DatabaseUnavailable."""
+    """An open connection; `connection` and `cursor` are the driver's. Raises DatabaseUnavailable.
 
-    def __init__(self, database: Database) -> None:
+    On PostgreSQL `progress` is called after each step of a transaction.
+    """
+
+    def __init__(self, database: Database, progress: Callable[[], None] | None = None) -> None:
         self._database = database
         self._begin_sql = database.begin_sql
         driver = database.engine.dialect.loaded_dbapi
@@ -36,7 +40,9 @@ class WriteConnection:
         self._file = database.file_number()
         connection: Any = self._holder.driver_connection
         self.connection = connection
-        self.cursor = connection.cursor()
+        self.cursor: Any = connection.cursor()
+        if progress is not None and not database.sqlite:
+            self.cursor = SteppingCursor(self.cursor, progress)
 
     @contextmanager
     def transaction(self, *, together: bool = False) -> Iterator[None]:

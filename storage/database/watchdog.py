@@ -1,4 +1,8 @@
-"""Watchdog of database calls: a frozen server, or one behind a dead network, neither answers nor fails."""
+"""Watchdog of database calls: a frozen server, or one behind a dead network, neither answers nor fails.
+
+It watches for progress, not for duration: a call of many statements, or of many megabytes, may take long as long as it
+gets on.
+"""
 
 import contextlib
 import os
@@ -9,8 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from storage.errors import DatabaseTimeout, DatabaseUnavailable
+
 HANGING_SECONDS = 4.0
-"""A call that takes longer counts as hanging."""
+"""A call that makes no progress for longer counts as hanging."""
 
 _LOOK_SECONDS = 0.5
 
@@ -31,19 +37,34 @@ class Watchdog:
         self._lock = threading.Lock()
         self._watched: Connected | None = None
         self._since = 0.0
+        self._limit = self._seconds
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="ledger-watch", daemon=True).start()
 
     @contextmanager
-    def over(self, connection: Connected) -> Iterator[None]:
-        """Watch the connection during the block. One block at a time."""
+    def over(self, connection: Connected, patience: float = 1.0) -> Iterator[None]:
+        """Watch the connection during the block, with `patience` times the usual limit. One block at a time.
+
+        Raises DatabaseTimeout instead of DatabaseUnavailable if that is why.
+        """
+        limit = self._seconds * patience
         with self._lock:
-            self._watched, self._since = connection, time.monotonic()
+            self._watched, self._since, self._limit = connection, time.monotonic(), limit
         try:
             yield
+        except DatabaseUnavailable as error:
+            with self._lock:
+                ended = self._watched is None
+            if ended:
+                raise DatabaseTimeout(f"the database made no progress for {limit:.1f} s ({error})") from error
+            raise
         finally:
             with self._lock:
                 self._watched = None
+
+    def progress(self) -> None:
+        """Start the limit anew: the call gets on. From the thread that is in the block."""
+        self._since = time.monotonic()
 
     def close(self) -> None:
         """Stop the thread."""
@@ -52,7 +73,7 @@ class Watchdog:
     def _run(self) -> None:
         while not self._closed.wait(_LOOK_SECONDS):
             with self._lock:
-                if self._watched is not None and time.monotonic() - self._since > self._seconds:
+                if self._watched is not None and time.monotonic() - self._since > self._limit:
                     _shut(self._watched)
                     self._watched = None
 

@@ -15,12 +15,12 @@ this process has committed since.
 
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Table, func, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select, true, tuple_
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
@@ -41,6 +41,8 @@ Position: TypeAlias = Mapping[Topic, int]
 
 Subjects: TypeAlias = frozenset[str] | None
 """The ids that changed; None: any id of the topic may have."""
+
+PAGE_ROWS = 2_000
 
 _FEW_ROUTERS = 500
 """A query names up to this many routers; for more it reads the statistics of all."""
@@ -98,26 +100,26 @@ class Changes:
         self._version = None
         self.position = {}
 
-    def poll(self, version: str | None) -> Changed | None:
+    def poll(self, version: str | None, patience: float = 1.0) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
-        Raises DatabaseUnavailable.
+        `patience` multiplies the watchdog's limit. Raises DatabaseUnavailable.
         """
         if version is not None and version == self._version:
             return None
         try:
             with self._database.errors_as_ours():
                 connection = self._opened()
-                with self._watching(connection):
-                    # Before the rows: what is committed in between is then read now and again at the next poll.
-                    identity, numbers = identity_in(connection), read_numbers(connection)
+            with self._watching(connection, patience), self._database.errors_as_ours():
+                # Before the rows: what is committed in between is then read now and again at the next poll.
+                identity, numbers = identity_in(connection), read_numbers(connection)
+                now = self._position(connection, numbers)
+                self.restored = self._was_restored(identity, now)
+                if self.restored:
+                    self.position = {}
                     now = self._position(connection, numbers)
-                    self.restored = self._was_restored(identity, now)
-                    if self.restored:
-                        self.position = {}
-                        now = self._position(connection, numbers)
-                    changed = replace(self._read(connection, now, numbers.last), everything=not self.position)
-                    connection.rollback()
+                changed = replace(self._read(connection, now, numbers.last), everything=not self.position)
+                connection.rollback()
         except DatabaseUnavailable:
             self.close()
             raise
@@ -148,9 +150,9 @@ class Changes:
             self._connection = connection
         return self._connection
 
-    def _watching(self, connection: Connection) -> AbstractContextManager[None]:
+    def _watching(self, connection: Connection, patience: float) -> AbstractContextManager[None]:
         driver: Any = connection.connection.driver_connection
-        return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(driver)
+        return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(driver, patience)
 
     def _position(self, connection: Connection, numbers: Numbers) -> Position:
         counted = {row.topic: row.value for row in connection.execute(select(revisions))}
@@ -185,13 +187,25 @@ class Changes:
         spent = spent.group_by(traffic.c.router_id, traffic.c.day)
         return Changed(
             subjects=subjects,
-            sums=read_sums(connection.execute(select_sums(arms).where(moved(arms)))),
+            sums=read_sums(self._pages(connection, select_sums(arms).where(moved(arms)), list(arms.primary_key))),
             budgets={
                 row.router_id: BudgetState(row.multiplier, row.mean_cost_usd)
-                for row in connection.execute(select(budgets).where(moved(budgets)))
+                for row in self._pages(connection, select(budgets).where(moved(budgets)), [budgets.c.router_id])
             },
             spend_usd={(row[0], row[1]): row[2] for row in connection.execute(spent)},
         )
+
+    def _pages(self, connection: Connection, query: Select[Any], keys: Sequence[Column[Any]]) -> Iterator[Any]:
+        """Yield the rows, which begin with their keys, page by page: each is progress to the watchdog."""
+        page = ordered = query.order_by(*keys).limit(PAGE_ROWS)
+        while True:
+            rows = connection.execute(page).all()
+            if self._watchdog is not None:
+                self._watchdog.progress()
+            yield from rows
+            if len(rows) < PAGE_ROWS:
+                return
+            page = ordered.where(tuple_(*keys) > tuple_(*rows[-1][: len(keys)]))
 
     def _statistics_since(self, last: int) -> int | None:
         """The number up to which all statistics have been read; None: read all of them."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 from bandit.types import BudgetState
 from storage.database.engine import Database
 from storage.deltas import DeltaSums
-from storage.errors import Contention, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
+from storage.errors import Contention, DatabaseTimeout, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
 from storage.records import CompletionRecord
 from storage.stores.refused import RefusedRecords
 from storage.writing.spool import Spool
@@ -21,7 +21,12 @@ CONTENTION_TRIES = 5
 SomeItem = TypeVar("SomeItem", bound=Item)
 
 PROBE_SECONDS = 0.5
-REPLAYED_AT_ONCE = 100
+
+MOST_ITEMS = 100
+"""Items of a transaction, until one takes too long: then half as many, and twice as many after each that does not."""
+
+MOST_PATIENCE = 8.0
+"""A spooled record alone in its transaction gets 1, 2, 4 and 8 times the watchdog's limit; then it is refused."""
 
 
 class State(StrEnum):
@@ -42,6 +47,8 @@ class FailoverWriter:
         self._probe: _Probe | None = None  # runs while the database is unavailable
         self._aside = RefusedRecords(database)
         self._refused: set[str] = set()  # ids in the spool that the database rejects, and can't keep aside either
+        self._most = MOST_ITEMS
+        self._patience = 1.0
         self.state = State.OK
 
     @property
@@ -110,17 +117,38 @@ class FailoverWriter:
             self._spool.close()
         self._transactions.close()
 
-    def _write_here(self, items: Sequence[Item]) -> Written:
+    def _write_here(self, items: Sequence[Item], *, again: bool = False) -> Written:
+        """Write the items, in as many transactions as it takes."""
         if not items:
             return Written([])
+        if len(items) <= self._most:
+            return self._write_part(items, again=again)
+        combined = _Combined()
+        while items and not self.away:
+            part, items = items[: self._most], items[self._most :]
+            combined.add(self._write_part(part, again=again))
+        if items:
+            combined.add(self.write(items))
+        return combined.written()
+
+    def _write_part(self, items: Sequence[Item], *, again: bool) -> Written:
         try:
-            return self._try_twice(items)
+            written = self._try_twice(items, again=again)
+        except DatabaseTimeout as error:
+            self._most = max(1, len(items) // 2)
+            if not again:
+                log.warning("a batch of %d is written again, %d at a time: %s", len(items), self._most, error)
+                return self._write_here(items, again=True)
+            self.fail_over(error)  # callers wait: what is slow is written from the spool
+            return self.write(items)
         except DatabaseUnavailable as error:
             self.fail_over(error)
             return self.write(items)
         except Exception as error:  # the thread must outlive every record
             log.warning("a batch of %d is written one by one, because: %r", len(items), error)
-        return self._one_by_one(items, self._write_or_keep_aside)
+            return self._one_by_one(items, self._write_or_keep_aside)
+        self._most = min(MOST_ITEMS, 2 * self._most)
+        return written
 
     def _write_or_keep_aside(self, item: Item) -> Written:
         """Write one item. A completion that the database refuses is kept aside: its answer was paid for."""
@@ -145,10 +173,12 @@ class FailoverWriter:
             raise error from second
         log.error("%s is kept aside: see `bandit-gateway records`", record.decision.completion_id)
 
-    def _try_twice(self, items: Sequence[Item]) -> Written:
+    def _try_twice(self, items: Sequence[Item], *, again: bool) -> Written:
         """Write, with one retry if only the connection may have been lost, or if some items were written before."""
         try:
-            return self._try(items)
+            return self._try(items, again=again)
+        except DatabaseTimeout:
+            raise
         except DatabaseUnavailable as error:
             if self._database.sqlite:
                 raise
@@ -157,13 +187,13 @@ class FailoverWriter:
             log.info("a batch of %d is written again without what is written already: %s", len(items), error)
         return self._try(items, again=True)
 
-    def _try(self, items: Sequence[Item], *, again: bool = False) -> Written:
+    def _try(self, items: Sequence[Item], *, again: bool, patience: float = 1.0) -> Written:
         for _ in range(CONTENTION_TRIES - 1):
             try:
-                return self._transactions.write(items, again=again)
+                return self._transactions.write(items, again=again, patience=patience)
             except Contention as error:
                 log.info("a batch is written again: %s", error)
-        return self._transactions.write(items, again=again)
+        return self._transactions.write(items, again=again, patience=patience)
 
     def _one_by_one(self, items: Sequence[SomeItem], write: Callable[[SomeItem], Written]) -> Written:
         combined = _Combined()
@@ -201,7 +231,7 @@ class FailoverWriter:
 
     def _replay(self, spool: Spool) -> Written | None:
         try:
-            records = spool.oldest(REPLAYED_AT_ONCE, self._refused)
+            records = spool.oldest(self._most, self._refused)
         except DatabaseUnavailable as error:
             log.error("the spool can't be read: %s", error)
             return None
@@ -209,9 +239,14 @@ class FailoverWriter:
             return None
         try:
             written = self._replay_some(records)
+        except DatabaseTimeout as error:
+            self._take_longer(records, error)
+            self.fail_over(error)
+            return None
         except DatabaseUnavailable as error:
             self.fail_over(error)
             return None
+        self._most, self._patience = min(MOST_ITEMS, 2 * self._most), 1.0
         try:
             spool.remove(
                 [
@@ -224,9 +259,23 @@ class FailoverWriter:
             log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
         return Written([], written.recorded, written.deltas, written.budgets, written.spend_usd)
 
+    def _take_longer(self, records: Sequence[CompletionRecord], error: DatabaseTimeout) -> None:
+        """Replay fewer at once, or one with more patience, so that it ends whatever there is in the spool."""
+        if len(records) > 1:
+            self._most = max(1, len(records) // 2)
+        elif self._patience < MOST_PATIENCE:
+            self._patience *= 2.0
+        else:
+            self._patience = 1.0
+            self._refuse(records[0], error)
+
+    def _refuse(self, record: CompletionRecord, error: LedgerError) -> None:
+        self._refused.add(record.decision.completion_id)
+        log.error("%s stays in the spool, because: %s", record.decision.completion_id, error)
+
     def _replay_some(self, records: Sequence[CompletionRecord]) -> Written:
         try:
-            return self._try(records, again=True)
+            return self._try(records, again=True, patience=self._patience)
         except DatabaseUnavailable:
             raise
         except Exception as error:  # the thread must outlive every record
@@ -238,8 +287,7 @@ class FailoverWriter:
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # the thread must outlive every record
-                self._refused.add(record.decision.completion_id)
-                log.error("%s stays in the spool, because: %s", record.decision.completion_id, _as_ledger_error(error))
+                self._refuse(record, _as_ledger_error(error))
         return combined.written()
 
     def _update_state(self) -> None:

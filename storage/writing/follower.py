@@ -1,13 +1,17 @@
 """Polls for other processes' changes: after a notification, and else at an interval."""
 
+import logging
 import time
 from collections.abc import Callable
 
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
+from storage.errors import DatabaseTimeout
 from storage.replication.changes import Changed, Changes, Position
 from storage.replication.notifications import Listener
 from storage.writing.transaction import Transactions
+
+log = logging.getLogger(__name__)
 
 SQLITE_SECONDS = 0.1
 """Between polls of SQLite's data version, which takes microseconds."""
@@ -17,6 +21,10 @@ POSTGRESQL_SECONDS = 1.0
 
 BUSY_SECONDS = 0.1
 """Between polls of PostgreSQL under a stream of notifications, at least."""
+
+MOST_PATIENCE = 4.0
+"""After polls that took too long the watchdog's limit is multiplied by up to this, and the time between polls, because
+records wait meanwhile, by its square."""
 
 
 class Follower:
@@ -36,17 +44,29 @@ class Follower:
         self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
+        self._patience = 1.0
 
     def poll(self) -> None:
-        """Poll, if it is time to. Raises DatabaseUnavailable."""
+        """Poll, if it is time to. Raises DatabaseUnavailable.
+
+        If reading takes too long, although the database answers, it is tried again later and with more patience:
+        nobody waits for it, and what is written is not at fault.
+        """
         waited = time.monotonic() - self._polled
         notified = self._listener is not None and self._listener.notified.is_set() and waited >= BUSY_SECONDS
-        if waited < self._longest and not notified:
+        if waited < self._longest * self._patience**2 and not (notified and self._patience == 1.0):
             return
         if self._listener is not None:
             self._listener.notified.clear()
         self._polled = time.monotonic()
-        changed = self._changes.poll(self._transactions.version())
+        version = self._transactions.version()
+        try:
+            changed = self._changes.poll(version, self._patience)
+        except DatabaseTimeout as error:
+            self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
+            log.warning("the changes of other processes are read later: %s", error)
+            return
+        self._patience = 1.0
         if changed is not None:
             if self._changes.restored:
                 self._transactions.forget()

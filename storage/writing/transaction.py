@@ -18,6 +18,7 @@ from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
 from storage.traffic import TrafficCounts
+from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
 from storage.writing.cache import CacheUpdate, WriteCache
 from storage.writing.clamping import clamped
@@ -33,6 +34,10 @@ Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
 
 PIPELINED_ITEMS = 16
 """Up to this many items are sent to PostgreSQL in pipeline mode; more by COPY, which costs the server a third."""
+
+PIPELINED_ROWS = 500
+PIPELINED_BYTES = 512 * 1024
+"""Large items go statement by statement: of a pipeline nobody knows whether it makes progress."""
 
 _CHECKPOINT_AFTER = 50
 """Transactions on SQLite after which an idle moment is used for a checkpoint."""
@@ -74,21 +79,21 @@ class Transactions:
         self._watchdog = watchdog
         self._clock = clock
 
-    def write(self, items: Sequence[Item], *, again: bool = False) -> Written:
+    def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
 
-        Raises DatabaseUnavailable, Contention, RecordRefused; then nothing was written, or (a connection lost at the
-        commit) it is not known whether it was.
+        `patience` multiplies the watchdog's limit. Raises DatabaseUnavailable, Contention, RecordRefused; then nothing
+        was written, or (a connection lost at the commit) it is not known whether it was.
         """
         if self._clock is not None:
             now = self._clock()
             items = [clamped(item, now) for item in items]
         direct = self._opened()
         update = self._cache.begin()
-        together = not self._database.sqlite and len(items) <= PIPELINED_ITEMS
+        together = not self._database.sqlite and _is_small(items)
         statements = self._statements if together else self._copying
         try:
-            with self._watching(), direct.transaction(together=together):
+            with self._watching(patience), direct.transaction(together=together):
                 written = self._write(statements, direct.cursor, items, update, again)
         except DatabaseUnavailable:
             self.close()
@@ -123,12 +128,14 @@ class Transactions:
             self._direct.close()
             self._direct = None
 
-    def _watching(self) -> AbstractContextManager[None]:
-        return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(self._opened().connection)
+    def _watching(self, patience: float = 1.0) -> AbstractContextManager[None]:
+        if self._watchdog is None:
+            return contextlib.nullcontext()
+        return self._watchdog.over(self._opened().connection, patience)
 
     def _opened(self) -> WriteConnection:
         if self._direct is None:
-            self._direct = WriteConnection(self._database)
+            self._direct = WriteConnection(self._database, None if self._watchdog is None else self._watchdog.progress)
         return self._direct
 
     def _write(
@@ -189,3 +196,10 @@ class Transactions:
         self._statements.feedback.write(cursor, scoring.feedback_rows)
         self._statements.scores.write(cursor, list(scoring.score_rows.values()))
         return results
+
+
+def _is_small(items: Sequence[Item]) -> bool:
+    if len(items) > PIPELINED_ITEMS:
+        return False
+    sizes = [size_of(item) for item in items]
+    return sum(rows for rows, _ in sizes) <= PIPELINED_ROWS and sum(size for _, size in sizes) <= PIPELINED_BYTES

@@ -16,6 +16,7 @@ from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
 from storage.replication.changes import Changed, Position
+from storage.writing.batch import MOST_BYTES, MOST_ROWS, size_of
 from storage.writing.budgets import Pace
 from storage.writing.failover import FailoverWriter, State
 from storage.writing.follower import Follower
@@ -135,12 +136,19 @@ class Writer:
         self._failover.close()
 
     def _take(self) -> list[tuple[Item, object] | None]:
-        try:
-            taken = [self._queue.get(timeout=IDLE_SECONDS)]
-        except queue.Empty:
-            return []
-        while len(taken) < self._batch_limit and taken[-1] is not None and not self._queue.empty():
-            taken.append(self._queue.get())
+        """Wait for an entry, and take as many more as belong into the same transaction."""
+        taken: list[tuple[Item, object] | None] = []
+        rows = size = 0
+        while len(taken) < self._batch_limit and rows < MOST_ROWS and size < MOST_BYTES:
+            try:
+                entry = self._queue.get(timeout=IDLE_SECONDS) if not taken else self._queue.get_nowait()
+            except queue.Empty:
+                break
+            taken.append(entry)
+            if entry is None:
+                break
+            more_rows, more_bytes = size_of(entry[0])
+            rows, size = rows + more_rows, size + more_bytes
         return taken
 
     def _write(self, items: list[Item]) -> Written:
