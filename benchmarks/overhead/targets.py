@@ -1,7 +1,7 @@
 """Targets of the measurement: the gateway (two durabilities), the forwarder, the provider alone, and peers."""
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,11 +144,17 @@ def gateway_process(
     folder: Path,
     durability: str = "commit",
     launcher: Sequence[str] = COMMAND_LINE,
-    environ: Mapping[str, str] | None = None,
+    checkout: Path | None = None,
 ) -> GatewayProcess:
-    """A gateway on the targets' core."""
-    text = configuration(provider_port, folder, durability)
-    return GatewayProcess(folder, text, launcher=launcher, core=TARGET_CORE, environ=environ)
+    """A gateway on the targets' core. `checkout`: with the sources of another commit."""
+    return GatewayProcess(
+        folder,
+        configuration(provider_port, folder, durability),
+        launcher=launcher,
+        core=TARGET_CORE,
+        environ=None if checkout is None else {"PYTHONPATH": str(checkout.resolve())},
+        drain_seconds=0.0 if checkout is None else None,
+    )
 
 
 @contextmanager
@@ -167,7 +173,6 @@ def gateway(
     """
     home = directory / name
     home.mkdir()
-    environ = None if checkout is None else {"PYTHONPATH": str(checkout.resolve())}
-    with gateway_process(provider_port, home, durability, launcher, environ) as process:
+    with gateway_process(provider_port, home, durability, launcher, checkout) as process:
         path = f"/{ROUTER}/chat/completions"
         yield Target(name, "127.0.0.1", process.port, path, [process.pid], process.key, log=process.log)

@@ -133,7 +133,7 @@ class GatewayProcess:
         environ: Mapping[str, str] | None = None,
         launcher: Sequence[str] = COMMAND_LINE,
         core: int | None = None,
-        drain_seconds: float = 0.0,
+        drain_seconds: float | None = 0.0,
         trusted: Path | None = None,
     ) -> None:
         self.key = secrets.token_hex(24) if configuration is not None else ""
@@ -141,7 +141,8 @@ class GatewayProcess:
         self.url = ""
         self._folder = folder
         self._arguments = [sys.executable, *launcher, "serve", "--workers", str(workers)]
-        self._arguments += ["--drain-seconds", str(drain_seconds)]
+        if drain_seconds is not None:  # an earlier version does not know it
+            self._arguments += ["--drain-seconds", str(drain_seconds)]
         self._environ = {**clean_environ(), **(environ or {})}
         if configuration is not None:
             (folder / "bandit-gateway.toml").write_text(configuration)
