@@ -46,8 +46,8 @@ class Share:
 class Snapshot:
     """Everything known of a router's arms at the instant `at`, which decisions take for their now. Immutable.
 
-    Arrays are in the order of `arms`, which are sorted by model id. What follows from the sums is computed when it is
-    first asked for, and kept.
+    Arrays are in the order of `arms`, which are sorted by model id; `constants` are their prices and priors. What
+    follows from the sums is computed when it is first asked for, and kept.
     """
 
     settings: RouterSettings
@@ -55,6 +55,7 @@ class Snapshot:
     table: Table
     budget: BudgetState
     at: float
+    constants: Constants
 
     @property
     def router_id(self) -> str:
@@ -75,11 +76,6 @@ class Snapshot:
     def objective(self) -> Objective:
         """What answers, seconds and failures are worth in dollars."""
         return self.settings.objective
-
-    @cached_property
-    def constants(self) -> Constants:
-        """Prices and priors of the arms."""
-        return constants_of(self.arms)
 
     def quality(self, task: str) -> tuple[Floats, Floats]:
         """Mean and variance of the expected score in a class, per arm."""
@@ -251,8 +247,9 @@ def take_snapshot(
     sums: Mapping[StatisticKey, Sums],
     budget: BudgetState,
     at: float,
+    former: Snapshot | None = None,
 ) -> Snapshot:
-    """The router's arms at the instant `at`, in O(arms × classes).
+    """The router's arms at the instant `at`, in O(arms × classes). `former` is an earlier one of the same arms, if any.
 
     Broken statistics count as absent and are named in the snapshot's `warnings`. Raises ValueError for an objective
     that is not in sensible dollars, for two arms of one model, and for an instant that is not finite.
@@ -263,6 +260,7 @@ def take_snapshot(
     rows = {arm.model_id: row for row, arm in enumerate(ordered)}
     if len(rows) < len(ordered):
         raise ValueError("arms: each model may be named once")
-    snapshot = Snapshot(settings, ordered, read(settings.router_id, rows, sums, at), budget, at)
+    constants = constants_of(ordered) if former is None else former.constants
+    snapshot = Snapshot(settings, ordered, read(settings.router_id, rows, sums, at), budget, at, constants)
     validate(snapshot.objective)
     return snapshot

@@ -17,7 +17,7 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.tasks.classifier import classify
+from gateway.tasks.classifier import is_long, task_of
 from gateway.tasks.prompt_parts import estimate_parts
 
 FORWARDED_BY_ALL = frozenset(
@@ -82,9 +82,8 @@ def decide(
     cooldowns = model_states.cooldowns
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
-    classes = classify(request.features)
     stated = request.task(router.options.task_metadata_key)
-    task = router.tasks.use(stated, now) if stated else classes.task
+    task = router.tasks.use(stated, now) if stated else task_of(request.features)
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
@@ -92,7 +91,7 @@ def decide(
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
         read = interpret(request.routing.instructions).apply(
-            task, classes.long, request.features.tools, tuple(router.models), ready
+            task, is_long(request.features), request.features.tools, tuple(router.models), ready
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)

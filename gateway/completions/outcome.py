@@ -78,5 +78,9 @@ def _deltas(decision: Decision, attempts: list[Attempt], ended_at: Epoch) -> dic
     deltas: dict[StatisticKey, Sums] = {}
     snapshot = decision.published.snapshot
     for attempt in attempts:
-        merge(deltas, learn_attempt(snapshot, decision.context, attempt, ended_at, decision.request.max_tokens))
+        learned = learn_attempt(snapshot, decision.context, attempt, ended_at, decision.request.max_tokens)
+        if deltas:
+            merge(deltas, learned)
+        else:
+            deltas = learned
     return deltas

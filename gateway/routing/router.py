@@ -170,7 +170,9 @@ class LiveRouter:
         current, state = self._published, self.state
         if current is not None and (self._published_revision == state.revision or loop_time < self._next_at):
             return current
-        snapshot = take_snapshot(self.settings, self.definition.arms, state.sums_of_named_tasks(), state.budget, now)
+        former = current.snapshot if current is not None else None
+        sums = state.sums_of_named_tasks()
+        snapshot = take_snapshot(self.settings, self.definition.arms, sums, state.budget, now, former)
         self._warn(snapshot.warnings)
         self._published = Published(snapshot, now)
         self._next_at = LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets

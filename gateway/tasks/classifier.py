@@ -95,13 +95,21 @@ _CLASSES: Mapping[tuple[str, bool], TaskClass] = MappingProxyType(
 
 
 def classify(features: Features) -> TaskClass:
-    """The class of a request, by its shape and by the words at the ends of its text."""
+    """The class of a request, with its length in words."""
+    return _CLASSES[task_of(features), is_long(features)]
+
+
+def task_of(features: Features) -> str:
+    """The task of a request, by its shape and by the words at the ends of its text."""
     text = features.text
     if len(text) > HEAD_CHARS + TAIL_CHARS:
         text = text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]
-    task = _task(features, text)
-    long = estimate_prompt_tokens(features) >= LONG_PROMPT_TOKENS
-    return _CLASSES[task, long]
+    return _task(features, text)
+
+
+def is_long(features: Features) -> bool:
+    """Whether a request is called long."""
+    return estimate_prompt_tokens(features) >= LONG_PROMPT_TOKENS
 
 
 def estimate_prompt_tokens(features: Features) -> int:

@@ -63,6 +63,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._deadline = math.inf
         self.idle_since = 0.0
+        self._new_parser()  # which is at a response's end whenever the connection is reused
         self._reset()
         self.complete = True  # no request has been sent yet
 
@@ -76,11 +77,13 @@ class Connection(asyncio.Protocol):
         self.complete = False
         self._begin_parsing()
 
-    def _begin_parsing(self) -> None:
+    def _new_parser(self) -> None:
         self._parser = HttpResponseParser(self)
         # Two leniencies that can't shift where a response ends: lines that end with LF alone, and spaces after a
         # chunk size.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
+
+    def _begin_parsing(self) -> None:
         self._header_bytes = self._unparsed_bytes = 0
         self._interim, self._keep_alive, self._until_end = False, False, False
         self.status = 0
@@ -250,6 +253,7 @@ class Connection(asyncio.Protocol):
         if not _END_OF_HEAD.search(self._head, max(len(self._head) - new_bytes - 3, 0)):
             return
         head = _modernised(self._head)
+        self._new_parser()
         self._begin_parsing()
         try:
             self._parser.feed_data(head)
