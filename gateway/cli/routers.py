@@ -5,11 +5,14 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from bandit.types import Epoch
 from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, setting_value
 from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.maintenance.purge import purge_router
+from gateway.maintenance.rebuild import retention_of
 from gateway.management.routers import (
     RouterView,
     change_router,
@@ -20,6 +23,8 @@ from gateway.management.routers import (
     rebuild_router,
     restore_router,
 )
+from storage.maintenance.retention import DELETED_AT_ONCE
+from storage.stores.routers import Routers
 
 app = new_group("routers")
 
@@ -157,6 +162,35 @@ def restore(
         print_view(router)
     else:
         say(f"{router_id} {'would be' if dry_run else 'is'} back: {', '.join(router.enabled_models)}")
+
+
+@app.command("purge")
+def purge(
+    router_id: Id,
+    yes: Annotated[bool, typer.Option("--yes", help="Erase without a question.")] = False,
+    config: Config = None,
+    database_url: DatabaseUrl = None,
+    json: Json = False,
+) -> None:
+    """Erase all requests, contents and scores of a router, deleted or not, for good. What was learned stays."""
+    with managed(config, database_url) as management:
+        database, before = management.database, Epoch(management.now)
+        count = retention_of(database, router_id).count_before(router_id, before)
+        routers = Routers(database)
+        if not count and not routers.of([router_id]) and not routers.deleted([router_id]):
+            raise CommandError(f"there is no router {router_id}, nor a request of one")
+        if not yes and not typer.confirm(f"Erase {count:,} requests of {router_id} for good?"):
+            raise typer.Abort
+
+        def tell(erased: int) -> None:
+            if erased % (50 * DELETED_AT_ONCE) == 0 and erased:
+                say(f"{erased:,} of {count:,} requests are erased")
+
+        erased = purge_router(database, router_id, before, management.actor, tell)
+    if json:
+        print_json({"id": router_id, "erased": erased})
+    else:
+        say(f"{router_id}: {erased:,} requests are erased; backups that were made before still have them")
 
 
 def _values(options: list[str] | None) -> dict[str, object]:

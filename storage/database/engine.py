@@ -136,6 +136,14 @@ class Database:
         with self.write() as connection:
             connection.execute(delete(settings).where(settings.c.name == _PROBE))
 
+    def empty_log(self) -> None:
+        """Bring all of SQLite's write-ahead log into the file, and empty it, unless somebody reads from it now."""
+        if self.sqlite:
+            with self.errors_as_ours(), self.engine.connect() as connection:
+                driver = connection.connection.driver_connection
+                assert driver is not None  # noqa: S101 - it is open
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def file_number(self) -> tuple[int, int] | None:
         """Return what tells a SQLite file from another one in its place; None without a file."""
         return sqlite.file_number(self.where) if self.sqlite else None

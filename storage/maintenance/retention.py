@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
@@ -65,15 +65,25 @@ class Retention:
             first = self._insert(settings).values(row).on_conflict_do_nothing().returning(settings.c.name)
             return connection.execute(first).first() is not None
 
-    def delete_some(self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE) -> int:
+    def count_before(self, router_id: str, before: Epoch) -> int:
+        """Count a router's requests that were decided before an instant."""
+        old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
+        with self._database.read() as connection:
+            count: int = connection.execute(select(func.count()).select_from(decisions).where(old)).scalar_one()
+        return count
+
+    def delete_some(self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE, *, erase: bool = False) -> int:
         """Delete the oldest requests of a router that were decided before an instant, `count` at most.
 
-        One short transaction; call it again, with a pause, while it returns `count`.
+        One short transaction; call it again, with a pause, while it returns `count`. With `erase` SQLite overwrites
+        what it deletes.
         """
         old = (decisions.c.router_id == router_id) & (decisions.c.at < before)
         # Rows that another process locks, because it deletes or scores them, are skipped until the next round.
         oldest = select_outcomes().where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
         with self._database.write() as connection:
+            if erase and self._database.sqlite:
+                connection.execute(text("PRAGMA secure_delete = ON"))
             rows = connection.execute(oldest).all()
             if rows:
                 ids = [row.completion_id for row in rows]

@@ -51,6 +51,20 @@ def put_router() -> None:
     database.close()
 
 
+class TestPurge:
+    def test_it_asks_and_erases_nothing_without_a_yes(self) -> None:
+        put_router()
+        asked = CliRunner().invoke(app, ["routers", "purge", "rtr_a"], input="n\n")
+        assert "Erase 0 requests of rtr_a for good?" in asked.output
+        assert asked.exit_code == 130
+        assert json.loads(Ran("routers", "purge", "rtr_a", "--yes", "--json").out) == {"id": "rtr_a", "erased": 0}
+
+    def test_a_router_that_never_was_is_an_error(self) -> None:
+        put_router()
+        ran = Ran("routers", "purge", "rtr_x", "--yes")
+        assert (ran.status, "there is no router rtr_x, nor a request of one" in ran.err) == (1, True)
+
+
 class TestKeys:
     def test_a_new_keys_secret_is_alone_on_stdout_and_its_hash_is_kept(self) -> None:
         ran = Ran("keys", "create", "--label", "ci", "--scope", "routing", "--scope", "feedback", "--expires", "90d")
