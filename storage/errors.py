@@ -5,6 +5,7 @@ LedgerError
 │   ├── DatabaseTimeout   the database made no progress within the watchdog's limit
 │   └── SchemaOutdated    the database has an older schema than this version needs
 ├── BackupError           a backup can't be made or restored
+├── TransferRefused       a ledger can't be copied to another database
 ├── WriterFull            the writer's queue has reached its limit
 ├── Contention            a deadlock or a serialization failure: a retry may succeed
 ├── InvalidCursor         a page was asked for with a cursor that was never given out
@@ -38,6 +39,10 @@ class SchemaOutdated(DatabaseUnavailable):
 
 class BackupError(LedgerError):
     """A backup can't be made or restored. The message is one line, with the remedy."""
+
+
+class TransferRefused(LedgerError):
+    """A ledger can't be copied to another database. The message is one line, with the remedy."""
 
 
 class WriterFull(LedgerError):

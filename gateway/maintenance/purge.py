@@ -34,7 +34,8 @@ def purge_router(
         # Made anew: the router's half-lives may be changed meanwhile.
         count = retention_of(database, router_id).delete_some(router_id, before, erase=True)
         erased += count
-        progress(erased)
+        if count:
+            progress(erased)
         if not count and not retention.count_before(router_id, before):
             break
         time.sleep(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))

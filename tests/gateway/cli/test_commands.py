@@ -51,6 +51,41 @@ def put_router() -> None:
     database.close()
 
 
+class TestMigrate:
+    def test_the_ledger_is_copied_to_an_empty_database_and_compared(self, home: Path) -> None:
+        put_router()
+        ran = Ran("migrate", "--to", "sqlite:///other.db")
+        assert ran.status == 0
+        assert "0 requests among them, are in other.db" in ran.err
+        assert "its statistics equal its ledger" in ran.err
+        assert (
+            json.loads(Ran("routers", "list", "--json", "--database-url", "sqlite:///other.db").out)[0]["id"] == "rtr_a"
+        )
+        again = Ran("migrate", "--to", "sqlite:///other.db")
+        assert (again.status, "is not empty: its table routers has rows" in again.err) == (1, True)
+
+    def test_a_url_of_another_kind_or_a_missing_source_makes_nothing(self, home: Path) -> None:
+        assert "there is no database" in Ran("migrate", "--to", "sqlite:///other.db").err
+        put_router()
+        ran = Ran("migrate", "--to", "mysql://root@h/d")
+        assert (ran.status, "not mysql" in ran.err) == (1, True)
+        assert sorted(path.name for path in home.glob("*.db")) == ["bandit-gateway.db"]
+
+
+class TestBackup:
+    def test_a_backup_is_made_and_brought_back(self, home: Path) -> None:
+        put_router()
+        assert Ran("backup", "kept.db").status == 0
+        assert "is there already" in Ran("backup", "kept.db").err
+        Ran("routers", "delete", "rtr_a")
+        assert json.loads(Ran("routers", "list", "--json").out) == []
+        assert CliRunner().invoke(app, ["restore", "kept.db"], input="n\n").exit_code == 130
+        assert "in epoch 2" in Ran("restore", "kept.db", "--yes").err
+        assert [router["id"] for router in json.loads(Ran("routers", "list", "--json").out)] == ["rtr_a"]
+        assert "in epoch 3" in Ran("restore").err
+        assert sorted(path.name for path in home.glob("*.db")) == ["bandit-gateway.db", "kept.db"]
+
+
 class TestPurge:
     def test_it_asks_and_erases_nothing_without_a_yes(self) -> None:
         put_router()
