@@ -40,6 +40,8 @@ class Readiness:
         """What keeps the gateway from serving."""
         if self.stopping:
             return ["the gateway is being stopped: send requests to another one"]
+        if self._recorder.problem is not None:
+            return [self._recorder.problem]
         if self._recorder.state is State.FULL:
             return ["neither the database nor the local spool can take a record: see the log"]
         if not self._routers:

@@ -79,12 +79,19 @@ class Recorder:
         return self._writer.spooled
 
     @property
+    def problem(self) -> str | None:
+        """Why nothing is recorded: the writer's thread has ended, or is stuck; None if it is at work."""
+        return self._writer.problem
+
+    @property
     def spool_problems(self) -> list[str]:
         """What an operator should see to in the local spool."""
         return self._writer.spool_problems
 
     def require_room(self) -> None:
         """Refuse a request that could not be recorded, before a provider is paid. Raises Unavailable."""
+        if self._writer.problem is not None:
+            raise Unavailable(self._writer.problem, code="ledger_unavailable", retry_after_seconds=2)
         if self._writer.state is State.FULL:
             raise Unavailable(
                 "neither the database nor the local spool can take a record now",

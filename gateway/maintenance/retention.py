@@ -28,6 +28,9 @@ PAUSE = 4.0
 """Pause after a transaction, in lengths of the transaction: deleting takes up to a fifth of the time."""
 
 SHORTEST_PAUSE_SECONDS = 0.05
+
+STOP_SECONDS = 10.0
+
 FOREVER = Epoch(0.0)
 """The cutoff of a router that keeps everything."""
 
@@ -50,9 +53,9 @@ class RetentionWorker:
         self._thread.start()
 
     def close(self) -> None:
-        """Finish the running transaction, and stop the thread."""
+        """Finish the running transaction, if it takes no longer than `STOP_SECONDS`, and stop the thread."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(STOP_SECONDS)
 
     def delete_old(self) -> int:
         """Delete all requests that are too old now, and return their number. Raises DatabaseUnavailable.

@@ -62,6 +62,11 @@ class Watchdog:
             with self._lock:
                 self._watched = None
 
+    @property
+    def progressed(self) -> float:
+        """When a call last made progress, or began (monotonic seconds)."""
+        return self._since
+
     def progress(self) -> None:
         """Start the limit anew: the call gets on. From the thread that is in the block."""
         self._since = time.monotonic()

@@ -8,6 +8,7 @@ up to the rows of the database.
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -25,6 +26,12 @@ from storage.writing.spool import Spool
 from storage.writing.transaction import Item, Result, Transactions, Written
 
 log = logging.getLogger(__name__)
+
+STOP_SECONDS = 20.0
+"""How long `close` waits for the thread: long enough to notice that the database hangs, and to spool what is queued."""
+
+SILENT_SECONDS = 120.0
+"""A thread that gets nothing done for so long is taken for stuck."""
 
 IDLE_SECONDS = 0.1
 """How long the thread waits for a record before it polls for changes."""
@@ -75,6 +82,7 @@ class Writer:
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
         self._closing = False
+        self._turned = time.monotonic()
         self.adopted = False  # whether the spools of dead processes were taken over
 
     @property
@@ -97,6 +105,19 @@ class Writer:
         """What an operator should see to in the spool."""
         return self._failover.spool_problems
 
+    @property
+    def problem(self) -> str | None:
+        """Why nothing is recorded: the thread has ended, or is stuck; None if it is at work."""
+        if self._closing:
+            return None
+        if not self._thread.is_alive():
+            return "the ledger's writer has ended: restart the gateway, and report the error in the log"
+        last = self._turned if self._watchdog is None else max(self._turned, self._watchdog.progressed)
+        silent = time.monotonic() - last
+        if silent > SILENT_SECONDS:
+            return f"the ledger's writer has been stuck for {silent:.0f} s: check the disk and the database"
+        return None
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
@@ -109,31 +130,44 @@ class Writer:
             raise WriterFull(f"{self._queue_limit} records wait to be written")
         self._queue.put((item, token))
 
-    def close(self) -> None:
-        """Write and deliver everything that was submitted, and stop the thread."""
+    def close(self, seconds: float = STOP_SECONDS) -> bool:
+        """Write and deliver everything that was submitted, and stop the thread. Returns whether it has stopped in time.
+
+        It is not waited for any longer: it ends with its process.
+        """
         self._closing = True
         self._queue.put(None)
-        self._thread.join()
+        self._thread.join(seconds)
+        stopped = not self._thread.is_alive()
+        if not stopped:
+            log.error(
+                "the ledger's writer has not stopped within %g s: %d records or more are not written",
+                seconds,
+                max(0, self.queued - 1),
+            )
+        return stopped
 
     def _run(self) -> None:
         self._failover.adopt()
         self.adopted = True
         open_ = True
         while open_:
+            self._turned = time.monotonic()
             taken = self._take()
             batch = [entry for entry in taken if entry is not None]
             open_ = len(batch) == len(taken)
-            if batch:
-                self._deliver_results([token for _, token in batch], self._write([item for item, _ in batch]))
             try:
+                if batch:
+                    self._deliver_results([token for _, token in batch], self._write([item for item, _ in batch]))
                 self._poll(idle=not taken)
             except Exception:  # the thread must outlive its own mistakes
                 log.exception("the ledger's writer could not poll for changes")
-        if self._follower is not None:
-            self._follower.close()
-        if self._watchdog is not None:
-            self._watchdog.close()
-        self._failover.close()
+        for closing in (self._follower, self._watchdog, self._failover):
+            try:
+                if closing is not None:
+                    closing.close()
+            except Exception:  # the others must be closed, too
+                log.exception("a part of the ledger's writer could not be closed")
 
     def _take(self) -> list[tuple[Item, object] | None]:
         """Wait for an entry, and take as many more as belong into the same transaction."""

@@ -13,6 +13,7 @@ from storage.database import sqlite
 from storage.stores.ledger import Ledger
 from storage.writing.spool import Spool, spool_stem
 from storage.writing.spool_file import Owner
+from storage.writing.writer import Writer
 from tests.support.gateway import Running, run_gateway
 from tests.support.records import RecordMaker
 from tests.support.scripted_provider import Received, scripted
@@ -129,3 +130,16 @@ def test_a_spool_that_another_ledger_has_left_is_told_of_and_not_taken_up(outage
     heir.adopt()
     assert heir.count == 5
     heir.close()
+
+
+def test_a_gateway_whose_writer_has_ended_is_not_ready_and_asks_no_provider(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "the ledger's writer has ended: restart the gateway, and report the error in the log"
+    with outage.running.http() as http:
+        monkeypatch.setattr(Writer, "problem", property(lambda self: why))
+        ready = http.get("/readyz")
+        assert (ready.status_code, ready.json()["problems"]) == (503, [why])
+        refused = complete(http)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "ledger_unavailable")
+        assert not outage.running.received.bodies.get("good")

@@ -9,7 +9,7 @@ from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
 from storage.stores.ledger import Ledger
 from storage.writing.failover import State
-from storage.writing.transaction import Item
+from storage.writing.transaction import Item, Written
 from storage.writing.writer import Committed, Writer
 from tests.support.records import RecordMaker, RunningWriter, learn_scores, pace
 
@@ -136,3 +136,50 @@ def test_routers_without_a_budget_are_asked_and_left_alone(database: Database, m
     writer.close()
     assert asked == ["rtr_x"]
     assert [committed.budgets for committed in commits] == [{}]
+
+
+def test_a_writer_that_can_t_finish_is_left_after_its_time_and_says_what_is_lost(
+    database: Database, making: RecordMaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate(database)
+    gate.hold(making)
+    for _ in range(3):
+        gate.writer.submit(making.completion(), None)
+    assert not gate.writer.close(seconds=0.05)
+    assert "has not stopped within 0.05 s: 3 records or more are not written" in caplog.text
+    gate.finish()
+
+
+def test_a_thread_that_has_ended_or_is_stuck_is_a_problem(
+    database: Database, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(database)
+    gate.hold(making)
+    at_work = gate.writer.problem
+    monkeypatch.setattr("storage.writing.writer.SILENT_SECONDS", -1.0)
+    stuck = gate.writer.problem
+    assert at_work is None
+    assert stuck is not None
+    assert "has been stuck for" in stuck
+    gate.finish()
+
+    def end(self: Writer) -> None:
+        """As if an error had got through."""
+
+    monkeypatch.setattr(Writer, "_run", end)
+    ended = Writer(database, learn_scores=learn_scores, pace=pace, deliver=lambda committed: None)
+    ended.start()
+    ended._thread.join(60)
+    assert ended.problem is not None
+    assert "has ended" in ended.problem
+
+
+def test_the_thread_outlives_results_that_do_not_fit(
+    database: Database, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = RunningWriter(database)
+    monkeypatch.setattr(running.writer._failover, "write", lambda items: Written([]))
+    running.submit(making.completion())
+    monkeypatch.undo()
+    running.write(making.completion())
+    running.writer.close()
