@@ -179,7 +179,7 @@ class _Router:
     def _decide(self, published: Published) -> None:
         self._count += 1
         features = _FEATURES
-        task = classify(features).task
+        task = classify(features)
         parts = estimate_parts(features)
         context = bucketed(task, parts, max_tokens=None, stream=False, wants_json=features.wants_json)
         weighed = published.weigh(context, self.names, NO_STEERING, ())

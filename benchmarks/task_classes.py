@@ -52,7 +52,7 @@ def _confusion(name: str, pairs: Pairs) -> Table:
     """Rows are the labels, columns the classes found; the last column is the share of the label's commonest class."""
     found: dict[str, Counter[str]] = {}
     for label, features in pairs:
-        found.setdefault(label, Counter())[classify(features).task] += 1
+        found.setdefault(label, Counter())[classify(features)] += 1
     right = sum(counts[label] for label, counts in found.items() if label in TASK_NAMES)
     title = f"{name}: {len(pairs)} requests" + (f", {right / len(pairs):.1%} right" if right else "")
     table = Table("label", *TASK_NAMES, "mostly", title=title)

@@ -176,7 +176,7 @@ def features_of(prompt: str) -> Features:
 
 def built_in_tasks(prompts: tuple[str, ...]) -> tuple[str, ...]:
     """The class that the product's own classifier gives each prompt."""
-    return tuple(classify(features_of(prompt)).task for prompt in prompts)
+    return tuple(classify(features_of(prompt)) for prompt in prompts)
 
 
 def _settings(policy: str, value: float, options: EngineOptions) -> RouterSettings:

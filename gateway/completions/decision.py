@@ -17,7 +17,7 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter, Published, Weighed
-from gateway.tasks.classifier import is_long, task_of
+from gateway.tasks.classifier import classify, is_long
 from gateway.tasks.prompt_parts import estimate_parts
 
 FORWARDED_BY_ALL = frozenset(
@@ -83,7 +83,7 @@ def decide(
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     stated = request.task(router.options.task_metadata_key)
-    task = router.tasks.use(stated, now) if stated else task_of(request.features)
+    task = router.tasks.use(stated, now) if stated else classify(request.features)
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)

@@ -5,7 +5,6 @@ Only the ends of long texts are read: 20 MB take no longer than 20 kB.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -76,31 +75,8 @@ class Features:
     file_kilobytes: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class TaskClass:
-    """The class of a request: one of `TASK_NAMES`, whether its input is long, and both in words for the reason."""
-
-    task: str
-    long: bool
-    words: str
-
-
-_CLASSES: Mapping[tuple[str, bool], TaskClass] = MappingProxyType(
-    {
-        (task, long): TaskClass(task, long, f"{'Long' if long else 'Short'} {name} request")
-        for task, name in TASK_NAMES.items()
-        for long in (False, True)
-    }
-)
-
-
-def classify(features: Features) -> TaskClass:
-    """The class of a request, with its length in words."""
-    return _CLASSES[task_of(features), is_long(features)]
-
-
-def task_of(features: Features) -> str:
-    """The task of a request, by its shape and by the words at the ends of its text."""
+def classify(features: Features) -> str:
+    """The task of a request (one of `TASK_NAMES`), by its shape and by the words at the ends of its text."""
     text = features.text
     if len(text) > HEAD_CHARS + TAIL_CHARS:
         text = text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]

@@ -19,6 +19,7 @@ from gateway.tasks.classifier import (
     Features,
     classify,
     estimate_prompt_tokens,
+    is_long,
 )
 from gateway.tasks.shapes import Shape
 from gateway.tasks.words import Evidence
@@ -43,8 +44,7 @@ requests = st.builds(
 @given(requests)
 def test_any_request_gets_one_of_the_documented_classes(features: Features) -> None:
     found = classify(features)
-    assert found.task in TASK_NAMES
-    assert found.words == f"{'Long' if found.long else 'Short'} {TASK_NAMES[found.task]} request"
+    assert found in TASK_NAMES
     assert classify(features) == found
 
 
@@ -60,7 +60,7 @@ def test_labelled_requests_are_recognised(name: str, least: float, least_of_each
     right: Counter[str] = Counter()
     for labelled in labelled_requests(name):
         totals[labelled.task] += 1
-        right[labelled.task] += classify(labelled.features).task == labelled.task
+        right[labelled.task] += classify(labelled.features) == labelled.task
     assert set(totals) == set(TASK_NAMES)
     assert right.total() / totals.total() >= least
     assert [task for task in totals if right[task] < least_of_each * totals[task]] == []
@@ -73,34 +73,34 @@ def test_the_labelled_requests_are_many_and_no_two_alike() -> None:
 
 
 def test_the_end_of_a_long_document_says_what_is_asked() -> None:
-    assert classify(request(ARTICLE * 300 + "\n\nTranslate this into French.")).task == "translation"
-    assert classify(request("Summarize this document.\n\n" + ARTICLE * 300)).task == "summarization"
+    assert classify(request(ARTICLE * 300 + "\n\nTranslate this into French.")) == "translation"
+    assert classify(request("Summarize this document.\n\n" + ARTICLE * 300)) == "summarization"
 
 
 def test_tools_make_it_tool_use_whatever_is_said() -> None:
-    assert classify(request("Write a poem", tools=True)).task == "tool_use"
-    assert classify(request("Write a poem", tool_turns=1)).task == "tool_use"
+    assert classify(request("Write a poem", tools=True)) == "tool_use"
+    assert classify(request("Write a poem", tool_turns=1)) == "tool_use"
 
 
 def test_asking_for_json_speaks_for_extraction_but_does_not_outvote_the_text() -> None:
-    assert classify(request("Order 4711, two chairs", wants_json=True)).task == "extraction"
-    assert classify(request("Write a Python function that sorts a list", wants_json=True)).task == "code"
+    assert classify(request("Order 4711, two chairs", wants_json=True)) == "extraction"
+    assert classify(request("Write a Python function that sorts a list", wants_json=True)) == "code"
 
 
 def test_the_system_prompt_speaks_where_the_text_is_only_material() -> None:
     system = "You are a translator from English to German."
-    assert classify(request("The lamp is on.", system)).task == "translation"
+    assert classify(request("The lamp is on.", system)) == "translation"
 
 
 def test_options_need_two_letters_and_code_in_fences_stays_code() -> None:
-    assert classify(request("Which is it?\nA) one\nB) two")).task == "multiple_choice"
-    assert classify(request("Why does this fail?\n```\nf(A)\ng(B)\n```")).task == "code"
+    assert classify(request("Which is it?\nA) one\nB) two")) == "multiple_choice"
+    assert classify(request("Why does this fail?\n```\nf(A)\ng(B)\n```")) == "code"
 
 
 def test_the_scale_follows_the_estimated_tokens() -> None:
     short = request("x" * (4 * LONG_PROMPT_TOKENS - 4))
-    assert not classify(short).long
-    assert classify(replace(short, prompt_chars=4 * LONG_PROMPT_TOKENS)).long
+    assert not is_long(short)
+    assert is_long(replace(short, prompt_chars=4 * LONG_PROMPT_TOKENS))
 
 
 def test_scripts_of_more_bytes_have_more_tokens_per_character() -> None:
@@ -148,7 +148,7 @@ def test_the_class_does_not_depend_on_the_process() -> None:
     script = (
         "from tests.support.labelled_requests import labelled_requests\n"
         "from gateway.tasks.classifier import classify\n"
-        "print([classify(one.features).task for name in ('known', 'unseen') for one in labelled_requests(name)])"
+        "print([classify(one.features) for name in ('known', 'unseen') for one in labelled_requests(name)])"
     )
     answers = {
         subprocess.run(
