@@ -15,6 +15,15 @@ TEST = re.compile(r"`(?:[\w/.…]+::)?(test_\w+)`")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
+def test_every_page_is_linked_from_the_readme() -> None:
+    linked = set(LINK.findall((ROOT / "README.md").read_text("utf-8")))
+    assert [page.name for page in sorted(ROOT.glob("docs/*.md")) if f"docs/{page.name}" not in linked] == []
+
+
+def test_the_page_of_pypi_has_no_link_that_leads_nowhere_there() -> None:
+    assert LINK.findall((ROOT / "docs" / "pypi.md").read_text("utf-8")) == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_names_exists(page: Path) -> None:
     text = page.read_text("utf-8")

@@ -9,7 +9,7 @@ from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
-from storage.records import RouterRecord
+from storage.records import AuditRecord, RouterRecord
 from storage.stores.routers import Routers
 from storage.writing.scores import LearnScores
 
@@ -39,9 +39,12 @@ def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> t
     return learned, half_life
 
 
-def keep_router(database: Database, record: RouterRecord) -> bool:
-    """Store a router, and rebuild its statistics if its half-lives have changed. Returns whether they were rebuilt."""
-    due = Routers(database).put(record)
+def keep_router(database: Database, record: RouterRecord, change: AuditRecord | None = None) -> bool:
+    """Store a router, and rebuild its statistics if its half-lives have changed. Returns whether they were rebuilt.
+
+    `change` goes to the audit trail in the same transaction.
+    """
+    due = Routers(database).put(record, change)
     if due:
         rebuild_of(database).run(record.id)
     return due

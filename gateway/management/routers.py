@@ -98,7 +98,7 @@ def create_router(management: Management, fields: Mapping[str, object]) -> Route
     eval_ids = values.pop("eval_ids", None)
     record = new_router(router_id, values, management.catalog, management.now)
     record = replace(record, eval_ids=_known_evals(management, router_id, eval_ids))
-    change = management.change("router.create", router_id, {}, _audited(record))
+    change = management.change("router.create", router_id, {}, audited(record))
     routers = Routers(management.database)
     exists = Conflict(f"there is a router {router_id} already", code="router_exists", param="id", should_retry=False)
     if management.dry_run:
@@ -141,7 +141,7 @@ def change_router(
             for name in values
             if name in former.declared
         ]
-        change = management.change("router.update", router_id, _audited(former), _audited(changed), reverts)
+        change = management.change("router.update", router_id, audited(former), audited(changed), reverts)
         if management.dry_run or not (change.before or change.after):
             return RouterChange(_view(management, changed, warnings), rebuild)
         try:
@@ -165,7 +165,7 @@ def delete_router(management: Management, router_id: str, *, expected: int | Non
     record = management.existing_router(router_id)
     if expected is not None and record.revision != expected:
         raise _changed_meanwhile(router_id)
-    change = management.change("router.delete", router_id, _audited(record), {})
+    change = management.change("router.delete", router_id, audited(record), {})
     if management.dry_run:
         return
     if not Routers(management.database).delete(router_id, management.now, change, expected=expected):
@@ -183,7 +183,7 @@ def restore_router(management: Management, router_id: str) -> RouterView:
             raise Conflict(f"router {router_id} is not deleted", code="router_exists", should_retry=False)
         raise NotFound(f"there is no deleted router {router_id[:80]}", code="router_not_found")
     if not management.dry_run:
-        routers.restore(router_id, management.change("router.restore", router_id, {}, _audited(deleted[0])))
+        routers.restore(router_id, management.change("router.restore", router_id, {}, audited(deleted[0])))
         return get_router(management, router_id)
     return _view(management, deleted[0])
 
@@ -202,7 +202,7 @@ def _with_models(fields: Mapping[str, object]) -> dict[str, object]:
     return values
 
 
-def _audited(record: RouterRecord) -> JsonFields:
+def audited(record: RouterRecord) -> JsonFields:
     """The fields of a router that the audit trail keeps: what a change can set."""
     models: list[Json] = [
         {

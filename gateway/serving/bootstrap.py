@@ -11,11 +11,13 @@ from bandit.types import Epoch, Json
 from gateway.api_keys import EVERYTHING, hash_key, new_key
 from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import keep_router, rebuild_due
+from gateway.management.context import Management
+from gateway.management.routers import audited
 from gateway.routing.edits import models_over
 from gateway.routing.objectives import with_dollars
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
 from storage.database.engine import Database
-from storage.records import RouterModel, RouterRecord
+from storage.records import Actor, RouterModel, RouterRecord, Via
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 
@@ -45,6 +47,7 @@ def prepare(settings: Settings, catalog: Catalog, database: Database, now: float
 def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now: float) -> list[str]:
     routers = Routers(database)
     kept = {record.id: record for record in routers.all()}
+    management = Management(database, catalog, Actor(Via.FILE), now, base_url="")
     messages: list[str] = []
     for declaration in settings.routers.values():
         record = kept.get(declaration.id)
@@ -56,7 +59,9 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
             continue
         declared, changes = _declared_over(record, declaration, now)
         if changes:
-            if keep_router(database, with_dollars(declared, catalog)):
+            declared = with_dollars(declared, catalog)
+            change = management.change("router.update", record.id, audited(record), audited(declared))
+            if keep_router(database, declared, change):
                 changes.append("its statistics are rebuilt with the new half-lives")
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:

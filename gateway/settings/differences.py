@@ -9,7 +9,7 @@ from gateway.settings.values import RouterDeclaration, Settings
 
 _TABLES = ("providers", "models", "routers")
 _DERIVED = frozenset({"simulated", "notices", "config_path", *_TABLES})
-_NOT_TOLD = frozenset({"id", "name", "provider", "where", "shipped"})
+_NOT_TOLD = frozenset({"id", "name", "provider", "where", "shipped", "lines"})
 _NAMES = {"api_keys": "api_key"}
 """Keys of the file by the fields that hold them, if they differ."""
 

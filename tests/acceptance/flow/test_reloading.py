@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from storage.records import Via
+from storage.stores.audit import Audit
 from storage.stores.routers import Routers
 from tests.support.gateway import GatewayProcess, Running, run_gateway
 from tests.support.scripted_provider import Received, scripted
@@ -94,6 +96,15 @@ def test_models_routers_and_options_of_the_new_file_are_served_at_once(served: R
         "router rtr_a: as declared, max_attempts is 1; p/good-b is enabled",
     ]
     assert reload(served).json()["changes"] == []
+
+
+def test_what_the_file_changes_of_a_router_is_in_the_audit_trail(served: Running, write: Write) -> None:
+    write(model("good-a") + router("rtr_a", "good-a", options="max_attempts = 1\n"))
+    reload(served)
+    (change,) = Audit(served.gateway.database).page(10, target="rtr_a").records
+    assert (change.actor.via, change.action) == (Via.FILE, "router.update")
+    assert change.after["max_attempts"] == 1
+    assert "models" not in change.after, "it keeps what differs"
 
 
 def test_a_changed_price_counts_from_the_reload_on(served: Running, write: Write) -> None:
