@@ -57,3 +57,14 @@ def test_a_large_request_reaches_the_provider_as_it_was_sent(running: Running) -
     assert answer.status_code == 200, answer.text
     sent = running.received.bodies[answer.json()["model"].removeprefix("p/")][-1]
     assert json.loads(sent)["messages"] == messages
+
+
+def test_a_body_that_comes_in_chunks_without_its_length_is_read(running: Running) -> None:
+    content = json.dumps({**CHAT, "messages": [{"role": "user", "content": "word " * 60_000}]}).encode()
+    chunks = (content[start : start + 7_000] for start in range(0, len(content), 7_000))
+    with running.http() as http:
+        headers = {"content-type": "application/json"}
+        answer = http.post("/rtr_good/chat/completions", content=chunks, headers=headers)
+    assert answer.status_code == 200, answer.text
+    sent = running.received.bodies[answer.json()["model"].removeprefix("p/")][-1]
+    assert json.loads(sent)["messages"] == json.loads(content)["messages"]
