@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 PROBE_BYTES = 512 * 1024
 """Bytes that `check_writable` writes and deletes: a nearly full disk takes a small row, but not a batch."""
 
+PATIENCE = 5.0
+"""Of a watched database, in the watchdog's usual limits: a million keys are read in one call."""
+
 POOLER = (
     "a connection pooler: changes of other processes are polled for every second, because notifications (LISTEN) don't "
     "pass it"
@@ -120,7 +123,7 @@ class Database:
         if self._watchdog is None:
             return nullcontext()
         driver: Any = connection.connection.driver_connection
-        return self._watchdog.over(driver)
+        return self._watchdog.over(driver, PATIENCE)
 
     def check(self) -> None:
         """Raises DatabaseUnavailable if the database does not answer now."""

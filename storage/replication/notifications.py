@@ -15,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database.engine import Database
 from storage.database.revisions import CHANNEL
+from storage.database.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,7 @@ class Listener:
         self._database = database
         self._errors = (DBAPIError, PoolTimeout, database.engine.dialect.loaded_dbapi.Error)
         self._name = os.urandom(8).hex()
+        self._watchdog = Watchdog()  # the thread would hang with a frozen server, and who stops waits for it
         self._pending = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger-listener", daemon=True)
@@ -45,6 +47,7 @@ class Listener:
         """Stop the thread."""
         self._closed.set()
         self._thread.join()
+        self._watchdog.close()
 
     def _run(self) -> None:
         while not self._closed.is_set():
@@ -65,12 +68,14 @@ class Listener:
 
     def _listen(self, connection: Any) -> None:
         connection.autocommit = True
-        connection.execute(f"LISTEN {CHANNEL}")
+        with self._watchdog.over(connection):
+            connection.execute(f"LISTEN {CHANNEL}")
         self.notified.set()  # earlier notifications are lost
         while not self._closed.is_set():
             if self._pending.is_set():
                 self._pending.clear()
-                connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._name))
+                with self._watchdog.over(connection):
+                    connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, self._name))
             for notification in connection.notifies(timeout=SEND_SECONDS):
                 if notification.payload != self._name:
                     self.notified.set()
