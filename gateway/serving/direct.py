@@ -175,7 +175,8 @@ class DirectHttp(Http):
     async def _read(self, limit: int) -> bytes:
         if self.disconnected:
             raise ClientGone
-        return self.body
+        body, self.body = self.body, b""  # an idle connection must not hold it
+        return body
 
     def watched(self) -> "DirectHttp":
         """Context in which the task is cancelled when the client disconnects, and raises ClientGone instead."""

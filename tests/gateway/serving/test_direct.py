@@ -12,7 +12,7 @@ import pytest
 
 from gateway.asgi import ClientGone, Http, Receive, Scope, Send
 from gateway.serving.connection_limits import ConnectionLimits
-from gateway.serving.direct import LARGEST_BODY
+from gateway.serving.direct import LARGEST_BODY, DirectHttp
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
@@ -27,6 +27,7 @@ class Echo:
     def __init__(self) -> None:
         self.ids = itertools.count(1)
         self.left: list[str] = []
+        self.last: Http | None = None
 
     def router_of(self, url: bytes) -> str | None:
         match = re.fullmatch(rb"/(\w+)/(?:v1/)?chat/completions", url)
@@ -36,6 +37,7 @@ class Echo:
         return f"req_{next(self.ids)}"
 
     async def complete(self, http: Http, router_id: str) -> None:
+        self.last = http
         try:
             body = await http.read_body(10**9)
         except ClientGone:
@@ -180,6 +182,14 @@ def test_a_connection_serves_one_request_after_another_of_both_kinds(serving: Se
                 data = connection.recv(65_536)
                 assert data, told
                 told += data
+
+
+def test_an_idle_connection_holds_no_body(serving: Serving) -> None:
+    with serving.connect() as connection:
+        connection.sendall(post(body="x" * 10_000, close=False))
+        wait_until(lambda: connection.recv(65_536).endswith(b"xxx"), "the answer")
+        assert isinstance(serving.echo.last, DirectHttp)
+        assert serving.echo.last.body == b""
 
 
 def test_pipelined_requests_are_answered_in_their_order(serving: Serving) -> None:
