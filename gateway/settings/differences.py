@@ -41,7 +41,7 @@ def _of_tables(table: str, before: Mapping[str, Any], after: Mapping[str, Any]) 
 
 
 def _of_values(before: Any, after: Any) -> Iterator[str]:
-    for field in fields(before):
+    for field in filter(lambda field: field.compare, fields(before)):
         old, new = getattr(before, field.name), getattr(after, field.name)
         if old == new or field.name in _NOT_TOLD - {"name" if isinstance(before, RouterDeclaration) else ""}:
             continue

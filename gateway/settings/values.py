@@ -67,7 +67,7 @@ class RouterDeclaration:
     name: str | None
     models: tuple[RouterModel, ...]
     options: Mapping[str, Json]
-    lines: Mapping[str, int] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

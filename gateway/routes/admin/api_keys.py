@@ -17,7 +17,7 @@ from gateway.management.api_keys import (
 )
 from gateway.routes.admin.calls import Administrator, Reader, answer, no_content
 
-router = APIRouter(tags=["API keys"])
+router = APIRouter(prefix="/admin", tags=["API keys"])
 
 
 class ApiKeyList(BaseModel):

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from gateway.management.changes import ChangesView, ChangeView, list_changes, revert_change
 from gateway.routes.admin.calls import Administrator, Reader, answer
 
-router = APIRouter(tags=["changes"])
+router = APIRouter(prefix="/admin", tags=["changes"])
 
 
 @router.get("/changes")

@@ -18,7 +18,7 @@ MOST_AT_ONCE = 200
 MOST_EVALUATED = 20_000
 """The newest requests up to this number: more would delay running requests. The command line has no such limit."""
 
-router = APIRouter(tags=["decisions"])
+router = APIRouter(prefix="/admin", tags=["decisions"])
 
 
 @router.get("/decisions")

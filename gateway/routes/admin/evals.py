@@ -12,7 +12,7 @@ from gateway.errors import BadRequest, UnsupportedMedia
 from gateway.management.evals import EvalCaption, EvalView, delete_eval, get_eval, import_eval, list_evals
 from gateway.routes.admin.calls import Administrator, Reader, answer, no_content
 
-router = APIRouter(tags=["scorecards"])
+router = APIRouter(prefix="/admin", tags=["scorecards"])
 
 
 class EvalList(BaseModel):

@@ -11,7 +11,7 @@ from gateway.management.models import ModelView, list_models, resume_model
 from gateway.routes.admin.calls import Administrator, Reader, answer
 from gateway.routes.services import services_of
 
-router = APIRouter(tags=["models"])
+router = APIRouter(prefix="/admin", tags=["models"])
 
 
 class ModelList(BaseModel):

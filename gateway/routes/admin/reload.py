@@ -7,7 +7,7 @@ from gateway.errors import BadRequest, InsufficientScope
 from gateway.routes.admin.calls import Administrator
 from gateway.routes.services import json_response, services_of
 
-router = APIRouter(tags=["configuration"])
+router = APIRouter(prefix="/admin", tags=["configuration"])
 
 
 @router.post("/reload")

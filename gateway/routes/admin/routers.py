@@ -19,7 +19,7 @@ from gateway.management.routers import (
 )
 from gateway.routes.admin.calls import Administrator, Reader, answer, expected_revision, no_content
 
-router = APIRouter(tags=["routers"])
+router = APIRouter(prefix="/admin", tags=["routers"])
 
 
 class RouterList(BaseModel):

@@ -15,7 +15,7 @@ from gateway.routing.daily_spend import DAY_SECONDS
 
 LONGEST_DAYS = 36_500.0
 
-router = APIRouter(tags=["routers"])
+router = APIRouter(prefix="/admin", tags=["routers"])
 
 
 @router.get("/routers/{router_id}/stats", response_model=StatsView)
