@@ -1,6 +1,7 @@
 """What the gateway tells operators with; made once per gateway, before its workers are forked."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -31,11 +32,13 @@ class Instruments:
 
 def log_to_stderr(settings: Settings) -> LogWriter:
     """Send everything that is logged to stderr, in the form and from the level on that are set."""
+    # Without a stderr its number may become that of the next file that is opened: the database's, even.
+    fd = os.open(os.devnull, os.O_WRONLY) if sys.stderr is None else sys.stderr.fileno()
     form = settings.log_format
     if form == "auto":
-        form = "console" if sys.stderr.isatty() else "json"
+        form = "console" if os.isatty(fd) else "json"
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    writer = LogWriter(sys.stderr.fileno(), as_words if form == "console" else as_json, level)
+    writer = LogWriter(fd, as_words if form == "console" else as_json, level)
     writer.hide(secrets_of(settings))
     logging.basicConfig(level=level, handlers=[LogHandler(writer)])
     for chatty in ("alembic", "uvicorn"):

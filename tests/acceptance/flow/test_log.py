@@ -190,6 +190,21 @@ def test_levels_and_forms_are_set_by_file_and_by_flag(tmp_path: Path) -> None:
         assert "refused" not in gateway.output
 
 
+WITHOUT_STDERR = """
+import os, sys
+os.execv("/bin/sh", ["sh", "-c", 'exec "$0" -m gateway.cli "$@" 2>&-', sys.executable, *sys.argv[1:]])
+"""
+
+
+def test_a_gateway_without_a_stderr_serves_and_writes_lines_nowhere(tmp_path: Path) -> None:
+    configuration = 'listen = "127.0.0.1:0"\ndrain_seconds = 0\n'
+    with GatewayProcess(tmp_path, configuration, launcher=("-c", WITHOUT_STDERR)) as gateway:
+        assert post(gateway, "rtr_default").status_code == 200
+        assert gateway.stop() == 0
+    for path in tmp_path.rglob("*"):
+        assert b'"event"' not in path.read_bytes(), path
+
+
 STUCK = """
 import os, sys
 os.dup2(os.open("stuck", os.O_RDWR), 2)
