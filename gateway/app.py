@@ -48,6 +48,7 @@ from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
 
+MANAGEMENT = "/admin"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Methods that are told apart in metrics and logs; others are `""`."""
 
@@ -290,7 +291,10 @@ class Gateway:
 
 def _route_of(scope: Scope) -> str:
     """The template of the route that answered, such as `/admin/decisions/{completion_id}`; "" if there is none."""
-    return getattr(scope.get("route"), "path", "")
+    template: str = getattr(scope.get("route"), "path", "")
+    # FastAPI leaves out the prefix of a router that is included in another one.
+    is_below = scope["path"].removeprefix(scope["root_path"]).startswith(f"{MANAGEMENT}/")
+    return MANAGEMENT + template if template and is_below and not template.startswith(MANAGEMENT) else template
 
 
 def _closing(send: Send) -> Send:
