@@ -68,7 +68,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
 
         def read_for_later_workers() -> None:
             nonlocal current
-            # The workers have read it themselves, and have logged what is wrong.
+            # What is wrong is told by the workers, which read it after us.
             with (
                 contextlib.suppress(SettingsError, LedgerError),
                 contextlib.closing(_open(current.settings)) as database,

@@ -1,5 +1,6 @@
 """Supervises the processes of `serve --workers N`, which accept connections on one shared socket."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -36,14 +37,15 @@ class _Worker:
 class Supervisor:
     """Starts worker processes, replaces those that die, stops them when it is stopped, and passes SIGHUP on to them.
 
-    `read_again` is called after a SIGHUP, so that workers which are started later have what those at work have read.
+    `read_again` is called at a SIGHUP before it is passed on: workers that start later have what the others read.
     """
 
     def __init__(self, count: int, work: Work, read_again: Callable[[], None] = lambda: None) -> None:
         self._count = count
         self._work = work
         self._read_again = read_again
-        self._is_outdated = False
+        self._hangups, self._hangup = os.pipe()
+        os.set_blocking(self._hangup, False)
         self._workers: list[_Worker] = []
         self._stops = 0
         self._early_exits = 0
@@ -58,17 +60,18 @@ class Supervisor:
                 self._start(first=number == 0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
             while self._workers:
-                if self._is_outdated:
-                    self._is_outdated = False
-                    self._read_again()
-                ended = wait([worker.process.sentinel for worker in self._workers], timeout=1.0)
+                ended = wait([self._hangups, *(worker.process.sentinel for worker in self._workers)], timeout=1.0)
+                if self._hangups in ended:
+                    os.read(self._hangups, 4_096)
+                    self._let_later_workers_read()
+                    self._pass_on(signal.SIGHUP)
                 for worker in [each for each in self._workers if each.process.sentinel in ended]:
                     self._handle_exit(worker)
         finally:
-            os.close(self._parent_write)
-            os.close(self._parent_read)
             for sig, handler in before.items():
                 signal.signal(sig, handler)
+            for descriptor in (self._parent_write, self._parent_read, self._hangup, self._hangups):
+                os.close(descriptor)
         if self._early_exits >= MAX_EARLY_EXITS:
             raise ServerError("the workers die as soon as they are started; the log above says why")
 
@@ -122,10 +125,16 @@ class Supervisor:
         self._stops += 1
         self._pass_on(asked)
 
-    def _reload(self, asked: int, _frame: FrameType | None) -> None:
-        """Let every worker read the configuration again, and this process soon."""
-        self._is_outdated = True
-        self._pass_on(asked)
+    def _reload(self, _signal: int, _frame: FrameType | None) -> None:
+        """Wake `run`, which reads the configuration again: a handler must not take that long."""
+        with contextlib.suppress(BlockingIOError):  # it has thousands of them to read already
+            os.write(self._hangup, b"H")
+
+    def _let_later_workers_read(self) -> None:
+        try:
+            self._read_again()
+        except Exception:  # the workers serve on, and need their parent
+            log.exception("the parent of the workers could not read the configuration again")
 
     def _pass_on(self, asked: int) -> None:
         for worker in self._workers:

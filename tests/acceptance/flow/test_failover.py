@@ -1,5 +1,6 @@
 """Rests, deadlines and several keys, through a whole gateway; and that no key is ever told to anybody."""
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -156,7 +157,7 @@ def test_no_key_is_in_any_answer_header_log_metric_or_record(faulty: Faulty, cap
         ]
     told += [record.getMessage() + str(record.exc_text) for record in caplog.records]
     path = faulty.running.gateway.settings.database_url.removeprefix("sqlite:///")
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         told += connection.iterdump()
     told.append(repr(faulty.running.gateway.settings))
     secrets = [FIRST_KEY, SECOND_KEY, *faulty.running.keys.values()]
