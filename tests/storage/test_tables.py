@@ -168,3 +168,14 @@ def test_metadata_of_a_score_can_be_queried_whatever_it_holds(
     view = Ledger(database).decision(completion_id)
     assert view is not None
     assert view.feedback[0].metadata == {"reviewer": "ann", "odd": "\ufffd", "deep": [{"\ufffd": 1.0}]}
+
+
+def test_the_page_shows_the_columns_of_the_main_tables() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "ledger.md").read_text("utf-8")
+    for table in (decisions, attempts, feedback, scores):
+        _, _, shown = page.partition(f'Partitioned table "bandit_gateway.{table.name}"')
+        rows = [
+            [cell.strip() for cell in row.split("|")] for row in shown.partition("```")[0].splitlines() if "|" in row
+        ]
+        said = {row[0]: row[-1] for row in rows[1:]}
+        assert said == {column.name: column.comment for column in table.columns}

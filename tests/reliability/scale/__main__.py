@@ -6,6 +6,9 @@ Exit status 1 if a median is above 100 ms or the start takes longer than 3 s; qu
 
 With --routers N: how long N routers and --keys keys take to load (exit status 1 if longer than 3 s), and one change of
 one of them: for whoever makes it, for the writer's thread, the loader's and the event loop.
+
+With --load RATE: that many requests a second for --seconds, by --replicas writers on one PostgreSQL. With --aging: what
+it costs on PostgreSQL to retire a month of the filled ledger, and to delete rows instead.
 """
 
 import argparse
@@ -29,8 +32,10 @@ from rich.progress import Progress
 from sqlalchemy import text
 
 from storage.database.engine import Database, open_database
+from tests.reliability.scale.aging import let_go
 from tests.reliability.scale.changes import measure_changes
 from tests.reliability.scale.fill import WRITTEN, fill
+from tests.reliability.scale.load import carry
 from tests.reliability.scale.questions import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
 from tests.support.gateway import COMMAND_LINE, GatewayProcess
 from tests.support.postgresql import PostgresqlServer
@@ -71,6 +76,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--routers", type=int, metavar="N", help="instead: load N routers, and change one of them")
     parser.add_argument("--keys", type=int, default=100_000, help="of --routers (default 100,000)")
+    parser.add_argument("--load", type=float, nargs="+", metavar="RATE", help="instead: requests a second to record")
+    parser.add_argument("--replicas", type=int, default=4, help="writers of --load (default 4)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of each rate of --load (default 30)")
+    parser.add_argument("--aging", action="store_true", help="instead of questions: retire a month, delete rows")
     parser.add_argument("--times", type=int, default=TIMES, help=f"each question after the first time ({TIMES})")
     parser.add_argument(
         "--exports", action="store_true", help="also export a router in every format, and tell the memory"
@@ -103,6 +112,8 @@ def ledger_in(folder: Path, kind: str) -> Iterator[Place]:
 
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The report."""
+    if options.load:
+        return _carried(options, console)
     with tempfile.TemporaryDirectory(prefix="scale-", dir=options.folder) as name:
         folder = Path(name)
         with ledger_in(folder, options.database) as place:
@@ -121,6 +132,9 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 )
             with console.status("settling"):
                 _settle(database)
+            if options.aging:
+                with console.status("") as status:
+                    return {"requests": options.requests, **let_go(database, status.update)}
             database.close()
             filled_seconds, size = time.monotonic() - before, place.size()
             questions = Questions(span, options.seed)
@@ -144,6 +158,15 @@ def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 **start,
                 "exports": exports,
             }
+
+
+def _carried(options: argparse.Namespace, console: Console) -> dict[str, Any]:
+    with PostgresqlServer() as server, console.status("") as status:
+        rates = [
+            carry(server.url(), server.data, rate, options.replicas, options.seconds, status.update)
+            for rate in options.load
+        ]
+    return {"cores": psutil.cpu_count(), "other_load": psutil.getloadavg()[0], "rates": rates}
 
 
 def _settle(database: Database) -> None:
@@ -237,6 +260,7 @@ def main() -> None:
     if (
         options.folder is None
         and not options.routers
+        and not options.load
         and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests
     ):
         sys.exit(f"there is too little room in {tempfile.gettempdir()}: name another place with --folder")
@@ -244,6 +268,8 @@ def main() -> None:
     print(json.dumps(report, indent=1))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1))
+    if options.load or options.aging:
+        return
     if options.routers:
         sys.exit(report["load_seconds"] > START_LIMIT_SECONDS)
     if report["slow"] or report["start_seconds"] > START_LIMIT_SECONDS:

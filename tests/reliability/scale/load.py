@@ -1,0 +1,103 @@
+"""A steady load of the ledger: several writers record requests and scores at a given rate, as replicas do."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+from sqlalchemy import text
+
+from storage.database.engine import Database, open_database
+from storage.records import CompletionRecord, FeedbackRecord
+from storage.writing.writer import Committed, Writer
+from tests.reliability.scale.fill import SCORED
+from tests.support.records import learn_scores, pace
+from tests.support.traffic import make_records
+
+
+def carry(
+    url: str, data: Path, rate: float, replicas: int, seconds: float, tell: Callable[[str], None]
+) -> dict[str, object]:
+    """Write `rate` requests a second in all for some seconds; latency, and what the PostgreSQL in `data` spends."""
+    database = open_database(url)
+    before, cpu_before, began = wal_bytes(database), _server_cpu_seconds(data), time.monotonic()
+    tell(f"{rate:,.0f} requests a second by {replicas} writers")
+    with ThreadPoolExecutor(replicas) as pool:
+        parts = list(pool.map(lambda seed: _write(url, rate / replicas, seconds, seed), range(replicas)))
+    lasted = time.monotonic() - began
+    cpu_seconds, wal = _server_cpu_seconds(data) - cpu_before, wal_bytes(database) - before
+    latencies = sorted(latency for part in parts for latency in part)
+    database.close()
+    count = len(latencies)
+    return {
+        "asked_per_second": rate,
+        "replicas": replicas,
+        "requests": count,
+        "written_per_second": round(count / lasted, 1),
+        "p50_ms": round(latencies[count // 2] * 1e3, 1),
+        "p99_ms": round(latencies[count * 99 // 100] * 1e3, 1),
+        "server_cpu_share_of_a_core": round(cpu_seconds / lasted, 2),
+        "server_cpu_us_per_request": round(cpu_seconds / count * 1e6),
+        "wal_bytes_per_request": round(wal / count),
+    }
+
+
+def _write(url: str, rate: float, seconds: float, seed: int) -> list[float]:
+    """Commit latencies of the requests of one writer; a tenth of the requests is scored a little later."""
+    database, latencies = open_database(url, migrate=False), list[float]()
+
+    def deliver(committed: Committed) -> None:
+        now = time.perf_counter()
+        latencies.extend(now - handed_over for handed_over, _ in committed.results if isinstance(handed_over, float))
+
+    writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=deliver)
+    writer.start()
+    chance, stopped, records = random.Random(seed), threading.Event(), _present_records(seed)
+    began = time.monotonic()
+    due = 0.0
+    while due < seconds and not stopped.wait(max(0.0, began + due - time.monotonic())):
+        record = next(records)
+        writer.submit(record, time.perf_counter())
+        if chance.random() < SCORED:
+            writer.submit((_score(record, chance.random()),), None)
+        due += chance.expovariate(rate)
+    writer.close()
+    database.close()
+    return latencies
+
+
+def _present_records(seed: int) -> Iterator[CompletionRecord]:
+    return make_records(seed, time.time())
+
+
+def _score(record: CompletionRecord, score: float) -> FeedbackRecord:
+    decision = record.decision
+    return FeedbackRecord(
+        id=decision.completion_id.replace("req_", "fbk_"),
+        completion_id=decision.completion_id,
+        key_id=decision.key_id,
+        any_key=False,
+        routers=None,
+        source="user",
+        score=score,
+        at=record.outcome.ended_at,
+    )
+
+
+def wal_bytes(database: Database) -> int:
+    """What PostgreSQL has written to its log so far."""
+    with database.read() as connection:
+        return int(connection.execute(text("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")).scalar_one())
+
+
+def _server_cpu_seconds(data: Path) -> float:
+    postmaster = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+    times = postmaster.cpu_times()
+    total = times.user + times.system + times.children_user + times.children_system
+    for process in postmaster.children(recursive=True):
+        own = process.cpu_times()
+        total += own.user + own.system
+    return float(total)
