@@ -36,7 +36,7 @@ PATIENCE_SECONDS = 3_600.0
 _POLL_SECONDS = 0.25
 _REMARK_SECONDS = 10.0
 _ADVISORY_LOCK = 0x62616E646974  # "bandit": the id of the advisory lock
-_LOCK_NOT_AVAILABLE = "55P03"
+_LOCKED = ("55P03", "40P01")  # lock not available, and a deadlock with a writer
 _FORMER_TABLE = "alembic_version"  # up to revision 0009, and of any other application
 _version = Table(VERSION_TABLE, MetaData(), Column("version_num", String(32), primary_key=True))
 
@@ -159,7 +159,7 @@ def _adopt(connection: Connection, found: str | None) -> None:
 
 
 def _is_locked(error: DBAPIError) -> bool:
-    return getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE or "database is locked" in str(error.orig)
+    return getattr(error.orig, "sqlstate", None) in _LOCKED or "database is locked" in str(error.orig)
 
 
 def _holders(engine: Engine) -> str:

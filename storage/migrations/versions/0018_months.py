@@ -43,6 +43,8 @@ def upgrade() -> None:
     connection = op.get_bind()
     if connection.dialect.name == "sqlite":
         return
+    # At once and in the order of writers, which wait meanwhile: table by table would be a deadlock with them.
+    op.execute(f"LOCK TABLE {', '.join(PARTITIONED)} IN ACCESS EXCLUSIVE MODE")
     for table in REFERRING:
         for name in _constraints(connection, table, "contype = 'f'"):
             op.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")

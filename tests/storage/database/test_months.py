@@ -1,5 +1,6 @@
 """A ledger that exists is partitioned in place: nothing is copied, lost or refused."""
 
+import threading
 import time
 from itertools import islice
 
@@ -10,12 +11,15 @@ from bandit.types import Epoch
 from storage.database import schema
 from storage.database.engine import connect, open_database
 from storage.database.months import PARTITIONED, first_id, month_of, read_months, read_suffixes
+from storage.errors import Contention, DatabaseUnavailable
 from storage.stores.ledger import Ledger
+from storage.writing.transaction import Transactions
 from tests.support.databases import insert_row
-from tests.support.records import RunningWriter
+from tests.support.records import RunningWriter, learn_scores, pace
 from tests.support.traffic import make_records
+from tests.support.waiting import wait_until
 
-LAST_UNPARTITIONED = "0016"
+LAST_UNPARTITIONED = "0017"
 
 
 def old_rows(url: str, at: float) -> str:
@@ -102,3 +106,37 @@ def test_a_lookup_by_id_reads_the_partition_of_its_month_alone(postgresql_url: s
             assert "_other" not in plan
             assert "_before" not in plan
     database.close()
+
+
+def test_a_ledger_is_partitioned_while_a_writer_writes_and_nothing_is_lost(empty_postgresql_url: str) -> None:
+    former = connect(empty_postgresql_url, "normal")
+    with former.write() as connection:
+        schema.upgrade(connection, LAST_UNPARTITIONED)
+    done, written = threading.Event(), list[str]()
+
+    def write() -> None:
+        batches, records, again = Transactions(former, learn_scores, pace), make_records(1), False
+        batch = list(islice(records, 5))
+        while not (done.is_set() and len(written) >= 100):
+            try:
+                batches.write(batch, again=again)
+            except (Contention, DatabaseUnavailable):
+                again = True
+                continue
+            written.extend(record.decision.completion_id for record in batch)
+            batch, again = list(islice(records, 5)), False
+        batches.close()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        wait_until(lambda: len(written) >= 20, "requests are written before the migration")
+        database = open_database(empty_postgresql_url)
+    finally:
+        done.set()
+        writer.join(60)
+    with database.read() as connection:
+        assert set(connection.execute(text("SELECT completion_id FROM decisions")).scalars()) == set(written)
+        assert connection.execute(text("SELECT count(*) FROM attempts")).scalar() == 2 * len(written)
+    database.close()
+    former.close()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
@@ -150,6 +151,16 @@ def test_a_month_goes_whole_and_what_it_taught_stays_at_every_step(
     assert view is not None
     assert view.decision.choice
     assert_same_sums(running.sums, Arms(ledger).sums())
+
+
+def test_processes_that_fold_a_month_at_once_fold_each_request_once(
+    ledger: Database, written: list[CompletionRecord], months: tuple[Month, Month, Month]
+) -> None:
+    retention = retention_of(ledger)
+    retention.retire_months(months[1].start, [ROUTER])
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(lambda _: retention_of(ledger).fold_some(5), range(24))) == OLD
+    assert rebuild_of(ledger).check() == []
 
 
 def test_choices_go_a_month_after_their_requests(
