@@ -1,9 +1,8 @@
 """A steady load of the ledger: several writers record requests and scores at a given rate, as replicas do."""
 
 import random
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import psutil
 from sqlalchemy import text
 
 from storage.database.engine import Database, open_database
+from storage.errors import WriterFull
 from storage.records import CompletionRecord, FeedbackRecord
 from storage.writing.writer import Committed, Writer
 from tests.reliability.scale.fill import SCORED
@@ -26,16 +26,17 @@ def carry(
     before, cpu_before, began = wal_bytes(database), _server_cpu_seconds(data), time.monotonic()
     tell(f"{rate:,.0f} requests a second by {replicas} writers")
     with ThreadPoolExecutor(replicas) as pool:
-        parts = list(pool.map(lambda seed: _write(url, rate / replicas, seconds, seed), range(replicas)))
+        written = list(pool.map(lambda seed: _write(url, rate / replicas, seconds, seed), range(replicas)))
     lasted = time.monotonic() - began
     cpu_seconds, wal = _server_cpu_seconds(data) - cpu_before, wal_bytes(database) - before
-    latencies = sorted(latency for part in parts for latency in part)
+    latencies = sorted(latency for part, _ in written for latency in part)
     database.close()
     count = len(latencies)
     return {
         "asked_per_second": rate,
         "replicas": replicas,
         "requests": count,
+        "refused": sum(refused for _, refused in written),
         "written_per_second": round(count / lasted, 1),
         "p50_ms": round(latencies[count // 2] * 1e3, 1),
         "p99_ms": round(latencies[count * 99 // 100] * 1e3, 1),
@@ -45,9 +46,9 @@ def carry(
     }
 
 
-def _write(url: str, rate: float, seconds: float, seed: int) -> list[float]:
-    """Commit latencies of the requests of one writer; a tenth of the requests is scored a little later."""
-    database, latencies = open_database(url, migrate=False), list[float]()
+def _write(url: str, rate: float, seconds: float, seed: int) -> tuple[list[float], int]:
+    """Commit latencies of one writer's requests, of which a tenth is scored; and how many its full queue refused."""
+    database, latencies, refused = open_database(url, migrate=False), list[float](), 0
 
     def deliver(committed: Committed) -> None:
         now = time.perf_counter()
@@ -55,22 +56,21 @@ def _write(url: str, rate: float, seconds: float, seed: int) -> list[float]:
 
     writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=deliver)
     writer.start()
-    chance, stopped, records = random.Random(seed), threading.Event(), _present_records(seed)
-    began = time.monotonic()
-    due = 0.0
-    while due < seconds and not stopped.wait(max(0.0, began + due - time.monotonic())):
+    chance, records = random.Random(seed), make_records(seed, time.time())
+    began, due = time.monotonic(), 0.0
+    while due < seconds:
+        time.sleep(max(0.0, began + due - time.monotonic()))
         record = next(records)
-        writer.submit(record, time.perf_counter())
-        if chance.random() < SCORED:
-            writer.submit((_score(record, chance.random()),), None)
+        try:
+            writer.submit(record, time.perf_counter())
+            if chance.random() < SCORED:
+                writer.submit((_score(record, chance.random()),), None)
+        except WriterFull:
+            refused += 1
         due += chance.expovariate(rate)
     writer.close()
     database.close()
-    return latencies
-
-
-def _present_records(seed: int) -> Iterator[CompletionRecord]:
-    return make_records(seed, time.time())
+    return latencies, refused
 
 
 def _score(record: CompletionRecord, score: float) -> FeedbackRecord:
