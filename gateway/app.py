@@ -48,7 +48,6 @@ from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
 
-MANAGEMENT = "/admin"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Methods that are told apart in metrics and logs; others are `""`."""
 
@@ -291,10 +290,7 @@ class Gateway:
 
 def _route_of(scope: Scope) -> str:
     """The template of the route that answered, such as `/admin/decisions/{completion_id}`; "" if there is none."""
-    template: str = getattr(scope.get("route"), "path", "")
-    # FastAPI leaves out the prefix of a router that is included in another one.
-    is_below = scope["path"].removeprefix(scope["root_path"]).startswith(f"{MANAGEMENT}/")
-    return MANAGEMENT + template if template and is_below and not template.startswith(MANAGEMENT) else template
+    return getattr(scope.get("route"), "path", "")
 
 
 def _closing(send: Send) -> Send:
