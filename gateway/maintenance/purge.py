@@ -26,7 +26,7 @@ def purge_router(
     """
     retention = retention_of(database, router_id)
     _record(database, "router.purge", router_id, actor, before, retention.count_before(router_id, before))
-    while retention.fold_some():
+    while retention_of(database).fold_some():  # with the half-lives of all routers
         time.sleep(SHORTEST_PAUSE_SECONDS)  # months that are being retired are dropped when they are folded
     erased = 0
     while True:

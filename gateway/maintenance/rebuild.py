@@ -20,8 +20,8 @@ def rebuild_of(database: Database) -> Rebuild:
 
 
 def retention_of(database: Database, *router_ids: str) -> Retention:
-    """Make the retention of this database with some routers' present half-lives. Raises LedgerError."""
-    return Retention(database, *_laws_of(database, router_ids))
+    """Make the retention of this database with present half-lives, of these routers or of all. Raises LedgerError."""
+    return Retention(database, *_laws_of(database, router_ids or None))
 
 
 def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:

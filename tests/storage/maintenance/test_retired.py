@@ -11,13 +11,14 @@ from sqlalchemy import select, text
 
 from bandit.learning import learn_scores
 from bandit.types import Deltas, Epoch, HalfLives, Scores
+from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database
 from storage.database.months import Month, add_months, first_id, month_of, read_months, read_suffixes
 from storage.errors import CompletionNotFound, DatabaseUnavailable
-from storage.records import CompletionRecord, Content, FeedbackRecord, RouterModel, RouterRecord
+from storage.records import Actor, CompletionRecord, Content, FeedbackRecord, RouterModel, RouterRecord, Via
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
@@ -160,6 +161,31 @@ def test_processes_that_fold_a_month_at_once_fold_each_request_once(
     retention.retire_months(months[1].start, [ROUTER])
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(lambda _: retention_of(ledger).fold_some(5), range(24))) == OLD
+    assert rebuild_of(ledger).check() == []
+
+
+def test_a_purge_folds_a_month_with_the_half_lives_of_every_router(
+    ledger: Database, running: RunningWriter, months: tuple[Month, Month, Month]
+) -> None:
+    first, second, _ = months
+    put_router(ledger, "rtr_other", 90)
+    router = next(record for record in Routers(ledger).all() if record.id == ROUTER)
+    Routers(ledger).put(replace(router, settings={**router.settings, "half_lives": {"quality_seconds": 3_600}}))
+    # Two scores of one model and task, days apart: what is left of the first depends on the half-life.
+    record = next(made(first, 1))
+    later = Epoch(record.decision.at + 9 * DAY_SECONDS)
+    second_one = replace(
+        record,
+        decision=replace(record.decision, at=later, completion_id=f"{first_id(later)}{1:020x}"),
+        outcome=replace(record.outcome, ended_at=later),
+        deltas={},
+    )
+    running.write(record, second_one)
+    running.write(scored(record, 0.25))
+    running.write(scored(second_one, 0.75))
+    rebuild_of(ledger).run(ROUTER)
+    retention_of(ledger).retire_months(second.start, [ROUTER, "rtr_other"])
+    purge_router(ledger, "rtr_other", second.start, Actor(Via.CLI), lambda erased: None)
     assert rebuild_of(ledger).check() == []
 
 
