@@ -170,7 +170,7 @@ class _Router:
 
     def snapshot(self) -> None:
         """A new snapshot, with all that decisions derive from it."""
-        Published(self.taken(), NOW).weigh(_CONTEXT, self.names, NO_STEERING, ())
+        Published(self.taken(), NOW).choose(_CONTEXT, self.names, NO_STEERING, ())
 
     def taken(self) -> Snapshot:
         """The current snapshot."""
@@ -182,8 +182,8 @@ class _Router:
         task = classify(features)
         parts = estimate_parts(features)
         context = bucketed(task, parts, max_tokens=None, stream=False, wants_json=features.wants_json)
-        weighed = published.weigh(context, self.names, NO_STEERING, ())
-        draw(weighed.choice, b"secret of the router, 32 bytes  ", f"req_{self._count:024}")
+        cached = published.choose(context, self.names, NO_STEERING, ())
+        draw(cached.choice, b"secret of the router, 32 bytes  ", f"req_{self._count:024}")
 
     def _answer(self) -> tuple[Context, Attempt]:
         self._count += 1

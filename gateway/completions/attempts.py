@@ -219,7 +219,7 @@ async def try_in_turn(
 
 def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:
     """The next model: a re-draw from the choice, then the reserve in its order."""
-    draw = redraw(decision.weighed.choice, decision.router.secret, decision.completion_id, number, failed)
+    draw = redraw(decision.cached.choice, decision.router.secret, decision.completion_id, number, failed)
     if draw is None:
         left = [model_id for model_id in decision.reserve if model_id not in failed]
         draw = Draw(number, decision.draw.u, left[0], 1.0, randomised=False) if left else None

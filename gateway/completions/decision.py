@@ -16,7 +16,7 @@ from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
-from gateway.routing.router import LiveRouter, Published, Weighed
+from gateway.routing.router import CachedChoice, LiveRouter, Published
 from gateway.tasks.classifier import classify, is_long
 from gateway.tasks.prompt_parts import estimate_parts
 
@@ -53,7 +53,7 @@ class Decision:
     published: Published
     context: Context
     estimated_prompt_tokens: int  # of all parts, by their sizes
-    weighed: Weighed
+    cached: CachedChoice
     draw: Draw
     conversation: bytes | None  # if the router keeps a conversation's model
     reserve: tuple[str, ...] = NO_MODELS
@@ -61,7 +61,7 @@ class Decision:
     @property
     def expected_usd(self) -> float:
         """The expected cost of the drawn model's answer."""
-        return self.weighed.costs_usd[self.draw.model_id]
+        return self.cached.costs_usd[self.draw.model_id]
 
 
 def decide(
@@ -120,10 +120,10 @@ def decide(
     if doubts:
         candidates, reserve = _least_doubtful(ready, doubts)
         left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
-    weighed = published.weigh(context, candidates, steering, tuple(sorted(left_out.items())))
-    drawn = draw(weighed.choice, router.secret, completion_id)
+    cached = published.choose(context, candidates, steering, tuple(sorted(left_out.items())))
+    drawn = draw(cached.choice, router.secret, completion_id)
     if kept is not None:
-        drawn = _sticky_draw(weighed.choice, drawn, kept.model_id)
+        drawn = _sticky_draw(cached.choice, drawn, kept.model_id)
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -132,7 +132,7 @@ def decide(
         published=published,
         context=context,
         estimated_prompt_tokens=estimated_prompt_tokens,
-        weighed=weighed,
+        cached=cached,
         draw=drawn,
         conversation=conversation,
         reserve=reserve,

@@ -258,15 +258,15 @@ class CompletionHandler:
 
     def _explain(self) -> str:
         """The reason of the answer; that of a first draw is the same for all requests of its choice."""
-        weighed, attempts = self._decision.weighed, self._attempts
+        cached, attempts = self._decision.cached, self._attempts
         draw = attempts.draw
-        said = weighed.reasons.get(draw.model_id) if draw.randomised else None
+        said = cached.reasons.get(draw.model_id) if draw.randomised else None
         if said is None:
-            said = explain(weighed.choice, draw, attempts.done)
+            said = explain(cached.choice, draw, attempts.done)
             if self._decision.router.models[draw.model_id].provider == SIMULATED:
                 said += " (A simulated model: no provider key is configured.)"
             if draw.randomised:
-                weighed.reasons[draw.model_id] = said
+                cached.reasons[draw.model_id] = said
         return said
 
     def _envelope(self) -> Envelope:

@@ -51,16 +51,16 @@ def build_record(
 
 
 def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
-    weighed, drawn = decision.weighed, decision.draw
+    cached, drawn = decision.cached, decision.draw
     return DecisionRecord(
         completion_id=decision.completion_id,
         router_id=decision.router.id,
         key_id=key_id,
         at=decision.at,
-        choice_digest=weighed.choice_digest,
-        choice=weighed.json,
-        algorithm=weighed.choice.algorithm,
-        policy=weighed.choice.policy,
+        choice_digest=cached.choice_digest,
+        choice=cached.json,
+        algorithm=cached.choice.algorithm,
+        policy=cached.choice.policy,
         task=decision.context.task,
         drawn_model_id=drawn.model_id,
         u=drawn.u,

@@ -108,7 +108,7 @@ def router_stats(
     budget = live.state.budget
     models: list[ModelStatsView] = []
     if live.models:
-        choice = published.weigh(context, tuple(sorted(live.models)), NO_STEERING, ()).choice
+        choice = published.choose(context, tuple(sorted(live.models)), NO_STEERING, ()).choice
         drawn = sum(each.drawn for each in traffic.values())
         models = [
             _model(choice, arm, published.snapshot, context, traffic.get(arm.model_id, NO_TRAFFIC), drawn)

@@ -35,7 +35,7 @@ PUBLISH_SECONDS = 0.05
 
 
 @quick_dataclass(frozen=True, slots=True)
-class Weighed:
+class CachedChoice:
     """A choice, and what all decisions that are drawn from it share: its JSON, and by model dollars and reason.
 
     `reasons` is filled with those of first draws when they are first asked for.
@@ -49,37 +49,37 @@ class Weighed:
 
 
 class Published:
-    """One snapshot and the choices already weighed on it: equal questions get equal probabilities."""
+    """One snapshot and the choices already made from it: equal questions get equal probabilities."""
 
-    __slots__ = ("_weighed", "at", "snapshot")
+    __slots__ = ("_choices", "at", "snapshot")
 
     def __init__(self, snapshot: Snapshot, at: Epoch) -> None:
         self.snapshot = snapshot
         self.at = at
-        self._weighed: dict[tuple[object, ...], Weighed] = {}
+        self._choices: dict[tuple[object, ...], CachedChoice] = {}
 
-    def weigh(
+    def choose(
         self,
         context: Context,
         candidates: tuple[str, ...],
         steering: Steering,
         left_out: tuple[tuple[str, str], ...],
-    ) -> Weighed:
+    ) -> CachedChoice:
         """Return the distribution over the candidates, from the cache if it was computed before."""
         key = (context, candidates, steering, left_out)
-        weighed = self._weighed.get(key)
-        if weighed is None:
+        cached = self._choices.get(key)
+        if cached is None:
             choice = choose(self.snapshot, context, candidates, steering, left_out)
             json = msgspec.json.encode(choice)
-            weighed = Weighed(
+            cached = CachedChoice(
                 choice,
                 json,
                 hashlib.blake2b(json, digest_size=16).hexdigest(),
                 {arm.model_id: arm.cost_usd for arm in choice.arms},
                 {},
             )
-            self._weighed[key] = weighed
-        return weighed
+            self._choices[key] = cached
+        return cached
 
 
 class RouterState:
