@@ -5,10 +5,11 @@ On SQLite the number is a counter in `revisions`: one transaction writes at a ti
 On PostgreSQL it comes from a sequence, for which nobody waits, so a transaction may commit after others with higher
 numbers, and a reader must know up to which number all have ended. Each transaction first locks the sequence's last
 number (an advisory lock that many can share, until it ends) and then draws its own, which is higher. The reader reads
-the last number, then the locks, then the rows. A transaction whose lock it does not see has either ended, and its rows
-are visible, or has not drawn yet, and will get a number above the last one read. So all numbers up to the lowest that
-is locked are complete, and the next poll begins there. Transactions that don't change statistics, and those of other
-ledgers, lock none of these numbers: however long they stay open, nothing is read twice.
+the last number, then the locks, then the rows, up to the number that is the last by then. A transaction whose lock it
+does not see has either ended, and its rows are visible, or has not drawn yet, and will get a number above the first of
+the two. So all numbers up to the lowest that is locked are complete, and the next poll begins there. Transactions that
+don't change statistics, and those of other ledgers, lock none of these numbers: however long they stay open, nothing is
+read twice.
 """
 
 from typing import NamedTuple
@@ -18,12 +19,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Dialect,
+    ScalarSelect,
     Select,
     TextClause,
     Update,
     func,
     literal_column,
     select,
+    table,
     text,
 )
 
@@ -62,6 +65,19 @@ def current_revision(dialect: Dialect) -> ColumnElement[int]:
     """The number of this transaction, for the rows that it changes."""
     if dialect.name == "postgresql":
         return func.currval(literal_column("'statistic_numbers'"), type_=BigInteger)
+    return _counted().scalar_subquery()
+
+
+def last_number(dialect: Dialect) -> ScalarSelect[int]:
+    """The last number when a query that contains this is run: no row that the query sees has a higher one.
+
+    Numbers of another ledger, in rows that were copied or restored, may be higher.
+    """
+    if dialect.name == "postgresql":
+        # Not a value that was read before: a row that is seen may have got a higher number since.
+        return (
+            select(literal_column("last_value", BigInteger)).select_from(table("statistic_numbers")).scalar_subquery()
+        )
     return _counted().scalar_subquery()
 
 

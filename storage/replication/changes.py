@@ -7,7 +7,8 @@ replace those in memory; values are absolute, so reading a row twice is harmless
 Every transaction that changes statistics sets its number in the rows that it changes (`storage.database.numbers`).
 SQLite's numbers appear in order, and `PRAGMA data_version` tells at no cost whether another connection has written.
 PostgreSQL's may not: rows are read again from the lowest number on whose transaction was still running at the last
-poll, so that none is missed that commits late.
+poll, so that none is missed that commits late. Rows that change during a poll are read as they are then, and again at
+the next: without them a router whose number has just moved on would hide what had changed before.
 
 Poll in the thread that writes, between its transactions: then memory always equals the rows as they were read plus what
 this process has committed since.
@@ -25,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.database.numbers import Numbers, read_numbers
+from storage.database.numbers import Numbers, last_number, read_numbers
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
@@ -162,19 +163,21 @@ class Changes:
         return {topic: counted[topic.value] for topic in Topic} | {Topic.STATISTICS: complete}
 
     def _read(self, connection: Connection, now: Position, last: int) -> Changed:
-        since = self._statistics_since(last)
+        since, latest = self._statistics_since(last), last_number(connection.dialect)
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }
         router_ids: Sequence[str] | None = None
         if since is not None:
-            changed = select(statistic_changes.c.router_id).where(statistic_changes.c.revision.between(since + 1, last))
+            changed = select(statistic_changes.c.router_id).where(
+                statistic_changes.c.revision.between(since + 1, latest)
+            )
             router_ids = connection.execute(changed).scalars().all() if since < last else ()
             if not router_ids:
                 return Changed(subjects)
 
         def moved(table: Table) -> ColumnElement[bool]:
-            changed = true() if since is None else table.c.revision.between(since + 1, last)
+            changed = true() if since is None else table.c.revision.between(since + 1, latest)
             few = router_ids is not None and len(router_ids) <= _FEW_ROUTERS
             return changed & table.c.router_id.in_(router_ids or ()) if few else changed
 

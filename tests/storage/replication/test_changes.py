@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from bandit.types import StatisticKey, Sums
 from storage.database import revisions
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
@@ -157,6 +158,59 @@ def test_a_transaction_that_commits_late_is_not_missed(
 def routers_in(changed: Changed | None) -> set[str]:
     """The routers whose statistics are told."""
     return set() if changed is None else {key.router_id for key in changed.sums}
+
+
+def test_what_commits_while_a_look_reads_hides_no_other_change_of_its_router(
+    database: Database, running: RunningWriter, making: RecordMaker, changes: Changes
+) -> None:
+    """Another transaction of the same router commits after the look's last number, and before its rows."""
+    changes.poll(version(database))
+    running.write(making.completion("rtr_a", task="before"))
+    held: dict[StatisticKey, Sums] = {}
+    later = [making.completion("rtr_a", task="meanwhile")]
+
+    def commit_another(*args: object) -> None:
+        if "statistic_changes" in str(args[2]) and later:
+            running.write(later.pop())
+
+    event.listen(database.unpooled, "before_cursor_execute", commit_another)
+    for _ in range(2):
+        changed = changes.poll(version(database))
+        held.update({} if changed is None else changed.sums)
+    assert not later, "a transaction was committed during the look"
+    assert held == Arms(database).sums()
+
+
+def test_a_late_lower_number_hides_no_higher_one_of_its_router(
+    postgresql_url: str, opening: Opening, start_writer: Start, making: RecordMaker
+) -> None:
+    """Both commit after the look's last number, and before its locks; the higher one first."""
+    database = opening(postgresql_url)
+    running, changes = start_writer(database), Changes(database)
+    running.write(making.completion("rtr_a"))
+    changes.poll(None)
+    with database.engine.connect() as late:
+        late.execute(draw_number(database.engine.dialect))
+        held: dict[StatisticKey, Sums] = {}
+        later = [making.completion("rtr_a", task="meanwhile")]
+
+        def commit_both(*args: object) -> None:
+            if "pg_locks" in str(args[2]) and later:
+                running.write(later.pop())
+                late.execute(text("UPDATE statistic_changes SET revision = currval('statistic_numbers')"))
+                late.commit()
+
+        event.listen(database.unpooled, "before_cursor_execute", commit_both)
+        for _ in range(2):
+            changed = changes.poll(None)
+            held.update({} if changed is None else changed.sums)
+            running.write(making.completion("rtr_b"))
+        assert not later, "both were committed during the look"
+    changes.close()
+    kept = Arms(database).sums("rtr_a")
+    assert {key: held.get(key) for key in kept if key.task == "meanwhile"} == {
+        key: sums for key, sums in kept.items() if key.task == "meanwhile"
+    }
 
 
 def test_beside_an_open_transaction_a_look_reads_no_row_twice(
