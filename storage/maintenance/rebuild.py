@@ -31,7 +31,7 @@ CLOCK_TOLERANCE_SECONDS = 1e-3
 """A row must not be at a later instant than its last event, or else everything that is added would fade."""
 
 LARGEST_SANE = 1e15
-"""Sums beyond this are broken: adding 1 to them changes nothing."""
+"""Sums beyond this and beyond their fold are broken: adding 1 to them changes nothing."""
 
 CORRECTED_AT_ONCE = 5_000
 """Rows that one transaction corrects, but for those of a single router, which stay together."""
@@ -214,7 +214,7 @@ def _is_sane(kept: Sums, folded: Sums) -> bool:
     return (
         all(map(math.isfinite, (kept.at, *numbers)))
         and kept.at <= folded.at + CLOCK_TOLERANCE_SECONDS
-        and max(map(abs, numbers)) <= LARGEST_SANE
+        and all(abs(a) <= max(LARGEST_SANE, 1e3 * abs(b)) for a, b in zip(numbers, _numbers(folded), strict=True))
     )
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, literal_column, select, update
 
-from bandit.types import Deltas, Scores, Signal, StatisticKey
+from bandit.types import Deltas, Epoch, Scores, Signal, StatisticKey, Sums
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
@@ -235,6 +235,24 @@ def test_what_a_replica_holds_never_falls_while_half_lives_are_changed(
     grown = [later - earlier for earlier, later in itertools.pairwise(held)]
     assert min(grown) > 0.99, f"it fell: {held}"
     assert Overtaken(database, faster=faster).check() == []
+
+
+def test_sums_of_very_many_answers_are_rebuilt_under_load_as_others_are(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """They are as large as a broken row's, but so is the fold."""
+
+    def learn_more() -> None:
+        """The tokens of a hundred million long answers, as one."""
+        at = Epoch(NOW + next(numbers))
+        key = StatisticKey("rtr_a", "m/one", "code", Signal.COMPLETION_TOKENS)
+        tokens = Sums(at, half_life("rtr_a", key.signal), 1e8, 1e12, 1e16)
+        running.write(making.completion("rtr_a", at=at - 0.5, deltas={key: tokens}))
+
+    numbers = itertools.count(1)
+    learn_more()
+    Overtaken(database, *[learn_more] * 12, faster=0.5).run()
+    assert Overtaken(database, faster=0.5).check() == []
 
 
 def test_old_requests_can_still_be_deleted_after_half_lives_were_changed(
