@@ -21,13 +21,17 @@ class DueRebuild:
     rebuilt: bool
 
 
-def mark_due(connection: Connection, router_id: str) -> bool:
-    """Mark a router's statistics, if there are any, as due for a rebuild. Returns whether there are."""
-    if not connection.execute(select(exists().where(arms.c.router_id == router_id))).scalar_one():
+def mark_due(connection: Connection, router_id: str, *, is_used: bool = False) -> bool:
+    """Mark a router's statistics as due for a rebuild, if there are any. Returns whether there are.
+
+    A router that `is_used` is marked in any case: a process that does not know of the change yet may add the first.
+    """
+    found: bool = connection.execute(select(exists().where(arms.c.router_id == router_id))).scalar_one()
+    if not found and not is_used:
         return False
     connection.execute(delete(rebuilds_due).where(rebuilds_due.c.router_id == router_id))
     connection.execute(insert(rebuilds_due).values(router_id=router_id, since=time.time(), rebuilt=False))
-    return True
+    return found
 
 
 def read_due(connection: Connection, router_id: str | None = None) -> list[DueRebuild]:

@@ -91,7 +91,7 @@ class Routers:
             same = former is not None and msgspec.json.decode(former.settings).get(_HALF_LIVES) == record.settings.get(
                 _HALF_LIVES
             )
-            return not same and mark_due(connection, record.id)
+            return not same and mark_due(connection, record.id, is_used=present)
 
     def note_declared(self, lines: Mapping[str, Mapping[str, int]]) -> None:
         """Keep which fields of which routers the configuration file sets, each with its line; it sets no others."""

@@ -383,6 +383,20 @@ def test_rows_that_a_process_makes_with_the_former_half_life_are_found_by_a_seco
     assert [faster.run_due(later(1e9)) for _ in range(2)] == [[], []]
 
 
+def test_the_first_rows_that_a_process_makes_with_the_former_half_life_are_found(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """The router had no statistics when its half-life was changed, and another process did not know of it yet."""
+    routers = Routers(database)
+    routers.add(RECORDS[0])
+    assert not routers.put(half_lives(RECORDS[0], 900.0)), "there is nothing to rebuild now"
+    running.write(making.completion(at=NOW))
+    faster = Overtaken(database, faster=0.5)
+    assert faster.check() != []
+    assert faster.run_due(later(0.0)) == ["rtr_a"]
+    assert faster.check() == []
+
+
 def test_a_change_during_a_rebuild_leaves_its_mark(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
