@@ -120,6 +120,21 @@ class LimitedProtocol(HttpToolsProtocol):
         """Stop counting: the body has limits of its own."""
         self._in_headers = False
 
+    def on_chunk_header(self) -> None:
+        """Count again: what follows a chunk's size is its data, or trailers. Trailers are not the request's headers."""
+        self._in_headers, self._header_bytes, self._since = True, 0, self.received_at
+        self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._in_headers = False
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Take the end of the body."""
+        self._in_headers = False
+        super().on_message_complete()
+
     def finish_response(self) -> None:
         """Wait for the next request, without uvicorn's timer: `sweep` ends the wait."""
         if self.pipeline:

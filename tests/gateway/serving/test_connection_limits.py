@@ -20,7 +20,7 @@ SECONDS = 30
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the whole body and answers with its size."""
+    """Reads the whole body and answers with its size, and with the header `x-late` if there was one."""
     if scope["type"] == "lifespan":
         for kind in ("startup", "shutdown"):
             await receive()
@@ -33,7 +33,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             return
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-    await send({"type": "http.response.start", "status": 200, "headers": []})
+    late = [header for header in scope["headers"] if header[0] == b"x-late"]
+    await send({"type": "http.response.start", "status": 200, "headers": late})
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
@@ -92,6 +93,34 @@ def test_headers_without_end_are_refused_once_they_are_too_large(port: int, endl
             told = received(connection)
     assert told == b"" or told.startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert served(port)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"
+
+
+@pytest.mark.parametrize("endless", [b"x-a: b\r\n", b"a"])
+def test_trailers_without_end_are_refused_once_they_are_too_large(endless: bytes) -> None:
+    with serving(ConnectionLimits(header_bytes=2_000)) as port, connect(port) as connection:
+        connection.sendall(CHUNKED + b"0\r\nx-first: ")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                connection.sendall(endless * (1_000 // len(endless)))
+        told = b""
+        with contextlib.suppress(ConnectionError):
+            told = received(connection)
+        assert told == b"" or told.startswith(b"HTTP/1.1 431 ")
+        assert served(port)
+
+
+def test_trailers_are_no_headers_of_their_request_and_bodies_in_chunks_are_as_large_as_they_like(port: int) -> None:
+    with connect(port) as connection:
+        for _ in range(2):  # the second on the same connection, after trailers
+            connection.sendall(CHUNKED + b"2710\r\n" + b"x" * 10_000 + b"\r\n0\r\nx-late: yes\r\n\r\n")
+            told = b""
+            while not told.endswith(b"0\r\n\r\n"):
+                told += connection.recv(1_000)
+            assert b"10003" in told
+            assert b"late" not in told
 
 
 def test_headers_that_come_too_slowly_are_answered_with_408(port: int) -> None:
