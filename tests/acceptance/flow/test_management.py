@@ -353,3 +353,50 @@ def test_the_last_key_that_administers_everything_is_kept(running: Running, admi
     assert error["code"] == "last_admin_key"
     assert error_of(admin.patch(f"/admin/api-keys/{mine['id']}", json={"scopes": ["read"]}), 409)
     assert admin.get("/admin/api-keys").status_code == 200
+
+
+UNWRITABLE = [r"\u0000", r"a\u0000b", r"\ud800", r"a\udfffb"]
+
+
+@pytest.mark.parametrize("text", UNWRITABLE)
+@pytest.mark.parametrize(
+    ("method", "path", "body", "param"),
+    [
+        ("POST", "/admin/routers", '{"enabled_models":["p/good-a"],"name":"TEXT"}', "name"),
+        ("POST", "/admin/routers", '{"enabled_models":["p/good-a","TEXT"]}', "enabled_models"),
+        ("PATCH", "/admin/routers/rtr_main", '{"task_metadata_key":"TEXT"}', "task_metadata_key"),
+        ("PATCH", "/admin/routers/rtr_main", '{"objective":"TEXT"}', "objective"),
+        ("PATCH", "/admin/routers/rtr_main", '{"half_lives":{"TEXT":1}}', "half_lives"),
+        ("POST", "/admin/api-keys", '{"label":"TEXT","scopes":["read"]}', "label"),
+        ("POST", "/admin/api-keys", '{"label":"a","scopes":["read"],"routers":["TEXT"]}', "routers"),
+        ("POST", "/admin/api-keys", '{"label":"a","key_type":"TEXT"}', "key_type"),
+    ],
+)
+def test_text_that_no_database_can_hold_is_refused_by_name(
+    admin: httpx.Client, text: str, method: str, path: str, body: str, param: str
+) -> None:
+    content, headers = body.replace("TEXT", text), {"content-type": "application/json"}
+    assert error_of(admin.request(method, path, content=content, headers=headers), 400)["param"] == param
+    with_key = {**headers, "authorization": "Bearer unknown"}
+    assert admin.request(method, path, content=content, headers=with_key).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "param"),
+    [
+        ("GET", "/admin/routers/rtr_%00", "router_id"),
+        ("DELETE", "/admin/routers/rtr_%00", "router_id"),
+        ("POST", "/admin/routers/rtr_%00/restore", "router_id"),
+        ("GET", "/admin/routers/rtr_main/stats?task=%00", "task"),
+        ("GET", "/admin/api-keys/a%00b", "key_id"),
+        ("POST", "/admin/api-keys/a%00b/rotate", "key_id"),
+        ("GET", "/admin/evals/%00", "eval_id"),
+        ("GET", "/admin/changes?cursor=a%00b", "cursor"),
+        ("GET", "/admin/changes?target=%00", "target"),
+        ("POST", "/admin/changes/%00/revert", "change_id"),
+    ],
+)
+def test_a_nul_character_in_a_path_or_query_is_refused_by_name(
+    admin: httpx.Client, method: str, path: str, param: str
+) -> None:
+    assert error_of(admin.request(method, path), 400)["param"] == param
