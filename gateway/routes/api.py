@@ -74,7 +74,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
     else:
         told = BadRequest(str(error.detail))
         told.status = error.status_code
-    return await _gateway_error(request, told)
+    response = await _gateway_error(request, told)
+    response.headers.update(error.headers or {})  # Allow
+    return response
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

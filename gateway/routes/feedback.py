@@ -8,14 +8,14 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from gateway.asgi import HttpRequest
-from gateway.routes.schemas import FEEDBACK_SCHEMA
+from gateway.routes.schemas import FEEDBACK_SCHEMA, refusals
 from gateway.routes.services import json_response, services_of
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 
 router = APIRouter()
 
 
-@router.post("/feedback", openapi_extra=FEEDBACK_SCHEMA)
+@router.post("/feedback", openapi_extra=FEEDBACK_SCHEMA, responses=refusals(400, 401, 403, 404, 413, 415, 503))
 async def post_feedback(request: Request) -> Response:
     """Score one completion, all those of an episode, or up to 1,000 at once: all or nothing."""
     batch, receipts = await services_of(request).flow.feedback(HttpRequest(request.scope, request.receive))

@@ -3,10 +3,11 @@
 import asyncio
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.routes.authentication import is_admin_or_local, require_admin_or_local
+from gateway.routes.schemas import refusals
 from gateway.routes.services import json_response, services_of
 
 router = APIRouter()
@@ -18,7 +19,7 @@ async def healthz() -> Response:
     return json_response({"status": "ok"})
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready; the same body"}})
 async def readyz(request: Request) -> Response:
     """Readiness: records can be written and a router has a usable model. Details for admins and for this machine."""
     readiness = services_of(request).readiness
@@ -30,7 +31,11 @@ async def readyz(request: Request) -> Response:
     return json_response(answer, 503 if problems else 200)
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {}}, "description": "Prometheus' text format"}, **refusals(401, 403)},
+)
 async def metrics(request: Request) -> Response:
     """Metrics of all workers in Prometheus' text format. For admin keys and for this machine."""
     require_admin_or_local(request)

@@ -6,20 +6,21 @@ from fastapi.responses import Response
 from gateway.completions.request import REQUESTED_MODEL
 from gateway.errors import NotFound
 from gateway.routes.authentication import authorization_of
+from gateway.routes.schemas import refusals
 from gateway.routes.services import json_response, services_of
 from gateway.routing.router import LiveRouter
 
 router = APIRouter()
 
 
-@router.get("/{router_id}/models")
+@router.get("/{router_id}/models", responses=refusals(401, 403, 404))
 @router.get("/{router_id}/v1/models", include_in_schema=False)
 async def list_models(router_id: str, request: Request) -> Response:
     """`dari/routing` first, which is what requests name, then the router's enabled models."""
     return json_response({"object": "list", "data": _models(_authenticated(request, router_id))})
 
 
-@router.get("/{router_id}/models/{model:path}")
+@router.get("/{router_id}/models/{model:path}", responses=refusals(401, 403, 404))
 @router.get("/{router_id}/v1/models/{model:path}", include_in_schema=False)
 async def get_model(router_id: str, model: str, request: Request) -> Response:
     """One model of the router."""

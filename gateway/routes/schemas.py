@@ -5,6 +5,11 @@ from typing import Any
 _ERROR = {"description": "The error, in OpenAI's shape"}
 
 
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Answers with these statuses as a route's documentation takes them."""
+    return dict.fromkeys(statuses, _ERROR)
+
+
 def _routed(
     summary: str, operation_id: str, answer: str, required: list[str], fields: dict[str, Any]
 ) -> dict[str, Any]:
