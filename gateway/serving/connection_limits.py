@@ -9,12 +9,13 @@ import json
 import logging
 import resource
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._in_headers = False
         self._header_bytes = 0
+        self._pipelined_before: deque[RequestResponseCycle] = deque()
         self._since = self.received_at = time.monotonic()  # uvloop's clock has steps of a millisecond
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -112,9 +114,22 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Serve the request."""
+        """Serve the request, after those that are not answered yet."""
         self.end_headers()
+        while self._pipelined_before and self._pipelined_before[0].response_complete:
+            self._pipelined_before.popleft()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._pipelined_before.append(self.cycle)
         super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered: uvicorn tells the last one alone, which may be pipelined."""
+        super().connection_lost(exc)
+        while self._pipelined_before:
+            cycle = self._pipelined_before.popleft()
+            if not cycle.response_complete:
+                cycle.disconnected = True
+                cycle.message_event.set()
 
     def end_headers(self) -> None:
         """Stop counting: the body has limits of its own."""

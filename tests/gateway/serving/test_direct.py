@@ -22,7 +22,8 @@ JSON = "content-type: application/json"
 
 
 class Echo:
-    """Answers with the router's id and the body; `broken` raises, `stream` streams, `wait` waits for the client."""
+    """Answers with the router's id and the body; `broken` raises, `stream` streams, `wait` waits for the client,
+    `endless` streams until it leaves."""
 
     def __init__(self) -> None:
         self.ids = itertools.count(1)
@@ -58,6 +59,15 @@ class Echo:
                     await asyncio.get_running_loop().create_future()
             except ClientGone:
                 self.left.append("wait while it was waited for")
+        elif router_id == "endless":
+            try:
+                async with http.watched():
+                    await http.start_stream([], b"a")
+                    while True:
+                        await http.write(b"b")
+                        await asyncio.sleep(0.01)
+            except ClientGone:
+                self.left.append("endless while it was sent")
         else:
             await http.respond(200, [], b"direct " + router_id.encode() + b" " + body)
 
@@ -216,6 +226,13 @@ def test_a_client_that_leaves_ends_the_wait_for_it(serving: Serving) -> None:
         connection.sendall(post("/wait/chat/completions", close=False))
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
     wait_until(lambda: "wait while it was waited for" in serving.echo.left, "the client's leaving is noticed")
+
+
+def test_a_client_that_leaves_ends_the_stream_before_its_pipelined_requests(serving: Serving) -> None:
+    with serving.connect() as connection:
+        connection.sendall(post("/endless/chat/completions", close=False) + post() + post())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: "endless while it was sent" in serving.echo.left, "the client's leaving is noticed")
 
 
 @pytest.mark.parametrize("leaves", [True, False])
