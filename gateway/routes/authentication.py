@@ -4,6 +4,7 @@ from fastapi import Request
 
 from gateway.api_keys import require
 from gateway.routes.services import services_of
+from gateway.routes.unwritable import refuse_unwritable
 from storage.records import KeyRecord
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
@@ -27,11 +28,12 @@ def authorization_of(request: Request) -> bytes | None:
 def require_reader(request: Request, router_id: str | None = None) -> KeyRecord:
     """The request's key. It must have the scope `admin` or `read`, on this router.
 
-    Raises InvalidApiKey, InsufficientScope.
+    Raises InvalidApiKey, InsufficientScope, BadRequest.
     """
     services = services_of(request)
     key = services.keyring.authenticate(authorization_of(request), services.clock())
     require(key, ("admin", "read"), router_id)
+    refuse_unwritable({**request.path_params, **request.query_params})
     return key
 
 

@@ -1,6 +1,5 @@
 """What the routes of the management API have in common: authority, revisions, answers, errors in the documentation."""
 
-import re
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Query, Request
@@ -13,12 +12,11 @@ from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
 from gateway.routes.authentication import authorization_of
 from gateway.routes.services import services_of
+from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via
 
 BEARER = HTTPBearer(auto_error=False, description="An API key with the scope `admin`, or `read` for GET.")
 """For the documentation alone, so that `/docs` can send a key: the check itself is `_management`."""
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -80,7 +78,7 @@ def _administrator(
 ) -> Management:
     """`dry_run`: check everything, change nothing, and answer what would be."""
     management = _management(request, ("admin",), dry_run=dry_run)
-    _refuse_unwritable(fields)
+    refuse_unwritable(fields)
     return management
 
 
@@ -95,7 +93,7 @@ def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> 
     now = services.clock()
     key = services.keyring.authenticate(authorization_of(request), now)
     require(key, scopes)
-    _refuse_unwritable({**request.path_params, **request.query_params})
+    refuse_unwritable({**request.path_params, **request.query_params})
     return Management(
         database=services.database,
         catalog=services.configuration.configured.catalog,
@@ -105,22 +103,6 @@ def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> 
         router_ids=key.routers,
         dry_run=dry_run,
     )
-
-
-def _refuse_unwritable(given: object) -> None:
-    """Refuse text that a database can't hold: NUL, and halves of characters. Raises BadRequest."""
-    values: list[tuple[str | None, object]] = [(None, given)]
-    while values:
-        field, value = values.pop()
-        if isinstance(value, str):
-            if "\0" in value or (not value.isascii() and _SURROGATE.search(value)):
-                told = "holds a NUL character, or half of one such as an emoji that was cut in two"
-                raise BadRequest(f"`{field}` {told}" if field else f"the body {told}", param=field)
-        elif isinstance(value, dict):
-            values += ((field, name) for name in value)
-            values += ((field or name, each) for name, each in value.items())
-        elif isinstance(value, list):
-            values += ((field, each) for each in value)
 
 
 def expected_revision(if_match: str | None) -> int | None:

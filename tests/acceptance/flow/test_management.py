@@ -391,6 +391,8 @@ def test_text_that_no_database_can_hold_is_refused_by_name(
         ("GET", "/admin/api-keys/a%00b", "key_id"),
         ("POST", "/admin/api-keys/a%00b/rotate", "key_id"),
         ("GET", "/admin/evals/%00", "eval_id"),
+        ("GET", "/admin/decisions?router_id=%00", "router_id"),
+        ("GET", "/admin/decisions?cursor=%00&router_id=rtr_main", "cursor"),
         ("GET", "/admin/changes?cursor=a%00b", "cursor"),
         ("GET", "/admin/changes?target=%00", "target"),
         ("POST", "/admin/changes/%00/revert", "change_id"),
