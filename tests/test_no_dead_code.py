@@ -21,10 +21,8 @@ PACKAGES = ("bandit", "storage", "gateway")
 REGISTERING = {"get", "post", "put", "patch", "delete", "command", "callback", "listens_for", "exception_handler"}
 """Attributes that, as decorators, hand a function to a framework: `@router.get(…)`, `@app.command()`."""
 
-ALLOWED: frozenset[str] = frozenset(
-    f"gateway.serving.direct.{name}"  # uvicorn and its parser call these by their names
-    for name in ("DirectHttp.message_event", "DirectProtocol.on_body", "DirectProtocol.on_message_complete")
-)
+ALLOWED: frozenset[str] = frozenset()
+"""What frameworks call by its name alone."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
