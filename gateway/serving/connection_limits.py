@@ -7,6 +7,7 @@ thousand idle connections use up the descriptors that new clients need.
 import asyncio
 import json
 import logging
+import re
 import resource
 import time
 from collections import deque
@@ -55,6 +56,9 @@ def limits_of_this_process() -> ConnectionLimits:
     return ConnectionLimits(connections=max(min(MOST_CONNECTIONS, soft - SPARE_DESCRIPTORS), 16))
 
 
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """uvicorn's HTTP protocol with `ConnectionLimits`."""
 
@@ -93,6 +97,11 @@ class LimitedProtocol(HttpToolsProtocol):
         """Parse data. Header bytes are counted here, because the parser would buffer a line without end."""
         self.received_at = time.monotonic()
         continued = self._in_headers
+        if continued or self.cycle is None or not self.cycle.more_body:
+            # The parser would skip the body of a request that offers an upgrade, as Java's HTTP client does with h2c.
+            head = data.find(b"\r\n\r\n")
+            if _UPGRADE.search(data, 0, len(data) if head < 0 else head):
+                data = _UPGRADE.sub(b"\r\nx-upgrade:", data, count=1)
         super().data_received(data)
         if continued and self._in_headers:
             self._header_bytes += len(data)

@@ -147,6 +147,22 @@ def test_a_small_whole_request_is_answered_without_asgi_and_its_connection_close
     assert any(line.startswith(b"x-request-id: req_") for line in lines)
 
 
+@pytest.mark.parametrize("offer", ["Upgrade: h2c", "UPGRADE:websocket"])
+@pytest.mark.parametrize("split", [1, 25, 10_000])
+def test_an_offered_upgrade_is_not_made_and_the_body_is_read(serving: Serving, offer: str, split: int) -> None:
+    connection_header = "Connection: Upgrade, HTTP2-Settings, close"
+    request = post(PATH, "hello", connection_header, offer, "HTTP2-Settings: AAMAAABk", close=False)
+    with serving.connect() as connection:
+        connection.sendall(request[:split])
+        connection.sendall(request[split:])
+        assert received(connection).endswith(b"direct rtr_a hello")
+
+
+def test_a_body_that_reads_like_an_upgrade_is_left_as_it_is(serving: Serving) -> None:
+    body = "a\r\nUpgrade: h2c\r\n\r\nb"
+    assert serving.answer(post(body=body)).endswith(b"direct rtr_a " + body.encode())
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -159,7 +175,6 @@ def test_a_small_whole_request_is_answered_without_asgi_and_its_connection_close
         post(PATH, "{}", "content-encoding: gzip"),
         post(PATH, "{}", "origin: https://a.example"),
         post(PATH, "{}", "accept: a", "accept: b"),
-        post(PATH, "{}", "upgrade: h2c"),
         post(PATH, version="1.0"),
         post().replace(b"POST", b"PUT"),
     ],
