@@ -1,8 +1,14 @@
 """The command line, `bandit-gateway`. Each command is the module of its name."""
 
-from gateway.cli.commands import app
+import signal
+import sys
 
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:2] == ["serve"]:
+        # It would end a gateway that is still starting; `serve` reads the configuration again once it can.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    from gateway.cli.commands import app  # noqa: PLC0415 - after the signal is blocked
+
     app()

@@ -476,7 +476,9 @@ def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 
 
 def test_help_is_printed_without_the_libraries_that_commands_need() -> None:
-    script = "import sys; from gateway.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    script = (
+        "import sys; from gateway.cli.commands import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    )
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert all(f"\n  {name} " in ran.stdout for name in COMMANDS)
     loaded = {name.partition(".")[0] for name in ran.stdout.splitlines()[-1].split()}
@@ -487,3 +489,13 @@ def test_a_mistyped_command_is_answered_with_the_one_that_was_meant() -> None:
     ran = Ran("rooters", "list")
     assert ran.status == 2
     assert "'routers'" in ran.err
+
+
+def test_sighup_does_not_end_a_gateway_that_is_still_starting() -> None:
+    code = (
+        "import signal, sys; sys.argv = ['bandit-gateway', 'serve', '--help']; from gateway.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print(signal.SIGHUP in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.splitlines()[-1] == "True"
