@@ -3,6 +3,7 @@
 from fastapi import Request
 
 from gateway.api_keys import require
+from gateway.errors import InsufficientScope
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import KeyRecord
@@ -41,6 +42,15 @@ def require_admin_or_local(request: Request) -> None:
     """Allow requests from this machine, and with a key that may read. Raises InvalidApiKey, InsufficientScope."""
     if not _is_local(request):
         require_reader(request)
+
+
+def require_all_or_local(request: Request) -> None:
+    """Allow requests from this machine, and with a key that may read of all routers.
+
+    Raises InvalidApiKey, InsufficientScope.
+    """
+    if not _is_local(request) and require_reader(request).routers is not None:
+        raise InsufficientScope("this API key is for some routers, and this is about all", should_retry=False)
 
 
 def is_admin_or_local(request: Request) -> bool:

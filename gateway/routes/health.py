@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from gateway.routes.authentication import is_admin_or_local, require_admin_or_local
+from gateway.routes.authentication import is_admin_or_local, require_all_or_local
 from gateway.routes.schemas import refusals
 from gateway.routes.services import json_response, services_of
 
@@ -38,7 +38,7 @@ async def readyz(request: Request) -> Response:
 )
 async def metrics(request: Request) -> Response:
     """Metrics of all workers in Prometheus' text format. For admin keys and for this machine."""
-    require_admin_or_local(request)
+    require_all_or_local(request)
     services = services_of(request)
     services.gauges.refresh()
     text = await asyncio.to_thread(services.exposition.text)

@@ -5,6 +5,7 @@ import http.client
 import pytest
 
 from tests.support.gateway import Running
+from tests.support.waiting import wait_until
 
 CLOSED = ("/metrics", "/docs", "/openapi.json")
 LOCAL = {"Host": "127.0.0.1:8790"}
@@ -53,6 +54,15 @@ def test_a_request_that_a_proxy_passes_on_needs_an_admin_key(header: str, runnin
     status, body = ask(running, "/readyz", headers)
     assert (status, b"notes" in body) == (200, False)
     assert b"notes" in ask(running, "/readyz", {**headers, **key})[1]
+
+
+def test_metrics_of_all_routers_are_not_for_a_key_of_some(running: Running) -> None:
+    with running.http("admin") as http:
+        made = {"label": "some", "scopes": ["read"], "routers": ["rtr_second"]}
+        secret = http.post("/admin/api-keys", json=made).json()["secret"]
+    headers = {**LOCAL, "X-Forwarded-For": "127.0.0.1", "Authorization": f"Bearer {secret}"}
+    wait_until(lambda: ask(running, "/docs", headers)[0] == 200, "the key works")
+    assert ask(running, "/metrics", headers)[0] == 403
 
 
 @pytest.mark.parametrize("host", [None, "", "evil.example", "127.0.0.1.evil.example", "gateway"])
