@@ -24,7 +24,7 @@ def test_streams_flow_operators_paths_are_closed_and_a_stopped_gateway_is_left_i
         for folder in folders:
             folder.mkdir()
         with (
-            GatewayProcess(folders[0], text, drain_seconds=3.0) as one,
+            GatewayProcess(folders[0], text, drain_seconds=8.0) as one,
             GatewayProcess(folders[1], text) as two,
             caddy(tmp_path, [one.port, two.port]) as proxy,
         ):
