@@ -4,13 +4,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from gateway.catalog.catalog import Catalog
 from gateway.cli.errors import CommandError
 from gateway.cli.options import read_settings
 from gateway.management.context import Management
-from gateway.settings import missing_database
+from gateway.settings import Settings, missing_database
 from storage.database.engine import Database, open_database
 from storage.records import Actor, RouterRecord, Via
 from storage.stores.routers import Routers
@@ -22,7 +23,12 @@ def opened(config: Path | None, database_url: str | None, *, create: bool = Fals
 
     Raises CommandError, SettingsError and storage's errors.
     """
-    settings = read_settings(config, database_url)
+    with _opened(read_settings(config, database_url), create=create) as database:
+        yield database
+
+
+@contextmanager
+def _opened(settings: Settings, *, create: bool) -> Iterator[Database]:
     missing = None if create else missing_database(settings.database_url)
     if missing is not None:
         raise CommandError(
@@ -41,10 +47,10 @@ def managed(
 ) -> Iterator[Management]:
     """Management of the configured database on behalf of the command line. Raises what `opened` raises."""
     settings = read_settings(config, database_url)
-    with opened(config, database_url, create=create) as database:
+    with _opened(settings, create=create) as database:
         yield Management(
             database=database,
-            catalog=Catalog(settings, datetime.now(UTC)),
+            catalog=lru_cache(lambda: Catalog(settings, datetime.now(UTC))),
             actor=Actor(Via.CLI),
             now=time.time(),
             base_url=settings.listening.url,

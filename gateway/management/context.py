@@ -1,6 +1,6 @@
 """What every management call works with, and on whose behalf."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,12 +20,13 @@ JsonFields: TypeAlias = Mapping[str, Json]
 class Management:
     """The collaborators of one call. `router_ids` are the routers that its actor may see; None: all.
 
-    `declared_routers` are those of the configuration file, which the first start will create.
-    With `dry_run` everything is checked and nothing is changed: the answer is what would be.
+    `catalog` returns the catalog, which takes time to make and which few calls need. `declared_routers` are those of
+    the configuration file, which the first start will create. With `dry_run` everything is checked and nothing is
+    changed: the answer is what would be.
     """
 
     database: Database
-    catalog: Catalog
+    catalog: Callable[[], Catalog]
     actor: Actor
     now: float
     base_url: str

@@ -44,9 +44,10 @@ def list_models(management: Management) -> list[ModelView]:
 
 def known_models(management: Management, routers: Iterable[RouterRecord]) -> dict[str, Model]:
     """All configured models, and those that these routers name and that can be used as things are configured."""
-    named = {model.model_id: management.catalog.get(model.model_id) for record in routers for model in record.models}
+    catalog = management.catalog()
+    named = {model.model_id: catalog.get(model.model_id) for record in routers for model in record.models}
     used = {model_id: model for model_id, model in named.items() if model is not None}
-    return {model.id: model for model in management.catalog.configured()} | used
+    return {model.id: model for model in catalog.configured()} | used
 
 
 def resume_model(management: Management, model_id: str) -> None:

@@ -96,7 +96,7 @@ def create_router(management: Management, fields: Mapping[str, object]) -> Route
     if management.router_ids is not None:
         raise InsufficientScope("an API key of some routers can't create another one", should_retry=False)
     eval_ids = values.pop("eval_ids", None)
-    record = new_router(router_id, values, management.catalog, management.now)
+    record = new_router(router_id, values, management.catalog(), management.now)
     record = replace(record, eval_ids=_known_evals(management, router_id, eval_ids))
     change = management.change("router.create", router_id, {}, audited(record))
     routers = Routers(management.database)
@@ -132,7 +132,7 @@ def change_router(
         if expected is not None and former.revision != expected:
             break
         options = {key: value for key, value in values.items() if key != "eval_ids"}
-        changed = changed_router(former, options, management.catalog, management.now)
+        changed = changed_router(former, options, management.catalog(), management.now)
         if "eval_ids" in values:
             changed = replace(changed, eval_ids=_known_evals(management, router_id, values["eval_ids"]))
         rebuild = half_lives_of(changed.settings) != half_lives_of(former.settings)

@@ -47,7 +47,7 @@ def prepare(settings: Settings, catalog: Catalog, database: Database, now: float
 def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now: float) -> list[str]:
     routers = Routers(database)
     kept = {record.id: record for record in routers.all()}
-    management = Management(database, catalog, Actor(Via.FILE), now, base_url="")
+    management = Management(database, lambda: catalog, Actor(Via.FILE), now, base_url="")
     messages: list[str] = []
     for declaration in settings.routers.values():
         record = kept.get(declaration.id)

@@ -96,7 +96,7 @@ def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> 
     refuse_unwritable({**request.path_params, **request.query_params})
     return Management(
         database=services.database,
-        catalog=services.configuration.configured.catalog,
+        catalog=lambda: services.configuration.configured.catalog,
         actor=Actor(Via.API, key.id, request.scope.get("request_id")),
         now=now,
         base_url=str(request.base_url).rstrip("/"),
