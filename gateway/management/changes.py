@@ -1,5 +1,7 @@
 """The audit trail: who changed what, and taking a change back."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import BaseModel, JsonValue
 
 from gateway.errors import Conflict, NotFound
@@ -48,7 +50,7 @@ class ChangesView(BaseModel):
 def list_changes(management: Management, limit: int, cursor: str | None, target: str | None) -> ChangesView:
     """A page of changes: all, or those of one router, key or scorecard."""
     page = Audit(management.database).page(limit, before=cursor, target=target, targets=management.router_ids)
-    return ChangesView(data=[_view(management, record) for record in page.records], next_cursor=page.cursor)
+    return ChangesView(data=_views(management, page.records), next_cursor=page.cursor)
 
 
 def revert_change(management: Management, change_id: str) -> ChangeView:
@@ -70,17 +72,22 @@ def revert_change(management: Management, change_id: str) -> ChangeView:
     else:
         change_router(management, record.target, fields, reverts=record)
     if management.dry_run:
-        return _view(management, record)
-    latest = Audit(management.database).page(1, target=record.target).records[0]
-    return _view(management, latest)
+        return _views(management, [record])[0]
+    return _views(management, Audit(management.database).page(1, target=record.target).records)[0]
 
 
-def _view(management: Management, record: AuditRecord) -> ChangeView:
-    key = Keys(management.database).get(record.actor.key_id) if record.actor.key_id else None
+def _views(management: Management, records: Sequence[AuditRecord]) -> list[ChangeView]:
+    key_ids = {record.actor.key_id for record in records if record.actor.key_id is not None}
+    labels = {key.id: key.label for key in Keys(management.database).of(key_ids)}
+    return [_view(record, labels) for record in records]
+
+
+def _view(record: AuditRecord, labels: Mapping[str, str]) -> ChangeView:
+    key_id = record.actor.key_id
     return ChangeView(
         id=record.id,
         at=record.at,
-        actor=ActorView(via=record.actor.via, key_id=record.actor.key_id, label=key.label if key else None),
+        actor=ActorView(via=record.actor.via, key_id=key_id, label=None if key_id is None else labels.get(key_id)),
         action=record.action,
         target=record.target,
         before=dict(record.before),
