@@ -8,6 +8,9 @@ from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import KeyRecord
 
+READERS = ("admin", "read")
+"""Scopes of which one is enough to read what the management API shows."""
+
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 _OF_PROXIES = {
     "forwarded",
@@ -26,16 +29,21 @@ def authorization_of(request: Request) -> bytes | None:
     return header.encode("latin-1") if header else None
 
 
-def require_reader(request: Request, router_id: str | None = None) -> KeyRecord:
-    """The request's key. It must have the scope `admin` or `read`, on this router.
+def require_key(request: Request, scopes: tuple[str, ...], router_id: str | None = None) -> KeyRecord:
+    """The request's key. It must have one of the scopes, on this router; then path and query are checked.
 
     Raises InvalidApiKey, InsufficientScope, BadRequest.
     """
     services = services_of(request)
     key = services.keyring.authenticate(authorization_of(request), services.clock())
-    require(key, ("admin", "read"), router_id)
+    require(key, scopes, router_id)
     refuse_unwritable({**request.path_params, **request.query_params})
     return key
+
+
+def require_reader(request: Request, router_id: str | None = None) -> KeyRecord:
+    """`require_key` with the scopes that may read. Raises InvalidApiKey, InsufficientScope, BadRequest."""
+    return require_key(request, READERS, router_id)
 
 
 def require_admin_or_local(request: Request) -> None:
@@ -57,7 +65,7 @@ def is_admin_or_local(request: Request) -> bool:
     """Whether `require_admin_or_local` allows this request."""
     services = services_of(request)
     now, authorization = services.clock(), authorization_of(request)
-    return _is_local(request) or services.keyring.has_scope(authorization, ("admin", "read"), now)
+    return _is_local(request) or services.keyring.has_scope(authorization, READERS, now)
 
 
 def _is_local(request: Request) -> bool:

@@ -7,10 +7,9 @@ from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from gateway.api_keys import require
 from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
-from gateway.routes.authentication import authorization_of
+from gateway.routes.authentication import READERS, require_key
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via
@@ -62,7 +61,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def _reader(request: Request) -> Management:
-    return _management(request, ("admin", "read"), dry_run=False)
+    return _management(request, READERS, dry_run=False)
 
 
 async def _fields(request: Request) -> object:
@@ -89,16 +88,12 @@ Administrator: TypeAlias = Annotated[Management, Depends(_administrator)]
 
 
 def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> Management:
-    services = services_of(request)
-    now = services.clock()
-    key = services.keyring.authenticate(authorization_of(request), now)
-    require(key, scopes)
-    refuse_unwritable({**request.path_params, **request.query_params})
+    services, key = services_of(request), require_key(request, scopes)
     return Management(
         database=services.database,
         catalog=lambda: services.configuration.configured.catalog,
         actor=Actor(Via.API, key.id, request.scope.get("request_id")),
-        now=now,
+        now=services.clock(),
         base_url=str(request.base_url).rstrip("/"),
         router_ids=key.routers,
         dry_run=dry_run,
