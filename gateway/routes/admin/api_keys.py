@@ -1,6 +1,6 @@
 """/admin/api-keys: list, create, show, change, rotate and revoke API keys."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
 from fastapi.responses import Response
@@ -15,17 +15,9 @@ from gateway.management.api_keys import (
     revoke_api_key,
     rotate_api_key,
 )
-from gateway.routes.admin.calls import Administrator, Reader, answer, no_content
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
 
 router = APIRouter(prefix="/admin", tags=["API keys"])
-
-
-class ApiKeyList(BaseModel):
-    """All API keys that the key may see, without their secrets."""
-
-    object: Literal["list"] = "list"
-    data: list[ApiKeyView]
-    next_cursor: None = None
 
 
 class ApiKeyPatch(BaseModel):
@@ -55,9 +47,9 @@ class Rotation(BaseModel):
 
 
 @router.get("/api-keys")
-def get_api_keys(management: Reader) -> ApiKeyList:
+def get_api_keys(management: Reader) -> Listed[ApiKeyView]:
     """All keys, the oldest first; revoked and expired ones too."""
-    return ApiKeyList(data=list_api_keys(management))
+    return Listed(data=list_api_keys(management))
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyView)

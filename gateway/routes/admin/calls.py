@@ -1,6 +1,6 @@
 """What the routes of the management API have in common: authority, revisions, answers, errors in the documentation."""
 
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
@@ -16,6 +16,8 @@ from storage.records import Actor, Via
 
 BEARER = HTTPBearer(auto_error=False, description="An API key with the scope `admin`, or `read` for GET.")
 """For the documentation alone, so that `/docs` can send a key: the check itself is `_management`."""
+
+Item = TypeVar("Item")
 
 NO_STORE = {"cache-control": "no-store"}
 
@@ -58,6 +60,14 @@ _TOLD = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": told, "model": ErrorBody} for status, told in _TOLD.items()
 }
+
+
+class Listed(BaseModel, Generic[Item]):
+    """All of a kind that the key may see: one page, whatever their number."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    next_cursor: None = None
 
 
 def _reader(request: Request) -> Management:

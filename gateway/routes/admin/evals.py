@@ -1,6 +1,6 @@
 """/admin/evals: list, import, show and delete scorecards."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -10,17 +10,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import BadRequest, UnsupportedMedia
 from gateway.management.evals import EvalCaption, EvalView, delete_eval, get_eval, import_eval, list_evals
-from gateway.routes.admin.calls import Administrator, Reader, answer, no_content
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
 
 router = APIRouter(prefix="/admin", tags=["scorecards"])
-
-
-class EvalList(BaseModel):
-    """All scorecards that the key may see."""
-
-    object: Literal["list"] = "list"
-    data: list[EvalView]
-    next_cursor: None = None
 
 
 class EvalRow(BaseModel):
@@ -72,9 +64,9 @@ _SCHEMA: dict[str, Any] = {
 
 
 @router.get("/evals")
-def get_evals(management: Reader) -> EvalList:
+def get_evals(management: Reader) -> Listed[EvalView]:
     """All scorecards, the oldest first."""
-    return EvalList(data=list_evals(management))
+    return Listed(data=list_evals(management))
 
 
 @router.post("/evals", status_code=201, response_model=EvalView, openapi_extra=_SCHEMA)

@@ -1,25 +1,16 @@
 """/admin/models: what the catalog knows, and ending a cooldown."""
 
 import asyncio
-from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from gateway.management.models import ModelView, list_models, resume_model
-from gateway.routes.admin.calls import Administrator, Reader, answer
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer
 from gateway.routes.services import services_of
 
 router = APIRouter(prefix="/admin", tags=["models"])
-
-
-class ModelList(BaseModel):
-    """All models of the catalog."""
-
-    object: Literal["list"] = "list"
-    data: list[ModelView]
-    next_cursor: None = None
 
 
 class Resumed(BaseModel):
@@ -30,9 +21,9 @@ class Resumed(BaseModel):
 
 
 @router.get("/models")
-def get_models(management: Reader) -> ModelList:
+def get_models(management: Reader) -> Listed[ModelView]:
     """All configured models: provider, prices, limits, abilities, and the routers that use them."""
-    return ModelList(data=list_models(management))
+    return Listed(data=list_models(management))
 
 
 @router.post("/models/{model_id:path}/resume", response_model=Resumed)

@@ -1,6 +1,6 @@
 """/admin/routers: list, create, show, change and delete routers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header
 from fastapi.responses import Response
@@ -17,17 +17,9 @@ from gateway.management.routers import (
     rebuild_router,
     restore_router,
 )
-from gateway.routes.admin.calls import Administrator, Reader, answer, expected_revision, no_content
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, expected_revision, no_content
 
 router = APIRouter(prefix="/admin", tags=["routers"])
-
-
-class RouterList(BaseModel):
-    """All routers that the key may see."""
-
-    object: Literal["list"] = "list"
-    data: list[RouterView]
-    next_cursor: None = None
 
 
 class ChangedRouter(RouterView):
@@ -93,9 +85,9 @@ IfMatch = Annotated[str | None, Header(description="The ETag that was read: anyt
 
 
 @router.get("/routers")
-def get_routers(management: Reader) -> RouterList:
+def get_routers(management: Reader) -> Listed[RouterView]:
     """All routers."""
-    return RouterList(data=list_routers(management))
+    return Listed(data=list_routers(management))
 
 
 @router.post("/routers", status_code=201, response_model=RouterView)
