@@ -128,7 +128,7 @@ class Gateway:
 
     def count_refusal(self, status: int) -> None:
         """Count an answer that a connection was given without a request."""
-        self._observer.answered(self._request_ids.new(self.database.clock.now()), "", "", status, 0.0)
+        self._observer.answered(self.new_request_id(), "", "", status, 0.0)
 
     def _observed(self, scope: Scope, send: Send, request_id: str) -> Send:
         """Tell of an answer when it starts, and add the request's id to its headers."""
