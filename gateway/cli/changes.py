@@ -8,7 +8,7 @@ import typer
 from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json
-from gateway.cli.output import moment, print_table, print_view, say
+from gateway.cli.output import is_or_would_be, moment, print_table, print_view, report, say
 from gateway.management.changes import ChangeView, list_changes, revert_change
 
 app = new_group("changes")
@@ -46,10 +46,8 @@ def revert(
     """Give the changed fields of a router or key their former values again."""
     with managed(config, database_url, dry_run=dry_run) as management:
         made = revert_change(management, change_id)
-    if json:
-        print_view(made)
-    else:
-        say(f"{change_id} {'would be' if dry_run else 'is'} taken back" + ("" if dry_run else f", by {made.id}"))
+    by = "" if dry_run else f", by {made.id}"
+    report(made, f"{change_id} {is_or_would_be(dry_run)} taken back{by}", json=json)
 
 
 def _actor(change: ChangeView) -> str:

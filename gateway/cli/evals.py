@@ -9,7 +9,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json
-from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report
 from gateway.errors import BadRequest
 from gateway.management.evals import EvalCaption, delete_eval, get_eval, import_eval, list_evals
 from gateway.routing.scorecards import MAX_BYTES
@@ -41,10 +41,8 @@ def import_scorecard(
             if not error.problems:
                 raise
             raise CommandError("\n".join(f"{file}: {problem}" for _, problem in error.problems)) from None
-    if json:
-        print_json({**record.model_dump(), "replaced": replaced})
-    else:
-        say(f"{record.id}: {name}, {len(record.rows)} models" + (", in place of the former one" if replaced else ""))
+    told = f"{record.id}: {name}, {len(record.rows)} models" + (", in place of the former one" if replaced else "")
+    report({**record.model_dump(), "replaced": replaced}, told, json=json)
 
 
 @app.command("list")
@@ -94,10 +92,7 @@ def delete(
     """Delete a scorecard. Running gateways forget it within seconds."""
     with managed(config, database_url, dry_run=dry_run) as management:
         delete_eval(management, eval_id)
-    if json:
-        print_json({"id": eval_id, "deleted": not dry_run})
-    else:
-        say(f"{eval_id} {'would be' if dry_run else 'is'} deleted")
+    report({"id": eval_id, "deleted": not dry_run}, f"{eval_id} {is_or_would_be(dry_run)} deleted", json=json)
 
 
 def _read(file: Path) -> bytes:

@@ -10,7 +10,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, seconds_of
-from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, say
 from gateway.management.api_keys import (
     LONGEST_LABEL,
     ApiKeyView,
@@ -118,10 +118,7 @@ def change(
         raise CommandError("nothing to change: give --label, --scope, --router or --expires", 2)
     with managed(config, database_url, dry_run=dry_run) as management:
         key = change_api_key(management, key_id, values)
-    if json:
-        print_view(key)
-    else:
-        say(f"{key_id} ({key.label}) {'would be' if dry_run else 'is'} changed: {', '.join(values)}")
+    report(key, f"{key_id} ({key.label}) {is_or_would_be(dry_run)} changed: {', '.join(values)}", json=json)
 
 
 @app.command("rotate")
@@ -156,12 +153,10 @@ def revoke(
     with managed(config, database_url, dry_run=dry_run) as management:
         former = get_api_key(management, key_id)
         key = revoke_api_key(management, key_id)
-    if json:
-        print_view(key)
-    elif former.revoked_at is not None:
-        say(f"{key_id} was revoked already, at {moment(former.revoked_at)}")
-    else:
-        say(f"{key_id} ({key.label}) {'would be' if dry_run else 'is'} revoked")
+    told = f"{key_id} ({key.label}) {is_or_would_be(dry_run)} revoked"
+    if former.revoked_at is not None:
+        told = f"{key_id} was revoked already, at {moment(former.revoked_at)}"
+    report(key, told, json=json)
 
 
 def _tell_secret(key: ApiKeyView) -> None:

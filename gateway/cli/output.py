@@ -2,7 +2,7 @@
 
 import json as json_module
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import typer
@@ -19,6 +19,19 @@ def print_json(value: object) -> None:
 def print_view(view: BaseModel) -> None:
     """Print a view of the management API as JSON on stdout."""
     print_json(view.model_dump())
+
+
+def report(result: BaseModel | Mapping[str, object], remark: str, *, json: bool) -> None:
+    """Print what a command did: as JSON on stdout, or as a remark on stderr."""
+    if json:
+        print_json(result.model_dump() if isinstance(result, BaseModel) else result)
+    else:
+        say(remark)
+
+
+def is_or_would_be(dry_run: bool) -> str:
+    """The verb of what was done, or would have been."""
+    return "would be" if dry_run else "is"
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -10,7 +10,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, setting_value
-from gateway.cli.output import moment, print_json, print_table, print_view, say
+from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, say
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import retention_of
 from gateway.management.routers import (
@@ -92,10 +92,7 @@ def create(
         if made.rebuild:
             rebuild_router(management, router_id)
     router = made.router
-    if json:
-        print_view(router)
-    else:
-        say(f"{router.id} {'would be' if dry_run else 'is'} made: {', '.join(router.enabled_models)}")
+    report(router, f"{router.id} {is_or_would_be(dry_run)} made: {', '.join(router.enabled_models)}", json=json)
 
 
 @app.command("set")
@@ -123,11 +120,9 @@ def change(
             rebuild_router(management, router_id)
     for warning in changed.router.warnings:
         say(warning)
-    if json:
-        print_view(changed.router)
-    else:
-        rebuilt = "; its statistics are rebuilt" if changed.rebuild and not dry_run else ""
-        say(f"{router_id} {'would be' if dry_run else 'is'} changed: {', '.join(values)}{rebuilt}")
+    rebuilt = "; its statistics are rebuilt" if changed.rebuild and not dry_run else ""
+    told = f"{router_id} {is_or_would_be(dry_run)} changed: {', '.join(values)}{rebuilt}"
+    report(changed.router, told, json=json)
 
 
 @app.command("delete")
@@ -141,10 +136,8 @@ def delete(
     """Delete a router. Its ledger stays for its `retention_days`; `restore` or a new router of its id continues it."""
     with managed(config, database_url, dry_run=dry_run) as management:
         delete_router(management, router_id)
-    if json:
-        print_json({"id": router_id, "deleted": not dry_run})
-    else:
-        say(f"{router_id} {'would be' if dry_run else 'is'} deleted")
+    done = {"id": router_id, "deleted": not dry_run}
+    report(done, f"{router_id} {is_or_would_be(dry_run)} deleted", json=json)
 
 
 @app.command("restore")
@@ -158,10 +151,7 @@ def restore(
     """Bring a deleted router back as it was, with what was learned."""
     with managed(config, database_url, dry_run=dry_run) as management:
         router = restore_router(management, router_id)
-    if json:
-        print_view(router)
-    else:
-        say(f"{router_id} {'would be' if dry_run else 'is'} back: {', '.join(router.enabled_models)}")
+    report(router, f"{router_id} {is_or_would_be(dry_run)} back: {', '.join(router.enabled_models)}", json=json)
 
 
 @app.command("purge")
@@ -187,10 +177,8 @@ def purge(
                 say(f"{erased:,} of {count:,} requests are erased")
 
         erased = purge_router(database, router_id, before, management.actor, tell)
-    if json:
-        print_json({"id": router_id, "erased": erased})
-    else:
-        say(f"{router_id}: {erased:,} requests are erased; backups that were made before still have them")
+    told = f"{router_id}: {erased:,} requests are erased; backups that were made before still have them"
+    report({"id": router_id, "erased": erased}, told, json=json)
 
 
 def _values(options: list[str] | None) -> dict[str, object]:
