@@ -6,30 +6,22 @@ databases, also if that lock is lost with its connection, is a count of correcti
 and raised in the transaction of the correction, which is void if another rebuild has raised it meanwhile.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.database.engine import Database
+from storage.database.locks import holding
 from storage.tables import settings
 
 _CLAIM = "rebuild"
 _ADVISORY_LOCK = 0x72656275696C64  # "rebuild": the id of the advisory lock
 
 
-@contextmanager
-def waiting_for_others(database: Database) -> Iterator[None]:
+def waiting_for_others(database: Database) -> AbstractContextManager[None]:
     """Run the block when no other process of this ledger runs such a block; at once on SQLite."""
-    if database.sqlite:
-        yield
-        return
-    with database.errors_as_ours(), database.unpooled.connect() as connection:
-        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {limit} = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        yield
+    return holding(database, text("SELECT pg_advisory_xact_lock(:lock)").bindparams(lock=_ADVISORY_LOCK))
 
 
 def read_corrections(connection: Connection) -> int:

@@ -5,14 +5,15 @@ tables to the checkpoints piece by piece; `retired_months` says how far, in the 
 the ledger reads the rest from the detached tables. No step commits while a fold reads: both lock `retired_months`.
 """
 
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, MetaData, Table, delete, insert, select, text, update
 
 from bandit.types import Epoch
 from storage.database.engine import Database
+from storage.database.locks import holding
 from storage.database.months import BEFORE, OTHER, PARTITIONED, read_months, read_suffixes
 from storage.tables import decisions, retired_months, scores
 
@@ -37,17 +38,9 @@ class RetiredMonth:
         return cls(suffix, folded_to, *own)
 
 
-@contextmanager
-def keeping_months(database: Database) -> Iterator[None]:
+def keeping_months(database: Database) -> AbstractContextManager[None]:
     """Run the block while no month is retired, so that what it reads is one state; at once on SQLite."""
-    if database.sqlite:
-        yield
-        return
-    with database.errors_as_ours(), database.unpooled.connect() as connection:
-        for limit in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
-            connection.execute(text(f"SET LOCAL {limit} = 0"))
-        connection.execute(text("LOCK TABLE retired_months IN SHARE MODE"))
-        yield
+    return holding(database, text("LOCK TABLE retired_months IN SHARE MODE"))
 
 
 def retire_months(connection: Connection, before: Epoch, router_ids: Collection[str]) -> list[str]:
