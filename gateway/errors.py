@@ -17,6 +17,7 @@ GatewayError
 ├── Conflict              409  completion_in_progress, no_answer_to_score, router_exists, last_admin_key, changed_since
 │   └── NoEnabledModels   409  no_enabled_models
 ├── RevisionConflict      412  revision_conflict
+├── IdempotencyMismatch   422  idempotency_mismatch
 ├── RateLimited           429  rate_limited, too_many_corrections
 ├── BudgetExhausted       429  budget_exhausted
 ├── AllModelsFailed       502  all_models_failed
@@ -228,6 +229,14 @@ class RevisionConflict(GatewayError):
     status = 412
     type = "conflict_error"
     code = "revision_conflict"
+
+
+class IdempotencyMismatch(GatewayError):
+    """The `Idempotency-Key` was given to another request before."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "idempotency_mismatch"
 
 
 class RateLimited(GatewayError):

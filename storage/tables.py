@@ -426,7 +426,24 @@ audit = Table(
     check("times", *instants("at")),
     check("via", one_of("via", "api", "dashboard", "cli", "file")),
     Index(None, "target", "id"),
+    Index(None, "request_id"),
     comment="who changed which router, key, scorecard or model, written in the change's own transaction",
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    key("key_id", Text, "the caller's API key"),
+    key("name", Text, "the Idempotency-Key that it gave"),
+    required("digest", Text, "SHA-256 of the request"),
+    required("request_id", Text, "req_…, of the call that does it"),
+    required("at", Double, "when that call began"),
+    optional("status", Integer, "of its answer; null: it is not known yet"),
+    optional("headers", Text, "JSON: headers of its answer"),
+    optional("body", LargeBinary, "of its answer, without a secret"),
+    check("times", *instants("at")),
+    Index(None, "at"),
+    comment="management calls that name an Idempotency-Key, for a day: see storage.stores.idempotency",
 )
 
 replicas = Table(

@@ -16,8 +16,9 @@ from gateway.management.api_keys import (
     rotate_api_key,
 )
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
+from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["API keys"])
+router = APIRouter(prefix="/admin", tags=["API keys"], route_class=IdempotentRoute)
 
 
 class ApiKeyPatch(BaseModel):

@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
+from gateway.routes.admin.idempotency import NAME_PATTERN
 from gateway.routes.authentication import READERS, require_key
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
@@ -54,6 +55,7 @@ _TOLD = {
     412: "The object has changed since `If-Match` was read",
     413: "The body is too large",
     415: "The body is of another type than this call takes",
+    422: "The `Idempotency-Key` was given to another request",
     500: "A defect of the gateway",
     503: "The database does not answer",
 }
@@ -70,6 +72,17 @@ class Listed(BaseModel, Generic[Item]):
     next_cursor: None = None
 
 
+IdempotencyKey: TypeAlias = Annotated[
+    str | None,
+    Header(
+        description="A name of the caller's choice for this call. Sent again within 24 hours, it is not done again, "
+        "and its answer is given again, with `Idempotency-Replayed: true` and without an API key's secret.",
+        pattern=NAME_PATTERN,
+    ),
+]
+"""For the documentation alone: `IdempotentRoute` reads it."""
+
+
 def _reader(request: Request) -> Management:
     return _management(request, READERS, dry_run=False)
 
@@ -83,9 +96,11 @@ async def _fields(request: Request) -> object:
 
 
 def _administrator(
-    request: Request, fields: Annotated[object, Depends(_fields)], dry_run: Annotated[bool, Query()] = False
+    request: Request,
+    fields: Annotated[object, Depends(_fields)],
+    idempotency_key: IdempotencyKey = None,
+    dry_run: Annotated[bool, Query(description="Check everything, change nothing, and answer what would be.")] = False,
 ) -> Management:
-    """`dry_run`: check everything, change nothing, and answer what would be."""
     management = _management(request, ("admin",), dry_run=dry_run)
     refuse_unwritable(fields)
     return management

@@ -7,8 +7,9 @@ from fastapi.responses import Response
 
 from gateway.management.changes import ChangesView, ChangeView, list_changes, revert_change
 from gateway.routes.admin.calls import Administrator, Reader, answer
+from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["changes"])
+router = APIRouter(prefix="/admin", tags=["changes"], route_class=IdempotentRoute)
 
 
 @router.get("/changes")

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from gateway.errors import BadRequest, UnsupportedMedia
 from gateway.management.evals import EvalCaption, EvalView, delete_eval, get_eval, import_eval, list_evals
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
+from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["scorecards"])
+router = APIRouter(prefix="/admin", tags=["scorecards"], route_class=IdempotentRoute)
 
 
 class EvalRow(BaseModel):

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from gateway.management.models import ModelView, list_models, resume_model
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer
+from gateway.routes.admin.idempotency import IdempotentRoute
 from gateway.routes.services import services_of
 
-router = APIRouter(prefix="/admin", tags=["models"])
+router = APIRouter(prefix="/admin", tags=["models"], route_class=IdempotentRoute)
 
 
 class Resumed(BaseModel):

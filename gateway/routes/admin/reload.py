@@ -5,9 +5,10 @@ from fastapi.responses import Response
 
 from gateway.errors import BadRequest, InsufficientScope
 from gateway.routes.admin.calls import Administrator
+from gateway.routes.admin.idempotency import IdempotentRoute
 from gateway.routes.services import json_response, services_of
 
-router = APIRouter(prefix="/admin", tags=["configuration"])
+router = APIRouter(prefix="/admin", tags=["configuration"], route_class=IdempotentRoute)
 
 
 @router.post("/reload")

@@ -18,8 +18,9 @@ from gateway.management.routers import (
     restore_router,
 )
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, expected_revision, no_content
+from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["routers"])
+router = APIRouter(prefix="/admin", tags=["routers"], route_class=IdempotentRoute)
 
 
 class ChangedRouter(RouterView):
