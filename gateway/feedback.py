@@ -1,10 +1,11 @@
 """Feedback: parsed, checked field by field, and recorded all or none.
 
+An item is the score of one completion, the score of an episode, or a pair: which of two completions was preferred.
 Recording is idempotent: the same score again for a completion and source is answered `unchanged`.
 """
 
-from collections.abc import Callable, Container
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,15 +37,24 @@ SETTLING_SECONDS = 60.0
 SPOOLED_RETRY_SECONDS = 5.0
 """Advice for a completion that may be in a replica's spool."""
 
+LARGEST_SCALE = 1_000_000.0
+PAIR_SOURCE = "pair"
+"""The source of a pair's scores, unless another one is stated."""
+
 _THUMBS = {"up": 1.0, "down": 0.0}
+_PAIR = {"preferred": 1.0, "rejected": 0.0}
+_UNIT = (0.0, 1.0)
 
 
 class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
     completion_id: str | None = None
     episode_id: str | None = None
-    score: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    preferred: str | None = None
+    rejected: str | None = None
+    score: float | None = None
+    scale: tuple[float, float] | None = None
     thumb: Literal["up", "down"] | None = None
-    source: Annotated[str, msgspec.Meta(min_length=1, max_length=SOURCE_LIMIT)] = "user"
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=SOURCE_LIMIT)] | None = None
     comment: str | None = None
     metadata: dict[str, Any] | None = None
 
@@ -54,11 +64,28 @@ class _Batch(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """One item of feedback: its record, or the two of a pair, the preferred one first."""
+
+    records: tuple[FeedbackRecord, ...]
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether it says which of two completions was preferred."""
+        return len(self.records) > 1
+
+
+@dataclass(frozen=True, slots=True)
 class FeedbackBatch:
     """Checked feedback. `listed`: it came as `{"feedback": […]}`, and not as one object."""
 
-    records: tuple[FeedbackRecord, ...]
+    items: tuple[Given, ...]
     listed: bool
+
+    @property
+    def records(self) -> tuple[FeedbackRecord, ...]:
+        """The records of all items: what receipts and errors count by."""
+        return tuple(record for item in self.items for record in item.records)
 
     def refuse_running(self, running: Container[str]) -> None:
         """Refuse scores of streams that are still running. Raises Conflict."""
@@ -67,7 +94,7 @@ class FeedbackBatch:
                 raise Conflict(
                     "this completion is still being answered; score it when its stream has ended",
                     code="completion_in_progress",
-                    param=self._param(index, "completion_id"),
+                    param=self._param(index),
                     retry_after_seconds=1,
                 )
 
@@ -91,8 +118,7 @@ class FeedbackBatch:
 
     def _explain(self, error: FeedbackError, now: Epoch, may_be_spooled: Callable[[float], bool]) -> GatewayError:
         record = self.records[error.index]
-        field = "completion_id" if record.episode_id is None else "episode_id"
-        named, param = record.completion_id or f"episode {record.episode_id!r}", self._param(error.index, field)
+        named, param = record.completion_id or f"episode {record.episode_id!r}", self._param(error.index)
         if isinstance(error, NoAnswerToScore):
             return Conflict(
                 f"{named} got no answer that could be scored",
@@ -142,8 +168,19 @@ class FeedbackBatch:
             should_retry=False,
         )
 
-    def _param(self, index: int, field: str) -> str:
-        return f"feedback[{index}].{field}" if self.listed else field
+    def _param(self, index: int, field: str | None = None) -> str:
+        """The place of a record: of the field that names what it scores, or of another field of its item."""
+        place, item, position = self._places()[index]
+        if field is None:
+            named = "completion_id" if item.records[0].episode_id is None else "episode_id"
+            field = tuple(_PAIR)[position] if item.is_pair else named
+        return f"feedback[{place}].{field}" if self.listed else field
+
+    def _places(self) -> list[tuple[int, Given, int]]:
+        """For each record the index of its item, the item, and its position there."""
+        return [
+            (place, item, position) for place, item in enumerate(self.items) for position in range(len(item.records))
+        ]
 
 
 def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
@@ -156,34 +193,88 @@ def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
             items = [msgspec.json.decode(body, type=_Feedback)]
     except msgspec.ValidationError as error:
         raise explain_validation(error) from None
-    return FeedbackBatch(
-        tuple(_record(item, f"feedback[{index}]." if listed else "", key, now) for index, item in enumerate(items)),
-        listed,
-    )
+    given = (_given(item, f"feedback[{index}]." if listed else "", key, now) for index, item in enumerate(items))
+    return FeedbackBatch(tuple(given), listed)
 
 
-def _record(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> FeedbackRecord:
+def _given(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Given:
+    if item.preferred is not None or item.rejected is not None:
+        return Given(tuple(_pair(item, prefix, key, now)))
     if (item.completion_id is None) == (item.episode_id is None):
         raise BadRequest(
-            f"exactly one of `{prefix}completion_id` and `{prefix}episode_id` is required",
+            f"exactly one of `{prefix}completion_id` and `{prefix}episode_id` is required, or `{prefix}preferred` and "
+            f"`{prefix}rejected` together",
             param=f"{prefix}completion_id",
         )
     completion_id = "" if item.completion_id is None else _completion(item.completion_id, f"{prefix}completion_id")
-    score = item.score if item.thumb is None else _THUMBS[item.thumb]
-    if score is None or (item.score is not None and item.thumb is not None):
+    record = _record(item, completion_id, _score(item, prefix), key, now)
+    if item.episode_id is not None:
+        record = replace(record, episode_id=read_episode(item.episode_id, f"{prefix}episode_id"))
+    return Given((record,))
+
+
+def _pair(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Iterator[FeedbackRecord]:
+    """The two scores of a pair. The comment is kept once."""
+    for field in ("completion_id", "episode_id", "score", "scale", "thumb"):
+        if getattr(item, field) is not None:
+            raise BadRequest(f"`{prefix}{field}` can't stand beside `{prefix}preferred`", param=f"{prefix}{field}")
+    ids: list[str] = []
+    for field in _PAIR:
+        named = getattr(item, field)
+        if named is None:
+            raise BadRequest(f"`{prefix}{field}` is required: a pair has both", param=f"{prefix}{field}")
+        ids.append(_completion(named, f"{prefix}{field}"))
+    if ids[0] == ids[1]:
+        raise BadRequest(
+            f"`{prefix}preferred` and `{prefix}rejected` are the same completion", param=f"{prefix}rejected"
+        )
+    preferred, rejected = (
+        _record(item, completion_id, score, key, now, PAIR_SOURCE)
+        for completion_id, score in zip(ids, _PAIR.values(), strict=True)
+    )
+    yield preferred
+    yield replace(rejected, comment=None, metadata=None)
+
+
+def _score(item: _Feedback, prefix: str) -> float:
+    """The score in [0, 1], mapped from its scale."""
+    if (item.score is None) == (item.thumb is None):
         raise BadRequest(f"exactly one of `{prefix}score` and `{prefix}thumb` is required", param=f"{prefix}score")
+    if item.score is None:
+        if item.scale is not None:
+            raise BadRequest(f"`{prefix}scale` is that of a `score`, not of a thumb", param=f"{prefix}scale")
+        return _THUMBS[item.thumb or "up"]
+    worst, best = _UNIT if item.scale is None else item.scale
+    if worst == best or max(abs(worst), abs(best)) > LARGEST_SCALE:
+        raise BadRequest(
+            f"`{prefix}scale` must be the worst and the best score, two different numbers of at most "
+            f"{LARGEST_SCALE:,.0f}, such as [1, 5]",
+            param=f"{prefix}scale",
+        )
+    if not min(worst, best) <= item.score <= max(worst, best):
+        advice = "; one on another scale needs `scale`, such as [1, 5]" if item.scale is None else ""
+        bounds = f"{min(worst, best):g} and {max(worst, best):g}"
+        raise BadRequest(
+            f"`{prefix}score` must be between {bounds}, not {item.score:g}{advice}",
+            param=f"{prefix}score",
+        )
+    return (item.score - worst) / (best - worst)
+
+
+def _record(
+    item: _Feedback, completion_id: str, score: float, key: KeyRecord, now: Epoch, source: str = "user"
+) -> FeedbackRecord:
     return FeedbackRecord(
         id=new_id("fbk", now),
         completion_id=completion_id,
         key_id=key.id,
         any_key="feedback" in key.scopes,
         routers=key.routers,
-        source=item.source,
+        source=item.source or source,
         score=score,
         at=now,
         comment=item.comment,
         metadata=item.metadata,
-        episode_id=None if item.episode_id is None else read_episode(item.episode_id, f"{prefix}episode_id"),
     )
 
 

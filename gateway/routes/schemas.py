@@ -68,13 +68,26 @@ FEEDBACK_SCHEMA: dict[str, Any] = {
             "application/json": {
                 "schema": {
                     "type": "object",
-                    "oneOf": [{"required": ["completion_id"]}, {"required": ["episode_id"]}],
+                    "oneOf": [
+                        {"required": ["completion_id"]},
+                        {"required": ["episode_id"]},
+                        {"required": ["preferred", "rejected"]},
+                    ],
                     "properties": {
                         "completion_id": {"type": "string"},
                         "episode_id": {"type": "string", "minLength": 1, "maxLength": 128},
-                        "score": {"type": "number", "minimum": 0, "maximum": 1},
+                        "preferred": {"type": "string"},
+                        "rejected": {"type": "string"},
+                        "score": {"type": "number"},
+                        "scale": {
+                            "type": "array",
+                            "items": {"type": "number"},
+                            "minItems": 2,
+                            "maxItems": 2,
+                            "default": [0, 1],
+                        },
                         "thumb": {"enum": ["up", "down"]},
-                        "source": {"type": "string", "maxLength": 32, "default": "user"},
+                        "source": {"type": "string", "maxLength": 32},
                         "comment": {"type": "string"},
                         "metadata": {"type": "object"},
                     },

@@ -74,6 +74,14 @@ def test_the_201st_correction_is_refused_and_not_to_be_tried_again(running: Runn
         ({"score": 1, "comment": 3}, "comment", "invalid_request"),
         ({"score": 1, "metadata": []}, "metadata", "invalid_request"),
         ({"score": 1, "scores": 2}, "scores", "unknown_parameter"),
+        ({"score": 0.5, "scale": [1, 5]}, "score", "invalid_request"),
+        ({"score": 5.01, "scale": [1, 5]}, "score", "invalid_request"),
+        ({"score": 1, "scale": [1, 1]}, "scale", "invalid_request"),
+        ({"score": 1, "scale": [0, 1e7]}, "scale", "invalid_request"),
+        ({"score": 1, "scale": [0, 1, 2]}, "scale", "invalid_request"),
+        ({"score": 1, "scale": [0, True]}, "scale[1]", "invalid_request"),
+        ({"thumb": "up", "scale": [1, 5]}, "scale", "invalid_request"),
+        ({"preferred": "req_" + "0" * 32}, "completion_id", "invalid_request"),
         ({"score": 1, "completion_id": 3}, "completion_id", "invalid_request"),
     ],
 )
@@ -170,3 +178,44 @@ def test_a_list_is_one_transaction(running: Running) -> None:
     assert send(running, feedback=[]).status_code == 400
     whole = send(running, feedback=good).json()
     assert [item["status"] for item in whole["data"]] == ["recorded", "recorded"]
+
+
+@pytest.mark.parametrize(
+    ("score", "scale", "kept"), [(1, [1, 5], 0.0), (4, [1, 5], 0.75), (100, [0, 100], 1.0), (2, [6, 1], 0.8)]
+)
+def test_a_score_on_another_scale_is_mapped_from_its_worst_to_its_best(
+    running: Running, score: float, scale: list[float], kept: float
+) -> None:
+    answer = send(running, completion_id=answered(running), score=score, scale=scale)
+    assert (answer.status_code, answer.json().get("score")) == (200, pytest.approx(kept))
+
+
+def test_a_pair_scores_both_completions_and_counts_once(running: Running) -> None:
+    better, worse = answered(running), answered(running)
+    first = send(running, preferred=better, rejected=worse, comment="shorter").json()
+    assert (first["object"], first["source"], first["status"]) == ("feedback", "pair", "recorded")
+    assert [(first[one]["completion_id"], first[one]["score"]) for one in ("preferred", "rejected")] == [
+        (better, 1.0),
+        (worse, 0.0),
+    ]
+    assert send(running, preferred=better, rejected=worse).json()["status"] == "unchanged"
+    turned = send(running, preferred=worse, rejected=better).json()
+    assert (turned["status"], turned["preferred"]["score"], turned["rejected"]["score"]) == ("updated", 1.0, 0.0)
+    scored = send(running, completion_id=better, score=0.5).json()
+    assert (scored["status"], scored["source"]) == ("recorded", "user")
+
+
+def test_a_pair_is_recorded_whole_or_not_at_all(running: Running) -> None:
+    known, unknown = answered(running), "req_" + "0" * 32
+    lost = send(running, feedback=[{"completion_id": known, "score": 1}, {"preferred": known, "rejected": unknown}])
+    assert (lost.status_code, lost.json()["error"]["param"]) == (404, "feedback[1].rejected")
+    same = send(running, preferred=known, rejected=known)
+    assert (same.status_code, same.json()["error"]["param"]) == (400, "rejected")
+    half = send(running, preferred=known)
+    assert (half.status_code, half.json()["error"]["param"]) == (400, "rejected")
+    scored = send(running, preferred=known, rejected=answered(running), score=1)
+    assert (scored.status_code, scored.json()["error"]["param"]) == (400, "score")
+    mixed = send(
+        running, feedback=[{"preferred": answered(running), "rejected": known}, {"completion_id": known, "thumb": "up"}]
+    ).json()
+    assert [item["status"] for item in mixed["data"]] == ["recorded", "recorded"]
