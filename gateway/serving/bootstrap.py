@@ -144,14 +144,18 @@ def _apply_admin_key(secret: str | None, keys: Keys, now: float) -> list[str]:
     """Keep the environment's key as the only live key with its label; revoke a former one."""
     if secret is None:
         return []
-    mine = keys.labelled(ADMIN_LABEL)
+    mine = hash_key(secret)
     messages: list[str] = []
-    for key in mine:
-        if key.hash != hash_key(secret):
+    for key in keys.labelled(ADMIN_LABEL):
+        if key.hash != mine:
             keys.revoke(key.id, now)
             messages.append(f"{ADMIN_LABEL} has changed: the former key {key.id} is revoked")
-    if not any(key.hash == hash_key(secret) for key in mine):
-        keys.add(new_key(ADMIN_LABEL, EVERYTHING, now=now, secret=secret)[1])
+    keys.add(new_key(ADMIN_LABEL, EVERYTHING, now=now, secret=secret)[1])  # unless its secret is known already
+    if not any(key.hash == mine for key in keys.labelled(ADMIN_LABEL)):
+        messages.append(
+            f"{ADMIN_LABEL} is the secret of a key that was revoked, or made under another label, and stays so; "
+            "set a new secret"
+        )
     return messages
 
 

@@ -93,6 +93,12 @@ class LimitedProtocol(HttpToolsProtocol):
         answering = self.cycle is not None and not self.cycle.response_complete
         return not (self._in_headers or answering or self.transport.is_closing())
 
+    @property
+    def _is_pipelined(self) -> bool:
+        """Whether the request before the one that is being read is not answered yet."""
+        before = self.cycle
+        return self._in_headers and before is not None and not (before.response_complete or before.more_body)
+
     def data_received(self, data: bytes) -> None:
         """Parse data. Header bytes are counted here, because the parser would buffer a line without end."""
         self.received_at = time.monotonic()
@@ -171,7 +177,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """Close the connection if the client has been too slow."""
         silent = now - self.received_at
         if self._in_headers or self.cycle is None:  # from the request's first byte, or from the connection on
-            if now - self._since > self.limits.header_seconds:
+            # The headers of a pipelined request may take as long as the answer before them.
+            if now - self._since > self.limits.header_seconds and not self._is_pipelined:
                 self._refuse(408, "the request's headers did not come in time")
         elif self.is_unused:
             # Without uvicorn's timer: it ends when anything comes, even if it is no request.
@@ -188,6 +195,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         self.count_refusal(status)
+        if self._is_pipelined:  # a refusal would be written into the answer before
+            self.transport.close()
+            return
         phrase, kind, code = _REFUSALS[status]
         body = json.dumps({"error": {"message": message, "type": kind, "param": None, "code": code}}).encode()
         again = "retry-after: 1\r\n" if status == 503 else ""

@@ -141,3 +141,6 @@ def test_an_administrators_key_works_and_a_changed_one_replaces_it(start: Start,
     prepared = start(at=9.0, BANDIT_GATEWAY_ADMIN_KEY=second)
     assert "is revoked" in prepared.messages[0]
     assert {key.hash: key.revoked_at for key in Keys(database).all()} == {hash_key(first): 9.0, hash_key(second): None}
+    prepared = start(at=10.0, BANDIT_GATEWAY_ADMIN_KEY=first)
+    assert "was revoked" in prepared.messages[1], "a secret that was given up does not come back, and the log says so"
+    assert all(key.revoked_at for key in Keys(database).all())

@@ -1,5 +1,6 @@
 """Slow, endless, empty and too many connections: each is ended within its limits, and others are served meanwhile."""
 
+import asyncio
 import contextlib
 import logging
 import socket
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from gateway.asgi import Receive, Scope, Send
-from gateway.serving.connection_limits import ConnectionLimits
+from gateway.serving.connection_limits import SWEEP_SECONDS, ConnectionLimits
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
@@ -20,7 +21,10 @@ SECONDS = 30
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the whole body and answers with its size, and with the header `x-late` if there was one."""
+    """Reads the whole body and answers with its size, and with the header `x-late` if there was one.
+
+    Of the path /slow the answer is sent in two parts, the second one after a while.
+    """
     if scope["type"] == "lifespan":
         for kind in ("startup", "shutdown"):
             await receive()
@@ -35,6 +39,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         more = message.get("more_body", False)
     late = [header for header in scope["headers"] if header[0] == b"x-late"]
     await send({"type": "http.response.start", "status": 200, "headers": late})
+    if scope["path"] == "/slow":
+        await send({"type": "http.response.body", "body": b"first, ", "more_body": True})
+        await asyncio.sleep(2 * SWEEP_SECONDS)
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
@@ -139,6 +146,24 @@ def test_a_drip_of_header_bytes_does_not_extend_their_time(port: int) -> None:
             while time.monotonic() < until:
                 connection.sendall(b"a")
                 threading.Event().wait(0.05)
+
+
+@pytest.mark.parametrize("more", [b"", b"a" * 4_000])
+def test_no_refusal_is_written_into_the_answer_to_the_request_before(port: int, more: bytes) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nA: ")
+        told = b""
+        while b"first, " not in told:
+            told += connection.recv(1_000)
+        connection.sendall(more)
+        told += received(connection)
+    answer, refusal, rest = told.partition(b"HTTP/1.1 408 ")
+    if more:
+        assert not refusal, "what is too large ends the connection with the answer under way"
+        assert b"HTTP" not in answer.partition(b"first, ")[2]
+    else:
+        assert answer.endswith(b"0\r\n\r\n"), "first the whole answer"
+        assert b"request_timeout" in rest
 
 
 def test_a_connection_that_asks_for_nothing_is_closed(port: int) -> None:
