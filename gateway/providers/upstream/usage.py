@@ -12,6 +12,7 @@ import msgspec
 from bandit.price import Tokens
 from bandit.types import Json
 from gateway.providers.upstream.provider import Usage
+from gateway.providers.upstream.usage_names import APART, CACHE, USAGE, Meaning
 
 MOST_TOKENS = 10**9
 """A larger count is somebody's overflow."""
@@ -24,90 +25,10 @@ IN_ONE_COUNTRY = 1.1
 _TICKS_PER_USD = 1e10  # xAI's unit
 
 Object: TypeAlias = Mapping[str, Json]
-Meaning: TypeAlias = "Mapping[str, str | Meaning]"
 
 _NULL = msgspec.Raw(b"null")
 _ELSEWHERE = ("usageMetadata", "amazon-bedrock-invocationMetrics")
 _OTHER_PLACES = frozenset({*_ELSEWHERE, "x_groq", "timings"})
-_LIFETIMES: Meaning = {"ephemeral_5m_input_tokens": "written_5m", "ephemeral_1h_input_tokens": "written_1h"}
-_CACHE: Meaning = {
-    "cached_tokens": "cached",
-    "cache_read_input_tokens": "cached",
-    "num_cached_tokens": "cached",
-    "prompt_cache_hit_tokens": "cached",
-    "cacheReadInputTokens": "cached",
-    "cacheReadInputTokenCount": "cached",
-    "cachedContentTokenCount": "cached",
-    "cached_content_token_count": "cached",
-    "cache_n": "cached",
-    "cache_write_tokens": "written",
-    "cache_creation_input_tokens": "written",
-    "cache_creation_tokens": "written",
-    "cacheWriteInputTokens": "written",
-    "cacheWriteInputTokenCount": "written",
-    "cache_creation": _LIFETIMES,
-    "cache_creation_token_details": _LIFETIMES,
-    "cacheDetails": _LIFETIMES,
-}
-_CACHED_DETAILS: Meaning = {"audio_tokens": "cached_audio", "image_tokens": "cached_images"}
-_PROMPT_DETAILS: Meaning = {
-    **_CACHE,
-    "audio_tokens": "audio",
-    "image_tokens": "images",
-    "cached_tokens_details": _CACHED_DETAILS,
-}
-_COMPLETION_DETAILS: Meaning = {
-    "reasoning_tokens": "reasoning",
-    "thinking_tokens": "reasoning",
-    "audio_tokens": "spoken",
-    "image_tokens": "drawn",
-    "accepted_prediction_tokens": "accepted",
-    "rejected_prediction_tokens": "rejected",
-}
-_BILLED: Meaning = {"input_tokens": "prompt", "output_tokens": "completion"}
-_USAGE: Meaning = {
-    **_CACHE,
-    **_BILLED,
-    "prompt_tokens": "prompt",
-    "inputTokens": "prompt",
-    "inputTokenCount": "prompt",
-    "promptTokens": "prompt",
-    "promptTokenCount": "prompt",
-    "prompt_token_count": "prompt",
-    "prompt_n": "prompt",
-    "completion_tokens": "completion",
-    "outputTokens": "completion",
-    "outputTokenCount": "completion",
-    "completionTokens": "completion",
-    "candidatesTokenCount": "completion",
-    "candidates_token_count": "completion",
-    "predicted_n": "completion",
-    "total_tokens": "total",
-    "totalTokens": "total",
-    "totalTokenCount": "total",
-    "total_token_count": "total",
-    "reasoning_tokens": "reasoning",
-    "thoughtsTokenCount": "reasoning",
-    "thoughts_token_count": "reasoning",
-    "citation_tokens": "cited",
-    "num_search_queries": "searches",
-    "server_tool_use": {"web_search_requests": "searches"},
-    "billed_units": _BILLED,  # Cohere: it counts more tokens than it bills
-    "prompt_tokens_details": _PROMPT_DETAILS,
-    "prompt_token_details": _PROMPT_DETAILS,
-    "promptTokensDetails": _PROMPT_DETAILS,
-    "input_tokens_details": _PROMPT_DETAILS,
-    "input_token_details": _PROMPT_DETAILS,
-    "cacheTokensDetails": _CACHED_DETAILS,
-    "completion_tokens_details": _COMPLETION_DETAILS,
-    "candidatesTokensDetails": _COMPLETION_DETAILS,
-    "output_tokens_details": _COMPLETION_DETAILS,
-    "output_token_details": _COMPLETION_DETAILS,
-}
-"""What each name in a usage object counts, or what the names of an object within it do."""
-_APART = frozenset({"input_tokens", "inputTokens", "inputTokenCount", "prompt_n"})
-"""Names of the prompt's tokens that leave out a cache told beside them: Anthropic's, Bedrock's, llama.cpp's."""
-
 
 _Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_TOKENS)]
 
@@ -198,7 +119,7 @@ def read_usage(usage: object, tier: str | None = None) -> Usage:
 
 def _tokens(usage: Object) -> Tokens | None:
     counts: dict[str, int] = {}
-    _gather(usage, _USAGE, counts)
+    _gather(usage, USAGE, counts)
     count = counts.get
     written = max(count("written", 0), count("written_5m", 0) + count("written_1h", 0))
     prompt, completion = _settled(usage, counts, count("cached", 0) + written)
@@ -258,7 +179,7 @@ def _settled(usage: Object, counts: Mapping[str, int], cache: int) -> tuple[int,
     completion = max(total - prompt, 0) if completion is None else completion
     reasoning, gap = counts.get("reasoning", 0), total - prompt - completion
     beside = cache > prompt or (cache > 0 and gap in {cache, cache + reasoning})
-    apart = "prompt_tokens" not in usage and not _APART.isdisjoint(usage) and not _CACHE.keys().isdisjoint(usage)
+    apart = "prompt_tokens" not in usage and not APART.isdisjoint(usage) and not CACHE.keys().isdisjoint(usage)
     if beside or apart:
         prompt += cache
     unseen = reasoning if reasoning > completion else 0
@@ -307,7 +228,7 @@ def _count(name: str, value: Json) -> int | None:
     number = _number(name, value)
     if number is None:
         return None
-    whole = _USAGE.get(name) in {"prompt", "completion"}
+    whole = USAGE.get(name) in {"prompt", "completion"}
     if not (0 if whole else -MOST_TOKENS) <= number <= MOST_TOKENS or number != int(number):
         raise _Absurd(f"{name} is {str(value)[:40]}")
     return max(int(number), 0)
