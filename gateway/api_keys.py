@@ -11,6 +11,8 @@ from storage.records import KeyRecord
 
 SCOPES = ("routing", "feedback", "read", "admin")
 """What a key may do: complete, score, read what the management API shows, and everything."""
+READERS = ("admin", "read")
+"""Scopes of which one is enough to read what the management API and the dashboard show."""
 EVERYTHING = ("routing", "feedback", "admin")
 """The scopes of a key that may do everything: `admin` includes `read`."""
 PREFIX = "sk-bg-"
@@ -71,10 +73,12 @@ class Keyring:
         self._by_header: dict[bytes, KeyRecord] = {}  # by SHA-256 of the whole header, as it was last sent
         self._by_hash = {key.hash: key for key in live}
         self._hashes = {key.id: key.hash for key in live}
+        self.revision = 0  # counts the replacements
 
     def replace(self, key_ids: Collection[str] | None, keys: "Keyring") -> None:
         """Take others in place of the keys of these ids; None: of all keys."""
         self._by_header.clear()
+        self.revision += 1
         if key_ids is None:
             self._by_hash, self._hashes = keys._by_hash, keys._hashes
             return
@@ -98,6 +102,11 @@ class Keyring:
         if key.expires_at is not None and key.expires_at <= now:
             raise InvalidApiKey("this API key has expired", should_retry=False)
         return key
+
+    def get(self, key_id: str, now: Epoch) -> KeyRecord | None:
+        """The live key of this id, if there is one."""
+        key = self._by_hash.get(self._hashes.get(key_id, ""))
+        return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key
 
     def _look_up(self, authorization: bytes) -> KeyRecord:
         scheme, _, secret = authorization.partition(b" ")

@@ -9,11 +9,15 @@ from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from time import perf_counter
 
+from gateway import dashboard
+from gateway.api_keys import Keyring
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.bodies import Bodies
 from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
 from gateway.configuration import Configuration, Configured, Reread
+from gateway.dashboard.events import Events
+from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
@@ -43,6 +47,7 @@ from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import read_everything
 from storage.stores.ledger import Ledger
+from storage.stores.sign_in import SignIn
 from storage.stores.tasks import Tasks
 from storage.writing.spool import Spool, owner_of, spool_stem
 
@@ -85,6 +90,8 @@ class Gateway:
         self._draining = False
         self._root_path = self.settings.listening.root_path.encode()
         self.api = build_api(version("bandit-gateway"))
+        if self.settings.dashboard:
+            self.api.include_router(dashboard.router)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, as ASGI specifies."""
@@ -254,9 +261,12 @@ class Gateway:
                 model_states=self.model_states,
                 database=database,
                 readiness=readiness,
+                recorder=self._recorder,
                 configuration=self.configuration,
                 reload_others=self._reload_others,
             )
+            if settings.dashboard:
+                await self._open_dashboard(keyring, registry, readiness)
             self._readiness = readiness
             readiness.stopping = self._draining  # a signal may come while the gateway starts
             _freeze_garbage_collector()
@@ -282,6 +292,11 @@ class Gateway:
             opened.push_async_callback(asyncio.to_thread, tracing.close)
         self._observer = Observer(Metrics(cells), instruments.logs, tracing)
         return cells
+
+    async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness) -> None:
+        secret = await asyncio.to_thread(SignIn(self.database).secret)
+        self.api.state.sessions = Sessions(secret, keyring)
+        self.api.state.events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""

@@ -2,14 +2,11 @@
 
 from fastapi import Request
 
-from gateway.api_keys import require
+from gateway.api_keys import READERS, require
 from gateway.errors import InsufficientScope
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import KeyRecord
-
-READERS = ("admin", "read")
-"""Scopes of which one is enough to read what the management API shows."""
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 _OF_PROXIES = {
@@ -48,7 +45,7 @@ def require_reader(request: Request, router_id: str | None = None) -> KeyRecord:
 
 def require_admin_or_local(request: Request) -> None:
     """Allow requests from this machine, and with a key that may read. Raises InvalidApiKey, InsufficientScope."""
-    if not _is_local(request):
+    if not is_local(request):
         require_reader(request)
 
 
@@ -57,7 +54,7 @@ def require_all_or_local(request: Request) -> None:
 
     Raises InvalidApiKey, InsufficientScope.
     """
-    if not _is_local(request) and require_reader(request).routers is not None:
+    if not is_local(request) and require_reader(request).routers is not None:
         raise InsufficientScope("this API key is for some routers, and this is about all", should_retry=False)
 
 
@@ -65,10 +62,10 @@ def is_admin_or_local(request: Request) -> bool:
     """Whether `require_admin_or_local` allows this request."""
     services = services_of(request)
     now, authorization = services.clock(), authorization_of(request)
-    return _is_local(request) or services.keyring.has_scope(authorization, READERS, now)
+    return is_local(request) or services.keyring.has_scope(authorization, READERS, now)
 
 
-def _is_local(request: Request) -> bool:
+def is_local(request: Request) -> bool:
     """Whether a program on this machine asks by itself, and not for somebody else.
 
     The peer is loopback, the Host header is there and a local name, and nothing tells of a proxy.

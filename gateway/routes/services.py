@@ -12,6 +12,7 @@ from gateway.api_keys import Keyring
 from gateway.configuration import Configuration
 from gateway.flow import Flow
 from gateway.readiness import Readiness
+from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
 from gateway.telemetry.exposition import Exposition
@@ -34,6 +35,7 @@ class RouteServices:
     model_states: ModelStates
     database: Database
     readiness: Readiness
+    recorder: Recorder
     configuration: Configuration
     reload_others: Callable[[], None]
 

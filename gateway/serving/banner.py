@@ -12,7 +12,10 @@ from gateway.settings.presets import PRESETS
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the banner shows. `routers` maps ids to their enabled models."""
+    """What the banner shows. `routers` maps ids to their enabled models.
+
+    `sign_in` is the path and query that open the dashboard once; None: it is turned off, or no key may use it.
+    """
 
     version: str
     urls: Sequence[str]
@@ -22,6 +25,7 @@ class Facts:
     simulated: bool
     new_key_secret: str | None
     messages: Sequence[str]
+    sign_in: str | None = None
 
 
 class Banner:
@@ -36,7 +40,7 @@ class Banner:
         facts = self._facts
         lines = [
             f"Bandit Gateway {facts.version} answers on {' and '.join(facts.urls)}",
-            *([] if self._http is None else [f"  API documentation  {self._http}/docs"]),
+            *self._pages(),
             f"  database           {facts.database}, durability {facts.durability}",
         ]
         for router_id, models in facts.routers.items():
@@ -51,6 +55,15 @@ class Banner:
         if facts.messages:
             lines += ["", *(f"Note: {message}" for message in facts.messages)]
         return "\n".join([*lines, "", *self._key_and_curl()])
+
+    def _pages(self) -> list[str]:
+        if self._http is None:
+            return []
+        sign_in = self._facts.sign_in
+        dashboard = (
+            [] if sign_in is None else [f"  dashboard          {self._http}{sign_in}  (works once, for 10 minutes)"]
+        )
+        return [*dashboard, f"  API documentation  {self._http}/docs"]
 
     def local_servers(self, found: Sequence[LocalServer]) -> str:
         """Model servers found on this machine, each with the lines that would declare it."""

@@ -16,6 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from gateway.asgi import ASGIApp
 from gateway.configuration import Configured, Reread
+from gateway.dashboard.session import make_link
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.connection_limits import ConnectionLimits, limits_of_this_process, sweep
@@ -93,6 +94,7 @@ def _prepare(configured: Configured, urls: Sequence[str]) -> Facts:
         return Facts(
             version=version("bandit-gateway"),
             urls=tuple(urls),
+            sign_in=make_link(database, database.clock.now()) if settings.dashboard else None,
             database=database.where,
             durability=settings.durability,
             routers={

@@ -143,6 +143,7 @@ def _read(
         listening=read_listening(fields, environ, directory, secrets=secrets),
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
+        dashboard=fields.flag("dashboard", True),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         log_level=fields.choice("log_level", "info", LOG_LEVELS),
         log_format=fields.choice("log_format", "auto", LOG_FORMATS),

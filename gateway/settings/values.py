@@ -84,6 +84,7 @@ class Settings:
     listening: Listening = field(default_factory=Listening)
     max_request_bytes: int = 20 * 2**20
     cors_origins: tuple[str, ...] = ()
+    dashboard: bool = True
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)
     routers: Mapping[str, RouterDeclaration] = field(default_factory=dict)

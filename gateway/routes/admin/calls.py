@@ -7,10 +7,11 @@ from fastapi.responses import Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
+from gateway.api_keys import READERS
 from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
 from gateway.routes.admin.idempotency import NAME_PATTERN
-from gateway.routes.authentication import READERS, require_key
+from gateway.routes.authentication import require_key
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via

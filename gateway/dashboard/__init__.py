@@ -1,0 +1,3 @@
+"""The dashboard: pages in the browser over the same calls as the management API."""
+
+from gateway.dashboard.routes import router as router

@@ -1,0 +1,76 @@
+// Fetches the page again when the gateway says that something on it has changed, and replaces the parts marked with
+// `data-refresh` that differ. Without it the page is complete, only not live.
+const topics = new Set((document.body.dataset.topics || "").split(" ").filter(Boolean));
+const lamp = document.getElementById("live");
+let etag = null, busy = false, due = false, at = new Date();
+
+const clock = () => at.toISOString().slice(11, 19);
+const say = (state, text) => {
+  if (!lamp) return;
+  lamp.hidden = false;
+  lamp.querySelector(".dot").className = state === "live" ? "dot" : "dot warn-dot";
+  lamp.querySelector("span:last-child").textContent = text;
+};
+
+const busyWith = (part) => {
+  const active = document.activeElement;
+  return active && part.contains(active) && active.matches("input, select, textarea");
+};
+
+const replace = (fresh) => {
+  for (const part of document.querySelectorAll("[data-refresh]")) {
+    const other = fresh.getElementById(part.id);
+    if (!other || other.outerHTML === part.outerHTML || busyWith(part)) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const scrolled = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+    const adopted = document.adoptNode(other);
+    part.replaceWith(adopted);
+    adopted.querySelectorAll(".scroll").forEach((each, i) => { each.scrollLeft = scrolled[i] || 0; });
+    if (focused) [...adopted.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused)?.focus();
+  }
+  announce(fresh);
+};
+
+// Rows of a list are never inserted under the reader's cursor: how many are newer is said, and a link shows them.
+const announce = (fresh) => {
+  const list = document.querySelector("[data-newest]"), newer = document.getElementById("newer");
+  const other = fresh.querySelector("[data-newest]");
+  if (!list || !newer || !other) return;
+  const rows = [...other.querySelectorAll("tr[data-row]")].map((row) => row.dataset.row);
+  const known = rows.indexOf(list.dataset.newest);
+  const count = known < 0 ? rows.length : known;
+  newer.hidden = count === 0;
+  newer.querySelector("b").textContent = known < 0 ? `${count} or more newer` : `${count} newer`;
+};
+
+const refresh = async () => {
+  if (busy || document.hidden) { due = true; return; }
+  busy = true; due = false;
+  try {
+    const answer = await fetch(location.href, { headers: etag ? { "if-none-match": etag } : {}, redirect: "manual" });
+    if (answer.type === "opaqueredirect") { location.reload(); return; }
+    if (answer.status !== 304) {
+      if (!answer.ok) throw new Error(answer.status);
+      etag = answer.headers.get("etag");
+      replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    }
+    at = new Date();
+    say("live", "live");
+  } catch {
+    say("away", `figures of ${clock()} UTC: the gateway or its database does not answer`);
+  } finally {
+    busy = false;
+    if (due) setTimeout(refresh, 1000);
+  }
+};
+
+if (topics.size) {
+  const events = new EventSource(document.body.dataset.events);
+  events.addEventListener("open", () => say("live", "live"));
+  events.addEventListener("changed", (event) => {
+    if (JSON.parse(event.data).topics.some((topic) => topics.has(topic))) refresh();
+  });
+  events.addEventListener("error", () => say("away", `figures of ${clock()} UTC: not live now`));
+  addEventListener("visibilitychange", () => { if (due) refresh(); });
+  addEventListener("pagehide", () => events.close());
+}

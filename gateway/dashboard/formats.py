@@ -1,0 +1,88 @@
+"""How figures, times and names are written on the pages: one place, so that two pages can't disagree."""
+
+import math
+from datetime import UTC, datetime
+
+from bandit.types import Json
+
+MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+
+
+def usd(value: float | None) -> str:
+    """Dollars with about three significant digits: $1,240, $3.02, $0.0054; a minus sign before the dollar."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    sign = "−" if value < 0 else ""
+    if size >= 1_000:
+        return f"{sign}${size:,.0f}"
+    if size >= 1 or size == 0:
+        return f"{sign}${size:.2f}" if size else "$0"
+    digits = min(max(1 - math.floor(math.log10(size)), 2), 9)
+    shown = f"{size:.{digits}f}"
+    trimmed = shown.rstrip("0")
+    return f"{sign}${trimmed if len(trimmed.partition('.')[2]) >= 2 else shown[: shown.index('.') + 3]}"
+
+
+def count(value: float) -> str:
+    """A number of things: 61,204; weights that fade keep one digit below ten."""
+    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def percent(value: float) -> str:
+    """A share or a probability: 61%, 0.4%, and never 0% or 100% for what is neither."""
+    if 0.0 < value < 0.0005:
+        return "<0.1%"
+    if 0.0 < value < 0.01:
+        return f"{value:.1%}"
+    return ">99%" if 0.995 <= value < 1.0 else f"{value:.0%}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration of a request: 0.4 ms, 340 ms, 2.3 s, 48 s."""
+    if value is None:
+        return "–"
+    if value < 0.00095:
+        return f"{value * 1_000:.2g} ms"
+    if value < 0.9995:
+        return f"{value * 1_000:.3g} ms"
+    return f"{value:.1f} s" if value < 30 else f"{value:,.0f} s"
+
+
+def span(value: float) -> str:
+    """A longer time in its largest unit: 41 s, 5 min, 3 h, 12 d."""
+    for unit, name in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if value >= unit:
+            return f"{value / unit:.0f} {name}"
+    return f"{max(value, 0.0):.0f} s"
+
+
+def moment(at: float, now: float | None = None) -> str:
+    """An instant in UTC: Nov 24, 12:41:07; with the year if it is not that of `now`."""
+    then = datetime.fromtimestamp(at, UTC)
+    year = "" if now is None or datetime.fromtimestamp(now, UTC).year == then.year else f" {then.year}"
+    return f"{then:%b} {then.day}{year}, {then:%H:%M:%S}"
+
+
+def day(at: float) -> str:
+    """A UTC day: Nov 24, 2026."""
+    then = datetime.fromtimestamp(at, UTC)
+    return f"{then:%b} {then.day}, {then.year}"
+
+
+def shown_json(value: Json, limit: int = 80) -> str:
+    """A value of an option or of a change, in one line of at most `limit` characters."""
+    match value:
+        case None:
+            text = "none"
+        case bool():
+            text = "yes" if value else "no"
+        case float() | int():
+            text = f"{value:g}"
+        case str():
+            text = value
+        case list():
+            text = ", ".join(shown_json(each, limit) for each in value) or "none"
+        case dict():
+            text = ", ".join(f"{name} {shown_json(each, limit)}" for name, each in value.items() if each is not None)
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"

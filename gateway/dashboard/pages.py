@@ -1,0 +1,135 @@
+"""Renders pages, and turns errors into pages: the route class of the whole dashboard."""
+
+import hashlib
+from collections.abc import Callable, Coroutine
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse, Response
+from fastapi.routing import APIRoute
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.dashboard import formats
+from gateway.dashboard.assets import read_assets
+from gateway.dashboard.cross_site import refuse_cross_site
+from gateway.dashboard.frame import Frame
+from gateway.dashboard.visit import SignedOut
+from gateway.errors import BadRequest, GatewayError, Unavailable
+from gateway.reports.explanation import NotExplainable
+from gateway.routes.unwritable import refuse_unwritable
+from storage.errors import DatabaseUnavailable, InvalidCursor
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    # `no-referrer` would make browsers send `Origin: null` with our own forms, which could not be told from others'.
+    "referrer-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class PageRoute(APIRoute):
+    """A route whose errors are pages, whose forms must be our own, and whose answers carry the security headers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler that FastAPI made, with what all pages have in common around it."""
+        handle = super().get_route_handler()
+
+        async def handle_page(request: Request) -> Response:
+            try:
+                refuse_unwritable({**request.path_params, **request.query_params})
+                if request.method == "POST":
+                    refuse_cross_site(request)
+                response = await handle(request)
+            except SignedOut:
+                response = _to_sign_in(request)
+            except (GatewayError, RequestValidationError, DatabaseUnavailable, InvalidCursor, NotExplainable) as error:
+                response = _error_page(request, error)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return handle_page
+
+
+def render(request: Request, template: str, frame: Frame, page: object, status: int = 200) -> Response:
+    """A page from its view-model. A page that the browser has already is answered with 304."""
+    root = request.scope.get("root_path", "")
+    html = _environment().get_template(template).render(frame=frame, page=page, root=root, assets=_assets(root))
+    body = html.encode()
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    if status == 200 and request.method == "GET" and request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"etag": tag})
+    return Response(body, status, headers={"etag": tag}, media_type="text/html; charset=utf-8")
+
+
+def see_other(request: Request, path: str) -> Response:
+    """Send the browser to a page after a form was accepted."""
+    return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gateway.dashboard"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (
+        formats.usd,
+        formats.count,
+        formats.percent,
+        formats.seconds,
+        formats.span,
+        formats.moment,
+        formats.day,
+        formats.shown_json,
+    )
+    environment.filters |= {each.__name__: each for each in filters}
+    return environment
+
+
+def _assets(root: str) -> str:
+    return f"{root}/assets/{read_assets().digest}"
+
+
+def _to_sign_in(request: Request) -> Response:
+    root = request.scope.get("root_path", "")
+    path = request.url.path.removeprefix(root)
+    there = path + (f"?{request.url.query}" if request.url.query else "")
+    target = request.url.replace(path=f"{root}/sign-in", query="")
+    if there != "/" and request.method == "GET":
+        target = target.include_query_params(next=there)
+    return RedirectResponse(f"{target.path}?{target.query}" if target.query else target.path, 303)
+
+
+def _error_page(request: Request, error: Exception) -> Response:
+    told = _told(error)
+    headers = {key.decode(): value.decode() for key, value in told.headers()}
+    page = {"status": told.status, "message": told.message, "is_database": isinstance(error, DatabaseUnavailable)}
+    response = render(request, "error.html", Frame(""), page, told.status)
+    response.headers.update(headers)
+    return response
+
+
+def _told(error: Exception) -> GatewayError:
+    match error:
+        case GatewayError():
+            return error
+        case DatabaseUnavailable():
+            return Unavailable("the database does not answer", code="ledger_unavailable", retry_after_seconds=2)
+        case RequestValidationError():
+            first = error.errors()[0]
+            return BadRequest(f"`{'.'.join(str(part) for part in first['loc'][1:])}`: {first['msg']}")
+        case InvalidCursor():
+            return BadRequest(f"`cursor`: {error}", param="cursor")
+        case _:
+            told = BadRequest(str(error))
+            told.status = 404
+            return told

@@ -1,0 +1,1 @@
+"""View-models: what each page shows, made from the management API's own views."""

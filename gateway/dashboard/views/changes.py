@@ -1,0 +1,99 @@
+"""The page of the changes: who changed what, and taking one back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.dashboard.formats import shown_json
+from gateway.management.changes import REVERTIBLE, ChangeView, list_changes
+from gateway.management.context import Management
+
+MOST_AT_ONCE = 50
+_ACTIONS = {
+    "router.create": "made router",
+    "router.update": "changed router",
+    "router.delete": "deleted router",
+    "router.restore": "restored router",
+    "api_key.create": "made key",
+    "api_key.update": "changed key",
+    "api_key.rotate": "rotated key",
+    "api_key.revoke": "revoked key",
+    "eval.create": "imported scorecard",
+    "eval.replace": "imported scorecard again",
+    "eval.delete": "deleted scorecard",
+    "model.resume": "resumed model",
+}
+_ACTORS = {"cli": "the command line", "file": "the configuration file"}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field's values before and after, in words."""
+
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change. `link` leads to its target, if that has a page."""
+
+    change: ChangeView
+    actor: str
+    what: str
+    fields: Sequence[FieldChange]
+    link: str
+    can_be_undone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangesPage:
+    """A page of changes, the latest first."""
+
+    rows: Sequence[ChangeRow]
+    older: str | None
+    is_first: bool
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def changes_page(management: Management, cursor: str | None, problems: Mapping[str, str] | None = None) -> ChangesPage:
+    """The changes before `cursor`, or the latest ones."""
+    found = list_changes(management, MOST_AT_ONCE, cursor, None)
+    return ChangesPage([row_of(change) for change in found.data], found.next_cursor, cursor is None, problems or {})
+
+
+def row_of(change: ChangeView) -> ChangeRow:
+    """A change in words."""
+    kind = change.action.partition(".")[0]
+    paths = {"api_key": "/keys/"}
+    gone = change.action in {"router.delete"}
+    fields = _fields(change) if change.action not in {"router.create", "router.delete", "router.restore"} else []
+    return ChangeRow(
+        change=change,
+        actor=_ACTORS.get(change.actor.via) or f"“{change.actor.label or change.actor.key_id or 'unknown'}”",
+        what=_ACTIONS.get(change.action, change.action),
+        fields=fields,
+        link=f"{paths[kind]}{change.target}" if kind in paths and not gone else "",
+        can_be_undone=change.action in REVERTIBLE and change.reverted_by is None,
+    )
+
+
+def _fields(change: ChangeView) -> list[FieldChange]:
+    return [
+        FieldChange(name, _shown(change.before, name), _shown(change.after, name))
+        for name in dict.fromkeys((*change.before, *change.after))
+        if change.before.get(name) != change.after.get(name) or name not in change.before or name not in change.after
+    ]
+
+
+def _shown(values: Mapping[str, object], name: str) -> str:
+    if name not in values:
+        return "default"
+    value = values[name]
+    if name == "rows" and isinstance(value, list):
+        return f"{len(value)} models"
+    if name == "models" and isinstance(value, list):
+        return (
+            ", ".join(str(each.get("id")) for each in value if isinstance(each, dict) and each.get("enabled")) or "none"
+        )
+    return shown_json(value)  # type: ignore[arg-type]  # Pydantic's JsonValue is the same type by another name

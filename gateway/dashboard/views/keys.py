@@ -1,0 +1,120 @@
+"""The pages of the API keys: who may use the gateway, and for what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.api_keys import SCOPES
+from gateway.dashboard.formats import DAY, day, span
+from gateway.dashboard.forms import Form, number
+from gateway.dashboard.frame import RouterLink
+from gateway.management.api_keys import ApiKeyView, get_api_key, list_api_keys
+from gateway.management.context import Management
+
+MEANINGS = {
+    "routing": "ask for completions, score its own",
+    "feedback": "score everybody's",
+    "read": "see everything here, change nothing",
+    "admin": "change everything",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """A key in the list. `on` names its routers; `is_over`: it was revoked or has expired."""
+
+    key: ApiKeyView
+    on: str
+    ends: str
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyForm:
+    """The fields of a key as they are in the form, and what is wrong with them."""
+
+    label: str = ""
+    scopes: Sequence[str] = ("routing",)
+    routers: Sequence[str] = ()
+    days: str = ""
+    meanings: Mapping[str, str] = field(default_factory=lambda: MEANINGS)
+
+
+@dataclass(frozen=True, slots=True)
+class KeysPage:
+    """All keys, the form for another one, and the secret of the one that was just made."""
+
+    rows: Sequence[KeyRow]
+    routers: Sequence[RouterLink]
+    form: KeyForm = KeyForm()
+    problems: Mapping[str, str] = field(default_factory=dict)
+    made: ApiKeyView | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPage:
+    """One key with its form; `made` is its successor, with the secret, after a rotation."""
+
+    row: KeyRow
+    routers: Sequence[RouterLink]
+    form: KeyForm
+    problems: Mapping[str, str] = field(default_factory=dict)
+    said: str = ""
+    made: ApiKeyView | None = None
+
+
+def keys_page(
+    management: Management,
+    routers: Sequence[RouterLink],
+    *,
+    form: KeyForm = KeyForm(),
+    problems: Mapping[str, str] | None = None,
+    made: ApiKeyView | None = None,
+) -> KeysPage:
+    """The list: live keys first, the newest on top."""
+    rows = [_row(key, routers, management.now) for key in reversed(list_api_keys(management))]
+    return KeysPage(sorted(rows, key=lambda row: row.is_over), routers, form, problems or {}, made)
+
+
+def key_page(
+    management: Management,
+    routers: Sequence[RouterLink],
+    key_id: str,
+    *,
+    form: KeyForm | None = None,
+    problems: Mapping[str, str] | None = None,
+    said: str = "",
+    made: ApiKeyView | None = None,
+) -> KeyPage:
+    """One key. Raises NotFound."""
+    key = get_api_key(management, key_id)
+    current = KeyForm(key.label, key.scopes, key.routers or ())
+    return KeyPage(_row(key, routers, management.now), routers, form or current, problems or {}, said, made)
+
+
+def form_of(form: Form) -> KeyForm:
+    """The fields as they were sent, to be shown again."""
+    return KeyForm(form.text("label"), form.all("scopes"), form.all("routers"), form.text("days"))
+
+
+def fields_of(form: KeyForm, now: float) -> dict[str, object]:
+    """What the management API takes for them. A wrong number of days is refused by name as `expires_at`."""
+    days = number(form.days)
+    ends: dict[str, object] = {"expires_at": now + days * DAY if isinstance(days, int | float) else days}
+    return {
+        "label": form.label,
+        "scopes": [scope for scope in SCOPES if scope in form.scopes],
+        "routers": list(form.routers) or None,
+        **(ends if form.days else {}),
+    }
+
+
+def _row(key: ApiKeyView, routers: Sequence[RouterLink], now: float) -> KeyRow:
+    names = {router.id: router.name for router in routers}
+    on = "all routers" if key.routers is None else ", ".join(names.get(each, each) for each in key.routers)
+    if key.revoked_at is not None:
+        return KeyRow(key, on, f"revoked {day(key.revoked_at)}", True)
+    if key.expires_at is None:
+        return KeyRow(key, on, "never", False)
+    if key.expires_at <= now:
+        return KeyRow(key, on, f"ended {day(key.expires_at)}", True)
+    return KeyRow(key, on, f"in {span(key.expires_at - now)}", False)

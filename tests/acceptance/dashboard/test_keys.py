@@ -1,0 +1,80 @@
+"""Keys in the browser: made, used, changed, rotated, revoked; secrets are shown once."""
+
+import re
+
+import httpx
+
+from tests.support.gateway import Running
+from tests.support.waiting import wait_until
+
+
+def made(page: str) -> str:
+    found = re.search(r'<code id="secret">([^<]+)</code>', page)
+    assert found is not None, page
+    return found[1]
+
+
+def id_of(admin: httpx.Client, label: str) -> str:
+    found = re.search(rf">{label}</td>.*?/keys/(key_[0-9a-f]+)", admin.get("/keys").text)
+    assert found is not None
+    return found[1]
+
+
+def test_a_key_is_made_shown_once_used_changed_rotated_and_revoked(running: Running, admin: httpx.Client) -> None:
+    answer = admin.post("/keys", data={"label": "billing-bot", "scopes": ["routing"], "days": "90"})
+    secret = made(answer.text)
+    assert answer.status_code == 201
+    assert secret not in admin.get("/keys").text
+    sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+    with running.http(secret) as bot:
+        wait_until(lambda: bot.get("/rtr_code/models").status_code == 200, "the new key works")
+        assert bot.post("/rtr_code/chat/completions", json=sent).status_code == 200
+
+        key_id = id_of(admin, "billing-bot")
+        data = {"label": "billing-bot-2", "scopes": ["routing", "feedback"], "routers": ["rtr_support"]}
+        assert admin.post(f"/keys/{key_id}", data=data).status_code == 303
+        page = admin.get(f"/keys/{key_id}").text
+        assert "Support replies" in page
+        assert "in 90 d" in page
+
+        successor = made(admin.post(f"/keys/{key_id}/rotate").text)
+        assert successor != secret
+        assert "in 60 min" in admin.get(f"/keys/{key_id}").text
+        assert admin.post(f"/keys/{key_id}/revoke").status_code == 303
+        wait_until(lambda: bot.get("/rtr_support/models").status_code == 401, "the revoked key is refused")
+
+
+def test_every_wrong_field_is_told_beside_it_and_what_was_typed_stays(admin: httpx.Client) -> None:
+    answer = admin.post("/keys", data={"label": "", "days": "-5"})
+    assert answer.status_code == 400
+    for param in ("label", "expires_at", "scopes"):
+        assert f'id="{param}-error"' in answer.text
+    assert 'value="-5"' in answer.text
+    assert 'id="expires_at-error"' in admin.post("/keys", data={"label": "x", "days": "soon"}).text
+
+
+def test_a_label_is_text_wherever_it_is_shown(admin: httpx.Client) -> None:
+    hostile = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}'
+    page = admin.post("/keys", data={"label": hostile, "scopes": "routing"}).text
+    changes = admin.get("/changes").text
+    for text in (page, admin.get("/keys").text, changes):
+        assert "<script>alert" not in text
+        assert "<img" not in text
+        assert "&lt;script&gt;alert(1)" in text
+        assert "{{ 7*7 }}" in text
+
+
+def test_a_change_is_told_with_who_made_it_and_can_be_undone(admin: httpx.Client) -> None:
+    made(admin.post("/keys", data={"label": "undo-me", "scopes": "routing"}).text)
+    key_id = id_of(admin, "undo-me")
+    admin.post(f"/keys/{key_id}", data={"label": "renamed", "scopes": "routing"})
+    page = admin.get("/changes").text
+    change = re.search(r"/changes/(chg_[0-9a-z]+)/revert", page)
+    assert change is not None
+    assert "“admin”" in page
+    assert "<del>undo-me</del> → <ins>renamed</ins>" in page
+    assert admin.post(f"/changes/{change[1]}/revert").status_code == 303
+    assert ">undo-me</td>" in admin.get("/keys").text
+    again = admin.post(f"/changes/{change[1]}/revert")
+    assert again.status_code == 409
+    assert "taken back already" in again.text
