@@ -40,6 +40,21 @@ class RouterModel:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLimits:
+    """What an API key may use; None: without a limit. Days and months are those of UTC."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    usd_per_day: float | None = None
+    usd_per_month: float | None = None
+    models: tuple[str, ...] | None = None
+    tasks: tuple[str, ...] | None = None
+
+
+NO_LIMITS = KeyLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
     """An API key without its secret, of which only the SHA-256 is stored. `routers` None: all of them.
 
@@ -57,6 +72,7 @@ class KeyRecord:
     revoked_at: float | None = None
     prefix: str | None = None
     created_by: str | None = None
+    limits: KeyLimits = NO_LIMITS
 
 
 class Status(StrEnum):

@@ -96,6 +96,8 @@ api_keys = Table(
     optional("revoked_at", Double, "when it was revoked; null: it was not"),
     optional("prefix", Text, "the secret's first characters, to tell keys apart"),
     optional("created_by", Text, "id of the key that made it; null: the command line or the first start"),
+    optional("limits", Text, "JSON: what it may use per minute, day and month, and on what; null: no limit"),
+    optional("last_used_at", Double, "to about a minute; null: never"),
     comment="keys of callers and administrators",
 )
 
@@ -352,6 +354,37 @@ traffic = Table(
     required("revision", BigInteger, "of the last change, by which other processes find it"),
     Index(None, "day"),  # the table is never pruned, and today's spend is read often
     comment="requests, answers and cost of each model per UTC day",
+    sqlite_with_rowid=False,
+)
+
+
+def _usage(comment: str) -> list["Column[object]"]:
+    return [
+        key("key_id", Text, "the API key"),
+        key("width", Integer, "seconds: 60, or 86400 for a UTC day"),
+        key("start", BigInteger, comment),
+        required("requests", BigInteger, "that ended then"),
+        required("tokens", BigInteger, "prompt and completion of their last calls, as their answers report them"),
+        required("cost_usd", Double, "of all their attempts"),
+    ]
+
+
+key_usage = Table(
+    "key_usage",
+    metadata,
+    *_usage("when the minute or the day began"),
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
+    Index(None, "width", "start"),
+    Index("ix_key_usage_revision", "revision", **_only("width = 86400")),
+    comment="what each API key has used: minutes of the last two days, and days for ever",
+    sqlite_with_rowid=False,
+)
+
+key_usage_checkpoints = Table(
+    "key_usage_checkpoints",
+    metadata,
+    *_usage("when the day began"),
+    comment="the part of key_usage whose decisions were deleted",
     sqlite_with_rowid=False,
 )
 

@@ -14,6 +14,7 @@ from gateway.cli.output import say
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from storage.database.engine import Database, open_database
 from storage.maintenance.transfer import copy_ledger
+from storage.maintenance.usage import UsageRebuild
 
 app = new_app()
 
@@ -55,7 +56,7 @@ def _copy(source: Database, target: Database) -> None:
         f"{sum(rows.values()):,} rows of {len(rows)} tables, {rows['decisions']:,} requests among them, are in "
         f"{target.where} ({seconds:,.1f} s); every table has as many as in {source.where}"
     )
-    differences = rebuild_of(target).check()
+    differences = [*rebuild_of(target).check(), *UsageRebuild(target).check()]
     if differences:
         raise CommandError(
             f"{len(differences)} statistics differ from the ledger there: see `bandit-gateway rebuild --check` with "

@@ -9,8 +9,10 @@ from bandit.types import Sums
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
 from gateway.cli.options import Config, DatabaseUrl, Json
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import moment, print_json, print_table
 from gateway.maintenance.rebuild import rebuild_of
+from storage.key_usage import Usage
+from storage.maintenance.usage import UsageDifference, UsageRebuild
 
 app = new_app()
 
@@ -29,10 +31,13 @@ def rebuild(
             existing_router(database, router)
         rebuilding = rebuild_of(database)
         differences = rebuilding.check(router) if check else rebuilding.run(router)
+        usage: list[UsageDifference] = []
+        if router is None:
+            usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
     if json:
         print_json(
             {
-                "equal": not differences,
+                "equal": not differences and not usage,
                 "differences": [
                     {
                         "router_id": each.key.router_id,
@@ -44,16 +49,30 @@ def rebuild(
                     }
                     for each in differences
                 ],
+                "usage": [
+                    {**each.cell._asdict(), "kept": each.kept._asdict(), "folded": each.folded._asdict()}
+                    for each in usage
+                ],
             }
         )
-    elif not differences:
+    elif not differences and not usage:
         typer.echo("equal: the statistics are the sum of the ledger")
-    else:
+    if differences and not json:
         rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
         print_table(("router", "model", "task", "signal", "kept (n, sum, squares)", "ledger"), rows, "")
         typer.echo(f"{len(differences)} statistics " + ("differ" if check else "differed and are mended"))
-    if check and differences:
+    if usage and not json:
+        days = [
+            (each.cell.key_id, moment(each.cell.start)[:10], _used(each.kept), _used(each.folded)) for each in usage
+        ]
+        print_table(("key", "day", "kept (requests, tokens, dollars)", "ledger"), days, "")
+        typer.echo(f"{len(usage)} days of keys " + ("differ" if check else "differed and are mended"))
+    if check and (differences or usage):
         raise typer.Exit(1)
+
+
+def _used(usage: Usage) -> str:
+    return f"{usage.requests:,}, {usage.tokens:,}, {usage.cost_usd:.6g}"
 
 
 def _sums(sums: Sums | None) -> str:

@@ -13,6 +13,7 @@ from storage.database.engine import Database
 from storage.database.months import month_of
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.retention import DELETED_AT_ONCE, Retention
+from storage.stores.key_usage import KeyUsage
 from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ class RetentionWorker:
             deleted += self._in_pieces(Retention.delete_some, router_id, whole if by_month else before)
             if by_month:
                 self._in_pieces(Retention.delete_contents, router_id, before)
+        KeyUsage(self._database).delete_minutes(now)
         return deleted
 
     def _cutoffs(self, now: Epoch) -> dict[str, Epoch]:

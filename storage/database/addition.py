@@ -49,11 +49,10 @@ def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
         + new[name]
         for name in counts
     }
+    if "revision" in table.columns:
+        values["revision"] = new.revision
     return compile_bulk(
-        statement.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_={**values, "revision": new.revision}
-        ),
-        dialect,
+        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values), dialect
     )
 
 

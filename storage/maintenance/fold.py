@@ -18,6 +18,17 @@ RouterHalfLife = Callable[[str, Signal], float | None]
 
 _ROWS_AT_ONCE = 1_000
 
+_OUTCOME = (
+    "completion_id",
+    "router_id",
+    "ended_at",
+    "learned",
+    "key_id",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost_usd",
+)
+
 
 class HalfLives:
     """Half-lives of the routers, or of deleted routers' statistics."""
@@ -84,8 +95,8 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaS
 
 
 def select_outcomes(requests: Table = decisions) -> Select[Any]:
-    """Select what `fold_outcomes` needs, of `decisions` or of a retired month."""
-    return select(*(requests.c[name] for name in ("completion_id", "router_id", "ended_at", "learned")))
+    """Select what `fold_outcomes` and `deleted_usage` need, of `decisions` or of a retired month."""
+    return select(*(requests.c[name] for name in _OUTCOME))
 
 
 def current_scores(requests: Table = decisions, given: Table = scores) -> Select[Any]:

@@ -19,6 +19,7 @@ from storage.maintenance.fold import (
     select_outcomes,
 )
 from storage.maintenance.retired import RetiredMonth, drop_retired, note_folded, read_retired, retire_months
+from storage.maintenance.usage import deleted_usage, keep_usage
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import (
     arms,
@@ -52,6 +53,7 @@ class Retention:
         self._learn_scores = learn_scores
         self._half_life = half_life
         self._add = add_sums(checkpoints, database.engine.dialect)
+        self._keep_usage = keep_usage(database.engine.dialect)
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
     def claim(self, at: Epoch, seconds: float) -> bool:
@@ -93,6 +95,7 @@ class Retention:
                 scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
                 fold_scores(scored, self._learn_scores, gathered)
                 self._add.write(connection.connection.cursor(), gathered.rows())
+                self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
                 delete_requests(connection, ids)
             if len(rows) < count:
                 self._delete_choices(connection, router_id, before, count)
@@ -150,6 +153,7 @@ class Retention:
             scored = scored.where(requests.c.completion_id > month.folded_to, requests.c.completion_id <= last)
             fold_scores(connection.execute(scored), self._learn_scores, gathered)
             self._add.write(connection.connection.cursor(), gathered.rows())
+            self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
             note_folded(connection, month.suffix, last)
         return len(rows)
 

@@ -20,6 +20,7 @@ from storage.tables import (
     changes,
     decisions,
     identity,
+    key_usage,
     metadata,
     replicas,
     retired_months,
@@ -37,7 +38,7 @@ ALIVE_SECONDS = 60.0
 _OWN = (identity, revisions, changes, replicas, retired_months)
 """Tables of a ledger's place, not of its contents: the target has its own."""
 
-_NUMBERED = (arms, budgets, traffic, statistic_changes)
+_NUMBERED = (arms, budgets, traffic, key_usage, statistic_changes)
 """Tables whose rows have the number of the transaction that changed them: see storage.database.numbers."""
 
 Progress = Callable[[str, int], None]

@@ -30,9 +30,11 @@ from storage.database.numbers import Numbers, last_number, read_numbers
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
+from storage.key_usage import Cell, Usage
 from storage.stores.arms import read_sums, select_sums
 from storage.stores.identity import Identity, identity_in
-from storage.tables import arms, budgets, changes, revisions, statistic_changes, traffic
+from storage.stores.key_usage import read_limited_usage
+from storage.tables import arms, budgets, changes, key_usage, revisions, statistic_changes, traffic
 from storage.traffic import day_of
 
 log = logging.getLogger(__name__)
@@ -57,13 +59,15 @@ class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
     `everything`: these are all statistics that there are, because nothing was known, or the ledger was restored.
-    `spend_usd` is by router and UTC day (days since the epoch), from yesterday on.
+    `spend_usd` is by router and UTC day (days since the epoch), from yesterday on. `usage` is that of keys with limits:
+    recent minutes and days; of keys that are new or changed all days of the month.
     """
 
     subjects: Mapping[Topic, Subjects] = field(default_factory=dict)
     sums: Mapping[StatisticKey, Sums] = field(default_factory=dict)
     budgets: Mapping[str, BudgetState] = field(default_factory=dict)
     spend_usd: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    usage: Mapping[Cell, Usage] = field(default_factory=dict)
     everything: bool = False
 
 
@@ -167,6 +171,7 @@ class Changes:
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }
+        usage = self._usage(connection, subjects.get(Topic.KEYS, frozenset()), since, last)
         router_ids: Sequence[str] | None = None
         if since is not None:
             changed = select(statistic_changes.c.router_id).where(
@@ -174,7 +179,7 @@ class Changes:
             )
             router_ids = connection.execute(changed).scalars().all() if since < last else ()
             if not router_ids:
-                return Changed(subjects)
+                return Changed(subjects, usage=usage)
 
         def moved(table: Table) -> ColumnElement[bool]:
             changed = true() if since is None else table.c.revision.between(since + 1, latest)
@@ -196,7 +201,17 @@ class Changes:
                 for row in self._pages(connection, select(budgets).where(moved(budgets)), [budgets.c.router_id])
             },
             spend_usd={(row[0], row[1]): row[2] for row in connection.execute(spent)},
+            usage=usage,
         )
+
+    def _usage(
+        self, connection: Connection, changed_keys: Subjects, since: int | None, last: int
+    ) -> Mapping[Cell, Usage]:
+        if since is not None and since >= last and changed_keys == frozenset():
+            return {}
+        everything = since is None or changed_keys is None
+        moved = None if everything else key_usage.c.revision.between((since or 0) + 1, last_number(connection.dialect))
+        return read_limited_usage(connection, self._database.clock.now(), moved, changed_keys or ())
 
     def _pages(self, connection: Connection, query: Select[Any], keys: Sequence[Column[Any]]) -> Iterator[Any]:
         """Yield the rows, which begin with their keys, page by page: each is progress to the watchdog."""

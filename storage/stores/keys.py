@@ -9,11 +9,12 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.errors import LedgerError
-from storage.records import AuditRecord, KeyRecord
+from storage.records import NO_LIMITS, AuditRecord, KeyLimits, KeyRecord
 from storage.stores.audit import record_change
 from storage.tables import api_keys
 
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_limits = msgspec.json.Decoder(KeyLimits).decode
 
 
 class LastAdminKey(LedgerError):
@@ -152,6 +153,7 @@ def _record(row: Row[Any]) -> KeyRecord:
         revoked_at=row.revoked_at,
         prefix=row.prefix,
         created_by=row.created_by,
+        limits=NO_LIMITS if row.limits is None else _decode_limits(row.limits),
     )
 
 
@@ -167,4 +169,5 @@ def _row(record: KeyRecord) -> dict[str, object]:
         "revoked_at": record.revoked_at,
         "prefix": record.prefix,
         "created_by": record.created_by,
+        "limits": None if record.limits == NO_LIMITS else msgspec.json.encode(record.limits).decode(),
     }

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from bandit.types import BudgetState
 from storage.database.engine import Database
 from storage.deltas import DeltaSums
 from storage.errors import Contention, DatabaseTimeout, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
+from storage.key_usage import UNUSED, Cell, Usage
 from storage.records import CompletionRecord
 from storage.stores.refused import RefusedRecords
 from storage.writing.spool import Spool
@@ -257,7 +259,7 @@ class FailoverWriter:
             )
         except DatabaseUnavailable as error:
             log.error("what was spooled is written now, but stays in the spool, to no harm: %s", error)
-        return Written([], written.recorded, written.deltas, written.budgets, written.spend_usd)
+        return replace(written, results=[])
 
     def _take_longer(self, records: Sequence[CompletionRecord], error: DatabaseTimeout) -> None:
         """Replay fewer at once, or one with more patience, so that it ends whatever there is in the spool."""
@@ -304,6 +306,7 @@ class _Combined:
         self._learned = DeltaSums()
         self._budgets: dict[str, BudgetState] = {}
         self._spend_usd: dict[tuple[str, int], float] = {}
+        self._usage: dict[Cell, Usage] = {}
         self._results: list[Result] = []
         self._recorded = 0
 
@@ -314,9 +317,13 @@ class _Combined:
         self._budgets |= written.budgets
         for key, usd in written.spend_usd.items():
             self._spend_usd[key] = self._spend_usd.get(key, 0.0) + usd
+        for cell, usage in written.usage.items():
+            self._usage[cell] = self._usage.get(cell, UNUSED).plus(usage)
 
     def written(self) -> Written:
-        return Written(self._results, self._recorded, self._learned.deltas(), self._budgets, self._spend_usd)
+        return Written(
+            self._results, self._recorded, self._learned.deltas(), self._budgets, self._spend_usd, self._usage
+        )
 
 
 class _Probe:

@@ -9,7 +9,8 @@ from sqlalchemy import Dialect, bindparam, make_url, select, update
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.numbers import draw_number
-from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores, tasks, traffic
+from storage.key_usage import USED
+from storage.tables import arms, attempts, choices, contents, decisions, feedback, key_usage, scores, tasks, traffic
 from storage.traffic import COUNTS
 from storage.writing.budgets import PacingStatements
 from storage.writing.scores import ScoringQueries
@@ -38,6 +39,7 @@ class Statements:
         self.arms = add_sums(arms, dialect)
         self.changed_routers = note_changed_routers(dialect)
         self.traffic = add_counts(traffic, dialect, COUNTS)
+        self.key_usage = add_counts(key_usage, dialect, USED)
         self.number = compile_text(draw_number(dialect), dialect)
         self.known = compile_text(
             select(decisions.c.completion_id).where(among(decisions.c.completion_id, dialect)), dialect

@@ -15,6 +15,7 @@ from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
+from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
 from storage.traffic import TrafficCounts
@@ -52,6 +53,7 @@ class Written:
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
+    usage: dict[Cell, Usage] = field(default_factory=dict)
 
 
 class Transactions:
@@ -144,7 +146,7 @@ class Transactions:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
             records = self._unknown(cursor, records)
-        learned, counted = DeltaSums(), TrafficCounts()
+        learned, counted, used = DeltaSums(), TrafficCounts(), UsageCounts()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
@@ -152,6 +154,7 @@ class Transactions:
             decision = record.decision
             learned.add(record.deltas)
             counted.add(record)
+            used.add(record)
             update.use_task(decision)
             kept = encode_deltas(record.deltas, record.outcome.ended_at)
             decision_rows.append(decision_row(record, update.choice_id(decision), kept))
@@ -166,13 +169,14 @@ class Transactions:
         results = self._score(cursor, items, learned, again)
         cursor.execute(statements.number)
         moved = self._pacing.move(cursor, records)
-        learned_rows, traffic_rows = learned.rows(), counted.rows()
+        learned_rows, traffic_rows, usage = learned.rows(), counted.rows(), used.cells()
         statements.arms.write(cursor, learned_rows)
         statements.traffic.write(cursor, traffic_rows)
+        statements.key_usage.write(cursor, usage_rows(usage))
         for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
         statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
-        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd())
+        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd(), usage)
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """Return the records whose ids are not in the ledger, each once."""

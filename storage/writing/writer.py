@@ -16,6 +16,7 @@ from bandit.types import BudgetState, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
+from storage.key_usage import Cell, Usage
 from storage.replication.changes import Changed, Position
 from storage.writing.batch import MOST_BYTES, MOST_ROWS, size_of
 from storage.writing.budgets import Pace
@@ -48,6 +49,7 @@ class Committed:
     deltas: dict[StatisticKey, Sums] = field(default_factory=dict)
     budgets: dict[str, BudgetState] = field(default_factory=dict)
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
+    usage: dict[Cell, Usage] = field(default_factory=dict)  # of API keys
 
 
 class Writer:
@@ -198,6 +200,7 @@ class Writer:
             deltas=written.deltas,
             budgets=written.budgets,
             spend_usd=written.spend_usd,
+            usage=written.usage,
         )
         try:
             self._deliver(committed)

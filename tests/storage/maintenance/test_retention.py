@@ -11,6 +11,7 @@ from gateway.maintenance.retention import RetentionWorker
 from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database, open_database
 from storage.maintenance.retention import DELETED_AT_ONCE
+from storage.maintenance.usage import UsageRebuild
 from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -57,6 +58,7 @@ def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_
     assert counts(database) == (NEW, 5)
     assert Arms(database).sums() == before
     assert rebuild_of(database).check() == []
+    assert UsageRebuild(database).check() == []
 
 
 def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_cannot_be_read(

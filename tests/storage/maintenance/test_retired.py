@@ -18,6 +18,7 @@ from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database
 from storage.database.months import Month, add_months, first_id, month_of, read_months, read_suffixes
 from storage.errors import CompletionNotFound, DatabaseUnavailable
+from storage.maintenance.usage import UsageRebuild
 from storage.records import Actor, CompletionRecord, Content, FeedbackRecord, RouterModel, RouterRecord, Via
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -137,10 +138,12 @@ def test_a_month_goes_whole_and_what_it_taught_stays_at_every_step(
     assert retention.retire_months(second.start, [ROUTER]) == [first.suffix]
     assert ids(ledger) == {record.decision.completion_id for record in written[OLD:]}
     assert rebuild_of(ledger).check() == [], "detached, and not in the checkpoints yet"
+    assert UsageRebuild(ledger).check() == []
     folded = []
     while count := retention.fold_some(7):
         folded.append(count)
         assert rebuild_of(ledger).check() == [], "a part of it is in the checkpoints"
+        assert UsageRebuild(ledger).check() == []
     assert folded == [7, 7, 7, 7, 2]
     assert rebuild_of(ledger).check() == []
     assert Arms(ledger).sums() == before

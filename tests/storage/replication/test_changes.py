@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event, text
@@ -13,7 +14,8 @@ from storage.database.connection import WriteConnection
 from storage.database.engine import Database
 from storage.database.numbers import draw_number
 from storage.database.revisions import Topic
-from storage.records import KeyRecord, RouterRecord
+from storage.key_usage import DAY, MINUTE, Cell, Usage
+from storage.records import KeyLimits, KeyRecord, RouterRecord
 from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.evals import EvalRecord, Evals
@@ -341,3 +343,29 @@ def test_what_is_held_never_differs_from_the_rows_while_others_write(
     expected = Arms(database).sums()
     for held in (running, other):
         held.until(lambda held=held: same_sums(held.sums, expected), "it holds what the database has")  # type: ignore[misc]
+
+
+def test_a_look_finds_what_others_use_of_a_limited_key(
+    database: Database, other: RunningWriter, making: RecordMaker, changes: Changes
+) -> None:
+    now = database.clock.now()
+    today, minute = int(now // DAY) * DAY, int(now // MINUTE) * MINUTE
+    other.write(making.completion(key_id="key_1", at=now), making.completion(key_id="key_2", at=now))
+    for key_id in ("key_1", "key_2"):
+        Keys(database).add(replace(KEY, id=key_id, hash=key_id))
+    changes.poll(version(database))
+    limited = replace(KEY, hash="key_1", limits=KeyLimits(usd_per_day=1.0))
+    assert Keys(database).replace(limited, former=replace(KEY, hash="key_1"))
+    changed = changes.poll(version(database))
+    assert changed is not None
+    assert changed.usage.keys() >= {Cell("key_1", DAY, today), Cell("key_1", MINUTE, minute)}, "its limit is new"
+    other.write(making.completion(key_id="key_2", at=now))
+    changed = changes.poll(version(database))
+    assert changed is not None
+    assert changed.usage == {}, "a key without limits is followed by nobody"
+    other.write(making.completion(key_id="key_1", at=now, cost_usd=0.25))
+    changed = changes.poll(version(database))
+    assert changed is not None
+    assert changed.usage[Cell("key_1", DAY, today)] == Usage(2, 300, 0.252)
+    everything = read_everything(database)[0]
+    assert everything.usage[Cell("key_1", DAY, today)] == Usage(2, 300, 0.252)

@@ -1,0 +1,89 @@
+"""Usage of API keys: requests, tokens and dollars, per minute and per UTC day.
+
+A request counts for the minute and the day in which it ended. Its tokens are those that its answer reports, its dollars
+those of all its attempts.
+"""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from bandit.types import Epoch
+from storage.records import CompletionRecord
+
+MINUTE = 60
+DAY = 86_400
+USED = ("requests", "tokens", "cost_usd")
+
+
+class Cell(NamedTuple):
+    """A key's minute or day. `width` is `MINUTE` or `DAY`, `start` in seconds since the epoch."""
+
+    key_id: str
+    width: int
+    start: int
+
+
+class Usage(NamedTuple):
+    """What was used in a cell."""
+
+    requests: int
+    tokens: int
+    cost_usd: float
+
+    def plus(self, other: "Usage") -> "Usage":
+        """The sum of two."""
+        return Usage(self.requests + other.requests, self.tokens + other.tokens, self.cost_usd + other.cost_usd)
+
+
+UNUSED = Usage(0, 0, 0.0)
+
+
+def start_of(width: int, at: Epoch) -> int:
+    """When the minute or the UTC day of an instant began."""
+    return int(at // width) * width
+
+
+def month_start(at: Epoch) -> int:
+    """When the UTC month of an instant began."""
+    first = datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return int(first.timestamp())
+
+
+def month_end(at: Epoch) -> int:
+    """When the UTC month of an instant ends."""
+    return month_start(Epoch(month_start(at) + 32 * DAY))
+
+
+class UsageCounts:
+    """Usage of many requests."""
+
+    __slots__ = ("_minutes",)
+
+    def __init__(self) -> None:
+        self._minutes: dict[tuple[str, int], list[float]] = {}
+
+    def add(self, record: CompletionRecord) -> None:
+        """Count one request."""
+        outcome = record.outcome
+        minute = (record.decision.key_id, int(outcome.ended_at // MINUTE))
+        used = self._minutes.get(minute)
+        if used is None:
+            used = self._minutes[minute] = [0, 0, 0.0]
+        used[0] += 1
+        used[1] += (outcome.prompt_tokens or 0) + (outcome.completion_tokens or 0)
+        used[2] += outcome.cost_usd
+
+    def cells(self) -> dict[Cell, Usage]:
+        """The sums by minute and by day."""
+        cells: dict[Cell, Usage] = {}
+        for (key_id, minute), (requests, tokens, cost_usd) in self._minutes.items():
+            usage = Usage(int(requests), int(tokens), cost_usd)
+            cells[Cell(key_id, MINUTE, minute * MINUTE)] = usage
+            day = Cell(key_id, DAY, minute * MINUTE // DAY * DAY)
+            cells[day] = cells.get(day, UNUSED).plus(usage)
+        return cells
+
+
+def usage_rows(cells: dict[Cell, Usage]) -> list[tuple[object, ...]]:
+    """Rows of the table `key_usage`, sorted: all processes lock rows in the same order."""
+    return sorted((*cell, *usage) for cell, usage in cells.items())
