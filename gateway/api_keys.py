@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from bandit.types import Epoch
 from gateway.errors import GatewayError, InsufficientScope, InvalidApiKey
 from gateway.ids import new_id
-from storage.records import KeyRecord
+from storage.records import NO_LIMITS, KeyLimits, KeyRecord
 
 SCOPES = ("routing", "feedback", "read", "admin")
 """What a key may do: complete, score, read what the management API shows, and everything."""
@@ -31,6 +31,7 @@ def new_key(
     now: float,
     secret: str | None = None,
     created_by: str | None = None,
+    limits: KeyLimits = NO_LIMITS,
 ) -> tuple[str, KeyRecord]:
     """A new key's secret, which is shown once, and its record. `routers` None: all of them.
 
@@ -47,6 +48,7 @@ def new_key(
         expires_at=expires_at,
         prefix=_shown_prefix(secret),
         created_by=created_by,
+        limits=limits,
     )
     return secret, record
 

@@ -49,11 +49,6 @@ def month_start(at: Epoch) -> int:
     return int(first.timestamp())
 
 
-def month_end(at: Epoch) -> int:
-    """When the UTC month of an instant ends."""
-    return month_start(Epoch(month_start(at) + 32 * DAY))
-
-
 class UsageCounts:
     """Usage of many requests."""
 

@@ -1,7 +1,7 @@
 """`keys`: create, list, show, change, rotate and revoke API keys."""
 
 import time
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
@@ -24,6 +24,15 @@ from gateway.management.api_keys import (
 
 app = new_group("keys")
 
+_Limit: TypeAlias = str | None
+_Names: TypeAlias = list[str] | None
+Requests: TypeAlias = Annotated[_Limit, typer.Option("--requests-per-minute", help="A limit, or none.")]
+Tokens: TypeAlias = Annotated[_Limit, typer.Option("--tokens-per-minute", help="A limit, or none.")]
+UsdPerDay: TypeAlias = Annotated[_Limit, typer.Option("--usd-per-day", help="Dollars a UTC day, or none.")]
+UsdPerMonth: TypeAlias = Annotated[_Limit, typer.Option("--usd-per-month", help="Dollars a UTC month, or none.")]
+Models: TypeAlias = Annotated[_Names, typer.Option("--model", help="Only this model, or all; may be repeated.")]
+Tasks: TypeAlias = Annotated[_Names, typer.Option("--task", help="Only this class, or all; may be repeated.")]
+
 
 @app.command("create")
 def create(
@@ -31,6 +40,12 @@ def create(
     scope: Annotated[list[str] | None, typer.Option(help=f"{', '.join(SCOPES)}; may be repeated.")] = None,
     router: Annotated[list[str] | None, typer.Option(help="Only this router; may be repeated (default: all).")] = None,
     expires: Annotated[str | None, typer.Option(help="Lifetime: 12h, 90d, 1y (default: forever).")] = None,
+    requests_per_minute: Requests = None,
+    tokens_per_minute: Tokens = None,
+    usd_per_day: UsdPerDay = None,
+    usd_per_month: UsdPerMonth = None,
+    model: Models = None,
+    task: Tasks = None,
     dry_run: DryRun = False,
     config: Config = None,
     database_url: DatabaseUrl = None,
@@ -41,7 +56,14 @@ def create(
     if not scopes:
         raise CommandError("a key needs a scope: --scope routing, --scope feedback, --scope read or --scope admin", 2)
     _check_label(label)
-    values = {"label": label, "scopes": scopes, "routers": router or None, "expires_at": _end_of(expires)}
+    limits = _limits(requests_per_minute, tokens_per_minute, usd_per_day, usd_per_month, model, task)
+    values = {
+        "label": label,
+        "scopes": scopes,
+        "routers": router or None,
+        "expires_at": _end_of(expires),
+        "limits": limits,
+    }
     with managed(config, database_url, create=True, dry_run=dry_run) as management:
         key = create_api_key(management, values)
     if json:
@@ -83,11 +105,11 @@ def show(key_id: Id, config: Config = None, database_url: DatabaseUrl = None, js
     if json:
         print_view(key)
         return
-    shown = key.model_dump(exclude={"object", "secret"})
-    rows = [
-        (name, moment(value) if name.endswith("_at") else ", ".join(value) if isinstance(value, list) else str(value))
-        for name, value in shown.items()
-    ]
+    shown = key.model_dump(exclude={"object", "secret", "limits", "usage"})
+    rows = [(name, moment(value) if name.endswith("_at") else _plain(value)) for name, value in shown.items()]
+    rows += [(name, _plain(value)) for name, value in key.limits.model_dump(exclude_none=True).items()]
+    for period, used in key.usage.model_dump().items():
+        rows.append((f"used: {period}", ", ".join(f"{value:,.6g} {name}" for name, value in used.items())))
     print_table(("field", "value"), rows, "")
 
 
@@ -98,6 +120,12 @@ def change(
     scope: Annotated[list[str] | None, typer.Option(help="The scopes from now on; may be repeated.")] = None,
     router: Annotated[list[str] | None, typer.Option(help="The routers from now on, or all; may be repeated.")] = None,
     expires: Annotated[str | None, typer.Option(help="Lifetime from now on: 12h, 90d, 1y, or never.")] = None,
+    requests_per_minute: Requests = None,
+    tokens_per_minute: Tokens = None,
+    usd_per_day: UsdPerDay = None,
+    usd_per_month: UsdPerMonth = None,
+    model: Models = None,
+    task: Tasks = None,
     dry_run: DryRun = False,
     config: Config = None,
     database_url: DatabaseUrl = None,
@@ -114,8 +142,10 @@ def change(
         values["routers"] = None if router == ["all"] else router
     if expires is not None:
         values["expires_at"] = None if expires == "never" else _end_of(expires)
+    if limits := _limits(requests_per_minute, tokens_per_minute, usd_per_day, usd_per_month, model, task):
+        values["limits"] = limits
     if not values:
-        raise CommandError("nothing to change: give --label, --scope, --router or --expires", 2)
+        raise CommandError("nothing to change: give --label, --scope, --router, --expires or a limit", 2)
     with managed(config, database_url, dry_run=dry_run) as management:
         key = change_api_key(management, key_id, values)
     report(key, f"{key_id} ({key.label}) {is_or_would_be(dry_run)} changed: {', '.join(values)}", json=json)
@@ -159,6 +189,10 @@ def revoke(
     report(key, told, json=json)
 
 
+def _plain(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
 def _tell_secret(key: ApiKeyView) -> None:
     where = f"on {', '.join(key.routers)}" if key.routers else "on all routers"
     told = f"{key.id} ({key.label}): {', '.join(key.scopes)} {where}, expires {moment(key.expires_at)}"
@@ -174,6 +208,37 @@ def _scopes(named: list[str]) -> list[str]:
         if each not in SCOPES:
             raise CommandError(f"--scope must be one of {', '.join(SCOPES)}, not {each!r}", 2)
     return list(dict.fromkeys(named))
+
+
+def _limits(
+    requests_per_minute: _Limit,
+    tokens_per_minute: _Limit,
+    usd_per_day: _Limit,
+    usd_per_month: _Limit,
+    models: _Names,
+    tasks: _Names,
+) -> dict[str, object]:
+    """The limits that were given; what is no number is left to the check that all callers share."""
+    numbers = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "usd_per_day": usd_per_day,
+        "usd_per_month": usd_per_month,
+    }
+    limits: dict[str, object] = {name: _number(text) for name, text in numbers.items() if text is not None}
+    named = {"models": models, "tasks": tasks}
+    return limits | {name: None if names == ["all"] else names for name, names in named.items() if names}
+
+
+def _number(text: str) -> float | str | None:
+    if text == "none":
+        return None
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _check_label(label: str) -> None:

@@ -1,16 +1,20 @@
 """API keys: list, show, create, change, rotate, revoke. A secret is shown once and stored only as its hash."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from pydantic import BaseModel
 
+from bandit.types import Epoch
 from gateway.api_keys import SCOPES, new_key
 from gateway.errors import BadRequest, Conflict, InsufficientScope, NotFound
 from gateway.management.context import JsonFields, Management
+from gateway.management.key_limits import LimitsView, UsageView, limits_view, read_limits, usage_view
 from gateway.management.problems import bad_fields
 from gateway.settings.table_reader import Fields, Problem, one_of
-from storage.records import AuditRecord, KeyRecord
+from storage.key_usage import Cell, Usage
+from storage.records import NO_LIMITS, AuditRecord, KeyRecord
+from storage.stores.key_usage import KeyUsage
 from storage.stores.keys import Keys, LastAdminKey
 from storage.stores.routers import Routers
 
@@ -32,8 +36,11 @@ class ApiKeyView(BaseModel):
     scopes: list[str]
     key_type: str
     routers: list[str] | None
+    limits: LimitsView
+    usage: UsageView
     created_at: float
     created_by: str | None
+    last_used_at: float | None
     expires_at: float | None
     revoked_at: float | None
     secret: str | None = None
@@ -41,16 +48,22 @@ class ApiKeyView(BaseModel):
 
 def list_api_keys(management: Management) -> list[ApiKeyView]:
     """All keys that the actor may see, the oldest first; revoked and expired ones too."""
-    return [_view(record) for record in Keys(management.database).all() if _sees(management, record)]
+    records = [record for record in Keys(management.database).all() if _sees(management, record)]
+    used = KeyUsage(management.database).since_month_start(Epoch(management.now))
+    by_key: dict[str, dict[Cell, Usage]] = {}
+    for cell, usage in used.items():
+        by_key.setdefault(cell.key_id, {})[cell] = usage
+    last_used = Keys(management.database).last_used()
+    return [_shown(management, record, by_key.get(record.id, {}), last_used.get(record.id)) for record in records]
 
 
 def get_api_key(management: Management, key_id: str) -> ApiKeyView:
     """One key. Raises NotFound."""
-    return _view(_existing(management, key_id))
+    return _view(management, _existing(management, key_id))
 
 
 def create_api_key(management: Management, fields: Mapping[str, object]) -> ApiKeyView:
-    """Create a key from `label`, `scopes` or `key_type`, and, if wished, `routers` and `expires_at`.
+    """Create a key from `label`, `scopes` or `key_type`, and, if wished, `routers`, `expires_at` and `limits`.
 
     Raises BadRequest with every mistake, InsufficientScope.
     """
@@ -62,17 +75,18 @@ def create_api_key(management: Management, fields: Mapping[str, object]) -> ApiK
         values.expires_at,
         now=management.now,
         created_by=management.actor.key_id,
+        limits=values.limits,
     )
     change = management.change("api_key.create", record.id, {}, _audited(record))
     if not management.dry_run:
         Keys(management.database).add(record, change)
-    return _view(record, None if management.dry_run else secret)
+    return _view(management, record, None if management.dry_run else secret)
 
 
 def change_api_key(
     management: Management, key_id: str, fields: Mapping[str, object], *, reverts: AuditRecord | None = None
 ) -> ApiKeyView:
-    """Change `label`, `scopes`, `routers` or `expires_at`. `reverts` is the change that this one takes back.
+    """Change `label`, `scopes`, `routers`, `expires_at` or `limits`. `reverts` is the change that this one takes back.
 
     Raises NotFound, BadRequest, InsufficientScope, Conflict.
     """
@@ -86,7 +100,7 @@ def change_api_key(
             raise _last_admin_key(key_id) from None
         if not replaced:
             raise Conflict(f"key {key_id} was changed at the same time: read it again, then change it")
-    return _view(changed)
+    return _view(management, changed)
 
 
 def rotate_api_key(management: Management, key_id: str, overlap_seconds: float) -> ApiKeyView:
@@ -103,20 +117,21 @@ def rotate_api_key(management: Management, key_id: str, overlap_seconds: float) 
         former.expires_at,
         now=management.now,
         created_by=management.actor.key_id,
+        limits=former.limits,
     )
     ends_at = management.now + overlap_seconds
     ending = replace(former, expires_at=ends_at if former.expires_at is None else min(ends_at, former.expires_at))
     change = management.change("api_key.rotate", key_id, _audited(former), {**_audited(ending), "successor": record.id})
     if not management.dry_run and not Keys(management.database).replace(ending, change, former=former, added=record):
         raise Conflict(f"key {key_id} was changed at the same time: read it again, then rotate it")
-    return _view(record, None if management.dry_run else secret)
+    return _view(management, record, None if management.dry_run else secret)
 
 
 def revoke_api_key(management: Management, key_id: str) -> ApiKeyView:
     """Revoke a key for good; one that was revoked stays as it is. Raises NotFound, Conflict for the last admin key."""
     former = _existing(management, key_id)
     if former.revoked_at is not None:
-        return _view(former)
+        return _view(management, former)
     revoked = replace(former, revoked_at=management.now)
     change = management.change("api_key.revoke", key_id, _audited(former), _audited(revoked))
     if not management.dry_run:
@@ -124,7 +139,7 @@ def revoke_api_key(management: Management, key_id: str) -> ApiKeyView:
             Keys(management.database).revoke(key_id, management.now, change, keep_admin=True)
         except LastAdminKey:
             raise _last_admin_key(key_id) from None
-    return _view(revoked)
+    return _view(management, revoked)
 
 
 def _last_admin_key(key_id: str) -> Conflict:
@@ -178,13 +193,16 @@ def _read(management: Management, values: Mapping[str, object], former: KeyRecor
         _check_routers(management, fields, routers or ())
     expires_at = fields.number("expires_at", None, low=management.now, high=LATEST, above=True)
     expires_at = former.expires_at if former and "expires_at" not in values else expires_at
+    limits = read_limits(management, fields, former.limits if former else NO_LIMITS)
     fields.close()
     if problems:
         raise bad_fields(problems)
     if management.router_ids is not None and (routers is None or not all(map(management.sees, routers))):
         raise InsufficientScope("an API key of some routers makes keys of these alone", should_retry=False)
     empty = KeyRecord("", "", label, tuple(scopes), routers, management.now)
-    return replace(former or empty, label=label, scopes=tuple(scopes), routers=routers, expires_at=expires_at)
+    return replace(
+        former or empty, label=label, scopes=tuple(scopes), routers=routers, expires_at=expires_at, limits=limits
+    )
 
 
 def _check_routers(management: Management, fields: Fields, router_ids: Iterable[str]) -> None:
@@ -203,12 +221,36 @@ def _audited(record: KeyRecord) -> JsonFields:
         "scopes": list(record.scopes),
         "routers": None if record.routers is None else list(record.routers),
         "expires_at": record.expires_at,
+        "limits": limits_view(record.limits).model_dump(),
         "revoked_at": record.revoked_at,
     }
 
 
-def _view(record: KeyRecord, secret: str | None = None) -> ApiKeyView:
-    fields = asdict(record)
-    del fields["hash"]
-    key_type = "management" if "admin" in record.scopes else "routing"
-    return ApiKeyView(**fields, key_type=key_type, secret=secret)
+def _view(management: Management, record: KeyRecord, secret: str | None = None) -> ApiKeyView:
+    used = KeyUsage(management.database).since_month_start(Epoch(management.now), record.id)
+    return _shown(management, record, used, Keys(management.database).last_used(record.id).get(record.id), secret)
+
+
+def _shown(
+    management: Management,
+    record: KeyRecord,
+    used: Mapping[Cell, Usage],
+    last_used_at: float | None,
+    secret: str | None = None,
+) -> ApiKeyView:
+    return ApiKeyView(
+        id=record.id,
+        label=record.label,
+        prefix=record.prefix,
+        scopes=list(record.scopes),
+        key_type="management" if "admin" in record.scopes else "routing",
+        routers=None if record.routers is None else list(record.routers),
+        limits=limits_view(record.limits),
+        usage=usage_view(used, record.id, Epoch(management.now)),
+        created_at=record.created_at,
+        created_by=record.created_by,
+        last_used_at=last_used_at,
+        expires_at=record.expires_at,
+        revoked_at=record.revoked_at,
+        secret=secret,
+    )

@@ -45,6 +45,13 @@ class Keys:
         live = (api_keys.c.label == label) & api_keys.c.revoked_at.is_(None)
         return self._read(select(api_keys).where(live).order_by(api_keys.c.created_at, api_keys.c.id))
 
+    def last_used(self, key_id: str | None = None) -> dict[str, float]:
+        """When one key or each was used last, of those that ever were."""
+        query = select(api_keys.c.id, api_keys.c.last_used_at).where(api_keys.c.last_used_at.is_not(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query if key_id is None else query.where(api_keys.c.id == key_id)).all()
+        return {row.id: row.last_used_at for row in rows}
+
     def exist(self) -> bool:
         """Whether there has ever been a key."""
         with self._database.read() as connection:

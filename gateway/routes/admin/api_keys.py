@@ -15,10 +15,24 @@ from gateway.management.api_keys import (
     revoke_api_key,
     rotate_api_key,
 )
+from gateway.management.key_limits import LimitsView
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/admin", tags=["API keys"], route_class=IdempotentRoute)
+
+
+class LimitsPatch(LimitsView):
+    """Limits to set. Those that are left out stay; null takes a limit away."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    requests_per_minute: int | None = Field(None, description="At least 1.")
+    tokens_per_minute: int | None = Field(None, description="Prompt and completion; at least 1.")
+    usd_per_day: float | None = Field(None, description="More than 0, for a UTC day.")
+    usd_per_month: float | None = Field(None, description="More than 0, for a UTC month.")
+    models: list[str] | None = Field(None, description="The models it may be answered by; null: all.")
+    tasks: list[str] | None = Field(None, description="The classes its requests may be of; null: all.")
 
 
 class ApiKeyPatch(BaseModel):
@@ -31,12 +45,17 @@ class ApiKeyPatch(BaseModel):
     key_type: str | None = Field(None, description="`management` or `routing`, in place of `scopes`.")
     routers: list[str] | None = Field(None, description="The routers that it may use; null: all.")
     expires_at: float | None = Field(None, description="Seconds since the epoch.")
+    limits: LimitsPatch | None = Field(None, description="A merge patch; null: none at all.")
 
 
 class NewApiKey(ApiKeyPatch):
     """A key to create: `label`, and `scopes` or `key_type`."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"label": "support bot", "scopes": ["routing"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"label": "support bot", "scopes": ["routing"], "limits": {"usd_per_day": 5.0}}]
+        }
+    )
 
 
 class Rotation(BaseModel):
@@ -68,7 +87,7 @@ def get_one_api_key(management: Reader, key_id: str) -> Response:
 
 @router.patch("/api-keys/{key_id}", response_model=ApiKeyView)
 def patch_api_key(management: Administrator, key_id: str, body: Annotated[ApiKeyPatch, Body()]) -> Response:
-    """Change a key's label, scopes, routers or end."""
+    """Change a key's label, scopes, routers, end or limits."""
     return answer(change_api_key(management, key_id, _given(body)))
 
 

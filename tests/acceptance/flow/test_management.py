@@ -205,6 +205,44 @@ class TestKeys:
         wait_until(lambda: status_of(running, made["secret"], "/rtr_good/models") == 401, "it is refused")
         assert status_of(running, successor["secret"], "/rtr_good/models") == 200
 
+    def test_limits_are_set_merged_shown_and_taken_back(self, admin: httpx.Client) -> None:
+        limits = {"requests_per_minute": 60, "usd_per_day": 2.5, "models": ["p/good-a"], "tasks": ["code"]}
+        made = make_key(admin, key_type="routing", limits=limits)
+        none = dict.fromkeys(("tokens_per_minute", "usd_per_month"))
+        assert made["limits"] == {**none, **limits}
+        assert made["usage"]["month"] == {"requests": 0, "tokens": 0, "cost_usd": 0.0}
+        path = f"/admin/api-keys/{made['id']}"
+        changed = admin.patch(path, json={"limits": {"usd_per_day": None, "tokens_per_minute": 1000}}).json()
+        assert changed["limits"] == {**limits, "usd_per_month": None, "usd_per_day": None, "tokens_per_minute": 1000}
+        changes = admin.get("/admin/changes").json()["data"]
+        (change,) = (each for each in changes if (each["action"], each["target"]) == ("api_key.update", made["id"]))
+        assert admin.post(f"/admin/changes/{change['id']}/revert").status_code in {200, 201}
+        assert admin.get(path).json()["limits"] == made["limits"]
+        assert admin.patch(path, json={"limits": None}).json()["limits"] == dict.fromkeys(made["limits"])
+
+    @pytest.mark.parametrize(
+        ("name", "wrong"),
+        [
+            ("requests_per_minute", "0"),
+            ("requests_per_minute", "true"),
+            ("tokens_per_minute", "-5"),
+            ("tokens_per_minute", "2.5"),
+            ("usd_per_day", "0"),
+            ("usd_per_day", "1e400"),
+            ("usd_per_month", "NaN"),
+            ("usd_per_month", "true"),
+            ("models", '["p/typo"]'),
+            ("models", "[]"),
+            ("tasks", '["code", "code"]'),
+            ("usd_per_year", "1"),
+        ],
+    )
+    def test_a_wrong_limit_is_named(self, admin: httpx.Client, name: str, wrong: str) -> None:
+        body = f'{{"label": "x", "key_type": "routing", "limits": {{"{name}": {wrong}}}}}'
+        headers = {"content-type": "application/json"}
+        error = error_of(admin.post("/admin/api-keys", content=body, headers=headers), 400)
+        assert error["param"] == f"limits.{name}", error
+
     def test_wrong_fields_are_all_named(self, admin: httpx.Client) -> None:
         body = {"label": " ", "scopes": ["root"], "routers": ["rtr_none"], "expires_at": 1.0}
         error = error_of(admin.post("/admin/api-keys", json=body), 400)

@@ -499,3 +499,26 @@ def test_sighup_does_not_end_a_gateway_that_is_still_starting() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "True"
+
+
+class TestLimits:
+    def test_limits_are_set_shown_and_taken_away(self, home: Path) -> None:
+        put_router()
+        made = Ran("keys", "create", "--label", "bot", "--scope", "routing", "--usd-per-day", "5", "--task", "code")
+        assert made.status == 0, made.err
+        (key,) = json.loads(Ran("keys", "list", "--json").out)
+        assert (key["limits"]["usd_per_day"], key["limits"]["tasks"]) == (5.0, ["code"])
+        more = ("--requests-per-minute", "60", "--usd-per-day", "none", "--task", "all", "--model", "simulated/swift")
+        assert Ran("keys", "set", key["id"], *more).status == 0
+        (key,) = json.loads(Ran("keys", "list", "--json").out)
+        assert {name: value for name, value in key["limits"].items() if value is not None} == {
+            "requests_per_minute": 60,
+            "models": ["simulated/swift"],
+        }
+        shown = Ran("keys", "show", key["id"]).out
+        assert "requests_per_minute  60" in shown
+        assert "used: today" in shown
+        for wrong in ("0", "-1", "nan", "1e400", "many"):
+            ran = Ran("keys", "set", key["id"], "--tokens-per-minute", wrong)
+            assert ran.status != 0, wrong
+            assert "limits.tokens_per_minute" in ran.err, wrong

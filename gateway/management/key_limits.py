@@ -1,0 +1,127 @@
+"""Limits of an API key, as they are set and shown, and what it has used of them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from pydantic import BaseModel
+
+from bandit.types import Epoch
+from gateway.management.context import Management
+from gateway.management.models import known_models
+from gateway.settings.table_reader import Fields, nearest
+from storage.key_usage import DAY, MINUTE, UNUSED, Cell, Usage, start_of
+from storage.records import NO_LIMITS, KeyLimits
+from storage.stores.routers import Routers
+
+MOST_A_MINUTE = 10**12
+MOST_USD = 1e9
+LONGEST_TASK = 64
+MOST_NAMES = 100
+
+
+class LimitsView(BaseModel):
+    """What a key may use; null: without a limit. Days and months are those of UTC."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    usd_per_day: float | None = None
+    usd_per_month: float | None = None
+    models: list[str] | None = None
+    tasks: list[str] | None = None
+
+
+class MinuteUsage(BaseModel):
+    """What a key has used in the present minute: of requests that have ended."""
+
+    requests: int
+    tokens: int
+
+
+class PeriodUsage(MinuteUsage):
+    """What a key has used in a UTC day or month."""
+
+    cost_usd: float
+
+
+class UsageView(BaseModel):
+    """What a key has used, by the ledger: the figures that its limits go by."""
+
+    minute: MinuteUsage
+    today: PeriodUsage
+    month: PeriodUsage
+
+
+def read_limits(management: Management, fields: Fields, former: KeyLimits) -> KeyLimits:
+    """The limits that `former` becomes by a merge patch: those left out stay, null takes a limit away.
+
+    Mistakes are kept in `fields`.
+    """
+    if "limits" not in fields.names():
+        fields.raw("limits")
+        return former
+    limits = fields.table("limits")
+    if limits is None:
+        return NO_LIMITS
+    given = limits.names()
+
+    def kept(name: str) -> object:
+        return None if name in given else getattr(former, name)
+
+    read: dict[str, object] = {}
+    for name in ("requests_per_minute", "tokens_per_minute"):
+        read[name] = limits.integer(name, kept(name), low=1, high=MOST_A_MINUTE)
+    for name in ("usd_per_day", "usd_per_month"):
+        read[name] = limits.number(name, kept(name), high=MOST_USD, above=True)
+    for name in ("models", "tasks"):
+        read[name] = limits.texts(name, kept(name))
+        if name in given and read[name] == ():
+            limits.blame(name, "must name one at least, or be null for all")
+    if "models" in given:
+        _check_models(management, limits)
+    if "tasks" in given:
+        _check_tasks(limits)
+    limits.close()
+    return KeyLimits(**read)  # type: ignore[arg-type]  # each is of its own type, or blamed
+
+
+def _check_models(management: Management, limits: Fields) -> None:
+    named = limits.texts("models", ())
+    if not named:
+        return
+    known = known_models(management, Routers(management.database).all())
+    for model_id in named:
+        if model_id not in known:
+            limits.blame("models", f"names {model_id[:80]!r}, which is no model here{nearest(model_id, known)}")
+    if len(named) > MOST_NAMES:
+        limits.blame("models", f"must name at most {MOST_NAMES}")
+
+
+def _check_tasks(limits: Fields) -> None:
+    named = limits.texts("tasks", ())
+    for task in named:
+        if len(task) > LONGEST_TASK:
+            limits.blame("tasks", f"names {task[:40]!r}…, and a task has at most {LONGEST_TASK} characters")
+    if len(named) > MOST_NAMES:
+        limits.blame("tasks", f"must name at most {MOST_NAMES}")
+
+
+def limits_view(limits: KeyLimits) -> LimitsView:
+    """The limits as they are shown."""
+    return LimitsView.model_validate(
+        {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(limits).items()}
+    )
+
+
+def usage_view(cells: Mapping[Cell, Usage], key_id: str, now: Epoch) -> UsageView:
+    """What a key has used, of the cells that `KeyUsage.since_month_start` has read."""
+    minute = cells.get(Cell(key_id, MINUTE, start_of(MINUTE, now)), UNUSED)
+    today = cells.get(Cell(key_id, DAY, start_of(DAY, now)), UNUSED)
+    month = UNUSED
+    for cell, usage in cells.items():
+        if cell.key_id == key_id and cell.width == DAY:
+            month = month.plus(usage)
+    return UsageView(
+        minute=MinuteUsage(requests=minute.requests, tokens=minute.tokens),
+        today=PeriodUsage(**today._asdict()),
+        month=PeriodUsage(**month._asdict()),
+    )
