@@ -21,7 +21,7 @@ COMMANDS = {
     "rebuild": "Recompute the statistics from the ledger.",
     "keys": "API keys: create, list, show, set, rotate, revoke.",
     "routers": "Routers: list, show, create, set, delete, restore.",
-    "evals": "Scorecards: import, list, show, delete.",
+    "evals": "Evals: run prompts with graders; scorecards: import, list, show, delete.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
     "records": "Records that the database refused: list, show, retry.",
     "changes": "Changes: who changed what; take one back.",

@@ -8,6 +8,7 @@ import typer
 from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
+from gateway.cli.evals_run import run
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json
 from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report
 from gateway.errors import BadRequest
@@ -15,6 +16,7 @@ from gateway.management.evals import EvalCaption, delete_eval, get_eval, import_
 from gateway.routing.scorecards import MAX_BYTES
 
 app = new_group("evals")
+app.command("run")(run)
 
 
 @app.command("import")

@@ -51,6 +51,32 @@ class _Checker:
         return counted
 
 
+def why_not_checked(schema: dict[str, Any]) -> str | None:
+    """Why answers can't be checked against every part of a schema; None if they can."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return f"is no JSON schema: {error.message[:200]} at {error.json_path}"
+    except (RecursionError, re.error, OverflowError):
+        return "is no JSON schema that can be checked"
+    for keyword, value in _keywords(schema):
+        if keyword == "patternProperties":
+            return "has patternProperties, which can't be checked in bounded time"
+        if keyword in {"$ref", "$dynamicRef"} and not str(value).startswith("#"):
+            return f"refers to another document, {str(value)[:80]!r}; nothing is fetched"
+        if keyword == "pattern" and isinstance(value, str) and not _is_quick(value):
+            return f"has a pattern that could take long, {value[:80]!r}: no repeated groups, two open repetitions"
+    return None
+
+
+def _keywords(schema: object) -> Iterator[tuple[str, object]]:
+    """All keys with their values, at any depth."""
+    if isinstance(schema, dict):
+        yield from schema.items()
+    for part in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _keywords(part)
+
+
 def is_valid(response_format: bytes, text: str) -> bool | None:
     """Whether a text is what `response_format` asks for; None if that is not checked.
 
