@@ -22,20 +22,16 @@ _signals = {signal.value: signal for signal in Signal}
 
 
 def encode_deltas(deltas: Deltas, at: float) -> str:
-    """Encode the deltas of an outcome that ended at `at`, for the column `learned`."""
-    models: dict[str, dict[str, list[float]]] = {}
-    for key, sums in deltas.items():
-        if not isfinite(sums.at + sums.weight + sums.total + sums.squares):
-            continue
-        name = f"{key.signal}/{key.task}" if key.task else str(key.signal)
-        numbers = [sums.weight, sums.total, sums.squares]
+    """Encode the deltas of an outcome that ended at `at`, for the column `learned`. All are finite."""
+    models: dict[str, dict[str, tuple[float, ...]]] = {}
+    for (_, model_id, task, signal), sums in deltas.items():
+        numbers: tuple[float, ...] = (sums.weight, sums.total, sums.squares)
         if sums.at != at:
-            numbers.append(sums.at)
-        model = models.get(key.model_id)
+            numbers = (*numbers, sums.at)
+        model = models.get(model_id)
         if model is None:
-            models[key.model_id] = {name: numbers}
-        else:
-            model[name] = numbers
+            model = models[model_id] = {}
+        model[f"{signal}/{task}" if task else signal] = numbers
     return msgspec.json.encode(models).decode()
 
 
@@ -68,13 +64,15 @@ class DeltaSums:
     def __init__(self) -> None:
         self._sums: dict[StatisticKey, list[float]] = {}
 
-    def add(self, deltas: Deltas) -> None:
-        """Add an event's deltas. One that is not finite is dropped, and logged as an error."""
+    def add(self, deltas: Deltas) -> Deltas:
+        """Add an event's deltas, and return those that were added. One that is not finite is logged as an error."""
         sums = self._sums
+        broken: list[StatisticKey] = []
         for key, new in deltas.items():
             at, weight, total, squares = new.at, new.weight, new.total, new.squares
             if not isfinite(at + weight + total + squares):
                 log.error("a statistic of %s would become %s: not learned", key, new)
+                broken.append(key)
                 continue
             held = sums.get(key)
             if held is None:
@@ -94,6 +92,7 @@ class DeltaSums:
                 held[2] += weight * fade
                 held[3] += total * fade
                 held[4] += squares * fade
+        return {key: new for key, new in deltas.items() if key not in broken} if broken else deltas
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `arms`, sorted: all processes lock rows in the same order, so that they can't deadlock."""

@@ -7,6 +7,7 @@ binding each value takes us three times the time, and reading JSON takes the ser
 """
 
 from collections.abc import Sequence
+from itertools import chain
 from math import isinf
 from typing import Any, Protocol
 
@@ -112,7 +113,7 @@ class _Values:
         start, left = 0, len(rows)
         while left:
             count = next(size for size in SIZES if size <= left)
-            flat = rows[start] if count == 1 else [value for row in rows[start : start + count] for value in row]
+            flat = rows[start] if count == 1 else list(chain.from_iterable(rows[start : start + count]))
             cursor.execute(self._text(count), flat)
             start, left = start + count, left - count
 

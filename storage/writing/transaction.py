@@ -152,11 +152,10 @@ class Transactions:
         content_rows: list[tuple[object, ...]] = []
         for record in records:
             decision = record.decision
-            learned.add(record.deltas)
             counted.add(record)
             used.add(record)
             update.use_task(decision)
-            kept = encode_deltas(record.deltas, record.outcome.ended_at)
+            kept = encode_deltas(learned.add(record.deltas), record.outcome.ended_at)
             decision_rows.append(decision_row(record, update.choice_id(decision), kept))
             attempt_rows += [attempt_row(decision.completion_id, attempt) for attempt in record.attempts]
             if record.content is not None:

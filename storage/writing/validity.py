@@ -29,5 +29,5 @@ class ValidityStatements:
         cursor.execute(self._unknown, (msgspec.json.encode(sorted(by_id)).decode(),))
         for completion_id, ended_at, kept in cursor.fetchall():
             record = by_id[completion_id]
-            cursor.execute(self._note, (record.valid, extend_encoded(kept, record.deltas, ended_at), completion_id))
-            learned.add(record.deltas)
+            added = extend_encoded(kept, learned.add(record.deltas), ended_at)
+            cursor.execute(self._note, (record.valid, added, completion_id))

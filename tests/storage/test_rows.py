@@ -1,6 +1,11 @@
 """Records and tables agree by name, so that a field is written down once on either side."""
 
-from storage.rows import ATTEMPT_FIELDS, DECISION_FIELDS, OUTCOME_FIELDS
+from dataclasses import fields
+from typing import Any
+
+from bandit.types import Attempt, Ending
+from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
+from storage.rows import ATTEMPT_FIELDS, DECISION_FIELDS, OUTCOME_FIELDS, attempt_row, decision_row
 from storage.tables import attempts, decisions
 
 
@@ -11,3 +16,21 @@ def test_every_column_of_an_attempt_is_a_field_or_the_completions_id() -> None:
 def test_every_column_of_a_request_is_a_field_of_its_decision_or_outcome_or_the_writers_own() -> None:
     assert not set(DECISION_FIELDS) & set(OUTCOME_FIELDS)
     assert {column.name for column in decisions.c} == {"choice_id", "learned", *DECISION_FIELDS, *OUTCOME_FIELDS}
+
+
+def test_rows_have_each_field_in_the_column_of_its_name() -> None:
+    """Each value is its field's name, so that none can stand in another's place."""
+    enums = {"status": Status.PARTIAL, "ending": Ending.CUT, "token_details": {"audio": 1}}
+
+    def named(type_: type) -> dict[str, Any]:
+        return {field.name: enums.get(field.name, field.name) for field in fields(type_)}
+
+    decision, outcome = DecisionRecord(**named(DecisionRecord)), OutcomeRecord(**named(OutcomeRecord))
+    row = decision_row(CompletionRecord(decision, (), outcome, {}), "choice_id", "learned")
+    stored = dict(zip(decisions.c.keys(), row, strict=True))
+    flags = dict.fromkeys(("randomised", "stream", "estimated", "valid"), 1)
+    assert stored == {column.name: column.name for column in decisions.c} | flags | {"status": "partial"}
+    stored = dict(zip(attempts.c.keys(), attempt_row("completion_id", Attempt(**named(Attempt))), strict=True))
+    flags = dict.fromkeys(("randomised", "stream", "estimated", "cost_known", "cost_stated"), 1)
+    converted = {"ending": "cut", "token_details": '{"audio":1}', "status": Status.PARTIAL}
+    assert stored == {column.name: column.name for column in attempts.c} | flags | converted
