@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from bandit.types import Signal, StatisticKey, Sums
 from storage.database.engine import Database
+from storage.errors import CompletionNotFound
 from storage.records import CompletionRecord, Content, Status
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
@@ -42,6 +43,22 @@ def test_batches_of_every_size_are_written_whole(
     exported = list(Ledger(database).export("rtr_a"))
     assert [row["completion_id"] for row in exported] == [record.decision.completion_id for record in records]
     assert Ledger(database).decision(records[-1].decision.completion_id).decision == records[-1].decision  # type: ignore[union-attr]
+
+
+def test_nothing_refers_to_a_request_that_is_not_there(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """SQLite does not look while the writer writes."""
+    answered = making.completion(attempts=3, content=Content(b"asked", b"answered"))
+    running.write(answered)
+    running.write((making.score(answered.decision.completion_id, 0.5, comment="good"),))
+    with pytest.raises(CompletionNotFound):
+        running.write((making.score("req_lost", 0.5),))
+    query = "SELECT count(*) FROM {} WHERE completion_id NOT IN (SELECT completion_id FROM decisions)"
+    with database.read() as connection:
+        for table in ("attempts", "contents", "feedback", "scores"):
+            assert connection.execute(text(query.format(table))).scalar_one() == 0
+            assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0  # noqa: S608 - the same
 
 
 def test_the_statistics_are_the_sum_of_the_deltas(
