@@ -25,13 +25,13 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
     """Upsert rows of sums: add them to existing rows, at the later instant of the two."""
     statement = insert_many(table, dialect)
     new, old = statement.excluded, table.c
-    later = case((old.at > new.at, old.at), else_=new.at)
-    values: dict[str, Any] = {"at": later}
+    is_later = new.at >= old.at
+    values: dict[str, Any] = {"at": case((is_later, new.at), else_=old.at)}
     for name in SUMS:
-        faded_old = _faded(old[name], (later - old.at) / old.half_life)
         # The row's own half-life on both sides: a process may not know yet that it was changed.
-        faded_new = _faded(new[name], (later - new.at) / old.half_life)
-        values[name] = faded_old + faded_new
+        on_new = _faded(old[name], (new.at - old.at) / old.half_life) + new[name]
+        on_old = old[name] + _faded(new[name], (old.at - new.at) / old.half_life)
+        values[name] = case((is_later, on_new), else_=on_old)
     if "revision" in table.columns:
         values["revision"] = new.revision
     return compile_bulk(
