@@ -4,7 +4,7 @@ An item is the score of one completion, the score of an episode, or a pair: whic
 Recording is idempotent: the same score again for a completion and source is answered `unchanged`.
 """
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -195,6 +195,15 @@ def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
         raise explain_validation(error) from None
     given = (_given(item, f"feedback[{index}]." if listed else "", key, now) for index, item in enumerate(items))
     return FeedbackBatch(tuple(given), listed)
+
+
+def read_item(values: Mapping[str, object], key: KeyRecord, now: Epoch) -> Given:
+    """One item of feedback from its fields by name. Raises BadRequest, NotFound."""
+    try:
+        item = msgspec.convert(values, type=_Feedback)
+    except msgspec.ValidationError as error:
+        raise explain_validation(error) from None
+    return _given(item, "", key, now)
 
 
 def _given(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Given:

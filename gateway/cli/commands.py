@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "API keys: create, list, show, set, rotate, revoke.",
     "routers": "Routers: list, show, create, set, delete, restore.",
     "evals": "Evals: run prompts with graders; scorecards: import, list, show, delete.",
+    "feedback": "Feedback: import scores of a file.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
     "records": "Records that the database refused: list, show, retry.",
     "changes": "Changes: who changed what; take one back.",

@@ -1,4 +1,4 @@
-"""Rebuilds statistics with the routers' half-lives, as after a half-life was changed."""
+"""Rebuilds statistics with the routers' half-lives, as after a half-life was changed; their laws for imports."""
 
 from collections.abc import Collection
 
@@ -22,6 +22,11 @@ def rebuild_of(database: Database) -> Rebuild:
 def retention_of(database: Database, *router_ids: str) -> Retention:
     """Make the retention of this database with present half-lives, of these routers or of all. Raises LedgerError."""
     return Retention(database, *_laws_of(database, router_ids or None))
+
+
+def scoring_of(database: Database) -> LearnScores:
+    """How a changed score changes the statistics, with the routers' present half-lives. Raises LedgerError."""
+    return _laws_of(database)[0]
 
 
 def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:

@@ -3,6 +3,7 @@
 What changes the machine (users, services, packages, containers) is a stub that keeps how it was called.
 """
 
+import json
 import os
 import re
 import secrets
@@ -23,11 +24,9 @@ PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`(bandit-gateway [a-z][^`]*)`")
 STUBS = ("useradd", "systemctl", "docker", "kubectl", "pip", "sqlite3")
-ELSEWHERE = re.compile(
-    r"bandit-gateway (serve|demo|models refresh|restore|migrate --to|routers purge|evals run|COMMAND)"
-)
+ELSEWHERE = re.compile(r"bandit-gateway (serve|demo|models refresh|restore|migrate --to|routers purge|COMMAND)")
 """Commands that other tests run, such as tests/gateway/cli/test_serve.py, tests/gateway/catalog/test_refresh.py and
-tests/reliability/test_restore.py: they serve, ask first, call models, or need another database."""
+tests/reliability/test_restore.py: they serve, ask first, or need another database."""
 MESSAGES = [{"role": "user", "content": "Hi"}]
 BODY: Any = {"model": "dari/routing", "messages": MESSAGES, "metadata": {"episode_id": "run-17"}}
 CONFIGURATION = '[routers.rtr_a]\nmodels = ["simulated/swift", "simulated/sage"]\n'
@@ -72,9 +71,12 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     _write(programs / "python3", f'#!/bin/sh\necho python3 "$@" >> {folder}/stubbed\n')
     shutil.copy(programs / "pip", folder / "opt/bandit-gateway/bin/pip")
     (folder / "scores.csv").write_text("model_id,score\nsimulated/swift,60\nsimulated/sage,90\n")
+    prompt = {"prompt_id": "a", "prompt": "Hi", "grader": {"type": "exact", "expected": "Hi"}}
+    (folder / "prompts.jsonl").write_text(json.dumps(prompt))
     url = f"sqlite:///{folder}/bandit-gateway.db"
     with GatewayProcess(folder, f'database_url = "{url}"\n{CONFIGURATION}') as gateway, gateway.client() as http:
         completion = http.post("/rtr_a/chat/completions", json=BODY).json()["id"]
+        (folder / "feedback.csv").write_text(f"completion_id,score\n{completion},1\n")
         environ = {
             **clean_environ(),
             "PATH": f"{programs}:{os.environ['PATH']}",
@@ -93,7 +95,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             "chatcmpl-req_…": completion,
             "COMPLETION_ID": completion,
             "rtr_…": "rtr_a",
+            "feedback import FILE.csv": "feedback import feedback.csv",
             "FILE.csv": "scores.csv",
+            "evals run starter": "evals run prompts.jsonl",
+            "FILE.jsonl": "prompts.jsonl",
+            "--judge openai/gpt-6.1-sol": "--judge simulated/sage",
             "--name N": f"--name n{secrets.token_hex(2)}",
             "--metric M": "--metric m",
             "--policy P": "--policy uniform",
