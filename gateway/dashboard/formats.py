@@ -24,6 +24,11 @@ def usd(value: float | None) -> str:
     return f"{sign}${trimmed if len(trimmed.partition('.')[2]) >= 2 else shown[: shown.index('.') + 3]}"
 
 
+def axis_usd(value: float) -> str:
+    """Dollars on an axis: $5, $0.3, −$2.5."""
+    return f"{'−' if value < 0 else ''}${abs(value):.3g}"
+
+
 def count(value: float) -> str:
     """A number of things: 61,204; weights that fade keep one digit below ten."""
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
@@ -45,7 +50,8 @@ def seconds(value: float | None) -> str:
     if value < 0.00095:
         return f"{value * 1_000:.2g} ms"
     if value < 0.9995:
-        return f"{value * 1_000:.3g} ms"
+        milliseconds = value * 1_000
+        return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
     return f"{value:.1f} s" if value < 30 else f"{value:,.0f} s"
 
 

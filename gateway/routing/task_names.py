@@ -45,6 +45,10 @@ class TaskNames:
     def __contains__(self, task: str) -> bool:
         return task in ALWAYS or task in self._last_used_at
 
+    def known(self) -> list[str]:
+        """The classes that requests of the router may have, sorted: admitted names and the classifier's."""
+        return sorted({*TASK_NAMES, *self._last_used_at})
+
     def use(self, stated: str, now: Epoch) -> str:
         """Return the class of a request that states a name: that name, or "other"."""
         if stated in ALWAYS:

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from gateway.dashboard.routes import assets, changes, events, health, keys, overview, sign_in
+from gateway.dashboard.routes import assets, changes, decisions, events, health, keys, overview, routers, sign_in
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, events, sign_in, overview, health, keys, changes):
+for page in (assets, events, sign_in, overview, health, routers, decisions, keys, changes):
     router.include_router(page.router)

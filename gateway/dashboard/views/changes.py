@@ -65,7 +65,7 @@ def changes_page(management: Management, cursor: str | None, problems: Mapping[s
 def row_of(change: ChangeView) -> ChangeRow:
     """A change in words."""
     kind = change.action.partition(".")[0]
-    paths = {"api_key": "/keys/"}
+    paths = {"router": "/routers/", "api_key": "/keys/"}
     gone = change.action in {"router.delete"}
     fields = _fields(change) if change.action not in {"router.create", "router.delete", "router.restore"} else []
     return ChangeRow(

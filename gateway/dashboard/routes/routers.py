@@ -1,0 +1,49 @@
+"""/routers/{id}: one router's beliefs, shares and spend."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from bandit.types import ANY_TASK, Epoch
+from gateway.dashboard.events import ROUTER
+from gateway.dashboard.frame import frame_of
+from gateway.dashboard.pages import PageRoute, render
+from gateway.dashboard.views.router import router_page
+from gateway.dashboard.visit import Reader
+from gateway.errors import NotFound
+from gateway.management.stats import router_stats
+from gateway.routing.daily_spend import DAY_SECONDS
+
+PERIODS = (1, 7, 30)
+"""Whole UTC days that a page may count."""
+
+router = APIRouter(route_class=PageRoute)
+
+
+@router.get("/routers/{router_id}")
+async def router_overview(
+    request: Request,
+    visit: Reader,
+    router_id: str,
+    days: Annotated[int, Query(ge=1, le=366)] = 7,
+    task: Annotated[str, Query(max_length=64)] = ANY_TASK,
+) -> Response:
+    """Whom the router chooses, and what it believes of its models."""
+    management, services = visit.management, visit.services
+    live = services.routers.get(router_id) if management.sees(router_id) else None
+    if live is None:
+        raise NotFound(f"there is no router {router_id[:80]}", code="router_not_found")
+    now = Epoch(management.now)
+    since = Epoch(max(now - (days - 1) * DAY_SECONDS, 0.0))
+    traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
+    stats = router_stats(live, traffic, visit.standing.states, now, visit.standing.loop_time, since, task or None)
+    tasks = [ANY_TASK, *(name for name in live.tasks.known() if name != ANY_TASK)]
+
+    def rendered() -> Response:
+        page = router_page(management, router_id, stats, visit.standing.unavailable, tasks, days)
+        frame = frame_of(visit, "router", router_id=router_id, topics=(f"{ROUTER}{router_id}",))
+        return render(request, "router.html", frame, page)
+
+    return await run_in_threadpool(rendered)

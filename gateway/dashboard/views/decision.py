@@ -1,0 +1,246 @@
+"""The page of one request: what was known, how it was drawn, what happened, and what was learned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from markupsafe import Markup
+
+from bandit.learning import LESSONS, Wait
+from bandit.types import ArmView, Attempt, Choice
+from gateway.completions.reason import ENDINGS
+from gateway.dashboard import charts
+from gateway.dashboard.charts import DEVIATIONS, Bar, Interval
+from gateway.dashboard.colours import GREY, colours_of
+from gateway.dashboard.formats import axis_usd, percent, seconds, usd
+from gateway.dashboard.svg import Scale, around
+from gateway.dashboard.views.decisions import score_of, task_shown
+from gateway.reports.explanation import Explained
+from storage.records import DecisionRecord, FeedbackRecord, OutcomeRecord
+
+PER = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that could be drawn, with its terms of the worth in dollars per 1,000 such requests."""
+
+    model: str
+    colour: int
+    gain: str
+    quality: str
+    cost: str
+    wait: str
+    worth: str
+    chart: Markup
+    bar: Markup
+    best: str
+    chance: str
+    is_drawn: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """An attempt in words. `after` seconds since the first one's start."""
+
+    model: str
+    colour: int
+    after: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What was learned of a model, and when."""
+
+    at: float
+    what: str
+    model: str
+    colour: int
+    effect: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionPage:
+    """One request. `verdict` is the replay's; `by` names the API key."""
+
+    id: str
+    router_name: str
+    decision: DecisionRecord
+    outcome: OutcomeRecord
+    choice: Choice
+    task: str
+    rank: int
+    answered_by: str
+    score: float | None
+    feedback: Sequence[FeedbackRecord]
+    candidates: Sequence[Candidate]
+    worth_ruler: Markup
+    left_out: Sequence[tuple[str, int, str]]
+    strip: Markup
+    timeline: Markup
+    tries: Sequence[Try]
+    lessons: Sequence[Lesson]
+    verdict: str
+    is_identical: bool
+    algorithm: str
+    by: str
+
+
+def decision_page(explained: Explained, router_name: str, model_ids: Sequence[str], by: str) -> DecisionPage:
+    """The page of an explained decision. `model_ids` are the router's, in their order; `by` is the key's label."""
+    view, choice = explained.view, explained.choice
+    decision = view.decision
+    colours = colours_of(model_ids)
+    deviation = {arm.model_id: arm.deviation_usd / sqrt(choice.temperature or 1.0) for arm in choice.arms}
+    worths = {
+        arm.model_id: Interval(
+            *(PER * (arm.mean_usd + z * deviation[arm.model_id]) for z in (-DEVIATIONS, 0, DEVIATIONS))
+        )
+        for arm in choice.arms
+    }
+    scale = around(each for worth in worths.values() for each in (worth.low, worth.high))
+    ranked = sorted(choice.arms, key=lambda arm: -arm.mean_usd)
+    rank = next((place for place, arm in enumerate(ranked, 1) if arm.model_id == decision.drawn_model_id), 0)
+    return DecisionPage(
+        id=f"chatcmpl-{decision.completion_id}",
+        router_name=router_name,
+        decision=decision,
+        outcome=view.outcome,
+        choice=choice,
+        task=task_shown(decision.task),
+        rank=rank,
+        answered_by=view.outcome.model_id or "",
+        score=score_of(view),
+        feedback=view.feedback,
+        candidates=[_candidate(arm, choice, worths[arm.model_id], scale, colours, decision) for arm in ranked],
+        worth_ruler=charts.ruler(scale, axis_usd),
+        left_out=[(model_id, colours.get(model_id, GREY), why) for model_id, why in choice.left_out],
+        strip=charts.strip(
+            [(arm.model_id, colours.get(arm.model_id, GREY), arm.p) for arm in choice.arms],
+            decision.u if decision.randomised else None,
+        ),
+        timeline=charts.timeline(_bars(view.attempts, colours)),
+        tries=_tries(view.attempts, colours),
+        lessons=_lessons(view.attempts, view.outcome, view.feedback, colours, task_shown(decision.task)),
+        verdict=explained.verdict,
+        is_identical=explained.replay.identical and explained.drawn_again is not False,
+        algorithm=decision.algorithm,
+        by=by,
+    )
+
+
+def _candidate(
+    arm: ArmView,
+    choice: Choice,
+    worth: Interval,
+    scale: Scale,
+    colours: Mapping[str, int],
+    decision: DecisionRecord,
+) -> Candidate:
+    colour, goal = colours.get(arm.model_id, GREY), choice.objective
+    expected = arm.success * arm.quality
+    gain = goal.quality_usd * expected - goal.failure_usd * (1.0 - arm.success)
+    told = f"Worth per 1,000 such requests: {usd(worth.mean)}, 90% from {usd(worth.low)} to {usd(worth.high)}"
+    notes = [name for name, holds in (("limited", arm.limited), ("newcomer", arm.newcomer)) if holds]
+    return Candidate(
+        model=arm.model_id,
+        colour=colour,
+        gain=usd(PER * gain),
+        quality=f"{arm.quality:.2f}",
+        cost=usd(-PER * choice.price_multiplier * arm.cost_usd),
+        wait=usd(-PER * goal.second_usd * arm.seconds),
+        worth=usd(worth.mean),
+        chart=charts.interval(scale, worth, colour, told),
+        bar=charts.share(arm.p, colour),
+        best=percent(arm.p_best),
+        chance=percent(arm.p),
+        is_drawn=arm.model_id == decision.drawn_model_id,
+        note=", ".join(notes),
+    )
+
+
+def _since_first(attempts: Sequence[Attempt]) -> float:
+    return attempts[0].started_at if attempts else 0.0
+
+
+def _bars(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Bar]:
+    first = _since_first(attempts)
+    return [
+        Bar(
+            label=f"{each.number} {each.model_id}, {seconds(each.seconds)}",
+            colour=colours.get(each.model_id, GREY),
+            start=max(each.started_at - first, 0.0),
+            seconds=each.seconds,
+            answered=each.ending not in ENDINGS,
+            first_token=each.first_token_seconds,
+        )
+        for each in attempts
+    ]
+
+
+def _tries(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Try]:
+    first = _since_first(attempts)
+    return [
+        Try(each.model_id, colours.get(each.model_id, GREY), max(each.started_at - first, 0.0), _words(each))
+        for each in attempts
+    ]
+
+
+def _words(attempt: Attempt) -> str:
+    parts = []
+    if attempt.first_token_seconds is not None:
+        parts.append(f"first token after {seconds(attempt.first_token_seconds)}")
+    if attempt.ending in ENDINGS:
+        parts.append(f"{ENDINGS[attempt.ending]} after {seconds(attempt.seconds)}")
+    else:
+        ended = "whole answer" if attempt.ending == "complete" else str(attempt.ending).replace("_", " ")
+        parts.append(f"{ended} after {seconds(attempt.seconds)}")
+    if attempt.finish_reason:
+        parts.append(f"finish reason “{attempt.finish_reason}”")
+    if attempt.cost_usd:
+        parts.append(usd(attempt.cost_usd) + (" as estimated" if attempt.estimated else ""))
+    return ", ".join(parts) + (f": {attempt.detail}" if attempt.detail else "")
+
+
+def _lessons(
+    attempts: Sequence[Attempt],
+    outcome: OutcomeRecord,
+    feedback: Sequence[FeedbackRecord],
+    colours: Mapping[str, int],
+    task: str,
+) -> list[Lesson]:
+    learned = [
+        Lesson(
+            outcome.ended_at, str(each.ending).replace("_", " "), each.model_id, colours.get(each.model_id, GREY), told
+        )
+        for each in attempts
+        for told in (_effect(each),)
+    ]
+    by = outcome.model_id or ""
+    return learned + [
+        Lesson(
+            each.at,
+            f"score {each.score:g} from “{each.source}”",
+            by,
+            colours.get(by, GREY),
+            f"one score in class “{task}”",
+            each.comment or "",
+        )
+        for each in feedback
+    ]
+
+
+def _effect(attempt: Attempt) -> str:
+    """What an attempt's ending counts for, by the table that the bandit learns from."""
+    lesson = LESSONS[attempt.ending]
+    parts = [] if lesson.success is None else ["one success" if lesson.success else "one failure"]
+    if lesson.wait is Wait.OBSERVED:
+        parts.append(f"a wait of {seconds(attempt.first_token_seconds or attempt.seconds)}")
+    elif lesson.wait is Wait.CENSORED:
+        parts.append(f"a wait longer than {seconds(attempt.seconds)}")
+    if lesson.amounts and attempt.completion_tokens is not None and not attempt.estimated:
+        parts.append(f"{attempt.completion_tokens:,} tokens")
+    return ", ".join(parts) or "nothing: that was not the model's doing"

@@ -1,0 +1,50 @@
+"""Figures are written as people read them, and never as what they are not."""
+
+import pytest
+
+from gateway.dashboard import formats
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0, "$0"),
+        (1240.4, "$1,240"),
+        (3.02, "$3.02"),
+        (0.0054, "$0.0054"),
+        (0.1, "$0.10"),
+        (0.00012, "$0.00012"),
+        (-1.5, "−$1.50"),
+        (-0.049, "−$0.049"),
+        (None, "–"),
+    ],
+)
+def test_dollars_have_about_three_digits(value: float | None, shown: str) -> None:
+    assert formats.usd(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0%"), (0.0001, "<0.1%"), (0.004, "0.4%"), (0.61, "61%"), (0.996, ">99%"), (1.0, "100%")],
+)
+def test_a_share_is_none_or_all_only_if_it_is(value: float, shown: str) -> None:
+    assert formats.percent(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(0.0004, "0.4 ms"), (0.0025, "2.5 ms"), (0.34, "340 ms"), (2.34, "2.3 s"), (48.2, "48 s")]
+)
+def test_a_wait_has_its_unit(value: float, shown: str) -> None:
+    assert formats.seconds(value) == shown
+
+
+def test_times_are_utc_and_name_another_year() -> None:
+    assert formats.moment(1_795_524_067.0) == "Nov 24, 12:41:07"
+    assert formats.moment(1_795_524_067.0, 1_830_000_000.0).startswith("Nov 24 2026")
+    assert formats.span(5 * 3_600) == "5 h"
+
+
+def test_values_of_changes_fit_in_a_line() -> None:
+    assert formats.shown_json({"quality_usd": 0.1, "second_usd": None}) == "quality_usd 0.1"
+    assert formats.shown_json(["a"] * 100).endswith("…")
+    assert formats.shown_json(False) == "no"
