@@ -65,7 +65,7 @@ def hash_key(secret: str) -> str:
 
 
 class Keyring:
-    """All live keys, by hash. Not thread-safe: the event loop alone uses it.
+    """All live keys, by hash. Not thread-safe, but for `take_uses`: the event loop alone uses it.
 
     A request's key is checked before anything else, so that nobody learns which routers exist.
     """
@@ -75,6 +75,7 @@ class Keyring:
         self._by_header: dict[bytes, KeyRecord] = {}  # by SHA-256 of the whole header, as it was last sent
         self._by_hash = {key.hash: key for key in live}
         self._hashes = {key.id: key.hash for key in live}
+        self._used_at: dict[str, Epoch] = {}
         self.revision = 0  # counts the replacements
 
     def replace(self, key_ids: Collection[str] | None, keys: "Keyring") -> None:
@@ -103,12 +104,18 @@ class Keyring:
                 self._by_header[digest] = key
         if key.expires_at is not None and key.expires_at <= now:
             raise InvalidApiKey("this API key has expired", should_retry=False)
+        self._used_at[key.id] = now
         return key
 
     def get(self, key_id: str, now: Epoch) -> KeyRecord | None:
         """The live key of this id, if there is one."""
         key = self._by_hash.get(self._hashes.get(key_id, ""))
         return None if key is None or (key.expires_at is not None and key.expires_at <= now) else key
+
+    def take_uses(self) -> dict[str, Epoch]:
+        """When keys were used last, of those that were used since the last call. Thread-safe."""
+        used_at, self._used_at = self._used_at, {}
+        return dict(used_at)  # a copy, made at once: the event loop may still add to the former
 
     def _look_up(self, authorization: bytes) -> KeyRecord:
         scheme, _, secret = authorization.partition(b" ")

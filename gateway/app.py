@@ -21,6 +21,8 @@ from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
+from gateway.limits.alerts import Alerts
+from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.heartbeat import Heartbeat
 from gateway.maintenance.retention import RetentionWorker
 from gateway.providers.build import build_providers
@@ -45,10 +47,11 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
-from storage.replication.changes import read_everything
+from storage.replication.changes import Changed, read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.sign_in import SignIn
 from storage.stores.tasks import Tasks
+from storage.writing.failover import State
 from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
@@ -177,6 +180,7 @@ class Gateway:
             watchdog = Watchdog()
             opened.callback(watchdog.close)
             registry = Registry(everything, catalog)
+            limiter = await self._open_limiter(opened, everything)
             loader = Loader(database.watched(watchdog), catalog, database.clock.now)
             loaded = loader.load(EVERYTHING)
             registry.replace(loaded)
@@ -185,7 +189,7 @@ class Gateway:
             opened.push_async_callback(reloader.close)
             self.model_states = ModelStates()
             spool = spool_stem(settings.database_url)
-            heartbeat = await opened.enter_async_context(
+            self._heartbeat = heartbeat = await opened.enter_async_context(
                 Heartbeat(database, version=version("bandit-gateway"), spool=spool)
             )
             self._recorder = Recorder(
@@ -196,9 +200,10 @@ class Gateway:
                 durable=settings.durability == "commit",
                 spool=Spool(spool, owner_of(database)),
                 position=position,
+                limiter=limiter,
             )
             opened.push_async_callback(self._recorder.close)
-            heartbeat.start(self._recorder.is_spooling)
+            heartbeat.start(self._recorder.is_spooling, keyring.take_uses)
             cells = self._open_instruments(opened)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
@@ -214,6 +219,7 @@ class Gateway:
                 database.clock.now,
                 self._instruments.logs,
                 heartbeat.refused_count,
+                limiter,
             )
             opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
@@ -231,6 +237,7 @@ class Gateway:
                 admission,
                 bodies,
                 heartbeat.may_be_spooled,
+                limiter,
             )
             readiness = Readiness(
                 self._recorder,
@@ -281,6 +288,15 @@ class Gateway:
     def reload(self) -> None:
         """Read the configuration again soon. For the event loop."""
         self.configuration.request_reload()
+
+    async def _open_limiter(self, opened: contextlib.AsyncExitStack, everything: Changed) -> KeyLimiter:
+        """Begin to limit what API keys use, and to give alerts of it."""
+        alerts = await opened.enter_async_context(Alerts(self.database, self.settings.alerts_webhook_url))
+        return KeyLimiter(everything, self.database.clock.now, self._granted_share, alerts.put)
+
+    def _granted_share(self) -> float:
+        """The part of a key's limits that this process grants: without the database an equal one of all processes'."""
+        return 1.0 if self._recorder.state is State.OK else 1.0 / self._heartbeat.replica_count()
 
     def _open_instruments(self, opened: contextlib.AsyncExitStack) -> Cells:
         """Begin to count, log and trace; this process's cells for metrics."""

@@ -101,9 +101,9 @@ class HttpRequest:
 
 
 class Http(HttpRequest):
-    """A request and its response. `request_id` is sent with every response."""
+    """A request and its response. `request_id` is sent with every response, and so are the headers of `standing`."""
 
-    __slots__ = ("_send", "_started", "_writing_since", "request_id")
+    __slots__ = ("_send", "_started", "_writing_since", "request_id", "standing")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         super().__init__(scope, receive)
@@ -111,6 +111,7 @@ class Http(HttpRequest):
         self._started = False
         self._writing_since = math.inf
         self.request_id = request_id
+        self.standing: Callable[[], Headers] | None = None
 
     def chat_body(self, body: bytes) -> bytes:
         """The body as a chat completion's: here it is one."""
@@ -165,6 +166,8 @@ class Http(HttpRequest):
     async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self._started = True
         headers.append((b"x-request-id", self.request_id.encode()))
+        if self.standing is not None:
+            headers += self.standing()
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 

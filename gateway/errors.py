@@ -19,7 +19,9 @@ GatewayError
 ├── RevisionConflict      412  revision_conflict
 ├── IdempotencyMismatch   422  idempotency_mismatch
 ├── RateLimited           429  rate_limited, too_many_corrections
+├── RateLimitExceeded     429  rate_limit_exceeded
 ├── BudgetExhausted       429  budget_exhausted
+│   └── KeyBudgetExhausted 429  budget_exhausted
 ├── AllModelsFailed       502  all_models_failed
 ├── ProviderTimeout       504  provider_timeout
 ├── OurOwnFault           500  internal_error
@@ -248,13 +250,43 @@ class RateLimited(GatewayError):
     fault = Fault.PROVIDER
 
 
+class RateLimitExceeded(GatewayError):
+    """The API key has used its requests or tokens a minute. `kind` is `requests` or `tokens`, as OpenAI's `type`."""
+
+    status = 429
+    code = "rate_limit_exceeded"
+    fault = Fault.POLICY
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str,
+        retry_after_seconds: float | None = None,
+        should_retry: bool | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_seconds=retry_after_seconds, should_retry=should_retry)
+        self.kind = self.type = kind
+
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """`retry-after-ms` too: it is exact, and OpenAI's clients prefer it."""
+        if self.retry_after_seconds is None:
+            return super().headers()
+        exact = (b"retry-after-ms", b"%d" % max(1, math.ceil(self.retry_after_seconds * 1000)))
+        return [*super().headers(), exact]
+
+
 class BudgetExhausted(GatewayError):
-    """The router's daily limit, or the request's own limit, is too small for every model."""
+    """The limit on dollars of the router, the API key or the request itself is too small for every model."""
 
     status = 429
     type = "rate_limit_error"
     code = "budget_exhausted"
     fault = Fault.POLICY
+
+
+class KeyBudgetExhausted(BudgetExhausted):
+    """The API key's own limit on dollars is too small for every model."""
 
 
 class AllModelsFailed(GatewayError):

@@ -22,9 +22,12 @@ from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound
 from gateway.feedback import FeedbackBatch, parse_feedback
+from gateway.limits.allowance import KeyAllowance
+from gateway.limits.limiter import KeyLimiter
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
 from gateway.routing.task_names import TaskAdmission
+from gateway.tasks.classifier import classify
 from gateway.telemetry.trace_context import RequestTrace
 from storage.records import FeedbackReceipt, KeyRecord
 
@@ -54,6 +57,7 @@ class Flow:
         admission: TaskAdmission,
         bodies: Bodies,
         may_be_spooled: Callable[[float], bool],
+        limiter: KeyLimiter,
     ) -> None:
         self.keyring = keyring
         self._registry = registry
@@ -64,6 +68,7 @@ class Flow:
         self._may_be_spooled = may_be_spooled
         self._admission = admission
         self._bodies = bodies
+        self._limiter = limiter
         self.running: set[str] = set()
 
     async def complete(self, http: Http, router_id: str) -> None:
@@ -74,13 +79,24 @@ class Flow:
         trace = None if tracing is None else tracing.begin(http.header)
         try:
             key, router = self.authenticate(http.header(b"authorization"), router_id)
+            allowance = self._limiter.of(key)
+            if allowance is not None:
+                http.standing = allowance.standing
+                allowance.admit(self.clock())
             request = await self._bodies.read(
                 http, self.limits.body_bytes, lambda body: parse_completion(http.chat_body(body), http.header)
             )
             self.services.recorder.require_room()
-            await self._admission.admit(router.id, router.tasks, request.task(router.options.task_metadata_key))
-            decision = await self.decide(http.request_id, router, request)
+            stated = request.task(router.options.task_metadata_key)
+            if allowance is not None:
+                allowance.require_task(stated or classify(request.features))
+            await self._admission.admit(router.id, router.tasks, stated)
+            decision = await self.decide(http.request_id, router, request, allowance)
             router.spend.reserve(decision.expected_usd, decision.at)
+            reservation = None
+            if allowance is not None:
+                tokens = decision.expected_tokens if allowance.counts_tokens else 0.0
+                reservation = allowance.reserve(tokens, decision.expected_usd)
         except GatewayError as error:
             self._refused(http, router_id, key, error, started, trace)
             await http.fail(error)
@@ -95,7 +111,7 @@ class Flow:
             return
         self.running.add(decision.completion_id)
         try:
-            await CompletionHandler(self.services, http, key, decision, started, trace).serve()
+            await CompletionHandler(self.services, http, key, decision, started, trace, reservation).serve()
         finally:
             self.running.discard(decision.completion_id)
 
@@ -141,7 +157,9 @@ class Flow:
             raise RouterNotFound(router_id)
         return key, router
 
-    async def decide(self, completion_id: str, router: LiveRouter, request: CompletionRequest) -> Decision:
+    async def decide(
+        self, completion_id: str, router: LiveRouter, request: CompletionRequest, allowance: KeyAllowance | None
+    ) -> Decision:
         """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
         loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
         until = loop.time() + COOLING_WAIT_SECONDS
@@ -155,6 +173,7 @@ class Flow:
                     self.services.model_states,
                     self.clock(),
                     LoopTime(loop.time()),
+                    allowance,
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()

@@ -5,6 +5,7 @@ import logging
 from typing import TypeAlias
 
 from gateway.errors import Unavailable
+from gateway.limits.limiter import KeyLimiter
 from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
@@ -41,9 +42,11 @@ class Recorder:
         durable: bool,
         spool: Spool,
         position: Position,
+        limiter: KeyLimiter,
     ) -> None:
         self._durable = durable
         self._registry = registry
+        self._limiter = limiter
         self._reloader = reloader
         self._model_states = model_states
         self._loop = asyncio.get_running_loop()
@@ -148,12 +151,14 @@ class Recorder:
 
     def _changed(self, changed: Changed) -> None:
         self._registry.follow(changed)
+        self._limiter.follow(changed)
         subjects = dict(changed.subjects)
         self._model_states.follow(subjects.pop(Topic.RESUMPTIONS, frozenset()))
         self._reloader.request(subjects)
 
     def _committed(self, committed: Committed) -> None:
         self._registry.apply(committed)
+        self._limiter.apply(committed)
         for waiting, result in committed.results:
             if not isinstance(waiting, asyncio.Future) or waiting.done():
                 continue

@@ -1,5 +1,6 @@
 """Decides which model answers a request: what it needs, what the caller wishes, and the draw."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -8,9 +9,11 @@ from bandit.decision import draw
 from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
+from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
+from gateway.limits.allowance import KeyAllowance
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
@@ -63,6 +66,15 @@ class Decision:
         """The expected cost of the drawn model's answer."""
         return self.cached.costs_usd[self.draw.model_id]
 
+    @property
+    def expected_tokens(self) -> float:
+        """Estimated tokens of the prompt, and `max_tokens`, else what the drawn model is expected to answer with."""
+        if self.request.max_tokens is not None:
+            return float(self.estimated_prompt_tokens + self.request.max_tokens)
+        snapshot = self.published.snapshot
+        answer = snapshot.completion_tokens(self.context.task)[0][snapshot.rows[self.draw.model_id]]
+        return self.estimated_prompt_tokens + float(answer)
+
 
 def decide(
     completion_id: str,
@@ -72,12 +84,14 @@ def decide(
     model_states: ModelStates,
     now: Epoch,
     loop_time: LoopTime,
+    allowance: KeyAllowance | None = None,
 ) -> Decision:
     """Choose a model.
 
     What models have refused before orders the candidates but never empties the list: the choice is among the least
-    doubtful models that are available, and if all are cooling down, one of them is the last resort. Raises
-    NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable.
+    doubtful models that are available, and if all are cooling down, one of them is the last resort. `allowance` is what
+    the API key may still use. Raises NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable,
+    RateLimitExceeded, InsufficientScope.
     """
     cooldowns = model_states.cooldowns
     if not router.models:
@@ -87,6 +101,8 @@ def decide(
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
+    if allowance is not None:
+        able = models_of_key(allowance, router.models, able, left_out)
     ready = cooldowns.available_among(able, loop_time)
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
@@ -107,9 +123,12 @@ def decide(
         cached_by=kept.model_id if kept else None,
     )
     published = router.published(now, loop_time)
-    if max_usd is not None or router.spend.limit_usd is not None:
+    if allowance is not None and allowance.counts_tokens:
+        require_room(allowance, published.snapshot, context, able, estimated_prompt_tokens, request.max_tokens, now)
+    limited = router.spend.limit_usd is not None or (allowance is not None and allowance.spending.is_limited)
+    if max_usd is not None or limited:
         costs = published.snapshot.costs_usd(context)
-        able = _affordable_models(able, costs, max_usd, router.spend, now, left_out)
+        able = _affordable_models(able, costs, max_usd, router.spend, now, left_out, allowance)
     if ready != able:
         ready = tuple([model_id for model_id in ready if model_id in able])
         if not ready:
@@ -154,17 +173,21 @@ def _affordable_models(
     spend: DailySpend,
     now: Epoch,
     left_out: dict[str, str],
+    allowance: KeyAllowance | None,
 ) -> tuple[str, ...]:
-    """The models whose expected cost is within the request's limit and what is left of the daily one.
+    """The models whose expected cost is within the request's limit and what is left of the router's and the key's.
 
     A free model always is. Raises BudgetExhausted if there is none.
     """
     left_usd = spend.left_usd(now)
-    limit_usd = left_usd if max_usd is None else min(left_usd, max_usd)
+    key_usd = math.inf if allowance is None else allowance.left_usd(now)
+    limit_usd = min(left_usd, key_usd, math.inf if max_usd is None else max_usd)
     affordable = tuple(model_id for model_id in able if costs[model_id] <= limit_usd)
     if not affordable:
         cheapest = min(able, key=lambda model_id: costs[model_id])
         expected = f"{cheapest}, the cheapest that can serve this request, is expected to cost ${costs[cheapest]:.2g}"
+        if allowance is not None and key_usd <= limit_usd:
+            raise allowance.exhausted(now, expected)
         if left_usd <= limit_usd:
             raise BudgetExhausted(
                 f"${left_usd:.2g} are left of the router's ${spend.limit_usd:g} for this UTC day, and {expected}; it "

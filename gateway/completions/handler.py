@@ -19,6 +19,7 @@ from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event, usd
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
+from gateway.limits.allowance import Reservation
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
 from gateway.recorder import Recorder
@@ -60,11 +61,13 @@ class CompletionHandler:
         decision: Decision,
         started: float,
         trace: RequestTrace | None,
+        reservation: Reservation | None,
     ) -> None:
         self._services = services
         self._http = http
         self._key = key
         self._decision = decision
+        self._reservation = reservation
         self._started = started
         self._attempts = AttemptLog(decision, trace)
         self._loop = asyncio.get_running_loop()
@@ -244,6 +247,8 @@ class CompletionHandler:
         self._decision.router.spend.settle(
             self._decision.expected_usd, record.outcome.cost_usd, record.outcome.ended_at
         )
+        if self._reservation is not None:
+            self._reservation.settle(record.outcome)
         began = perf_counter()
         try:
             await self._services.recorder.completion(record)

@@ -8,7 +8,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
+from storage.stores.keys import Keys
 from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Replica, Replicas
 
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 BEAT_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 """How soon others are told that the spool is used, or empty again."""
+
+NOTED_SECONDS = 60.0
+"""How often it is noted when API keys were used last."""
 
 OVERDUE_SECONDS = 3 * BEAT_SECONDS
 """A replica whose heartbeat is older may be spooling: it does not reach the database, or was killed."""
@@ -63,6 +67,9 @@ class Heartbeat:
         self._refused_count = 0
         self._adopted: frozenset[str] = frozenset()  # dead replicas, whose spools this one adopts
         self._is_spooling: Callable[[], bool] = lambda: True
+        self._take_uses: Callable[[], Mapping[str, float]] = dict
+        self._keys = Keys(database.watched(self._watchdog))
+        self._noted = time.monotonic()
         self._ok_at = Epoch(0.0)  # when the spool was known to be empty
         self._is_warned = False
         self._is_heard = False  # whether the last heartbeat was written
@@ -80,8 +87,12 @@ class Heartbeat:
         self._stopped.set()
         await asyncio.to_thread(self._close)
 
-    def start(self, is_spooling: Callable[[], bool]) -> None:
-        """Start the thread. `is_spooling`: whether the spool holds completions, or spools are being adopted."""
+    def start(self, is_spooling: Callable[[], bool], take_uses: Callable[[], Mapping[str, float]]) -> None:
+        """Start the thread. `is_spooling`: whether the spool holds completions, or spools are being adopted.
+
+        `take_uses`: when API keys were used last, which is noted every minute.
+        """
+        self._take_uses = take_uses
         self._is_spooling = is_spooling
         self._thread.start()
 
@@ -96,6 +107,11 @@ class Heartbeat:
     def refused_count(self) -> int:
         """How many records the database refused, of all replicas."""
         return self._refused_count
+
+    def replica_count(self) -> int:
+        """How many processes served the ledger when the database was last heard, this one among them."""
+        last = max((each.heartbeat_at for each in self._replicas), default=0.0)
+        return max(sum(last - each.heartbeat_at <= OVERDUE_SECONDS for each in self._replicas), 1)
 
     def remarks(self) -> list[str]:
         """What an operator should see to: this machine's clock, and refused records."""
@@ -138,6 +154,7 @@ class Heartbeat:
                 if self._update():
                     self._beat()
                 else:
+                    self._note_uses()
                     self._store.remove(self._own.id)
         self._watchdog.close()
 
@@ -155,8 +172,16 @@ class Heartbeat:
         self._is_heard = False
         self._replicas = self._store.beat(self._own, gone)
         self._refused_count = self._refused.count()
+        if time.monotonic() - self._noted >= NOTED_SECONDS:
+            self._noted = time.monotonic()
+            self._note_uses()
         self._is_heard = True
         self._warn()
+
+    def _note_uses(self) -> None:
+        uses = self._take_uses()
+        if uses:
+            self._keys.note_use(uses)
 
     def _warn(self) -> None:
         remarks = self._clock_remarks()

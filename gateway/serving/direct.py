@@ -130,6 +130,7 @@ class DirectHttp(Http):
         self._router_id = router_id
         self._headers = headers
         self._started = False
+        self.standing = None
         self._task: asyncio.Task[None] | None = None
         self._watched = self._cancelled = False
         self.body = b""
@@ -231,6 +232,7 @@ class DirectHttp(Http):
             *kind,
             *headers,
             (b"x-request-id", self.request_id.encode()),
+            *(() if self.standing is None else self.standing()),
         )
         lines = [b"%b: %b\r\n" % header for header in own]
         if not self.keep_alive:

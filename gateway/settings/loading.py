@@ -19,7 +19,7 @@ from gateway.settings.listening import (
 from gateway.settings.presets import PRESETS, SIMULATED_MODELS
 from gateway.settings.secrets import UnusableSecret, is_reference, read_provider_key, read_reference, read_variable
 from gateway.settings.table_reader import Fields, Problem, shown
-from gateway.settings.urls import bad_proxy
+from gateway.settings.urls import bad_proxy, bad_url
 from gateway.settings.values import (
     DEFAULT_CONFIG,
     SIMULATED,
@@ -121,6 +121,21 @@ def _cors_origins(fields: Fields) -> tuple[str, ...]:
     return origins
 
 
+def _webhook_url(fields: Fields, environ: Mapping[str, str], directory: Path, *, secrets: bool) -> str | None:
+    """Where alerts are sent: a URL, or a reference to one. No message repeats it: its path may be a secret."""
+    url: str | None = fields.text("alerts_webhook_url", None, right='a URL, or "env:NAME" of one', secret=True)
+    if url is None or (is_reference(url) and not secrets):
+        return None
+    try:
+        url = read_reference(url, environ, directory) if is_reference(url) else url
+    except UnusableSecret as error:
+        fields.blame("alerts_webhook_url", str(error))
+        return None
+    if why := bad_url(url):
+        fields.blame("alerts_webhook_url", why)
+    return url
+
+
 def _read(
     values: Mapping[str, object],
     environ: Mapping[str, str],
@@ -144,6 +159,7 @@ def _read(
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
         dashboard=fields.flag("dashboard", True),
+        alerts_webhook_url=_webhook_url(fields, environ, directory, secrets=secrets),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         log_level=fields.choice("log_level", "info", LOG_LEVELS),
         log_format=fields.choice("log_format", "auto", LOG_FORMATS),

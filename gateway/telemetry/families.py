@@ -90,6 +90,12 @@ CHOICES = _counter(
     "model",
     "randomised",
 )
+RATELIMITED = _counter(
+    "bandit_gateway_ratelimited",
+    "Requests that a limit of their API key has refused: requests, tokens or usd",
+    "key",
+    "kind",
+)
 FEEDBACK = _counter("bandit_gateway_feedback", "Scores, by what became of them", "router", "result")
 FEEDBACK_SCORE = _histogram(
     "bandit_gateway_feedback_score", "Scores by their value, changed ones again", SCORES, "router", "model"
@@ -120,9 +126,14 @@ LOOP_LAG = Family(
     "bandit_gateway_loop_lag_seconds", Kind.MAX, "How late the event loop ran what was due, in the last second"
 )
 WORKERS = Family("bandit_gateway_workers", Kind.SUM, "Processes that serve")
-SPENT_USD = Family("bandit_gateway_budget_spent_usd", Kind.MAX, "Dollars spent today (UTC)", ("scope", "id"))
+SPENT_USD = Family(
+    "bandit_gateway_budget_spent_usd",
+    Kind.MAX,
+    "Dollars spent this UTC day; this month if the scope is key_month",
+    ("scope", "id"),
+)
 LIMIT_USD = Family(
-    "bandit_gateway_budget_limit_usd", Kind.MAX, "Dollars that may be spent today (UTC)", ("scope", "id")
+    "bandit_gateway_budget_limit_usd", Kind.MAX, "Dollars that may be spent this UTC day, or month", ("scope", "id")
 )
 BUDGET_MULTIPLIER = Family(
     "bandit_gateway_budget_multiplier", Kind.MAX, "What a dollar counts for in choices under a budget", ("router",)
@@ -138,6 +149,7 @@ FAMILIES = (
     TOKENS,
     COST_USD,
     CHOICES,
+    RATELIMITED,
     FEEDBACK,
     FEEDBACK_SCORE,
     FEEDBACK_DELAY,

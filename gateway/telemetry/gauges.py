@@ -6,6 +6,7 @@ import resource
 from collections.abc import Callable, Mapping
 
 from bandit.types import Epoch
+from gateway.limits.limiter import KeyLimiter
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter
@@ -46,6 +47,7 @@ class Gauges:
         clock: Callable[[], Epoch],
         logs: LogWriter,
         refused_count: Callable[[], int],
+        limiter: KeyLimiter,
     ) -> None:
         self._cells = cells
         self._recorder = recorder
@@ -55,6 +57,8 @@ class Gauges:
         self._logs = logs
         self._lines_before: dict[tuple[str, str], float] = {}
         self._refused_count = refused_count
+        self._limiter = limiter
+        self._key_budgets: set[tuple[str, str]] = set()  # scopes and ids, as they were written last
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
         self._cpu_before = cells.values[cells.start_of(CPU_SECONDS)]  # of processes that had this slot before
@@ -95,6 +99,24 @@ class Gauges:
                 self._set(router.spend.limit_usd, LIMIT_USD, "router", router.id)
             if router.options.budget_usd_per_request is not None:
                 self._set(router.state.budget.multiplier, BUDGET_MULTIPLIER, router.id)
+
+        self._write_key_budgets(now)
+
+    def _write_key_budgets(self, now: Epoch) -> None:
+        budgets: dict[tuple[str, str], tuple[float, float]] = {}
+        for allowance in self._limiter.all():
+            spending = allowance.spending
+            if spending.per_day is not None:
+                budgets["key", allowance.key_id] = (spending.today_usd(now), spending.per_day)
+            if spending.per_month is not None:
+                budgets["key_month", allowance.key_id] = (spending.month_usd(now), spending.per_month)
+        for budget in self._key_budgets - budgets.keys():  # its limit was taken away
+            self._set(0.0, SPENT_USD, *budget)
+            self._set(0.0, LIMIT_USD, *budget)
+        for budget, (spent_usd, limit_usd) in budgets.items():
+            self._set(spent_usd, SPENT_USD, *budget)
+            self._set(limit_usd, LIMIT_USD, *budget)
+        self._key_budgets = set(budgets)
 
     def _write_model_states(self) -> None:
         ok = ("ok", "")

@@ -41,7 +41,7 @@ def log_to_stderr(settings: Settings) -> LogWriter:
     writer = LogWriter(fd, as_words if form == "console" else as_json, level)
     writer.hide(secrets_of(settings))
     logging.basicConfig(level=level, handlers=[LogHandler(writer)])
-    for chatty in ("alembic", "uvicorn"):
+    for chatty in ("alembic", "uvicorn", "httpx", "httpcore"):  # httpx tells whole URLs
         logging.getLogger(chatty).setLevel(max(level, logging.WARNING))
     return writer
 

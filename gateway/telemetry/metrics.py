@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bandit.types import Attempt
-from gateway.errors import Fault, GatewayError
+from gateway.errors import Fault, GatewayError, KeyBudgetExhausted, RateLimitExceeded
 from gateway.ids import creation_time
 from gateway.telemetry.cells import Cells
 from gateway.telemetry.families import (
@@ -22,6 +22,7 @@ from gateway.telemetry.families import (
     HTTP_RESPONSES,
     OVERHEAD,
     OVERHEAD_SECONDS,
+    RATELIMITED,
     REQUEST_SECONDS,
     RESPONSES,
     SCORES,
@@ -82,8 +83,11 @@ class Metrics:
             of_attempt = (router_id, attempt.model_id, attempt.ending, attempt.estimated, attempt.stream)
             self._count_attempt(self._attempts.get(of_attempt) or self._attempt_cells(router_id, attempt), attempt)
 
-    def refused(self, router_id: str, error: GatewayError | None) -> None:
+    def refused(self, router_id: str, error: GatewayError | None, key_id: str | None = None) -> None:
         """Count a completion request that no model was chosen for; None: its client left. `router_id` is ours or ""."""
+        if key_id is not None and isinstance(error, RateLimitExceeded | KeyBudgetExhausted):
+            kind = error.kind if isinstance(error, RateLimitExceeded) else "usd"
+            self._values[self._cells.start_of(RATELIMITED, key_id, kind)] += 1.0
         status, fault, code = Status.CLIENT_GONE.value, Fault.CALLER.value, ""
         if error is not None:
             status, fault, code = REFUSED, error.fault.value, error.known_code

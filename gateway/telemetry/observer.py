@@ -78,7 +78,7 @@ class Observer:
 
         `router_id` is that of a router, or "".
         """
-        self._metrics.refused(router_id, error)
+        self._metrics.refused(router_id, error, key_id)
         fault = Fault.CALLER if error is None else error.fault
         level = LEVELS[fault]
         status, code = (499, "client_gone") if error is None else (error.status, error.known_code)

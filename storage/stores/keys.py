@@ -1,6 +1,6 @@
 """API keys, stored as hashes."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -51,6 +51,13 @@ class Keys:
         with self._database.read() as connection:
             rows = connection.execute(query if key_id is None else query.where(api_keys.c.id == key_id)).all()
         return {row.id: row.last_used_at for row in rows}
+
+    def note_use(self, used_at: Mapping[str, float]) -> None:
+        """Note when keys were used last. Nobody follows that: it is no change of a key."""
+        with self._database.write() as connection:
+            for key_id, at in sorted(used_at.items()):
+                older = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < at)
+                connection.execute(update(api_keys).where(api_keys.c.id == key_id, older).values(last_used_at=at))
 
     def exist(self) -> bool:
         """Whether there has ever been a key."""

@@ -39,7 +39,7 @@ async def beat(ledger_url: str, opening: Opening, tmp_path: Path) -> AsyncIterat
             database = opening(ledger_url)
             database.clock = DatabaseClock(wall)
             heartbeat = await stack.enter_async_context(Heartbeat(database, version="1", spool=tmp_path / "it."))
-            heartbeat.start(spooling)
+            heartbeat.start(spooling, dict)
             return heartbeat
 
         yield start
@@ -133,7 +133,7 @@ async def test_rows_go_with_a_clean_stop_and_a_day_after_the_last_heartbeat(
     insert(database, replica("rep_old", now - FORGOTTEN_SECONDS - 60.0))
     for spooling in (False, True):
         async with Heartbeat(opening(ledger_url), version="1", spool=tmp_path / "it.") as heartbeat:
-            heartbeat.start(lambda spooling=spooling: spooling)  # type: ignore[misc]
+            heartbeat.start(lambda spooling=spooling: spooling, dict)  # type: ignore[misc]
             assert [each.version for each in stored(database)] == ["1"]
     (left,) = stored(database)
     assert left.spooling_since is not None, "a spool that is not empty is told of"

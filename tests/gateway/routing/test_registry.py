@@ -12,6 +12,7 @@ from sqlalchemy import delete
 
 from bandit.types import Context, Epoch, Json, LoopTime, Scores, Signal, StatisticKey
 from gateway.catalog.catalog import Catalog
+from gateway.limits.limiter import KeyLimiter
 from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
@@ -251,7 +252,14 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
         opened.push_async_callback(reloader.close)
         spool = Spool(tmp_path / "spool.", owner_of(database))
         recorder = Recorder(
-            database, registry, reloader, model_states=ModelStates(), durable=True, spool=spool, position=position
+            database,
+            registry,
+            reloader,
+            model_states=ModelStates(),
+            durable=True,
+            spool=spool,
+            position=position,
+            limiter=KeyLimiter(everything, lambda: NOW, lambda: 1.0, lambda _: None),
         )
         opened.push_async_callback(recorder.close)
         opened.callback(other.writer.close)

@@ -215,7 +215,11 @@ class TestMistakes:
             ("listen = ", 1, "not valid TOML"),
             ('a = 1\nlisten = "x', 2, "not valid TOML"),
             ("database_ur = 1", 1, 'database_ur is not a known key; did you mean "database_url"?'),
-            ("xyz = 1", 1, "xyz is not a known key; there are cors_origins, database_schema, database_url"),
+            (
+                "xyz = 1",
+                1,
+                "xyz is not a known key; there are alerts_webhook_url, cors_origins, ",
+            ),
             (
                 '\n\ndurability = "comit"',
                 3,

@@ -1,0 +1,1 @@
+"""Limits of API keys, held while requests run: see docs/limits.md."""

@@ -1,0 +1,84 @@
+"""The dollars of a key in the present UTC day and month."""
+
+import math
+
+from bandit.types import Epoch
+from storage.key_usage import DAY, month_start, start_of
+
+
+class KeySpending:
+    """What the ledger says of each day, what of this process is not committed yet, and what its requests may cost.
+
+    `per_day` and `per_month` are limits in dollars; None: no limit. The ledger's figures are those of all processes, as
+    far as this one has heard.
+    """
+
+    __slots__ = ("_ledger_usd", "_month", "_reserved_usd", "_today", "_uncommitted_usd", "per_day", "per_month")
+
+    def __init__(self) -> None:
+        self.per_day: float | None = None
+        self.per_month: float | None = None
+        self._today = self._month = 0
+        self._ledger_usd: dict[int, float] = {}  # by the day's start
+        self._uncommitted_usd = 0.0
+        self._reserved_usd = 0.0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit."""
+        return self.per_day is not None or self.per_month is not None
+
+    def today_usd(self, now: Epoch) -> float:
+        """Dollars spent today, without reservations."""
+        self._turn(now)
+        return self._ledger_usd.get(self._today, 0.0) + self._uncommitted_usd
+
+    def month_usd(self, now: Epoch) -> float:
+        """Dollars spent this month, without reservations."""
+        self._turn(now)
+        return sum(usd for day, usd in self._ledger_usd.items() if day >= self._month) + self._uncommitted_usd
+
+    def left_today_usd(self, now: Epoch, share: float = 1.0) -> float:
+        """Dollars that may be spent today; infinite without a limit. `share`: this process's of what is left."""
+        return self._left(self.per_day, self.today_usd(now), share)
+
+    def left_this_month_usd(self, now: Epoch, share: float = 1.0) -> float:
+        """Dollars that may be spent this month; infinite without a limit."""
+        return self._left(self.per_month, self.month_usd(now), share)
+
+    def reserve(self, expected_usd: float) -> None:
+        """Reserve what a request is expected to cost, until `settle`."""
+        self._reserved_usd += expected_usd
+
+    def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:
+        """Replace a finished request's reservation by its cost, which is uncommitted until `commit`."""
+        self._turn(now)
+        self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
+        self._uncommitted_usd += cost_usd
+
+    def commit(self, day: int, cost_usd: float) -> None:
+        """Move the cost of committed requests of a day to the ledger's figure."""
+        self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
+        self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
+
+    def replace(self, day: int, spent_usd: float) -> None:
+        """Replace the ledger's figure by one that was read, which includes this process's earlier commits."""
+        self._ledger_usd[day] = spent_usd
+
+    def forget(self) -> None:
+        """Forget the ledger's figures."""
+        self._ledger_usd = {}
+
+    def _left(self, limit_usd: float | None, spent_usd: float, share: float) -> float:
+        if limit_usd is None:
+            return math.inf
+        own = self._uncommitted_usd
+        return max((limit_usd - (spent_usd - own)) * share - own - self._reserved_usd, 0.0)
+
+    def _turn(self, now: Epoch) -> None:
+        today = start_of(DAY, now)
+        if today != self._today:  # or earlier: a clock that was ahead has been set right
+            self._today, self._month, self._uncommitted_usd = today, month_start(now), 0.0
+            # Yesterday's too: if it was the clock that moved, and not the day, yesterday comes back.
+            kept = min(self._month, today - DAY)
+            self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day >= kept}
