@@ -12,6 +12,7 @@ from bandit.types import BudgetState, Epoch, StatisticKey, Sums
 from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
+from storage.database.gathering import GatheringCursor
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
@@ -96,7 +97,12 @@ class Transactions:
         statements = self._statements if together else self._copying
         try:
             with self._watching(patience), direct.transaction(together=together):
-                written = self._write(statements, direct.cursor, items, update, again)
+                if together:
+                    cursor = GatheringCursor(direct.cursor, {statements.number})
+                    written = self._write(statements, cursor, items, update, again)
+                    cursor.flush()
+                else:
+                    written = self._write(statements, direct.cursor, items, update, again)
         except DatabaseUnavailable:
             self.close()
             raise

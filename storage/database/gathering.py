@@ -1,0 +1,54 @@
+"""A cursor that gathers PostgreSQL's inserts and runs them as one statement.
+
+A statement takes the driver about 60 µs, and the server about as much, whatever it does: a small transaction consists
+of that. The inserts become parts of one statement (`WITH … AS (INSERT …)`), which runs them in their order, so that
+transactions that lock the same rows can't deadlock: PostgreSQL runs such a part when it is read, and `CASE` reads in
+order.
+"""
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from typing import Any
+
+from storage.database.bulk import Cursor
+
+
+class GatheringCursor:
+    """Wraps a cursor. Inserts, and what is `gathered`, wait for `flush`, or for the next statement of another kind."""
+
+    def __init__(self, cursor: Cursor, gathered: Collection[str] = ()) -> None:
+        self._cursor = cursor
+        self._gathered = gathered
+        self._waiting: list[tuple[str, Sequence[object]]] = []
+
+    def execute(self, operation: str, parameters: Sequence[object] = (), /) -> object:
+        """Gather a statement, or run it after those that wait. Raises the driver's errors."""
+        if operation.startswith("INSERT ") or operation in self._gathered:
+            self._waiting.append((operation, parameters))
+            return None
+        self.flush()
+        return self._cursor.execute(operation, parameters)
+
+    def fetchall(self) -> Sequence[Any]:
+        """Fetch all rows of the last statement that was not gathered. Raises the driver's errors."""
+        return self._cursor.fetchall()
+
+    def flush(self) -> None:
+        """Run what waits. Raises the driver's errors."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            operation = _joined(tuple(operation for operation, _ in waiting))
+            self._cursor.execute(operation, [value for _, parameters in waiting for value in parameters])
+
+
+@lru_cache(maxsize=256)
+def _joined(operations: tuple[str, ...]) -> str:
+    if len(operations) == 1:
+        return operations[0]
+    parts, order = [], "1"
+    for number, operation in enumerate(operations):
+        returning = " RETURNING 1" if operation.startswith("INSERT ") else ""
+        parts.append(f"part{number} AS ({operation}{returning})")
+    for number in reversed(range(len(operations))):
+        order = f"CASE WHEN (SELECT count(*) FROM part{number}) >= 0 THEN {order} END"  # noqa: S608 - our own names
+    return f"WITH {', '.join(parts)} SELECT {order}"

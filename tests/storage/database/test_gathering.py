@@ -1,0 +1,65 @@
+"""The cursor that runs PostgreSQL's inserts as one statement."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from storage.database.engine import open_database
+from storage.database.gathering import GatheringCursor
+from storage.writing.transaction import Transactions
+from tests.support.records import RecordMaker, learn_scores, pace
+
+
+class CountingCursor:
+    """Notes the statements that a cursor runs."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor = cursor
+        self.ran: list[str] = []
+
+    def execute(self, operation: str, parameters: Sequence[object] = (), /) -> object:
+        self.ran.append(operation)
+        return self._cursor.execute(operation, parameters or None)
+
+    def fetchall(self) -> Sequence[Any]:
+        """Fetch all rows."""
+        rows: Sequence[Any] = self._cursor.fetchall()
+        return rows
+
+
+def test_inserts_run_as_one_statement_in_their_order_and_before_what_comes_after(postgresql_url: str) -> None:
+    database = open_database(postgresql_url)
+    with database.engine.connect() as connection:
+        cursor = CountingCursor(connection.connection.cursor())
+        cursor.execute("CREATE TEMPORARY SEQUENCE turns")
+        tables = ("third", "first", "second")
+        for table in tables:
+            cursor.execute(f"CREATE TEMPORARY TABLE {table} (value int UNIQUE, turn int DEFAULT nextval('turns'))")
+        gathering = GatheringCursor(cursor, {"SELECT nextval('turns')"})
+        cursor.ran.clear()
+        for table in ("first", "second"):
+            gathering.execute(f"INSERT INTO {table} (value) SELECT unnest(%s::int[]) ON CONFLICT DO NOTHING", ([7, 8],))
+        gathering.execute("SELECT nextval('turns')")
+        gathering.execute("INSERT INTO third (value) VALUES (%s)", (9,))
+        assert cursor.ran == []
+        gathering.execute("SELECT value, turn FROM first UNION ALL SELECT * FROM second UNION ALL SELECT * FROM third")
+        assert sorted(gathering.fetchall(), key=lambda row: row[1]) == [(7, 1), (8, 2), (7, 3), (8, 4), (9, 6)]
+        assert len(cursor.ran) == 2
+        gathering.flush()
+        assert len(cursor.ran) == 2
+    database.close()
+
+
+def test_a_request_takes_one_statement_of_postgresql(postgresql_url: str) -> None:
+    database, making = open_database(postgresql_url), RecordMaker()
+    transactions = Transactions(database, learn_scores, pace)
+    transactions.write([making.completion()])
+    assert transactions._direct is not None
+    counting = transactions._direct.cursor = CountingCursor(transactions._direct.cursor)
+    transactions.write([making.completion(attempts=3, choice=b"another"), making.completion()])
+    assert len(counting.ran) == 1
+    scored = making.completion()
+    counting.ran.clear()
+    transactions.write([scored, (making.score(scored.decision.completion_id, 0.5),)])
+    assert [each.split()[0] for each in counting.ran] == ["WITH", "SELECT", "SELECT", "WITH"]
+    transactions.close()
+    database.close()
