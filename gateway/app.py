@@ -132,7 +132,7 @@ class Gateway:
             exchange = ResponsesHttp if match[2] else Http
             await self.complete(exchange(scope, receive, send, request_id), match[1])
         else:
-            error = MethodNotAllowed("completions are asked for with POST")
+            error = MethodNotAllowed("completions are asked for with POST", ["POST"])
             self._observer.refused(request_id, "", None, error, 0.0)
             await Http(scope, receive, send, request_id).fail(error)
 

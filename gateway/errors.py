@@ -30,7 +30,7 @@ GatewayError
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -203,11 +203,19 @@ class RouterNotFound(NotFound):
 
 
 class MethodNotAllowed(GatewayError):
-    """The path exists, the method does not."""
+    """The path exists, the method does not. `allowed` are the methods that do."""
 
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: Iterable[str]) -> None:
+        super().__init__(message, should_retry=False)
+        self._allow = ", ".join(sorted(allowed))
+
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Those of every error, and `allow`."""
+        return [*super().headers(), (b"allow", self._allow.encode())]
 
 
 class Conflict(GatewayError):

@@ -57,7 +57,7 @@ def target_probabilities(
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
-    target, objective = _policy(policy), objective or choice.objective
+    target, objective = recorded_policy(policy), objective or choice.objective
     views = [view for view in choice.arms if models is None or view.model_id in models] or list(choice.arms)
     recorded = _recorded(choice, views, objective)
     indexes, deviations = target.compare(recorded)
@@ -79,7 +79,8 @@ def target_probabilities(
     return dict(zip(recorded.model_ids, probabilities(compared).p, strict=True))
 
 
-def _policy(text: str) -> RecordedPolicy:
+def recorded_policy(text: str) -> RecordedPolicy:
+    """The policy of this name, such as `best` or `fixed:MODEL`. Raises ValueError if a record can't tell its choice."""
     name, _, argument = text.partition(":")
     if name == "fixed" and argument:
         return Fixed(argument)

@@ -1,12 +1,14 @@
 """Finds and runs commands, and reports their errors. A command's module is imported only if the command is named."""
 
+import re
 from importlib import import_module
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from gateway.cli.errors import exit_status
+from gateway.cli.errors import CommandError, exit_status
 
 COMMANDS = {
     "serve": "Run the gateway.",
@@ -31,6 +33,10 @@ COMMANDS = {
 """The commands with their lines in `--help`, which imports no more. A command is `app` in the module of its name."""
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python makes of a byte that is not UTF-8."""
+
+
 def new_app(*, cls: type[TyperGroup] = TyperGroup, **options: Any) -> typer.Typer:
     """A Typer application with this command line's conventions."""
     return typer.Typer(
@@ -52,11 +58,23 @@ def new_group(name: str) -> typer.Typer:
     return group
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"bandit-gateway {version('bandit-gateway')}")
+        raise typer.Exit
+
+
 class LazyGroup(TyperGroup):
     """The commands of `COMMANDS`, imported when they are run. Expected errors become a line and an exit status."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """Replace the placeholder by the command itself. `--help` and suggestions only need placeholders."""
+        """Replace the placeholder by the command itself. `--help` and suggestions only need placeholders.
+
+        Raises CommandError for an argument that is not UTF-8: no database can hold it, and no JSON.
+        """
+        for argument in args:
+            if _SURROGATE.search(argument):
+                raise CommandError(f"the argument {argument[:80]!r} is not valid UTF-8", 2)
         name, _, rest = super().resolve_command(ctx, args)
         return name, typer.main.get_command(import_module(f"gateway.cli.{name}").app), rest
 
@@ -84,5 +102,16 @@ app = new_app(
     name="bandit-gateway",
     help="A self-hosted, OpenAI-compatible LLM router that learns which model to use.",
 )
+
+
+@app.callback()
+def _options(
+    version_wanted: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Take the options before the command."""
+
+
 for _name, _help in COMMANDS.items():
     app.command(_name, help=_help)(_placeholder)

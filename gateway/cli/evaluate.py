@@ -23,9 +23,8 @@ from gateway.cli.options import (
 from gateway.cli.output import print_json, print_table
 from gateway.reports.evaluation import (
     InvalidQuestion,
-    Question,
     evaluate_router,
-    models_of,
+    question_of,
     to_json,
 )
 from gateway.routing.objectives import preset_for
@@ -57,15 +56,13 @@ def evaluate(
     start = Epoch(now - seconds_of(since))
     with opened(config, database_url) as database:
         record = existing_router(database, router)
-        question = Question(
-            policy=policy,
-            objective=_objective(objective, record, config, database_url),
-            models=None if models is None else _known_models(models, record),
-        )
+        known = [model.model_id for model in record.models]
+        dollars = _objective(objective, record, config, database_url)
         try:
-            answer = evaluate_router(Ledger(database), router, question, start, now)
+            question = question_of(router, known, policy, models, dollars)
         except InvalidQuestion as error:
             raise CommandError(f"--{error}", 2) from None
+        answer = evaluate_router(Ledger(database), router, question, start, now)
     if json:
         print_json(to_json(answer))
         return
@@ -86,14 +83,6 @@ def evaluate(
         typer.echo(f"left out: {count} ({why})")
     for note in answer.target.notes:
         typer.echo(f"note: {note}")
-
-
-def _known_models(text: str, record: RouterRecord) -> tuple[str, ...]:
-
-    try:
-        return models_of(text, record.id, {model.model_id for model in record.models})
-    except InvalidQuestion as error:
-        raise CommandError(f"--{error}", 2) from None
 
 
 def _objective(

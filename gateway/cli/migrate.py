@@ -9,8 +9,8 @@ import typer
 from gateway.cli.commands import new_app
 from gateway.cli.database import opened
 from gateway.cli.errors import CommandError
-from gateway.cli.options import Config, DatabaseUrl
-from gateway.cli.output import say
+from gateway.cli.options import Config, DatabaseUrl, Json
+from gateway.cli.output import report, say
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from storage.database.engine import Database, open_database
 from storage.maintenance.transfer import copy_ledger
@@ -28,17 +28,22 @@ def migrate(
     ] = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
+    json: Json = False,
 ) -> None:
     """Bring the database's schema up to date (`serve` does this too), or copy the ledger with --to."""
     with opened(config, database_url, create=to is None) as database:
         if to is None:
-            say(f"the database {database.where} is up to date")
+            report({"database": database.where}, f"the database {database.where} is up to date", json=json)
             return
         with closing(open_database(to)) as target:
-            _copy(database, target)
+            rows = _copy(database, target)
+            told = {"database": database.where, "copied_to": target.where, "rows": rows}
+            remark = "its statistics equal its ledger; now set database_url, and keep the former database until it is "
+            report(told, f"{remark}backed up", json=json)
 
 
-def _copy(source: Database, target: Database) -> None:
+def _copy(source: Database, target: Database) -> dict[str, int]:
+    """Copy the ledger and compare it; returns how many rows each table has."""
     began = said = time.monotonic()
 
     def tell(table: str, count: int) -> None:
@@ -62,4 +67,4 @@ def _copy(source: Database, target: Database) -> None:
             f"{len(differences)} statistics differ from the ledger there: see `bandit-gateway rebuild --check` with "
             "either database, and mend them with `rebuild`"
         )
-    say("its statistics equal its ledger; now set database_url, and keep the former database until it is backed up")
+    return dict(rows)

@@ -12,7 +12,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, Json, read_settings
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import print_json, print_table, report
 from gateway.management.models import list_models, resume_model
 
 app = new_group("models")
@@ -49,10 +49,7 @@ def resume(
     """Try a parked or cooling model again at once, in every running gateway: its cause is fixed."""
     with managed(config, database_url) as management:
         resume_model(management, model_id)
-    if json:
-        print_json({"id": model_id, "resumed": True})
-    else:
-        typer.echo(f"{model_id} is tried again from now on")
+    report({"id": model_id, "resumed": True}, f"{model_id} is tried again from now on", json=json)
 
 
 @app.command()
@@ -65,6 +62,7 @@ def refresh(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the facts, else today.")
     ] = None,
     config: Config = None,
+    json: Json = False,
 ) -> None:
     """Renew what is known of models: abilities, limits and prices. A gateway that starts afterwards uses it."""
     settings = read_settings(config)
@@ -84,4 +82,5 @@ def refresh(
     for why in wrong:
         typer.echo(f"left out: {why}", err=True)
     models = sum(map(len, facts.providers.values()))
-    typer.echo(f"{path}: {models:,} models of {len(facts.providers)} providers, as of {facts.as_of}")
+    made = {"file": str(path), "models": models, "as_of": str(facts.as_of), "left_out": list(wrong)}
+    report(made, f"{path}: {models:,} models of {len(facts.providers)} providers, as of {facts.as_of}", json=json)

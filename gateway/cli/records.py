@@ -9,7 +9,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import opened
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, Json
-from gateway.cli.output import moment, print_json, print_table, say
+from gateway.cli.output import moment, print_json, print_table, report
 from storage.database.engine import Database
 from storage.errors import RecordRefused
 from storage.records import CompletionRecord
@@ -34,8 +34,8 @@ def list_all(config: Config = None, database_url: DatabaseUrl = None, json: Json
 
 
 @app.command("show")
-def show(request_id: RequestId, config: Config = None, database_url: DatabaseUrl = None) -> None:
-    """Show a refused record as JSON, prompt and answer included if the router stores them."""
+def show(request_id: RequestId, config: Config = None, database_url: DatabaseUrl = None, _json: Json = True) -> None:
+    """Show a refused record, as JSON in any case, prompt and answer included if the router stores them."""
     with opened(config, database_url) as database:
         refusal, record = _existing(database, request_id)
     shown = msgspec.to_builtins(refusal)
@@ -56,18 +56,21 @@ def retry(
     request_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="req_…; all of them without one.")] = None,
     config: Config = None,
     database_url: DatabaseUrl = None,
+    json: Json = False,
 ) -> None:
     """Write refused records again, once the cause is gone. Running gateways follow within seconds."""
-    written, refused = 0, []
+    written: list[str] = []
+    refused: list[str] = []
     with opened(config, database_url) as database:
         ids = [request_id] if request_id else [each.completion_id for each in RefusedRecords(database).all()]
         for each in ids:
             try:
                 write_again(database, each, _existing(database, each)[1])
-                written += 1
+                written.append(each)
             except RecordRefused as error:
                 refused.append(f"{each}: {error}")
-    say(f"{written:,} of {len(ids):,} records are written")
+    told = f"{len(written):,} of {len(ids):,} records are written"
+    report({"written": written, "refused": refused}, told, json=json)
     if refused:
         raise CommandError("\n".join(refused))
 

@@ -8,7 +8,8 @@ import msgspec
 
 from bandit.ope.estimators import Estimate, Evaluation, Figure, evaluate
 from bandit.ope.logged import Logged
-from bandit.ope.targets import target_probabilities
+from bandit.ope.targets import recorded_policy, target_probabilities
+from bandit.policies.fixed import Fixed
 from bandit.types import Choice, Ending, Epoch, Objective
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger
@@ -46,12 +47,28 @@ class Answer:
     left_out: Mapping[str, int]
 
 
+def question_of(
+    router_id: str, known: Collection[str], policy: str, models: str | None, objective: Objective | None = None
+) -> Question:
+    """What is asked of a router that has the models `known`; `models` are ids with commas between.
+
+    Raises InvalidQuestion for a policy that can't be recomputed from a record, and for a model that it does not have.
+    """
+    try:
+        wanted = recorded_policy(policy)
+    except ValueError as error:
+        raise InvalidQuestion("policy", str(error)) from None
+    if isinstance(wanted, Fixed) and wanted.model_id not in known:
+        raise InvalidQuestion("policy", f"policy: {_no_model(router_id, wanted.model_id, known)}")
+    return Question(policy, objective, None if models is None else _models_of(models, router_id, known))
+
+
 def evaluate_router(
     ledger: Ledger, router_id: str, question: Question, since: Epoch, now: Epoch, most: int = MOST_DECISIONS
 ) -> Answer:
     """Evaluate on a router's decisions since an instant (seconds since the epoch), the newest up to `most`.
 
-    Raises InvalidQuestion for a policy that can't be recomputed from a record, and storage's errors.
+    Raises storage's errors.
     """
     log: list[Logged] = []
     choices: list[Choice] = []
@@ -71,10 +88,7 @@ def evaluate_router(
             continue
         log.append(one)
         choices.append(choice)
-    try:
-        wanted = [target_probabilities(each, question.policy, question.objective, question.models) for each in choices]
-    except ValueError as error:
-        raise InvalidQuestion("policy", str(error)) from None
+    wanted = [target_probabilities(each, question.policy, question.objective, question.models) for each in choices]
     objective = question.objective or (choices[0].objective if choices else Objective(0.0, 0.0, 0.0))
     return Answer(
         target=evaluate(log, wanted, objective, now),
@@ -83,15 +97,18 @@ def evaluate_router(
     )
 
 
-def models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:
-    """Parse model ids separated by commas. Raises InvalidQuestion for one that the router does not have."""
+def _models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:
     models = tuple(filter(None, (part.strip() for part in text.split(","))))
     for model in models:
         if model not in known:
-            raise InvalidQuestion(
-                "models", f"models: {router_id} has no model {model}; it has {', '.join(sorted(known))}"
-            )
+            raise InvalidQuestion("models", f"models: {_no_model(router_id, model, known)}")
+    if not models:
+        raise InvalidQuestion("models", "models: names none")
     return models
+
+
+def _no_model(router_id: str, model_id: str, known: Collection[str]) -> str:
+    return f"{router_id} has no model {model_id[:80]}; it has {', '.join(sorted(known))}"
 
 
 def to_json(answer: Answer) -> dict[str, object]:

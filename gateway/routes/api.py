@@ -1,11 +1,10 @@
 """The FastAPI application: routes, OpenAPI document, and the handlers that turn errors into OpenAI's shape."""
 
-from typing import Any
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from gateway.errors import (
     BASE_URL_ADVICE,
@@ -21,7 +20,7 @@ from gateway.management.problems import bad_fields
 from gateway.reports.evaluation import InvalidQuestion
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models
-from gateway.routes.schemas import ROUTED_PATHS
+from gateway.routes.openapi import complete
 from gateway.settings.router_options import OptionsError
 from storage.errors import DatabaseUnavailable, InvalidCursor
 
@@ -45,13 +44,7 @@ def build_api(version: str) -> FastAPI:
     api.add_exception_handler(RequestValidationError, _validation_error)
     api.add_exception_handler(Exception, _our_own_fault)
     ordinary = api.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = ordinary()
-        document["paths"] |= ROUTED_PATHS
-        return document
-
-    api.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document
+    api.openapi = lambda: complete(ordinary())  # type: ignore[method-assign]  # FastAPI's own way to extend the document
     return api
 
 
@@ -65,7 +58,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
     told: GatewayError
     if error.status_code == 405:
-        told = MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}")
+        told = MethodNotAllowed(f"{request.method} is not allowed on {request.url.path}", _methods_at(request))
     elif error.status_code == 404:
         advice = f"; {BASE_URL_ADVICE}" if request.url.path.endswith("/chat/completions") else ""
         told = NotFound(f"there is nothing at {request.method} {request.url.path}{advice}", should_retry=False)
@@ -74,9 +67,18 @@ async def _http_error(request: Request, error: Exception) -> Response:
     else:
         told = BadRequest(str(error.detail))
         told.status = error.status_code
-    response = await _gateway_error(request, told)
-    response.headers.update(error.headers or {})  # Allow
-    return response
+    return await _gateway_error(request, told)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods that the path of a request has: each is a route of its own. Mounted files are read alone."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    there = {
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    } or {"GET"}
+    return there | ({"HEAD"} if "GET" in there else set())
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

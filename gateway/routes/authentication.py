@@ -1,12 +1,19 @@
 """The key of a request, and routes that only administrators and this machine may use."""
 
 from fastapi import Request
+from fastapi.security import HTTPBearer
 
 from gateway.api_keys import READERS, require
 from gateway.errors import InsufficientScope
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import KeyRecord
+
+BEARER = HTTPBearer(
+    auto_error=False,
+    description="An API key. `/admin` needs the scope `admin`, or `read` for GET; other calls `routing` or `feedback`.",
+)
+"""For the documentation alone, so that `/docs` can send a key: the routes check it themselves."""
 
 _LOCAL_NAMES = {"127.0.0.1", "localhost", "::1"}
 _OF_PROXIES = {

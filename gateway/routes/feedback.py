@@ -4,19 +4,22 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from gateway.asgi import HttpRequest
 from gateway.feedback import Given
+from gateway.routes.authentication import BEARER
 from gateway.routes.schemas import FEEDBACK_SCHEMA, refusals
 from gateway.routes.services import json_response, services_of
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(BEARER)])
 
 
-@router.post("/feedback", openapi_extra=FEEDBACK_SCHEMA, responses=refusals(400, 401, 403, 404, 413, 415, 503))
+@router.post(
+    "/feedback", openapi_extra=FEEDBACK_SCHEMA, responses=refusals(400, 401, 403, 404, 409, 413, 415, 429, 500, 503)
+)
 async def post_feedback(request: Request) -> Response:
     """Score one completion, all those of an episode, a pair, or up to 1,000 of these at once: all or nothing."""
     batch, receipts = await services_of(request).flow.feedback(HttpRequest(request.scope, request.receive))

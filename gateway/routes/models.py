@@ -1,26 +1,60 @@
 """GET /{router_id}/models: the models that an OpenAI client lists."""
 
-from fastapi import APIRouter, Request
+from typing import Literal
+
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 
 from gateway.completions.request import REQUESTED_MODEL
 from gateway.errors import NotFound
-from gateway.routes.authentication import authorization_of
+from gateway.routes.authentication import BEARER, authorization_of
 from gateway.routes.schemas import refusals
 from gateway.routes.services import json_response, services_of
 from gateway.routing.router import LiveRouter
 
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(BEARER)])
 
 
-@router.get("/{router_id}/models", responses=refusals(401, 403, 404))
+class OfferedModel(BaseModel):
+    """A model as OpenAI's list has it. `requestable`: whether a request may name it as its `model`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": "dari/routing",
+                    "object": "model",
+                    "created": 1_764_000_000,
+                    "owned_by": "dari",
+                    "requestable": True,
+                }
+            ]
+        }
+    )
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    requestable: bool
+
+
+class OfferedModels(BaseModel):
+    """The models of a router, `dari/routing` first."""
+
+    object: Literal["list"]
+    data: list[OfferedModel]
+
+
+@router.get("/{router_id}/models", response_model=OfferedModels, responses=refusals(401, 403, 404))
 @router.get("/{router_id}/v1/models", include_in_schema=False)
 async def list_models(router_id: str, request: Request) -> Response:
     """`dari/routing` first, which is what requests name, then the router's enabled models."""
     return json_response({"object": "list", "data": _models(_authenticated(request, router_id))})
 
 
-@router.get("/{router_id}/models/{model:path}", responses=refusals(401, 403, 404))
+@router.get("/{router_id}/models/{model:path}", response_model=OfferedModel, responses=refusals(401, 403, 404))
 @router.get("/{router_id}/v1/models/{model:path}", include_in_schema=False)
 async def get_model(router_id: str, model: str, request: Request) -> Response:
     """One model of the router."""

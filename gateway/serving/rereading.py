@@ -9,7 +9,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.configuration import Configured, Reread
 from gateway.serving.bootstrap import planned_router, prepare
 from gateway.settings import Settings, SettingsError
-from gateway.settings.differences import differences, differences_at_start
+from gateway.settings.differences import READ_AT_START, differences, differences_at_start
 from storage.database.engine import Database
 from storage.stores.routers import Routers
 
@@ -28,7 +28,7 @@ def read_again(load: Load, former: Configured, database: Database) -> Reread:
     """
     loaded, before = load(), former.settings
     at_next_start = differences_at_start(before, loaded)
-    kept = {name: getattr(before, name) for name in at_next_start}
+    kept = {name: getattr(before, name) for name in READ_AT_START}
     settings = replace(loaded, **kept, simulated=loaded.simulated or before.simulated)
     if settings.simulated and not before.simulated:
         raise SettingsError("simulated models are there only if the gateway was started with them: start it again")

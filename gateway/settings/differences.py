@@ -10,6 +10,15 @@ from gateway.settings.values import RouterDeclaration, Settings
 _TABLES = ("providers", "models", "routers")
 _DERIVED = frozenset({"simulated", "notices", "config_path", *_TABLES})
 _NOT_TOLD = frozenset({"id", "name", "provider", "where", "shipped", "lines"})
+_LISTENING = {
+    "addresses": "listen",
+    "root_path": "root_path",
+    "drain_seconds": "drain_seconds",
+    "tls": "tls_certificate, tls_key or its password",
+}
+"""Keys of the file by the fields of `Listening` that hold them."""
+READ_AT_START = tuple(field.name for field in fields(Settings) if field.name not in _DERIVED | {"admin_key"})
+"""The fields that a reload does not change."""
 _NAMES = {"api_keys": "api_key"}
 """Keys of the file by the fields that hold them, if they differ."""
 
@@ -24,8 +33,9 @@ def differences(before: Settings, after: Settings) -> tuple[str, ...]:
 
 def differences_at_start(before: Settings, after: Settings) -> tuple[str, ...]:
     """The keys of the server that differ: they are read when it starts."""
-    wanted = [field.name for field in fields(Settings) if field.name not in _DERIVED | {"admin_key"}]
-    return tuple(name for name in wanted if getattr(before, name) != getattr(after, name))
+    told = [name for name in READ_AT_START if name != "listening" and getattr(before, name) != getattr(after, name)]
+    old, new = before.listening, after.listening
+    return (*told, *(key for field, key in _LISTENING.items() if getattr(old, field) != getattr(new, field)))
 
 
 def _of_tables(table: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

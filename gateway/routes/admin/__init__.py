@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter, Depends
 
-from gateway.routes.admin import api_keys, changes, decisions, evals, models, reload, routers, stats
-from gateway.routes.admin.calls import BEARER, ERRORS
+from gateway.routes.admin import api_keys, changes, decisions, evals, evaluation, models, reload, routers, stats
+from gateway.routes.admin.calls import ERRORS
+from gateway.routes.authentication import BEARER
 
 router = APIRouter(dependencies=[Depends(BEARER)], responses=ERRORS)
-for part in (routers, api_keys, evals, models, decisions, stats, changes, reload):
+for part in (routers, api_keys, evals, models, decisions, evaluation, stats, changes, reload):
     router.include_router(part.router)

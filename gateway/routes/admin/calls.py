@@ -4,7 +4,6 @@ from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
 from fastapi import Depends, Header, Query, Request
 from fastapi.responses import Response
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from gateway.api_keys import READERS
@@ -12,39 +11,14 @@ from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
 from gateway.routes.admin.idempotency import NAME_PATTERN
 from gateway.routes.authentication import require_key
+from gateway.routes.schemas import ErrorBody
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via
 
-BEARER = HTTPBearer(auto_error=False, description="An API key with the scope `admin`, or `read` for GET.")
-"""For the documentation alone, so that `/docs` can send a key: the check itself is `_management`."""
-
 Item = TypeVar("Item")
 
 NO_STORE = {"cache-control": "no-store"}
-
-
-class Problem(BaseModel):
-    """One of several mistakes."""
-
-    param: str | None
-    message: str
-
-
-class ErrorDetail(BaseModel):
-    """The error, in OpenAI's shape."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-    problems: list[Problem] | None = None
-
-
-class ErrorBody(BaseModel):
-    """The body of every answer that is no success."""
-
-    error: ErrorDetail
 
 
 _TOLD = {
@@ -72,6 +46,14 @@ class Listed(BaseModel, Generic[Item]):
     data: list[Item]
     next_cursor: None = None
 
+
+Days: TypeAlias = Annotated[
+    float, Query(gt=0, le=36_500, allow_inf_nan=False, description="How far back, in days.", examples=[30])
+]
+Cursor: TypeAlias = Annotated[
+    str | None, Query(max_length=200, description="`next_cursor` of the page before; default: the first page.")
+]
+PageSize: TypeAlias = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None,

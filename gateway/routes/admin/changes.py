@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from gateway.management.changes import ChangesView, ChangeView, list_changes, revert_change
-from gateway.routes.admin.calls import Administrator, Reader, answer
+from gateway.routes.admin.calls import Administrator, Cursor, PageSize, Reader, answer
 from gateway.routes.admin.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/admin", tags=["changes"], route_class=IdempotentRoute)
@@ -15,9 +15,11 @@ router = APIRouter(prefix="/admin", tags=["changes"], route_class=IdempotentRout
 @router.get("/changes")
 def get_changes(
     management: Reader,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
-    target: Annotated[str | None, Query(description="Only changes of this router, key or scorecard.")] = None,
+    limit: PageSize = 50,
+    cursor: Cursor = None,
+    target: Annotated[
+        str | None, Query(max_length=200, description="Only changes of this router, key or scorecard.")
+    ] = None,
 ) -> ChangesView:
     """Who changed what, the latest first."""
     return list_changes(management, limit, cursor, target)

@@ -1,6 +1,6 @@
 """/admin/evals: list, import, show and delete scorecards."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gateway.errors import BadRequest, UnsupportedMedia
-from gateway.management.evals import EvalCaption, EvalView, delete_eval, get_eval, import_eval, list_evals
+from gateway.management.evals import LONGEST_NAME, EvalCaption, EvalView, delete_eval, get_eval, import_eval, list_evals
 from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
 
@@ -53,6 +53,8 @@ class NewEval(BaseModel):
     rows: list[EvalRow]
 
 
+Text: TypeAlias = Annotated[str | None, Query(max_length=LONGEST_NAME)]
+
 _SCHEMA: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -74,12 +76,12 @@ def get_evals(management: Reader) -> Listed[EvalView]:
 async def post_eval(
     request: Request,
     management: Administrator,
-    name: str | None = None,
-    metric: str | None = None,
-    unit: str | None = None,
+    name: Text = None,
+    metric: Text = None,
+    unit: Text = None,
     minimum: Annotated[float | None, Query(alias="min")] = None,
     maximum: Annotated[float | None, Query(alias="max")] = None,
-    router_id: str | None = None,
+    router_id: Text = None,
 ) -> Response:
     """Import a scorecard, whole or not at all: CSV (`model_id,score[,notes]`) with the rest in the query, or JSON.
 

@@ -2,16 +2,32 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
 
 from gateway.errors import BadRequest, InsufficientScope
-from gateway.routes.admin.calls import Administrator
+from gateway.routes.admin.calls import Administrator, answer
 from gateway.routes.admin.idempotency import IdempotentRoute
-from gateway.routes.services import json_response, services_of
+from gateway.routes.services import services_of
 
 router = APIRouter(prefix="/admin", tags=["configuration"], route_class=IdempotentRoute)
 
 
-@router.post("/reload")
+class Reloaded(BaseModel):
+    """The configuration that is in effect. `at_next_start` are settings that a running gateway can't change."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reloaded": True, "file": "bandit-gateway.toml", "changes": ["…"], "at_next_start": []}]
+        }
+    )
+
+    reloaded: bool = True
+    file: str | None
+    changes: list[str]
+    at_next_start: list[str]
+
+
+@router.post("/reload", response_model=Reloaded)
 async def reload(request: Request, management: Administrator) -> Response:
     """Read the configuration again, all or nothing, in this process and the other workers of this machine."""
     if management.router_ids is not None:
@@ -21,11 +37,12 @@ async def reload(request: Request, management: Administrator) -> Response:
     services = services_of(request)
     reread = await services.configuration.reload()
     services.reload_others()
-    return json_response(
-        {
-            "reloaded": True,
-            "file": reread.configured.settings.config_path,
-            "changes": reread.changes,
-            "at_next_start": reread.at_next_start,
-        }
+    return answer(
+        Reloaded(
+            file=None
+            if reread.configured.settings.config_path is None
+            else str(reread.configured.settings.config_path),
+            changes=list(reread.changes),
+            at_next_start=list(reread.at_next_start),
+        )
     )

@@ -7,13 +7,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from bandit.types import Epoch, LoopTime
-from gateway.errors import BadRequest, NotFound
+from gateway.errors import NotFound
 from gateway.management.stats import StatsView, router_stats
-from gateway.routes.admin.calls import Reader
+from gateway.routes.admin.calls import Days, Reader
 from gateway.routes.services import services_of
 from gateway.routing.daily_spend import DAY_SECONDS
-
-LONGEST_DAYS = 36_500.0
 
 router = APIRouter(prefix="/admin", tags=["routers"])
 
@@ -23,16 +21,14 @@ async def get_stats(
     request: Request,
     management: Reader,
     router_id: str,
-    days: Annotated[float, Query(description="How far back traffic is counted, in whole UTC days.")] = 30.0,
+    days: Days = 30.0,
     task: Annotated[str | None, Query(max_length=64, description="A class of requests; default: none stated.")] = None,
 ) -> StatsView:
-    """Whom a router chooses, what it believes of its models (90 % intervals), and what it has spent."""
+    """Whom a router chooses, what it believes of its models (90 % intervals), and its spend on whole UTC days."""
     services = services_of(request)
     live = services.routers.get(router_id) if management.sees(router_id) else None
     if live is None:
         raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found")
-    if not 0.0 < days <= LONGEST_DAYS:
-        raise BadRequest(f"`days` must be more than 0 and at most {LONGEST_DAYS:g}, not {days}", param="days")
     now = Epoch(management.now)
     since = Epoch(max(now - days * DAY_SECONDS, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)

@@ -317,12 +317,28 @@ def test_health_and_readiness(running: Running) -> None:
         assert "/feedback" in document["paths"]
 
 
+def test_a_wrong_method_is_told_all_that_the_path_has(running: Running) -> None:
+    with running.http("admin") as http:
+        for method, path, allowed in (
+            ("PUT", "/admin/routers/rtr_good", "DELETE, GET, HEAD, PATCH"),
+            ("DELETE", "/admin/routers", "GET, HEAD, POST"),
+            ("POST", "/healthz", "GET, HEAD"),
+            ("POST", "/docs/assets/swagger-ui.css", "GET, HEAD"),
+            ("PATCH", "/rtr_good/chat/completions", "POST"),
+        ):
+            answer = http.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+            assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
 def test_the_documentation_needs_nothing_from_outside(running: Running) -> None:
     with running.http(None) as http:
         page = http.get("/docs")
         assert page.status_code == 200
         assert "https://" not in page.text
-        for asset in re.findall(r'(?:href|src)="(/docs/assets/[^"]+)"', page.text):
+        assert re.findall(r"<script(?! src=)", page.text) == []
+        assert "script-src 'self';" in page.headers["content-security-policy"]
+        for asset in re.findall(r'(?:href|src)="(/docs/[^"]+)"', page.text):
             assert http.get(asset).status_code == 200
         assert "/docs/assets/swagger-ui-bundle.js" in page.text
         assert http.get("/docs", headers={"host": "example.com"}).status_code == 401

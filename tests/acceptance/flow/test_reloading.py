@@ -195,7 +195,7 @@ def test_keys_of_the_server_wait_for_the_next_start(served: Running, write: Writ
     head = f'database_url = "sqlite:///{tmp_path / "other.db"}"\ndrain_seconds = 1'
     write(model("good-a") + router("rtr_a", "good-a"), head)
     answer = reload(served)
-    assert answer.json()["at_next_start"] == ["database_url", "listening"]
+    assert answer.json()["at_next_start"] == ["database_url", "drain_seconds"]
     assert served.client("rtr_a").chat.completions.create(**BODY).model == "p/good-a"
     assert not (tmp_path / "other.db").exists()
 

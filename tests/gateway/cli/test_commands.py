@@ -1,6 +1,7 @@
 """The commands as a user types them, without a server."""
 
 import json
+import os
 import re
 import socketserver
 import subprocess
@@ -302,7 +303,7 @@ class TestModels:
         refused = Ran("models", "resume", "simulated/none")
         assert refused.status == 1
         assert "no router has an enabled model 'simulated/none'" in refused.err
-        assert Ran("models", "resume", "simulated/swift").out == "simulated/swift is tried again from now on\n"
+        assert Ran("models", "resume", "simulated/swift").err == "simulated/swift is tried again from now on\n"
 
 
 class TestEvals:
@@ -353,6 +354,10 @@ class TestAnalysis:
             (("evaluate", "--router", "rtr_x"), 1, "there is no router rtr_x; there are rtr_a"),
             (("evaluate", "--router", "rtr_a", "--since", "soon"), 2, "such as 90d"),
             (("evaluate", "--router", "rtr_a", "--models", "a/b"), 2, "rtr_a has no model a/b"),
+            (("evaluate", "--router", "rtr_a", "--policy", "astrology"), 2, "choose one of thompson"),
+            (("evaluate", "--router", "rtr_a", "--policy", "fixed:TYPO"), 2, "rtr_a has no model TYPO; it has sim"),
+            (("evaluate", "--router", "rtr_a", "--policy", "fixed:"), 2, "choose one of thompson"),
+            (("evaluate", "--router", "rtr_a", "--models", ","), 2, "names none"),
             (("evaluate", "--router", "rtr_a", "--objective", "chepest"), 2, 'did you mean "cheapest"?'),
             (("export", "--router", "rtr_x"), 1, "there is no router rtr_x"),
             (("export", "--router", "rtr_a", "--format", "xls"), 2, "not 'xls'"),
@@ -451,7 +456,7 @@ class TestFailures:
 
 def test_the_version_is_printed_for_people_and_for_scripts() -> None:
     number = json.loads(Ran("version", "--json").out)["version"]
-    assert Ran("version").out == f"bandit-gateway {number}\n"
+    assert Ran("version").out == Ran("--version").out == f"bandit-gateway {number}\n"
 
 
 def test_migrate_makes_the_database(home: Path) -> None:
@@ -470,9 +475,58 @@ def every_command() -> list[tuple[str, ...]]:
 
 @pytest.mark.parametrize("command", every_command(), ids=" ".join)
 def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
-    ran = Ran(*command, "--help")
+    ran = Ran(*command, "-h")
     assert ran.status == 0
     assert f"Usage: bandit-gateway {' '.join(command)}" in ran.out
+    assert ("--json" in ran.out) == (command not in {("serve",), ("demo",), ("export",)})
+
+
+@pytest.mark.parametrize("command", [("keys", "show"), ("explain",), ("routers", "delete"), ("records", "retry")])
+def test_an_argument_that_is_not_utf8_is_one_line_on_stderr(command: tuple[str, ...]) -> None:
+    ran = Ran(*command, os.fsdecode(b"a\xff"))
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "bandit-gateway: the argument 'a\\udcff' is not valid UTF-8\n"
+
+
+def test_commands_need_no_providers_key() -> None:
+    Path("bandit-gateway.toml").write_text(
+        '[providers.p]\nbase_url = "http://127.0.0.1:1/v1"\napi_key = "env:NO_SUCH_VARIABLE"\n'
+        '[routers.rtr_declared]\nmodels = ["p/m"]\n'
+    )
+    put_router()
+    made = json.loads(Ran("keys", "create", "--label", "a", "--scope", "read", "--json").out)
+    for command in (
+        ("keys", "revoke", made["id"]),
+        ("keys", "list"),
+        ("routers", "show", "rtr_a"),
+        ("changes", "list"),
+        ("models", "list"),
+        ("evaluate", "--router", "rtr_a"),
+        ("evals", "list"),
+        ("records", "list"),
+    ):
+        assert Ran(*command, "--json").status == 0
+    assert "there is no decision" in Ran("explain", "req_" + "0" * 32).err
+
+
+def test_a_key_is_made_for_a_router_that_the_first_start_will_make() -> None:
+    Path("bandit-gateway.toml").write_text('[routers.rtr_declared]\nmodels = ["simulated/swift"]\n')
+    create = ("keys", "create", "--label", "a", "--scope", "routing", "--router")
+    assert Ran(*create, "rtr_declared").status == 0
+    assert "there is no router rtr_x; there are rtr_declared" in Ran(*create, "rtr_x").err
+
+
+def test_what_show_prints_set_takes() -> None:
+    put_router()
+    changed = ("max_attempts=2", "exploration=0.1", 'objective={"quality_usd": 1, "second_usd": 0, "failure_usd": 2}')
+    assert Ran("routers", "set", "rtr_a", *(part for each in changed for part in ("--set", each))).status == 0
+    before = json.loads(Ran("routers", "show", "rtr_a", "--json").out)["settings"]
+    lines = [line.split("  ") for line in Ran("routers", "show", "rtr_a").out.splitlines()]
+    printed = {parts[0]: next(filter(None, map(str.strip, parts[1:]))) for parts in lines if parts[0] in before}
+    assert printed.keys() == before.keys()
+    given = [part for name, value in printed.items() for part in ("--set", f"{name}={value}")]
+    assert Ran("routers", "set", "rtr_a", *given).status == 0
+    assert json.loads(Ran("routers", "show", "rtr_a", "--json").out)["settings"] == before
 
 
 def test_help_is_printed_without_the_libraries_that_commands_need() -> None:
