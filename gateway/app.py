@@ -276,7 +276,7 @@ class Gateway:
                 await self._open_dashboard(keyring, registry, readiness)
             self._readiness = readiness
             readiness.stopping = self._draining  # a signal may come while the gateway starts
-            _freeze_garbage_collector()
+            _freeze_garbage_collector(opened)
             self._opened = opened.pop_all()
 
     def drain(self) -> None:
@@ -340,9 +340,10 @@ def _below(root: str, path: str) -> str:
     return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
 
 
-def _freeze_garbage_collector() -> None:
+def _freeze_garbage_collector(opened: contextlib.AsyncExitStack) -> None:
     # Start-up leaves about a million objects that live for ever. A full collection would walk them all, for hundreds
     # of milliseconds in the middle of a request: freezing takes them out of the collector's view.
     gc.collect()
     gc.freeze()
+    opened.callback(gc.unfreeze)
     gc.set_threshold(*COLLECT_AFTER)

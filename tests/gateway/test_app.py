@@ -1,6 +1,5 @@
 """The gateway's start and stop, with a real database and the simulated models' real server."""
 
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,7 +36,6 @@ def gateway_in(directory: Path) -> Iterator[Gateway]:
     configured = read(reading)
     yield Gateway(configured, database, instruments(), partial(read_again, reading, database=database))
     database.close()
-    gc.unfreeze()
 
 
 def what_is_open() -> set[object]:

@@ -106,6 +106,19 @@ def test_a_full_pipe_stops_nobody_and_what_finds_no_room_is_counted(
     assert sum(line["count"] for line in told if line["event"] == "lost") == writer.counts["info", "lost"]
 
 
+def test_the_thread_ends_when_it_is_idle_and_the_next_line_starts_another(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "IDLE_SECONDS", 0.01)
+    writer = writer_to(pipe)
+    before = set(threading.enumerate())
+    for number in range(3):
+        writer.put(answered(number))
+        writer.flush()
+        wait_until(lambda: set(threading.enumerate()) <= before, "the thread has ended")
+    assert writer.counts == {("info", "written"): 3}
+
+
 def test_a_closed_pipe_ends_nothing(pipe: Pipe) -> None:
     other = Pipe()
     os.close(other.reading)
