@@ -1,7 +1,7 @@
 # `make check` and `make clients` are what CI runs, in the environment that is active. PYTHON names another one.
 PYTHON ?= python
 
-.PHONY: check format lint types imports test clients models reliability kills outage replicas replay soak scale front-door
+.PHONY: check format lint types imports test clients models screenshots dashboard-check reliability kills outage replicas replay soak scale front-door
 
 check: format lint types imports test
 
@@ -24,6 +24,14 @@ test:
 # environment of its own, kept in ~/.cache/bandit-gateway-clients.
 clients:
 	$(PYTHON) -m tests.acceptance.clients
+
+# The dashboard in the system's Chromium, with traffic of simulated users: the pictures of the documentation, and every
+# page in every theme and width with what axe, the console and a sideways scroll tell.
+screenshots:
+	$(PYTHON) -m tests.acceptance.dashboard.screenshots docs/img
+
+dashboard-check:
+	$(PYTHON) -m tests.acceptance.dashboard.screenshots
 
 # Renews the facts on models that ship, from a downloaded https://models.dev/api.json:
 # make models FROM=api.json AS_OF=2026-08-18

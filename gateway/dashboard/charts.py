@@ -66,8 +66,13 @@ def ruler(scale: Scale, label: Callable[[float], str]) -> Markup:
 
 
 def share(value: float, colour: int) -> Markup:
-    """A share as a bar. Its figure stands beside it."""
-    body = svg.rect(0, 0, 1, 1, "f0", 3) + svg.rect(0, 0, value, 1, f"f{colour}", 3)
+    """A share as a bar of a model's colour. Its figure stands beside it."""
+    return meter(value, str(colour))
+
+
+def meter(value: float, kind: str) -> Markup:
+    """A part of a whole as a bar. Its figure stands beside it."""
+    body = svg.rect(0, 0, 1, 1, "f0", 3) + svg.rect(0, 0, value, 1, f"f{kind}", 3)
     return svg.chart(body, 7)
 
 

@@ -1,6 +1,7 @@
 """Reads forms, and runs what they ask for: the errors of the management API become messages beside the fields."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import parse_qs
@@ -30,6 +31,9 @@ class Form:
     def all(self, name: str) -> list[str]:
         """All values of a field, as of checkboxes."""
         return self.values.get(name, [])
+
+
+NOTHING_SENT = Form()
 
 
 async def read_form(request: Request) -> Form:
@@ -67,6 +71,7 @@ class Tried(Generic[Answer]):
 
     answer: Answer | None
     problems: Mapping[str, str] = field(default_factory=dict)
+    all_problems: Sequence[tuple[str, str]] = ()
     code: str = ""
 
 
@@ -81,8 +86,9 @@ def attempt(call: Callable[[], Answer]) -> Tried[Answer]:
 
 
 def _refused(error: GatewayError) -> Tried[Answer]:
+    told = [((param or ""), message) for param, message in error.problems or [(error.param, error.message)]]
     problems: dict[str, str] = {}
-    for param, message in error.problems or [(error.param, error.message)]:
-        name = (param or "").partition(".")[0]
+    for param, message in told:
+        name = re.split(r"[.\[]", param.removeprefix("limits."))[0]
         problems[name] = f"{problems[name]}; {message}" if name in problems else message
-    return Tried(None, problems, error.code)
+    return Tried(None, problems, told, error.code)

@@ -27,10 +27,11 @@ class DemoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DemoGateway:
-    """The URL of the demo's gateway and a key with all scopes."""
+    """The URL of the demo's gateway, a key with all scopes, and the link that opens the dashboard once."""
 
     url: str
     key: str
+    sign_in: str = ""
 
 
 def fixed_router(model: str) -> str:
@@ -54,7 +55,8 @@ def run_gateway() -> Iterator[DemoGateway]:
             ) as process,
         ):
             try:
-                yield DemoGateway(_wait_until_ready(process, log), key)
+                url, sign_in = _wait_until_ready(process, log)
+                yield DemoGateway(url, key, sign_in)
             finally:
                 process.terminate()
                 try:
@@ -89,11 +91,15 @@ def _environment(key: str) -> dict[str, str]:
     return {**kept, "BANDIT_GATEWAY_ADMIN_KEY": key, "PYTHONUNBUFFERED": "1"}
 
 
-def _wait_until_ready(process: "subprocess.Popen[str]", log: Path) -> str:
-    """The URL in the banner, which the gateway prints as soon as it answers. Raises DemoError."""
+def _wait_until_ready(process: "subprocess.Popen[str]", log: Path) -> tuple[str, str]:
+    """The URL and the sign-in link in the banner, which the gateway prints once it answers. Raises DemoError."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
+    url = ""
     for line in process.stdout:
         if match := re.search(r"answers on (http://\S+)", line):
-            return match[1]
+            url = match[1]
+        elif url:
+            match = re.search(r"(http://\S+\?once=\S+)", line)
+            return url, match[1] if match else ""
     said = log.read_text("utf-8", "replace").strip().splitlines()
     raise DemoError(f"the demo's gateway did not start: {said[-1] if said else 'it said nothing'}")

@@ -1,6 +1,8 @@
 """Runs the demo from start to end on the terminal."""
 
 import asyncio
+import contextlib
+import sys
 from functools import partial
 
 from rich.console import Console
@@ -31,9 +33,14 @@ def run(requests: int) -> None:
     console = Console(highlight=False)
     with run_gateway() as gateway:
         console.print(f"A gateway with simulated models answers on {gateway.url}")
+        if gateway.sign_in:
+            console.print(f"Watch it in the browser: {gateway.sign_in}", soft_wrap=True)
         console.print(f"Simulated users ask {requests} questions, wait, and score the answers. To them a perfect")
         console.print(f"answer is worth ${QUALITY_USD}, a second of waiting ${SECOND_USD}, a failure ${FAILURE_USD}.\n")
         asyncio.run(_ask_and_compare(gateway, requests, console))
+        if console.is_terminal and sys.stdin.isatty():
+            with contextlib.suppress(EOFError, KeyboardInterrupt):
+                console.input("\nThe dashboard goes on until you press Enter. ")
 
 
 async def _ask_and_compare(gateway: DemoGateway, requests: int, console: Console) -> None:

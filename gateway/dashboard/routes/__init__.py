@@ -2,8 +2,36 @@
 
 from fastapi import APIRouter
 
-from gateway.dashboard.routes import assets, changes, decisions, events, health, keys, overview, routers, sign_in
+from gateway.dashboard.routes import (
+    assets,
+    changes,
+    decisions,
+    evals,
+    events,
+    health,
+    keys,
+    models,
+    overview,
+    routers,
+    settings,
+    sign_in,
+)
+
+PAGES = (
+    assets,
+    events,
+    sign_in,
+    overview,
+    health,
+    settings,  # before the routers' page: /routers/new is no router
+    routers,
+    decisions,
+    keys,
+    models,
+    evals,
+    changes,
+)
 
 router = APIRouter(include_in_schema=False)
-for page in (assets, events, sign_in, overview, health, routers, decisions, keys, changes):
+for page in PAGES:
     router.include_router(page.router)

@@ -223,7 +223,7 @@ def _lessons(
     return learned + [
         Lesson(
             each.at,
-            f"score {each.score:g} from “{each.source}”",
+            f"score {each.score:.3g} from “{each.source}”",
             by,
             colours.get(by, GREY),
             f"one score in class “{task}”",

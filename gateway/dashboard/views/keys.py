@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from markupsafe import Markup
+
 from gateway.api_keys import SCOPES
+from gateway.dashboard import charts
 from gateway.dashboard.formats import DAY, day, span
 from gateway.dashboard.forms import Form, number
 from gateway.dashboard.frame import RouterLink
@@ -18,12 +21,28 @@ MEANINGS = {
 }
 
 
+LIMITS = {
+    "usd_per_day": "Dollars a day",
+    "usd_per_month": "Dollars a month",
+    "requests_per_minute": "Requests a minute",
+    "tokens_per_minute": "Tokens a minute",
+}
+"""The limits that the form sets, with their labels; those of models and tasks stay as they are."""
+NEARLY = 0.9
+"""A use of this part of its limit is shown as a warning."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRow:
-    """A key in the list. `on` names its routers; `is_over`: it was revoked or has expired."""
+    """A key in the list. `on` names its routers; `spent` is the part of the day's limit, None without one.
+
+    `is_over`: it was revoked or has expired.
+    """
 
     key: ApiKeyView
     on: str
+    used: str
+    spent: Markup | None
     ends: str
     is_over: bool
 
@@ -36,6 +55,8 @@ class KeyForm:
     scopes: Sequence[str] = ("routing",)
     routers: Sequence[str] = ()
     days: str = ""
+    limits: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(LIMITS, ""))
+    labels: Mapping[str, str] = field(default_factory=lambda: LIMITS)
     meanings: Mapping[str, str] = field(default_factory=lambda: MEANINGS)
 
 
@@ -87,13 +108,17 @@ def key_page(
 ) -> KeyPage:
     """One key. Raises NotFound."""
     key = get_api_key(management, key_id)
-    current = KeyForm(key.label, key.scopes, key.routers or ())
+    limits = {
+        name: "" if value is None else f"{value:g}" for name, value in key.limits.model_dump(include={*LIMITS}).items()
+    }
+    current = KeyForm(key.label, key.scopes, key.routers or (), limits={name: limits[name] for name in LIMITS})
     return KeyPage(_row(key, routers, management.now), routers, form or current, problems or {}, said, made)
 
 
 def form_of(form: Form) -> KeyForm:
     """The fields as they were sent, to be shown again."""
-    return KeyForm(form.text("label"), form.all("scopes"), form.all("routers"), form.text("days"))
+    limits = {name: form.text(name) for name in LIMITS}
+    return KeyForm(form.text("label"), form.all("scopes"), form.all("routers"), form.text("days"), limits)
 
 
 def fields_of(form: KeyForm, now: float) -> dict[str, object]:
@@ -104,6 +129,7 @@ def fields_of(form: KeyForm, now: float) -> dict[str, object]:
         "label": form.label,
         "scopes": [scope for scope in SCOPES if scope in form.scopes],
         "routers": list(form.routers) or None,
+        "limits": {name: number(value) for name, value in form.limits.items()},
         **(ends if form.days else {}),
     }
 
@@ -111,10 +137,16 @@ def fields_of(form: KeyForm, now: float) -> dict[str, object]:
 def _row(key: ApiKeyView, routers: Sequence[RouterLink], now: float) -> KeyRow:
     names = {router.id: router.name for router in routers}
     on = "all routers" if key.routers is None else ", ".join(names.get(each, each) for each in key.routers)
+    used = "never" if key.last_used_at is None else f"{span(now - key.last_used_at)} ago"
+    if key.last_used_at is None and key.usage.month.requests:
+        used = "this month"
+    limit, today = key.limits.usd_per_day, key.usage.today.cost_usd
+    part = None if limit is None else min(today / limit, 1.0)
+    spent = None if part is None else charts.meter(part, "bad" if part >= NEARLY else "a")
     if key.revoked_at is not None:
-        return KeyRow(key, on, f"revoked {day(key.revoked_at)}", True)
+        return KeyRow(key, on, used, None, f"revoked {day(key.revoked_at)}", True)
     if key.expires_at is None:
-        return KeyRow(key, on, "never", False)
+        return KeyRow(key, on, used, spent, "never", False)
     if key.expires_at <= now:
-        return KeyRow(key, on, f"ended {day(key.expires_at)}", True)
-    return KeyRow(key, on, f"in {span(key.expires_at - now)}", False)
+        return KeyRow(key, on, used, None, f"ended {day(key.expires_at)}", True)
+    return KeyRow(key, on, used, spent, f"in {span(key.expires_at - now)}", False)

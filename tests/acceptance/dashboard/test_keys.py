@@ -78,3 +78,27 @@ def test_a_change_is_told_with_who_made_it_and_can_be_undone(admin: httpx.Client
     again = admin.post(f"/changes/{change[1]}/revert")
     assert again.status_code == 409
     assert "taken back already" in again.text
+
+
+def test_limits_are_set_shown_with_what_is_used_and_kept_by_a_change(running: Running, admin: httpx.Client) -> None:
+    data = {"label": "limited", "scopes": ["routing"], "usd_per_day": "5", "requests_per_minute": "1"}
+    secret = made(admin.post("/keys", data=data).text)
+    sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+    with running.http(secret) as bot:
+        wait_until(lambda: bot.get("/rtr_code/models").status_code == 200, "the new key works")
+        assert bot.post("/rtr_code/chat/completions", json=sent).status_code == 200
+    row = re.search(r">limited</td>.*?</tr>", admin.get("/keys").text, re.DOTALL)
+    assert row is not None
+    assert "of $5.00" in row[0]
+    assert "1 of 1" in row[0]
+    page = admin.get(f"/keys/{id_of(admin, 'limited')}").text
+    assert 'name="usd_per_day" type="text" value="5"' in page
+
+
+def test_a_wrong_limit_is_told_beside_its_field(admin: httpx.Client) -> None:
+    answer = admin.post(
+        "/keys", data={"label": "x", "scopes": "routing", "usd_per_day": "-5", "tokens_per_minute": "0"}
+    )
+    assert answer.status_code == 400
+    assert 'id="usd_per_day-error"' in answer.text
+    assert 'id="tokens_per_minute-error"' in answer.text
