@@ -59,7 +59,8 @@ class KeySpending:
     def commit(self, day: int, cost_usd: float) -> None:
         """Move the cost of committed requests of a day to the ledger's figure."""
         self._ledger_usd[day] = self._ledger_usd.get(day, 0.0) + cost_usd
-        self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
+        if day == self._today:
+            self._uncommitted_usd = max(self._uncommitted_usd - cost_usd, 0.0)
 
     def replace(self, day: int, spent_usd: float) -> None:
         """Replace the ledger's figure by one that was read, which includes this process's earlier commits."""

@@ -12,6 +12,7 @@ from gateway.routes.authentication import BEARER, authorization_of
 from gateway.routes.schemas import refusals
 from gateway.routes.services import json_response, services_of
 from gateway.routing.router import LiveRouter
+from storage.records import KeyRecord
 
 router = APIRouter(dependencies=[Depends(BEARER)])
 
@@ -51,27 +52,31 @@ class OfferedModels(BaseModel):
 @router.get("/{router_id}/v1/models", include_in_schema=False)
 async def list_models(router_id: str, request: Request) -> Response:
     """`dari/routing` first, which is what requests name, then the router's enabled models."""
-    return json_response({"object": "list", "data": _models(_authenticated(request, router_id))})
+    return json_response({"object": "list", "data": _models(*_authenticated(request, router_id))})
 
 
 @router.get("/{router_id}/models/{model:path}", response_model=OfferedModel, responses=refusals(401, 403, 404))
 @router.get("/{router_id}/v1/models/{model:path}", include_in_schema=False)
 async def get_model(router_id: str, model: str, request: Request) -> Response:
     """One model of the router."""
-    for entry in _models(_authenticated(request, router_id)):
+    for entry in _models(*_authenticated(request, router_id)):
         if entry["id"] == model:
             return json_response(entry)
     raise NotFound(f"router {router_id} has no enabled model {model[:80]!r}", code="model_not_found", param="model")
 
 
-def _authenticated(request: Request, router_id: str) -> LiveRouter:
-    return services_of(request).flow.authenticate(authorization_of(request), router_id)[1]
+def _authenticated(request: Request, router_id: str) -> tuple[KeyRecord, LiveRouter]:
+    return services_of(request).flow.authenticate(authorization_of(request), router_id)
 
 
-def _models(live: LiveRouter) -> list[dict[str, object]]:
-    """The entries of the list. `requestable`: whether a request may name it as its `model`."""
+def _models(key: KeyRecord, live: LiveRouter) -> list[dict[str, object]]:
+    """The entries of the list, of models that the key may use. `requestable`: whether `model` may name it."""
+    allowed = key.limits.models
     created = int(live.created_at)
-    listed = [(REQUESTED_MODEL, "dari"), *((model.id, model.provider) for model in live.models.values())]
+    listed = [
+        (REQUESTED_MODEL, "dari"),
+        *((model.id, model.provider) for model in live.models.values() if allowed is None or model.id in allowed),
+    ]
     return [
         {
             "id": model_id,

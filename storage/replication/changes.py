@@ -33,7 +33,7 @@ from storage.errors import DatabaseUnavailable
 from storage.key_usage import Cell, Usage
 from storage.stores.arms import read_sums, select_sums
 from storage.stores.identity import Identity, identity_in
-from storage.stores.key_usage import read_limited_usage
+from storage.stores.key_usage import limited_usage, read_cell
 from storage.tables import arms, budgets, changes, key_usage, revisions, statistic_changes, traffic
 from storage.traffic import day_of
 
@@ -211,7 +211,9 @@ class Changes:
             return {}
         everything = since is None or changed_keys is None
         moved = None if everything else key_usage.c.revision.between((since or 0) + 1, last_number(connection.dialect))
-        return read_limited_usage(connection, self._database.clock.now(), moved, changed_keys or ())
+        queries = limited_usage(self._database.clock.now(), moved, changed_keys or ())
+        keys = list(key_usage.primary_key)
+        return dict(read_cell(row) for query in queries for row in self._pages(connection, query, keys))
 
     def _pages(self, connection: Connection, query: Select[Any], keys: Sequence[Column[Any]]) -> Iterator[Any]:
         """Yield the rows, which begin with their keys, page by page: each is progress to the watchdog."""

@@ -1,9 +1,9 @@
 """Reads what API keys have used, and deletes minutes that are past."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, select
+from sqlalchemy import ColumnElement, Select, delete, select
 
 from bandit.types import Epoch
 from storage.database.engine import Database
@@ -30,7 +30,8 @@ class KeyUsage:
         minute = (_own.width == MINUTE) & (_own.start == start_of(MINUTE, now))
         query = _CELLS.where(days | minute)
         with self._database.read() as connection:
-            return _cells(connection, query if key_id is None else query.where(_own.key_id == key_id))
+            rows = connection.execute(query if key_id is None else query.where(_own.key_id == key_id))
+            return dict(map(read_cell, rows))
 
     def delete_minutes(self, now: Epoch) -> int:
         """Delete minutes that are over two days old. Returns their number."""
@@ -39,31 +40,26 @@ class KeyUsage:
             return connection.execute(delete(key_usage).where(old)).rowcount
 
 
-def read_limited_usage(
-    connection: Connection, now: Epoch, moved: ColumnElement[bool] | None, changed_keys: Collection[str]
-) -> Mapping[Cell, Usage]:
-    """The usage of keys with limits: of `changed_keys` this month, of others the recent cells of which some `moved`.
+def limited_usage(now: Epoch, moved: ColumnElement[bool] | None, changed_keys: Collection[str]) -> list[Select[Any]]:
+    """Queries of the usage of keys with limits, for `read_cell`; their rows begin with the primary key.
 
-    `moved` None: this month's usage of all.
+    Of `changed_keys` they find this month's, of others the recent cells if some `moved`; None: this month's of all.
     """
     limited = select(api_keys.c.id).where(api_keys.c.limits.is_not(None))
     minutes = (_own.width == MINUTE) & (_own.start >= start_of(MINUTE, now) - _RECENT_MINUTES * MINUTE)
     today = start_of(DAY, now)
     month = minutes | ((_own.width == DAY) & (_own.start >= min(month_start(now), today - DAY)))
     if moved is None:
-        return _cells(connection, _CELLS.where(_own.key_id.in_(limited), month))
+        return [_CELLS.where(_own.key_id.in_(limited), month)]
     # Each request changes its day, and only days have an index by what has moved.
     days = select(_own.key_id).where(_own.width == DAY, moved)
     recent = minutes | ((_own.width == DAY) & (_own.start >= today - DAY))
-    cells = _cells(connection, _CELLS.where(_own.key_id.in_(limited), _own.key_id.in_(days), recent | moved))
+    found = [_CELLS.where(_own.key_id.in_(limited), _own.key_id.in_(days), recent | moved)]
     if changed_keys:
-        changed = _own.key_id.in_(limited.where(api_keys.c.id.in_(changed_keys)))
-        cells |= _cells(connection, _CELLS.where(changed, month))
-    return cells
+        found.append(_CELLS.where(_own.key_id.in_(limited.where(api_keys.c.id.in_(changed_keys))), month))
+    return found
 
 
-def _cells(connection: Connection, query: Select[Any]) -> dict[Cell, Usage]:
-    return {
-        Cell(row.key_id, row.width, row.start): Usage(row.requests, row.tokens, row.cost_usd)
-        for row in connection.execute(query)
-    }
+def read_cell(row: Any) -> tuple[Cell, Usage]:
+    """Read a row of the queries."""
+    return Cell(row.key_id, row.width, row.start), Usage(row.requests, row.tokens, row.cost_usd)

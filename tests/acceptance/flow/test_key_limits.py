@@ -133,6 +133,7 @@ def test_only_allowed_models_answer(running: Running, limited: Make) -> None:
     key = limited(models=["p/good-b"])
     selected = {ask(running, key).headers["x-router-selected-model"] for _ in range(10)}
     assert selected == {"p/good-b"}
+    assert {model.id for model in running.client(key=key).models.list()} == {"dari/routing", "p/good-b"}
     error = error_of(ask(running, key, "rtr_second"), 403)
     assert error["code"] == "insufficient_scope"
     assert "p/good-b" in error["message"]
