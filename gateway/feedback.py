@@ -4,7 +4,7 @@ An item is the score of one completion, the score of an episode, or a pair: whic
 Recording is idempotent: the same score again for a completion and source is answered `unchanged`.
 """
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
@@ -16,11 +16,13 @@ from gateway.completions.routing_fields import read_episode
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, RateLimited, Unavailable
 from gateway.ids import creation_time, new_id, parse_completion_id
 from gateway.recorder import Recorder
+from gateway.settings.router_options import LARGEST_SCORE, is_scale
 from storage.errors import (
     CompletionNotFound,
     DatabaseUnavailable,
     FeedbackError,
     NoAnswerToScore,
+    ScoreOffScale,
     TooManyCompletions,
     TooManyCorrections,
     TooManySources,
@@ -37,13 +39,13 @@ SETTLING_SECONDS = 60.0
 SPOOLED_RETRY_SECONDS = 5.0
 """Advice for a completion that may be in a replica's spool."""
 
-LARGEST_SCALE = 1_000_000.0
 PAIR_SOURCE = "pair"
 """The source of a pair's scores, unless another one is stated."""
 
 _THUMBS = {"up": 1.0, "down": 0.0}
 _PAIR = {"preferred": 1.0, "rejected": 0.0}
-_UNIT = (0.0, 1.0)
+Scale = tuple[float, float]
+"""The worst and the best score."""
 
 
 class _Feedback(msgspec.Struct, forbid_unknown_fields=True):
@@ -126,6 +128,9 @@ class FeedbackBatch:
                 param=param,
                 should_retry=False,
             )
+        if isinstance(error, ScoreOffScale):
+            place = self._param(error.index, "score")
+            return BadRequest(_off_scale(record.score, error.worst, error.best, place), param=place)
         if isinstance(error, TooManySources):
             return BadRequest(
                 "a completion takes scores of at most 8 sources", param=self._param(error.index, "source")
@@ -183,8 +188,11 @@ class FeedbackBatch:
         ]
 
 
-def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
-    """Parse a feedback body. Raises InvalidJson, or BadRequest with the field and the index."""
+def parse_feedback(body: bytes, key: KeyRecord, now: Epoch, scales: Collection[Scale]) -> FeedbackBatch:
+    """Parse a feedback body. `scales` are those of the routers: a score without one must be on one of them.
+
+    Raises InvalidJson, or BadRequest with the field and the index.
+    """
     listed = "feedback" in parse_json_object(body)
     try:
         if listed:
@@ -193,20 +201,22 @@ def parse_feedback(body: bytes, key: KeyRecord, now: Epoch) -> FeedbackBatch:
             items = [msgspec.json.decode(body, type=_Feedback)]
     except msgspec.ValidationError as error:
         raise explain_validation(error) from None
-    given = (_given(item, f"feedback[{index}]." if listed else "", key, now) for index, item in enumerate(items))
+    given = (
+        _given(item, f"feedback[{index}]." if listed else "", key, now, scales) for index, item in enumerate(items)
+    )
     return FeedbackBatch(tuple(given), listed)
 
 
-def read_item(values: Mapping[str, object], key: KeyRecord, now: Epoch) -> Given:
+def read_item(values: Mapping[str, object], key: KeyRecord, now: Epoch, scales: Collection[Scale]) -> Given:
     """One item of feedback from its fields by name. Raises BadRequest, NotFound."""
     try:
         item = msgspec.convert(values, type=_Feedback)
     except msgspec.ValidationError as error:
         raise explain_validation(error) from None
-    return _given(item, "", key, now)
+    return _given(item, "", key, now, scales)
 
 
-def _given(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Given:
+def _given(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch, scales: Collection[Scale]) -> Given:
     if item.preferred is not None or item.rejected is not None:
         return Given(tuple(_pair(item, prefix, key, now)))
     if (item.completion_id is None) == (item.episode_id is None):
@@ -216,7 +226,9 @@ def _given(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Given:
             param=f"{prefix}completion_id",
         )
     completion_id = "" if item.completion_id is None else _completion(item.completion_id, f"{prefix}completion_id")
-    record = _record(item, completion_id, _score(item, prefix), key, now)
+    record = _record(item, completion_id, _score(item, prefix, scales), key, now)
+    if item.score is not None and item.scale is None:
+        record = replace(record, on_own_scale=True)
     if item.episode_id is not None:
         record = replace(record, episode_id=read_episode(item.episode_id, f"{prefix}episode_id"))
     return Given((record,))
@@ -245,28 +257,27 @@ def _pair(item: _Feedback, prefix: str, key: KeyRecord, now: Epoch) -> Iterator[
     yield replace(rejected, comment=None, metadata=None)
 
 
-def _score(item: _Feedback, prefix: str) -> float:
-    """The score in [0, 1], mapped from its scale."""
+def _score(item: _Feedback, prefix: str, scales: Collection[Scale]) -> float:
+    """The score in [0, 1], mapped from its scale; without one, as it is."""
     if (item.score is None) == (item.thumb is None):
         raise BadRequest(f"exactly one of `{prefix}score` and `{prefix}thumb` is required", param=f"{prefix}score")
     if item.score is None:
         if item.scale is not None:
             raise BadRequest(f"`{prefix}scale` is that of a `score`, not of a thumb", param=f"{prefix}scale")
         return _THUMBS[item.thumb or "up"]
-    worst, best = _UNIT if item.scale is None else item.scale
-    if worst == best or max(abs(worst), abs(best)) > LARGEST_SCALE:
+    if item.scale is None:
+        if not any(_is_on(item.score, *scale) for scale in scales):
+            raise BadRequest(_off_scale(item.score, *next(iter(scales)), f"{prefix}score"), param=f"{prefix}score")
+        return item.score
+    worst, best = item.scale
+    if not is_scale(worst, best):
         raise BadRequest(
             f"`{prefix}scale` must be the worst and the best score, two different numbers of at most "
-            f"{LARGEST_SCALE:,.0f}, such as [1, 5]",
+            f"{LARGEST_SCORE:,.0f}, such as [1, 5]",
             param=f"{prefix}scale",
         )
-    if not min(worst, best) <= item.score <= max(worst, best):
-        advice = "; one on another scale needs `scale`, such as [1, 5]" if item.scale is None else ""
-        bounds = f"{min(worst, best):g} and {max(worst, best):g}"
-        raise BadRequest(
-            f"`{prefix}score` must be between {bounds}, not {item.score:g}{advice}",
-            param=f"{prefix}score",
-        )
+    if not _is_on(item.score, worst, best):
+        raise BadRequest(_off_scale(item.score, worst, best, f"{prefix}score"), param=f"{prefix}score")
     return (item.score - worst) / (best - worst)
 
 
@@ -285,6 +296,15 @@ def _record(
         comment=item.comment,
         metadata=item.metadata,
     )
+
+
+def _is_on(score: float, worst: float, best: float) -> bool:
+    return min(worst, best) <= score <= max(worst, best)
+
+
+def _off_scale(score: float, worst: float, best: float, place: str) -> str:
+    bounds = f"{min(worst, best):g} and {max(worst, best):g}"
+    return f"`{place}` must be between {bounds}, not {score:g}; one on another scale needs `scale`, such as [1, 5]"
 
 
 def _completion(given: str, param: str) -> str:

@@ -135,8 +135,9 @@ class Flow:
         try:
             key = self.keyring.authenticate(http.header(b"authorization"), now)
             require(key, ("feedback", "routing"))
+            scales = tuple(self._registry.scales)
             batch = await self._bodies.read(
-                http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now)
+                http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now, scales)
             )
             batch.refuse_running(self.running)
             receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)

@@ -54,6 +54,7 @@ class Recorder:
             database,
             queue_limit=QUEUE_LIMIT,
             learn_scores=registry.learn_scores,
+            scale_of=registry.scale_of,
             pace=registry.pace,
             deliver=self._deliver,
             follow=self._follow,

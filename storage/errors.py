@@ -85,6 +85,15 @@ class NoAnswerToScore(FeedbackError):
     """The call produced no answer."""
 
 
+class ScoreOffScale(FeedbackError):
+    """The score is not on the scale of the completion's router."""
+
+    def __init__(self, index: int, worst: float, best: float) -> None:
+        super().__init__(index)
+        self.worst = worst
+        self.best = best
+
+
 class TooManySources(FeedbackError):
     """The completion has scores of as many sources as it takes."""
 

@@ -166,6 +166,8 @@ class ValidityRecord:
 class FeedbackRecord:
     """A score for a completion, or for all completions of an episode of the key's own.
 
+    `score` is in [0, 1], or (`on_own_scale`) on the scale of the router that answered.
+
     `any_key` True: it may score completions of other keys, on `routers` (None: all).
     """
 
@@ -180,6 +182,7 @@ class FeedbackRecord:
     comment: str | None = None
     metadata: Mapping[str, Json] | None = None
     episode_id: str | None = None
+    on_own_scale: bool = False
 
 
 class FeedbackStatus(StrEnum):

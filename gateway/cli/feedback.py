@@ -23,9 +23,12 @@ from gateway.cli.options import Config, DatabaseUrl, DryRun, Json
 from gateway.cli.output import print_json, say
 from gateway.errors import GatewayError
 from gateway.feedback import Given, read_item
-from gateway.maintenance.rebuild import scoring_of
-from storage.errors import FeedbackError, NoAnswerToScore, TooManyCorrections, TooManySources
+from gateway.maintenance.rebuild import scales_of, scoring_of
+from gateway.settings.router_options import DEFAULT_OPTIONS, LARGEST_SCORE
+from storage.database.engine import Database
+from storage.errors import FeedbackError, NoAnswerToScore, ScoreOffScale, TooManyCorrections, TooManySources
 from storage.records import FeedbackRecord, FeedbackStatus, KeyRecord
+from storage.writing.scores import ScaleOf
 from storage.writing.scoring import ScoreWriter
 
 app = new_group("feedback")
@@ -33,6 +36,8 @@ app = new_group("feedback")
 COLUMNS = ("completion_id", "preferred", "rejected", "score", "thumb", "source", "comment")
 KEY = KeyRecord("cli", hash="", label="", scopes=("feedback",), routers=None, created_at=0.0)
 """On whose behalf the command line scores: of every key's completions."""
+ANY_SCALE = (-LARGEST_SCORE, LARGEST_SCORE)
+"""A score without a scale may be on any router's until its completion is found."""
 WRITTEN_AT_ONCE = 250
 """Rows per transaction: a gateway's own writer waits no longer than for these."""
 LONGEST_FIELD = 128 * 1024
@@ -49,7 +54,9 @@ class Row(NamedTuple):
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help=f"A CSV file with some of the columns {', '.join(COLUMNS)}.")],
-    scale: Annotated[str | None, typer.Option(help="The worst and the best score, such as 1,5 (default: 0,1).")] = None,
+    scale: Annotated[
+        str | None, typer.Option(help="The worst and the best score, such as 1,5 (default: the router's).")
+    ] = None,
     source: Annotated[
         str | None, typer.Option(help="Who scored, for rows that don't say so (default: user; of pairs: pair).")
     ] = None,
@@ -78,7 +85,10 @@ def import_file(
         if not dry_run:
             stream.seek(0)
             writing = bar.add_task("recording", total=rows)
-            with opened(config, database_url) as database, ScoreWriter(database, scoring_of(database)) as writer:
+            with (
+                opened(config, database_url) as database,
+                ScoreWriter(database, scoring_of(database), _scales(database)) as writer,
+            ):
                 reading = _read(stream, bounds, defaults)
                 while some := tuple(islice(reading, WRITTEN_AT_ONCE)):
                     _write(file, writer, some, counts)
@@ -92,6 +102,11 @@ def import_file(
         )
     if counts["refused"]:
         raise CommandError(f"{counts['refused']:,} rows were not recorded, the others were")
+
+
+def _scales(database: Database) -> ScaleOf:
+    scales = scales_of(database)
+    return lambda router_id: scales.get(router_id, DEFAULT_OPTIONS.feedback_scale)
 
 
 def _write(file: Path, writer: ScoreWriter, rows: Sequence[Row], counts: Counter[str]) -> None:
@@ -112,6 +127,9 @@ def _write(file: Path, writer: ScoreWriter, rows: Sequence[Row], counts: Counter
 def _explain(error: FeedbackError, records: Sequence[FeedbackRecord]) -> str:
     named = records[error.index].completion_id
     match error:
+        case ScoreOffScale():
+            low, high = sorted((error.worst, error.best))
+            return f"the scores of {named} must be between {low:g} and {high:g}; another scale needs --scale"
         case NoAnswerToScore():
             return f"{named} got no answer that could be scored"
         case TooManySources():
@@ -137,7 +155,7 @@ def _read(stream: TextIOWrapper, bounds: tuple[float, float] | None, defaults: d
             continue
         try:
             filled = {name: cell for name, cell in zip(header, cells, strict=True) if cell.strip()}
-            yield Row(number, read_item(_values(filled, bounds, defaults), KEY, now))
+            yield Row(number, read_item(_values(filled, bounds, defaults), KEY, now, (ANY_SCALE,)))
         except GatewayError as error:
             yield Row(number, None, error.message)
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, Epoch, HalfLives, Scores, Signal
-from gateway.settings.router_options import half_lives_of
+from gateway.settings.router_options import feedback_scale_of, half_lives_of
 from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
@@ -27,6 +27,11 @@ def retention_of(database: Database, *router_ids: str) -> Retention:
 def scoring_of(database: Database) -> LearnScores:
     """How a changed score changes the statistics, with the routers' present half-lives. Raises LedgerError."""
     return _laws_of(database)[0]
+
+
+def scales_of(database: Database) -> dict[str, tuple[float, float]]:
+    """The worst and the best score of each router's feedback. Raises LedgerError."""
+    return {record.id: feedback_scale_of(record.settings) for record in Routers(database).all()}
 
 
 def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:

@@ -68,7 +68,7 @@ def _of_episode(record: FeedbackRecord, receipts: Sequence[FeedbackReceipt]) -> 
         "episode_id": record.episode_id,
         "completions": [{**_scored(receipt), "status": receipt.status} for receipt in receipts],
         "source": record.source,
-        "score": record.score,
+        "score": receipts[0].score,
         "status": _joint({receipt.status for receipt in receipts}),
     }
 

@@ -10,6 +10,7 @@ from bandit.types import BudgetState, Deltas, Epoch, HalfLives, Scores, Statisti
 from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import Loaded
 from gateway.routing.router import LiveRouter, RouterState
+from gateway.settings.router_options import DEFAULT_OPTIONS
 from storage.replication.changes import Changed
 from storage.writing.writer import Committed
 
@@ -26,6 +27,7 @@ class Registry:
 
     def __init__(self, everything: Changed, catalog: Catalog) -> None:
         self.routers: dict[str, LiveRouter] = {}
+        self.scales = {DEFAULT_OPTIONS.feedback_scale}  # of all feedback that a router has asked for
         self._catalog = catalog
         self._states: dict[str, RouterState] = {}
         self._deleted: dict[str, HalfLives] = {}
@@ -67,6 +69,7 @@ class Registry:
             if definition is None:
                 self.routers.pop(router_id, None)
                 continue
+            self.scales.add(definition.options.feedback_scale)
             definition = definition.repriced(self._catalog)  # a price may have changed since they were loaded
             if former is None or former.definition != definition:
                 self.routers[router_id] = LiveRouter(definition, self._state(router_id), former)
@@ -84,6 +87,11 @@ class Registry:
         live = self.routers.get(before.router_id)
         half_lives = live.settings.half_lives if live else self._deleted.get(before.router_id, HalfLives())
         return learn_scores(before, after, half_lives.quality)
+
+    def scale_of(self, router_id: str) -> tuple[float, float]:
+        """Return the worst and the best score of a router's feedback. For the writer's thread."""
+        live = self.routers.get(router_id)
+        return DEFAULT_OPTIONS.feedback_scale if live is None else live.options.feedback_scale
 
     def pace(self, router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
         """Return the next state of a router's budget; None without one. For the writer's thread."""

@@ -16,6 +16,7 @@ MAX_MODELS = 64
 MAX_USD = 1_000_000.0
 MAX_SECONDS = 10 * 365 * 86_400.0
 FOREVER = "forever"
+LARGEST_SCORE = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class RouterOptions:
     """A router's options with their defaults.
 
     `retention_days` None keeps the ledger forever; `sticky_seconds` None chooses anew for every request.
-    `automatic_models`: the router uses all configured models, until its models are set.
+    `automatic_models`: the router uses all configured models, until its models are set. `feedback_scale` is the worst
+    and the best score of feedback that states no scale.
     """
 
     policy: str = "thompson"
@@ -45,6 +47,7 @@ class RouterOptions:
     newcomer_outcomes: int = 20
     sticky_seconds: float | None = None
     automatic_models: bool = False
+    feedback_scale: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
@@ -61,6 +64,7 @@ class RouterOptions:
         shown_as["half_lives"] = {f"{signal}_seconds": getattr(self.half_lives, signal) for signal in _SIGNALS}
         if isinstance(self.objective, Objective):
             shown_as["objective"] = {part: getattr(self.objective, part) for part in _OBJECTIVE_PARTS}
+        shown_as["feedback_scale"] = list(self.feedback_scale)
         shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
         return shown_as
 
@@ -106,6 +110,7 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
         newcomer_outcomes=fields.integer("newcomer_outcomes", default.newcomer_outcomes, high=1_000_000),
         sticky_seconds=fields.number("sticky_seconds", None, high=7 * 86_400.0, above=True),
         automatic_models=fields.flag("automatic_models", default.automatic_models),
+        feedback_scale=_feedback_scale(fields),
     )
 
 
@@ -115,7 +120,7 @@ def mentioned_options(fields: Fields, model_ids: frozenset[str] | None = None) -
     settings: dict[str, Json] = {}
     for key in OPTION_KEYS:
         value = fields.raw(key)
-        if isinstance(value, bool | int | float | str | dict):
+        if isinstance(value, bool | int | float | str | dict | list):
             settings[key] = value
     return settings
 
@@ -206,6 +211,23 @@ def _half_lives(fields: Fields) -> HalfLives:
     return HalfLives(**seconds)
 
 
+def _feedback_scale(fields: Fields) -> tuple[float, float]:
+    value = fields.raw("feedback_scale")
+    if value is None:
+        return DEFAULT_OPTIONS.feedback_scale
+    listed = value if isinstance(value, list) else []
+    numbers = [float(each) for each in listed if isinstance(each, int | float) and not isinstance(each, bool)]
+    if len(listed) == len(numbers) == 2 and is_scale(numbers[0], numbers[1]):
+        return numbers[0], numbers[1]
+    fields.blame("feedback_scale", f"must be the worst and the best score, such as [1, 5], not {shown(value)}")
+    return DEFAULT_OPTIONS.feedback_scale
+
+
+def is_scale(worst: float, best: float) -> bool:
+    """Whether scores can lie between these."""
+    return worst != best and abs(worst) <= LARGEST_SCORE and abs(best) <= LARGEST_SCORE
+
+
 def _retention_days(fields: Fields) -> int | None:
     if fields.raw("retention_days") == FOREVER:
         return None
@@ -233,6 +255,14 @@ def _check_shares(fields: Fields, models: Mapping[str, RouterModel]) -> None:
         fields.blame("models", "have min_share that add up to more than 1")
     elif models and sum(model.max_share for model in enabled) < 1.0 - 1e-9:
         fields.blame("models", "have max_share that add up to less than 1")
+
+
+def feedback_scale_of(settings: Mapping[str, Json]) -> tuple[float, float]:
+    """A stored router's worst and best score; the default if its settings can't be read."""
+    try:
+        return RouterOptions.from_json(settings).feedback_scale
+    except OptionsError:
+        return DEFAULT_OPTIONS.feedback_scale
 
 
 def half_lives_of(settings: Mapping[str, Json]) -> HalfLives:

@@ -6,6 +6,7 @@ a correction subtracts the old mean and adds the new one.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import msgspec
@@ -18,6 +19,7 @@ from storage.errors import (
     CompletionNotFound,
     FeedbackError,
     NoAnswerToScore,
+    ScoreOffScale,
     TooManyCompletions,
     TooManyCorrections,
     TooManySources,
@@ -35,6 +37,14 @@ MOST_CORRECTIONS = 200
 
 LearnScores = Callable[[Scores, Scores], Deltas]
 """Return the deltas between a completion's scores before and after a feedback."""
+
+ScaleOf = Callable[[str], tuple[float, float]]
+"""Return a router's worst and best score."""
+
+
+def unit_scale(router_id: str) -> tuple[float, float]:
+    """The scale of routers without one of their own."""
+    return 0.0, 1.0
 
 
 class _Current(NamedTuple):
@@ -108,9 +118,10 @@ class ScoringQueries:
 class Scoring:
     """Applies the scores of one batch, list by list, to be written together."""
 
-    def __init__(self, known: Known, learn_scores: LearnScores) -> None:
+    def __init__(self, known: Known, learn_scores: LearnScores, scale_of: ScaleOf = unit_scale) -> None:
         self._completions, self._current, self._written, self._episodes = known
         self._learn_scores = learn_scores
+        self._scale_of = scale_of
         self._added: Counter[str] = Counter()  # feedback of this batch by completion
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
@@ -122,8 +133,9 @@ class Scoring:
         receipts: list[FeedbackReceipt] = []
         effects: list[Deltas] = []
         added: Counter[str] = Counter()
-        for index, record, weight in self._reached(records):
-            completion = self._find(index, record)
+        for index, reached, weight in self._reached(records):
+            completion = self._find(index, reached)
+            record = self._scaled(index, reached, completion)
             given, source = _given(record, weight), clean(record.source)
             if record.id in self._written:
                 receipts.append(_receipt(index, record, completion, given, self._written[record.id]))
@@ -174,6 +186,15 @@ class Scoring:
         if completion.status in NO_ANSWER:
             raise NoAnswerToScore(index)
         return completion
+
+    def _scaled(self, index: int, record: FeedbackRecord, completion: _Completion) -> FeedbackRecord:
+        """The feedback with its score in [0, 1]. Raises ScoreOffScale."""
+        if not record.on_own_scale:
+            return record
+        worst, best = self._scale_of(completion.router_id)
+        if not min(worst, best) <= record.score <= max(worst, best):
+            raise ScoreOffScale(index, worst, best)
+        return replace(record, score=(record.score - worst) / (best - worst))
 
     def _accept(self, trial: Mapping[str, dict[str, _Current]], rows: list[tuple[object, ...]]) -> None:
         self.feedback_rows += rows

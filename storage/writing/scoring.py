@@ -10,19 +10,20 @@ from storage.database.numbers import mark_statistics_changed
 from storage.errors import Contention
 from storage.records import FeedbackRecord
 from storage.writing.failover import CONTENTION_TRIES
-from storage.writing.scores import LearnScores
+from storage.writing.scores import LearnScores, ScaleOf
 from storage.writing.transaction import Result, Transactions
 
 
 class ScoreWriter:
     """A context that writes scores of one database. Running gateways follow within a second."""
 
-    def __init__(self, database: Database, learn_scores: LearnScores) -> None:
+    def __init__(self, database: Database, learn_scores: LearnScores, scale_of: ScaleOf) -> None:
         def no_budget(router_id: str, state: BudgetState, cost_usd: float) -> BudgetState | None:
             return None  # scores cost nothing
 
         self._database = database
-        self._transactions = Transactions(database, learn_scores, no_budget, clock=database.clock.now)
+        clock = database.clock.now
+        self._transactions = Transactions(database, learn_scores, no_budget, clock=clock, scale_of=scale_of)
 
     def __enter__(self) -> Self:
         return self

@@ -24,7 +24,7 @@ from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
 from storage.writing.cache import CacheUpdate, WriteCache
 from storage.writing.clamping import clamped
-from storage.writing.scores import LearnScores, Scoring
+from storage.writing.scores import LearnScores, ScaleOf, Scoring, unit_scale
 from storage.writing.statements import Statements, statements_for
 
 Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
@@ -70,9 +70,11 @@ class Transactions:
         pace: Pace,
         watchdog: Watchdog | None = None,
         clock: Callable[[], Epoch] | None = None,
+        scale_of: ScaleOf = unit_scale,
     ) -> None:
         self._database = database
         self._learn_scores = learn_scores
+        self._scale_of = scale_of
         self._statements = statements_for(database.engine.dialect.name)
         self._copying = self._statements.copying()
         self._pacing = Pacing(self._statements.pacing, pace)
@@ -195,7 +197,8 @@ class Transactions:
         given = [record for item in items if isinstance(item, tuple) for record in item]
         if not given:
             return [()] * len(items)
-        scoring = Scoring(self._statements.scoring.read(cursor, given, again=again), self._learn_scores)
+        known = self._statements.scoring.read(cursor, given, again=again)
+        scoring = Scoring(known, self._learn_scores, self._scale_of)
         results: list[Result] = []
         for item in items:
             try:

@@ -22,7 +22,7 @@ from storage.writing.batch import MOST_BYTES, MOST_ROWS, size_of
 from storage.writing.budgets import Pace
 from storage.writing.failover import FailoverWriter, State
 from storage.writing.follower import Follower
-from storage.writing.scores import LearnScores
+from storage.writing.scores import LearnScores, ScaleOf, unit_scale
 from storage.writing.spool import Spool
 from storage.writing.transaction import Item, Result, Transactions, Written
 
@@ -73,9 +73,10 @@ class Writer:
         spool: Spool | None = None,
         queue_limit: int = 10_000,
         batch_limit: int = 100,
+        scale_of: ScaleOf = unit_scale,
     ) -> None:
         self._watchdog = None if database.sqlite else Watchdog()
-        self._transactions = Transactions(database, learn_scores, pace, self._watchdog, database.clock.now)
+        self._transactions = Transactions(database, learn_scores, pace, self._watchdog, database.clock.now, scale_of)
         self._failover = FailoverWriter(database, self._transactions, spool)
         self._deliver = deliver
         self._follower = Follower(database, self._transactions, follow, self._watchdog, position) if follow else None

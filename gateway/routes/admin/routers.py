@@ -74,6 +74,7 @@ class RouterPatch(BaseModel):
     newcomer_outcomes: int | None = None
     sticky_seconds: float | None = None
     automatic_models: bool | None = None
+    feedback_scale: tuple[float, float] | None = None
 
 
 class NewRouter(RouterPatch):

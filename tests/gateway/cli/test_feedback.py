@@ -12,7 +12,11 @@ from gateway.cli.commands import app
 from tests.support.gateway import Running, run_gateway
 from tests.support.waiting import wait_until
 
-CONFIGURATION = 'database_url = "{url}"\n[routers.rtr_a]\nmodels = ["simulated/swift"]\n'
+CONFIGURATION = """database_url = "{url}"
+[routers.rtr_a]
+models = ["simulated/swift"]
+feedback_scale = [1, 5]
+"""
 
 
 class Ran:
@@ -60,25 +64,29 @@ def test_scores_of_a_file_count_once_are_learned_by_a_running_gateway_and_are_pa
         "\n"
         f",,,,,{third},{second}\n"
     )
-    ran = import_file(text, "--scale", "1,5", "--json")
+    ran = import_file(text, "--json")
     assert (ran.status, json.loads(ran.out)) == (
         0,
         {"rows": 3, "recorded": 3, "updated": 0, "unchanged": 0, "refused": 0},
     )
     wait_until(lambda: quality(running) == (3.0, 1.75), "the gateway has learned 0.75, 0 and 1")
     assert json.loads(import_file(text, "--scale", "1,5", "--json").out)["unchanged"] == 3
-    changed = import_file(f"completion_id,score\n{first},0.25\n", "--json")
+    changed = import_file(f"completion_id,score\n{first},0.25\n", "--scale", "0,1", "--json")
     assert json.loads(changed.out)["updated"] == 1
     wait_until(lambda: quality(running) == (3.0, 1.25), "the gateway has learned the correction")
     with running.http() as http:
-        assert http.post("/feedback", json={"completion_id": first, "score": 0.25}).json()["status"] == "unchanged"
+        assert http.post("/feedback", json={"completion_id": first, "score": 2}).json()["status"] == "unchanged"
+        off = http.post("/feedback", json={"completion_id": first, "score": 0.5}).json()["error"]
+        assert (off["param"], "between 1 and 5, not 0.5" in off["message"]) == ("score", True)
+        assert http.post("/feedback", json={"completion_id": second, "thumb": "up"}).json()["score"] == 1.0
     assert Ran("rebuild", "--check", "--config", "bandit-gateway.toml").status == 0
 
     unknown = "req_" + "0" * 32
-    partly = import_file(f"completion_id,score\n{unknown},1\n{first},1\n")
+    partly = import_file(f"completion_id,score\n{unknown},1\n{first},1\n{first},9\n")
     assert partly.status == 1
     assert f"scores.csv:2: there is no completion {unknown}" in partly.err
-    assert "0 recorded, 1 updated, 0 unchanged, 1 refused" in partly.err
+    assert "0 recorded, 1 updated, 0 unchanged, 2 refused" in partly.err
+    assert "scores.csv:4: the scores of" in partly.err
 
 
 def test_every_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +96,7 @@ def test_every_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path, monkey
     known = "req_" + "1" * 32
     rows = [
         f"{known},0.5,,",
-        f"{known},7,,",
+        f"{known},7e6,,",
         f"{known},nan,,",
         f"{known},,sideways,",
         f"{known},,,",
@@ -106,7 +114,7 @@ def test_every_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path, monkey
     told = ran.err.splitlines()
     assert [line.split(":")[1] for line in told[:-1]] == [str(number) for number in range(3, 15)]
     assert "12 of 13 rows of scores.csv are wrong; nothing was recorded" in told[-1]
-    assert "`score` must be between 0 and 1, not 7" in told[0]
+    assert "`score` must be between -1e+06 and 1e+06, not 7e+06" in told[0]
     assert "is not valid UTF-8" in told[8]
     assert import_file(f"completion_id,score\n{known},3\n", "--scale", "1,5", "--dry-run").err == "1 rows are right\n"
 

@@ -20,6 +20,7 @@ OPTIONS = st.builds(
     max_attempts=st.integers(1, 10),
     store_content=st.booleans(),
     retention_days=st.none() | st.integers(1, 36_500),
+    feedback_scale=st.tuples(st.floats(-1e6, 0.0), st.floats(1.0, 1e6)),
     instructions=st.booleans(),
     budget_usd_per_request=st.none() | st.floats(1e-9, 1e6),
     sticky_seconds=st.none() | SECONDS,
