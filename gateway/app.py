@@ -310,7 +310,7 @@ class Gateway:
         return cells
 
     async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness) -> None:
-        secret = await asyncio.to_thread(SignIn(self.database).secret)
+        secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
         self.api.state.sessions = Sessions(secret, keyring)
         self.api.state.events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
 

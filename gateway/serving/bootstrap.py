@@ -20,7 +20,6 @@ from storage.database.engine import Database
 from storage.records import Actor, RouterModel, RouterRecord, Via
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
-from storage.stores.sign_in import SignIn
 
 ADMIN_LABEL = "BANDIT_GATEWAY_ADMIN_KEY"
 FIRST_LABEL = "first key"
@@ -40,7 +39,6 @@ def prepare(settings: Settings, catalog: Catalog, database: Database, now: float
     Idempotent, and safe in several processes at once: what one has created the others find.
     """
     messages = [*_apply_routers(settings, catalog, database, now)]
-    SignIn(database).ensure_secret(Epoch(now))
     keys = Keys(database)
     messages += _apply_admin_key(settings.admin_key, keys, now)
     return Prepared(_make_first_key(keys, now), tuple(messages))

@@ -24,15 +24,11 @@ class SignIn:
         self._database = database
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
-    def ensure_secret(self, now: Epoch) -> None:
-        """Make the secret of the sessions, unless another process has done so."""
+    def ensure_secret(self, now: Epoch) -> bytes:
+        """The secret of the sessions; it is made if no process has done so yet."""
         made = self._insert(settings).values(name=_SECRET, value=json.dumps(secrets.token_hex(32)), updated_at=now)
         with self._database.write() as connection:
             connection.execute(made.on_conflict_do_nothing())
-
-    def secret(self) -> bytes:
-        """The secret of the sessions, which `ensure_secret` has made."""
-        with self._database.read() as connection:
             value = connection.execute(select(settings.c.value).where(settings.c.name == _SECRET)).scalar_one()
         return bytes.fromhex(json.loads(value))
 
