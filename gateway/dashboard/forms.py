@@ -14,6 +14,8 @@ from gateway.routes.unwritable import refuse_unwritable
 from gateway.settings.router_options import OptionsError
 
 MOST_FIELDS = 1_000
+LONGEST_INTEGER = 15
+"""Digits of a whole number that a float holds exactly; longer ones are read as floats."""
 
 Answer = TypeVar("Answer")
 
@@ -56,11 +58,7 @@ def number(text: str) -> object:
         return None
     plain = text.removeprefix("$").replace(",", "")
     try:
-        return int(plain)
-    except ValueError:
-        pass
-    try:
-        return float(plain)
+        return int(plain) if len(plain) <= LONGEST_INTEGER and plain.lstrip("-").isdecimal() else float(plain)
     except ValueError:
         return text
 

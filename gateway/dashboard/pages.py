@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.exceptions import HTTPException
 
 from gateway.dashboard import formats
 from gateway.dashboard.assets import read_assets
@@ -32,6 +33,10 @@ HEADERS = {
 }
 
 
+TOLD = (GatewayError, HTTPException, RequestValidationError, DatabaseUnavailable, InvalidCursor, NotExplainable)
+"""Errors that become pages, rather than the JSON of the API's handlers."""
+
+
 class PageRoute(APIRoute):
     """A route whose errors are pages, whose forms must be our own, and whose answers carry the security headers."""
 
@@ -47,7 +52,7 @@ class PageRoute(APIRoute):
                 response = await handle(request)
             except SignedOut:
                 response = _to_sign_in(request)
-            except (GatewayError, RequestValidationError, DatabaseUnavailable, InvalidCursor, NotExplainable) as error:
+            except TOLD as error:
                 response = _error_page(request, error)
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
@@ -127,6 +132,10 @@ def _told(error: Exception) -> GatewayError:
         case RequestValidationError():
             first = error.errors()[0]
             return BadRequest(f"`{'.'.join(str(part) for part in first['loc'][1:])}`: {first['msg']}")
+        case HTTPException():
+            told = BadRequest(str(error.detail))
+            told.status = error.status_code
+            return told
         case InvalidCursor():
             return BadRequest(f"`cursor`: {error}", param="cursor")
         case _:

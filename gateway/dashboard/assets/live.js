@@ -2,6 +2,8 @@
 // `data-refresh` that differ. Without it the page is complete, only not live.
 const topics = new Set((document.body.dataset.topics || "").split(" ").filter(Boolean));
 const lamp = document.getElementById("live");
+// A page is fetched at once, and then again every other second at most: rendering it takes time from completions.
+const pause = document.querySelector("[data-newest]") ? 5000 : 2000;
 let etag = null, busy = false, due = false, at = new Date();
 
 const clock = () => at.toISOString().slice(11, 19);
@@ -59,8 +61,7 @@ const refresh = async () => {
   } catch {
     say("away", `figures of ${clock()} UTC: the gateway or its database does not answer`);
   } finally {
-    busy = false;
-    if (due) setTimeout(refresh, 1000);
+    setTimeout(() => { busy = false; if (due) refresh(); }, pause);
   }
 };
 
