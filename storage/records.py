@@ -107,6 +107,7 @@ class DecisionRecord:
     request_bytes: int
     instructions: str | None = None
     episode_id: str | None = None  # the key's own
+    explored: bool = False  # drawn at random, although another model was better by the mean
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         None if valid is None else 1 if valid else 0,
         learned,
         decision.episode_id,
+        1 if decision.explored else 0,
     )
 
 
@@ -110,7 +111,8 @@ def clean_json(value: Json) -> Json:
 
 def read_decision(row: Row[Any], choice: bytes) -> DecisionRecord:
     """Read a decision from its row of `decisions` and its choice's JSON."""
-    return DecisionRecord(choice=choice, **{name: row._mapping[name] for name in DECISION_FIELDS})
+    values = {name: row._mapping[name] for name in DECISION_FIELDS}
+    return DecisionRecord(choice=choice, **{**values, "explored": bool(row.explored)})
 
 
 def read_outcome(row: Row[Any]) -> OutcomeRecord:

@@ -151,6 +151,7 @@ decisions = Table(
     optional("valid", Boolean, "whether a structured answer matches its schema; null: not checked"),
     required("learned", Text, "JSON: what the outcome added to the statistics"),
     optional("episode_id", Text, "the caller's own id of what it belongs to, such as an agent's run"),
+    optional("explored", Boolean, "another model was better by the mean; null: not in activity"),
     Index(None, "router_id", "at"),
     Index(None, "key_id", "at"),
     Index(None, "key_id", "episode_id", "completion_id", **_only("episode_id IS NOT NULL")),
@@ -300,7 +301,7 @@ statistic_changes = Table(
     key("router_id", Text, "the router"),
     required("revision", BigInteger, "of the last change, by which other processes find it"),
     Index(None, "revision"),
-    comment="when statistics, budget or traffic of a router changed last",
+    comment="when statistics, budget or activity of a router changed last",
 )
 
 checkpoints = Table(
@@ -338,22 +339,70 @@ budgets = Table(
     comment="the state of budget_usd_per_request",
 )
 
-traffic = Table(
-    "traffic",
+WAITS = tuple(f"w{k}" for k in range(24))
+"""Columns of the histogram of waits, in half-octaves from 0.05 s."""
+
+ACTIVITY_COUNTS = {
+    "requests": "first draws",
+    "redrawn": "of these, requests for which another call was made",
+    "explored": "of these, drawn although another model was better by the mean",
+    "answered": "requests that it answered",
+    "partial": "of these, cut off",
+    "failed_provider": "requests without an answer, by fault of the providers",
+    "failed_own": "requests without an answer, by fault of the gateway",
+    "rejected": "requests without an answer, by the caller's mistake",
+    "client_gone": "requests whose client left before any content",
+    "attempts": "calls",
+    "failures": "calls that did not answer",
+    "prompt_tokens": "billed, cached ones included",
+    "cached_tokens": "of these, read from the provider's cache",
+    "completion_tokens": "billed",
+    "first_tokens": "streams that had content",
+    "scored": "answers that have a score",
+}
+ACTIVITY_SUMS = {
+    "cost_usd": "billed",
+    "seconds": "of requests that it answered",
+    "overhead_seconds": "of requests, not spent waiting for a provider",
+    "first_token_seconds": "until the first content of these streams",
+    "score": "sum of the scores, each the mean over its sources",
+    "score_squares": "sum of their squares",
+}
+
+
+def _activity() -> list["Column[object]"]:
+    large = {name for name in ACTIVITY_COUNTS if name.endswith("tokens")}
+    return [
+        key("router_id", Text, "the router"),
+        key("width", Integer, "seconds: a minute, an hour or a day"),
+        key("start", BigInteger, "when it began, in UTC; requests belong to the instant at which they ended"),
+        key("model_id", Text, "the model"),
+        key("task", Text, "the class; empty: all of them, for minutes and days"),
+        *(required(name, BigInteger if name in large else Integer, what) for name, what in ACTIVITY_COUNTS.items()),
+        *(
+            required(name, Integer, f"answers that took about {0.05 * 2 ** (k / 2):.2g} s")
+            for k, name in enumerate(WAITS)
+        ),
+        *(required(name, Double, what) for name, what in ACTIVITY_SUMS.items()),
+    ]
+
+
+activity = Table(
+    "activity",
     metadata,
-    key("router_id", Text, "the router"),
-    key("day", Integer, "UTC day on which requests ended, in days since the epoch"),
-    key("model_id", Text, "the model"),
-    required("drawn", BigInteger, "first draws"),
-    required("answered", BigInteger, "requests that it answered"),
-    required("attempts", BigInteger, "calls"),
-    required("failures", BigInteger, "attempts that did not answer"),
-    required("prompt_tokens", BigInteger, "billed"),
-    required("completion_tokens", BigInteger, "billed"),
-    required("cost_usd", Double, "billed"),
+    *_activity(),
     required("revision", BigInteger, "of the last change, by which other processes find it"),
-    Index(None, "day"),  # the table is never pruned, and today's spend is read often
-    comment="requests, answers and cost of each model per UTC day",
+    Index(None, "width", "start"),  # today's spend is read often, and old minutes and hours are deleted
+    comment="what happened per model and minute (2 days), hour (100 days) and day (for ever)",
+    sqlite_with_rowid=False,
+)
+
+activity_checkpoints = Table(
+    "activity_checkpoints",
+    metadata,
+    *_activity(),
+    Index(None, "width", "start"),
+    comment="what deleted decisions had added to activity",
     sqlite_with_rowid=False,
 )
 

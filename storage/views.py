@@ -24,9 +24,9 @@ VIEWS = {
         LEFT JOIN scores s
             ON s.completion_id = f.completion_id AND s.source = f.source AND s.feedback_id = f.id""",
     "v_spend_by_day": """
-        SELECT {day:t.day * 86400.0} AS day, t.router_id, r.name AS router, t.model_id, t.drawn, t.answered,
-            t.attempts, t.failures, t.prompt_tokens, t.completion_tokens, t.cost_usd
-        FROM traffic t LEFT JOIN routers r ON r.id = t.router_id""",
+        SELECT {day:a.start * 1.0} AS day, a.router_id, r.name AS router, a.model_id, a.requests AS drawn, a.answered,
+            a.attempts, a.failures, a.prompt_tokens, a.completion_tokens, a.cost_usd
+        FROM activity a LEFT JOIN routers r ON r.id = a.router_id WHERE a.width = 86400""",
 }
 
 

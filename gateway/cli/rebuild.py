@@ -1,4 +1,4 @@
-"""`rebuild`: recompute the statistics from the ledger, or compare them with it."""
+"""`rebuild`: recompute the statistics and the activity from the ledger, or compare them with it."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -11,7 +11,9 @@ from gateway.cli.database import existing_router, opened
 from gateway.cli.options import Config, DatabaseUrl, Json
 from gateway.cli.output import moment, print_json, print_table
 from gateway.maintenance.rebuild import rebuild_of
+from storage.activity import Cell
 from storage.key_usage import Usage
+from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.usage import UsageDifference, UsageRebuild
 
 app = new_app()
@@ -25,7 +27,7 @@ def rebuild(
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Recompute the statistics from the ledger. Gateways may keep serving meanwhile."""
+    """Recompute the statistics and the activity from the ledger. Gateways may keep serving meanwhile."""
     with opened(config, database_url) as database:
         if router is not None:
             existing_router(database, router)
@@ -34,10 +36,12 @@ def rebuild(
         usage: list[UsageDifference] = []
         if router is None:
             usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
+        counting = ActivityRebuild(database)
+        cells = counting.check(router) if check else counting.run(router)
     if json:
         print_json(
             {
-                "equal": not differences and not usage,
+                "equal": not differences and not usage and not cells,
                 "differences": [
                     {
                         "router_id": each.key.router_id,
@@ -53,10 +57,11 @@ def rebuild(
                     {**each.cell._asdict(), "kept": each.kept._asdict(), "folded": each.folded._asdict()}
                     for each in usage
                 ],
+                "activity": [{**each.cell._asdict(), "columns": each.columns()} for each in cells],
             }
         )
-    elif not differences and not usage:
-        typer.echo("equal: the statistics are the sum of the ledger")
+    elif not differences and not usage and not cells:
+        typer.echo("equal: the statistics and the activity are the sum of the ledger")
     if differences and not json:
         rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
         print_table(("router", "model", "task", "signal", "kept (n, sum, squares)", "ledger"), rows, "")
@@ -67,7 +72,13 @@ def rebuild(
         ]
         print_table(("key", "day", "kept (requests, tokens, dollars)", "ledger"), days, "")
         typer.echo(f"{len(usage)} days of keys " + ("differ" if check else "differed and are mended"))
-    if check and (differences or usage):
+    if cells and not json:
+        columns = [
+            (*map(str, each.cell), name, *map(str, pair)) for each in cells for name, pair in each.columns().items()
+        ]
+        print_table((*Cell._fields, "column", "kept", "ledger"), columns, "")
+        typer.echo(f"{len(cells)} cells of activity " + ("differ" if check else "differed and are mended"))
+    if check and (differences or usage or cells):
         raise typer.Exit(1)
 
 

@@ -71,6 +71,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         request_bytes=decision.request.size,
         instructions=decision.request.routing.instructions,
         episode_id=decision.request.routing.episode_id,
+        explored=drawn.randomised and drawn.model_id != cached.best_model_id,
     )
 
 

@@ -79,7 +79,17 @@ class RetentionWorker:
             if by_month:
                 self._in_pieces(Retention.delete_contents, router_id, before)
         KeyUsage(self._database).delete_minutes(now)
+        self._expire_activity(now)
         return deleted
+
+    def _expire_activity(self, now: Epoch) -> None:
+        """Delete the minutes and hours of activity that are no longer kept."""
+        retention = retention_of(self._database)
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            if not retention.expire_activity(now):
+                break
+            self._pause(began)
 
     def _cutoffs(self, now: Epoch) -> dict[str, Epoch]:
         """The instant before which each router's requests are too old."""

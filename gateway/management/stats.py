@@ -11,7 +11,7 @@ from bandit.posteriors.snapshot import Snapshot
 from bandit.types import ANY_TASK, NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
 from gateway.management.routers import ObjectiveView
 from gateway.routing.router import LiveRouter
-from storage.traffic import Traffic
+from storage.activity import Traffic
 
 DEVIATIONS = 1.6449
 """A normal posterior is within this many deviations of its mean with a probability of 90 %."""

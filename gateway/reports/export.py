@@ -27,7 +27,7 @@ FLOATS = frozenset(
         "score",
     }
 )
-BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current"})
+BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current", "explored"})
 INTEGERS = frozenset(
     {
         "estimated_prompt_tokens",

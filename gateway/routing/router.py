@@ -45,6 +45,7 @@ class CachedChoice:
     json: bytes
     choice_digest: str
     costs_usd: Mapping[str, float]
+    best_model_id: str  # by the mean utility
     reasons: dict[str, str]
 
 
@@ -76,6 +77,7 @@ class Published:
                 json,
                 hashlib.blake2b(json, digest_size=16).hexdigest(),
                 {arm.model_id: arm.cost_usd for arm in choice.arms},
+                max(choice.arms, key=lambda arm: arm.mean_usd).model_id,
                 {},
             )
             self._choices[key] = cached

@@ -57,7 +57,7 @@ def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
 
 
 def note_changed_routers(dialect: Dialect) -> Bulk:
-    """Upsert the revision of routers (rows of one id) whose statistics, budget or traffic changed."""
+    """Upsert the revision of routers (rows of one id) whose statistics, budget or activity changed."""
     statement = insert_many(statistic_changes, dialect)
     changed = {"revision": statement.excluded.revision}
     return compile_bulk(statement.on_conflict_do_update(index_elements=["router_id"], set_=changed), dialect)

@@ -36,7 +36,7 @@ class Topic(StrEnum):
     EVALS = "evals"
     RESUMPTIONS = "resumptions"  # of models, by an operator: an event, without a copy
     TASKS = "tasks"
-    STATISTICS = "statistics"  # arms, budgets, traffic; not counted on PostgreSQL, see `storage.database.numbers`
+    STATISTICS = "statistics"  # arms, budgets, activity; not counted on PostgreSQL, see `storage.database.numbers`
 
 
 def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:

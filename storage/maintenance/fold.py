@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Select, Table, select
 
 from bandit.types import Scores, Signal, StatisticKey, Sums
 from storage.deltas import DeltaSums, decode_deltas
+from storage.maintenance.counting import COUNTED
 from storage.maintenance.retired import read_retired
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import checkpoints, decisions, scores
@@ -18,16 +19,7 @@ RouterHalfLife = Callable[[str, Signal], float | None]
 
 _ROWS_AT_ONCE = 1_000
 
-_OUTCOME = (
-    "completion_id",
-    "router_id",
-    "ended_at",
-    "learned",
-    "key_id",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-)
+_OUTCOME = (*COUNTED, "learned", "key_id", "prompt_tokens", "completion_tokens", "cost_usd")
 
 
 class HalfLives:
@@ -95,7 +87,7 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaS
 
 
 def select_outcomes(requests: Table = decisions) -> Select[Any]:
-    """Select what `fold_outcomes` and `deleted_usage` need, of `decisions` or of a retired month."""
+    """Select what `fold_outcomes`, `deleted_usage` and `count_requests` need, of `decisions` or of a retired month."""
     return select(*(requests.c[name] for name in _OUTCOME))
 
 

@@ -6,10 +6,12 @@ from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
-from storage.database.addition import add_sums
+from storage.activity import COUNTS, KEPT_SECONDS, ActivityCounts
+from storage.database.addition import add_counts, add_sums
 from storage.database.engine import Database
 from storage.database.months import add_months, first_id
 from storage.deltas import DeltaSums
+from storage.maintenance.counting import count_requests
 from storage.maintenance.fold import (
     HalfLives,
     RouterHalfLife,
@@ -22,6 +24,8 @@ from storage.maintenance.retired import RetiredMonth, drop_retired, note_folded,
 from storage.maintenance.usage import deleted_usage, keep_usage
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import (
+    activity,
+    activity_checkpoints,
     arms,
     attempts,
     checkpoints,
@@ -38,13 +42,14 @@ from storage.writing.scores import LearnScores
 
 DELETED_AT_ONCE = 200
 FOLDED_AT_ONCE = 2_000
+_EXPIRED_AT_ONCE = 24  # minutes or hours of activity
 _CLAIM = "retention"
 
 
 class Retention:
     """Deletes old requests. Every method raises DatabaseUnavailable.
 
-    A request goes with its attempts, content, scores and comments. Statistics, traffic and task names stay, and a
+    A request goes with its attempts, content, scores and comments. Statistics, activity and task names stay, and a
     rebuild comes to the same statistics as before.
     """
 
@@ -54,6 +59,7 @@ class Retention:
         self._half_life = half_life
         self._add = add_sums(checkpoints, database.engine.dialect)
         self._keep_usage = keep_usage(database.engine.dialect)
+        self._count = add_counts(activity_checkpoints, database.engine.dialect, COUNTS)
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
     def claim(self, at: Epoch, seconds: float) -> bool:
@@ -94,7 +100,9 @@ class Retention:
                 fold_outcomes(rows, half_life, gathered)
                 scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
                 fold_scores(scored, self._learn_scores, gathered)
-                self._add.write(connection.connection.cursor(), gathered.rows())
+                counted = ActivityCounts()
+                count_requests(connection, rows, counted)
+                self._keep(connection, gathered, counted)
                 self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
                 delete_requests(connection, ids)
             if len(rows) < count:
@@ -112,6 +120,22 @@ class Retention:
         with self._database.write() as connection:
             _delete_refused(connection, router_id, before)
             return connection.execute(delete(contents).where(contents.c.completion_id.in_(some))).rowcount
+
+    def expire_activity(self, now: Epoch) -> int:
+        """Delete the oldest minutes and hours of activity that are no longer kept. Returns how many; 0: there are none.
+
+        One short transaction; call it again, with a pause, until it returns 0.
+        """
+        deleted = 0
+        with self._database.write() as connection:
+            for table in (activity, activity_checkpoints):
+                for width, seconds in KEPT_SECONDS.items():
+                    own = table.c.width == width
+                    oldest = connection.execute(select(func.min(table.c.start)).where(own)).scalar()
+                    if oldest is not None and oldest < now - seconds:
+                        until = min(oldest + _EXPIRED_AT_ONCE * width, now - seconds)
+                        deleted += connection.execute(delete(table).where(own, table.c.start < until)).rowcount
+        return deleted
 
     def add_months(self, at: Epoch) -> None:
         """Add the partitions that will be needed; none on SQLite."""
@@ -152,10 +176,18 @@ class Retention:
             scored = current_scores(requests, month.scores)
             scored = scored.where(requests.c.completion_id > month.folded_to, requests.c.completion_id <= last)
             fold_scores(connection.execute(scored), self._learn_scores, gathered)
-            self._add.write(connection.connection.cursor(), gathered.rows())
+            counted = ActivityCounts()
+            count_requests(connection, rows, counted, month.attempts, month.scores)
+            self._keep(connection, gathered, counted)
             self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
             note_folded(connection, month.suffix, last)
         return len(rows)
+
+    def _keep(self, connection: Connection, gathered: DeltaSums, counted: ActivityCounts) -> None:
+        """Add to the checkpoints what deleted requests had added."""
+        cursor = connection.connection.cursor()
+        self._add.write(cursor, gathered.rows())
+        self._count.write(cursor, counted.rows())
 
     def _half_lives(self, connection: Connection, *router_ids: str) -> HalfLives:
         kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id.in_(router_ids))))

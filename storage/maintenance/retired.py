@@ -15,7 +15,7 @@ from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.database.locks import holding
 from storage.database.months import BEFORE, OTHER, PARTITIONED, read_months, read_suffixes
-from storage.tables import decisions, retired_months, scores
+from storage.tables import attempts, decisions, retired_months, scores
 
 LOCK_SECONDS = 1
 """How long a lock on the ledger's tables is waited for: others queue behind it as long."""
@@ -28,13 +28,14 @@ class RetiredMonth:
     suffix: str
     folded_to: str
     decisions: Table
+    attempts: Table
     scores: Table
 
     @classmethod
     def of(cls, suffix: str, folded_to: str) -> "RetiredMonth":
         """Make it with its own tables."""
         metadata = MetaData()
-        own = (table.to_metadata(metadata, name=f"{table.name}_{suffix}") for table in (decisions, scores))
+        own = (table.to_metadata(metadata, name=f"{table.name}_{suffix}") for table in (decisions, attempts, scores))
         return cls(suffix, folded_to, *own)
 
 

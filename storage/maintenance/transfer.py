@@ -14,6 +14,7 @@ from storage.database.revisions import Topic
 from storage.errors import TransferRefused
 from storage.stores.identity import identity_in
 from storage.tables import (
+    activity,
     api_keys,
     arms,
     budgets,
@@ -27,7 +28,6 @@ from storage.tables import (
     revisions,
     routers,
     statistic_changes,
-    traffic,
 )
 
 ROWS_AT_ONCE = 5_000
@@ -38,7 +38,7 @@ ALIVE_SECONDS = 60.0
 _OWN = (identity, revisions, changes, replicas, retired_months)
 """Tables of a ledger's place, not of its contents: the target has its own."""
 
-_NUMBERED = (arms, budgets, traffic, key_usage, statistic_changes)
+_NUMBERED = (arms, budgets, activity, key_usage, statistic_changes)
 """Tables whose rows have the number of the transaction that changed them: see storage.database.numbers."""
 
 Progress = Callable[[str, int], None]

@@ -1,7 +1,7 @@
 """Changes by other processes, found in time that grows with what has changed and not with what there is.
 
 Of routers, keys, scorecards and tasks a poll returns the ids that changed: `storage.database.revisions` counts the
-changes and records their subjects. Of statistics, budgets and traffic it returns the rows as they are now, which
+changes and records their subjects. Of statistics, budgets and activity it returns the rows as they are now, which
 replace those in memory; values are absolute, so reading a row twice is harmless.
 
 Every transaction that changes statistics sets its number in the rows that it changes (`storage.database.numbers`).
@@ -25,6 +25,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, s
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
+from storage.activity import DAY, day_of
 from storage.database.engine import Database
 from storage.database.numbers import Numbers, last_number, read_numbers
 from storage.database.revisions import Topic
@@ -34,8 +35,7 @@ from storage.key_usage import Cell, Usage
 from storage.stores.arms import read_sums, select_sums
 from storage.stores.identity import Identity, identity_in
 from storage.stores.key_usage import limited_usage, read_cell
-from storage.tables import arms, budgets, changes, key_usage, revisions, statistic_changes, traffic
-from storage.traffic import day_of
+from storage.tables import activity, arms, budgets, changes, key_usage, revisions, statistic_changes
 
 log = logging.getLogger(__name__)
 
@@ -188,11 +188,12 @@ class Changes:
 
         # Only the days around today: the table is never pruned, and the latest may come from a clock that was ahead.
         today = day_of(self._database.clock.now())
-        recent = traffic.c.day.between(today - 1, today + 1) & moved(traffic)
-        days = select(traffic.c.router_id, traffic.c.day).where(recent).distinct().subquery()
-        spent = select(traffic.c.router_id, traffic.c.day, func.sum(traffic.c.cost_usd))
-        spent = spent.join(days, (traffic.c.router_id == days.c.router_id) & (traffic.c.day == days.c.day))
-        spent = spent.group_by(traffic.c.router_id, traffic.c.day)
+        near = activity.c.start.between((today - 1) * DAY, (today + 1) * DAY)
+        recent = (activity.c.width == DAY) & near & moved(activity)
+        days = select(activity.c.router_id, activity.c.start).where(recent).distinct().subquery()
+        spent = select(activity.c.router_id, activity.c.start, func.sum(activity.c.cost_usd))
+        spent = spent.join(days, (activity.c.router_id == days.c.router_id) & (activity.c.start == days.c.start))
+        spent = spent.where(activity.c.width == DAY).group_by(activity.c.router_id, activity.c.start)
         return Changed(
             subjects=subjects,
             sums=read_sums(self._pages(connection, select_sums(arms).where(moved(arms)), list(arms.primary_key))),
@@ -200,7 +201,7 @@ class Changes:
                 row.router_id: BudgetState(row.multiplier, row.mean_cost_usd)
                 for row in self._pages(connection, select(budgets).where(moved(budgets)), [budgets.c.router_id])
             },
-            spend_usd={(row[0], row[1]): row[2] for row in connection.execute(spent)},
+            spend_usd={(row[0], row[1] // DAY): row[2] for row in connection.execute(spent)},
             usage=usage,
         )
 

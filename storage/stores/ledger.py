@@ -11,13 +11,13 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from bandit.types import Attempt, Epoch
+from storage.activity import Traffic, traffic_by_model
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.exports import EXPORTS
 from storage.tables import attempts, choices, contents, decisions, feedback
-from storage.traffic import Traffic, traffic_by_model
 
 MOST_IN_A_PAGE = 200
 _ROWS_AT_ONCE = 250

@@ -13,6 +13,7 @@ import msgspec
 from sqlalchemy import Dialect, Text, cast, func, select
 
 from bandit.types import Deltas, Epoch, Scores
+from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums
 from storage.errors import (
@@ -67,6 +68,7 @@ class _Completion(NamedTuple):
     task: str
     status: str
     ended_at: Epoch
+    explored: bool | None  # NULL: not counted in activity
     feedback_count: int  # that is in the ledger
 
 
@@ -126,12 +128,14 @@ class Scoring:
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
 
-    def apply(self, records: tuple[FeedbackRecord, ...], learned: DeltaSums) -> tuple[FeedbackReceipt, ...]:
-        """Apply a list of scores, all or none, and add their deltas to `learned`. Raises FeedbackError."""
+    def apply(
+        self, records: tuple[FeedbackRecord, ...], learned: DeltaSums, counted: ActivityCounts
+    ) -> tuple[FeedbackReceipt, ...]:
+        """Apply a list of scores, all or none, and add what they change to the sums. Raises FeedbackError."""
         trial: dict[str, dict[str, _Current]] = {}
         rows: list[tuple[object, ...]] = []
         receipts: list[FeedbackReceipt] = []
-        effects: list[Deltas] = []
+        effects: list[tuple[_Completion, Scores, Scores]] = []
         added: Counter[str] = Counter()
         for index, reached, weight in self._reached(records):
             completion = self._find(index, reached)
@@ -147,7 +151,7 @@ class Scoring:
             if held is None or (held.score, held.weight) != (record.score, weight):
                 status = FeedbackStatus.RECORDED if held is None else FeedbackStatus.UPDATED
                 after = {**before, source: given}
-                effects.append(self._learn_scores(_scores(completion, before), _scores(completion, after)))
+                effects.append((completion, _scores(completion, before), _scores(completion, after)))
             else:
                 status = FeedbackStatus.UNCHANGED
                 if given[3:] == (None, None) or _same_note(given, held):
@@ -162,8 +166,10 @@ class Scoring:
             receipts.append(_receipt(index, record, completion, given, status))
         self._added += added
         self._accept(trial, rows)
-        for effect in effects:
-            learned.add(effect)
+        for completion, old, new in effects:
+            learned.add(self._learn_scores(old, new))
+            if completion.explored is not None:
+                counted.add_scores(old, new)
         return tuple(receipts)
 
     def _reached(self, records: Sequence[FeedbackRecord]) -> Iterator[tuple[int, FeedbackRecord, float]]:

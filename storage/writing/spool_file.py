@@ -26,13 +26,13 @@ from storage.errors import DatabaseUnavailable, LedgerError, SpoolRefused
 from storage.records import CompletionRecord, Content
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.arms import read_sums, select_sums
-from storage.tables import arms, attempts, choices, contents, decisions, key_usage, settings, traffic
+from storage.tables import activity, arms, attempts, choices, contents, decisions, key_usage, settings
 from storage.writing.batch import MOST_BYTES
 from storage.writing.transaction import Transactions
 
 log = logging.getLogger(__name__)
 
-_EMPTIED = (choices, arms, traffic, key_usage)
+_EMPTIED = (choices, arms, activity, key_usage)
 _OWNER = "spool_of"
 
 

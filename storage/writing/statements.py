@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Dialect, bindparam, make_url, select, update
 
+from storage.activity import COUNTS
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.numbers import draw_number
 from storage.key_usage import USED
-from storage.tables import arms, attempts, choices, contents, decisions, feedback, key_usage, scores, tasks, traffic
-from storage.traffic import COUNTS
+from storage.tables import activity, arms, attempts, choices, contents, decisions, feedback, key_usage, scores, tasks
 from storage.writing.budgets import PacingStatements
 from storage.writing.scores import ScoringQueries
 from storage.writing.validity import ValidityStatements
@@ -38,7 +38,7 @@ class Statements:
         self.use_task = compile_text(used.where(tasks.c.last_used_at < bindparam("later")), dialect)
         self.arms = add_sums(arms, dialect)
         self.changed_routers = note_changed_routers(dialect)
-        self.traffic = add_counts(traffic, dialect, COUNTS)
+        self.activity = add_counts(activity, dialect, COUNTS)
         self.key_usage = add_counts(key_usage, dialect, USED)
         self.number = compile_text(draw_number(dialect), dialect)
         self.known = compile_text(

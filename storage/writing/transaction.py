@@ -9,6 +9,7 @@ from typing import TypeAlias
 import msgspec
 
 from bandit.types import BudgetState, Epoch, StatisticKey, Sums
+from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
@@ -19,7 +20,6 @@ from storage.errors import DatabaseUnavailable, FeedbackError
 from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
-from storage.traffic import TrafficCounts
 from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
 from storage.writing.cache import CacheUpdate, WriteCache
@@ -154,7 +154,7 @@ class Transactions:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
             records = self._unknown(cursor, records)
-        learned, counted, used = DeltaSums(), TrafficCounts(), UsageCounts()
+        learned, counted, used = DeltaSums(), ActivityCounts(), UsageCounts()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
@@ -173,16 +173,16 @@ class Transactions:
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
         statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
-        results = self._score(cursor, items, learned, again)
+        results = self._score(cursor, items, learned, counted, again)
         cursor.execute(statements.number)
         moved = self._pacing.move(cursor, records)
-        learned_rows, traffic_rows, usage = learned.rows(), counted.rows(), used.cells()
+        learned_rows, activity_rows, usage = learned.rows(), counted.rows(), used.cells()
         statements.arms.write(cursor, learned_rows)
-        statements.traffic.write(cursor, traffic_rows)
+        statements.activity.write(cursor, activity_rows)
         statements.key_usage.write(cursor, usage_rows(usage))
         for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
-        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *traffic_rows)}))
+        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *activity_rows)}))
         return Written(results, len(records), learned.deltas(), moved, counted.spend_usd(), usage)
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
@@ -193,7 +193,9 @@ class Transactions:
             del by_id[known]
         return list(by_id.values())
 
-    def _score(self, cursor: Cursor, items: Sequence[Item], learned: DeltaSums, again: bool) -> list[Result]:
+    def _score(
+        self, cursor: Cursor, items: Sequence[Item], learned: DeltaSums, counted: ActivityCounts, again: bool
+    ) -> list[Result]:
         given = [record for item in items if isinstance(item, tuple) for record in item]
         if not given:
             return [()] * len(items)
@@ -202,7 +204,7 @@ class Transactions:
         results: list[Result] = []
         for item in items:
             try:
-                results.append(scoring.apply(item, learned) if isinstance(item, tuple) else ())
+                results.append(scoring.apply(item, learned, counted) if isinstance(item, tuple) else ())
             except FeedbackError as error:
                 results.append(error)
         self._statements.feedback.write(cursor, scoring.feedback_rows)

@@ -28,7 +28,7 @@ def test_rows_have_each_field_in_the_column_of_its_name() -> None:
     decision, outcome = DecisionRecord(**named(DecisionRecord)), OutcomeRecord(**named(OutcomeRecord))
     row = decision_row(CompletionRecord(decision, (), outcome, {}), "choice_id", "learned")
     stored = dict(zip(decisions.c.keys(), row, strict=True))
-    flags = dict.fromkeys(("randomised", "stream", "estimated", "valid"), 1)
+    flags = dict.fromkeys(("randomised", "stream", "estimated", "valid", "explored"), 1)
     assert stored == {column.name: column.name for column in decisions.c} | flags | {"status": "partial"}
     stored = dict(zip(attempts.c.keys(), attempt_row("completion_id", Attempt(**named(Attempt))), strict=True))
     flags = dict.fromkeys(("randomised", "stream", "estimated", "cost_known", "cost_stated"), 1)

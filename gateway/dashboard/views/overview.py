@@ -8,7 +8,7 @@ from gateway.dashboard.views.health import FindingRow, health_page
 from gateway.dashboard.visit import Visit
 from gateway.management.routers import RouterView, list_routers
 from gateway.routing.daily_spend import DAY_SECONDS
-from storage.traffic import Traffic
+from storage.activity import Traffic
 
 DAYS = 7
 MOST_FINDINGS = 5

@@ -85,7 +85,10 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     evaluated = json.loads(CliRunner().invoke(app, ["evaluate", "--policy", "uniform", "--json", *router]).stdout)
     assert "not enough evidence" in evaluated["target"]["refused"]["quality"]
     checked = CliRunner().invoke(app, ["rebuild", "--check", "--database-url", database])
-    assert (checked.exit_code, checked.stdout) == (0, "equal: the statistics are the sum of the ledger\n")
+    assert (checked.exit_code, checked.stdout) == (
+        0,
+        "equal: the statistics and the activity are the sum of the ledger\n",
+    )
     faster = ["routers", "set", "rtr_default", "--set", "half_lives={ latency_seconds = 60 }"]
     assert "rebuilt" in CliRunner().invoke(app, [*faster, "--database-url", database]).stderr
     assert CliRunner().invoke(app, ["rebuild", "--check", "--database-url", database]).exit_code == 0

@@ -28,7 +28,7 @@ from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.identity import begin_epoch
 from storage.stores.routers import Routers
-from storage.tables import arms, statistic_changes, traffic
+from storage.tables import activity, arms, statistic_changes
 from storage.writing.spool import Spool, owner_of
 from tests.support.databases import Opening
 from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, later, same_sums
@@ -186,7 +186,7 @@ def test_after_a_restore_nothing_is_left_in_memory_of_what_the_ledger_does_not_h
     assert learned.state.sums
     assert learned.spend.left_usd(at) < 1.0
     with database.write() as connection:
-        for table in (arms, traffic, statistic_changes):
+        for table in (arms, activity, statistic_changes):
             connection.execute(delete(table).where(table.c.router_id == "rtr_a"))
     begin_epoch(database)
     memory.look()

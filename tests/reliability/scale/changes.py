@@ -17,13 +17,14 @@ from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.registry import Registry
 from gateway.settings import load
+from storage.activity import COUNTS, DAY
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database, open_database
 from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import Changes, read_everything
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
-from storage.tables import api_keys, arms, router_models, routers, traffic
+from storage.tables import activity, api_keys, arms, router_models, routers
 
 MODELS = tuple(f"p/model-{number}" for number in range(5))
 TASKS = ("code", "chat", "analysis")
@@ -40,17 +41,17 @@ def fill_with_routers(database: Database, router_count: int, key_count: int, now
     router_ids = [f"rtr_{number:06d}" for number in range(router_count)]
     settings = json.dumps({"max_usd_per_day": 100.0, "sticky_seconds": 300.0})
     common = {"settings": settings, "secret": b"s" * 32, "created_at": now, "updated_at": now}
-    shares = {"enabled": True, "min_share": 0.0, "max_share": 1.0}
+    shares: dict[str, object] = {"enabled": True, "min_share": 0.0, "max_share": 1.0}
     signals = [("", signal) for signal in SIGNALS if signal not in BY_TASK]
     signals += [(task, signal) for task in TASKS for signal in BY_TASK]
     sums = {"at": now, "half_life": 3_600.0, "weight": 9.0, "total": 5.0, "squares": 4.0, "revision": 0}
-    counts = dict.fromkeys(("drawn", "answered", "attempts", "failures", "prompt_tokens", "completion_tokens"), 1)
-    day = {"day": int(now // 86_400), "cost_usd": 0.01, "revision": 0}
+    counts: dict[str, object] = {**dict.fromkeys(COUNTS, 1), "cost_usd": 0.01}
+    day: dict[str, object] = {"width": DAY, "start": int(now // DAY) * DAY, "task": "", "revision": 0}
     with database.write() as connection:
         connection.execute(insert(routers), [{"id": id_, "name": id_, **common} for id_ in router_ids])
         for table, rows in (
             (router_models, [{"position": place, **shares} for place in range(len(MODELS))]),
-            (traffic, [{**day, **counts} for _ in MODELS]),
+            (activity, [{**day, **counts} for _ in MODELS]),
         ):
             of_models = [
                 {"router_id": id_, "model_id": model_id, **row}

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from bandit.types import Epoch
+from storage.activity import COUNTS, DAY, HOUR, MINUTE
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers
@@ -145,7 +146,7 @@ def _copy(database: Database, span: Span, tell: Callable[[int], None]) -> None:
         for table in _COPIED:
             name = table.name
             connection.execute(text(f"CREATE TEMPORARY TABLE written_{name} AS SELECT * FROM {name}"))  # noqa: S608
-        connection.execute(text("CREATE TEMPORARY TABLE written_traffic AS SELECT * FROM traffic"))
+        connection.execute(text("CREATE TEMPORARY TABLE written_activity AS SELECT * FROM activity"))
         connection.commit()
         for copy in range(1, span.copies):
             for table in _COPIED:
@@ -155,7 +156,7 @@ def _copy(database: Database, span: Span, tell: Callable[[int], None]) -> None:
                 connection.execute(text(f"INSERT INTO {table.name} ({', '.join(names)}) {source}"))
             connection.commit()
             tell((copy + 1) * WRITTEN)
-        _copy_traffic(connection)
+        _copy_activity(connection)
         connection.commit()
         if not database.sqlite:
             for table in _COPIED:
@@ -176,14 +177,18 @@ def _moved(column: str, copy: int, span: Span, *, sqlite: bool) -> str:
     return column
 
 
-def _copy_traffic(connection: Connection) -> None:
-    """A row per router, day and model, as there would be: of about as many requests."""
-    for day in range(DAYS + 1):
+def _copy_activity(connection: Connection) -> None:
+    """Cells of each day and hour, and of the minutes of the last two days, of about as many requests."""
+    counts = ", ".join(f"max({name})" for name in COUNTS)
+    for width, first, number in ((DAY, 0, DAYS), (HOUR, 0, 24 * DAYS), (MINUTE, (DAYS - 2) * DAY, 2 * 24 * 60)):
         connection.execute(
             text(
-                "INSERT INTO traffic SELECT router_id, (SELECT min(day) FROM written_traffic) + :day, model_id, "
-                "max(drawn), max(answered), max(attempts), max(failures), max(prompt_tokens), max(completion_tokens), "
-                "max(cost_usd), max(revision) FROM written_traffic GROUP BY router_id, model_id ON CONFLICT DO NOTHING"
+                "INSERT INTO activity SELECT router_id, width, "  # noqa: S608
+                "(SELECT min(start) FROM written_activity WHERE width = 86400) + :first + :width * step.value, "
+                f"model_id, task, {counts}, max(revision) FROM written_activity, "
+                "(WITH RECURSIVE steps(value) AS (SELECT 0 UNION ALL SELECT value + 1 FROM steps WHERE value < :last) "
+                "SELECT value FROM steps) AS step "
+                "WHERE width = :width GROUP BY router_id, width, step.value, model_id, task ON CONFLICT DO NOTHING"
             ),
-            {"day": day},
+            {"width": width, "first": first, "last": number},
         )

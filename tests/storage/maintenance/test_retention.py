@@ -5,17 +5,22 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
+from sqlalchemy import func, select
+
 from bandit.types import Epoch, Json
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
 from gateway.routing.daily_spend import DAY_SECONDS
+from storage.activity import KEPT_SECONDS, MINUTE
 from storage.database.engine import Database, open_database
+from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.retention import DELETED_AT_ONCE
 from storage.maintenance.usage import UsageRebuild
 from storage.records import RouterModel, RouterRecord
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
+from storage.tables import activity
 from tests.support.records import RunningWriter
 from tests.support.traffic import ROUTER, make_records
 from tests.support.waiting import wait_until
@@ -59,6 +64,13 @@ def test_what_is_older_than_its_router_keeps_goes_in_batches_and_the_statistics_
     assert Arms(database).sums() == before
     assert rebuild_of(database).check() == []
     assert UsageRebuild(database).check() == []
+    assert ActivityRebuild(database, lambda: NOW).check() == []
+    while retention_of(database).expire_activity(NOW):
+        pass
+    assert ActivityRebuild(database, lambda: NOW).check() == []
+    with database.read() as connection:
+        oldest = connection.execute(select(func.min(activity.c.start)).where(activity.c.width == MINUTE)).scalar_one()
+    assert oldest >= NOW - KEPT_SECONDS[MINUTE]
 
 
 def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_cannot_be_read(

@@ -18,6 +18,7 @@ from gateway.routing.daily_spend import DAY_SECONDS
 from storage.database.engine import Database
 from storage.database.months import Month, add_months, first_id, month_of, read_months, read_suffixes
 from storage.errors import CompletionNotFound, DatabaseUnavailable
+from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.usage import UsageRebuild
 from storage.records import Actor, CompletionRecord, Content, FeedbackRecord, RouterModel, RouterRecord, Via
 from storage.stores.arms import Arms
@@ -106,6 +107,11 @@ def tables(database: Database) -> set[str]:
         return set(connection.execute(text(query)).scalars())
 
 
+def days_of(database: Database) -> ActivityRebuild:
+    """The comparison of activity, of its days alone: minutes and hours of long ago are deleted."""
+    return ActivityRebuild(database, lambda: 1e11)
+
+
 def clean_at(database: Database, now: float) -> int:
     return RetentionWorker(database, lambda: Epoch(now)).delete_old()
 
@@ -119,6 +125,7 @@ def test_requests_are_in_the_partition_of_their_month(
             for suffix, some in ((first.suffix, True), (second.suffix, True), (third.suffix, False), ("other", False)):
                 query = text(f"SELECT EXISTS (SELECT FROM {table}_{suffix})")  # noqa: S608
                 assert connection.execute(query).scalar() == some, (table, suffix)
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -137,14 +144,17 @@ def test_a_month_goes_whole_and_what_it_taught_stays_at_every_step(
     retention = retention_of(ledger)
     assert retention.retire_months(second.start, [ROUTER]) == [first.suffix]
     assert ids(ledger) == {record.decision.completion_id for record in written[OLD:]}
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == [], "detached, and not in the checkpoints yet"
     assert UsageRebuild(ledger).check() == []
     folded = []
     while count := retention.fold_some(7):
         folded.append(count)
+        assert days_of(ledger).check() == []
         assert rebuild_of(ledger).check() == [], "a part of it is in the checkpoints"
         assert UsageRebuild(ledger).check() == []
     assert folded == [7, 7, 7, 7, 2]
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
     assert Arms(ledger).sums() == before
     assert {name for name in tables(ledger) if name.endswith(first.suffix)} == {f"choices_{first.suffix}"}
@@ -164,6 +174,7 @@ def test_processes_that_fold_a_month_at_once_fold_each_request_once(
     retention.retire_months(months[1].start, [ROUTER])
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(lambda _: retention_of(ledger).fold_some(5), range(24))) == OLD
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -189,6 +200,7 @@ def test_a_purge_folds_a_month_with_the_half_lives_of_every_router(
     rebuild_of(ledger).run(ROUTER)
     retention_of(ledger).retire_months(second.start, [ROUTER, "rtr_other"])
     purge_router(ledger, "rtr_other", second.start, Actor(Via.CLI), lambda erased: None)
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -223,6 +235,7 @@ def test_gateways_retire_months_and_delete_contents_on_the_day(
         assert connection.execute(select(retired_months)).all() == []
         assert read_months(connection)[-1] >= month_of(Epoch(second.start + 91 * DAY_SECONDS)).next().next()
     assert Arms(ledger).sums() == before
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -244,6 +257,7 @@ def test_a_month_stays_while_a_router_keeps_a_request_of_it(
     # Kept the longest by none of the routers that are known: by the day. Else by the month.
     younger = [] if kept else written[OLD:]
     assert ids(ledger) == {record.decision.completion_id for record in [other, *younger]}
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -271,9 +285,11 @@ def test_what_comes_late_for_a_retired_month_is_kept_until_it_is_old(
     with ledger.write() as connection:
         add_months(connection, first.start)
         assert first not in read_months(connection), "a month that was retired does not come back"
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
     clean_at(ledger, second.start + 91 * DAY_SECONDS)
     assert ids(ledger) == set()
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
@@ -292,4 +308,5 @@ def test_a_month_that_was_made_late_takes_what_came_before_it(ledger: Database, 
         assert months == sorted(months)
         assert set(read_suffixes(connection)) == {"other", *(month.suffix for month in months)}
         assert [month.next() for month in months[:-1]] == months[1:], "without a gap"
+    assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []

@@ -7,7 +7,7 @@ from storage.database.engine import Database
 from storage.key_usage import DAY, MINUTE, Cell, Usage
 from storage.maintenance.usage import UsageRebuild
 from storage.replication.changes import read_everything
-from storage.tables import decisions, key_usage, traffic
+from storage.tables import activity, decisions, key_usage
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 TODAY = int(NOW // DAY) * DAY
@@ -26,7 +26,9 @@ def test_a_rebuild_finds_and_corrects_what_differs_from_the_ledger(
     with database.read() as connection:
         days = select(func.sum(key_usage.c.cost_usd)).where(key_usage.c.width == DAY)
         of_keys = connection.execute(days).scalar_one()
-        of_models = connection.execute(select(func.sum(traffic.c.cost_usd))).scalar_one()
+        of_models = connection.execute(
+            select(func.sum(activity.c.cost_usd)).where(activity.c.width == DAY)
+        ).scalar_one()
         of_ledger = connection.execute(select(func.sum(decisions.c.cost_usd))).scalar_one()
         minutes = connection.execute(select(func.sum(key_usage.c.requests)).where(key_usage.c.width == MINUTE))
         assert minutes.scalar_one() == 30

@@ -237,7 +237,7 @@ def test_a_ledger_from_elsewhere_is_read_once_whatever_its_numbers_are(
     """Restored into a cluster with lower transaction ids, or copied from the other kind of database."""
     running.write(making.completion("rtr_a"), making.completion("rtr_b"))
     with database.write() as connection:
-        for table in ("arms", "traffic", "statistic_changes"):
+        for table in ("arms", "activity", "statistic_changes"):
             connection.execute(text(f"UPDATE {table} SET revision = revision + 1000000000"))  # noqa: S608
     assert routers_in(changes.poll(version(database))) == {"rtr_a", "rtr_b"}
     running.write(making.completion("rtr_b"))

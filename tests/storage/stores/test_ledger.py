@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from bandit.types import Epoch
+from storage.activity import Traffic, day_of
 from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
@@ -14,7 +15,6 @@ from storage.replication.changes import read_everything
 from storage.stores import ledger
 from storage.stores.exports import EXPORTS
 from storage.stores.ledger import Ledger
-from storage.traffic import Traffic, day_of
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
 
 

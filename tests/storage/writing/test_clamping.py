@@ -6,12 +6,12 @@ import time
 import pytest
 
 from bandit.types import Epoch, Signal, StatisticKey
+from storage.activity import day_of
 from storage.database.engine import Database
 from storage.records import ValidityRecord
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
-from storage.traffic import day_of
 from storage.writing.clamping import clamped
 from tests.support.records import NOW, RecordMaker, RunningWriter, later, same_sums
 

@@ -125,7 +125,7 @@ def test_tokens_that_overflow_do_not_block_their_model_for_the_day(
     absurd = dataclasses.replace(changed(absurd, completion_tokens=2**63 - 1), attempts=attempts)
     running.write(absurd, making.completion(at=NOW))
     with database.write() as connection:
-        connection.execute(text("UPDATE traffic SET prompt_tokens = 9223372036854775807"))
+        connection.execute(text("UPDATE activity SET prompt_tokens = 9223372036854775807"))
     running.write(making.completion(at=NOW), making.completion(at=NOW))
     assert RefusedRecords(database).count() == 0
     counted = Ledger(database).traffic("rtr_a", NOW)["m/one"]

@@ -1,0 +1,150 @@
+"""Compares activity with the ledger, and corrects it, while gateways serve."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import add, sub
+
+from sqlalchemy import Connection, delete, select, union
+
+from storage.activity import COUNTS, DAY, HOUR, KEPT_SECONDS, MINUTE, ActivityCounts, Cell
+from storage.database.addition import add_counts, note_changed_routers
+from storage.database.engine import Database
+from storage.database.numbers import mark_statistics_changed
+from storage.errors import DatabaseUnavailable
+from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
+from storage.maintenance.counting import COUNTED, count_requests
+from storage.maintenance.retired import keeping_months, read_retired
+from storage.tables import activity, activity_checkpoints, arms, attempts, decisions, scores
+
+TOLERANCE = 1e-9
+"""Absolute and relative tolerance of two sums that count as equal."""
+
+MARGINS = {MINUTE: HOUR, HOUR: DAY}
+"""Cells so close to the age at which they are deleted are not compared: clocks differ."""
+
+MOST_COMPARISONS = 10
+
+Counts = Sequence[float]
+"""Values of `COUNTS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityDifference:
+    """A cell that differs from the ledger. A cell that is not there has zeros."""
+
+    cell: Cell
+    kept: Counts
+    counted: Counts
+
+    def columns(self) -> dict[str, tuple[float, float]]:
+        """The columns that differ, each with what is kept and what was counted."""
+        both = zip(COUNTS, self.kept, self.counted, strict=True)
+        return {name: (kept, counted) for name, kept, counted in both if not _is_close(kept, counted)}
+
+
+class ActivityRebuild:
+    """Makes activity equal to what the ledger and the checkpoint add up to. Methods raise DatabaseUnavailable.
+
+    Minutes and hours that are about to be deleted are left alone.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._add = add_counts(activity, database.engine.dialect, COUNTS)
+        self._note_changed = note_changed_routers(database.engine.dialect)
+
+    def check(self, router_id: str | None = None) -> list[ActivityDifference]:
+        """Return the differences between activity and ledger at one instant, of one router or of all."""
+        return self._compare(router_id)[0]
+
+    def run(self, router_id: str | None = None) -> list[ActivityDifference]:
+        """Correct every difference by adding it, and return those that there were: nothing written meanwhile is lost.
+
+        One correction is made at a time: what another one has corrected during the comparison is compared anew.
+        """
+        with waiting_for_others(self._database):
+            found, corrections = self._compare(router_id)
+            differences = found
+            for _ in range(MOST_COMPARISONS):
+                if not differences or self._correct(differences, corrections):
+                    return found
+                differences, corrections = self._compare(router_id)
+        raise DatabaseUnavailable(
+            f"the activity of {self._database.where} was still changed by others after {MOST_COMPARISONS} comparisons: "
+            "run the rebuild again"
+        )
+
+    def _compare(self, router_id: str | None) -> tuple[list[ActivityDifference], int]:
+        since = {width: self._clock() - KEPT_SECONDS[width] + margin for width, margin in MARGINS.items()}
+        differences: list[ActivityDifference] = []
+        with keeping_months(self._database), self._database.snapshot() as connection:
+            corrections = read_corrections(connection)
+            # Router by router: the cells of one fit into memory.
+            for own in _routers(connection) if router_id is None else [router_id]:
+                kept, counted = _read_cells(connection, own), count_router(connection, own)
+                for cell in sorted(kept.keys() | counted.keys()):
+                    if cell.start >= since.get(cell.width, 0.0):
+                        pair = kept.get(cell, NOTHING), counted.get(cell, NOTHING)
+                        if not all(map(_is_close, *pair)):
+                            differences.append(ActivityDifference(cell, *pair))
+        return differences, corrections
+
+    def _correct(self, differences: Sequence[ActivityDifference], corrections: int) -> bool:
+        """Correct the differences. Returns False if others have corrected something since the comparison."""
+        with self._database.write() as connection:
+            if not claim_correction(connection, corrections, time.time()):
+                return False
+            mark_statistics_changed(connection)
+            rows: list[tuple[object, ...]] = []
+            for each in differences:
+                missing = each.counted
+                if all(map(math.isfinite, each.kept)):
+                    missing = list(map(sub, each.counted, each.kept))
+                else:  # to which nothing can be added
+                    own = (activity.c[name] == value for name, value in each.cell._asdict().items())
+                    connection.execute(delete(activity).where(*own))
+                rows.append((*each.cell, *missing))
+            cursor = connection.connection.cursor()
+            self._add.write(cursor, rows)
+            self._note_changed.write(cursor, sorted({(each.cell.router_id,) for each in differences}))
+        return True
+
+
+NOTHING: Counts = (0,) * len(COUNTS)
+
+
+def count_router(connection: Connection, router_id: str) -> dict[Cell, list[float]]:
+    """Count a router's requests: those of the checkpoint, and those that are in the ledger or in retired months."""
+    counted = ActivityCounts()
+    tables = [(decisions, attempts, scores, "")]
+    tables += [(it.decisions, it.attempts, it.scores, it.folded_to) for it in read_retired(connection)]
+    for requests, tried, given, folded_to in tables:
+        own = (requests.c.router_id == router_id) & (requests.c.completion_id > folded_to)
+        query = select(*(requests.c[name] for name in COUNTED)).where(own)
+        stream = connection.execution_options(yield_per=1_000).execute(query)
+        count_requests(connection, stream, counted, tried, given)
+    cells = counted.cells()
+    kept = select(activity_checkpoints).where(activity_checkpoints.c.router_id == router_id)
+    for row in connection.execute(kept):
+        cell, counts = Cell(*row[: len(Cell._fields)]), list(row[len(Cell._fields) :])
+        cells[cell] = list(map(add, cells[cell], counts)) if cell in cells else counts
+    return cells
+
+
+def _read_cells(connection: Connection, router_id: str) -> dict[Cell, Counts]:
+    query = select(*(activity.c[name] for name in (*Cell._fields, *COUNTS))).where(activity.c.router_id == router_id)
+    own = len(Cell._fields)
+    return {Cell(*row[:own]): row[own:] for row in connection.execute(query)}
+
+
+def _routers(connection: Connection) -> Iterator[str]:
+    """The routers that have activity, or requests, of which each has taught something."""
+    known = (select(table.c.router_id) for table in (activity, activity_checkpoints, arms))
+    yield from sorted(connection.execute(union(*known)).scalars().all())
+
+
+def _is_close(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
