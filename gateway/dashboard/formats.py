@@ -84,7 +84,7 @@ def shown_json(value: Json, limit: int = 80) -> str:
         case bool():
             text = "yes" if value else "no"
         case float() | int():
-            text = f"{value:g}"
+            text = f"{value:.12g}"
         case str():
             text = value
         case list():

@@ -109,7 +109,8 @@ def key_page(
     """One key. Raises NotFound."""
     key = get_api_key(management, key_id)
     limits = {
-        name: "" if value is None else f"{value:g}" for name, value in key.limits.model_dump(include={*LIMITS}).items()
+        name: "" if value is None else f"{value:.12g}"
+        for name, value in key.limits.model_dump(include={*LIMITS}).items()
     }
     current = KeyForm(key.label, key.scopes, key.routers or (), limits={name: limits[name] for name in LIMITS})
     return KeyPage(_row(key, routers, management.now), routers, form or current, problems or {}, said, made)

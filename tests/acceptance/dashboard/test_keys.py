@@ -82,6 +82,7 @@ def test_a_change_is_told_with_who_made_it_and_can_be_undone(admin: httpx.Client
 
 def test_limits_are_set_shown_with_what_is_used_and_kept_by_a_change(running: Running, admin: httpx.Client) -> None:
     data = {"label": "limited", "scopes": ["routing"], "usd_per_day": "5", "requests_per_minute": "1"}
+    data |= {"tokens_per_minute": "1234567"}
     secret = made(admin.post("/keys", data=data).text)
     sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http(secret) as bot:
@@ -91,8 +92,12 @@ def test_limits_are_set_shown_with_what_is_used_and_kept_by_a_change(running: Ru
     assert row is not None
     assert "of $5.00" in row[0]
     assert "1 of 1" in row[0]
-    page = admin.get(f"/keys/{id_of(admin, 'limited')}").text
+    key_id = id_of(admin, "limited")
+    page = admin.get(f"/keys/{key_id}").text
     assert 'name="usd_per_day" type="text" value="5"' in page
+    assert 'name="tokens_per_minute" type="text" value="1234567"' in page
+    assert admin.post(f"/keys/{key_id}", data={**data, "usd_per_day": "6"}).status_code == 303
+    assert "of $6.00" in admin.get("/keys").text
 
 
 def test_a_wrong_limit_is_told_beside_its_field(admin: httpx.Client) -> None:

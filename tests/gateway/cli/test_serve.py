@@ -153,4 +153,5 @@ def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     for row in ("router, learning", "always swift", "always steady", "always sage", "at random"):
         assert row in ran.stdout
+    assert "/sign-in?once=" in ran.stdout
     assert list(tmp_path.iterdir()) == [], "its database was a temporary one"
