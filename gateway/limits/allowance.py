@@ -123,7 +123,8 @@ class KeyAllowance:
                 "0"
             )
             left, limit, period = month, spending.per_month, "UTC month"
-        self._tell(name, 100, now)
+        if left <= (1.0 - PERCENTS[0] / 100) * (limit or 0.0):  # else one request was too large, and others fit in
+            self._tell(name, 100, now)
         return KeyBudgetExhausted(
             f"${left:.2g} are left of the ${limit or 0.0:g} that API key {self._named()} has for this {period}, and "
             f"{expected}; it can spend again from {end} on",

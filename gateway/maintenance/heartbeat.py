@@ -26,7 +26,7 @@ BEAT_SECONDS = 5.0
 LOOK_SECONDS = 0.25
 """How soon others are told that the spool is used, or empty again."""
 
-NOTED_SECONDS = 60.0
+NOTED_SECONDS = 15.0
 """How often it is noted when API keys were used last."""
 
 OVERDUE_SECONDS = 3 * BEAT_SECONDS
@@ -90,7 +90,7 @@ class Heartbeat:
     def start(self, is_spooling: Callable[[], bool], take_uses: Callable[[], Mapping[str, float]]) -> None:
         """Start the thread. `is_spooling`: whether the spool holds completions, or spools are being adopted.
 
-        `take_uses`: when API keys were used last, which is noted every minute.
+        `take_uses`: when API keys were used last, which is noted every few seconds.
         """
         self._take_uses = take_uses
         self._is_spooling = is_spooling

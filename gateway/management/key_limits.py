@@ -99,6 +99,8 @@ def _check_models(management: Management, limits: Fields) -> None:
 def _check_tasks(limits: Fields) -> None:
     named = limits.texts("tasks", ())
     for task in named:
+        if task != task.strip():
+            limits.blame("tasks", f"names {task[:40]!r}: leave out the spaces around it, as requests do")
         if len(task) > LONGEST_TASK:
             limits.blame("tasks", f"names {task[:40]!r}…, and a task has at most {LONGEST_TASK} characters")
     if len(named) > MOST_NAMES:

@@ -234,6 +234,7 @@ class TestKeys:
             ("models", '["p/typo"]'),
             ("models", "[]"),
             ("tasks", '["code", "code"]'),
+            ("tasks", '[" code"]'),
             ("usd_per_year", "1"),
         ],
     )

@@ -117,6 +117,7 @@ def test_each_mark_is_told_once_a_day(making: RecordMaker) -> None:
         assert [alert.percent for alert in process.alerts] == told
     assert "$1.2 of its $1 for the UTC day 2025-11-26" in process.alerts[-1].sentence()
     process.now = Epoch(NOW + DAY)
+    process.allowance.exhausted(process.now, "a very large request is refused, and others fit in")
     tomorrow = Cell("key_1", DAY, DAY_CELL.start + DAY)
     process.limiter.follow(Changed(usage={tomorrow: Usage(1, 1, 0.8)}))
     assert [alert.percent for alert in process.alerts] == [80, 100, 80]

@@ -1,5 +1,6 @@
 """A replica tells others that its spool is used, also by its silence, and what its machine's clock shows."""
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -14,6 +15,8 @@ from gateway.maintenance import heartbeat as beating
 from gateway.maintenance.heartbeat import OVERDUE_SECONDS, Heartbeat
 from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
+from storage.records import KeyRecord
+from storage.stores.keys import Keys
 from storage.stores.replicas import FORGOTTEN_SECONDS, Replica, Replicas
 from storage.tables import replicas
 from tests.support.databases import Opening
@@ -32,6 +35,7 @@ def beating_fast(monkeypatch: pytest.MonkeyPatch) -> None:
 async def beat(ledger_url: str, opening: Opening, tmp_path: Path) -> AsyncIterator[Beat]:
     """Starts heartbeats, each as of another process, and stops them."""
     async with contextlib.AsyncExitStack() as stack:
+        used = {"key_1": 1_760_000_000.0}
 
         async def start(
             spooling: Callable[[], bool] = lambda: False, *, wall: Callable[[], float] = time.time
@@ -39,7 +43,7 @@ async def beat(ledger_url: str, opening: Opening, tmp_path: Path) -> AsyncIterat
             database = opening(ledger_url)
             database.clock = DatabaseClock(wall)
             heartbeat = await stack.enter_async_context(Heartbeat(database, version="1", spool=tmp_path / "it."))
-            heartbeat.start(spooling, dict)
+            heartbeat.start(spooling, used.copy)
             return heartbeat
 
         yield start
@@ -68,6 +72,22 @@ def replica(replica_id: str, heartbeat_at: float, spooling_since: float | None =
         spooling_since=spooling_since,
         **given,  # type: ignore[arg-type]
     )
+
+
+async def test_replicas_are_counted_and_the_last_use_of_keys_is_noted(
+    database: Database, beat: Beat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beating, "NOTED_SECONDS", 0.0)
+    Keys(database).add(KeyRecord("key_1", "a", "bot", ("routing",), None, 0.0))
+    Keys(database).add(KeyRecord("key_2", "b", "bot", ("routing",), None, 0.0))
+    insert(database, replica("rep_overdue", time.time() - 60.0))
+    first = await beat()
+    await beat()
+    await asyncio.to_thread(wait_until, lambda: first.replica_count() == 2, "both are counted, and no dead one")
+    await asyncio.to_thread(wait_until, lambda: bool(Keys(database).last_used()), "it is noted")
+    assert Keys(database).last_used() == {"key_1": 1_760_000_000.0}
+    Keys(database).note_use({"key_1": 1.0})
+    assert Keys(database).last_used("key_1") == {"key_1": 1_760_000_000.0}, "another process noted a later use"
 
 
 async def test_while_another_replica_spools_any_completion_since_may_be_in_its_spool(
