@@ -108,6 +108,18 @@ Deltas: TypeAlias = Mapping[StatisticKey, Sums]
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """Sums of an evaluation of models at the instant `at`: Σ w, Σ w·y, Σ w·y² by model, task and signal.
+
+    The task of a mean that belongs to none is `ANY_TASK`. Compared by identity: there is one object per import.
+    """
+
+    source: str  # `eval:NAME`
+    at: float  # when it was made: it fades from then on
+    sums: Mapping[tuple[str, str, Signal], tuple[float, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Objective:
     """What a perfect answer is worth, what a second of waiting and a failure cost, all in dollars."""
 
@@ -139,11 +151,10 @@ class LogNormalPrior:
 class ArmPrior:
     """Prior of a model in one router, frozen when it joins; None: the built-in default.
 
-    `scorecard` is the pooled eval score in [0, 1]. The frozen `completion_tokens` also caps observations. With
-    `of_price_class` the times are those of other models at a similar price.
+    The frozen `completion_tokens` also caps observations. With `of_price_class` the times are those of other models at
+    a similar price.
     """
 
-    scorecard: float | None = None
     first_token: LogNormalPrior | None = None
     per_token: LogNormalPrior | None = None
     total: LogNormalPrior | None = None

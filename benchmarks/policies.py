@@ -72,7 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=_count, default=20, help="random orders and scorings")
     parser.add_argument("--policies", type=_policy, nargs="+", help="instead of all")
     parser.add_argument("--classes", choices=("data", "builtin"), default="data", help="who says the task")
-    parser.add_argument("--scorecards", action="store_true", help="a scorecard of 100 prompts as every policy's prior")
+    parser.add_argument(
+        "--evals", type=_count, default=0, metavar="N", help="rows of N prompts, not asked later, as evidence beforehand"
+    )
     parser.add_argument("--budget", type=_positive, metavar="USD", help="mean dollars a request, paced")
     parser.add_argument("--half-life", type=_positive, metavar="REQUESTS", help="of quality; default: 14 days")
     parser.add_argument("--temperature", type=_positive, help="of thompson")
@@ -109,7 +111,7 @@ def _jobs(options: argparse.Namespace, sets: Sets) -> list[Job]:
                     policy,
                     seed,
                     engine,
-                    options.scorecards,
+                    options.evals,
                 )
             )
     return jobs

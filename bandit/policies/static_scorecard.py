@@ -1,4 +1,4 @@
-"""The best by scorecard and list price, without learning: a strong baseline, always worth showing."""
+"""The best by evaluations and list price, without learning: a strong baseline, always worth showing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from bandit.policies.policy import shared_by_best, without_deviation
+from bandit.posteriors.priors import DEFAULT_QUALITY
+from bandit.posteriors.quality import SMALLEST_WEIGHT
 from bandit.utility import utility_usd
 from bandit.value import Value
 
 
 @dataclass(frozen=True, slots=True)
 class StaticScorecard:
-    """argmax of quality_usd · scorecard - (1 + λ) · expected cost; a model without a scorecard counts as 0.6."""
+    """argmax of quality_usd · mean eval score - (1 + λ) · expected cost; a model without evaluations counts as 0.6."""
 
     name: str = "static_scorecard"
     explores: bool = False
 
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
-        """The scorecard's worth less the cost."""
-        cards = value.snapshot.constants.quality_mean[value.rows]
+        """The worth of the mean over all evaluations and tasks, less the cost."""
+        weight, total, _ = value.snapshot.evidence.sum(axis=2)[:, value.rows]
+        cards = np.where(weight > 0.0, total / np.maximum(weight, SMALLEST_WEIGHT), DEFAULT_QUALITY)
         nothing = np.zeros_like(cards)
         utility = utility_usd(
             value.objective,

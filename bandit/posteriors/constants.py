@@ -13,7 +13,6 @@ from bandit.posteriors.priors import (
     PER_TOKEN_PRIOR,
     TOTAL_PRIOR,
     offset_tokens,
-    quality_prior,
 )
 from bandit.price import Price
 from bandit.types import Arm, ArmPrior
@@ -43,8 +42,6 @@ class Constants:
     all_priced: bool
     usd: Floats
     longer: tuple[tuple[Floats, Floats], ...]
-    quality_mean: Floats
-    quality_weight: Floats
     completion_tokens: Floats
     offset_tokens: Floats
     times: Floats
@@ -65,7 +62,6 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     prices = [arm.price or _FREE for arm in arms]
     priors = [arm.prior for arm in arms]
     priced = [arm.price is not None for arm in arms]
-    quality_mean, quality_weight = np.array([quality_prior(prior) for prior in priors]).T
     lengths = [(prior.completion_tokens or DEFAULT_COMPLETION_TOKENS, offset_tokens(prior)) for prior in priors]
     tokens, offset = np.array(lengths).T
     return Constants(
@@ -73,8 +69,6 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         all_priced=all(priced),
         usd=np.array([_usd(price) for price in prices]).T,
         longer=_steps(prices),
-        quality_mean=quality_mean,
-        quality_weight=quality_weight,
         completion_tokens=tokens,
         offset_tokens=offset,
         times=np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1),

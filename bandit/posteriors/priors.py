@@ -1,4 +1,4 @@
-"""Priors of a model that a router has not tried: from scorecards, and from the statistics of other routers."""
+"""Priors of a model that a router has not tried, from the statistics of other routers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,7 @@ from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
 
 DEFAULT_QUALITY = 0.6
 DEFAULT_QUALITY_WEIGHT = 4.0
-SCORECARD_WEIGHT = 20.0
-"""A pooled scorecard is worth this many scores."""
+"""Prior mean of the arm effect, and how many scores it is worth."""
 
 DEFAULT_COMPLETION_TOKENS = 300.0
 COMPLETION_TOKENS_WEIGHT = 2.0
@@ -36,7 +35,7 @@ SMALLEST_CLASS_SPREAD = 1.0
 
 
 def unit_score(score: float, smallest: float, largest: float) -> float:
-    """A scorecard's score in its unit, mapped to [0, 1].
+    """A score in its unit, mapped to [0, 1].
 
     Raises ValueError if the score is not a number in the range, or the range is empty.
     """
@@ -45,19 +44,6 @@ def unit_score(score: float, smallest: float, largest: float) -> float:
     if not smallest <= score <= largest:
         raise ValueError(f"score: must be from {smallest:g} to {largest:g}, not {score}")
     return (score - smallest) / (largest - smallest)
-
-
-def pooled(scores: Iterable[float]) -> float | None:
-    """One model's scores in [0, 1] over all scorecards as one prior mean; None without any."""
-    values = list(scores)
-    return sum(values) / len(values) if values else None
-
-
-def quality_prior(prior: ArmPrior) -> tuple[float, float]:
-    """Prior mean of the arm effect, and how many scores it is worth (κ_a)."""
-    if prior.scorecard is None:
-        return DEFAULT_QUALITY, DEFAULT_QUALITY_WEIGHT
-    return min(max(prior.scorecard, 0.0), 1.0), SCORECARD_WEIGHT
 
 
 def offset_tokens(prior: ArmPrior) -> float:
@@ -84,7 +70,7 @@ def log_prior(prior: ArmPrior, signal: Signal) -> LogNormalPrior:
     return chosen or default
 
 
-def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums], scorecard: float | None = None) -> ArmPrior:
+def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums]) -> ArmPrior:
     """The prior of a model in a new router, from the sums of the same model in other routers.
 
     Latency and tokens belong to the model more than to the router; quality is not borrowed. The prior is kept with the
@@ -96,7 +82,6 @@ def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums], scorecard:
             merged[key.signal] = merged[key.signal] + sums if key.signal in merged else sums
     tokens = merged.get(Signal.COMPLETION_TOKENS)
     return ArmPrior(
-        scorecard=scorecard,
         first_token=_log_normal(merged.get(Signal.FIRST_TOKEN)),
         per_token=_log_normal(merged.get(Signal.PER_TOKEN)),
         total=_log_normal(merged.get(Signal.TOTAL)),

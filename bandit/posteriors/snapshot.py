@@ -12,12 +12,24 @@ from numpy.typing import NDArray
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
 from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
 from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
+from bandit.posteriors.evidence import SIGNALS, Sources, arrange, tasks_of
 from bandit.posteriors.latency import LogTime, log_time
-from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
+from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT, DEFAULT_QUALITY, DEFAULT_QUALITY_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
+from bandit.posteriors.sources import Trust, trust, weighed
 from bandit.posteriors.statistics import Table, read
-from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings, Signal, StatisticKey, Sums
+from bandit.types import (
+    Arm,
+    BudgetState,
+    Context,
+    Evidence,
+    Objective,
+    RouterSettings,
+    Signal,
+    StatisticKey,
+    Sums,
+)
 
 Floats = NDArray[np.float64]
 
@@ -46,8 +58,8 @@ class Share:
 class Snapshot:
     """Everything known of a router's arms at the instant `at`, which decisions take for their now. Immutable.
 
-    Arrays are in the order of `arms`, which are sorted by model id; `constants` are their prices and priors. What
-    follows from the sums is computed when it is first asked for, and kept.
+    Arrays are in the order of `arms`, which are sorted by model id; `constants` are their prices and priors, `sources`
+    what evaluations say of them. What follows from the sums is computed when it is first asked for, and kept.
     """
 
     settings: RouterSettings
@@ -56,6 +68,7 @@ class Snapshot:
     budget: BudgetState
     at: float
     constants: Constants
+    sources: Sources
 
     @property
     def router_id(self) -> str:
@@ -89,8 +102,8 @@ class Snapshot:
 
     @cached_property
     def has_scores(self) -> bool:
-        """Whether any arm has been scored at all."""
-        return bool(self.scores.any())
+        """Whether any answer has been scored at all."""
+        return bool(self.table.per_task(Signal.QUALITY)[0].any())
 
     @cached_property
     def scored_share(self) -> float:
@@ -99,7 +112,8 @@ class Snapshot:
             self.table.per_task(Signal.COMPLETION_TOKENS)[0].sum(axis=1),
             self.table.per_task(Signal.COST)[0].sum(axis=1),
         ).sum()
-        return min(float(self.scores.sum() / answers), 1.0) if answers > 0.0 else 1.0
+        scores = float(self.table.per_task(Signal.QUALITY)[0].sum())
+        return min(scores / float(answers), 1.0) if answers > 0.0 else 1.0
 
     @property
     def outcomes(self) -> Floats:
@@ -203,23 +217,55 @@ class Snapshot:
         return log_time(self.table.times(), self.constants.times, self.constants.own_times)
 
     @cached_property
+    def trusts(self) -> tuple[Trust, ...]:
+        """How the scores of each source count, in the order of `sources`."""
+        users = self.table.per_task(Signal.QUALITY)
+        return tuple(trust(users, source) for source in self._evidence[:, 0])
+
+    @cached_property
+    def _evidence(self) -> Floats:
+        """What the sources say now, faded: shape (sources, signals, 3, arms, tasks)."""
+        return self.sources.faded_to(self.at, self.settings.half_lives)
+
+    @cached_property
+    def evidence(self) -> Floats:
+        """Weight, sum and sum of squares of the sources' scores, as they count: shape (3, arms, tasks).
+
+        In the column of no task are those that tell of a model, but of no class.
+        """
+        counted = np.zeros_like(self.table.per_task(Signal.QUALITY))
+        for source, trusted in zip(self._evidence[:, 0], self.trusts, strict=True):
+            counted += weighed(source, trusted)
+        return counted
+
+    @cached_property
     def _quality(self) -> Quality:
-        return quality_posterior(
-            self.table.per_task(Signal.QUALITY),
-            (self.table.per_task(Signal.RECENT_QUALITY), self.table.per_task(Signal.LATEST_QUALITY)),
-            self.constants.quality_mean,
-            self.constants.quality_weight,
-        )
+        scores = self.table.per_task(Signal.QUALITY)
+        weight = np.full(len(self.arms), DEFAULT_QUALITY_WEIGHT)
+        mean = np.full(len(self.arms), DEFAULT_QUALITY)
+        if self.sources.evidence:
+            scores = scores + self.evidence
+            scores[:, :, 0] = 0.0
+            of_no_task = self.evidence[:, :, 0]
+            mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
+            weight += of_no_task[0]
+        windows = (self.table.per_task(Signal.RECENT_QUALITY), self.table.per_task(Signal.LATEST_QUALITY))
+        return quality_posterior(scores, windows, mean, weight)
+
+    def _amounts(self, signal: Signal) -> Floats:
+        """The sums of an amount per arm and task, with what the sources tell of it."""
+        sums = self.table.per_task(signal)
+        return sums + self._evidence[:, SIGNALS.index(signal)].sum(axis=0) if self.sources.evidence else sums
 
     @cached_property
     def _tokens(self) -> Amounts:
-        sums, known = self.table.per_task(Signal.COMPLETION_TOKENS), self.constants
+        sums, known = self._amounts(Signal.COMPLETION_TOKENS), self.constants
         prior = pooled_means(sums, known.completion_tokens, known.own_completion_tokens)
         return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT)
 
     @cached_property
     def _dollars(self) -> Amounts:
-        sums = self.table.per_task(Signal.COST)
+        sums = self._amounts(Signal.COST)
         return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0)
 
     @cached_property
@@ -229,7 +275,7 @@ class Snapshot:
         costs = TYPICAL_PROMPT_TOKENS * known.usd[0] + TYPICAL_COMPLETION_TOKENS * known.usd[OUTPUT]
         if known.all_priced:
             return float(median(costs.tolist()))
-        weight, total, _ = self.table.per_task(Signal.COST).sum(axis=2)
+        weight, total, _ = self._amounts(Signal.COST).sum(axis=2)
         reported = ~known.priced & (weight > 0.0)
         each: list[float] = costs[known.priced].tolist() + (total[reported] / weight[reported]).tolist()
         return median(each) if each else UNKNOWN_COST_USD
@@ -248,9 +294,11 @@ def take_snapshot(
     budget: BudgetState,
     at: float,
     former: Snapshot | None = None,
+    evidence: tuple[Evidence, ...] = (),
 ) -> Snapshot:
     """The router's arms at the instant `at`, in O(arms × classes). `former` is an earlier one of the same arms, if any.
 
+    `evidence` is what evaluations say of the arms.
     Broken statistics count as absent and are named in the snapshot's `warnings`. Raises ValueError for an objective
     that is not in sensible dollars, for two arms of one model, and for an instant that is not finite.
     """
@@ -261,6 +309,8 @@ def take_snapshot(
     if len(rows) < len(ordered):
         raise ValueError("arms: each model may be named once")
     constants = constants_of(ordered) if former is None else former.constants
-    snapshot = Snapshot(settings, ordered, read(settings.router_id, rows, sums, at), budget, at, constants)
+    table = read(settings.router_id, rows, sums, at, tasks_of(evidence))
+    sources = arrange(evidence, rows, table.task_columns, None if former is None else former.sources)
+    snapshot = Snapshot(settings, ordered, table, budget, at, constants, sources)
     validate(snapshot.objective)
     return snapshot

@@ -1,6 +1,6 @@
 """Reads statistics: rows of sums become one dense array, faded to one instant; broken rows are reported, not used."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,13 +77,21 @@ class Table:
         return self.task_columns.get(task, -1)
 
 
-def read(router_id: str, arm_rows: Mapping[str, int], sums: Mapping[StatisticKey, Sums], at: float) -> Table:
+def read(
+    router_id: str,
+    arm_rows: Mapping[str, int],
+    sums: Mapping[StatisticKey, Sums],
+    at: float,
+    named: Collection[str] = (),
+) -> Table:
     """The sums of the arms in `arm_rows` at the instant `at`; rows of other routers and models are skipped.
 
+    There is a column for each task that has statistics or is `named`.
     A row that is not finite, not positive or lacks a value counts as absent (prior only) and gives a warning, never an
     exception: one broken row must not stop a router. A row from a later instant than `at` is taken as it is.
     """
     names = {key[2] for key in sums}
+    names.update(named)
     names.discard(ANY_TASK)
     tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
     width = len(tasks) + 1

@@ -3,6 +3,9 @@
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import product
+
+import numpy as np
 
 from bandit.buckets import bucketed
 from bandit.budget import pace
@@ -18,6 +21,7 @@ from bandit.types import (
     Choice,
     Context,
     Ending,
+    Evidence,
     HalfLives,
     Objective,
     RouterSettings,
@@ -26,8 +30,7 @@ from bandit.types import (
     StatisticKey,
     Sums,
 )
-from benchmarks.replay.data import Floats
-from benchmarks.replay.scenarios import World
+from benchmarks.replay.scenarios import UNITS_PER_ANSWER, Evaluated, World
 from gateway.tasks.classifier import Features, classify
 from gateway.tasks.prompt_parts import estimate_parts
 
@@ -40,13 +43,12 @@ UNKNOWN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a replay may set of a router. `half_life_requests` is the quality's; `card` the models' scorecards."""
+    """What a replay may set of a router. `half_life_requests` is the quality's."""
 
     temperature: float | None = None
     exploration: float | None = None
     half_life_requests: float | None = None
     budget_usd: float | None = None
-    card: Floats | None = None
 
 
 class Engine:
@@ -55,7 +57,8 @@ class Engine:
     def __init__(self, policy: str, world: World, value: float, seed: int, options: EngineOptions) -> None:
         self._world = world
         self._settings = _settings(policy, value, options)
-        self._priors = _priors(world, options)
+        self._priors = self.priors()
+        self._evidence = () if world.evaluated is None else (_evidence(world.models, world.evaluated),)
         self._priced: dict[bytes, tuple[Arm, ...]] = {}
         self._columns = {model: column for column, model in enumerate(world.models)}
         self._secret = seed.to_bytes(32, "big")
@@ -68,9 +71,13 @@ class Engine:
         """Draw from the policy's probabilities; after a failure draw again without the failed models."""
         if failed:
             return self._choose_again(t, failed)
-        self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t))
+        self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t), None, self._evidence)
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]
+
+    def priors(self) -> tuple[ArmPrior, ...]:
+        """The models' priors; a model that is not offered at first joins a router that has traffic."""
+        return tuple(ArmPrior(joined_late=late) for late in (~self._world.offered[0]).tolist())
 
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         """Learn cost, tokens, latency and success, and pace the budget."""
@@ -159,6 +166,20 @@ class Engine:
         )
 
 
+class Static(Engine):
+    """A policy that learns nothing, and is told each model's mean cost: an answer of `UNITS_PER_ANSWER` tokens."""
+
+    def priors(self) -> tuple[ArmPrior, ...]:
+        """Priors of the true mean cost, in a world that is priced per answer."""
+        return tuple(replace(prior, completion_tokens=UNITS_PER_ANSWER) for prior in super().priors())
+
+    def learn_answer(self, t: int, arm: int, answered: bool) -> None:
+        """Learn nothing."""
+
+    def learn_score(self, t: int, arm: int, score: float) -> None:
+        """Learn nothing."""
+
+
 @lru_cache(maxsize=20_000)
 def features_of(prompt: str) -> Features:
     """A prompt as the gateway would see it: one user turn, nothing else."""
@@ -191,11 +212,20 @@ def _settings(policy: str, value: float, options: EngineOptions) -> RouterSettin
     return replace(settings, half_lives=replace(HalfLives(), quality=seconds))
 
 
-def _priors(world: World, options: EngineOptions) -> tuple[ArmPrior, ...]:
-    """Scorecards if there are any; a model that is not offered at first joins a router that has traffic."""
-    late = (~world.offered[0]).tolist()
-    card = [None] * len(world.models) if options.card is None else options.card.tolist()
-    return tuple(ArmPrior(scorecard=score, joined_late=new) for score, new in zip(card, late, strict=True))
+def _evidence(models: tuple[str, ...], rows: Evaluated) -> Evidence:
+    """The sums of an evaluation, as an import makes them: tokens where they are known, else dollars."""
+    amounts = (
+        (Signal.COST, rows.cost_usd)
+        if rows.completion_tokens is None
+        else (Signal.COMPLETION_TOKENS, rows.completion_tokens)
+    )
+    sums: dict[tuple[str, str, Signal], tuple[float, float, float]] = {}
+    tasks = np.array(rows.tasks)
+    for task, (signal, values) in product(sorted(set(rows.tasks)), ((Signal.QUALITY, rows.quality), amounts)):
+        own = values[tasks == task]
+        for model, total, squares in zip(models, own.sum(axis=0).tolist(), (own**2).sum(axis=0).tolist(), strict=True):
+            sums[model, task, signal] = (float(len(own)), total, squares)
+    return Evidence("eval:sample", FIRST_REQUEST_AT, sums)
 
 
 def _instant(t: int) -> float:

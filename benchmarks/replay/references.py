@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.replay.data import Floats, ReplayData
-from benchmarks.replay.scenarios import World
+from benchmarks.replay.scenarios import Evaluated, World, evaluated
 
 SCORECARD_PROMPTS = 100
 """Prompts of the small eval that a scorecard comes from."""
@@ -43,11 +43,12 @@ def look_back(world: World, value: float) -> References:
     )
 
 
-def scorecard(data: ReplayData, seed: int) -> Floats:
-    """Each model's mean quality on a small sample of the prompts, to the percent, as an eval would report it."""
+def scorecard(world: World, data: ReplayData, tasks: tuple[str, ...], seed: int) -> Evaluated:
+    """The evaluation that a static choice is made by: the world's, else one on 100 of the prompts."""
+    if world.evaluated is not None:
+        return world.evaluated
     sample = np.random.default_rng([seed, 4]).permutation(len(data.prompts))[:SCORECARD_PROMPTS]
-    card: Floats = np.round(data.quality[sample].mean(axis=0), 2)
-    return card
+    return evaluated(data, tasks, sample)
 
 
 def _best_per_task(utility: Floats, tasks: Sequence[str]) -> float:

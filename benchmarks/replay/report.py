@@ -164,7 +164,8 @@ def _reference(sets: Sets, jobs: Sequence[Job]) -> dict[str, object]:
     for one in jobs:
         world = sets.world(one)
         looked = look_back(world, one.value)
-        by_card = int(np.argmax(scorecard(data, one.seed) - data.cost_usd.mean(axis=0) / one.value))
+        card = scorecard(world, data, sets.tasks[job.data], one.seed).quality.mean(axis=0)
+        by_card = int(np.argmax(card - data.cost_usd.mean(axis=0) / one.value))
         static = float(world.utility(one.value)[:, by_card].mean())
         seen.append([looked.random, looked.oracle, looked.best_fixed, looked.best_per_task, static])
     names = ("random", "oracle", "best_fixed", "best_per_task", "static_scorecard")

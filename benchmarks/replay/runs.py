@@ -9,17 +9,17 @@ import numpy as np
 
 from benchmarks.replay.baselines import BASELINES
 from benchmarks.replay.data import Floats, ReplayData
-from benchmarks.replay.engine import Engine, EngineOptions, built_in_tasks
+from benchmarks.replay.engine import Engine, EngineOptions, Static, built_in_tasks
 from benchmarks.replay.loop import NOBODY, Trace, play
 from benchmarks.replay.player import Player
 from benchmarks.replay.references import References, look_back, scorecard
-from benchmarks.replay.scenarios import SCENARIOS, World, priced, sequence
+from benchmarks.replay.scenarios import SCENARIOS, World, priced_per_answer, sequence
 
 CURVE_POINTS = 50
 FIRST_AFTER_CHANGE = 300
 STATIC_SCORECARD = "static_scorecard"
-KNOW_PRICES = (STATIC_SCORECARD, "cheapest")
-"""A policy that never tries a model has to know its cost."""
+STATIC = (STATIC_SCORECARD, "cheapest")
+"""Policies that never try a model: they are told each model's true mean cost, and learn nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Job:
     policy: str
     seed: int
     options: EngineOptions
-    scorecards: bool
+    evals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ class Sets:
 
     def world(self, job: Job) -> World:
         """The sequence of a job, before anything is played."""
-        world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed)
-        if job.policy in KNOW_PRICES:
-            world = priced(world)
+        world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed, job.evals)
+        if job.policy in STATIC:
+            world = priced_per_answer(world)
         return SCENARIOS[job.scenario](world, job.value, job.seed)
 
     def run(self, job: Job) -> Played:
@@ -77,10 +77,12 @@ class Sets:
     def _maker(self, job: Job, world: World) -> Callable[[], Player]:
         if job.policy in BASELINES:
             return lambda: BASELINES[job.policy](world, job.value, job.seed)
-        options = job.options
-        if job.scorecards or job.policy == STATIC_SCORECARD:
-            options = replace(options, card=scorecard(self.data[job.data], job.seed))
-        return lambda: Engine(job.policy, world, job.value, job.seed, options)
+        if job.policy == STATIC_SCORECARD:
+            card = scorecard(world, self.data[job.data], self.tasks[job.data], job.seed)
+            world = replace(world, evaluated=replace(card, completion_tokens=None))  # its costs are known already
+        if job.policy in STATIC:
+            return lambda: Static(job.policy, world, job.value, job.seed, job.options)
+        return lambda: Engine(job.policy, world, job.value, job.seed, job.options)
 
 
 def measure(world: World, trace: Trace, references: References, value: float) -> dict[str, float]:

@@ -22,12 +22,23 @@ SMALLEST_USD = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Rows of an evaluation on some prompts, by all models: arrays of shape (prompts, models)."""
+
+    tasks: tuple[str, ...]
+    quality: Floats
+    cost_usd: Floats
+    completion_tokens: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """The truth at each request t of a sequence: arrays of shape (requests, models).
 
     `scores` is what a judge would say of each answer, `scored` whether anybody judges request t. `offered` are the
     models that exist, `answers` those that do not fail. `prices_usd` are list prices of an input and an output token,
-    shape (requests, models, 2), if the gateway knows them; None: costs are learned from bills.
+    shape (requests, models, 2), if the gateway knows them; None: costs are learned from bills. `evaluated` are rows of
+    other prompts that are known beforehand.
     """
 
     models: tuple[str, ...]
@@ -46,6 +57,7 @@ class World:
     prices_usd: Floats | None = None
     changes_at: int | None = None
     restarts_at: int | None = None
+    evaluated: Evaluated | None = None
 
     def __len__(self) -> int:
         return len(self.order)
@@ -56,10 +68,14 @@ class World:
         return worth
 
 
-def sequence(data: ReplayData, tasks: tuple[str, ...], feedback: float, seed: int) -> World:
-    """The prompts in a random order, each scored with the probability `feedback`; the same for every policy."""
+def sequence(data: ReplayData, tasks: tuple[str, ...], feedback: float, seed: int, evals: int = 0) -> World:
+    """The prompts in a random order, each scored with the probability `feedback`; the same for every policy.
+
+    The first `evals` prompts are not asked: they are an evaluation, known beforehand.
+    """
     rng = np.random.default_rng([seed, 1])
-    order = rng.permutation(len(data.prompts))
+    drawn = rng.permutation(len(data.prompts))
+    first, order = drawn[:evals], drawn[evals:]
     quality = data.quality[order]
     yes = np.ones(quality.shape, dtype=np.bool_)
 
@@ -81,6 +97,17 @@ def sequence(data: ReplayData, tasks: tuple[str, ...], feedback: float, seed: in
         ordered(data.completion_tokens),
         ordered(data.latency_s),
         _list_prices(data),
+        evaluated=None if not evals else evaluated(data, tasks, first),
+    )
+
+
+def evaluated(data: ReplayData, tasks: tuple[str, ...], prompts: NDArray[np.int64]) -> Evaluated:
+    """The rows of these prompts."""
+    return Evaluated(
+        tuple(tasks[i] for i in prompts),
+        data.quality[prompts],
+        data.cost_usd[prompts],
+        None if data.completion_tokens is None else data.completion_tokens[prompts],
     )
 
 
@@ -174,8 +201,11 @@ SCENARIOS: Mapping[str, Callable[[World, float, int], World]] = MappingProxyType
 
 def priced(world: World) -> World:
     """The same world with list prices; without token counts an answer is billed in hundredths of a typical one."""
-    if world.prices_usd is not None:
-        return world
+    return world if world.prices_usd is not None else priced_per_answer(world)
+
+
+def priced_per_answer(world: World) -> World:
+    """The same world, each answer billed in hundredths of the model's true mean cost."""
     unit = np.maximum(world.cost_usd.mean(axis=0), SMALLEST_USD) / UNITS_PER_ANSWER
     prices = np.stack([np.zeros_like(unit), unit], axis=1)
     return replace(

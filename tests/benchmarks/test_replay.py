@@ -42,7 +42,7 @@ def data() -> ReplayData:
 
 
 def a_job(policy: str, scenario: str = "stationary", **changes: object) -> Job:
-    job = Job(0, scenario, VALUE, 1.0, 10, policy, 0, EngineOptions(), scorecards=False)
+    job = Job(0, scenario, VALUE, 1.0, 10, policy, 0, EngineOptions())
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
