@@ -154,6 +154,21 @@ def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[Statis
     return {key: added, **sudden}
 
 
+def learn_eval(
+    score: float, weight: float, completion_tokens: float | None, cost_usd: float | None
+) -> dict[Signal, tuple[float, float, float]]:
+    """What one row of an evaluation adds to the sums of its model and task: Σ w, Σ w·y, Σ w·y² by signal.
+
+    Of a mean over several prompts the spread is not known: its scores are taken to be coin flips, its amounts equal.
+    """
+    second = score * score if weight == 1.0 else score
+    found = {Signal.QUALITY: (weight, weight * score, weight * second)}
+    for signal, amount in ((Signal.COMPLETION_TOKENS, completion_tokens), (Signal.COST, cost_usd)):
+        if amount is not None:
+            found[signal] = (weight, weight * amount, weight * amount * amount)
+    return found
+
+
 def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
     """Seconds after which an observation of this signal weighs half; infinite for what never fades."""
     return {

@@ -107,7 +107,7 @@ Deltas: TypeAlias = Mapping[StatisticKey, Sums]
 """What an event adds to the statistics."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
     """Sums of an evaluation of models at the instant `at`: Σ w, Σ w·y, Σ w·y² by model, task and signal.
 

@@ -73,7 +73,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--policies", type=_policy, nargs="+", help="instead of all")
     parser.add_argument("--classes", choices=("data", "builtin"), default="data", help="who says the task")
     parser.add_argument(
-        "--evals", type=_count, default=0, metavar="N", help="rows of N prompts, not asked later, as evidence beforehand"
+        "--evals",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="rows of N prompts, not asked later, as evidence beforehand",
     )
     parser.add_argument("--budget", type=_positive, metavar="USD", help="mean dollars a request, paced")
     parser.add_argument("--half-life", type=_positive, metavar="REQUESTS", help="of quality; default: 14 days")

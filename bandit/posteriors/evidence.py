@@ -46,7 +46,7 @@ def arrange(
     former: Sources | None = None,
 ) -> Sources:
     """The arrays of these sources for a table's columns, whose last one is empty; `former` if it is the same."""
-    if former is not None and former.evidence is evidence and former.task_columns == task_columns:
+    if former is not None and former.evidence == evidence and former.task_columns == task_columns:
         return former
     sums = np.zeros((len(evidence), len(SIGNALS), 3, len(arm_rows), len(task_columns) + 1))
     for place, source in enumerate(evidence):

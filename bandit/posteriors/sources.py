@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-OFFSET_SPREAD = 0.1
+OFFSET_SPREAD = 0.3
 """Spread of δ before anything is compared."""
-DISAGREEMENT, DISAGREEMENT_ARMS = 0.02, 2.0
+DISAGREEMENT, DISAGREEMENT_ARMS = 0.01, 2.0
 """Prior of τ, and how many well-compared arms it is worth."""
 TYPICAL_DISAGREEMENT = 0.1
 """An arm whose difference has this standard error tells half as much of τ² as one that is known exactly."""

@@ -71,7 +71,9 @@ class Engine:
         """Draw from the policy's probabilities; after a failure draw again without the failed models."""
         if failed:
             return self._choose_again(t, failed)
-        self._snapshot = take_snapshot(self._settings, self._arms(t), self._sums, self._budget, _instant(t), None, self._evidence)
+        self._snapshot = take_snapshot(
+            self._settings, self._arms(t), self._sums, self._budget, _instant(t), None, self._evidence
+        )
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]
 

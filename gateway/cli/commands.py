@@ -23,7 +23,7 @@ COMMANDS = {
     "rebuild": "Recompute the statistics from the ledger.",
     "keys": "API keys: create, list, show, set, rotate, revoke.",
     "routers": "Routers: list, show, create, set, delete, restore.",
-    "evals": "Evals: run prompts with graders; scorecards: import, list, show, delete.",
+    "evals": "Evaluations of models: run, import, list, show, withdraw, delete.",
     "feedback": "Feedback: import scores of a file.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
     "records": "Records that the database refused: list, show, retry.",

@@ -11,7 +11,7 @@ from gateway.cli.database import opened
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, Json
 from gateway.cli.output import report, say
-from gateway.maintenance.rebuild import rebuild_of, retention_of
+from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of, retention_of
 from storage.database.engine import Database, open_database
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
@@ -61,7 +61,7 @@ def _copy(source: Database, target: Database) -> dict[str, int]:
         f"{sum(rows.values()):,} rows of {len(rows)} tables, {rows['decisions']:,} requests among them, are in "
         f"{target.where} ({seconds:,.1f} s); every table has as many as in {source.where}"
     )
-    differences = [*rebuild_of(target).check(), *UsageRebuild(target).check()]
+    differences = [*rebuild_of(target).check(), *eval_rebuild_of(target).check(), *UsageRebuild(target).check()]
     if differences:
         raise CommandError(
             f"{len(differences)} statistics differ from the ledger there: see `bandit-gateway rebuild --check` with "

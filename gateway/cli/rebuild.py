@@ -10,7 +10,7 @@ from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
 from gateway.cli.options import Config, DatabaseUrl, Json
 from gateway.cli.output import moment, print_json, print_table
-from gateway.maintenance.rebuild import rebuild_of
+from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of
 from storage.activity import Cell
 from storage.key_usage import Usage
 from storage.maintenance.activity_rebuild import ActivityRebuild
@@ -35,6 +35,8 @@ def rebuild(
         differences = rebuilding.check(router) if check else rebuilding.run(router)
         usage: list[UsageDifference] = []
         if router is None:
+            evals = eval_rebuild_of(database)
+            differences += evals.check() if check else evals.run()
             usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
         counting = ActivityRebuild(database)
         cells = counting.check(router) if check else counting.run(router)

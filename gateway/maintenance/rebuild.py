@@ -4,8 +4,10 @@ from collections.abc import Collection
 
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Deltas, Epoch, HalfLives, Scores, Signal
+from gateway.evidence.rows import moments_of
 from gateway.settings.router_options import feedback_scale_of, half_lives_of
 from storage.database.engine import Database
+from storage.maintenance.eval_rebuild import EvalRebuild
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
@@ -17,6 +19,11 @@ from storage.writing.scores import LearnScores
 def rebuild_of(database: Database) -> Rebuild:
     """Make the rebuild of this database with the routers' present half-lives. Raises LedgerError."""
     return Rebuild(database, *_laws_of(database))
+
+
+def eval_rebuild_of(database: Database) -> EvalRebuild:
+    """Make the rebuild of the evaluations' sums."""
+    return EvalRebuild(database, moments_of)
 
 
 def retention_of(database: Database, *router_ids: str) -> Retention:

@@ -1,13 +1,13 @@
-"""A router's definition: its record, the catalog and the scorecards, parsed once for many requests."""
+"""A router's definition: its record, the catalog and the evaluations, parsed once for many requests."""
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bandit.types import Arm, ArmPrior, RouterSettings
+from bandit.types import Arm, ArmPrior, Evidence, RouterSettings
 from gateway.catalog.catalog import Catalog, Model, UnknownModel
+from gateway.routing.evidence import EvaluatedModels
 from gateway.routing.objectives import objective_of
-from gateway.routing.priors import Scorecards
 from gateway.settings.router_options import RouterOptions, bandit_settings
 from storage.records import RouterRecord
 from storage.stores.priors import ArmKey
@@ -29,6 +29,7 @@ class Definition:
     arms: tuple[Arm, ...]
     created_at: float
     left_out: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
 
     def repriced(self, catalog: Catalog) -> "Definition":
         """Return the definition with the catalog's present prices; this one if they are the same."""
@@ -40,7 +41,7 @@ class Definition:
 
 
 def define(
-    record: RouterRecord, catalog: Catalog, priors: Mapping[ArmKey, ArmPrior], scorecards: Scorecards
+    record: RouterRecord, catalog: Catalog, priors: Mapping[ArmKey, ArmPrior], evaluated: EvaluatedModels
 ) -> Definition:
     """Make the definition of a stored router. A model that is no longer configured is left out, with a warning.
 
@@ -60,7 +61,7 @@ def define(
             left_out[entry.model_id] = str(error)
             continue
         models[model.id] = model
-        prior = replace(priors[record.id, model.id], scorecard=scorecards.pooled(record.id, model.id, record.eval_ids))
+        prior = priors[record.id, model.id]
         arms.append(Arm(model.id, model.price, prior, min_share=entry.min_share, max_share=entry.max_share))
     return Definition(
         options=options,
@@ -70,4 +71,5 @@ def define(
         arms=tuple(arms),
         created_at=record.created_at,
         left_out=left_out,
+        evidence=evaluated.of(record.id, record.eval_ids),
     )

@@ -8,13 +8,14 @@ from bandit.types import ArmPrior, Epoch, HalfLives
 from gateway.api_keys import Keyring
 from gateway.catalog.catalog import Catalog
 from gateway.routing.definitions import Definition, define
-from gateway.routing.priors import Scorecards, borrow_priors
+from gateway.routing.evidence import EvaluatedModels
+from gateway.routing.priors import borrow_priors
 from gateway.settings.router_options import OptionsError, half_lives_of
 from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.records import RouterRecord
 from storage.replication.changes import Subjects, united
-from storage.stores.evals import EvalRecord, Evals
+from storage.stores.evals import Evals
 from storage.stores.keys import Keys
 from storage.stores.priors import ArmKey, Priors
 from storage.stores.routers import Routers
@@ -45,14 +46,13 @@ class Loaded:
 
 
 class Loader:
-    """Loads for one thread at a time. Keeps the scorecards between calls: every router's definition needs them."""
+    """Loads for one thread at a time. Keeps the evaluations between calls: every router's definition needs them."""
 
     def __init__(self, database: Database, catalog: Catalog, clock: Callable[[], Epoch]) -> None:
         self._database = database
         self._catalog = catalog
         self._clock = clock
-        self._evals: dict[str, EvalRecord] = {}
-        self._scorecards = Scorecards()
+        self._evaluated = EvaluatedModels()
 
     def with_catalog(self, catalog: Catalog) -> "Loader":
         """A loader of the same database with another catalog."""
@@ -62,7 +62,7 @@ class Loader:
         """Load what has changed. Raises DatabaseUnavailable."""
         router_ids = subjects.get(Topic.ROUTERS, frozenset())
         if Topic.EVALS in subjects:
-            router_ids = united(router_ids, self._load_scorecards())
+            router_ids = united(router_ids, self._load_evals())
         key_ids = subjects.get(Topic.KEYS, frozenset())
         keys = Keyring() if key_ids == frozenset() else Keyring(Keys(self._database).of(key_ids))
         task_router_ids = subjects.get(Topic.TASKS, frozenset())
@@ -76,7 +76,7 @@ class Loader:
         unreadable: set[str] = set()
         for record in records:
             try:
-                definitions[record.id] = define(record, self._catalog, priors, self._scorecards)
+                definitions[record.id] = define(record, self._catalog, priors, self._evaluated)
             except OptionsError as error:
                 log.error("router %s stays as it was, because its settings can't be read: %s", record.id, error)
                 unreadable.add(record.id)
@@ -89,15 +89,16 @@ class Loader:
             deleted=deleted,
         )
 
-    def _load_scorecards(self) -> Subjects:
-        """Reload the scorecards, and return the routers that changed ones apply to."""
-        former, self._evals = self._evals, {record.id: record for record in Evals(self._database).all()}
-        self._scorecards = Scorecards(self._evals.values())
+    def _load_evals(self) -> Subjects:
+        """Reload the evaluations, and return the routers that changed ones are for."""
+        before = self._evaluated
+        self._evaluated = EvaluatedModels(Evals(self._database).all(), before)
+        former, now = before.records, self._evaluated.records
         affected = {
             record.router_id
-            for eval_id in former.keys() | self._evals.keys()
-            if former.get(eval_id) != self._evals.get(eval_id)
-            for record in (former.get(eval_id), self._evals.get(eval_id))
+            for eval_id in former.keys() | now.keys()
+            if former.get(eval_id) != now.get(eval_id)
+            for record in (former.get(eval_id), now.get(eval_id))
             if record is not None
         }
         named = frozenset(router_id for router_id in affected if router_id is not None)

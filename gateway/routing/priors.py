@@ -1,41 +1,21 @@
-"""Priors of a router's models: pooled scorecards, and latency and tokens from other routers' statistics.
+"""Priors of a router's models: latency and tokens from other routers' statistics.
 
-The latter are borrowed once, when a model joins a router, and never changed: observations are capped and clipped by
+They are borrowed once, when a model joins a router, and never changed: observations are capped and clipped by
 them, so they must not move while sums are added.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
-from bandit.posteriors.priors import are_of_one_class, model_prior, pooled, price_class_prior
+from bandit.posteriors.priors import are_of_one_class, model_prior, price_class_prior
 from bandit.types import ArmPrior, Signal, StatisticKey, Sums
 from gateway.catalog.catalog import Catalog
 from storage.database.engine import Database
 from storage.stores.arms import Arms
-from storage.stores.evals import EvalRecord
 from storage.stores.priors import ArmKey
 
 BORROWED = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.COMPLETION_TOKENS)
 """Signals that depend on the model more than on the router."""
-
-
-class Scorecards:
-    """Scores of all scorecards, by model and the router that they apply to (None: all)."""
-
-    def __init__(self, evals: Iterable[EvalRecord] = ()) -> None:
-        self._scores: dict[tuple[str | None, str], list[tuple[str, float]]] = defaultdict(list)
-        for record in evals:
-            for row in record.rows:
-                self._scores[record.router_id, row.model_id].append((record.id, row.score))
-
-    def pooled(self, router_id: str, model_id: str, eval_ids: Collection[str] | None = None) -> float | None:
-        """Return a model's mean score over the scorecards that apply to a router; None without any.
-
-        `eval_ids`: only these count.
-        """
-        scores = [*self._scores.get((None, model_id), ()), *self._scores.get((router_id, model_id), ())]
-        return pooled(score for id_, score in scores if eval_ids is None or id_ in eval_ids)
 
 
 def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> dict[ArmKey, ArmPrior]:

@@ -162,7 +162,8 @@ class LiveRouter:
         self._published_revision = -1
         self._next_at = LoopTime(0.0)
         self._warned: frozenset[str] = frozenset()
-        if former is not None and (former.settings, former.definition.arms) == (self.settings, definition.arms):
+        same = (self.settings, definition.arms, definition.evidence)
+        if former is not None and (former.settings, former.definition.arms, former.definition.evidence) == same:
             self._published, self._published_revision = former._published, former._published_revision
             self._next_at = former._next_at
             self._warned = former._warned
@@ -174,7 +175,9 @@ class LiveRouter:
             return current
         former = current.snapshot if current is not None else None
         sums = state.sums_of_named_tasks()
-        snapshot = take_snapshot(self.settings, self.definition.arms, sums, state.budget, now, former)
+        snapshot = take_snapshot(
+            self.settings, self.definition.arms, sums, state.budget, now, former, self.definition.evidence
+        )
         self._warn(snapshot.warnings)
         self._published = Published(snapshot, now)
         self._next_at = LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets

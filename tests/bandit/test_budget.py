@@ -8,13 +8,18 @@ from bandit.budget import pace
 from bandit.decision import choose, draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, ArmPrior, BudgetState, Context, Objective, RouterSettings
+from bandit.types import Arm, BudgetState, Context, Evidence, Objective, RouterSettings, Signal
 
 SETTINGS = RouterSettings("rtr_b", objective=Objective(quality_usd=0.05, second_usd=0.0, failure_usd=0.0))
 ARMS = [
-    Arm("p/cheap", Price(1e-6, 1e-6, 1e-6), ArmPrior(scorecard=0.4)),
-    Arm("p/dear", Price(1e-5, 1e-5, 1e-5), ArmPrior(scorecard=0.9)),
+    Arm("p/cheap", Price(1e-6, 1e-6, 1e-6)),
+    Arm("p/dear", Price(1e-5, 1e-5, 1e-5)),
 ]
+EVIDENCE = Evidence(
+    "eval:card",
+    0.0,
+    {("p/cheap", "", Signal.QUALITY): (20.0, 8.0, 8.0), ("p/dear", "", Signal.QUALITY): (20.0, 18.0, 18.0)},
+)
 CONTEXT = Context("chat", 700)
 
 
@@ -22,7 +27,7 @@ def spent(requests: int, budget_usd: float) -> float:
     """Mean dollars of a request that is never scored; the dear model costs $0.01, the cheap one $0.001."""
     state, total = BudgetState(), 0.0
     for number in range(requests):
-        snapshot = take_snapshot(SETTINGS, ARMS, {}, state, 0.0)
+        snapshot = take_snapshot(SETTINGS, ARMS, {}, state, 0.0, None, (EVIDENCE,))
         model_id = draw(choose(snapshot, CONTEXT, ("p/cheap", "p/dear")), b"secret", f"req_{number}").model_id
         cost_usd = 0.01 if model_id == "p/dear" else 0.001
         state, total = pace(state, budget_usd, cost_usd), total + cost_usd

@@ -16,7 +16,7 @@ from storage.database.engine import Database, connect, open_database
 from storage.database.months import first_id
 from storage.records import FeedbackStatus
 from storage.stores.ledger import Ledger
-from storage.tables import attempts, decisions, eval_rows, feedback, metadata, router_models, scores
+from storage.tables import attempts, decisions, eval_scores, feedback, metadata, router_models, scores
 from tests.support.databases import insert_row
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
@@ -82,7 +82,7 @@ def test_sqlite_builds_no_list_of_values_to_check_a_row_of_the_ledger(tmp_path: 
         (feedback, {"status": "lost"}),
         (scores, {"score": math.nan}),
         (router_models, {"min_share": 1.5}),
-        (eval_rows, {"score": -0.5}),
+        (eval_scores, {"score": -0.5}),
     ],
     ids=lambda value: value.name if isinstance(value, Table) else str(value),
 )
@@ -93,12 +93,9 @@ def test_what_no_gateway_writes_is_refused(
     running.write(answered)
     running.write((making.score(answered.decision.completion_id, 0.5),))
     with database.engine.connect() as connection, connection.begin() as transaction:
-        if table in (router_models, eval_rows):
+        if table in (router_models, eval_scores):
             insert_row(connection, "routers", {"id": "rtr_a"})
-            parent = {"router_id": "rtr_a"}
-            if table is eval_rows:
-                insert_row(connection, "evals", {"id": "e"})
-                parent = {"eval_id": "e"}
+            parent = {"router_id": "rtr_a"} if table is router_models else {"import_id": "imp_1"}
             insert_row(connection, table.name, {**parent, "model_id": "m"})
         with pytest.raises(IntegrityError):
             connection.execute(update(table).values(values))

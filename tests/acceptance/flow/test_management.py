@@ -282,7 +282,9 @@ class TestEvals:
         made = admin.post("/admin/evals", params=query, content="model_id,score\np/good-a,50\n", headers=csv)
         assert made.status_code == 201, made.text
         eval_id = made.json()["id"]
-        assert made.json()["rows"] == [{"model_id": "p/good-a", "score": 0.5, "notes": ""}]
+        row = made.json()["rows"][0]
+        assert (row["model_id"], row["score"], row["prompts"], row["task"]) == ("p/good-a", 0.5, 20.0, None)
+        assert admin.post(f"/admin/evals/{eval_id}/withdraw").json()["withdrawn_at"] is not None
         body = {**query, "rows": [{"model_id": "p/good-b", "score": 75}]}
         again = admin.post("/admin/evals", json=body)
         assert again.json()["id"] == eval_id

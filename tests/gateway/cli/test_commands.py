@@ -317,8 +317,12 @@ class TestEvals:
         again = self.run_import("model_id,score\nsimulated/swift,60\n")
         assert "in place of the former one" in again.err
         (listed,) = json.loads(Ran("evals", "list", "--json").out)
-        assert listed["rows"] == [{"model_id": "simulated/swift", "score": 0.6, "notes": ""}]
+        (row,) = listed["rows"]
+        assert (row["model_id"], row["score"], row["prompts"], row["task"]) == ("simulated/swift", 0.6, 20.0, None)
         assert "MMLU" in Ran("evals", "list").out
+        assert Ran("rebuild", "--check").status == 0
+        assert Ran("evals", "withdraw", listed["id"]).status == 0
+        assert "withdrawn on" in Ran("evals", "show", listed["id"]).out
 
     def test_a_mistake_names_file_and_line_and_nothing_is_imported(self) -> None:
         ran = self.run_import("model_id,score\nsimulated/swift,50\nsimulated/sag,lots\n")

@@ -18,7 +18,7 @@ from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.records import KeyRecord, RouterModel, RouterRecord
 from storage.stores.arms import Arms
-from storage.stores.evals import EvalRecord, EvalRow, Evals
+from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 from tests.support.records import NOW, RecordMaker, RunningWriter
@@ -94,24 +94,30 @@ def test_what_has_changed_is_read_alone(database: Database, loader: Loader) -> N
     assert not any("arms" in statement or "FROM eval" in statement for statement in sent)
 
 
-def test_a_scorecard_changes_the_routers_that_it_speaks_to(database: Database, loader: Loader) -> None:
+def test_an_evaluation_changes_the_routers_that_it_is_for(database: Database, loader: Loader) -> None:
     for router_id in ("rtr_a", "rtr_b"):
         put(database, router_id)
     loader.load(EVERYTHING)
     evals = Evals(database)
-    evals.put(EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, "rtr_b", NOW, (EvalRow("p/one", 0.25),)))
-    loaded = loader.load({Topic.EVALS: frozenset({"evl_1"})})
-    assert [arm.prior.scorecard for arm in loaded.definitions["rtr_b"].arms] == [0.25, None]
-    assert loaded.definitions.keys() == {"rtr_b"}
-    evals.put(EvalRecord("evl_2", "n", "m", "u", 0.0, 1.0, None, NOW, (EvalRow("p/one", 0.75),)))
-    loaded = loader.load({Topic.EVALS: frozenset({"evl_2"})})
-    assert {id_: each.arms[0].prior.scorecard for id_, each in loaded.definitions.items()} == {
-        "rtr_a": 0.75,
-        "rtr_b": 0.5,
-    }
+
+    def imported(eval_id: str, router_id: str | None) -> dict[str, list[str]]:
+        record = EvalRecord(eval_id, eval_id, "m", "u", 0.0, 1.0, router_id, NOW, NOW, "imp", {})
+        evals.put(record, lambda _: None)
+        return sources(eval_id)
+
+    def sources(eval_id: str) -> dict[str, list[str]]:
+        loaded = loader.load({Topic.EVALS: frozenset({eval_id})})
+        return {id_: [each.source for each in known.evidence] for id_, known in loaded.definitions.items()}
+
+    assert imported("evl_1", "rtr_b") == {"rtr_b": ["eval:evl_1"]}
+    kept = loader.load({Topic.ROUTERS: frozenset({"rtr_b"})}).definitions["rtr_b"].evidence
+    assert imported("evl_2", None) == {"rtr_a": ["eval:evl_2"], "rtr_b": ["eval:evl_1", "eval:evl_2"]}
+    again = loader.load({Topic.ROUTERS: frozenset({"rtr_b"})}).definitions["rtr_b"].evidence
+    assert again[0] is kept[0], "an evaluation that has not changed is the same object, which snapshots recognise"
+    evals.withdraw("evl_2", NOW)
+    assert sources("evl_2") == {"rtr_a": [], "rtr_b": ["eval:evl_1"]}
     evals.delete("evl_1")
-    loaded = loader.load({Topic.EVALS: frozenset({"evl_1"})})
-    assert [arm.prior.scorecard for arm in loaded.definitions["rtr_b"].arms] == [0.75, None]
+    assert sources("evl_1") == {"rtr_b": []}
 
 
 def test_a_model_that_joins_borrows_its_prior_once(database: Database, loader: Loader, running: RunningWriter) -> None:

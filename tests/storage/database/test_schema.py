@@ -16,7 +16,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from bandit.types import ArmPrior, LogNormalPrior
+from bandit.types import ArmPrior, LogNormalPrior, Signal
+from gateway.maintenance.rebuild import eval_rebuild_of
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
 from storage.database.months import PARTITIONED
@@ -25,6 +26,7 @@ from storage.database.sqlite import ensure_power
 from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.maintenance.retention import delete_requests
 from storage.records import Content
+from storage.stores.evals import Evals, EvalScore
 from storage.stores.ledger import Ledger
 from storage.stores.priors import Priors
 from storage.stores.tasks import Tasks
@@ -110,6 +112,26 @@ def test_requests_of_the_first_schema_are_read_by_the_present_one(empty_url: str
         delete_requests(connection, ["req_1"])
         for table in ("attempts", "contents", "feedback", "scores"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table  # noqa: S608
+    database.close()
+
+
+def test_a_scorecard_becomes_means_over_twenty_prompts(empty_url: str) -> None:
+    database = connect(empty_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, "0021")
+        insert_row(connection, "evals", {"id": "eval_1", "name": "MMLU", "maximum": 100.0, "created_at": 5.0})
+        insert_row(connection, "eval_rows", {"eval_id": "eval_1", "model_id": "a/b", "score": 0.75, "notes": "why"})
+    database.close()
+    database = open_database(empty_url)
+    (record,) = Evals(database).all()
+    assert (record.source, record.made_at, record.withdrawn_at) == ("eval:MMLU", 5.0, None)
+    assert record.sums == {("a/b", "", Signal.QUALITY): (20.0, 15.0, 15.0)}
+    assert list(Evals(database).scores(record.import_id)) == [EvalScore("a/b", 0.75, weight=20.0, notes="why")]
+    assert eval_rebuild_of(database).check() == []
+    with database.write() as connection:
+        connection.execute(text("UPDATE eval_sums SET total = 3"))
+    assert [each.key.router_id for each in eval_rebuild_of(database).run()] == ["eval_1"]
+    assert Evals(database).all() == [record]
     database.close()
 
 

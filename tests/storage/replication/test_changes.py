@@ -293,7 +293,8 @@ def test_revoked_keys_changed_routers_and_resumed_models_are_told(
     Keys(database).add(KEY)
     Keys(database).revoke("key_1", NOW + 1)
     Routers(database).put(ROUTER)
-    Evals(database).put(EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, None, NOW, ()))
+    record = EvalRecord("evl_1", "n", "m", "u", 0.0, 1.0, None, NOW, NOW, "imp_1", {})
+    Evals(database).put(record, lambda _: None)
     Resumptions(database).announce("p/a")
     named = {
         Topic.KEYS: "key_1",

@@ -1,14 +1,14 @@
-"""Routers, keys, scorecards and priors are kept as they are given."""
+"""Routers, keys, evaluations and priors are kept as they are given."""
 
 import dataclasses
 
 import pytest
 
-from bandit.types import ArmPrior, LogNormalPrior
+from bandit.types import ArmPrior, LogNormalPrior, Signal
 from storage.database.engine import Database
 from storage.records import Actor, AuditRecord, KeyRecord, RouterModel, RouterRecord, Via
 from storage.stores.audit import Audit
-from storage.stores.evals import EvalRecord, EvalRow, Evals
+from storage.stores.evals import EvalRecord, Evals, EvalScore
 from storage.stores.keys import Keys
 from storage.stores.priors import Priors
 from storage.stores.routers import RouterChanged, Routers
@@ -25,7 +25,17 @@ ROUTER = RouterRecord(
 )
 KEY = KeyRecord("key_1", "a" * 64, "my label", ("routing", "feedback"), ("rtr_a",), NOW, NOW + 1e6)
 EVAL = EvalRecord(
-    "evl_1", "mmlu", "accuracy", "percent", 0.0, 100.0, None, NOW, (EvalRow("a/one", 0.5), EvalRow("b/two", 1.0, "why"))
+    id="evl_1",
+    name="mmlu",
+    metric="accuracy",
+    unit="percent",
+    minimum=0.0,
+    maximum=100.0,
+    router_id=None,
+    created_at=NOW,
+    made_at=NOW - 10.0,
+    import_id="imp_1",
+    sums={("a/one", "code", Signal.QUALITY): (2.0, 1.5, 1.25), ("b/two", "", Signal.COST): (20.0, 1.0, 0.5)},
 )
 
 
@@ -110,15 +120,26 @@ def test_a_key_is_kept_once_and_revoked_once(database: Database) -> None:
     assert keys.labelled("my label") == []
 
 
-def test_a_scorecard_is_kept_whole_replaced_and_removed(database: Database) -> None:
+def test_an_evaluation_is_kept_whole_replaced_withdrawn_and_removed_with_its_rows(database: Database) -> None:
     evals = Evals(database)
-    evals.put(EVAL)
+    rows = [EvalScore("a/one", 1.0, "code", "p1"), EvalScore("a/one", 0.5, "code", "p2", cost_usd=0.1)]
+    assert evals.insert_scores("imp_1", rows) == set()
+    assert evals.insert_scores("imp_1", [rows[0], EvalScore("b/two", 1.0, notes="why")]) == {("a/one", "code", "p1")}
+    assert evals.put(EVAL, lambda former: None) == EVAL
     assert evals.all() == [EVAL]
-    replaced = dataclasses.replace(EVAL, router_id="rtr_a", rows=(EvalRow("c/three", 0.1),))
-    evals.put(replaced)
-    assert evals.all() == [replaced]
+    assert sorted(evals.scores("imp_1"), key=repr) == sorted([*rows, EvalScore("b/two", 1.0, notes="why")], key=repr)
+    assert evals.notes("imp_1") == {("b/two", ""): "why"}
+    evals.insert_scores("imp_2", [EvalScore("c/three", 1.0)])
+    assert evals.abandoned("imp_9") == ["imp_2"], "an import that is not put yet"
+    again = dataclasses.replace(EVAL, id="evl_2", import_id="imp_2", sums={})
+    assert evals.put(again, lambda former: None) == dataclasses.replace(again, id="evl_1")
+    assert list(evals.scores("imp_1")) == []
+    assert evals.withdraw("evl_1", NOW + 1.0)
+    assert not evals.withdraw("evl_1", NOW + 2.0)
+    assert [each.withdrawn_at for each in evals.all()] == [NOW + 1.0]
     assert evals.delete("evl_1")
     assert not evals.delete("evl_1")
+    assert list(evals.scores("imp_2")) == []
 
 
 def test_a_prior_is_created_once_and_read_back(database: Database) -> None:

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.routing.scorecards import MAX_BYTES, MAX_PROBLEMS, Scale, ScorecardError, read_scorecard
-from storage.stores.evals import EvalRow
+from gateway.evidence.problems import MAX_PROBLEMS, EvidenceError
+from storage.stores.evals import EvalScore
+from tests.support.evidence import PERCENT, read_all
 from tests.support.steps import count_calls
 
 KNOWN = {"a/one", "a/two", *(f"provider/model-{number}" for number in range(300))}
-PERCENT = Scale("percent", 0.0, 100.0)
+MAX_BYTES = 2_000_000
 
 
 def problems(data: bytes) -> tuple[str, ...]:
-    with pytest.raises(ScorecardError) as caught:
-        read_scorecard(data, PERCENT, KNOWN)
+    with pytest.raises(EvidenceError) as caught:
+        read_all(data, PERCENT, KNOWN)
     return caught.value.problems
 
 
@@ -106,21 +107,17 @@ def test_a_file_twice_as_long_takes_no_more_than_twice_the_steps(line: bytes) ->
 def test_a_long_cell_that_is_almost_a_number_is_refused_in_linear_time() -> None:
     """The limit is a safety net: a pattern that matches digits in two ways takes some five minutes here."""
     program = (
-        "from gateway.routing.scorecards import Scale, ScorecardError, read_scorecard\n"
+        "from gateway.evidence.problems import EvidenceError\n"
+        "from gateway.evidence.rows import Scale\n"
+        "from tests.support.evidence import read_all\n"
         "cell = b'9' * 130_000 + b'x'\n"
-        "try: read_scorecard(b'model_id,score\\na,' + cell, Scale('percent', 0.0, 100.0), {'a'})\n"
-        "except ScorecardError as error: print(error)\n"
+        "try: read_all(b'model_id,score\\na,' + cell, Scale('percent', 0.0, 100.0), {'a'})\n"
+        "except EvidenceError as error: print(error)\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parents[3], capture_output=True, check=True, timeout=90
     )
     assert ran.stdout.startswith(b"line 2: the score must be a number")
-
-
-def test_ten_megabytes_are_refused_unread() -> None:
-    assert problems(b"model_id,score\n" + b"a/one,80\n" * 1_100_000) == (
-        f"the file is too large; a scorecard has at most {MAX_BYTES:,} bytes",
-    )
 
 
 @given(st.dictionaries(st.sampled_from(sorted(KNOWN)), st.floats(0.0, 100.0), min_size=1), st.booleans())
@@ -129,5 +126,5 @@ def test_a_good_file_comes_back_as_it_was_in_whatever_order_its_columns_are(
 ) -> None:
     lines = [f"{score!r},{model_id}" if swapped else f"{model_id},{score!r}" for model_id, score in scores.items()]
     header = "score,model_id" if swapped else "model_id,score"
-    rows = read_scorecard("\r\n".join([header, *lines]).encode("utf-8-sig"), PERCENT, KNOWN)
-    assert rows == tuple(EvalRow(model_id, score / 100.0, "") for model_id, score in scores.items())
+    rows = read_all("\r\n".join([header, *lines]).encode("utf-8-sig"), PERCENT, KNOWN)
+    assert rows == tuple(EvalScore(model_id, score / 100.0, weight=20.0) for model_id, score in scores.items())

@@ -1,0 +1,1 @@
+"""Evidence from evaluations: files of rows and means, read as a stream and checked row by row."""
