@@ -14,7 +14,7 @@ from bandit.shares import feasible
 from bandit.types import NO_STEERING, ArmView, Choice, Context, Draw, Steering
 from bandit.value import Value, evaluate
 
-ALGORITHM = "2"
+ALGORITHM = "3"
 """The version of the computation from a snapshot to probabilities; it is part of every choice."""
 
 REPLAY_TOLERANCE = 1e-9

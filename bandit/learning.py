@@ -12,6 +12,7 @@ from types import MappingProxyType
 from bandit.posteriors.latency import clipped, log_of
 from bandit.posteriors.priors import completion_tokens_cap, log_prior, offset_tokens
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS, observe
+from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import (
     ANY_TASK,
@@ -30,7 +31,9 @@ from bandit.types import (
 CENSORED_FACTOR = 1.5
 """A wait that was broken off after t seconds is right-censored: it counts as one observation of 1.5 t."""
 
-SUDDEN: Mapping[Signal, float] = MappingProxyType({Signal.RECENT_QUALITY: 16.0, Signal.LATEST_QUALITY: 1_024.0})
+SUDDEN: Mapping[Signal, float] = MappingProxyType(
+    {signal: 4.0**rung for rung, signal in enumerate(WINDOWS, start=1)}  # a ladder: each a quarter of the one before
+)
 """How many times faster than quality these signals fade; they show a sudden change."""
 
 

@@ -26,6 +26,8 @@ REACH = 6.0
 """Deviations from its mean within which a Normal is integrated."""
 PANEL = 2.0
 """Width of a panel, in deviations of the Normal that it is made for. Error below 1e-4 for ratios up to 1,000."""
+ROUNDING = 1e-6
+"""Of a panel: what is shorter is none."""
 SMALLEST_RATIO = 1e-4
 """Deviations are floored at this share of the largest, which bounds the number of panels."""
 SMALLEST_DEVIATION = 1e-12
@@ -94,8 +96,8 @@ def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, F
             if a >= b:
                 rest.append((start, end))
                 continue
-            # Rounding of a or b may add a panel, which moves p by some 1e-6: a replay starts from recorded numbers.
-            count = math.ceil((b - a) / (PANEL * s))
+            # A whole Normal has 6 panels, and not 7 if its ends were rounded: that would move p by some 1e-6.
+            count = max(math.ceil((b - a) / (PANEL * s) - ROUNDING), 1)
             width = (b - a) / count
             starts += [a + width * i for i in range(count)]
             widths += [width] * count

@@ -25,8 +25,12 @@ class Signal(StrEnum):
 
     SUCCESS = "success"  # weight: attempts; total: successes
     QUALITY = "quality"  # per task; weight: scored completions; total: sum of their mean scores
-    RECENT_QUALITY = "recent_quality"  # the same, fading 16 times faster: shows a change if scores are few
-    LATEST_QUALITY = "latest_quality"  # the same, fading 1,024 times faster: shows a change if scores are many
+    # The same scores, fading faster: windows that show a change, the shorter the more scores there are.
+    QUALITY_4 = "quality_4"  # 4 times faster
+    RECENT_QUALITY = "recent_quality"  # 16 times
+    QUALITY_64 = "quality_64"
+    QUALITY_256 = "quality_256"
+    LATEST_QUALITY = "latest_quality"  # 1,024 times
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
     FIRST_TOKEN = "first_token"  # noqa: S105 - ln seconds until a stream's first content
     PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first
@@ -186,7 +190,7 @@ class RouterSettings:
     policy: str = "thompson"
     objective: Objective = Objective(quality_usd=0.02, second_usd=0.0002, failure_usd=0.005)
     exploration: float = 0.02
-    temperature: float = 0.5
+    temperature: float = 0.25
     half_lives: HalfLives = HalfLives()
     deadline_seconds: float = 600.0
     budget_usd_per_request: float | None = None

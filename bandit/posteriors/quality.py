@@ -15,13 +15,23 @@ For arm k and class g, with N scores of sum S in the cell:
 Everything but the sums is a pure function of the sums, so replicas and rebuilt statistics agree. O(arms × classes).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.types import Signal
+
 Floats = NDArray[np.float64]
+
+WINDOWS = (
+    Signal.QUALITY_4,
+    Signal.RECENT_QUALITY,
+    Signal.QUALITY_64,
+    Signal.QUALITY_256,
+    Signal.LATEST_QUALITY,
+)
+"""The scores in windows of falling length: each fades four times as fast as the one before, the first as quality."""
 
 CLASS_WEIGHT = 5.0
 """The class effect is shrunk to 0 by this many pseudo-scores."""
@@ -39,6 +49,8 @@ COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
 SMALLEST_NOISE = 0.05
 SMALLEST_WEIGHT = 1e-9
 
+WINDOW_SCORES = 12.0
+"""An arm's recent scores are those of its shortest window that holds this many: their number counts, not their age."""
 ALARM = 2.25
 """Deviations between recent and older scores beyond which the older ones lose weight."""
 SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.05
@@ -58,18 +70,17 @@ class Quality:
     scores: Floats
 
 
-def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floats, prior_weight: Floats) -> Quality:
+def quality_posterior(scores: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats) -> Quality:
     """The Beta posterior of each cell; the module's docstring has the steps.
 
-    `scores` and each of `recent`, the same scores fading faster, hold weight, sum and sum of squares: shape
-    (3, arms, tasks). `prior_mean` and `prior_weight` (κ_a) of the arm effects have shape (arms,).
+    `scores` hold weight, sum and sum of squares: shape (3, arms, tasks); `windows` the same of scores that fade faster:
+    shape (3, windows, arms, tasks). `prior_mean` and `prior_weight` (κ_a) of the arm effects have shape (arms,).
     """
     # Corrections under way may leave a sum a hair outside of what scores in [0, 1] can add up to.
     weight = np.maximum(scores[0], 0.0)
     total = np.minimum(np.maximum(scores[1], 0.0), weight)
-    for window in recent:
-        if window[0].any():
-            weight, total = _since_the_change(weight, total, window, prior_mean, prior_weight)
+    if windows[0, 0].any():
+        weight, total = _since_the_change(weight, total, _recent(windows), prior_mean, prior_weight)
     noise = _noise(scores)
     n, s = weight / noise, total / noise
     n_arm, n_class = _over_tasks(n), _over_arms(n)
@@ -96,6 +107,16 @@ def quality_posterior(scores: Floats, recent: Sequence[Floats], prior_mean: Floa
     mean = (_within(arm[:, None] + effect) * strength + s) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
     return Quality(mean, variance, _over_tasks(weight))
+
+
+def _recent(windows: Floats) -> Floats:
+    """Each arm's scores in its shortest window that holds enough; in the longest if none does."""
+    enough = windows[0].sum(axis=2) >= WINDOW_SCORES
+    count = len(enough)
+    # The windows are nested, but for rounding: the last one that holds enough.
+    shortest = np.where(enough.any(axis=0), count - 1 - enough[::-1].argmax(axis=0), 0)
+    recent: Floats = windows[:, shortest, np.arange(enough.shape[1])]
+    return recent
 
 
 def _since_the_change(

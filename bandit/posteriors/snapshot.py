@@ -249,8 +249,7 @@ class Snapshot:
             of_no_task = self.evidence[:, :, 0]
             mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
             weight += of_no_task[0]
-        windows = (self.table.per_task(Signal.RECENT_QUALITY), self.table.per_task(Signal.LATEST_QUALITY))
-        return quality_posterior(scores, windows, mean, weight)
+        return quality_posterior(scores, self.table.windows(), mean, weight)
 
     def _amounts(self, signal: Signal) -> Floats:
         """The sums of an amount per arm and task, with what the sources tell of it."""

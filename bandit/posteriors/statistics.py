@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS
+from bandit.posteriors.quality import WINDOWS
 from bandit.types import ANY_TASK, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]
@@ -18,6 +19,7 @@ _MAY_BE_NEGATIVE = np.array([signal in _LOGARITHMS for signal in SIGNALS])
 _TIMES = [_PLACE[signal] for signal in _LOGARITHMS]
 _PARTS = [_PLACE[signal] for signal in PART_SIGNALS]
 _PAIRS = [_PLACE[signal] for signal in PAIR_SIGNALS.values()]
+_WINDOWS = [_PLACE[signal] for signal in WINDOWS]
 
 _LARGEST_VALUES: Mapping[Signal, float] = {
     **dict.fromkeys(_LOGARITHMS, 50.0),
@@ -70,6 +72,11 @@ class Table:
     def per_task(self, signal: Signal) -> Floats:
         """Weight, total and squares per arm and task: shape (3, arms, tasks)."""
         cells: Floats = self.sums[:, _PLACE[signal]]
+        return cells
+
+    def windows(self) -> Floats:
+        """Those of the windows on quality, the longest first: shape (3, windows, arms, tasks)."""
+        cells: Floats = self.sums[:, _WINDOWS]
         return cells
 
     def column(self, task: str) -> int:

@@ -31,7 +31,7 @@ class RouterOptions:
     policy: str = "thompson"
     objective: Objective | str = "balanced"
     exploration: float = 0.02
-    temperature: float = 0.5
+    temperature: float = 0.25
     half_lives: HalfLives = field(default_factory=HalfLives)
     request_timeout_seconds: float = 600.0
     max_attempts: int = 3

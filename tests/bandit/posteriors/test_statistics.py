@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.posteriors.statistics import read
 from bandit.price import Price
@@ -16,7 +17,7 @@ from bandit.types import Arm, BudgetState, Context, RouterSettings, Signal, Stat
 SETTINGS = RouterSettings("rtr_x")
 ARMS = [Arm("a/one", Price(1e-6, 4e-6, 1e-7)), Arm("b/two", None)]
 CONTEXT = Context("code", 400, stream=True, tool_tokens=300, image_tokens=800, audio_tokens=160, file_tokens=90)
-PER_TASK = {Signal.QUALITY, Signal.RECENT_QUALITY, Signal.LATEST_QUALITY, Signal.COMPLETION_TOKENS, Signal.COST}
+PER_TASK = {Signal.QUALITY, *WINDOWS, Signal.COMPLETION_TOKENS, Signal.COST}
 SOUND = Sums(0.0, 3_600.0, 4.0, 3.0, 2.5)
 
 BROKEN = [

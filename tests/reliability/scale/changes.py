@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import insert, text
 
+from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.statistics import SIGNALS
 from bandit.types import Epoch, Signal
 from gateway.api_keys import hash_key, new_key
@@ -28,7 +29,7 @@ from storage.tables import activity, api_keys, arms, router_models, routers
 
 MODELS = tuple(f"p/model-{number}" for number in range(5))
 TASKS = ("code", "chat", "analysis")
-BY_TASK = (Signal.QUALITY, Signal.RECENT_QUALITY, Signal.LATEST_QUALITY, Signal.COMPLETION_TOKENS)
+BY_TASK = (Signal.QUALITY, *WINDOWS, Signal.COMPLETION_TOKENS)
 LOADS = 3
 CHANGES = 20
 CONFIGURATION = '[providers.p]\nkind = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n' + "".join(
