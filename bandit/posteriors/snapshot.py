@@ -308,7 +308,7 @@ def take_snapshot(
     if len(rows) < len(ordered):
         raise ValueError("arms: each model may be named once")
     constants = constants_of(ordered) if former is None else former.constants
-    table = read(settings.router_id, rows, sums, at, tasks_of(evidence))
+    table = read(settings.router_id, rows, sums, at, tasks_of(evidence), None if former is None else former.table)
     sources = arrange(evidence, rows, table.task_columns, None if former is None else former.sources)
     snapshot = Snapshot(settings, ordered, table, budget, at, constants, sources)
     validate(snapshot.objective)

@@ -1,7 +1,8 @@
 """Reads statistics: rows of sums become one dense array, faded to one instant; broken rows are reported, not used."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import is_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class Table:
     task_columns: Mapping[str, int]
     sums: Floats
     warnings: tuple[str, ...]
+    rows: "Rows"
 
     def per_arm(self, signal: Signal) -> Floats:
         """Weight, total and squares per arm of a signal that is not kept by task: shape (3, arms)."""
@@ -84,50 +86,92 @@ class Table:
         return self.task_columns.get(task, -1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The rows that a table was read from, as arrays, so that the next one reads only those that have changed.
+
+    `place` is where each row stands in a table: signal, arm, task; negative for rows of other routers and models.
+    """
+
+    keys: list[StatisticKey]
+    values: list[Sums]
+    place: NDArray[np.int64]
+    signals: NDArray[np.int64]
+    number: Floats  # instant, half-life, weight, total, squares: shape (5, rows)
+    sound: NDArray[np.bool_]
+
+
 def read(
     router_id: str,
     arm_rows: Mapping[str, int],
     sums: Mapping[StatisticKey, Sums],
     at: float,
     named: Collection[str] = (),
+    former: Table | None = None,
 ) -> Table:
     """The sums of the arms in `arm_rows` at the instant `at`; rows of other routers and models are skipped.
 
-    There is a column for each task that has statistics or is `named`.
+    There is a column for each task that has statistics or is `named`. `former` is an earlier table of the same arms.
+
     A row that is not finite, not positive or lacks a value counts as absent (prior only) and gives a warning, never an
     exception: one broken row must not stop a router. A row from a later instant than `at` is taken as it is.
     """
-    names = {key[2] for key in sums}
-    names.update(named)
-    names.discard(ANY_TASK)
-    tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
+    keys, values = list(sums), list(sums.values())
+    if former is not None and former.rows.keys == keys and former.task_columns.keys() >= set(named):
+        tasks, rows = former.task_columns, _updated(former.rows, values)
+    else:
+        names = {key[2] for key in keys}
+        names.update(named)
+        names.discard(ANY_TASK)
+        tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
+        rows = _parsed(router_id, arm_rows, tasks, keys, values)
     width = len(tasks) + 1
-    block = len(arm_rows) * width
     dense = np.zeros((3, len(SIGNALS), len(arm_rows), width))
-    keys: list[StatisticKey] = []
-    places: list[int] = []
-    values: list[float] = []
-    for key, row in sums.items():
-        router, model_id, task, signal = key
-        arm = arm_rows.get(model_id)
-        if arm is not None and router == router_id:
-            keys.append(key)
-            places.append(_PLACE[signal] * block + arm * width + tasks[task])
-            values += (row.at, row.half_life, row.weight, row.total, row.squares)
-    if not keys:
-        return Table(tasks, dense, ())
-    place = np.array(places)
-    number = np.array(values, dtype=np.float64).reshape(-1, 5).T
-    sound = _sound(number, place // block)
+    own = rows.place >= 0
+    used = own & rows.sound
     warnings: tuple[str, ...] = ()
-    if not sound.all():
-        warnings = tuple(_warning(keys[i], sums[keys[i]]) for i in np.flatnonzero(~sound))
-        number, place = number[:, sound], place[sound]
+    if not rows.sound.all():
+        warnings = tuple(_warning(keys[i], values[i]) for i in np.flatnonzero(own & ~rows.sound))
+    number, place = rows.number[:, used], rows.place[used]
     # Clocks of replicas differ: a row from the future would grow if it were brought back to `at`.
     fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
     fade *= number[2] * fade > SMALLEST_WEIGHT
     dense.reshape(3, -1)[:, place] = number[2:] * fade
-    return Table(tasks, dense, warnings)
+    return Table(tasks, dense, warnings, rows)
+
+
+def _parsed(
+    router_id: str,
+    arm_rows: Mapping[str, int],
+    tasks: Mapping[str, int],
+    keys: list[StatisticKey],
+    values: list[Sums],
+) -> Rows:
+    width = len(tasks) + 1
+    block = len(arm_rows) * width
+    place = np.full(len(keys), -1, dtype=np.int64)
+    for i, (router, model_id, task, signal) in enumerate(keys):
+        arm = arm_rows.get(model_id)
+        if arm is not None and router == router_id:
+            place[i] = _PLACE[signal] * block + arm * width + tasks[task]
+    number = _numbers(values)
+    signals = place // max(block, 1)
+    return Rows(keys, values, place, signals, number, _sound(number, signals))
+
+
+def _updated(former: Rows, values: list[Sums]) -> Rows:
+    changed = [i for i, same in enumerate(map(is_, values, former.values)) if not same]
+    number, sound = former.number.copy(), former.sound.copy()
+    if changed:
+        number[:, changed] = some = _numbers([values[i] for i in changed])
+        sound[changed] = _sound(some, former.signals[changed])
+    return Rows(former.keys, values, former.place, former.signals, number, sound)
+
+
+def _numbers(values: Sequence[Sums]) -> Floats:
+    flat = [part for row in values for part in (row.at, row.half_life, row.weight, row.total, row.squares)]
+    number: Floats = np.array(flat, dtype=np.float64).reshape(-1, 5).T
+    return number
 
 
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:

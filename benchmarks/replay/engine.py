@@ -65,14 +65,18 @@ class Engine:
         self._sums: dict[StatisticKey, Sums] = {}
         self._budget = BudgetState()
         self._snapshot: Snapshot | None = None
+        self._used_arms: tuple[Arm, ...] = ()
         self._asked: Choice | None = None
 
     def choose(self, t: int, failed: frozenset[int]) -> int | None:
         """Draw from the policy's probabilities; after a failure draw again without the failed models."""
         if failed:
             return self._choose_again(t, failed)
+        arms = self._arms(t)
+        former = self._snapshot if arms is self._used_arms else None
+        self._used_arms = arms
         self._snapshot = take_snapshot(
-            self._settings, self._arms(t), self._sums, self._budget, _instant(t), None, self._evidence
+            self._settings, arms, self._sums, self._budget, _instant(t), former, self._evidence
         )
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]

@@ -15,6 +15,7 @@ def upgrade() -> None:
     op.execute(
         sa.text(
             "INSERT INTO rebuilds_due (router_id, since, rebuilt) "
-            "SELECT DISTINCT router_id, :since, :rebuilt FROM arms WHERE signal = 'quality' AND router_id NOT IN (SELECT router_id FROM rebuilds_due)"
+            "SELECT DISTINCT router_id, :since, :rebuilt FROM arms "
+            "WHERE signal = 'quality' AND router_id NOT IN (SELECT router_id FROM rebuilds_due)"
         ).bindparams(sa.bindparam("since", time.time(), sa.Double()), sa.bindparam("rebuilt", False, sa.Boolean()))
     )
