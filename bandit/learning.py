@@ -5,7 +5,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot
 from bandit.types import (
     ANY_TASK,
+    JUDGE,
     Arm,
     Attempt,
     Context,
@@ -141,20 +142,46 @@ def learn_validity(snapshot: Snapshot, model_id: str, valid: bool, at: float) ->
 def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[StatisticKey, Sums]:
     """The deltas of changed scores of one completion: the new mean less the old one, so its total weight is 1 at most.
 
+    Completions that a judge alone has scored are summed once more by themselves, and are in no window; of those that
+    others have scored too, the difference is learned: it shows what the judge is worth.
+
     Their instant is the response's end: a late score weighs what it would have weighed on time. Nothing if mean and
     weight are as before.
     """
-    had, has = before.weight(), after.weight()
-    old, new = before.mean() or 0.0, after.mean() or 0.0
-    if (had, old) == (has, new):
+    deltas: dict[StatisticKey, Sums] = {}
+    old, new = _counted(before), _counted(after)
+    for signal in old.keys() | new.keys():
+        (old_weight, old_mean), (weight, mean) = old.get(signal, _NO_SCORE), new.get(signal, _NO_SCORE)
+        if (old_weight, old_mean) == (weight, mean):
+            continue
+        task = ANY_TASK if signal is Signal.JUDGE_DIFFERENCE else after.task
+        total, squares = weight * mean - old_weight * old_mean, weight * mean * mean - old_weight * old_mean * old_mean
+        faster = SUDDEN.get(signal, 1.0)
+        key = StatisticKey(after.router_id, after.model_id, task, signal)
+        deltas[key] = Sums(after.at, half_life / faster, weight - old_weight, total, squares)
+    return deltas
+
+
+_NO_SCORE = (0.0, 0.0)
+
+
+def _counted(scores: Scores) -> dict[Signal, tuple[float, float]]:
+    """What a completion's scores count for: weight and mean by signal."""
+    mean = scores.mean()
+    if mean is None:
         return {}
-    total, squares = has * new - had * old, has * new * new - had * old * old
-    key = StatisticKey(after.router_id, after.model_id, after.task, Signal.QUALITY)
-    added = Sums(after.at, half_life, has - had, total, squares)
-    sudden = {
-        key._replace(signal=signal): replace(added, half_life=half_life / faster) for signal, faster in SUDDEN.items()
+    said = (scores.weight(), mean)
+    judged = scores.by_source.get(JUDGE)
+    if judged is None:
+        return {Signal.QUALITY: said, **dict.fromkeys(WINDOWS, said)}
+    others = scores.without(JUDGE).mean()
+    if others is None:
+        return {Signal.QUALITY: said, Signal.JUDGED_QUALITY: said}
+    return {
+        Signal.QUALITY: said,
+        **dict.fromkeys(WINDOWS, said),
+        Signal.JUDGE_DIFFERENCE: (1.0, judged - others),
     }
-    return {key: added, **sudden}
 
 
 def learn_eval(
@@ -178,6 +205,8 @@ def half_life_of(half_lives: HalfLives, signal: Signal) -> float:
         Signal.SUCCESS: half_lives.success,
         Signal.QUALITY: half_lives.quality,
         **{signal: half_lives.quality / faster for signal, faster in SUDDEN.items()},
+        Signal.JUDGED_QUALITY: half_lives.quality,
+        Signal.JUDGE_DIFFERENCE: half_lives.quality,
         Signal.VALIDITY: half_lives.quality,
         Signal.FIRST_TOKEN: half_lives.latency,
         Signal.PER_TOKEN: half_lives.latency,

@@ -1,7 +1,7 @@
 """The vocabulary of all layers: arms, choices, attempts and what is learned of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, NewType, TypeAlias
 
@@ -31,6 +31,8 @@ class Signal(StrEnum):
     QUALITY_64 = "quality_64"
     QUALITY_256 = "quality_256"
     LATEST_QUALITY = "latest_quality"  # 1,024 times
+    JUDGED_QUALITY = "judged_quality"  # per task; of the completions in quality those that the judge alone has scored
+    JUDGE_DIFFERENCE = "judge_difference"  # of completions with both: the judge's score less the others' mean
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones
     FIRST_TOKEN = "first_token"  # noqa: S105 - ln seconds until a stream's first content
     PER_TOKEN = "per_token"  # noqa: S105 - ln seconds per output token of a stream after the first
@@ -50,6 +52,10 @@ class Signal(StrEnum):
     PROMPT_AUDIO_FILES = "prompt_audio_files"
     COST = "cost"  # per task; dollars of answers whose tokens are not known
     OUTCOMES = "outcomes"  # weight: outcomes ever seen; never fades
+
+
+JUDGE = "judge"
+"""The source of scores that a model gives: they count as far as people agree with them."""
 
 
 class StatisticKey(NamedTuple):
@@ -379,6 +385,10 @@ class Scores:
             return sum(self.by_source.values()) / len(self.by_source)
         weights = {source: self.weights.get(source, 1.0) for source in self.by_source}
         return sum(weights[source] * score for source, score in self.by_source.items()) / sum(weights.values())
+
+    def without(self, source: str) -> "Scores":
+        """The same without one source's score."""
+        return replace(self, by_source={name: score for name, score in self.by_source.items() if name != source})
 
     def weight(self) -> float:
         """How much the one score weighs: as its heaviest source, so that another source never takes weight away."""

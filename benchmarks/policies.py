@@ -79,6 +79,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="rows of N prompts, not asked later, as evidence beforehand",
     )
+    parser.add_argument(
+        "--judge", type=_share, default=0.0, metavar="SHARE", help="of the unscored answers that a judge scores"
+    )
+    parser.add_argument(
+        "--judge-error", type=float, default=0.1, metavar="SD", help="of the judge's mean error, over models"
+    )
     parser.add_argument("--budget", type=_positive, metavar="USD", help="mean dollars a request, paced")
     parser.add_argument("--half-life", type=_positive, metavar="REQUESTS", help="of quality; default: 14 days")
     parser.add_argument("--temperature", type=_positive, help="of thompson")
@@ -116,6 +122,8 @@ def _jobs(options: argparse.Namespace, sets: Sets) -> list[Job]:
                     seed,
                     engine,
                     options.evals,
+                    options.judge,
+                    options.judge_error,
                 )
             )
     return jobs

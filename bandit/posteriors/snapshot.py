@@ -20,6 +20,7 @@ from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.sources import Trust, trust, weighed
 from bandit.posteriors.statistics import Table, read
 from bandit.types import (
+    JUDGE,
     Arm,
     BudgetState,
     Context,
@@ -217,33 +218,51 @@ class Snapshot:
         return log_time(self.table.times(), self.constants.times, self.constants.own_times)
 
     @cached_property
-    def trusts(self) -> tuple[Trust, ...]:
-        """How the scores of each source count, in the order of `sources`."""
-        users = self.table.per_task(Signal.QUALITY)
-        return tuple(trust(users, source) for source in self._evidence[:, 0])
+    def trusts(self) -> Mapping[str, Trust]:
+        """How the scores of each source count beside users'."""
+        return {name: trusted for name, _, trusted in self._weighed}
 
     @cached_property
-    def _evidence(self) -> Floats:
-        """What the sources say now, faded: shape (sources, signals, 3, arms, tasks)."""
+    def _told(self) -> Floats:
+        """What evaluations say now, faded: shape (sources, signals, 3, arms, tasks)."""
         return self.sources.faded_to(self.at, self.settings.half_lives)
 
     @cached_property
+    def _weighed(self) -> list[tuple[str, Floats, Trust]]:
+        """Each source with the sums of its scores and how they count."""
+        users, table = self.users, self.table
+        found = [
+            (evidence.source, said, trust(users, said))
+            for evidence, said in zip(self.sources.evidence, self._told[:, 0], strict=True)
+        ]
+        judged, difference = table.per_task(Signal.JUDGED_QUALITY), table.per_arm(Signal.JUDGE_DIFFERENCE)
+        if judged[0].any():
+            found.append((JUDGE, judged, trust(users, judged, difference)))
+        return found
+
+    @cached_property
+    def users(self) -> Floats:
+        """Weight, sum and sum of squares of the scores that a judge has not given alone: shape (3, arms, tasks)."""
+        scores, judged = self.table.per_task(Signal.QUALITY), self.table.per_task(Signal.JUDGED_QUALITY)
+        return np.maximum(scores - judged, 0.0) if judged[0].any() else scores
+
+    @cached_property
     def evidence(self) -> Floats:
-        """Weight, sum and sum of squares of the sources' scores, as they count: shape (3, arms, tasks).
+        """Weight, sum and sum of squares of the scores of all sources, as they count: shape (3, arms, tasks).
 
         In the column of no task are those that tell of a model, but of no class.
         """
         counted = np.zeros_like(self.table.per_task(Signal.QUALITY))
-        for source, trusted in zip(self._evidence[:, 0], self.trusts, strict=True):
-            counted += weighed(source, trusted)
+        for _, said, trusted in self._weighed:
+            counted += weighed(said, trusted)
         return counted
 
     @cached_property
     def _quality(self) -> Quality:
-        scores = self.table.per_task(Signal.QUALITY)
+        scores = self.users
         weight = np.full(len(self.arms), DEFAULT_QUALITY_WEIGHT)
         mean = np.full(len(self.arms), DEFAULT_QUALITY)
-        if self.sources.evidence:
+        if self._weighed:
             scores = scores + self.evidence
             scores[:, :, 0] = 0.0
             of_no_task = self.evidence[:, :, 0]
@@ -254,7 +273,7 @@ class Snapshot:
     def _amounts(self, signal: Signal) -> Floats:
         """The sums of an amount per arm and task, with what the sources tell of it."""
         sums = self.table.per_task(signal)
-        return sums + self._evidence[:, SIGNALS.index(signal)].sum(axis=0) if self.sources.evidence else sums
+        return sums + self._told[:, SIGNALS.index(signal)].sum(axis=0) if self.sources.evidence else sums
 
     @cached_property
     def _tokens(self) -> Amounts:

@@ -45,10 +45,11 @@ class Trust:
     compared: float
 
 
-def trust(users: Floats, source: Floats) -> Trust:
+def trust(users: Floats, source: Floats, both: Floats | None = None) -> Trust:
     """The trust in a source, from weight, sum and sum of squares of both: shape (3, arms, tasks).
 
-    What a source says of no task (column 0) is compared with all scores of the model.
+    What a source says of no task (column 0) is compared with all scores of the model. `both` are the differences,
+    source less users, of what both have scored: weight, sum and sum of squares per arm.
     """
     if source[0, :, 0].any():
         users = np.concatenate([users.sum(axis=2, keepdims=True), users[:, :, 1:]], axis=2)
@@ -58,10 +59,14 @@ def trust(users: Floats, source: Floats) -> Trust:
     difference = source[1] / np.maximum(m, _TINY) - users[1] / np.maximum(n, _TINY)
     size = shared.sum(axis=1)
     compared = float(np.where(m > 0.0, n, 0.0).sum())
+    if both is not None:
+        compared += float(both[0].sum())
     if compared < COMPARED_SCORES:
         return Trust(_weight(m, DISAGREEMENT**2, variance), 0.0, compared)
     mean = (shared * difference).sum(axis=1) / np.maximum(size, _TINY)
     error = variance / np.maximum(size, _TINY)
+    if both is not None:
+        mean, error = _pooled(mean, error, both)
     known = 1.0 / (error + TYPICAL_DISAGREEMENT**2)
     offset = float((known * mean).sum() / (known.sum() + 1.0 / OFFSET_SPREAD**2))
     # How well an arm tells τ²: the square of a Normal's difference has a variance of twice its own squared.
@@ -69,6 +74,16 @@ def trust(users: Floats, source: Floats) -> Trust:
     excess = float((tells * ((mean - offset) ** 2 - error)).sum())
     spread = max(excess + DISAGREEMENT_ARMS * DISAGREEMENT**2, 0.0) / (float(tells.sum()) + DISAGREEMENT_ARMS)
     return Trust(_weight(m, spread, variance), offset, compared)
+
+
+def _pooled(mean: Floats, error: Floats, both: Floats) -> tuple[Floats, Floats]:
+    """Each arm's difference and its variance, with that of the answers that both have scored."""
+    weight, total, squares = both
+    each = total / np.maximum(weight, _TINY)
+    spread = float((squares - total * each).sum()) + VARIANCE_SCORES * SCORE_VARIANCE
+    known = weight / max(spread / (float(weight.sum()) + VARIANCE_SCORES), SMALLEST_VARIANCE)
+    precision = 1.0 / error + known
+    return (mean / error + known * each) / precision, 1.0 / precision
 
 
 def weighed(source: Floats, trusted: Trust) -> Floats:

@@ -93,10 +93,10 @@ class Engine:
         if self._settings.budget_usd_per_request is not None:
             self._budget = pace(self._budget, self._settings.budget_usd_per_request, attempt.cost_usd)
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Learn a score, in the class and at the time of its request."""
         before = Scores(ROUTER_ID, self._world.models[arm], self._world.tasks[t], _instant(t))
-        after = replace(before, by_source={"user": score})
+        after = replace(before, by_source={source: score})
         merge(self._sums, learn_scores(before, after, self._settings.half_lives.quality))
 
     def dump(self) -> bytes:
@@ -182,7 +182,7 @@ class Static(Engine):
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         """Learn nothing."""
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Learn nothing."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.types import JUDGE
 from benchmarks.replay.player import Player
 from benchmarks.replay.scenarios import World
 
@@ -41,6 +42,8 @@ def play(world: World, make: Callable[[], Player], delay: int) -> Trace:
 def _score(world: World, player: Player, arms: NDArray[np.int64], t: int) -> None:
     if t >= 0 and world.scored[t] and arms[t] != NOBODY:
         player.learn_score(t, int(arms[t]), float(world.scores[t, arms[t]]))
+    elif t >= 0 and world.judged is not None and world.judgements is not None and world.judged[t] and arms[t] != NOBODY:
+        player.learn_score(t, int(arms[t]), float(world.judgements[t, arms[t]]), JUDGE)
 
 
 def _ask(world: World, player: Player, t: int) -> int:

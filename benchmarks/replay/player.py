@@ -14,7 +14,7 @@ class Player(Protocol):
         """Learn from the end of a call; cost, tokens and latency are the world's, if it was answered."""
         ...
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Learn a score of the answer to request t, perhaps much later."""
         ...
 

@@ -13,7 +13,7 @@ from benchmarks.replay.engine import Engine, EngineOptions, Static, built_in_tas
 from benchmarks.replay.loop import NOBODY, Trace, play
 from benchmarks.replay.player import Player
 from benchmarks.replay.references import References, look_back, scorecard
-from benchmarks.replay.scenarios import SCENARIOS, World, priced_per_answer, sequence
+from benchmarks.replay.scenarios import SCENARIOS, World, priced_per_answer, sequence, with_judge
 
 CURVE_POINTS = 50
 FIRST_AFTER_CHANGE = 300
@@ -35,6 +35,8 @@ class Job:
     seed: int
     options: EngineOptions
     evals: int = 0
+    judged: float = 0.0
+    judge_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Sets:
     def world(self, job: Job) -> World:
         """The sequence of a job, before anything is played."""
         world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed, job.evals)
+        if job.judged > 0.0:
+            world = with_judge(world, job.judged, job.judge_error, job.seed)
         if job.policy in STATIC:
             world = priced_per_answer(world)
         return SCENARIOS[job.scenario](world, job.value, job.seed)

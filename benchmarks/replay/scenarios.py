@@ -38,7 +38,7 @@ class World:
     `scores` is what a judge would say of each answer, `scored` whether anybody judges request t. `offered` are the
     models that exist, `answers` those that do not fail. `prices_usd` are list prices of an input and an output token,
     shape (requests, models, 2), if the gateway knows them; None: costs are learned from bills. `evaluated` are rows of
-    other prompts that are known beforehand.
+    other prompts that are known beforehand. `judged` says which unscored requests a judge scores, `judgements` how.
     """
 
     models: tuple[str, ...]
@@ -58,6 +58,8 @@ class World:
     changes_at: int | None = None
     restarts_at: int | None = None
     evaluated: Evaluated | None = None
+    judged: Bools | None = None
+    judgements: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.order)
@@ -109,6 +111,20 @@ def evaluated(data: ReplayData, tasks: tuple[str, ...], prompts: NDArray[np.int6
         data.cost_usd[prompts],
         None if data.completion_tokens is None else data.completion_tokens[prompts],
     )
+
+
+def with_judge(world: World, share: float, spread: float, seed: int) -> World:
+    """A judge scores a share of the requests that nobody scores. Its mean score of a model is off by an error of its
+    own, with this standard deviation over models.
+    """
+    rng = np.random.default_rng([seed, 11])
+    mean = world.quality.mean(axis=0)
+    error = np.clip(rng.normal(0.0, spread, len(mean)), 0.05 - mean, 0.95 - mean)
+    # Towards 1 or 0 in proportion, so that scores stay between them and their mean moves by the error.
+    up = world.quality + error * (1.0 - world.quality) / np.maximum(1.0 - mean, SMALLEST_USD)
+    down = world.quality * (1.0 + error / np.maximum(mean, SMALLEST_USD))
+    judgements = np.clip(np.where(error > 0.0, up, down), 0.0, 1.0)
+    return replace(world, judged=~world.scored & (rng.random(len(world)) < share), judgements=judgements)
 
 
 def _list_prices(data: ReplayData) -> Floats | None:

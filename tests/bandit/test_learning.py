@@ -210,3 +210,18 @@ def test_a_budget_makes_dollars_dearer_while_too_much_is_spent_and_relaxes_after
     for _ in range(400):
         state = pace(state, 0.001, 0.0001)
     assert 1.0 <= state.multiplier < dear
+
+
+def test_what_a_judge_says_alone_is_known_apart_and_is_compared_as_soon_as_somebody_else_has_scored() -> None:
+    none, by_judge, by_both = scores_of(), scores_of(judge=0.9), scores_of(judge=0.9, user=0.5)
+    first = {key.signal: sums for key, sums in learn_scores(none, by_judge, 60.0).items()}
+    assert first.keys() == {Signal.QUALITY, Signal.JUDGED_QUALITY}, "and in no window: its error is not a change"
+    then = {key.signal: sums for key, sums in learn_scores(by_judge, by_both, 60.0).items()}
+    assert then[Signal.JUDGED_QUALITY] == -first[Signal.JUDGED_QUALITY]
+    assert then[Signal.QUALITY].total == pytest.approx(-0.2)
+    assert (then[Signal.LATEST_QUALITY].weight, then[Signal.LATEST_QUALITY].total) == (1.0, 0.7)
+    assert then[Signal.JUDGE_DIFFERENCE].total == pytest.approx(0.4)
+    total: dict[StatisticKey, Sums] = {}
+    for before, after in itertools.pairwise([none, by_judge, by_both, none]):
+        merge(total, learn_scores(before, after, 60.0))
+    assert all(abs(sums.weight) + abs(sums.total) < 1e-12 for sums in total.values())

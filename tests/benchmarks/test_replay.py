@@ -60,7 +60,7 @@ class Scripted:
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         self.answers.append((t, arm, answered))
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         self.told.append((len(self.answers), score))
 
     def dump(self) -> bytes:

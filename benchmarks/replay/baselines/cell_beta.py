@@ -31,7 +31,7 @@ class CellBeta:
         if answered:
             self._sums[2:, self._column[t], arm] += (1.0, self._world.cost_usd[t, arm])
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Add a score."""
         self._sums[:2, self._column[t], arm] += (1.0, score)
 

@@ -35,7 +35,7 @@ class LinearArms:
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         """Learn nothing: utility is known only with the score."""
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Update the inverse by rank one (Sherman and Morrison 1950)."""
         x, gamma = self._x[t], self._fading
         inverse = self._inverse[arm] / gamma

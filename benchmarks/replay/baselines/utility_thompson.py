@@ -29,7 +29,7 @@ class UtilityThompson:
     def learn_answer(self, t: int, arm: int, answered: bool) -> None:
         """Learn nothing: utility is known only with the score."""
 
-    def learn_score(self, t: int, arm: int, score: float) -> None:
+    def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Add a utility."""
         utility = score - self._world.cost_usd[t, arm] / self._value
         self._sums[:, arm] += (1.0, utility, utility * utility)

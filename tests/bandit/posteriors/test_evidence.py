@@ -72,9 +72,9 @@ def test_an_evaluation_fades_and_one_that_is_withdrawn_leaves_nothing() -> None:
 
 
 def test_a_source_that_agrees_with_users_keeps_its_weight_and_one_that_misleads_loses_it() -> None:
-    agreeing = known(users(CARD, 60.0), evaluation(CARD, 200.0)).trusts[0]
+    agreeing = known(users(CARD, 60.0), evaluation(CARD, 200.0)).trusts["eval:e"]
     wrong = dict(zip(MODELS, (0.4, 0.9, 0.3, 0.8), strict=True))
-    misleading = known(users(CARD, 60.0), evaluation(wrong, 200.0)).trusts[0]
+    misleading = known(users(CARD, 60.0), evaluation(wrong, 200.0)).trusts["eval:e"]
     assert agreeing.weight.min() > 0.5
     assert misleading.weight.max() < 0.05
     assert agreeing.compared == misleading.compared == 240.0
@@ -82,13 +82,13 @@ def test_a_source_that_agrees_with_users_keeps_its_weight_and_one_that_misleads_
 
 def test_a_source_that_is_lenient_with_all_alike_keeps_its_weight_and_is_moved() -> None:
     lenient = {model: score + 0.08 for model, score in CARD.items()}
-    trusted = known(users(CARD, 200.0), evaluation(lenient, 200.0)).trusts[0]
+    trusted = known(users(CARD, 200.0), evaluation(lenient, 200.0)).trusts["eval:e"]
     assert trusted.weight.min() > 0.3
     assert trusted.offset == pytest.approx(0.08, abs=0.02)
 
 
 def test_a_source_that_speaks_of_other_classes_cannot_be_compared() -> None:
-    trusted = known(users(CARD, 200.0, task="chat"), evaluation(CARD, 50.0)).trusts[0]
+    trusted = known(users(CARD, 200.0, task="chat"), evaluation(CARD, 50.0)).trusts["eval:e"]
     assert (trusted.compared, trusted.offset) == (0.0, 0.0)
 
 
@@ -106,3 +106,29 @@ def test_no_sums_of_an_evaluation_make_anything_but_finite_figures(moments: tupl
         assert np.isfinite(mean).all()
         assert (variance > 0.0).all()
         assert np.isfinite(snapshot.completion_tokens("code")[0]).all()
+
+
+def judged(
+    scores: Mapping[str, float], number: float, apart: Mapping[str, float] | None = None
+) -> dict[StatisticKey, Sums]:
+    """A judge's scores, and how far they are from users' where 20 completions of each model have both."""
+    found = users(scores, number)
+    found |= {key._replace(signal=Signal.JUDGED_QUALITY): sums for key, sums in found.items()}
+    for model, d in (apart or {}).items():
+        key = StatisticKey("rtr_a", model, "", Signal.JUDGE_DIFFERENCE)
+        found[key] = Sums(0.0, HALF_LIFE, 20.0, 20.0 * d, 20.0 * (d * d + 0.01))
+    return found
+
+
+def test_a_judge_orders_models_where_no_user_has_scored() -> None:
+    snapshot = known(judged(CARD, 25.0))
+    assert (np.diff(snapshot.quality("code")[0]) < 0.0).all()
+    assert snapshot.has_scores
+
+
+def test_a_judge_that_users_contradict_on_the_same_answers_loses_its_weight() -> None:
+    fair = known(judged(CARD, 100.0, dict.fromkeys(MODELS, 0.1))).trusts["judge"]
+    unfair = known(judged(CARD, 100.0, dict(zip(MODELS, (0.3, -0.3, 0.2, -0.1), strict=True)))).trusts["judge"]
+    assert fair.compared == unfair.compared == 80.0
+    assert fair.offset == pytest.approx(0.1, abs=0.02)
+    assert fair.weight.min() > 5.0 * unfair.weight.max()
