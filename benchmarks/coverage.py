@@ -30,7 +30,7 @@ from benchmarks.replay.loop import NOBODY, play
 from benchmarks.replay.scenarios import World, sequence
 
 ESTIMATORS = ("ips", "snips", "doubly_robust")
-FIGURES = (Figure.QUALITY, Figure.UTILITY)
+FIGURES = (Figure.QUALITY, Figure.COST, Figure.UTILITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def truth(data: ReplayData, value: float, target: Floats) -> dict[Figure, float]
     share = target[row]
     quality = float((share * data.quality).sum(axis=1).mean())
     cost = float((share * data.cost_usd).sum(axis=1).mean())
-    return {Figure.QUALITY: quality, Figure.UTILITY: value * quality - cost}
+    return {Figure.QUALITY: quality, Figure.COST: cost, Figure.UTILITY: value * quality - cost}
 
 
 def run(trial: Trial) -> dict[tuple[str, str, Figure], tuple[Estimate | None, float]]:

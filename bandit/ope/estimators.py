@@ -24,7 +24,8 @@ FOLDS = 5
 CELL_WEIGHT = 4.0
 """A model's mean is worth this many observations in a class, and the log's mean this many of a model."""
 SPREAD_WEIGHT = 2.0
-"""The log's mean squared residual is worth this many observations of a model in a class."""
+"""The squared residual that a model's mean lets expect is worth this many observations of it in a class."""
+SMALLEST_SCALE = 1e-24
 SMALLEST_EFFECTIVE_SIZE = 30.0
 LARGEST_UNSEEN = 0.05
 
@@ -75,6 +76,7 @@ class _Part:
     robust: Floats
     residual: Floats  # what m did not predict, scores weighed with 1/ρ
     weight: Floats
+    expected: Floats  # m, of shape (decisions, models)
 
 
 def evaluate(
@@ -158,6 +160,7 @@ def _parts(data: Columns, objective: Objective) -> dict[Figure, _Part]:
             robust=utility(lambda part: part.robust),
             residual=utility(lambda part: part.residual, certain=0.0),
             weight=(quality if objective.quality_usd > 0.0 else cost).weight,
+            expected=_utility_scale(objective, quality, cost, seconds, success),
         ),
     }
 
@@ -172,7 +175,25 @@ def _part(data: Columns, outcome: Floats, seen: Floats) -> _Part:
     robust = (data.target * expected).sum(axis=1) + _ratio(data) * residual
     # A ratio of means has no terms of its own: its mean plus each decision's influence on it (the delta method).
     influence = weight * (outcome - mean) * (len(weight) / total if total > 0.0 else 0.0)
-    return _Part(ips=weight * outcome, snips=mean + influence, robust=robust, residual=residual, weight=weight)
+    return _Part(
+        ips=weight * outcome,
+        snips=mean + influence,
+        robust=robust,
+        residual=residual,
+        weight=weight,
+        expected=expected,
+    )
+
+
+def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _Part, success: _Part) -> Floats:
+    """How large a residual of utility may be by model: the terms' sizes, whose signs don't cancel."""
+    scale: Floats = np.sqrt(
+        (objective.quality_usd * quality.expected) ** 2
+        + cost.expected**2
+        + (objective.second_usd * seconds.expected) ** 2
+        + (objective.failure_usd * (1.0 - success.expected)) ** 2
+    )
+    return scale
 
 
 def _ratio(data: Columns) -> Floats:
@@ -197,22 +218,29 @@ def _predict(data: Columns, outcome: Floats, seen: Floats) -> Floats:
 def _variance(data: Columns, part: _Part) -> float:
     """The variance of one doubly robust term, as expected over all decisions: Var m(x, π) + E Σ_k π²/p · E residual².
 
-    The sample variance misses the rare draws with large weights that have not happened yet, which is why intervals
-    made from it cover too little; the spread of residuals is pooled over models and classes instead.
+    The sample variance misses the rare draws with large weights that have not happened yet, so intervals made from it
+    cover too little. Here residuals are pooled over a model in a class instead, and lean on what its mean lets expect:
+    a cheap model's cost varies by less than a dear one's.
     """
     squares = part.residual**2
-    overall = squares.mean()
-    spread = (data.cells(squares) + SPREAD_WEIGHT * overall) / (data.cells(np.ones_like(squares)) + SPREAD_WEIGHT)
+    scale = (part.expected**2).mean(axis=0) + SMALLEST_SCALE
+    usual = scale * float(squares.sum() / scale[data.arm].sum())
+    seen = data.cells(np.ones_like(squares))
+    spread = (data.cells(squares) + SPREAD_WEIGHT * usual) / (seen + SPREAD_WEIGHT)
     with np.errstate(divide="ignore", invalid="ignore"):
         per_model = np.where(data.logged > 0.0, data.target**2 / data.logged, 0.0)
     modelled = part.robust - _ratio(data) * part.residual
     return float(modelled.var() + (per_model * spread[data.task]).sum(axis=1).mean())
 
 
-def _estimate(terms: Floats, effective_size: float, variance: float = 0.0) -> Estimate:
-    """The mean of terms with Student's interval; from `variance` if that is more than the terms' own."""
+def _estimate(terms: Floats, effective_size: float, variance: float | None = None) -> Estimate:
+    """The mean of terms with Student's interval, from their variance, or from the mean of it and `variance`.
+
+    The larger of the two would cover too much: each is unbiased enough, and wrong by chance.
+    """
     mean, n = float(terms.mean()), len(terms)
-    spread = np.sqrt(max(float(terms.var(ddof=1)) if n > 1 else 0.0, variance) / n)
+    own = float(terms.var(ddof=1)) if n > 1 else 0.0
+    spread = np.sqrt((own if variance is None else (own + variance) / 2.0) / n)
     half = float(stdtrit(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * spread)
     return Estimate(mean, mean - half, mean + half)
 

@@ -49,11 +49,11 @@ COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
 SMALLEST_NOISE = 0.05
 SMALLEST_WEIGHT = 1e-9
 
-WINDOW_SCORES = 12.0
-"""An arm's recent scores are those of its shortest window that holds this many: their number counts, not their age."""
+WINDOW_SCORES = 6.0
+"""A window that holds fewer scores of an arm says nothing: their number counts, not their age."""
 ALARM = 2.25
 """Deviations between recent and older scores beyond which the older ones lose weight."""
-SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.05
+SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.1
 """Floors of the variance of one score and of the recent scores' sum: one or two scores never raise the alarm."""
 
 
@@ -79,9 +79,9 @@ def quality_posterior(scores: Floats, windows: Floats, prior_mean: Floats, prior
     # Corrections under way may leave a sum a hair outside of what scores in [0, 1] can add up to.
     weight = np.maximum(scores[0], 0.0)
     total = np.minimum(np.maximum(scores[1], 0.0), weight)
-    if windows[0, 0].any():
-        weight, total = _since_the_change(weight, total, _recent(windows), prior_mean, prior_weight)
     noise = _noise(scores)
+    if windows[0, 0].any():
+        weight, total = _since_the_change(weight, total, windows, prior_mean, prior_weight, noise)
     n, s = weight / noise, total / noise
     n_arm, n_class = _over_tasks(n), _over_arms(n)
     s_class, s_arm = _over_arms(s), _over_tasks(s) + prior_weight * prior_mean
@@ -109,35 +109,29 @@ def quality_posterior(scores: Floats, windows: Floats, prior_mean: Floats, prior
     return Quality(mean, variance, _over_tasks(weight))
 
 
-def _recent(windows: Floats) -> Floats:
-    """Each arm's scores in its shortest window that holds enough; in the longest if none does."""
-    enough = windows[0].sum(axis=2) >= WINDOW_SCORES
-    count = len(enough)
-    # The windows are nested, but for rounding: the last one that holds enough.
-    shortest = np.where(enough.any(axis=0), count - 1 - enough[::-1].argmax(axis=0), 0)
-    recent: Floats = windows[:, shortest, np.arange(enough.shape[1])]
-    return recent
-
-
 def _since_the_change(
-    weight: Floats, total: Floats, recent: Floats, prior_mean: Floats, prior_weight: Floats
+    weight: Floats, total: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats, noise: float
 ) -> tuple[Floats, Floats]:
     """Weight and sum of the scores, the older ones reduced if an arm's recent scores contradict them.
 
-    1. Split each cell into the window (fresh) and the rest (old); both parts stay sums of scores in [0, 1].
+    1. Split each cell into a window (fresh) and the rest (old); both parts stay sums of scores in [0, 1].
     2. z = Σ_g (S_fresh - N_fresh · mean) / √(½ Σ_g N_fresh · variance), per arm over all classes: a single class has
        too few scores. The ½: the squared weights of an exponentially fading sum add up to half its weight.
-    3. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
+    3. Of an arm's windows take the one with the largest |z|; those that hold too few scores say nothing.
+    4. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
     """
-    fresh = np.minimum(np.maximum(recent[0], 0.0), weight)
+    fresh = np.minimum(np.maximum(windows[0], 0.0), weight)
     old = weight - fresh
-    fresh_total = np.maximum(np.minimum(np.minimum(fresh, total), recent[1]), np.maximum(total - old, 0.0))
+    fresh_total = np.maximum(np.minimum(np.minimum(fresh, total), windows[1]), np.maximum(total - old, 0.0))
     mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
-    spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD)
-    deviation = np.sqrt(np.maximum(0.5 * _over_tasks(fresh * spread), SMALLEST_EVIDENCE))
-    z = _over_tasks(fresh_total - fresh * mean) / deviation
-    kept = np.exp(-0.5 * np.maximum(z * z - ALARM * ALARM, 0.0))[:, None]
-    return fresh + old * kept, fresh_total + (total - fresh_total) * kept
+    spread = noise * np.maximum(mean - mean * mean, SMALLEST_SPREAD)
+    deviation = np.sqrt(np.maximum(0.5 * (fresh * spread).sum(axis=2), SMALLEST_EVIDENCE))
+    z = np.abs((fresh_total - fresh * mean).sum(axis=2)) / deviation
+    z *= fresh.sum(axis=2) >= WINDOW_SCORES
+    window, arms = z.argmax(axis=0), np.arange(z.shape[1])
+    largest, fresh, fresh_total = z[window, arms], fresh[window, arms], fresh_total[window, arms]
+    kept = np.exp(-0.5 * np.maximum(largest * largest - ALARM * ALARM, 0.0))[:, None]
+    return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
 
 
 def _noise(scores: Floats) -> float:
