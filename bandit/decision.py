@@ -84,6 +84,7 @@ def choose(
         arms=_views(value, compared, newcomers),
         left_out=left_out,
         steering=steering,
+        doubted=snapshot.doubted if policy.explores else (),
     )
 
 

@@ -313,6 +313,7 @@ class Choice:
     arms: tuple[ArmView, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     steering: Steering = NO_STEERING
+    doubted: tuple[tuple[str, float], ...] = ()  # sources that users disagree with, and what is left of their weight
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -40,6 +40,8 @@ VALIDITY_PRIOR = (0.95, 5.0)
 UNKNOWN_COST_USD = 0.001
 """Expected dollars of an answer if no arm has a price and none was reported."""
 
+DOUBTED = 0.5
+"""A source is doubted if users' scores have left this part of its weight, or less."""
 KNOWN_WEIGHT = 0.5
 """Seconds are known if observations of this weight are behind them: a single one, until its half-life is over."""
 
@@ -221,6 +223,11 @@ class Snapshot:
     def trusts(self) -> Mapping[str, Trust]:
         """How the scores of each source count beside users'."""
         return {name: trusted for name, _, trusted in self._weighed}
+
+    @cached_property
+    def doubted(self) -> tuple[tuple[str, float], ...]:
+        """The sources that have lost half of their weight or more because users disagree, and what is left of it."""
+        return tuple((name, one.kept) for name, one in self.trusts.items() if one.kept <= DOUBTED)
 
     @cached_property
     def _told(self) -> Floats:

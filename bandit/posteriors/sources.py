@@ -37,12 +37,14 @@ _TINY = 1e-9
 class Trust:
     """How a source's scores count: `weight` per arm, in [0, 1], after `offset` is taken off each.
 
-    `compared` are the users' scores of arms that the source has scored too, in the same classes.
+    `compared` are the users' scores of arms that the source has scored too, in the same classes; `kept` is the part of
+    the weight that their disagreement has left, over all arms.
     """
 
     weight: Floats
     offset: float
     compared: float
+    kept: float = 1.0
 
 
 def trust(users: Floats, source: Floats, both: Floats | None = None) -> Trust:
@@ -73,7 +75,9 @@ def trust(users: Floats, source: Floats, both: Floats | None = None) -> Trust:
     tells = (known * TYPICAL_DISAGREEMENT**2) ** 2
     excess = float((tells * ((mean - offset) ** 2 - error)).sum())
     spread = max(excess + DISAGREEMENT_ARMS * DISAGREEMENT**2, 0.0) / (float(tells.sum()) + DISAGREEMENT_ARMS)
-    return Trust(_weight(m, spread, variance), offset, compared)
+    weight, undisputed = _weight(m, spread, variance), _weight(m, DISAGREEMENT**2, variance)
+    counted = float((weight * m.sum(axis=1)).sum()) / max(float((undisputed * m.sum(axis=1)).sum()), _TINY)
+    return Trust(weight, offset, compared, min(counted, 1.0))
 
 
 def _pooled(mean: Floats, error: Floats, both: Floats) -> tuple[Floats, Floats]:

@@ -30,6 +30,8 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
         text = f"{_kind(choice)}: {_instead(draw.model_id, failed)}."
     else:
         text = f"{_kind(choice)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
+    for source, kept in choice.doubted:
+        text += f" Scores of {source} count {kept:.0%}: users disagree."
     steering = choice.steering
     if steering.words:
         text += f" Instructions: {steering.words}."

@@ -150,3 +150,8 @@ def test_every_figure_is_the_decisions(scores: float, multiplier: float, id_: ob
         str(len(choice.arms)),
     }
     assert set(re.findall(r"\d[\d.]*(?:e[-+]?\d+)?", text.removesuffix("."))) <= allowed
+
+
+def test_a_source_that_users_disagree_with_is_named_with_what_is_left_of_it() -> None:
+    choice = replace(made(scores=100.0), doubted=(("eval:MMLU", 0.12),))
+    assert "Scores of eval:MMLU count 12%: users disagree." in said(choice)
