@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.catalog.catalog import Catalog, Model, UnknownModel
-from gateway.cli.database import existing_router, opened
+from gateway.cli.database import existing_router, managed, opened
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Json, Router
 from gateway.cli.output import print_json, print_table, say
@@ -24,8 +24,10 @@ from gateway.evals.prompts import STARTER, EvalPrompt, PromptsError, read_file, 
 from gateway.evals.rows import Row, rows_of, write_csv
 from gateway.evals.run import Estimate, EvalPlan, EvalResult, EvalRun, estimate, open_providers
 from gateway.evals.summary import Graded, Summary, summaries, ungraded
+from gateway.management.evals import EvalCaption, import_rows
 from gateway.settings import SIMULATED, Settings
 from gateway.settings.loading import load, override
+from storage.stores.evals import EvalScore
 
 MOST_CONCURRENT = 256
 MOST_SAID = 5
@@ -84,6 +86,8 @@ def run(
     found = rows_of(result.graded)
     if rows is not None:
         _write(rows, found)
+    if found:
+        _keep(config, database_url, EvalCaption(name, "grade", "fraction", router_id=router), found)
     if json:
         print_json(_to_json(name, router, path, result, found))
     else:
@@ -184,6 +188,26 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
             write_csv(rows, file)
     except OSError as error:
         raise CommandError(f"{path}: can't be written ({error.strerror})") from None
+
+
+def _keep(config: Path | None, database_url: str | None, caption: EvalCaption, rows: Sequence[Row]) -> None:
+    """Keep the scores as evidence of the router, in place of those of an earlier run of this name."""
+    scores = (
+        EvalScore(
+            model_id=row.model_id,
+            score=row.score,
+            task=row.task,
+            prompt_id=row.prompt_id,
+            prompt_tokens=row.prompt_tokens,
+            completion_tokens=row.completion_tokens,
+            cost_usd=row.cost_usd,
+            seconds=row.seconds,
+        )
+        for row in rows
+    )
+    with managed(config, database_url) as management:
+        kept = import_rows(management, caption, scores)
+    say(f"{kept.id}: {len(rows):,} scores count as evidence in {caption.router_id}")
 
 
 def _print(result: EvalResult) -> None:
