@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
 
 from gateway.dashboard.forms import NOTHING_SENT, Form, number
 from gateway.dashboard.frame import RouterLink
+from gateway.evidence.reading import lines_of, read_csv
 from gateway.management.context import Management
 from gateway.management.evals import EvalCaption, EvalView, import_eval, list_evals
 
@@ -46,7 +49,7 @@ def import_sent(management: Management, sent: Form) -> EvalView:
         maximum=_bound(sent, "max"),
         router_id=sent.text("router_id") or None,
     )
-    return import_eval(management, caption, sent.text("rows").encode())
+    return import_eval(management, caption, partial(read_csv, lines_of(BytesIO(sent.text("rows").encode()))))
 
 
 def _bound(sent: Form, name: str) -> float | None:

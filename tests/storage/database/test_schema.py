@@ -118,7 +118,7 @@ def test_requests_of_the_first_schema_are_read_by_the_present_one(empty_url: str
 def test_a_scorecard_becomes_means_over_twenty_prompts(empty_url: str) -> None:
     database = connect(empty_url, "normal")
     with database.write() as connection:
-        schema.upgrade(connection, "0021")
+        schema.upgrade(connection, "0022")
         insert_row(connection, "evals", {"id": "eval_1", "name": "MMLU", "maximum": 100.0, "created_at": 5.0})
         insert_row(connection, "eval_rows", {"eval_id": "eval_1", "model_id": "a/b", "score": 0.75, "notes": "why"})
     database.close()
