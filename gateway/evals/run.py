@@ -110,13 +110,19 @@ class EvalRun:
         self._interrupted = False
 
     async def run(self) -> EvalResult:
-        """Ask until all is answered, the limit is reached, or Ctrl-C: the calls that run then are waited for."""
+        """Ask until all is answered, the limit is reached, or Ctrl-C: the calls that run then are waited for.
+
+        Raises OSError and JournalError if the journal can't be written.
+        """
         with _on_interrupt(self.interrupt):
-            async with asyncio.TaskGroup() as workers:
-                for asker in self._askers:
-                    prompts = iter(self._plan.prompts)
-                    for _ in range(min(self._plan.concurrency, len(self._plan.prompts))):
-                        workers.create_task(self._work(asker, prompts))
+            try:
+                async with asyncio.TaskGroup() as workers:
+                    for asker in self._askers:
+                        prompts = iter(self._plan.prompts)
+                        for _ in range(min(self._plan.concurrency, len(self._plan.prompts))):
+                            workers.create_task(self._work(asker, prompts))
+            except ExceptionGroup as group:
+                raise group.exceptions[0] from None  # such as a full disk, which all workers meet
         return EvalResult(
             graded=tuple(self._graded),
             missing=len(self._plan.prompts) * len(self._plan.models) - len(self._graded),

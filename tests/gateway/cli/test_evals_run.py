@@ -1,7 +1,9 @@
 """`evals run` against a provider whose right and wrong answers are known."""
 
 import csv
+import errno
 import json
+import os
 import signal
 import sys
 import time
@@ -191,6 +193,16 @@ class TestFailures:
         assert [line.split(" ")[1] for line in ran.err.splitlines()] == ["sums.jsonl:1:"] * 2 + ["sums.jsonl:2:"]
         assert not examinee.asked
 
+    def test_a_full_disk_is_told_on_one_line(self, examinee: Examinee, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(file: int, data: bytes) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr("gateway.evals.journal.os.write", full)
+        write(4)
+        ran = Ran(*RUN)
+        assert (ran.status, "sums-rtr_a.run: can't be written (No space left on device)" in ran.err) == (1, True)
+        assert not examinee.asked
+
     @pytest.mark.parametrize(
         ("arguments", "told"),
         [
@@ -199,6 +211,7 @@ class TestFailures:
             (["starter", "--router", "rtr_a", "--models", "p2/x"], "p2"),
             (["starter", "--router", "rtr_a", "--max-usd", "nan"], "--max-usd must be"),
             (["starter", "--router", "rtr_a", "--yes", "--state", "no/where.run"], "name another file with --state"),
+            (["starter", "--router", "rtr_a", "--yes", "--state", "/dev/full"], "name another one with --state"),
         ],
     )
     def test_wrong_arguments_are_told(self, examinee: Examinee, arguments: Sequence[str], told: str) -> None:
