@@ -117,6 +117,14 @@ def redraw(choice: Choice, secret: bytes, completion_id: str, attempt: int, fail
     return Draw(attempt, u, arm.model_id, arm.p / total, randomised=False)
 
 
+def drawn_beside(secret: bytes, purpose: str, completion_id: str) -> float:
+    """A uniform number in (0, 1) for something else than the arm, such as whether an answer is judged.
+
+    HMAC-SHA256(secret, purpose, NUL, completion id): as good as independent of the arm's draw, and of other purposes.
+    """
+    return _uniform(secret, f"{purpose}\0{completion_id}")
+
+
 def replay(choice: Choice, draw: Draw) -> Replay:
     """Recompute a decision from its record: probabilities from what was compared, the arm from the recorded u.
 

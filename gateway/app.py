@@ -21,6 +21,7 @@ from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.ids import RequestIds
+from gateway.judging.queue import JudgingQueue
 from gateway.limits.alerts import Alerts
 from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.heartbeat import Heartbeat
@@ -223,7 +224,17 @@ class Gateway:
             )
             opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
-                providers, self.model_states, self._recorder, self.validator, self._observer, database.clock.now
+                providers=providers,
+                model_states=self.model_states,
+                recorder=self._recorder,
+                validator=self.validator,
+                judging=await opened.enter_async_context(
+                    contextlib.aclosing(
+                        JudgingQueue(providers, self.model_states, self._recorder, self._observer, database.clock.now)
+                    )
+                ),
+                observer=self._observer,
+                clock=database.clock.now,
             )
             admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)

@@ -12,7 +12,7 @@ from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.errors import LedgerError, WriterFull
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
+from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, JudgingRecord, ValidityRecord
 from storage.replication.changes import Changed, Position
 from storage.writing.failover import State
 from storage.writing.spool import Spool
@@ -133,6 +133,13 @@ class Recorder:
             self._writer.submit(record, None)
         except WriterFull as error:
             log.debug("whether %s is valid is not recorded: %s", record.completion_id, error)
+
+    def judging(self, record: JudgingRecord) -> None:
+        """Submit what a judge's call cost. It is lost if the queue is full or the database away: see the log."""
+        try:
+            self._writer.submit(record, None)
+        except WriterFull as error:
+            log.warning("what a judge has cost is not recorded: %s", error, extra={"about": "judging"})
 
     def _submit(self, item: CompletionRecord | tuple[FeedbackRecord, ...]) -> Waiting:
         waiting: Waiting = self._loop.create_future()

@@ -108,6 +108,7 @@ class DecisionRecord:
     instructions: str | None = None
     episode_id: str | None = None  # the key's own
     explored: bool = False  # drawn at random, although another model was better by the mean
+    judge_probability: float | None = None  # with which its answer is drawn to be judged; None: there is no judge
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -161,6 +162,27 @@ class ValidityRecord:
     completion_id: str  # req_…
     valid: bool
     deltas: Deltas
+
+
+class Purpose(StrEnum):
+    """Why a model was called beside all requests."""
+
+    JUDGE = "judge"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingRecord:
+    """A call of a judge, or of a model in the shadow: no part of any request. `scored`: it gave a score."""
+
+    router_id: str
+    purpose: Purpose
+    model_id: str
+    at: Epoch
+    scored: bool
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float
 
 
 @dataclass(frozen=True, slots=True)

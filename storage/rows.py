@@ -62,6 +62,7 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         learned,
         decision.episode_id,
         1 if decision.explored else 0,
+        decision.judge_probability,
     )
 
 

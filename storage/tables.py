@@ -152,6 +152,7 @@ decisions = Table(
     required("learned", Text, "JSON: what the outcome added to the statistics"),
     optional("episode_id", Text, "the caller's own id of what it belongs to, such as an agent's run"),
     optional("explored", Boolean, "another model was better by the mean; null: not in activity"),
+    optional("judge_probability", Double, "with which its answer was drawn to be judged; null: there is no judge"),
     Index(None, "router_id", "at"),
     Index(None, "key_id", "at"),
     Index(None, "key_id", "episode_id", "completion_id", **_only("episode_id IS NOT NULL")),
@@ -434,6 +435,24 @@ key_usage_checkpoints = Table(
     metadata,
     *_usage("when the day began"),
     comment="the part of key_usage whose decisions were deleted",
+    sqlite_with_rowid=False,
+)
+
+judging = Table(
+    "judging",
+    metadata,
+    key("router_id", Text, "the router"),
+    key("day", Integer, "UTC day of the calls, in days since the epoch"),
+    key("purpose", Text, "judge: a sample of the answers; shadow: second answers, and their comparison"),
+    key("model_id", Text, "the model that was called"),
+    required("calls", BigInteger, "calls"),
+    required("scored", BigInteger, "calls that gave a score"),
+    required("prompt_tokens", BigInteger, "billed"),
+    required("completion_tokens", BigInteger, "billed"),
+    required("cost_usd", Double, "billed; no part of traffic"),
+    required("revision", BigInteger, "of the last change, by which other processes find it"),
+    check("purpose", one_of("purpose", "judge", "shadow")),
+    comment="calls of judges and of models in the shadow, per UTC day: they are beside all requests",
     sqlite_with_rowid=False,
 )
 

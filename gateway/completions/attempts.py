@@ -11,9 +11,9 @@ import msgspec
 
 from bandit.decision import redraw
 from bandit.types import Attempt, Draw, Ending, Epoch
-from gateway.completions.bill import NOTHING, Bill, bill_for
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
+from gateway.providers.upstream.bill import NOTHING, Bill, bill_for
 from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
 from gateway.routing.model_states import ModelStates
 from gateway.telemetry.trace_context import RequestTrace
@@ -146,9 +146,11 @@ class AttemptLog:
         told = self.usage is not None and self.usage.is_told
         if not told and ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
             return NOTHING
+        model = self._decision.router.models[model_id]
         bill = bill_for(
-            self._decision.router.models[model_id],
+            model.price,
             self.usage,
+            context_window=model.context_window,
             estimated_prompt_tokens=self._decision.estimated_prompt_tokens,
             text_bytes=self.text_bytes,
             uncounted_bytes=self.text_bytes - self._counted_bytes,

@@ -14,11 +14,13 @@ from bandit.types import Ending, Epoch, LoopTime
 from gateway.asgi import ClientGone, Http
 from gateway.completions.attempts import AttemptLog, fingerprint, try_in_turn
 from gateway.completions.decision import Decision
+from gateway.completions.judged import judge
 from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event, usd
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
+from gateway.judging.queue import JudgingQueue, is_drawn
 from gateway.limits.allowance import Reservation
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
@@ -46,6 +48,7 @@ class Services:
     model_states: ModelStates
     recorder: Recorder
     validator: Validator
+    judging: JudgingQueue
     observer: Observer
     clock: Callable[[], Epoch]
 
@@ -73,6 +76,7 @@ class CompletionHandler:
         self._loop = asyncio.get_running_loop()
         self._recorded = False
         self._reason = ""
+        self._is_judged = is_drawn(decision.router, decision.completion_id)
 
     async def serve(self) -> None:
         """Send the answer, or the error that says why there is none."""
@@ -126,7 +130,9 @@ class CompletionHandler:
         self._check(text, ended_at)
 
     def _check(self, text: str | None, ended_at: float) -> None:
-        """Queue the answer, which has been sent, for validation if a structured one was asked for."""
+        """Queue the answer, which has been sent, to be validated and judged as it should be."""
+        if self._is_judged:
+            judge(self._services.judging, self._decision, self._attempts.done[-1], text)
         check = check_for(self._decision, self._attempts.done[-1], text, ended_at)
         if check is not None:
             self._services.validator.add(check)
@@ -276,7 +282,7 @@ class CompletionHandler:
 
     def _envelope(self) -> Envelope:
         decision = self._decision
-        keeps_text = decision.request.features.wants_json or decision.router.options.store_content
+        keeps_text = decision.request.features.wants_json or decision.router.options.store_content or self._is_judged
         return Envelope(
             decision.completion_id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text
         )

@@ -51,7 +51,7 @@ def build_record(
 
 
 def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
-    cached, drawn = decision.cached, decision.draw
+    cached, drawn, judge = decision.cached, decision.draw, decision.router.options.judge
     return DecisionRecord(
         completion_id=decision.completion_id,
         router_id=decision.router.id,
@@ -72,6 +72,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         instructions=decision.request.routing.instructions,
         episode_id=decision.request.routing.episode_id,
         explored=drawn.randomised and drawn.model_id != cached.best_model_id,
+        judge_probability=None if judge is None else judge.share,
     )
 
 

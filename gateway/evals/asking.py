@@ -15,9 +15,9 @@ import msgspec
 
 from bandit.price import Tokens
 from gateway.catalog.catalog import Model
-from gateway.completions.bill import bill_for
 from gateway.evals.journal import Journal, Kept, key_of
 from gateway.evals.spend_limit import SpendLimit
+from gateway.providers.upstream.bill import bill_for
 from gateway.providers.upstream.provider import Answer, Call, Provider, ProviderError, Verdict
 
 MOST_TRIES = 6
@@ -174,8 +174,9 @@ class Asker:
 
     def _kept(self, question: Question, answer: Answer, seconds: float) -> Kept:
         bill = bill_for(
-            self.model,
+            self.model.price,
             answer.usage,
+            context_window=self.model.context_window,
             estimated_prompt_tokens=question.prompt_tokens,
             text_bytes=answer.text_bytes,
             uncounted_bytes=0 if answer.usage is not None and answer.usage.is_told else answer.text_bytes,
@@ -196,8 +197,9 @@ class Asker:
         if not told and error.verdict is not Verdict.TIMEOUT:
             return 0.0
         return bill_for(
-            self.model,
+            self.model.price,
             error.usage,
+            context_window=self.model.context_window,
             estimated_prompt_tokens=question.prompt_tokens,
             text_bytes=0,
             uncounted_bytes=0,

@@ -28,16 +28,18 @@ class Definition:
     models: Mapping[str, Model]  # the enabled ones, by id, in order
     arms: tuple[Arm, ...]
     created_at: float
+    judges: tuple[Model, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
 
     def repriced(self, catalog: Catalog) -> "Definition":
         """Return the definition with the catalog's present prices; this one if they are the same."""
         models = {model_id: catalog.get(model_id) or model for model_id, model in self.models.items()}
-        if models == self.models:
+        judges = tuple(catalog.get(judge.id) or judge for judge in self.judges)
+        if (models, judges) == (self.models, self.judges):
             return self
         arms = tuple(replace(arm, price=models[arm.model_id].price) for arm in self.arms)
-        return replace(self, models=models, arms=arms)
+        return replace(self, models=models, arms=arms, judges=judges)
 
 
 def define(
@@ -70,6 +72,17 @@ def define(
         models=models,
         arms=tuple(arms),
         created_at=record.created_at,
+        judges=_judges(record.id, options, catalog),
         left_out=left_out,
         evidence=evaluated.of(record.id, record.eval_ids),
     )
+
+
+def _judges(router_id: str, options: RouterOptions, catalog: Catalog) -> tuple[Model, ...]:
+    judges: list[Model] = []
+    for model_id in options.judge.models if options.judge is not None else ():
+        try:
+            judges.append(catalog.resolve(model_id))
+        except UnknownModel as error:
+            log.warning("router %s: %s judges nothing: %s", router_id, model_id, error)
+    return tuple(judges)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bandit.types import Json
 from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.routing.objectives import chosen_anew, with_dollars
+from gateway.settings.judge_options import judging_models
 from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
 from gateway.settings.table_reader import Fields, Problem
 from storage.records import RouterModel, RouterRecord
@@ -24,6 +25,7 @@ def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, n
     models = _read_models(fields, catalog)
     name = _read_name(fields, router_id)
     settings = mentioned_options(fields, frozenset(model.model_id for model in models))
+    _check_judges(fields, settings, catalog)
     fields.close()
     if problems:
         raise OptionsError(problems)
@@ -44,7 +46,9 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
     if fields.raw("models") is not None:
         models = models_over(record.models, _read_models(fields, catalog))
         settings["automatic_models"] = False
-    settings |= mentioned_options(fields)
+    mentioned = mentioned_options(fields)
+    _check_judges(fields, mentioned, catalog)
+    settings |= mentioned
     fields.close()
     if not problems:
         read_options(Fields(settings, problems), frozenset(model.model_id for model in models))
@@ -62,6 +66,14 @@ def models_over(kept: tuple[RouterModel, ...], named: tuple[RouterModel, ...]) -
 
 def _read_name(fields: Fields, default: str) -> str:
     return fields.text("name", default, pattern=r"(?s).{0,199}\S", right="a name of at most 200 characters")
+
+
+def _check_judges(fields: Fields, settings: Mapping[str, Json], catalog: Catalog) -> None:
+    for model_id in judging_models(settings):
+        try:
+            catalog.resolve(model_id)
+        except UnknownModel as error:
+            fields.problems.append(Problem((*fields.path, "judge", "model"), str(error)))
 
 
 def _read_models(fields: Fields, catalog: Catalog) -> tuple[RouterModel, ...]:

@@ -91,12 +91,13 @@ class RouterState:
     committed since, whether the router is served now or not.
     """
 
-    __slots__ = ("_tasks_of_sums", "budget", "revision", "spend", "sticky", "sums", "tasks")
+    __slots__ = ("_tasks_of_sums", "budget", "judge_spend", "revision", "spend", "sticky", "sums", "tasks")
 
     def __init__(self) -> None:
         self.sums: dict[StatisticKey, Sums] = {}
         self.budget = BudgetState()
         self.spend = DailySpend()
+        self.judge_spend = DailySpend()
         self.sticky = Stickiness()
         self.tasks = TaskNames()
         self._tasks_of_sums: set[str] = set()
@@ -133,6 +134,7 @@ class RouterState:
         self._tasks_of_sums = set()
         self.budget = BudgetState()
         self.spend.forget()
+        self.judge_spend.forget()
         self.revision += 1
 
 
@@ -154,6 +156,8 @@ class LiveRouter:
         self.tasks = state.tasks
         self.sticky: Stickiness | None = None
         state.spend.limit_usd = definition.options.max_usd_per_day
+        judge = definition.options.judge
+        state.judge_spend.limit_usd = None if judge is None else judge.max_usd_per_day
         if definition.options.sticky_seconds is not None:
             self.sticky = state.sticky
             self.sticky.seconds = definition.options.sticky_seconds

@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bandit.price import TOKEN_RATES
+from gateway.settings.judge_options import judging_models
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
 from gateway.settings.secrets import UnusableSecret, read_keys, read_provider_key
@@ -121,6 +122,9 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
         if why := bad_model_id(model.model_id, providers):
             fields.problems.append(Problem((*fields.path, "models", position), why))
     options = mentioned_options(fields, frozenset(model.model_id for model in models))
+    for model_id in judging_models(options):
+        if why := bad_model_id(model_id, providers):
+            fields.problems.append(Problem((*fields.path, "judge", "model"), why))
     fields.close()
     return RouterDeclaration(id=router_id, name=name, models=models, options=options)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.settings.declarations import read_model, read_provider, read_router
+from gateway.settings.judge_options import judging_models
 from gateway.settings.lines import Lines
 from gateway.settings.listening import (
     DEFAULT_ADDRESS,
@@ -234,6 +235,7 @@ def _mentioned(fields: Fields) -> set[str]:
     models, routers = fields.raw("models"), fields.raw("routers")
     named = list(models) if isinstance(models, Mapping) else []
     for router in routers.values() if isinstance(routers, Mapping) else ():
+        named += judging_models(router) if isinstance(router, Mapping) else ()
         entries = router.get("models") if isinstance(router, Mapping) else None
         listed = entries if isinstance(entries, list) else []
         named += [entry.get("id") if isinstance(entry, Mapping) else entry for entry in listed]
@@ -260,6 +262,8 @@ def _all_models(
         for named in router.models:
             where = place(("routers", router.id, "models"))
             models.setdefault(named.model_id, replace(undeclared(named.model_id), where=where))
+        for model_id in judging_models(router.options):
+            models.setdefault(model_id, replace(undeclared(model_id), where=place(("routers", router.id, "judge"))))
     if models:
         return models
     shipped = [f"{name}/{model}" for name in PRESETS if name in ready for model in PRESETS[name].models]

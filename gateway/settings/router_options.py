@@ -9,6 +9,7 @@ from dataclasses import fields as dataclass_fields
 
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
+from gateway.settings.judge_options import JudgeOptions, read_judge
 from gateway.settings.table_reader import Fields, Problem, nearest, shown
 from storage.records import RouterModel
 
@@ -48,6 +49,7 @@ class RouterOptions:
     sticky_seconds: float | None = None
     automatic_models: bool = False
     feedback_scale: tuple[float, float] = (0.0, 1.0)
+    judge: JudgeOptions | None = None
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
@@ -66,6 +68,7 @@ class RouterOptions:
             shown_as["objective"] = {part: getattr(self.objective, part) for part in _OBJECTIVE_PARTS}
         shown_as["feedback_scale"] = list(self.feedback_scale)
         shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
+        shown_as["judge"] = None if self.judge is None else self.judge.to_json()
         return shown_as
 
 
@@ -111,6 +114,7 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
         sticky_seconds=fields.number("sticky_seconds", None, high=7 * 86_400.0, above=True),
         automatic_models=fields.flag("automatic_models", default.automatic_models),
         feedback_scale=_feedback_scale(fields),
+        judge=read_judge(fields),
     )
 
 

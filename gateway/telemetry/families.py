@@ -103,6 +103,17 @@ FEEDBACK_SCORE = _histogram(
 FEEDBACK_DELAY = _histogram(
     "bandit_gateway_feedback_delay_seconds", "From a request to a score of it", DELAY_SECONDS, "router"
 )
+JUDGEMENTS = _counter(
+    "bandit_gateway_judgements",
+    "Answers that were drawn to be judged, by what came of it",
+    "router",
+    "model",
+    "purpose",
+    "result",
+)
+JUDGING_COST_USD = _counter(
+    "bandit_gateway_judging_cost_usd", "Dollars of judges' calls, which are no part of other costs", "router", "model"
+)
 COMMIT = _histogram(
     "bandit_gateway_ledger_commit_seconds", "Waits of answers for their record's commit", COMMIT_SECONDS
 )
@@ -153,6 +164,8 @@ FAMILIES = (
     FEEDBACK,
     FEEDBACK_SCORE,
     FEEDBACK_DELAY,
+    JUDGEMENTS,
+    JUDGING_COST_USD,
     COMMIT,
     LOG_LINES,
     CPU_SECONDS,

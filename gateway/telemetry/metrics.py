@@ -20,6 +20,8 @@ from gateway.telemetry.families import (
     FEEDBACK_SCORE,
     FIRST_TOKEN,
     HTTP_RESPONSES,
+    JUDGEMENTS,
+    JUDGING_COST_USD,
     OVERHEAD,
     OVERHEAD_SECONDS,
     RATELIMITED,
@@ -110,6 +112,12 @@ class Metrics:
         """Count a request with scores that was refused."""
         result = "unknown" if error.status == 404 else REFUSED
         self._values[self._cells.start_of(FEEDBACK, "", result)] += 1.0
+
+    def judged(self, router_id: str, model_id: str, purpose: str, result: str, cost_usd: float) -> None:
+        """Count an answer that was drawn to be judged. `model_id` is the judge's, "" if none was asked."""
+        self._values[self._cells.start_of(JUDGEMENTS, router_id, model_id, purpose, result)] += 1.0
+        if cost_usd:
+            self._values[self._cells.start_of(JUDGING_COST_USD, router_id, model_id)] += cost_usd
 
     def _observe(self, start: int, bounds: tuple[float, ...], amount: float) -> None:
         values = self._values

@@ -104,3 +104,7 @@ class Observer:
     def not_scored(self, error: GatewayError) -> None:
         """A request with scores was refused."""
         self._metrics.not_scored(error)
+
+    def judged(self, router_id: str, model_id: str, purpose: str, result: str, cost_usd: float) -> None:
+        """An answer that was drawn to be judged has got a score, or a reason why it has none."""
+        self._metrics.judged(router_id, model_id, purpose, result, cost_usd)

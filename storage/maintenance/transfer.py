@@ -21,6 +21,7 @@ from storage.tables import (
     changes,
     decisions,
     identity,
+    judging,
     key_usage,
     metadata,
     replicas,
@@ -38,7 +39,7 @@ ALIVE_SECONDS = 60.0
 _OWN = (identity, revisions, changes, replicas, retired_months)
 """Tables of a ledger's place, not of its contents: the target has its own."""
 
-_NUMBERED = (arms, budgets, activity, key_usage, statistic_changes)
+_NUMBERED = (arms, budgets, activity, key_usage, judging, statistic_changes)
 """Tables whose rows have the number of the transaction that changed them: see storage.database.numbers."""
 
 Progress = Callable[[str, int], None]

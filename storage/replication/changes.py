@@ -35,7 +35,16 @@ from storage.key_usage import Cell, Usage
 from storage.stores.arms import read_sums, select_sums
 from storage.stores.identity import Identity, identity_in
 from storage.stores.key_usage import limited_usage, read_cell
-from storage.tables import activity, arms, budgets, changes, key_usage, revisions, statistic_changes
+from storage.tables import (
+    activity,
+    arms,
+    budgets,
+    changes,
+    judging,
+    key_usage,
+    revisions,
+    statistic_changes,
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,8 +68,8 @@ class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
     `everything`: these are all statistics that there are, because nothing was known, or the ledger was restored.
-    `spend_usd` is by router and UTC day (days since the epoch), from yesterday on. `usage` is that of keys with limits:
-    recent minutes and days; of keys that are new or changed all days of the month.
+    `spend_usd` is by router and UTC day (days since the epoch), from yesterday on; `judging_usd` by purpose, too.
+    `usage` is that of keys with limits: recent minutes and days; of keys that are new or changed all days of the month.
     """
 
     subjects: Mapping[Topic, Subjects] = field(default_factory=dict)
@@ -68,6 +77,7 @@ class Changed:
     budgets: Mapping[str, BudgetState] = field(default_factory=dict)
     spend_usd: Mapping[tuple[str, int], float] = field(default_factory=dict)
     usage: Mapping[Cell, Usage] = field(default_factory=dict)
+    judging_usd: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     everything: bool = False
 
 
@@ -194,6 +204,11 @@ class Changes:
         spent = select(activity.c.router_id, activity.c.start, func.sum(activity.c.cost_usd))
         spent = spent.join(days, (activity.c.router_id == days.c.router_id) & (activity.c.start == days.c.start))
         spent = spent.where(activity.c.width == DAY).group_by(activity.c.router_id, activity.c.start)
+        # By rows of the day that changed, each model's with the others of its purpose.
+        mine = (judging.c.router_id, judging.c.purpose, judging.c.day)
+        around = judging.c.day.between(today - 1, today + 1)
+        purposes = select(*mine).where(around & moved(judging))
+        judged = select(*mine, func.sum(judging.c.cost_usd)).where(around, tuple_(*mine).in_(purposes)).group_by(*mine)
         return Changed(
             subjects=subjects,
             sums=read_sums(self._pages(connection, select_sums(arms).where(moved(arms)), list(arms.primary_key))),
@@ -203,6 +218,7 @@ class Changes:
             },
             spend_usd={(row[0], row[1] // DAY): row[2] for row in connection.execute(spent)},
             usage=usage,
+            judging_usd={(row[0], row[1], row[2]): row[3] for row in connection.execute(judged)},
         )
 
     def _usage(

@@ -14,6 +14,7 @@ from bandit.types import Attempt, Epoch
 from storage.activity import Traffic, traffic_by_model
 from storage.database.engine import Database
 from storage.errors import InvalidCursor
+from storage.judging import Judging, judging_by_model
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.exports import EXPORTS
@@ -72,6 +73,11 @@ class Ledger:
         """Read the traffic of each of a router's models, from the UTC day of `since` on."""
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)
+
+    def judging(self, router_id: str, since: Epoch) -> list[Judging]:
+        """Read a router's counts of judges' calls per purpose and model, from the UTC day of `since` on."""
+        with self._database.read() as connection:
+            return judging_by_model(connection, router_id, since)
 
     def export(self, router_id: str, what: str = "requests") -> Iterator[dict[str, Any]]:
         """Yield one of a router's `EXPORTS` as flat rows, the oldest first, in constant memory.

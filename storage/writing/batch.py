@@ -2,20 +2,22 @@
 
 import msgspec
 
-from storage.records import CompletionRecord, FeedbackRecord, ValidityRecord
+from storage.records import CompletionRecord, FeedbackRecord, JudgingRecord, ValidityRecord
 
 MOST_ROWS = 2_000
 MOST_BYTES = 4 * 2**20
 """A transaction exceeds these by one item at most: an item is written as a whole."""
 
 
-def size_of(item: CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]) -> tuple[int, int]:
-    """Roughly the rows and bytes of a request with what belongs to it, of a validity, or of a list of scores."""
+def size_of(
+    item: CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...],
+) -> tuple[int, int]:
+    """Roughly the rows and bytes of a request with what belongs to it, or of another item."""
     if isinstance(item, CompletionRecord):
         content = 0 if item.content is None else len(item.content.request) + len(item.content.answer)
         # Requests change the same statistics, for the most part.
         return 2 + len(item.attempts) + len(item.deltas) // 8, content + len(item.decision.choice)
-    if isinstance(item, ValidityRecord):
+    if isinstance(item, ValidityRecord | JudgingRecord):
         return 1, 0
     return 3 * len(item), sum(map(_comment_bytes, item))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from bandit.types import Attempt, Deltas, Epoch, StatisticKey, Sums
-from storage.records import CompletionRecord, FeedbackRecord, OutcomeRecord, ValidityRecord
+from storage.records import CompletionRecord, FeedbackRecord, JudgingRecord, OutcomeRecord, ValidityRecord
 
 Counted = TypeVar("Counted", OutcomeRecord, Attempt)
 
@@ -18,8 +18,8 @@ MOST_TOKENS = 1_000_000_000
 
 
 def clamped(
-    item: CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...], now: Epoch
-) -> CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]:
+    item: CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...], now: Epoch
+) -> CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...]:
     """Return the item without times after `now`. A request is moved back as a whole, so it keeps its durations."""
     if isinstance(item, CompletionRecord):
         if _is_absurd(item.outcome) or any(map(_is_absurd, item.attempts)):
@@ -29,6 +29,9 @@ def clamped(
         return _moved_back(item, ahead_seconds, now) if ahead_seconds > 0.0 else item
     if isinstance(item, ValidityRecord):
         return replace(item, deltas=_not_after(now, item.deltas))
+    if isinstance(item, JudgingRecord):
+        prompt, completion = min(item.prompt_tokens, MOST_TOKENS), min(item.completion_tokens, MOST_TOKENS)
+        return replace(item, at=min(item.at, now), prompt_tokens=prompt, completion_tokens=completion)
     if all(record.at <= now for record in item):
         return item
     return tuple(replace(record, at=min(record.at, now)) for record in item)

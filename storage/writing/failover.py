@@ -307,6 +307,7 @@ class _Combined:
         self._budgets: dict[str, BudgetState] = {}
         self._spend_usd: dict[tuple[str, int], float] = {}
         self._usage: dict[Cell, Usage] = {}
+        self._judging_usd: dict[tuple[str, str, int], float] = {}
         self._results: list[Result] = []
         self._recorded = 0
 
@@ -319,10 +320,18 @@ class _Combined:
             self._spend_usd[key] = self._spend_usd.get(key, 0.0) + usd
         for cell, usage in written.usage.items():
             self._usage[cell] = self._usage.get(cell, UNUSED).plus(usage)
+        for purpose, usd in written.judging_usd.items():
+            self._judging_usd[purpose] = self._judging_usd.get(purpose, 0.0) + usd
 
     def written(self) -> Written:
         return Written(
-            self._results, self._recorded, self._learned.deltas(), self._budgets, self._spend_usd, self._usage
+            self._results,
+            self._recorded,
+            self._learned.deltas(),
+            self._budgets,
+            self._spend_usd,
+            self._usage,
+            self._judging_usd,
         )
 
 

@@ -10,8 +10,21 @@ from storage.activity import COUNTS
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.numbers import draw_number
+from storage.judging import COUNTS as JUDGING_COUNTS
 from storage.key_usage import USED
-from storage.tables import activity, arms, attempts, choices, contents, decisions, feedback, key_usage, scores, tasks
+from storage.tables import (
+    activity,
+    arms,
+    attempts,
+    choices,
+    contents,
+    decisions,
+    feedback,
+    judging,
+    key_usage,
+    scores,
+    tasks,
+)
 from storage.writing.budgets import PacingStatements
 from storage.writing.scores import ScoringQueries
 from storage.writing.validity import ValidityStatements
@@ -40,6 +53,7 @@ class Statements:
         self.changed_routers = note_changed_routers(dialect)
         self.activity = add_counts(activity, dialect, COUNTS)
         self.key_usage = add_counts(key_usage, dialect, USED)
+        self.judging = add_counts(judging, dialect, JUDGING_COUNTS)
         self.number = compile_text(draw_number(dialect), dialect)
         self.known = compile_text(
             select(decisions.c.completion_id).where(among(decisions.c.completion_id, dialect)), dialect

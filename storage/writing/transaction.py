@@ -17,8 +17,9 @@ from storage.database.gathering import GatheringCursor
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import DatabaseUnavailable, FeedbackError
+from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, ValidityRecord
+from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, JudgingRecord, ValidityRecord
 from storage.rows import attempt_row, decision_row
 from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
@@ -27,8 +28,8 @@ from storage.writing.clamping import clamped
 from storage.writing.scores import LearnScores, ScaleOf, Scoring, unit_scale
 from storage.writing.statements import Statements, statements_for
 
-Item: TypeAlias = CompletionRecord | ValidityRecord | tuple[FeedbackRecord, ...]
-"""An item to write: a request, its validity, or a list of scores that counts all or none."""
+Item: TypeAlias = CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...]
+"""An item to write: a request, its validity, a judge's call, or a list of scores that counts all or none."""
 
 Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
 """The result of an item: receipts of its scores (none for other items), or the error that kept it out."""
@@ -55,6 +56,7 @@ class Written:
     budgets: dict[str, BudgetState] = field(default_factory=dict)
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
     usage: dict[Cell, Usage] = field(default_factory=dict)
+    judging_usd: dict[tuple[str, str, int], float] = field(default_factory=dict)  # by router, purpose and UTC day
 
 
 class Transactions:
@@ -154,7 +156,7 @@ class Transactions:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
             records = self._unknown(cursor, records)
-        learned, counted, used = DeltaSums(), ActivityCounts(), UsageCounts()
+        learned, counted, used, judged = DeltaSums(), ActivityCounts(), UsageCounts(), JudgingCounts()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
@@ -174,16 +176,22 @@ class Transactions:
         statements.contents.write(cursor, content_rows)
         statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
         results = self._score(cursor, items, learned, counted, again)
+        for item in items:
+            if isinstance(item, JudgingRecord):
+                judged.add(item)
         cursor.execute(statements.number)
         moved = self._pacing.move(cursor, records)
-        learned_rows, activity_rows, usage = learned.rows(), counted.rows(), used.cells()
+        learned_rows, activity_rows, judging_rows = learned.rows(), counted.rows(), judged.rows()
+        usage = used.cells()
         statements.arms.write(cursor, learned_rows)
         statements.activity.write(cursor, activity_rows)
         statements.key_usage.write(cursor, usage_rows(usage))
+        statements.judging.write(cursor, judging_rows)
         for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
-        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in (*learned_rows, *activity_rows)}))
-        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd(), usage)
+        changed_rows = (*learned_rows, *activity_rows, *judging_rows)
+        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in changed_rows}))
+        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd(), usage, judged.spend_usd())
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """Return the records whose ids are not in the ledger, each once."""

@@ -50,6 +50,7 @@ class Committed:
     budgets: dict[str, BudgetState] = field(default_factory=dict)
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
     usage: dict[Cell, Usage] = field(default_factory=dict)  # of API keys
+    judging_usd: dict[tuple[str, str, int], float] = field(default_factory=dict)  # by router, purpose and UTC day
 
 
 class Writer:
@@ -202,12 +203,13 @@ class Writer:
             budgets=written.budgets,
             spend_usd=written.spend_usd,
             usage=written.usage,
+            judging_usd=written.judging_usd,
         )
         try:
             self._deliver(committed)
         except Exception:  # the thread must outlive errors of its listener
             log.exception("a commit could not be delivered")
-        if self._follower is not None and written.deltas:
+        if self._follower is not None and (written.deltas or written.judging_usd):
             self._follower.notify()
 
     def _poll(self, *, idle: bool) -> None:

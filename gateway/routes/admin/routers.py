@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, BackgroundTasks, Body, Header
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from gateway.management.routers import (
     RouterModelView,
@@ -75,6 +75,7 @@ class RouterPatch(BaseModel):
     sticky_seconds: float | None = None
     automatic_models: bool | None = None
     feedback_scale: tuple[float, float] | None = None
+    judge: dict[str, JsonValue] | None = None
 
 
 class NewRouter(RouterPatch):

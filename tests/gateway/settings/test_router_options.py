@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import HalfLives, Objective, RouterSettings
+from gateway.settings.judge_options import JudgeOptions
 from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, bandit_settings
 
 SECONDS = st.floats(1.0, 3_600.0)
@@ -24,6 +25,7 @@ OPTIONS = st.builds(
     instructions=st.booleans(),
     budget_usd_per_request=st.none() | st.floats(1e-9, 1e6),
     sticky_seconds=st.none() | SECONDS,
+    judge=st.none() | st.builds(JudgeOptions, st.sampled_from([("a/b",), ("a/b", "c/d")]), st.floats(0.01, 1.0)),
 )
 
 

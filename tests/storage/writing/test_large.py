@@ -10,7 +10,7 @@ from bandit.types import Deltas, Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseTimeout, DatabaseUnavailable
-from storage.records import Content, ValidityRecord
+from storage.records import CompletionRecord, Content
 from storage.replication.changes import Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -157,7 +157,7 @@ def test_large_contents_go_one_by_one_and_send_their_progress_block_by_block(
     transactions.write([item, making.completion()])
     transactions.close()
     assert database.sqlite or counting.steps > 2 * len(content) / 2**20
-    assert not isinstance(item, ValidityRecord | tuple)
+    assert isinstance(item, CompletionRecord)
     stored = Ledger(database).content(item.decision.completion_id)
     assert stored == Content(content, b"answer")
 

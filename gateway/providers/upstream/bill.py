@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from bandit.price import Tokens
+from bandit.price import Price, Tokens
 from bandit.quick import quick_dataclass
-from gateway.catalog.catalog import Model
 from gateway.providers.upstream.provider import Usage
 
 BYTES_PER_TOKEN = 4
@@ -30,12 +29,18 @@ NOTHING = Bill(None, 0.0)
 
 
 def bill_for(
-    model: Model, usage: Usage | None, *, estimated_prompt_tokens: int, text_bytes: int, uncounted_bytes: int
+    price: Price,
+    usage: Usage | None,
+    *,
+    context_window: int | None,
+    estimated_prompt_tokens: int,
+    text_bytes: int,
+    uncounted_bytes: int,
 ) -> Bill:
     """The bill of a call with `text_bytes` of text, `uncounted_bytes` of them after its last usage report."""
     usage = usage or Usage(None)
     tokens, doubt = usage.tokens, usage.doubt
-    most = MOST_CONTEXTS * (model.context_window or LARGEST_CONTEXT)
+    most = MOST_CONTEXTS * (context_window or LARGEST_CONTEXT)
     if tokens is not None and tokens.prompt_tokens + tokens.completion_tokens > most:
         doubt = f"{tokens.prompt_tokens:,} and {tokens.completion_tokens:,} tokens, of a context of {most // 10:,}"
         tokens = None
@@ -46,7 +51,7 @@ def bill_for(
         tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
     if usage.cost_usd is not None:
         return Bill(tokens, usage.cost_usd, estimated, stated=True, doubt=doubt)
-    return Bill(tokens, usage.factor * model.price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
+    return Bill(tokens, usage.factor * price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
 
 
 def _tokens(text_bytes: int) -> int:

@@ -1,0 +1,1 @@
+"""Judges: models that score a sample of the answers, beside all requests."""

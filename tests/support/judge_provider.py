@@ -1,0 +1,67 @@
+"""A provider whose models answer as a test wants: `judge` grades, any other says its own name."""
+
+import asyncio
+import json
+import threading
+from typing import Any
+
+from tests.support.scripted_provider import chunk, completion
+from tests.support.threads import App
+
+GRADE = '{"score": 0.25, "ground": "too short"}'
+
+
+class Bench:
+    """What the judges were asked, and what they reply. `hangs`: they reply nothing until it is cleared."""
+
+    def __init__(self) -> None:
+        self.reply = GRADE
+        self.hangs = False
+        self.asked: list[dict[str, Any]] = []
+        self.left = threading.Event()  # a call was broken off
+
+    def graded(self) -> list[dict[str, Any]]:
+        """The data that judges were asked to grade, in order."""
+        return [json.loads(body["messages"][-1]["content"]) for body in self.asked]
+
+
+def bench(state: Bench) -> App:
+    """Models whose name begins with `judge` reply with `state.reply`; others answer, as a stream if that is asked."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        request = json.loads(body)
+        model, content = request["model"], f"I am {request['model']}"
+        judges = model.startswith("judge") and len(request["messages"]) == 2
+        if judges:
+            state.asked.append(request)
+            content = state.reply
+        if judges and state.hangs:
+            leaving = asyncio.ensure_future(receive())
+            while state.hangs and not leaving.done():  # noqa: ASYNC110 - a test clears it from another thread
+                await asyncio.sleep(0.01)
+            if leaving.done():
+                state.left.set()
+                return
+            leaving.cancel()
+        stream = bool(request.get("stream"))
+        kind = b"text/event-stream" if stream else b"application/json"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
+        if not stream:
+            answer = completion(model, content)
+            if request.get("max_tokens") == 1:
+                answer["choices"][0]["finish_reason"] = "length"
+            await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
+            return
+        for part in (chunk(model, {"content": content}), chunk(model, {}, "stop"), b"data: [DONE]\n\n"):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
