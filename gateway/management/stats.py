@@ -1,6 +1,6 @@
 """What a router spends, whom it chooses, and what it believes of its models."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import exp, inf, log, sqrt
 
@@ -8,10 +8,11 @@ from pydantic import BaseModel
 
 from bandit.buckets import bucketed
 from bandit.posteriors.snapshot import Snapshot
-from bandit.types import ANY_TASK, NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
+from bandit.types import ANY_TASK, JUDGE, NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
 from gateway.management.routers import ObjectiveView
 from gateway.routing.router import LiveRouter
 from storage.activity import Traffic
+from storage.judging import Judging
 
 DEVIATIONS = 1.6449
 """A normal posterior is within this many deviations of its mean with a probability of 90 %."""
@@ -75,6 +76,33 @@ class ModelStatsView(BaseModel):
     worth_usd: IntervalView
 
 
+class AgreementView(BaseModel):
+    """How a judge's scores agree with users': `compared` are the scores of users beside which it can be held.
+
+    It scores higher than they do by `offset`, which is taken off. `kept` is the part of its weight that is left: less
+    than 1 if it errs about some models and not about others.
+    """
+
+    compared: float
+    offset: float
+    kept: float
+
+
+class JudgeView(BaseModel):
+    """The router's judges: how often they were called since `from`, how many scores came of it, and what it cost.
+
+    `today` is what they cost on this UTC day, and the day's limit; none of it is in the router's own spend.
+    """
+
+    models: list[str]
+    share: float
+    calls: int
+    scored: int
+    cost_usd: float
+    today: SpendView
+    agreement: AgreementView | None
+
+
 class StatsView(BaseModel):
     """A router's statistics, for a request of a class (`task`) with a prompt of 1,000 tokens."""
 
@@ -87,11 +115,13 @@ class StatsView(BaseModel):
     snapshot_at: float
     from_at: float
     models: list[ModelStatsView]
+    judge: JudgeView | None = None
 
 
 def router_stats(
     live: LiveRouter,
     traffic: Mapping[str, Traffic],
+    judging: Sequence[Judging],
     states: Mapping[str, tuple[str, str]],
     now: Epoch,
     loop_time: LoopTime,
@@ -100,7 +130,8 @@ def router_stats(
 ) -> StatsView:
     """A router's statistics, of one class or of those that state none. For the event loop.
 
-    `traffic` are its models' counts from the UTC day of `since` on; `states` are parked and cooling models, with why.
+    `traffic` are its models' counts from the UTC day of `since` on, `judging` those of its judges; `states` are parked
+    and cooling models, with why.
     """
     published = live.published(now, loop_time)
     prompt = PromptParts(TYPICAL_PROMPT_TOKENS)
@@ -129,6 +160,24 @@ def router_stats(
         snapshot_at=published.at,
         from_at=since,
         models=models,
+        judge=_judge(live, judging, published.snapshot, now),
+    )
+
+
+def _judge(live: LiveRouter, judging: Sequence[Judging], snapshot: Snapshot, now: Epoch) -> JudgeView | None:
+    judge, spend, trusted = live.options.judge, live.state.judge_spend, snapshot.trusts.get(JUDGE)
+    if judge is None:
+        return None
+    return JudgeView(
+        models=list(judge.models),
+        share=judge.share,
+        calls=sum(each.calls for each in judging),
+        scored=sum(each.scored for each in judging),
+        cost_usd=sum(each.cost_usd for each in judging),
+        today=SpendView(spent_usd=spend.spent_usd(now), limit_usd=judge.max_usd_per_day),
+        agreement=None
+        if trusted is None
+        else AgreementView(compared=trusted.compared, offset=trusted.offset, kept=trusted.kept),
     )
 
 

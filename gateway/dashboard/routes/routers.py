@@ -38,7 +38,9 @@ async def router_overview(
     now = Epoch(management.now)
     since = Epoch(max(now - (days - 1) * DAY_SECONDS, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
-    stats = router_stats(live, traffic, visit.standing.states, now, visit.standing.loop_time, since, task or None)
+    judging = await run_in_threadpool(services.ledger.judging, router_id, since)
+    standing = visit.standing
+    stats = router_stats(live, traffic, judging, standing.states, now, standing.loop_time, since, task or None)
     tasks = [ANY_TASK, *(name for name in live.tasks.known() if name != ANY_TASK)]
 
     def rendered() -> Response:

@@ -32,5 +32,7 @@ async def get_stats(
     now = Epoch(management.now)
     since = Epoch(max(now - days * DAY_SECONDS, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
+    judging = await run_in_threadpool(services.ledger.judging, router_id, since)
     loop_time = LoopTime(asyncio.get_running_loop().time())
-    return router_stats(live, traffic, services.model_states.cooldowns.states(), now, loop_time, since, task)
+    states = services.model_states.cooldowns.states()
+    return router_stats(live, traffic, judging, states, now, loop_time, since, task)

@@ -150,6 +150,32 @@ def test_a_judges_cost_is_counted_apart_and_no_part_of_its_routers(judged: Judge
     assert rebuild.check("rtr_judged") == []
 
 
+def test_the_stats_tell_what_judges_did_and_cost_and_how_they_agree_with_users(judged: Judged) -> None:
+    alone = judged.judged(judged.ask("rtr_judged"))
+    assert alone.feedback[0].score == 0.25
+    with judged.running.http() as http:  # users like the answers of a model that the judge does not
+        for _ in range(31):
+            scored = {"completion_id": judged.ask("rtr_judged", max_tokens=1), "score": 0.75}
+            http.post("/feedback", json=scored).raise_for_status()
+    with judged.running.http("admin") as http:
+        judge = http.get("/admin/routers/rtr_judged/stats").json()["judge"]
+        agreement = judge.pop("agreement")
+        assert http.get("/admin/routers/rtr_none/stats").json()["judge"] is None
+    assert agreement["compared"] == pytest.approx(31.0, abs=0.1)
+    assert -0.5 < agreement["offset"] < 0.0, "it scores lower than users"
+    assert 0.0 < agreement["kept"] <= 1.0
+    (counts,) = Ledger(judged.running.gateway.database).judging("rtr_judged", Epoch(time.time()))
+    spent = pytest.approx(counts.cost_usd)
+    assert judge == {
+        "models": ["p/judge"],
+        "share": 1.0,
+        "calls": counts.calls,
+        "scored": counts.scored,
+        "cost_usd": spent,
+        "today": {"spent_usd": spent, "limit_usd": 5.0},
+    }
+
+
 def test_who_is_judged_is_drawn_by_the_request_id_and_its_probability_recorded(judged: Judged) -> None:
     ids = [judged.ask("rtr_sampled") for _ in range(30)]
     secret = judged.running.gateway.routers["rtr_sampled"].secret
@@ -195,8 +221,9 @@ def test_a_judge_over_its_budget_is_not_asked(judged: Judged) -> None:
 def test_what_a_judge_cannot_grade_is_not_sent_to_one(judged: Judged) -> None:
     judged.ask("rtr_judged", "x" * queue.LARGEST_BYTES)
     judged.counts("rtr_judged", Unscored.TOO_LONG, 1.0)
+    before = judged.counted("rtr_judged").get(Unscored.UNSUITABLE, 0.0)
     judged.ask("rtr_judged", max_tokens=1)
-    judged.counts("rtr_judged", Unscored.UNSUITABLE, 1.0)
+    judged.counts("rtr_judged", Unscored.UNSUITABLE, before + 1.0)
     assert judged.bench.asked == []
 
 
