@@ -1,4 +1,5 @@
 // The theme follows the system until a person chooses; the choice is kept in this browser.
+document.documentElement.dataset.js = "";  // what needs JavaScript is shown, what replaces it is not
 const kept = localStorage.getItem("theme");
 if (kept === "light" || kept === "dark") document.documentElement.dataset.theme = kept;
 addEventListener("DOMContentLoaded", () => {

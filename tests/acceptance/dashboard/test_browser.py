@@ -80,3 +80,21 @@ def test_new_requests_are_told_and_not_put_under_the_readers_cursor(
         assert opened.page.locator("tr[data-row]").count() == rows
         opened.page.click("#newer")
         assert opened.page.locator("tr[data-row]").count() == rows + 1
+
+
+def test_without_javascript_pages_are_read_and_filtered_and_forms_are_sent(
+    running: Running, browser: Browser, decision: str
+) -> None:
+    with tab(browser, running.url, scripts=False) as opened:
+        opened.sign_in(running.keys["admin"])
+        opened.go("/routers/rtr_support")
+        opened.page.select_option("select[name=task]", "code")
+        opened.page.click("[data-auto]")
+        assert "task=code" in opened.page.url
+        opened.go(decision)
+        assert "identical" in opened.page.inner_text("#story")
+        opened.go("/keys")
+        opened.page.fill("#label", "by hand")
+        opened.page.click("text=Make the key")
+        assert opened.page.inner_text("#secret").startswith("sk-bg-")
+        assert opened.page.locator("[data-copy]").is_hidden()
