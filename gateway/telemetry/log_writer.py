@@ -6,6 +6,7 @@ import re
 import select
 import threading
 import time
+import weakref
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -28,7 +29,9 @@ class LogWriter:
 
     def __init__(self, fd: int, form: Form, level: int) -> None:
         self.level = level
-        self._fd = fd
+        # A descriptor of its own: when the other is closed, the thread must not write into what gets its number next.
+        self._fd = os.dup(fd)
+        weakref.finalize(self, os.close, self._fd).atexit = False
         self._form = form
         self._secrets: tuple[bytes, ...] = ()
         self._repetitions = Repetitions()

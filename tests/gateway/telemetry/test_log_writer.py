@@ -119,6 +119,23 @@ def test_the_thread_ends_when_it_is_idle_and_the_next_line_starts_another(
     assert writer.counts == {("info", "written"): 3}
 
 
+def test_nothing_is_written_into_what_gets_the_number_of_a_closed_descriptor(
+    pipe: Pipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "IDLE_SECONDS", 0.01)
+    first = Pipe()
+    writer = writer_to(first)
+    number = first.writing
+    os.close(number)
+    os.dup2(pipe.writing, number)
+    writer.put(answered())
+    writer.flush()
+    os.close(number)
+    assert pipe.read() == b""
+    assert len(first.lines()) == 1
+    os.close(first.reading)
+
+
 def test_a_closed_pipe_ends_nothing(pipe: Pipe) -> None:
     other = Pipe()
     os.close(other.reading)
