@@ -20,8 +20,8 @@ from storage.tables import ACTIVITY_COUNTS, ACTIVITY_SUMS, WAITS, activity
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
-KEPT_SECONDS = {MINUTE: 2 * DAY, HOUR: 100 * DAY}
-"""How long minutes and hours are kept; days are kept for ever."""
+KEPT_SECONDS = {MINUTE: 2 * DAY + HOUR, HOUR: 100 * DAY}
+"""How long minutes and hours are kept (a day is compared with the one before); days are kept for ever."""
 
 COUNTS = (*ACTIVITY_COUNTS, *WAITS, *ACTIVITY_SUMS)
 
@@ -143,17 +143,16 @@ class ActivityCounts:
 
     def cells(self) -> dict[Cell, list[float]]:
         """The counts of each minute, hour and day."""
-        cells: dict[Cell, list[float]] = {}
+        hours: dict[Cell, list[float]] = {}
+        minutes: dict[Cell, list[float]] = {}
+        days: dict[Cell, list[float]] = {}
         for (router_id, minute, model_id, task), counts in self._counts.items():
             at = minute * MINUTE
-            for cell in (
-                Cell(router_id, MINUTE, at, model_id, ""),
-                Cell(router_id, HOUR, at - at % HOUR, model_id, task),
-                Cell(router_id, DAY, at - at % DAY, model_id, ""),
-            ):
-                held = cells.get(cell)
-                cells[cell] = counts if held is None else list(map(add, held, counts))
-        return cells
+            _add(hours, Cell(router_id, HOUR, at - at % HOUR, model_id, task), counts)
+            _add(minutes, Cell(router_id, MINUTE, at, model_id, ""), counts)
+        for cell, counts in minutes.items():
+            _add(days, Cell(cell.router_id, DAY, cell.start - cell.start % DAY, cell.model_id, ""), counts)
+        return minutes | hours | days
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `activity`, sorted: all processes lock rows in the same order."""
@@ -165,6 +164,11 @@ class ActivityCounts:
         if counts is None:
             counts = self._counts[key] = list(_NOTHING)
         return counts
+
+
+def _add(cells: dict[Cell, list[float]], cell: Cell, counts: list[float]) -> None:
+    held = cells.get(cell)
+    cells[cell] = counts if held is None else list(map(add, held, counts))
 
 
 @dataclass(frozen=True, slots=True)

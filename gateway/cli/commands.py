@@ -27,6 +27,7 @@ COMMANDS = {
     "feedback": "Feedback: import scores of a file.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",
     "records": "Records that the database refused: list, show, retry.",
+    "activity": "Activity: requests, waits, dollars and scores over time, by model and key.",
     "changes": "Changes: who changed what; take one back.",
     "version": "Print the version.",
 }

@@ -2,10 +2,21 @@
 
 from fastapi import APIRouter, Depends
 
-from gateway.routes.admin import api_keys, changes, decisions, evals, evaluation, models, reload, routers, stats
+from gateway.routes.admin import (
+    activity,
+    api_keys,
+    changes,
+    decisions,
+    evals,
+    evaluation,
+    models,
+    reload,
+    routers,
+    stats,
+)
 from gateway.routes.admin.calls import ERRORS
 from gateway.routes.authentication import BEARER
 
 router = APIRouter(dependencies=[Depends(BEARER)], responses=ERRORS)
-for part in (routers, api_keys, evals, models, decisions, evaluation, stats, changes, reload):
+for part in (routers, api_keys, evals, models, decisions, evaluation, stats, activity, changes, reload):
     router.include_router(part.router)

@@ -1,0 +1,151 @@
+"""Activity over time: requests, ends, waits, tokens, dollars and scores, by bucket, model and API key."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from pydantic import BaseModel
+
+from gateway.errors import BadRequest, InsufficientScope
+from gateway.management.activity_views import (
+    PLACES,
+    STATUSES,
+    FilterOptionsView,
+    KeyActivityView,
+    KeysActivityView,
+    ModelActivityView,
+    ModelsActivityView,
+    NamedOption,
+    OverviewView,
+    UsageBucketView,
+    series_of,
+    total,
+    view_of,
+)
+from gateway.management.activity_window import BUCKETS, Window, buckets_of
+from gateway.management.context import Management
+from gateway.tasks.classifier import TASK_NAMES
+from storage.activity import DAY, HOUR, KEPT_SECONDS, MINUTE
+from storage.key_usage import UNUSED, Usage
+from storage.stores.activity import Activity, ActivityFilter, Buckets
+from storage.stores.keys import Keys
+from storage.stores.routers import Routers
+from storage.stores.tasks import Tasks
+
+LONG_SECONDS = 6 * HOUR
+"""Before windows of this length and longer the time before is summed by the hour."""
+
+
+class ActivityQuestion(BaseModel):
+    """What is asked for. None: all of them."""
+
+    router_id: str | None = None
+    model: tuple[str, ...] = ()
+    provider: str | None = None
+    task: str | None = None
+    status: str | None = None
+
+
+def overview(management: Management, window: Window, question: ActivityQuestion) -> OverviewView:
+    """Sum activity per bucket. Raises BadRequest, NotFound."""
+    buckets, of = buckets_of(window, management.now, by_task=question.task is not None), _filter(management, question)
+    shown = _columns(question.status)
+    store = Activity(management.database)
+    found = store.sums(buckets, of)
+    length = buckets.until - buckets.since
+    before = Buckets(buckets.width, buckets.seconds, buckets.since - length, buckets.since)
+    if before.width == MINUTE and length >= LONG_SECONDS:  # hours are fewer cells
+        first, last = (at // HOUR * HOUR for at in (before.since, before.until))
+        before = Buckets(HOUR, HOUR, first, last)
+    kept = before.since >= management.now - KEPT_SECONDS.get(buckets.width, float("inf"))
+    previous = store.total(before, of) if kept else None
+    return OverviewView(
+        from_at=buckets.since,
+        to_at=buckets.until,
+        bucket_seconds=buckets.seconds,
+        summary=view_of(total(each.counts for each in found), shown),
+        previous=None if previous is None else view_of(previous, shown),
+        series=series_of(found, shown),
+    )
+
+
+def of_models(management: Management, window: Window, question: ActivityQuestion) -> ModelsActivityView:
+    """Sum activity per model and bucket. Raises BadRequest, NotFound."""
+    buckets, of = buckets_of(window, management.now, by_task=question.task is not None), _filter(management, question)
+    shown = _columns(question.status)
+    rows = sorted(Activity(management.database).sums(buckets, of, by_model=True), key=lambda each: each.model_id)
+    by_model = {model_id: list(own) for model_id, own in groupby(rows, key=lambda each: each.model_id)}
+    totals = {model_id: total(each.counts for each in own) for model_id, own in by_model.items()}
+    drawn = sum(counts[PLACES["requests"]] for counts in totals.values())
+    views = [
+        ModelActivityView(
+            **view_of(totals[model_id], shown).model_dump(),
+            model=model_id,
+            share=totals[model_id][PLACES["requests"]] / drawn if drawn else 0.0,
+            series=series_of(own, shown),
+        )
+        for model_id, own in by_model.items()
+    ]
+    return ModelsActivityView(
+        from_at=buckets.since,
+        to_at=buckets.until,
+        bucket_seconds=buckets.seconds,
+        models=sorted(views, key=lambda view: (-view.requests, view.model)),
+    )
+
+
+def of_keys(management: Management, window: Window, key_ids: Sequence[str]) -> KeysActivityView:
+    """Sum what keys have used per bucket: of these keys, or of all. Raises BadRequest, InsufficientScope."""
+    if management.router_ids is not None:
+        raise InsufficientScope("this API key is for some routers, and usage is kept of all together")
+    buckets = buckets_of(window, management.now, by_task=False, widths=(MINUTE, DAY))
+    labels = {key.id: key.label for key in Keys(management.database).all()}
+    totals: dict[str, Usage] = {}
+    series: dict[str, list[UsageBucketView]] = {}
+    for at, key_id, used in Activity(management.database).of_keys(buckets, key_ids or None):
+        totals[key_id] = totals.get(key_id, UNUSED).plus(used)
+        series.setdefault(key_id, []).append(UsageBucketView(at=at, **used._asdict()))
+    views = [
+        KeyActivityView(api_key_id=key_id, label=labels.get(key_id), **used._asdict(), series=series[key_id])
+        for key_id, used in totals.items()
+    ]
+    return KeysActivityView(
+        from_at=buckets.since,
+        to_at=buckets.until,
+        bucket_seconds=buckets.seconds,
+        keys=sorted(views, key=lambda view: (-view.cost_usd, view.api_key_id)),
+    )
+
+
+def filter_options(management: Management) -> FilterOptionsView:
+    """What activity can be filtered by, as things are configured."""
+    records = [record for record in Routers(management.database).all() if management.sees(record.id)]
+    models = sorted({model.model_id for record in records for model in record.models})
+    keys = Keys(management.database).all() if management.router_ids is None else []
+    ids = {record.id for record in records}
+    stated = {task for named in Tasks(management.database).of(ids).values() for task in named}
+    return FilterOptionsView(
+        routers=[NamedOption(id=record.id, name=record.name) for record in records],
+        api_keys=[NamedOption(id=key.id, name=key.label) for key in keys],
+        models=models,
+        providers=sorted({model.partition("/")[0] for model in models}),
+        tasks=sorted(stated | set(TASK_NAMES)),
+        statuses=list(STATUSES),
+        bucket_seconds=list(BUCKETS),
+    )
+
+
+def _filter(management: Management, question: ActivityQuestion) -> ActivityFilter:
+    router_ids = management.router_ids
+    if question.router_id is not None:
+        management.existing_router(question.router_id)
+        router_ids = (question.router_id,)
+    return ActivityFilter(router_ids, question.model or None, question.provider, question.task)
+
+
+def _columns(status: str | None) -> tuple[str, ...]:
+    """The columns that count as requests."""
+    if status is None:
+        return ("requests",)
+    if status not in STATUSES:
+        raise BadRequest(f"`status` must be one of {', '.join(STATUSES)}, not {status[:40]!r}", param="status")
+    return STATUSES[status]

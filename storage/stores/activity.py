@@ -1,0 +1,106 @@
+"""Reads activity and the usage of keys: sums per bucket of time."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from operator import add
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, select
+
+from bandit.types import Epoch
+from storage.activity import COUNTS
+from storage.database.engine import Database
+from storage.key_usage import Usage
+from storage.tables import activity, key_usage
+
+_SUMS = [func.sum(activity.c[name]) for name in COUNTS]
+_FIRST_SUM = COUNTS.index("cost_usd")
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """Buckets of time from `since` up to before `until`, both multiples of `seconds`, made of cells of a `width`."""
+
+    width: int
+    seconds: int
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityFilter:
+    """What to sum. None: all of them."""
+
+    router_ids: Collection[str] | None = None
+    model_ids: Collection[str] | None = None
+    provider: str | None = None
+    task: str | None = None
+
+
+class Summed(NamedTuple):
+    """The sums of one bucket, of one model or of all ("")."""
+
+    at: Epoch
+    model_id: str
+    counts: Sequence[float]  # in the order of COUNTS
+
+
+class Activity:
+    """What happened. Every method raises DatabaseUnavailable if the database does not answer."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sums(self, buckets: Buckets, of: ActivityFilter, *, by_model: bool = False) -> list[Summed]:
+        """Sum the cells of each bucket, in order of time; buckets in which nothing happened are left out."""
+        own = activity.c
+        # By start, in the order of the key, and by bucket here: SQLite would sort all cells by the bucket.
+        keys = [own.start, own.model_id] if by_model else [own.start]
+        query = _restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
+        found: dict[tuple[Epoch, str], list[float]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                key = (row[0] - row[0] % buckets.seconds, row[1] if by_model else "")
+                held, counts = found.get(key), row[len(keys) :]
+                found[key] = list(counts) if held is None else list(map(add, held, counts))
+        return [Summed(at, model_id, _numbers(counts)) for (at, model_id), counts in sorted(found.items())]
+
+    def total(self, buckets: Buckets, of: ActivityFilter) -> Sequence[float]:
+        """Sum the cells of all buckets."""
+        with self._database.read() as connection:
+            row = connection.execute(_restricted(select(*_SUMS), buckets, of)).one()
+        return _numbers([each or 0 for each in row])
+
+    def of_keys(self, buckets: Buckets, key_ids: Collection[str] | None) -> list[tuple[Epoch, str, Usage]]:
+        """Sum what keys have used in each bucket, in order of time."""
+        own = key_usage.c
+        at = _start_of(own.start, buckets.seconds)
+        sums = (func.sum(own.requests), func.sum(own.tokens), func.sum(own.cost_usd))
+        query = select(at, own.key_id, *sums)
+        query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
+        if key_ids is not None:
+            query = query.where(own.key_id.in_(key_ids))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(at, own.key_id).order_by(at, own.key_id)).all()
+        return [(row[0], row[1], Usage(int(row[2]), int(row[3]), row[4])) for row in rows]
+
+
+def _restricted(query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
+    own = activity.c
+    query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
+    if of.router_ids is not None:
+        query = query.where(own.router_id.in_(of.router_ids))
+    if of.model_ids is not None:
+        query = query.where(own.model_id.in_(of.model_ids))
+    if of.provider is not None:
+        query = query.where(own.model_id.startswith(f"{of.provider}/", autoescape=True))
+    return query if of.task is None else query.where(own.task == of.task)
+
+
+def _numbers(counts: Sequence[Any]) -> Sequence[float]:
+    return [*map(int, counts[:_FIRST_SUM]), *counts[_FIRST_SUM:]]  # PostgreSQL sums large integers as decimals
+
+
+def _start_of(start: ColumnElement[int], seconds: int) -> ColumnElement[int]:
+    # Not a parameter: PostgreSQL would not know that two of them are the same expression.
+    return (start - start % literal_column(str(seconds), Integer)).label("at")

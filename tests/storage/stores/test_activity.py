@@ -1,0 +1,47 @@
+"""Activity is read per bucket of time, of some routers, models, a provider or a class."""
+
+from storage.activity import COUNTS, DAY, HOUR
+from storage.database.engine import Database
+from storage.stores.activity import Activity, ActivityFilter, Buckets
+from tests.support.records import NOW, RecordMaker, RunningWriter
+
+START = int(NOW // DAY) * DAY
+REQUESTS, COST = COUNTS.index("requests"), COUNTS.index("cost_usd")
+
+
+def test_sums_are_read_by_bucket_model_and_key(database: Database, running: RunningWriter, making: RecordMaker) -> None:
+    for number in range(12):
+        running.write(
+            making.completion(
+                f"rtr_{'ab'[number % 2]}",
+                f"{'mn'[number % 3 == 0]}/one",
+                at=START + 1_800.0 * number,
+                task=["code", "chat"][number % 2],
+                cost_usd=0.5,
+                key_id=f"key_{number % 2}",
+            )
+        )
+    store, hours = Activity(database), Buckets(HOUR, 2 * HOUR, START, START + DAY)
+
+    def found(of: ActivityFilter) -> list[tuple[float, float]]:
+        return [(each.counts[REQUESTS], each.counts[COST]) for each in store.sums(hours, of)]
+
+    assert [float(each.at) for each in store.sums(hours, ActivityFilter())] == [
+        START,
+        START + 2 * HOUR,
+        START + 4 * HOUR,
+    ]
+    assert found(ActivityFilter()) == [(4, 2.0)] * 3
+    assert found(ActivityFilter(("rtr_a",))) == [(2, 1.0)] * 3
+    assert found(ActivityFilter(("rtr_a",), task="chat")) == []
+    assert sum(number for number, _ in found(ActivityFilter(provider="n"))) == 4
+    assert found(ActivityFilter(provider="%")) == found(ActivityFilter(model_ids=("m",))) == []
+    days = Buckets(DAY, DAY, START, START + DAY)
+    by_model = {each.model_id: each.counts[REQUESTS] for each in store.sums(days, ActivityFilter(), by_model=True)}
+    assert by_model == {"m/one": 8, "n/one": 4}
+    of_keys = store.of_keys(days, None)
+    assert [(float(at), key_id, used.requests, used.cost_usd) for at, key_id, used in of_keys] == [
+        (START, "key_0", 6, 3.0),
+        (START, "key_1", 6, 3.0),
+    ]
+    assert [key_id for _, key_id, _ in store.of_keys(days, ("key_1",))] == ["key_1"]
