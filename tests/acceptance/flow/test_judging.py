@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.types import Epoch, HalfLives
 from gateway.judging import queue
 from gateway.judging.reply import Unscored
+from storage.database.engine import open_database
 from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView, Purpose
 from storage.stores.ledger import Ledger
@@ -253,3 +255,17 @@ def test_a_judge_that_hangs_is_given_up_and_its_call_booked(judged: Judged) -> N
         return [(each.calls, each.scored, each.cost_usd > 0.0) for each in counts] == [(1, 0, True)]
 
     wait_until(booked, "the call is booked, by an estimate")
+
+
+def test_a_judgement_that_runs_when_the_gateway_stops_is_broken_off_and_booked(tmp_path: Path) -> None:
+    state = Bench()
+    state.hangs = True
+    with serve_app(bench(state)) as url:
+        with run_gateway(CONFIGURATION.format(directory=tmp_path, url=url), tmp_path) as running:
+            Judged(running, state).ask("rtr_judged")
+            wait_until(lambda: len(state.asked) == 1, "a judge is asked")
+        assert state.left.wait(30)
+    database = open_database(f"sqlite:///{tmp_path}/ledger.db")
+    (counts,) = Ledger(database).judging("rtr_judged", Epoch(time.time()))
+    database.close()
+    assert (counts.calls, counts.scored, counts.cost_usd > 0.0) == (1, 0, True)
