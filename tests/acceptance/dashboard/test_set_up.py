@@ -105,7 +105,7 @@ def test_wrong_settings_are_told_beside_their_fields(admin: httpx.Client) -> Non
 
 def test_a_pasted_scorecard_tells_every_wrong_line_and_is_taken_whole_or_not(admin: httpx.Client) -> None:
     rows = "model_id,score\nsimulated/sage,91\nsimulated/nobody,80\nsimulated/swift,many\nsimulated/steady,140"
-    sent = {"name": "Pasted", "metric": "accuracy", "unit": "percent", "rows": rows}
+    sent = {"name": "<b>Pasted", "metric": "accuracy", "unit": "percent", "rows": rows}
     wrong = admin.post("/evals", data=sent)
     assert wrong.status_code == 400
     for line in ("line 3", "line 4", "line 5"):
@@ -113,11 +113,12 @@ def test_a_pasted_scorecard_tells_every_wrong_line_and_is_taken_whole_or_not(adm
     assert "simulated/nobody,80" in wrong.text  # what was pasted stays
     assert "No scorecard yet" in admin.get("/evals").text
 
-    right = "model_id,score,notes\nsimulated/sage,91,<b>good</b>\nsimulated/swift,40,\n"
+    right = "model_id,score\nsimulated/sage,91\nsimulated/swift,40\n"
     assert admin.post("/evals", data={**sent, "rows": right}).status_code == 303
     page = admin.get("/evals").text
     assert "0.91" in page
-    assert "&lt;b&gt;good" in page
+    assert "&lt;b&gt;Pasted" in page
+    assert "<b>Pasted" not in page
     eval_id = re.search(r"/evals/(eval_[^/]+)/delete", page)
     assert eval_id is not None
     assert admin.post(f"/evals/{eval_id[1]}/delete").status_code == 303
