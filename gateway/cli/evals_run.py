@@ -15,19 +15,21 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.catalog.catalog import Catalog, Model, UnknownModel
-from gateway.cli.database import existing_router, managed, opened
+from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Json, Router
 from gateway.cli.output import print_json, print_table, say
 from gateway.evals.journal import Journal, JournalError
 from gateway.evals.prompts import STARTER, EvalPrompt, PromptsError, read_file, read_starter
-from gateway.evals.rows import Row, rows_of, write_csv
+from gateway.evals.rows import rows_of, write_csv
 from gateway.evals.run import Estimate, EvalPlan, EvalResult, EvalRun, estimate, open_providers
 from gateway.evals.summary import Graded, Summary, summaries, ungraded
-from gateway.management.evals import EvalCaption, import_rows
+from gateway.management.evals import LONGEST_NAME, EvalCaption, EvalView, import_rows
+from gateway.management.models import known_models
 from gateway.settings import SIMULATED, Settings
 from gateway.settings.loading import load, override
 from storage.stores.evals import EvalScore
+from storage.stores.routers import Routers
 
 MOST_CONCURRENT = 256
 MOST_SAID = 5
@@ -56,7 +58,7 @@ def run(
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
-    """Ask each enabled model of a router these prompts, and grade the answers.
+    """Ask each enabled model of a router these prompts, grade the answers, and keep the scores as evidence.
 
     Killed or stopped, it goes on where it was when it is run again: nothing is paid twice.
     """
@@ -64,6 +66,8 @@ def run(
         raise CommandError("--max-usd must be more than 0 and --timeout up to 3600 seconds", 2)
     prompts = _read(file)
     name = name or (STARTER if file == STARTER else Path(file).stem)
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise CommandError(f"--name must have 1 to {LONGEST_NAME} characters", 2)
     settings = override(load(config, os.environ), database_url=database_url)
     plan = EvalPlan(
         prompts=prompts,
@@ -86,12 +90,14 @@ def run(
     found = rows_of(result.graded)
     if rows is not None:
         _write(rows, found)
-    if found:
-        _keep(config, database_url, EvalCaption(name, "grade", "fraction", router_id=router), found)
+    kept = _keep(found, EvalCaption(name, "grade", "fraction", router_id=router), config, database_url)
     if json:
-        print_json(_to_json(name, router, path, result, found))
+        eval_id = None if kept is None else kept.id
+        print_json({"id": eval_id, **_to_json(name, router, path, result, found)})
     else:
         _print(result)
+    if kept is not None:
+        say(f"{kept.id}: {len(found):,} scores of {name} count for {router} now; `evals withdraw` takes them back")
     _end(result, path)
 
 
@@ -122,9 +128,13 @@ def _models(
     settings: Settings, config: Path | None, database_url: str | None, router_id: str, named: Sequence[str] | None
 ) -> tuple[Model, ...]:
     """The models to ask: those named, else all that are enabled in the router."""
-    with opened(config, database_url) as database:
-        record = existing_router(database, router_id)
+    with managed(config, database_url) as management:
+        record = management.existing_router(router_id)
+        known = known_models(management, Routers(management.database).all())
     enabled = [model.model_id for model in record.models if model.enabled]
+    for model_id in named or ():
+        if model_id not in known:  # its scores could not be kept
+            raise CommandError(f"--models must be configured or in a router: {model_id[:80]!r} is not", 2)
     catalog = Catalog(settings, datetime.now(UTC))
     if not (named or enabled):
         raise CommandError(f"router {router_id} has no enabled model")
@@ -182,7 +192,7 @@ def _confirm(before: Estimate, *, yes: bool) -> None:
     typer.confirm("Ask them?", abort=True, err=True)
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
+def _write(path: Path, rows: Sequence[EvalScore]) -> None:
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             write_csv(rows, file)
@@ -190,24 +200,14 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
         raise CommandError(f"{path}: can't be written ({error.strerror})") from None
 
 
-def _keep(config: Path | None, database_url: str | None, caption: EvalCaption, rows: Sequence[Row]) -> None:
-    """Keep the scores as evidence of the router, in place of those of an earlier run of this name."""
-    scores = (
-        EvalScore(
-            model_id=row.model_id,
-            score=row.score,
-            task=row.task,
-            prompt_id=row.prompt_id,
-            prompt_tokens=row.prompt_tokens,
-            completion_tokens=row.completion_tokens,
-            cost_usd=row.cost_usd,
-            seconds=row.seconds,
-        )
-        for row in rows
-    )
+def _keep(
+    rows: Sequence[EvalScore], caption: EvalCaption, config: Path | None, database_url: str | None
+) -> EvalView | None:
+    """Keep the scores as evidence of the router, in place of those of an earlier run of this name; None without any."""
+    if not rows:
+        return None
     with managed(config, database_url) as management:
-        kept = import_rows(management, caption, scores)
-    say(f"{kept.id}: {len(rows):,} scores count as evidence in {caption.router_id}")
+        return import_rows(management, caption, rows)
 
 
 def _print(result: EvalResult) -> None:
@@ -240,7 +240,7 @@ def _line(each: Summary) -> tuple[str, ...]:
     )
 
 
-def _to_json(name: str, router: str, state: Path, result: EvalResult, rows: Sequence[Row]) -> dict[str, object]:
+def _to_json(name: str, router: str, state: Path, result: EvalResult, rows: Sequence[EvalScore]) -> dict[str, object]:
     reasons = ungraded(result.graded)
     return {
         "name": name,

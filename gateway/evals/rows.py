@@ -2,32 +2,23 @@
 
 import csv
 from collections.abc import Iterable
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
 from gateway.evals.summary import Graded
+from storage.stores.evals import EvalScore
+
+COLUMNS = ("prompt_id", "task", "model_id", "score", "prompt_tokens", "completion_tokens", "cost_usd", "seconds")
+"""As `evals import` reads them."""
 
 
-class Row(NamedTuple):
-    """One graded answer, in the columns that `evals import` reads."""
-
-    prompt_id: str
-    task: str
-    model_id: str
-    score: float
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    cost_usd: float
-    seconds: float
-
-
-def rows_of(graded: Iterable[Graded]) -> list[Row]:
+def rows_of(graded: Iterable[Graded]) -> list[EvalScore]:
     """A row for each answer that has a grade."""
     return [
-        Row(
-            prompt_id=each.prompt_id,
-            task=each.task,
+        EvalScore(
             model_id=each.model_id,
             score=each.score,
+            task=each.task,
+            prompt_id=each.prompt_id,
             prompt_tokens=each.answer.prompt_tokens,
             completion_tokens=each.answer.completion_tokens,
             cost_usd=each.answer.cost_usd,
@@ -38,8 +29,8 @@ def rows_of(graded: Iterable[Graded]) -> list[Row]:
     ]
 
 
-def write_csv(rows: Iterable[Row], file: TextIO) -> None:
+def write_csv(rows: Iterable[EvalScore], file: TextIO) -> None:
     """Write the rows with a header."""
     writer = csv.writer(file)
-    writer.writerow(Row._fields)
-    writer.writerows(rows)
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(row, column) for column in COLUMNS] for row in rows)

@@ -120,6 +120,14 @@ class TestRun:
         assert {(row["prompt_tokens"], row["completion_tokens"], row["cost_usd"]) for row in rows} == {
             ("10", "5", "0.006")
         }
+        (kept,) = json.loads(CliRunner().invoke(app, ["evals", "list", "--json"]).stdout)
+        assert (kept["id"], kept["name"], kept["router_id"]) == (ran.json()["id"], "sums", "rtr_a")
+        assert [(row["model_id"], row["task"], row["score"], row["prompts"]) for row in kept["rows"]] == [
+            (f"p/{model}", task, score, 3.0)
+            for model, score in (("right", 1.0), ("wrong", 0.0))
+            for task in ("t0", "t1")
+        ]
+        assert {round(row["cost_usd"], 9) for row in kept["rows"]} == {0.006}
 
     def test_run_again_it_asks_for_nothing_but_what_is_new(self, examinee: Examinee) -> None:
         write(4)
@@ -132,6 +140,8 @@ class TestRun:
         assert set(examinee.asked.values()) == {1}
         Ran(*RUN, "--fresh")
         assert set(examinee.asked.values()) == {2}
+        evals = json.loads(CliRunner().invoke(app, ["evals", "list", "--json"]).stdout)
+        assert [sum(row["prompts"] for row in each["rows"]) for each in evals] == [10.0]
 
     def test_it_stops_before_the_limit_and_goes_on_with_a_larger_one(self, examinee: Examinee) -> None:
         write(20)
