@@ -73,7 +73,7 @@ class Sums:
 
     Exponential forward decay (Cormode, Shkapenyuk, Srivastava and Xu 2009): S(t) = S(t0)·2^(-(t - t0)/half_life) + new.
     Both sides are brought to the later instant before they are added, so the order of events, replicas and corrections
-    does not matter.
+    does not matter. What is added fades as the sums that it is added to, whatever half-life it came with.
 
     >>> one = Sums(at=0.0, half_life=60.0, weight=1.0, total=0.8, squares=0.64)
     >>> one.faded_to(60.0)
@@ -100,7 +100,7 @@ class Sums:
 
     def __add__(self, other: "Sums") -> "Sums":
         late, early = (self, other) if self.at >= other.at else (other, self)
-        fade = 2.0 ** (-(late.at - early.at) / early.half_life)
+        fade = 2.0 ** (-(late.at - early.at) / self.half_life)
         return Sums(
             late.at,
             self.half_life,

@@ -88,7 +88,7 @@ class DeltaSums:
                 held[3] = held[3] * fade + total
                 held[4] = held[4] * fade + squares
             else:
-                fade = 2.0 ** ((at - held[0]) / new.half_life)
+                fade = 2.0 ** ((at - held[0]) / held[1])
                 held[2] += weight * fade
                 held[3] += total * fade
                 held[4] += squares * fade

@@ -52,6 +52,20 @@ def failed(ending: Ending, seconds: float = 2.0) -> Attempt:
     return replace(PLAIN, ending=ending, seconds=seconds, prompt_tokens=None, completion_tokens=None, cost_usd=0.0)
 
 
+def test_what_is_added_late_fades_as_the_sums_that_it_is_added_to() -> None:
+    """A process that does not know of a changed half-life yet learns with the former one."""
+    held = Sums(at=100.0, half_life=50.0, weight=1.0, total=1.0, squares=1.0)
+    late = Sums(at=0.0, half_life=1_000.0, weight=4.0, total=4.0, squares=4.0)
+    assert held + late == Sums(at=100.0, half_life=50.0, weight=2.0, total=2.0, squares=2.0)
+    assert late + held == Sums(
+        at=100.0,
+        half_life=1_000.0,
+        weight=1.0 + 4.0 * 2.0**-0.1,
+        total=1.0 + 4.0 * 2.0**-0.1,
+        squares=1.0 + 4.0 * 2.0**-0.1,
+    )
+
+
 def test_a_complete_answer_teaches_success_latency_and_tokens_but_no_quality() -> None:
     learned = taught(PLAIN)
     assert (learned[Signal.SUCCESS].weight, learned[Signal.SUCCESS].total) == (1.0, 1.0)

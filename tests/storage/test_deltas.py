@@ -50,6 +50,13 @@ def test_gathering_is_adding(events: list[dict[StatisticKey, Sums]]) -> None:
     assert_same_sums(gathered.deltas(), total(events))
 
 
+def test_a_late_delta_fades_as_those_of_its_batch_before_it() -> None:
+    gathered = DeltaSums()
+    gathered.add({KEYS[0]: Sums(NOW + 100.0, 50.0, 1.0)})
+    gathered.add({KEYS[0]: Sums(NOW, 1_000.0, 4.0)})
+    assert gathered.deltas() == {KEYS[0]: Sums(NOW + 100.0, 50.0, 2.0)}
+
+
 @given(deltas(), st.floats(0, 100))
 def test_kept_deltas_are_read_back_exactly(event: dict[StatisticKey, Sums], at: float) -> None:
     for instant in (at, next((sums.at for sums in event.values()), at)):
