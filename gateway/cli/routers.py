@@ -165,7 +165,7 @@ def purge(
     """Erase all requests, contents and scores of a router, deleted or not, for good. What was learned stays."""
     with managed(config, database_url) as management:
         database, before = management.database, Epoch(management.now)
-        count = retention_of(database, router_id).count_before(router_id, before)
+        count = retention_of(database).count_before(router_id, before)
         routers = Routers(database)
         if not count and not routers.of([router_id]) and not routers.deleted([router_id]):
             raise CommandError(f"there is no router {router_id}, nor a request of one")

@@ -24,15 +24,14 @@ def purge_router(
     Statistics stay, without what could be told of a single request. Broken off, it goes on when it is called again.
     Raises DatabaseUnavailable.
     """
-    retention = retention_of(database, router_id)
+    retention = retention_of(database)
     _record(database, "router.purge", router_id, actor, before, retention.count_before(router_id, before))
-    while retention_of(database).fold_some():  # with the half-lives of all routers
-        time.sleep(SHORTEST_PAUSE_SECONDS)  # months that are being retired are dropped when they are folded
+    while retention.fold_some():  # months that are being retired are dropped when they are folded
+        time.sleep(SHORTEST_PAUSE_SECONDS)
     erased = 0
     while True:
         began = time.monotonic()
-        # Made anew: the router's half-lives may be changed meanwhile.
-        count = retention_of(database, router_id).delete_some(router_id, before, erase=True)
+        count = retention.delete_some(router_id, before, erase=True)
         erased += count
         if count:
             progress(erased)

@@ -1,9 +1,9 @@
 """Rebuilds statistics with the routers' half-lives, as after a half-life was changed; their laws for imports."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, Epoch, HalfLives, Scores, Signal
+from bandit.types import Deltas, Epoch, HalfLives, Json, Scores, Signal
 from gateway.evidence.rows import moments_of
 from gateway.settings.router_options import feedback_scale_of, half_lives_of
 from storage.database.engine import Database
@@ -12,7 +12,7 @@ from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
 from storage.records import AuditRecord, RouterRecord
-from storage.stores.routers import Routers
+from storage.stores.routers import Routers, lock_settings
 from storage.writing.scores import LearnScores
 
 
@@ -26,9 +26,9 @@ def eval_rebuild_of(database: Database) -> EvalRebuild:
     return EvalRebuild(database, moments_of)
 
 
-def retention_of(database: Database, *router_ids: str) -> Retention:
-    """Make the retention of this database with present half-lives, of these routers or of all. Raises LedgerError."""
-    return Retention(database, *_laws_of(database, router_ids or None))
+def retention_of(database: Database) -> Retention:
+    """Make the retention of this database: it reads the routers' half-lives when it needs them."""
+    return Retention(database, lambda connection, router_ids: _laws(lock_settings(connection, router_ids)))
 
 
 def scoring_of(database: Database) -> LearnScores:
@@ -41,10 +41,13 @@ def scales_of(database: Database) -> dict[str, tuple[float, float]]:
     return {record.id: feedback_scale_of(record.settings) for record in Routers(database).all()}
 
 
-def _laws_of(database: Database, router_ids: Collection[str] | None = None) -> tuple[LearnScores, RouterHalfLife]:
+def _laws_of(database: Database) -> tuple[LearnScores, RouterHalfLife]:
     routers = Routers(database)
-    records = (*routers.of(router_ids), *routers.deleted(router_ids))
-    known = {record.id: half_lives_of(record.settings) for record in records}
+    return _laws({record.id: record.settings for record in (*routers.all(), *routers.deleted())})
+
+
+def _laws(settings: Mapping[str, Mapping[str, Json]]) -> tuple[LearnScores, RouterHalfLife]:
+    known = {router_id: half_lives_of(own) for router_id, own in settings.items()}
 
     def half_life(router_id: str, signal: Signal) -> float | None:
         half_lives = known.get(router_id)

@@ -121,8 +121,7 @@ class RetentionWorker:
         deleted = 0
         while not self._stopped.is_set():
             began = time.monotonic()
-            # Made anew: a round may take hours, and the router's half-lives may be changed meanwhile.
-            count = delete(retention_of(self._database, router_id), router_id, before)
+            count = delete(retention_of(self._database), router_id, before)
             deleted += count
             if count < DELETED_AT_ONCE:
                 break

@@ -1,6 +1,7 @@
 """Deletes old requests in batches, and adds their part of the fold to a checkpoint."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import TypeAlias
 
 from sqlalchemy import Connection, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -45,6 +46,12 @@ FOLDED_AT_ONCE = 2_000
 _EXPIRED_AT_ONCE = 24  # minutes or hours of activity
 _CLAIM = "retention"
 
+Laws: TypeAlias = Callable[[Connection, Collection[str]], tuple[LearnScores, RouterHalfLife]]
+"""Return how scores of these routers are learned and their half-lives, locked until the commit.
+
+A half-life that changes before the commit would otherwise fade what is deleted by the former one, for good.
+"""
+
 
 class Retention:
     """Deletes old requests. Every method raises DatabaseUnavailable.
@@ -53,10 +60,9 @@ class Retention:
     rebuild comes to the same statistics as before.
     """
 
-    def __init__(self, database: Database, learn_scores: LearnScores, half_life: RouterHalfLife) -> None:
+    def __init__(self, database: Database, laws: Laws) -> None:
         self._database = database
-        self._learn_scores = learn_scores
-        self._half_life = half_life
+        self._laws = laws
         self._add = add_sums(checkpoints, database.engine.dialect)
         self._keep_usage = keep_usage(database.engine.dialect)
         self._count = add_counts(activity_checkpoints, database.engine.dialect, COUNTS)
@@ -96,10 +102,10 @@ class Retention:
             if rows:
                 ids = [row.completion_id for row in rows]
                 gathered = DeltaSums()
-                half_life = self._half_lives(connection, router_id)
+                learn_scores, half_life = self._laws_of(connection, {router_id})
                 fold_outcomes(rows, half_life, gathered)
                 scored = connection.execute(current_scores().where(decisions.c.completion_id.in_(ids)))
-                fold_scores(scored, self._learn_scores, gathered)
+                fold_scores(scored, learn_scores, gathered)
                 counted = ActivityCounts()
                 count_requests(connection, rows, counted)
                 self._keep(connection, gathered, counted)
@@ -172,10 +178,11 @@ class Retention:
         if rows:
             gathered = DeltaSums()
             last = rows[-1].completion_id
-            fold_outcomes(rows, self._half_lives(connection, *{row.router_id for row in rows}), gathered)
+            learn_scores, half_life = self._laws_of(connection, {row.router_id for row in rows})
+            fold_outcomes(rows, half_life, gathered)
             scored = current_scores(requests, month.scores)
             scored = scored.where(requests.c.completion_id > month.folded_to, requests.c.completion_id <= last)
-            fold_scores(connection.execute(scored), self._learn_scores, gathered)
+            fold_scores(connection.execute(scored), learn_scores, gathered)
             counted = ActivityCounts()
             count_requests(connection, rows, counted, month.attempts, month.scores)
             self._keep(connection, gathered, counted)
@@ -189,9 +196,10 @@ class Retention:
         self._add.write(cursor, gathered.rows())
         self._count.write(cursor, counted.rows())
 
-    def _half_lives(self, connection: Connection, *router_ids: str) -> HalfLives:
+    def _laws_of(self, connection: Connection, router_ids: Collection[str]) -> tuple[LearnScores, HalfLives]:
+        learn_scores, half_life = self._laws(connection, router_ids)
         kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id.in_(router_ids))))
-        return HalfLives(self._half_life, kept.items())
+        return learn_scores, HalfLives(half_life, kept.items())
 
     def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:
         """Delete choices that no decision uses: a choice is shared only by decisions close to its first."""

@@ -3,12 +3,12 @@
 So a process that dies before it has rebuilt leaves a mark that the next one finds.
 """
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
+from bandit.types import Epoch
 from storage.tables import arms, rebuilds_due
 
 
@@ -21,16 +21,17 @@ class DueRebuild:
     rebuilt: bool
 
 
-def mark_due(connection: Connection, router_id: str, *, is_used: bool = False) -> bool:
+def mark_due(connection: Connection, router_id: str, at: Epoch, *, is_used: bool = False) -> bool:
     """Mark a router's statistics as due for a rebuild, if there are any. Returns whether there are.
 
-    A router that `is_used` is marked in any case: a process that does not know of the change yet may add the first.
+    `at` is the present by the database's clock. A router that `is_used` is marked in any case: a process that does not
+    know of the change yet may add the first.
     """
     found: bool = connection.execute(select(exists().where(arms.c.router_id == router_id))).scalar_one()
     if not found and not is_used:
         return False
     connection.execute(delete(rebuilds_due).where(rebuilds_due.c.router_id == router_id))
-    connection.execute(insert(rebuilds_due).values(router_id=router_id, since=time.time(), rebuilt=False))
+    connection.execute(insert(rebuilds_due).values(router_id=router_id, since=at, rebuilt=False))
     return found
 
 

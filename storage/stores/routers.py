@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, update
 
+from bandit.types import Json
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.errors import LedgerError
@@ -69,7 +70,9 @@ class Routers:
             if connection.execute(select(routers.c.id).where(routers.c.id == record.id, present)).first() is not None:
                 return False
             _put(connection, record)
-            mark_due(connection, record.id)  # statistics of a router of this id that was deleted
+            mark_due(
+                connection, record.id, self._database.clock.now()
+            )  # statistics of a router of this id that was deleted
             return True
 
     def put(self, record: RouterRecord, change: AuditRecord | None = None, *, expected: int | None = None) -> bool:
@@ -91,7 +94,7 @@ class Routers:
             same = former is not None and msgspec.json.decode(former.settings).get(_HALF_LIVES) == record.settings.get(
                 _HALF_LIVES
             )
-            return not same and mark_due(connection, record.id, is_used=present)
+            return not same and mark_due(connection, record.id, self._database.clock.now(), is_used=present)
 
     def note_declared(self, lines: Mapping[str, Mapping[str, int]]) -> None:
         """Keep which fields of which routers the configuration file sets, each with its line; it sets no others."""
@@ -127,6 +130,13 @@ class Routers:
                 return False
             record_change(connection, change)
             return True
+
+
+def lock_settings(connection: Connection, router_ids: Collection[str]) -> dict[str, Mapping[str, Json]]:
+    """Read the settings of these routers, deleted ones too, and keep them from being changed until the commit."""
+    query = select(routers.c.id, routers.c.settings).where(routers.c.id.in_(router_ids)).order_by(routers.c.id)
+    rows = connection.execute(query.with_for_update(read=True))
+    return {row.id: msgspec.json.decode(row.settings) for row in rows}
 
 
 def _values(record: RouterRecord) -> dict[str, object]:

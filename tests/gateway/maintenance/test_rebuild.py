@@ -69,7 +69,19 @@ def test_a_deleted_routers_statistics_equal_its_ledger(database: Database, runni
 def test_retention_of_a_deleted_router_changes_no_statistics(database: Database, running: RunningWriter) -> None:
     fill(database, running)
     Routers(database).delete("rtr_a", NOW)
-    assert retention_of(database, "rtr_a").delete_some("rtr_a", later(1_000.0)) == 4
+    assert retention_of(database).delete_some("rtr_a", later(1_000.0)) == 4
+    assert rebuild_of(database).check() == []
+
+
+def test_retention_deletes_by_the_half_lives_that_hold_when_it_deletes(
+    database: Database, running: RunningWriter
+) -> None:
+    """Another process may have changed them since the round began."""
+    fill(database, running)
+    retention = retention_of(database)
+    assert keep_router(database, replace(ROUTER, settings={"half_lives": {"success_seconds": 3_600.0}}))
+    assert rebuild_of(database).check() == []
+    assert retention.delete_some("rtr_a", later(1_000.0)) == 4
     assert rebuild_of(database).check() == []
 
 

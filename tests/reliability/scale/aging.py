@@ -37,7 +37,7 @@ def let_go(database: Database, tell: Callable[[str], None]) -> dict[str, Any]:
     tell("deleting rows")
     wal, before, deleted = wal_bytes(database), time.monotonic(), 0
     while deleted < DELETED:
-        deleted += retention_of(database, "rtr_large").delete_some("rtr_large", Epoch(third.next().start))
+        deleted += retention_of(database).delete_some("rtr_large", Epoch(third.next().start))
     rows_seconds, rows_wal = time.monotonic() - before, wal_bytes(database) - wal
     wal, before = wal_bytes(database), time.monotonic()
     with database.unpooled.connect() as connection:

@@ -19,6 +19,7 @@ from sqlalchemy import func, literal_column, select, update
 
 from bandit.types import Deltas, Epoch, Scores, Signal, StatisticKey, Sums
 from gateway.maintenance.rebuild import rebuild_of
+from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
@@ -27,6 +28,7 @@ from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.stores.rebuilds_due import read_due
 from storage.stores.routers import Routers
 from storage.tables import arms, attempts, choices, contents, decisions, feedback, scores
 from storage.writing.scores import LearnScores
@@ -118,6 +120,11 @@ def laws(faster: float) -> tuple[LearnScores, RouterHalfLife]:
         return {key: replace(sums, half_life=sums.half_life * faster) for key, sums in changes.items()}
 
     return learn, lambda router_id, signal: half_life(router_id, signal) * faster
+
+
+def retention_of(database: Database, faster: float = 1.0) -> Retention:
+    """The retention by these laws."""
+    return Retention(database, lambda connection, router_ids: laws(faster))
 
 
 class Overtaken(Rebuild):
@@ -259,10 +266,10 @@ def test_old_requests_can_still_be_deleted_after_half_lives_were_changed(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
     write_mixed(running, making, "rtr_a", 30, seed=14)
-    Retention(database, learn_scores, half_life).delete_some("rtr_a", later(10_000))
+    retention_of(database).delete_some("rtr_a", later(10_000))
     slower = Overtaken(database, faster=3.0)
     slower.run()
-    Retention(database, *laws(3.0)).delete_some("rtr_a", later(40_000))
+    retention_of(database, faster=3.0).delete_some("rtr_a", later(40_000))
     assert slower.check() == []
 
 
@@ -304,7 +311,7 @@ def test_retention_deletes_old_requests_with_all_that_is_theirs_and_a_rebuild_co
     write_mixed(running, making, "rtr_a", 60, seed=8)
     write_mixed(running, making, "rtr_b", 5, seed=9)
     before, spent = Arms(database).sums(), read_everything(database)[0].spend_usd
-    retention = Retention(database, learn_scores, half_life)
+    retention = retention_of(database)
     left = sum(row["at"] >= NOW + 25_000 for row in Ledger(database).export("rtr_a"))
     deleted: list[int] = []
     while not deleted or deleted[-1] == 7:
@@ -328,7 +335,7 @@ def test_retention_keeps_the_choices_of_what_stays(
     records = [making.completion(at=NOW + at) for at in times]
     for record in records:
         running.write(record)
-    retention = Retention(database, learn_scores, half_life)
+    retention = retention_of(database)
     assert retention.delete_some("rtr_a", later(5_550.0)) == 5
     view = Ledger(database).decision(records[-1].decision.completion_id)
     assert view is not None
@@ -341,7 +348,7 @@ def test_retention_keeps_the_choices_of_what_stays(
 def test_what_is_deleted_cannot_be_scored(database: Database, running: RunningWriter, making: RecordMaker) -> None:
     record = making.completion(at=NOW)
     running.write(record)
-    Retention(database, learn_scores, half_life).delete_some("rtr_a", later(1))
+    retention_of(database).delete_some("rtr_a", later(1))
     error = running.submit((making.score(record.decision.completion_id, 1.0),)).exception(60)
     assert type(error).__name__ == "CompletionNotFound"
 
@@ -362,6 +369,18 @@ def test_a_changed_half_life_whose_process_died_is_taken_up_by_the_next(
     assert faster.check() != []
     assert faster.run_due(later(0.0)) == ["rtr_a"]
     assert faster.check() == []
+
+
+def test_a_changed_half_life_is_marked_with_the_databases_time(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    """`run_due` compares it with that: a machine an hour ahead must not have its mark looked at at once, or late."""
+    Routers(database).add(RECORDS[0])
+    running.write(making.completion(at=NOW))
+    database.clock = DatabaseClock(wall=lambda: NOW)
+    Routers(database).put(half_lives(RECORDS[0], 900.0))
+    with database.read() as connection:
+        assert [0.0 <= mark.since - NOW < 60.0 for mark in read_due(connection)] == [True]
 
 
 def test_rows_that_a_process_makes_with_the_former_half_life_are_found_by_a_second_look(
@@ -429,7 +448,7 @@ def test_whatever_is_written_and_deleted_the_fold_is_the_statistics(
 ) -> None:
     database, running, making = shared_ledger
     router_id = f"rtr_{making.number()}"
-    retention = Retention(database, learn_scores, half_life)
+    retention = retention_of(database)
     for part in range(2):
         write_mixed(running, making, router_id, 6, seed + part)
         retention.delete_some(router_id, later(cut), at_once)
