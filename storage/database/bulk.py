@@ -7,6 +7,7 @@ binding each value takes us three times the time, and reading JSON takes the ser
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import chain
 from math import isinf
 from typing import Any, Protocol
@@ -110,18 +111,26 @@ class _Values:
         self._by_count: dict[int, str] = {}
 
     def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
-        start, left = 0, len(rows)
-        while left:
-            count = next(size for size in SIZES if size <= left)
+        start = 0
+        for count in _sizes_of(len(rows)):
             flat = rows[start] if count == 1 else list(chain.from_iterable(rows[start : start + count]))
             cursor.execute(self._text(count), flat)
-            start, left = start + count, left - count
+            start += count
 
     def _text(self, count: int) -> str:
         text = self._by_count.get(count)
         if text is None:
             text = self._by_count[count] = self._head + ", ".join([self._row] * count) + self._tail
         return text
+
+
+@lru_cache(maxsize=1_024)
+def _sizes_of(count: int) -> tuple[int, ...]:
+    """Divide a number of rows into some of `SIZES`."""
+    if count == 0:
+        return ()
+    largest = next(size for size in SIZES if size <= count)
+    return (largest, *_sizes_of(count - largest))
 
 
 def _closing(sql: str, opening: int) -> int:

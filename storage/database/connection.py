@@ -62,7 +62,10 @@ class WriteConnection:
                 if self._begin_sql is not None:
                     self.cursor.execute(self._begin_sql)
                 yield
-                self.connection.commit()
+                if self._database.sqlite:
+                    self.cursor.execute("COMMIT")  # the driver's `commit` would prepare this anew each time
+                else:
+                    self.connection.commit()
         except BaseException as error:
             with contextlib.suppress(self._errors):
                 self.connection.rollback()

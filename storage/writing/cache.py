@@ -62,6 +62,8 @@ class CacheUpdate:
 
     def commit(self) -> None:
         """Add to the cache what the transaction has written."""
+        if not self._choices and not self._tasks:
+            return
         self._cache.choices.update(self._choices)
         self._cache.tasks.update(self._tasks)
         for cached, most in ((self._cache.choices, _MOST_CHOICES), (self._cache.tasks, _MOST_TASKS)):
