@@ -307,7 +307,7 @@ class Choice:
     context: Context
     objective: Objective  # in dollars, steering applied
     price_multiplier: float  # 1 + λ, steering applied
-    temperature: float  # as applied: lower if few outcomes are scored
+    temperature: float
     exploration: float
     relaxed: bool  # the bounds of traffic shares could not all hold
     arms: tuple[ArmView, ...]

@@ -82,7 +82,7 @@ def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], stee
         + multiplier**2 * cost_variance
         + objective.second_usd**2 * seconds_variance
     )
-    temperature = snapshot.settings.temperature * (1.0 + snapshot.scored_share) / 2.0
+    temperature = snapshot.settings.temperature
     return Value(
         snapshot=snapshot,
         rows=rows,

@@ -108,16 +108,6 @@ class Snapshot:
         """Whether any answer has been scored at all."""
         return bool(self.table.per_task(Signal.QUALITY)[0].any())
 
-    @cached_property
-    def scored_share(self) -> float:
-        """The share of answers that get a score, in [0, 1]; 1 if there is no answer yet."""
-        answers = np.maximum(
-            self.table.per_task(Signal.COMPLETION_TOKENS)[0].sum(axis=1),
-            self.table.per_task(Signal.COST)[0].sum(axis=1),
-        ).sum()
-        scores = float(self.table.per_task(Signal.QUALITY)[0].sum())
-        return min(scores / float(answers), 1.0) if answers > 0.0 else 1.0
-
     @property
     def outcomes(self) -> Floats:
         """How many outcomes each arm has ever had."""

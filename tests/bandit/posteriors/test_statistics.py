@@ -51,7 +51,6 @@ def seen(snapshot: Snapshot) -> list[float]:
         *snapshot.seconds(CONTEXT),
         *snapshot.seconds(dataclasses.replace(CONTEXT, stream=False)),
         snapshot.outcomes,
-        np.array([snapshot.scored_share]),
     )
     everything: list[float] = np.concatenate(figures).tolist()
     return everything
