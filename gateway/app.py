@@ -30,6 +30,7 @@ from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.readiness import Readiness
 from gateway.recorder import Recorder
+from gateway.reporter import Reporter
 from gateway.responses.exchange import ResponsesHttp
 from gateway.routes.api import build_api
 from gateway.routes.bounded_body import bounded
@@ -222,7 +223,6 @@ class Gateway:
                 heartbeat.refused_count,
                 limiter,
             )
-            opened.callback(asyncio.create_task(gauges.run()).cancel)
             services = Services(
                 providers=providers,
                 model_states=self.model_states,
@@ -258,6 +258,8 @@ class Gateway:
                 [f"the database is reached through {POOLER}"] if database.pooler else [],
                 heartbeat,
             )
+            for each in (gauges, Reporter(heartbeat, self._recorder, readiness, self.model_states, database.clock.now)):
+                opened.callback(asyncio.create_task(each.run()).cancel)
             self.configuration = Configuration(
                 self.configured,
                 self._read_again,

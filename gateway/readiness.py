@@ -7,6 +7,7 @@ from gateway.maintenance.heartbeat import Heartbeat
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter
+from storage.stores.replicas import Finding
 from storage.writing.failover import State
 
 
@@ -54,12 +55,19 @@ class Readiness:
         if self._recorder.state is State.SPOOLING:
             notes.append(f"the database {self._database} is away: completions wait in the local spool")
         notes += self._heartbeat.remarks() if self._heartbeat else []
+        return notes + [finding.text for finding in self.findings()]
+
+    def findings(self) -> list[Finding]:
+        """The notes that this process alone can tell: not those about models, the database, or all processes."""
+        found: list[Finding] = []
         if self.refused_configuration is not None:
-            notes.append(f"the configuration could not be read again, at {self.refused_configuration}")
+            told = f"the configuration could not be read again, at {self.refused_configuration}"
+            found.append(Finding("configuration_refused", told))
         for router_id, live in sorted(self._routers.items()):
-            left_out = live.definition.left_out
-            notes += [f"router {router_id} is served without {model_id}: {why}" for model_id, why in left_out.items()]
-        return notes + self._recorder.spool_problems + self._unusable()
+            for model_id, why in live.definition.left_out.items():
+                found.append(Finding("model_left_out", f"router {router_id} is served without {model_id}: {why}"))
+        found += [Finding("spool_problem", problem) for problem in self._recorder.spool_problems]
+        return found + [Finding("router_unusable", line) for line in self._unusable()]
 
     def _unusable(self) -> list[str]:
         """One line per router without a usable model. A rate limit makes no model unusable: it passes."""

@@ -585,6 +585,7 @@ replicas = Table(
     required("heartbeat_at", Double, "by the database's clock"),
     required("clock_ahead_seconds", Double, "of its machine, against the database's"),
     optional("spooling_since", Double, "its spool may hold requests that ended since; null: it is empty"),
+    optional("state", Text, "JSON: how it is doing; null: not told yet, or an older version"),
     check("times", *instants("started_at", "heartbeat_at", "spooling_since")),
     comment="processes that serve the ledger; deleted when they stop, or a day after the last heartbeat",
 )

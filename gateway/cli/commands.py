@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "Watch a router learn, with simulated models and simulated users.",
     "migrate": "Bring the database's schema up to date (`serve` does this too).",
     "doctor": "Check configuration, models, database, address and packages.",
+    "health": "Show what is broken in any process that serves, and what to do.",
     "explain": "Explain one decision, and compare it with a replay.",
     "evaluate": "Estimate what another policy would have cost and scored.",
     "export": "Export a router's ledger as CSV, JSON lines or Parquet.",

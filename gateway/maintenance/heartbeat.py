@@ -18,11 +18,13 @@ from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.stores.keys import Keys
 from storage.stores.refused import RefusedRecords
-from storage.stores.replicas import Replica, Replicas
+from storage.stores.replicas import Replica, Replicas, ReplicaState
 
 log = logging.getLogger(__name__)
 
-BEAT_SECONDS = 5.0
+BEAT_SECONDS = 2.0
+"""What the other processes' health is told by is this old at most."""
+
 LOOK_SECONDS = 0.25
 """How soon others are told that the spool is used, or empty again."""
 
@@ -70,6 +72,7 @@ class Heartbeat:
         self._take_uses: Callable[[], Mapping[str, float]] = dict
         self._keys = Keys(database.watched(self._watchdog))
         self._noted = time.monotonic()
+        self._state: ReplicaState | None = None
         self._ok_at = Epoch(0.0)  # when the spool was known to be empty
         self._is_warned = False
         self._is_heard = False  # whether the last heartbeat was written
@@ -95,6 +98,10 @@ class Heartbeat:
         self._take_uses = take_uses
         self._is_spooling = is_spooling
         self._thread.start()
+
+    def tell(self, state: ReplicaState) -> None:
+        """Tell the others with the next heartbeat how this process is doing. From any thread."""
+        self._state = state
 
     def may_be_spooled(self, created_at: float) -> bool:
         """Whether any replica's spool may hold a completion whose id was made at this time."""
@@ -170,6 +177,7 @@ class Heartbeat:
     def _beat(self) -> None:
         gone = self._adopted if self._own.spooling_since is None else frozenset[str]()
         self._is_heard = False
+        self._own = replace(self._own, state=self._state)
         self._replicas = self._store.beat(self._own, gone)
         self._refused_count = self._refused.count()
         if time.monotonic() - self._noted >= NOTED_SECONDS:

@@ -179,6 +179,13 @@ class Cooldowns:
         """Parked models, each with what to fix."""
         return {model_id: each.parked for model_id, each in self._breakers.items() if each.parked is not None}
 
+    def opened(self) -> Iterator[tuple[str, str, str, float, float]]:
+        """Models whose breaker is open or half-open: `cooling` or `parked`, why in words, and since and until when."""
+        for model_id, each in self._breakers.items():
+            if each.openings:
+                state, why = ("cooling", each.why) if each.parked is None else ("parked", each.parked)
+                yield model_id, state, why, each.since, each.until
+
     def states(self) -> Mapping[str, tuple[str, str]]:
         """Models whose breaker is open or half-open: `cooling` or `parked`, and one word why."""
         return {

@@ -59,6 +59,11 @@ class Keys:
                 older = api_keys.c.last_used_at.is_(None) | (api_keys.c.last_used_at < at)
                 connection.execute(update(api_keys).where(api_keys.c.id == key_id, older).values(last_used_at=at))
 
+    def ending(self, after: float, before: float, most: int = 20) -> list[KeyRecord]:
+        """The keys that are not revoked and end in this time, the first ones first, up to `most`."""
+        live = api_keys.c.revoked_at.is_(None) & api_keys.c.expires_at.between(after, before)
+        return self._read(select(api_keys).where(live).order_by(api_keys.c.expires_at).limit(most))
+
     def exist(self) -> bool:
         """Whether there has ever been a key."""
         with self._database.read() as connection:

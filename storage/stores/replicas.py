@@ -1,9 +1,10 @@
-"""The processes that serve this ledger: each keeps a row with its heartbeat, and whether its spool is used."""
+"""The processes that serve this ledger: each keeps a row with its heartbeat, its state, and whether it spools."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
-from sqlalchemy import delete, or_, select
+import msgspec
+from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
@@ -12,6 +13,40 @@ from storage.tables import replicas
 
 FORGOTTEN_SECONDS = 86_400.0
 """The row of a replica that was not heard of for this long is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """A model that a process sends no requests to, or few. `state` is `cooling` or `parked`; `reason` in words."""
+
+    model_id: str
+    state: str
+    reason: str
+    since: float
+    until: float  # from then on a request is tried
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that an operator should see to, as the process tells it. `kind` is one word for programs."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """How a process is doing. `problems` keep it from serving, `notes` do not."""
+
+    ledger: str
+    queued: int
+    spooled: int
+    models: tuple[ModelState, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    notes: tuple[Finding, ...] = ()
+
+
+_decode = msgspec.json.Decoder(ReplicaState).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +62,7 @@ class Replica:
     heartbeat_at: Epoch
     clock_ahead_seconds: float  # of its machine, against the database's
     spooling_since: float | None = None  # its spool may hold requests that ended since; None: it is empty
+    state: ReplicaState | None = None  # not told yet, or by a version with another form of it
 
 
 class Replicas:
@@ -45,15 +81,37 @@ class Replicas:
         with self._database.write() as connection:
             clock.read(connection)
             now = clock.now()
-            row = {**asdict(replica), "heartbeat_at": now, "clock_ahead_seconds": clock.ahead_seconds}
+            row = _row(replica) | {"heartbeat_at": now, "clock_ahead_seconds": clock.ahead_seconds}
             near = replicas.c.heartbeat_at.between(now - FORGOTTEN_SECONDS, now + FORGOTTEN_SECONDS)
             statement = self._insert(replicas).values(row)
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
             connection.execute(delete(replicas).where(or_(~near, replicas.c.id.in_(gone))))
-            found = connection.execute(select(replicas).order_by(replicas.c.started_at, replicas.c.id)).all()
-        return [Replica(**{field.name: row._mapping[field.name] for field in fields(Replica)}) for row in found]
+            return _read(connection)
+
+    def all(self) -> list[Replica]:
+        """All replicas, the oldest first; those that were not heard of for up to a day too."""
+        with self._database.read() as connection:
+            return _read(connection)
 
     def remove(self, replica_id: str) -> None:
         """Delete the row of a replica that stops with an empty spool."""
         with self._database.write() as connection:
             connection.execute(delete(replicas).where(replicas.c.id == replica_id))
+
+
+def _row(replica: Replica) -> dict[str, object]:
+    row = {field.name: getattr(replica, field.name) for field in fields(Replica)}
+    return row | {"state": None if replica.state is None else msgspec.json.encode(replica.state).decode()}
+
+
+def _read(connection: Connection) -> list[Replica]:
+    found = connection.execute(select(replicas).order_by(replicas.c.started_at, replicas.c.id)).all()
+    named = [{field.name: row._mapping[field.name] for field in fields(Replica)} for row in found]
+    return [Replica(**{**values, "state": _state_of(values["state"])}) for values in named]
+
+
+def _state_of(text: str | None) -> ReplicaState | None:
+    try:
+        return None if text is None else _decode(text)
+    except msgspec.DecodeError:  # of a newer version
+        return None

@@ -9,6 +9,7 @@ from gateway.routes.admin import (
     decisions,
     evals,
     evaluation,
+    health,
     models,
     reload,
     routers,
@@ -18,5 +19,5 @@ from gateway.routes.admin.calls import ERRORS
 from gateway.routes.authentication import BEARER
 
 router = APIRouter(dependencies=[Depends(BEARER)], responses=ERRORS)
-for part in (routers, api_keys, evals, models, decisions, evaluation, stats, activity, changes, reload):
+for part in (routers, api_keys, evals, models, decisions, evaluation, stats, activity, changes, health, reload):
     router.include_router(part.router)
