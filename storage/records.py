@@ -268,9 +268,13 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class DecisionView:
-    """One recorded request, for `explain`, replay and the management API."""
+    """One recorded request, for `explain`, replay and the management API.
+
+    `learned` is what its outcome added to the statistics, as `storage.deltas` encodes it.
+    """
 
     decision: DecisionRecord
     attempts: tuple[Attempt, ...]
     outcome: OutcomeRecord
     feedback: tuple[FeedbackRecord, ...]
+    learned: str = "{}"

@@ -5,19 +5,17 @@ from typing import Annotated
 import typer
 
 from gateway.cli.commands import new_app
-from gateway.cli.database import opened
+from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import (
     Config,
     DatabaseUrl,
     Json,
 )
-from gateway.cli.output import moment, print_json, print_table
+from gateway.cli.output import moment, print_table, print_view
 from gateway.ids import parse_completion_id
-from gateway.reports.explanation import Explained, NotExplainable, to_json
-from gateway.reports.explanation import explain as explained_of
-from storage.stores.ledger import Ledger
-from storage.stores.routers import Routers
+from gateway.management.decision_details import decision_view, find_decision
+from gateway.reports.explanation import Explained, NotExplainable
 
 app = new_app()
 
@@ -30,22 +28,17 @@ def explain(
     json: Json = False,
 ) -> None:
     """Explain one decision: candidates, probabilities, the draw and the outcome, compared with a replay."""
-    id_ = parse_completion_id(completion_id)
-    if id_ is None:
+    if parse_completion_id(completion_id) is None:
         raise CommandError(f"a completion's id looks like chatcmpl-req_… or req_…, not {completion_id[:80]!r}", 2)
-    with opened(config, database_url) as database:
-        view = Ledger(database).decision(id_)
-        if view is None:
-            raise CommandError(f"there is no decision {id_} in {database.where}")
-        router = Routers(database).get(view.decision.router_id)
-    try:
-        explained = explained_of(view, router.secret if router else None)
-    except NotExplainable as error:
-        raise CommandError(str(error)) from None
-    if json:
-        print_json(to_json(explained))
-    else:
-        _print(explained)
+    with managed(config, database_url) as management:
+        try:
+            explained = find_decision(management, completion_id)
+        except NotExplainable as error:
+            raise CommandError(str(error)) from None
+        if json:
+            print_view(decision_view(management, explained, with_content=True))
+        else:
+            _print(explained)
 
 
 def _print(explained: Explained) -> None:

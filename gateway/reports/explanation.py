@@ -1,20 +1,12 @@
 """Explains one decision: what was known, how the arm was drawn, what came of it, and a replay from the record."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import msgspec
 
 from bandit.decision import Replay, draw, replay
 from bandit.types import Choice, Draw
-from storage.records import DecisionRecord, DecisionView, OutcomeRecord
-
-_API_NAMES = {
-    "completion_id": "id",
-    "drawn_model_id": "model_id",
-    "estimated_prompt_tokens": "prompt_tokens",
-    "ended_at": "at",
-}
-_NOT_TOLD = frozenset({"choice", "choice_digest"})  # the choice is shown decoded
+from storage.records import DecisionView
 
 
 class NotExplainable(LookupError):
@@ -61,24 +53,3 @@ def explain(view: DecisionView, secret: bytes | None) -> Explained:
     if secret is not None and decision.randomised:
         again = draw(choice, secret, decision.completion_id).u == decision.u
     return Explained(view, choice, replay(choice, drawn), again)
-
-
-def record_to_json(record: DecisionRecord | OutcomeRecord) -> dict[str, object]:
-    """A decision or an outcome with the field names of the management API."""
-    return {_API_NAMES.get(name, name): value for name, value in asdict(record).items() if name not in _NOT_TOLD}
-
-
-def to_json(explained: Explained) -> dict[str, object]:
-    """The explanation as JSON, for scripts and the management API."""
-    view = explained.view
-    return {
-        "decision": record_to_json(view.decision),
-        "choice": asdict(explained.choice),
-        "attempts": [asdict(attempt) for attempt in view.attempts],
-        "outcome": record_to_json(view.outcome),
-        "feedback": [
-            {"id": each.id, "source": each.source, "score": each.score, "at": each.at, "comment": each.comment}
-            for each in view.feedback
-        ],
-        "replay": {**asdict(explained.replay), "drawn_again": explained.drawn_again, "verdict": explained.verdict},
-    }

@@ -1,6 +1,5 @@
 """Reads requests: one by id, pages of a router's, its traffic, and all of them as a stream for export."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from sqlalchemy import Connection, Row, Select, and_, or_, select
 from bandit.types import Attempt, Epoch
 from storage.activity import Traffic, traffic_by_model
 from storage.database.engine import Database
-from storage.errors import InvalidCursor
 from storage.judging import Judging, judging_by_model
 from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
+from storage.stores.decisions import cursor_of, read_cursor
 from storage.stores.exports import EXPORTS
 from storage.tables import attempts, choices, contents, decisions, feedback
 
@@ -57,7 +56,7 @@ class Ledger:
         query = _with_choice().where(decisions.c.router_id == router_id)
         query = query.order_by(decisions.c.at.desc(), decisions.c.completion_id.desc()).limit(limit + 1)
         if cursor is not None:
-            at, last_id = _read_cursor(cursor)
+            at, last_id = read_cursor(cursor)
             query = query.where(
                 decisions.c.at <= at,  # redundant, but lets the query start in the index
                 or_(decisions.c.at < at, and_(decisions.c.at == at, decisions.c.completion_id < last_id)),
@@ -67,7 +66,7 @@ class Ledger:
         more = len(views) > limit
         views = views[:limit]
         last = views[-1].decision if more else None
-        return Page(tuple(views), f"{last.at!r}~{last.completion_id}" if last else None)
+        return Page(tuple(views), cursor_of(last.at, last.completion_id) if last else None)
 
     def traffic(self, router_id: str, since: Epoch) -> dict[str, Traffic]:
         """Read the traffic of each of a router's models, from the UTC day of `since` on."""
@@ -114,6 +113,7 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
             tuple(tried[row.completion_id]),
             read_outcome(row),
             tuple(given[row.completion_id]),
+            row.learned,
         )
         for row in rows
     ]
@@ -148,14 +148,3 @@ def _read_feedback(row: Row[Any]) -> FeedbackRecord:
         comment=row.comment,
         metadata=msgspec.json.decode(row.metadata) if isinstance(row.metadata, str) else row.metadata,
     )
-
-
-def _read_cursor(cursor: str) -> tuple[float, str]:
-    at, _, last_id = cursor.partition("~")
-    try:
-        instant = float(at)
-    except ValueError:
-        instant = math.nan
-    if not last_id or not math.isfinite(instant):
-        raise InvalidCursor("the cursor is none that was given out")
-    return instant, last_id

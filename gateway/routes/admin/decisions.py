@@ -1,53 +1,72 @@
-"""/admin/decisions: recorded decisions, replayed."""
+"""/admin/decisions: recorded decisions, filtered, and one in full with its replay."""
 
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
-from pydantic import JsonValue
+from pydantic import AwareDatetime, Field
 
-from gateway.errors import BadRequest, NotFound
-from gateway.ids import parse_completion_id
-from gateway.reports.explanation import explain, record_to_json, to_json
-from gateway.routes.admin.calls import Cursor
-from gateway.routes.authentication import require_reader
-from gateway.routes.services import json_response, services_of
-from storage.records import DecisionView
+from bandit.types import Epoch
+from gateway.management.decision_details import DecisionView, decision_view, find_decision
+from gateway.management.decisions import DecisionsView, list_decisions
+from gateway.routes.admin.calls import Cursor, PageSize, Reader
+from gateway.routes.authentication import authorization_of
+from gateway.routes.services import services_of
+from storage.records import Status
+from storage.stores.decisions import DecisionFilter
 
-MOST_AT_ONCE = 200
-
-RouterId: TypeAlias = Annotated[str, Query(max_length=80)]
+Id: TypeAlias = Annotated[str | None, Query(max_length=200)]
+Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Instant: TypeAlias = Annotated[
+    Annotated[Seconds | AwareDatetime, Field(union_mode="left_to_right")] | None,
+    Query(description="Seconds since the epoch, or RFC 3339."),
+]
 
 router = APIRouter(prefix="/admin", tags=["decisions"])
 
 
-@router.get("/decisions", response_model=dict[str, JsonValue])
-def list_decisions(router_id: RouterId, request: Request, cursor: Cursor = None, limit: int = 50) -> Response:
-    """A page of a router's requests, the latest first. `next_cursor` asks for the next page; null at the end."""
-    require_reader(request, router_id)
-    if not 1 <= limit <= MOST_AT_ONCE:
-        raise BadRequest(f"`limit` must be from 1 to {MOST_AT_ONCE}, not {limit}", param="limit")
-    page = services_of(request).ledger.decisions(router_id, cursor, limit)
-    data = [_summary(view) for view in page.views]
-    return json_response({"object": "list", "data": data, "next_cursor": page.cursor})
+@router.get("/decisions")
+def get_decisions(
+    management: Reader,
+    router_id: Annotated[str | None, Query(max_length=80, description="Default: all that the key may see.")] = None,
+    model: Annotated[str | None, Query(max_length=200, description="That was drawn, or answered.")] = None,
+    task: Id = None,
+    status: Annotated[list[Status], Query(max_length=5, description="May be repeated.")] = [],  # noqa: B006
+    api_key_id: Id = None,
+    score_max: Annotated[float | None, Query(ge=0, le=1)] = None,
+    since: Annotated[Instant, Query(alias="from")] = None,
+    until: Annotated[Instant, Query(alias="to", description="Exclusive.")] = None,
+    cursor: Cursor = None,
+    limit: PageSize = 50,
+) -> DecisionsView:
+    """A page of requests, the latest first.
+
+    Filters that no index serves are compared with 5,000 requests a call: `searched_to` says how far back that went.
+    """
+    wanted = DecisionFilter(
+        router_ids=None if router_id is None else [router_id],
+        key_id=api_key_id,
+        model_id=model,
+        task=task,
+        statuses=status,
+        score_max=score_max,
+        since=_seconds(since),
+        until=_seconds(until),
+    )
+    return list_decisions(management, wanted, cursor, limit)
 
 
-@router.get("/decisions/{completion_id}", response_model=dict[str, JsonValue])
-def get_decision(completion_id: str, request: Request) -> Response:
-    """One request in full: choice, attempts, outcome and feedback, and the decision replayed from its record."""
-    key = require_reader(request)
+@router.get("/decisions/{completion_id}")
+def get_decision(request: Request, management: Reader, completion_id: str) -> DecisionView:
+    """One decision in full: what was known, drawn and learned, its attempts and feedback, and its replay.
+
+    `content` is for keys with the scope `admin` alone.
+    """
     services = services_of(request)
-    id_ = parse_completion_id(completion_id)
-    view = services.ledger.decision(id_) if id_ else None
-    if view is None or (key.routers is not None and view.decision.router_id not in key.routers):
-        raise NotFound(f"there is no completion {completion_id[:80]!r}", code="completion_not_found")
-    live = services.routers.get(view.decision.router_id)
-    return json_response(to_json(explain(view, live.secret if live else None)))
+    may_read_content = services.keyring.has_scope(authorization_of(request), ("admin",), services.clock())
+    return decision_view(management, find_decision(management, completion_id), with_content=may_read_content)
 
 
-def _summary(view: DecisionView) -> dict[str, object]:
-    return {
-        "id": f"chatcmpl-{view.decision.completion_id}",
-        "decision": record_to_json(view.decision),
-        "outcome": record_to_json(view.outcome),
-    }
+def _seconds(instant: "float | AwareDatetime | None") -> Epoch | None:
+    if instant is None or isinstance(instant, float):
+        return instant if instant is None else Epoch(instant)
+    return Epoch(instant.timestamp())

@@ -1,64 +1,132 @@
 """What operators can ask of the ledger over HTTP."""
 
+import json
+import time
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.support.gateway import Running
+from tests.support.waiting import wait_until
 
+BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
+
+
+def ask(running: Running, router_id: str = "rtr_good") -> str:
+    return running.client(router_id).chat.completions.create(model="dari/routing", messages=MESSAGES).id
 
 
 def test_a_decision_is_shown_whole_and_replays_identically(running: Running) -> None:
     answer = running.client().chat.completions.create(model="dari/routing", messages=MESSAGES)
     with running.http() as http:
-        http.post("/feedback", json={"completion_id": answer.id, "score": 0.5})
+        http.post("/feedback", json={"completion_id": answer.id, "score": 0.5, "metadata": {"ticket": 42}})
     with running.http("admin") as http:
         shown = http.get(f"/admin/decisions/{answer.id}").json()
-    assert shown["replay"]["identical"]
-    assert shown["replay"]["drawn_again"]
-    assert shown["replay"]["verdict"] == "replayed: identical"
-    assert shown["decision"]["model_id"] == answer.model
-    assert shown["outcome"]["status"] == "answered"
+        rows = http.get("/admin/decisions", params={"router_id": "rtr_good", "limit": 200}).json()["data"]
+    assert shown["replay"] == {
+        "identical": True,
+        "model": answer.model,
+        "largest_difference": 0.0,
+        "drawn_again": True,
+        "verdict": "replayed: identical",
+    }
+    assert (shown["model"], shown["drawn_model"], shown["status"]) == (answer.model, answer.model, "answered")
     assert [attempt["ending"] for attempt in shown["attempts"]] == ["complete"]
-    assert [feedback["score"] for feedback in shown["feedback"]] == [0.5]
-    assert abs(sum(arm["p"] for arm in shown["choice"]["arms"]) - 1.0) < 1e-9
+    (feedback,) = shown["feedback"]
+    assert (feedback["score"], feedback["api_key_label"], feedback["metadata"]) == (0.5, "routing", {"ticket": 42})
+    outcome, score = shown["learned"]
+    assert outcome["what"].startswith("that it answered, how")
+    assert score == {"at": feedback["at"], "model": answer.model, "what": "a score of 0.5 from user"}
+    assert abs(sum(candidate["probability"] for candidate in shown["candidates"]) - 1.0) < 1e-9
+    drawn = next(each for each in shown["candidates"] if each["model"] == answer.model)
+    assert drawn["probability"] == shown["probability"]
     assert "secret" not in str(shown)
+    (row,) = [row for row in rows if row["id"] == answer.id]
+    assert {name: shown[name] for name in row if name != "attempts"} == {
+        name: value for name, value in row.items() if name != "attempts"
+    }
+    assert (row["score"], row["attempts"]) == (0.5, 1)
+
+
+def test_content_is_for_administrators_alone(running: Running) -> None:
+    with running.http("admin") as http:
+        made = http.post("/admin/api-keys", json={"label": "auditor", "scopes": ["read"]}).json()
+        http.patch("/admin/routers/rtr_second", json={"store_content": True}).raise_for_status()
+        wait_until(lambda: running.gateway.routers["rtr_second"].options.store_content, "content is stored")
+        answered = ask(running, "rtr_second")
+        http.patch("/admin/routers/rtr_second", json={"store_content": None}).raise_for_status()
+        content = http.get(f"/admin/decisions/{answered}").json()["content"]
+        assert json.loads(content["request"])["messages"] == MESSAGES
+        assert "choices" in json.loads(content["answer"])
+    wait_until(lambda: not running.gateway.routers["rtr_second"].options.store_content, "no content is stored")
+    with running.http(made["secret"]) as http:
+        wait_until(lambda: http.get("/admin/decisions").status_code == 200, "the key works")
+        assert http.get(f"/admin/decisions/{answered}").json()["content"] is None
 
 
 def test_decisions_are_listed_page_by_page(running: Running) -> None:
-    made = {
-        running.client("rtr_second").chat.completions.create(model="dari/routing", messages=MESSAGES).id
-        for _ in range(5)
-    }
+    made = {ask(running, "rtr_second") for _ in range(5)}
     with running.http("admin") as http:
-        seen: list[str] = []
-        cursor = None
-        while True:
-            query = {"router_id": "rtr_second", "limit": "2"} | ({"cursor": cursor} if cursor else {})
-            page = http.get("/admin/decisions", params=query).json()
-            seen += [entry["id"] for entry in page["data"]]
-            cursor = page["next_cursor"]
-            if cursor is None:
-                break
-    assert len(seen) == len(set(seen))
-    assert made <= set(seen)
+        for query in ({"router_id": "rtr_second"}, {"model": "p/good-a"}, {}):
+            seen: list[str] = []
+            more: dict[str, str] | None = {}
+            while more is not None:
+                page = http.get("/admin/decisions", params={**query, **more, "limit": "20"}).json()
+                seen += [entry["id"] for entry in page["data"]]
+                more = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+            assert len(seen) == len(set(seen))
+            assert made <= set(seen)
+
+
+def test_decisions_are_filtered_by_what_they_are(running: Running) -> None:
+    before = time.time()
+    with running.http("other") as http:
+        assert http.post("/rtr_500/chat/completions", json=BODY).status_code == 502
+    with running.http("admin") as http:
+        keys = {key["label"]: key["id"] for key in http.get("/admin/api-keys").json()["data"]}
+
+        def found(**query: Any) -> list[dict[str, Any]]:
+            page = http.get("/admin/decisions", params={"from": before, **query})
+            assert page.status_code == 200, page.text
+            rows: list[dict[str, Any]] = page.json()["data"]
+            return rows
+
+        (row,) = found(status="failed", api_key_id=keys["other"])
+        assert (row["router_id"], row["http_status"], row["error_code"]) == ("rtr_500", 502, "all_models_failed")
+        assert (row["model"], row["attempts"], row["score"]) == (None, 2, None)
+        assert found(status=["failed", "partial"], router_id="rtr_500")[0]["id"] == row["id"]
+        assert found(api_key_id=keys["other"], status="answered") == []
+        assert found(api_key_id=keys["other"], score_max=1) == []
+        later = datetime.fromtimestamp(row["at"] + 1, UTC).isoformat()
+        assert found(**{"from": later}) == []
+        assert row["id"] in {each["id"] for each in found(to=later)}
+
+
+def test_health_tells_of_the_process_that_serves(running: Running) -> None:
+    with running.http("admin") as http:
+        wait_until(lambda: http.get("/admin/health").json()["replicas"][0]["ledger"] == "ok", "its state is told")
+        health = http.get("/admin/health").json()
+    assert {finding["severity"] for finding in health["findings"]} <= {"error", "warning", "info"}
+    assert all(finding["remedy"] for finding in health["findings"])
 
 
 def test_wrong_questions_are_refused_by_name(running: Running) -> None:
     with running.http("admin") as http:
         assert http.get("/admin/decisions/req_none").status_code == 404
-        assert (
-            http.get("/admin/decisions", params={"router_id": "rtr_good", "limit": 0}).json()["error"]["param"]
-            == "limit"
-        )
-        assert (
-            http.get("/admin/decisions", params={"router_id": "rtr_good", "limit": "x"}).json()["error"]["param"]
-            == "limit"
-        )
-        assert (
-            http.get("/admin/decisions", params={"router_id": "rtr_good", "cursor": "x"}).json()["error"]["param"]
-            == "cursor"
-        )
-        assert http.get("/admin/decisions").json()["error"]["param"] == "router_id"
+        for param, wrong in (
+            ("limit", "0"),
+            ("limit", "x"),
+            ("cursor", "x"),
+            ("cursor", "x" * 201),
+            ("from", "yesterday"),
+            ("to", "nan"),
+            ("to", "2026-11-25T00:00:00"),
+            ("score_max", "2"),
+            ("status", "odd"),
+        ):
+            refused = http.get("/admin/decisions", params={param: wrong})
+            assert refused.status_code == 400, (param, wrong)
+            assert refused.json()["error"]["param"].split(".")[0] == param
     with running.http("routing") as http:
         assert http.get("/admin/decisions", params={"router_id": "rtr_good"}).status_code == 403
 

@@ -138,8 +138,8 @@ def test_an_answer_costs_what_its_provider_bills_and_says_so(costly: Running, mo
     assert answer.usage.model_extra is not None
     assert answer.usage.model_extra["cost_usd"] == pytest.approx(COSTS[model_id])
     decision = kept(costly, answer.id)
-    assert decision["outcome"]["cost_usd"] == pytest.approx(COSTS[model_id])
-    assert not decision["outcome"]["estimated"]
+    assert decision["cost_usd"] == pytest.approx(COSTS[model_id])
+    assert not decision["estimated"]
     assert decision["attempts"][0]["cost_stated"] is (model_id == "p/stated")
 
 
@@ -162,7 +162,7 @@ def test_counts_that_cant_be_right_are_estimated_and_warned_of(
     costly: Running, model: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = costly.client(f"rtr_{model}").chat.completions.create(model="dari/routing", messages=MESSAGES)
-    outcome = kept(costly, answer.id)["outcome"]
+    outcome = kept(costly, answer.id)
     assert outcome["estimated"]
     assert outcome["completion_tokens"] == 2
     assert 0.0 < outcome["cost_usd"] < 0.0001
@@ -172,8 +172,8 @@ def test_counts_that_cant_be_right_are_estimated_and_warned_of(
 def test_a_stated_cost_that_cant_be_right_is_not_booked(costly: Running, caplog: pytest.LogCaptureFixture) -> None:
     answer = costly.client("rtr_dear").chat.completions.create(model="dari/routing", messages=MESSAGES)
     decision = kept(costly, answer.id)
-    assert decision["outcome"]["cost_usd"] == pytest.approx(0.0002)
-    assert not decision["outcome"]["estimated"]
+    assert decision["cost_usd"] == pytest.approx(0.0002)
+    assert not decision["estimated"]
     assert not decision["attempts"][0]["cost_stated"]
     assert "cost is 1000000000000.0" in caplog.text
 

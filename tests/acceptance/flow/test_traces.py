@@ -112,8 +112,9 @@ def test_a_request_is_followed_from_its_log_line_to_its_trace_to_its_decision(tr
     assert line["trace_id"] == f"{context_of(server).trace_id:032x}"
     with traced.gateway.http("admin") as http:
         decision = http.get(f"/admin/decisions/{attributes_of(server)['gen_ai.response.id']}").json()
-    assert decision["decision"]["id"] == line["request_id"] == request_id
-    assert attributes_of(server)["bandit_gateway.probability"] == decision["decision"]["propensity"]
+    assert decision["id"] == f"chatcmpl-{request_id}"
+    assert line["request_id"] == request_id
+    assert attributes_of(server)["bandit_gateway.probability"] == decision["probability"]
     assert attributes_of(client)["bandit_gateway.model"] == line["model"] == answer.json()["model"]
 
 

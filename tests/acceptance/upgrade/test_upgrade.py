@@ -39,7 +39,7 @@ def test_requests_scores_and_statistics_of_0_1_0_are_there_and_go_on(sqlite_url:
                 page = http.get("/admin/decisions", params={"router_id": router_id, "limit": 100}).json()
                 assert len(page["data"]) == requests
                 shown = http.get(f"/admin/decisions/{page['data'][0]['id']}").json()
-                assert shown["outcome"]["status"] == "answered"
+                assert shown["status"] == "answered"
                 scored = http.post("/feedback", json={"completion_id": page["data"][0]["id"], "score": 0.5})
                 assert scored.status_code == 200
                 body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}

@@ -342,7 +342,7 @@ class TestEvals:
 class TestExplain:
     @pytest.mark.parametrize(
         ("id_", "status", "words"),
-        [("hello", 2, "looks like chatcmpl-req_"), ("req_" + "0" * 32, 1, "there is no decision req_0000")],
+        [("hello", 2, "looks like chatcmpl-req_"), ("req_" + "0" * 32, 1, "there is no completion 'req_0000")],
     )
     def test_an_id_that_is_none_or_unknown_is_told(self, id_: str, status: int, words: str) -> None:
         put_router()
@@ -510,7 +510,7 @@ def test_commands_need_no_providers_key() -> None:
         ("records", "list"),
     ):
         assert Ran(*command, "--json").status == 0
-    assert "there is no decision" in Ran("explain", "req_" + "0" * 32).err
+    assert "there is no completion" in Ran("explain", "req_" + "0" * 32).err
 
 
 def test_a_key_is_made_for_a_router_that_the_first_start_will_make() -> None:

@@ -77,7 +77,7 @@ def test_the_pasted_curl_line_answers_and_the_key_outlives_a_restart(
     assert answer["dari_routing"]["reason"] in explained.stdout
     assert explained.stdout.endswith("replayed: identical\n")
     told = json.loads(CliRunner().invoke(app, ["explain", answer["id"], "--database-url", database, "--json"]).stdout)
-    assert told["decision"]["model_id"] == answer["model"]
+    assert told["model"] == answer["model"]
     assert told["replay"]["drawn_again"] is True
     router = ("--router", "rtr_default", "--database-url", database)
     exported = CliRunner().invoke(app, ["export", "--format", "jsonl", *router]).stdout.splitlines()

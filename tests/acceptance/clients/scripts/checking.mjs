@@ -48,7 +48,7 @@ export async function sendScoreOfEpisode(episodeId, score) {
   const scored = await ask("/feedback", KEY, { episode_id: episodeId, score });
   for (const { completion_id, model } of scored.completions) {
     assert.equal(model, MODEL);
-    const { decision } = await ask(`/admin/decisions/${completion_id}`, process.env.BANDIT_GATEWAY_ADMIN_KEY);
+    const decision = await ask(`/admin/decisions/${completion_id}`, process.env.BANDIT_GATEWAY_ADMIN_KEY);
     assert.equal(decision.task, TASK);
   }
   return `${scored.completions.length} completions of ${episodeId}: ${scored.status}`;

@@ -66,7 +66,7 @@ def send_score_of_episode(episode_id: str, score: float) -> str:
     scored = ask("/feedback", KEY, {"episode_id": episode_id, "score": score})
     assert {each["model"] for each in scored["completions"]} == {MODEL}, scored
     for each in scored["completions"]:
-        decision = ask(f"/admin/decisions/{each['completion_id']}", os.environ["BANDIT_GATEWAY_ADMIN_KEY"])["decision"]
+        decision = ask(f"/admin/decisions/{each['completion_id']}", os.environ["BANDIT_GATEWAY_ADMIN_KEY"])
         assert decision["task"] == TASK, decision
     return f"{len(scored['completions'])} completions of {episode_id}: {scored['status']}"
 

@@ -1,0 +1,334 @@
+"""One recorded decision in full: what was known, what was drawn, what happened, what was learned, and its replay."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from math import inf
+
+from pydantic import BaseModel, JsonValue
+
+from bandit.types import ArmView, Attempt, Choice, Signal
+from gateway.errors import NotFound
+from gateway.ids import parse_completion_id
+from gateway.management.context import Management
+from gateway.management.decisions import DecisionFields, decision_fields
+from gateway.management.routers import ObjectiveView
+from gateway.reports.explanation import Explained, explain
+from storage.deltas import decode_deltas
+from storage.records import Content, FeedbackRecord
+from storage.stores.decisions import Decisions
+from storage.stores.keys import Keys
+from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
+
+_LEARNED_OF = {
+    Signal.VALIDITY: "whether its answers match a schema",
+    Signal.FIRST_TOKEN: "how long it takes",
+    Signal.PER_TOKEN: "how long it takes",
+    Signal.TOTAL: "how long it takes",
+    Signal.COMPLETION_TOKENS: "how long its answers are",
+    Signal.COST: "what it costs",
+}
+"""What a signal is about, in words; prompts' signals are all of how it counts tokens."""
+
+
+class DecisionContext(BaseModel):
+    """What the choice depended on of the request: lengths are buckets, tokens are estimates before it was sent."""
+
+    task: str
+    prompt_tokens: int
+    tool_tokens: int
+    image_tokens: int
+    audio_tokens: int
+    file_tokens: int
+    cached_tokens: int
+    cached_by: str | None
+    max_tokens: int | None
+    stream: bool
+    wants_json: bool
+
+
+class WorthView(BaseModel):
+    """What an answer is worth, less what it costs: mean and deviation of the posterior that was drawn from."""
+
+    mean: float
+    deviation: float
+
+
+class CandidateView(BaseModel):
+    """A model that could be drawn: what was expected of it, and its probability.
+
+    `scores` is the weight of the scores behind its quality. `limited`: it was over the latency limit or under the
+    quality floor. `newcomer`: its share was capped, as little was known.
+    """
+
+    model: str
+    probability: float
+    p_best: float
+    quality: float
+    quality_deviation: float
+    success: float
+    cost_usd: float
+    seconds: float
+    worth_usd: WorthView
+    scores: float
+    limited: bool
+    newcomer: bool
+
+
+class LeftOutView(BaseModel):
+    """A model that was no candidate, and why."""
+
+    model: str
+    why: str
+
+
+class AttemptView(BaseModel):
+    """A call of a model. `detail` is the provider's error message, `token_details` what else was billed apart."""
+
+    number: int
+    model: str
+    probability: float
+    randomised: bool
+    ending: str
+    started_at: float
+    seconds: float
+    first_token_seconds: float | None
+    http_status: int | None
+    detail: str
+    finish_reason: str | None
+    prompt_tokens: int | None
+    cached_tokens: int
+    completion_tokens: int | None
+    token_details: dict[str, int]
+    cost_usd: float
+    cost_known: bool
+    cost_stated: bool
+    estimated: bool
+
+
+class FeedbackView(BaseModel):
+    """A score, by whose API key it was given."""
+
+    id: str
+    at: float
+    source: str
+    score: float
+    comment: str | None
+    metadata: dict[str, JsonValue] | None
+    api_key_id: str
+    api_key_label: str | None
+
+
+class LessonView(BaseModel):
+    """What was learned of a model, and when."""
+
+    at: float
+    model: str
+    what: str
+
+
+class ReplayView(BaseModel):
+    """The choice computed again from its record.
+
+    `drawn_again`: whether the random number follows from the router's secret; null: nothing was drawn, or it is gone.
+    """
+
+    identical: bool
+    model: str
+    largest_difference: float
+    drawn_again: bool | None
+    verdict: str
+
+
+class ContentView(BaseModel):
+    """Prompt and answer as they were sent, which only routers with `store_content` keep."""
+
+    request: str
+    answer: str
+
+
+class DecisionView(DecisionFields):
+    """A decision in full: what was known, what was drawn, what happened, and what was learned.
+
+    `u` is the random number that drew; `objective` in dollars, with the caller's instructions applied.
+    """
+
+    context: DecisionContext
+    instructions: str | None
+    objective: ObjectiveView
+    price_multiplier: float
+    temperature: float
+    exploration: float
+    snapshot_at: float
+    candidates: list[CandidateView]
+    left_out: list[LeftOutView]
+    u: float
+    attempts: list[AttemptView]
+    ended_at: float
+    overhead_seconds: float
+    cached_tokens: int
+    estimated: bool
+    finish_reason: str | None
+    valid: bool | None
+    feedback: list[FeedbackView]
+    learned: list[LessonView]
+    replay: ReplayView
+    content: ContentView | None
+
+
+def find_decision(management: Management, completion_id: str) -> Explained:
+    """One decision, replayed. Raises NotFound, NotExplainable."""
+    id_ = parse_completion_id(completion_id)
+    view = Ledger(management.database).decision(id_) if id_ else None
+    if view is None or not management.sees(view.decision.router_id):
+        raise _unknown(completion_id)
+    routers = Routers(management.database)
+    router_id = view.decision.router_id
+    router = routers.get(router_id) or next(iter(routers.deleted([router_id])), None)
+    return explain(view, None if router is None else router.secret)
+
+
+def decision_view(management: Management, explained: Explained, *, with_content: bool) -> DecisionView:
+    """A decision in full; `with_content`: with prompt and answer, if they are kept. Raises NotFound."""
+    view, choice = explained.view, explained.choice
+    decision, outcome = view.decision, view.outcome
+    summary = Decisions(management.database).summary(decision.completion_id)
+    if summary is None:
+        raise _unknown(decision.completion_id)  # retention has just deleted it
+    content = Ledger(management.database).content(decision.completion_id) if with_content else None
+    labels = {key.id: key.label for key in Keys(management.database).of({each.key_id for each in view.feedback})}
+    return DecisionView(
+        **decision_fields(summary).model_dump(),
+        context=_context(choice),
+        instructions=decision.instructions,
+        objective=ObjectiveView(
+            quality_usd=choice.objective.quality_usd,
+            second_usd=choice.objective.second_usd,
+            failure_usd=choice.objective.failure_usd,
+        ),
+        price_multiplier=choice.price_multiplier,
+        temperature=choice.temperature,
+        exploration=choice.exploration,
+        snapshot_at=choice.snapshot_at,
+        candidates=[_candidate(arm) for arm in choice.arms],
+        left_out=[LeftOutView(model=model_id, why=why) for model_id, why in choice.left_out],
+        u=decision.u,
+        attempts=[_attempt(attempt) for attempt in view.attempts],
+        ended_at=outcome.ended_at,
+        overhead_seconds=outcome.overhead_seconds,
+        cached_tokens=outcome.cached_tokens,
+        estimated=outcome.estimated,
+        finish_reason=outcome.finish_reason,
+        valid=outcome.valid,
+        feedback=[_feedback(each, labels.get(each.key_id)) for each in view.feedback],
+        learned=list(_lessons(explained)),
+        replay=ReplayView(
+            identical=explained.replay.identical,
+            model=explained.replay.model_id,
+            largest_difference=explained.replay.largest_difference,
+            drawn_again=explained.drawn_again,
+            verdict=explained.verdict,
+        ),
+        content=None if content is None else _content(content),
+    )
+
+
+def _unknown(completion_id: str) -> NotFound:
+    return NotFound(f"there is no completion {completion_id[:80]!r}", code="completion_not_found")
+
+
+def _context(choice: Choice) -> DecisionContext:
+    context = choice.context
+    return DecisionContext(
+        task=context.task,
+        prompt_tokens=context.prompt_tokens,
+        tool_tokens=context.tool_tokens,
+        image_tokens=context.image_tokens,
+        audio_tokens=context.audio_tokens,
+        file_tokens=context.file_tokens,
+        cached_tokens=context.cached_tokens,
+        cached_by=context.cached_by,
+        max_tokens=context.max_tokens,
+        stream=context.stream,
+        wants_json=context.wants_json,
+    )
+
+
+def _candidate(arm: ArmView) -> CandidateView:
+    return CandidateView(
+        model=arm.model_id,
+        probability=arm.p,
+        p_best=arm.p_best,
+        quality=arm.quality,
+        quality_deviation=arm.quality_deviation,
+        success=arm.success,
+        cost_usd=arm.cost_usd,
+        seconds=arm.seconds,
+        worth_usd=WorthView(mean=arm.mean_usd, deviation=arm.deviation_usd),
+        scores=arm.scores,
+        limited=arm.limited,
+        newcomer=arm.newcomer,
+    )
+
+
+def _attempt(attempt: Attempt) -> AttemptView:
+    return AttemptView(
+        number=attempt.number,
+        model=attempt.model_id,
+        probability=attempt.propensity,
+        randomised=attempt.randomised,
+        ending=attempt.ending.value,
+        started_at=attempt.started_at,
+        seconds=attempt.seconds,
+        first_token_seconds=attempt.first_token_seconds,
+        http_status=attempt.status,
+        detail=attempt.detail,
+        finish_reason=attempt.finish_reason,
+        prompt_tokens=attempt.prompt_tokens,
+        cached_tokens=attempt.cached_tokens,
+        completion_tokens=attempt.completion_tokens,
+        token_details=dict(attempt.token_details),
+        cost_usd=attempt.cost_usd,
+        cost_known=attempt.cost_known,
+        cost_stated=attempt.cost_stated,
+        estimated=attempt.estimated,
+    )
+
+
+def _feedback(record: FeedbackRecord, label: str | None) -> FeedbackView:
+    return FeedbackView(
+        id=record.id,
+        at=record.at,
+        source=record.source,
+        score=record.score,
+        comment=record.comment,
+        metadata=None if record.metadata is None else dict(record.metadata),
+        api_key_id=record.key_id,
+        api_key_label=label,
+    )
+
+
+def _lessons(explained: Explained) -> Iterator[LessonView]:
+    """What the outcome taught, model by model, and then each score."""
+    view = explained.view
+    learned: dict[str, dict[str, None]] = defaultdict(dict)  # in order, each once
+    for key, sums in decode_deltas(view.learned, view.decision.router_id, view.outcome.ended_at, _never_fading):
+        if key.signal is Signal.SUCCESS:
+            learned[key.model_id]["that it answered" if sums.total > 0 else "that it failed"] = None
+        elif key.signal is not Signal.OUTCOMES:
+            learned[key.model_id][_LEARNED_OF.get(key.signal, "how many tokens it counts")] = None
+    for model_id, what in learned.items():
+        yield LessonView(at=view.outcome.ended_at, model=model_id, what=", ".join(what))
+    for each in view.feedback:
+        if view.outcome.model_id is not None:
+            yield LessonView(
+                at=each.at, model=view.outcome.model_id, what=f"a score of {each.score:g} from {each.source}"
+            )
+
+
+def _never_fading(router_id: str, signal: Signal) -> float:
+    return inf
+
+
+def _content(content: Content) -> ContentView:
+    return ContentView(request=content.request.decode(errors="replace"), answer=content.answer.decode(errors="replace"))

@@ -1,0 +1,114 @@
+"""Pages of requests: filtered, complete, in order, and in bounded time."""
+
+from typing import Any
+
+import pytest
+
+from bandit.types import Epoch
+from storage.database.engine import Database
+from storage.database.months import first_id
+from storage.errors import InvalidCursor
+from storage.records import CompletionRecord, Status
+from storage.stores import decisions
+from storage.stores.decisions import DecisionFilter, Decisions
+from tests.support.records import NOW, RecordMaker, RunningWriter, later
+
+ROUTERS = ("rtr_a", "rtr_b", "rtr_c")
+COUNT = 60
+
+
+def record(making: RecordMaker, index: int) -> CompletionRecord:
+    """A request each second: of three routers, two keys, two models and two tasks; every 10th failed."""
+    at = later(index)
+    return making.completion(
+        ROUTERS[index % 3],
+        f"m/{index % 2}",
+        completion_id=f"{first_id(at)}{index:020x}",
+        at=at,
+        key_id=f"key_{index // 30}",
+        status=Status.FAILED if index % 10 == 9 else Status.ANSWERED,
+        task="code" if index % 4 else "math",
+    )
+
+
+@pytest.fixture
+def ledger(database: Database, running: RunningWriter, making: RecordMaker) -> tuple[Decisions, list[CompletionRecord]]:
+    records = [record(making, index) for index in range(COUNT)]
+    for each in records:
+        running.submit(each)
+    scored = [making.score(records[index].decision.completion_id, index / 10, key_id="key_0") for index in (3, 4, 6)]
+    running.write(*((each,) for each in scored))
+    return Decisions(database), records[::-1]
+
+
+def read_all(store: Decisions, wanted: DecisionFilter, limit: int) -> tuple[list[str], int]:
+    """The ids of all pages, and how many pages there are."""
+    ids: list[str] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor is not None:
+        page = store.page(wanted, cursor, limit)
+        ids += [row.completion_id for row in page.rows]
+        cursor, pages = page.cursor, pages + 1
+    return ids, pages
+
+
+FILTERS: list[tuple[dict[str, Any], Any]] = [
+    ({}, lambda d, o: True),
+    ({"router_ids": ["rtr_a"]}, lambda d, o: d.router_id == "rtr_a"),
+    ({"router_ids": ["rtr_a", "rtr_c"]}, lambda d, o: d.router_id != "rtr_b"),
+    ({"router_ids": []}, lambda d, o: False),
+    (
+        {"key_id": "key_0", "router_ids": ["rtr_b"]},
+        lambda d, o: d.key_id == "key_0" and d.router_id == "rtr_b",
+    ),
+    ({"model_id": "m/0"}, lambda d, o: "m/0" in {o.model_id, d.drawn_model_id}),
+    ({"task": "math", "router_ids": ["rtr_a"]}, lambda d, o: (d.task, d.router_id) == ("math", "rtr_a")),
+    ({"statuses": [Status.FAILED]}, lambda d, o: o.status is Status.FAILED),
+    ({"statuses": [Status.ANSWERED]}, lambda d, o: o.status is Status.ANSWERED),
+    ({"since": later(10), "until": later(20)}, lambda d, o: later(10) <= d.at < later(20)),
+    (
+        {"since": later(10), "router_ids": ["rtr_a"]},
+        lambda d, o: d.at >= later(10) and d.router_id == "rtr_a",
+    ),
+]
+
+
+def test_pages_have_all_that_is_wanted_once_and_the_latest_first(
+    ledger: tuple[Decisions, list[CompletionRecord]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, records = ledger
+    for fields, wants in FILTERS:
+        expected = [each.decision.completion_id for each in records if wants(each.decision, each.outcome)]
+        for scanned in (5_000, 7):
+            monkeypatch.setattr(decisions, "MOST_SCANNED", scanned)
+            assert read_all(store, DecisionFilter(**fields), 4)[0] == expected, fields
+
+
+def test_a_page_ends_after_so_many_entries_and_says_how_far_it_has_searched(
+    ledger: tuple[Decisions, list[CompletionRecord]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, records = ledger
+    monkeypatch.setattr(decisions, "MOST_SCANNED", 10)
+    page = store.page(DecisionFilter(task="unknown"))
+    assert (page.rows, page.searched_to) == ((), records[9].decision.at)
+    ids, pages = read_all(store, DecisionFilter(task="unknown"), 50)
+    assert (ids, pages) == ([], COUNT // 10 + 1)
+    # What an index finds by itself is not searched for.
+    assert read_all(store, DecisionFilter(key_id="key_0"), 50)[1] == 1
+    assert len(store.page(DecisionFilter(statuses=[Status.FAILED])).rows) == COUNT // 10
+
+
+def test_a_row_has_its_score_and_low_scores_are_found(ledger: tuple[Decisions, list[CompletionRecord]]) -> None:
+    store, records = ledger
+    rows = store.page(DecisionFilter(score_max=0.45)).rows
+    assert [(row.completion_id, row.score) for row in rows] == [
+        (records[COUNT - 1 - index].decision.completion_id, index / 10) for index in (4, 3)
+    ]
+    assert rows[0].status is Status.ANSWERED
+    assert store.page(DecisionFilter(until=Epoch(NOW))).rows == ()
+
+
+def test_a_cursor_that_was_not_given_out_is_refused(ledger: tuple[Decisions, list[CompletionRecord]]) -> None:
+    for cursor in ("", "x", "1.0", "nan~req_1", "~"):
+        with pytest.raises(InvalidCursor):
+            ledger[0].page(DecisionFilter(), cursor)
