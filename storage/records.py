@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bandit.quick import quick_dataclass
-from bandit.types import Attempt, Deltas, Epoch, Json
+from bandit.types import Attempt, Deltas, Epoch, Json, Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +270,13 @@ class AuditRecord:
 class DecisionView:
     """One recorded request, for `explain`, replay and the management API.
 
-    `learned` is what its outcome added to the statistics, as `storage.deltas` encodes it.
+    `scores` are the current ones, of which the feedback is the history. `learned` is what its outcome added to the
+    statistics, as `storage.deltas` encodes it.
     """
 
     decision: DecisionRecord
     attempts: tuple[Attempt, ...]
     outcome: OutcomeRecord
     feedback: tuple[FeedbackRecord, ...]
+    scores: Scores
     learned: str = "{}"

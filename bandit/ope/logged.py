@@ -23,6 +23,7 @@ class Logged:
     """The first draw of one request and what came of it.
 
     `probabilities` are the policy's, by model, after all steps; `score` is the mean over sources in [0, 1], or None.
+    `weight` is what the score weighs: 1/n if it is that of an episode of n completions.
     """
 
     at: float  # seconds since the epoch
@@ -35,6 +36,7 @@ class Logged:
     seconds: float
     score: float | None = None
     scored_at: float | None = None
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +50,7 @@ class Columns:
     logged: Floats  # (n, K)
     target: Floats  # (n, K)
     failed: Floats
-    scored: Floats
+    scored: Floats  # what the score weighs; 0 without one
     score: Floats  # 0 without a score
     cost_usd: Floats
     seconds: Floats
@@ -97,7 +99,7 @@ def columns(log: Sequence[Logged], target: Sequence[Mapping[str, float]]) -> Col
         logged=_matrix([row.probabilities for row in log], model_at),
         target=_distributions(_matrix(target, model_at)),
         failed=np.array([float(not row.answered) for row in log]),
-        scored=np.array([float(row.answered and row.score is not None) for row in log]),
+        scored=np.array([row.weight if row.answered and row.score is not None else 0.0 for row in log]),
         score=np.array([row.score if row.answered and row.score is not None else 0.0 for row in log]),
         cost_usd=np.array([row.cost_usd for row in log]),
         seconds=np.array([row.seconds for row in log]),

@@ -145,8 +145,7 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
     answered = first.ending is Ending.COMPLETE
     if not answered and first.ending not in _FAILED:
         return f"the first model's call ended {first.ending}: no fault of its own"
-    current = {each.source: each for each in view.feedback}
-    scored = current.values() if answered else ()
+    mean = view.scores.mean() if answered else None
     return Logged(
         at=decision.at,
         task=decision.task,
@@ -156,8 +155,9 @@ def logged(view: DecisionView, choice: Choice) -> Logged | str:
         answered=answered,
         cost_usd=first.cost_usd,
         seconds=first.seconds,
-        score=sum(each.score for each in scored) / len(scored) if scored else None,
-        scored_at=max(each.at for each in scored) if scored else None,
+        score=mean,
+        scored_at=None if mean is None else max(each.at for each in view.feedback),
+        weight=1.0 if mean is None else view.scores.weight(),
     )
 
 

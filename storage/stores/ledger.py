@@ -9,7 +9,7 @@ from zlib import decompress
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
-from bandit.types import Attempt, Epoch
+from bandit.types import Attempt, Epoch, Scores
 from storage.activity import Traffic, traffic_by_model
 from storage.database.engine import Database
 from storage.judging import Judging, judging_by_model
@@ -17,7 +17,7 @@ from storage.records import Content, DecisionView, FeedbackRecord
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.decisions import cursor_of, read_cursor
 from storage.stores.exports import EXPORTS
-from storage.tables import attempts, choices, contents, decisions, feedback
+from storage.tables import attempts, choices, contents, decisions, feedback, scores
 
 MOST_IN_A_PAGE = 200
 _ROWS_AT_ONCE = 250
@@ -107,12 +107,21 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
     ids = [row.completion_id for row in rows]
     tried = _attempts_of(connection, ids)
     given = _feedback_of(connection, ids)
+    by_source, weights = _scores_of(connection, ids)
     return [
         DecisionView(
             read_decision(row, decompress(row.choice) if row.choice else b""),
             tuple(tried[row.completion_id]),
             read_outcome(row),
             tuple(given[row.completion_id]),
+            Scores(
+                router_id=row.router_id,
+                model_id=row.model_id or "",
+                task=row.task,
+                at=row.ended_at,
+                by_source=by_source[row.completion_id],
+                weights=weights[row.completion_id],
+            ),
             row.learned,
         )
         for row in rows
@@ -133,6 +142,19 @@ def _feedback_of(connection: Connection, ids: Sequence[str]) -> dict[str, list[F
     for row in connection.execute(query):
         found[row.completion_id].append(_read_feedback(row))
     return found
+
+
+def _scores_of(
+    connection: Connection, ids: Sequence[str]
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, float]]]:
+    """The current scores of each request by source, and the weights of those that weigh less than 1."""
+    by_source: dict[str, dict[str, float]] = defaultdict(dict)
+    weights: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in connection.execute(select(scores).where(scores.c.completion_id.in_(ids))):
+        by_source[row.completion_id][row.source] = row.score
+        if row.weight != 1.0:
+            weights[row.completion_id][row.source] = row.weight
+    return by_source, weights
 
 
 def _read_feedback(row: Row[Any]) -> FeedbackRecord:

@@ -97,6 +97,17 @@ def test_the_doubly_robust_interval_is_narrower_than_that_of_weights_alone() -> 
     assert widths[0] < widths[1]
 
 
+def test_a_score_of_an_episode_counts_as_one_however_many_completions_it_has() -> None:
+    log = make_log(3, 2_000)
+    of_runs = [replace(one, score=0.0, weight=0.1) if i % 2 else replace(one, score=1.0) for i, one in enumerate(log)]
+    probabilities = [one.probabilities for one in log]
+    plain = evaluate([replace(one, weight=1.0) for one in of_runs], probabilities, OBJECTIVE, NOW)
+    told = evaluate(of_runs, probabilities, OBJECTIVE, NOW)
+    assert plain.doubly_robust[Figure.QUALITY].mean == pytest.approx(0.5, abs=0.02)
+    assert told.doubly_robust[Figure.QUALITY].mean == pytest.approx(1.0 / 1.1, abs=0.02)
+    assert told.effective_size[Figure.QUALITY] < 0.7 * plain.effective_size[Figure.QUALITY]
+
+
 def test_a_failure_counts_as_quality_zero_and_costs_what_the_objective_says() -> None:
     log = make_log(2, 4_000, failing=0.2)
     told = evaluate(log, always("a", log), OBJECTIVE, NOW)

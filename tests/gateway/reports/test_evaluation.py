@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bandit.types import Attempt, Choice, Ending, Epoch
+from bandit.types import Attempt, Choice, Ending, Epoch, Scores
 from gateway.reports.evaluation import logged
 from storage.records import DecisionRecord, DecisionView, FeedbackRecord, OutcomeRecord, Status
 
@@ -41,7 +41,9 @@ def attempt(number: int, model_id: str, ending: Ending) -> Attempt:
     return Attempt(number, model_id, 0.25, number == 1, ending, 0.0, 2.0, stream=False, cost_usd=0.5)
 
 
-def view(attempts: tuple[Attempt, ...], *scores: tuple[str, float, float]) -> DecisionView:
+def view(
+    attempts: tuple[Attempt, ...], *scores: tuple[str, float, float], weights: dict[str, float] | None = None
+) -> DecisionView:
     decision = DecisionRecord(
         completion_id="req_1",
         router_id="rtr_a",
@@ -64,7 +66,9 @@ def view(attempts: tuple[Attempt, ...], *scores: tuple[str, float, float]) -> De
     feedback = tuple(
         FeedbackRecord(f"fbk_{at}", "req_1", "key_1", False, None, source, score, at) for source, score, at in scores
     )
-    return DecisionView(decision, attempts, outcome, feedback)
+    by_source = {source: score for source, score, _ in scores}
+    current = Scores("rtr_a", "a/one", "code", 12.0, by_source, weights or {})
+    return DecisionView(decision, attempts, outcome, feedback, current)
 
 
 def test_an_answer_counts_with_its_own_cost_and_the_current_scores_of_its_sources() -> None:
@@ -74,6 +78,13 @@ def test_an_answer_counts_with_its_own_cost_and_the_current_scores_of_its_source
     assert (one.model_id, one.answered, one.cost_usd, one.seconds) == ("a/one", True, 0.5, 2.0)
     assert one.probabilities == {"a/one": 0.25, "a/two": 0.75}
     assert (one.score, one.scored_at) == (0.75, 40.0)
+
+
+def test_a_score_of_an_episode_weighs_what_it_does_in_learning() -> None:
+    answered = (attempt(1, "a/one", Ending.COMPLETE),)
+    one = logged(view(answered, ("user", 1.0, 20.0), weights={"user": 0.25}), CHOICE)
+    assert not isinstance(one, str)
+    assert (one.score, one.weight) == (1.0, 0.25)
 
 
 def test_a_first_draw_that_failed_is_its_own_failure_whoever_answered_then() -> None:
