@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.routes.admin.evals import body_schemas
 from gateway.routes.schemas import ROUTED_PATHS
 
 _OF_CHANGES = ("409", "412", "413", "415", "422")
@@ -11,6 +12,7 @@ _OF_CHANGES = ("409", "412", "413", "415", "422")
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add the routes that are answered before FastAPI, and leave out answers that are never given."""
     document["paths"] |= ROUTED_PATHS
+    document["components"]["schemas"] |= body_schemas()
     for path, item in document["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]

@@ -31,6 +31,7 @@ _TOLD = {
     413: "The body is too large",
     415: "The body is of another type than this call takes",
     422: "The `Idempotency-Key` was given to another request",
+    431: "The request's headers, or its URL, are too large",
     500: "A defect of the gateway",
     503: "The database does not answer",
 }

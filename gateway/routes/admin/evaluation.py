@@ -54,7 +54,7 @@ def get_evaluation(
     policy: Annotated[
         str, Query(max_length=200, description="thompson, best, uniform, cheapest, fastest, … or fixed:MODEL.")
     ] = "thompson",
-    models: Annotated[str | None, Query(max_length=20_000, description="Only these, with commas between.")] = None,
+    models: Annotated[str | None, Query(max_length=4_000, description="Only these, with commas between.")] = None,
     days: Days = 30.0,
 ) -> EvaluationView:
     """What another policy or set of models would have cost and scored, from the log alone."""

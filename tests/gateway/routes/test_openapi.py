@@ -1,5 +1,7 @@
 """The OpenAPI document says what every call takes and answers."""
 
+import json
+import re
 from typing import Any
 
 from gateway.routes.api import build_api
@@ -41,3 +43,8 @@ def test_every_query_parameter_that_is_text_has_a_bound() -> None:
             if parameter["in"] == "query" and "string" in str(parameter["schema"]):
                 bounds = ("maxLength", "enum", "pattern", "date-time")
                 assert any(bound in str(parameter["schema"]) for bound in bounds), f"{method} {path} {parameter}"
+
+
+def test_every_reference_leads_somewhere() -> None:
+    for name in set(re.findall(r"#/components/schemas/([^\"']+)", json.dumps(DOCUMENT))):
+        assert name in DOCUMENT["components"]["schemas"]
