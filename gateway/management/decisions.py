@@ -19,6 +19,7 @@ _ROW_EXAMPLE: dict[str, JsonValue] = {
     "task": "code",
     "policy": "thompson",
     "probability": 0.83,
+    "explored": False,
     "randomised": True,
     "status": "answered",
     "http_status": 200,
@@ -38,8 +39,9 @@ _ROW_EXAMPLE: dict[str, JsonValue] = {
 class DecisionFields(BaseModel):
     """What a row and a decision in full have in common.
 
-    `model` answered, null: none did; `drawn_model` was asked first, with this `probability`. `score` is the mean over
-    its sources.
+    `model` answered, null: none did; `drawn_model` was asked first, with this `probability`. `explored`: it was drawn
+    although another model was better by the mean; null: recorded by a version that did not note it. `score` is the
+    mean over its sources.
     """
 
     id: str
@@ -51,6 +53,7 @@ class DecisionFields(BaseModel):
     task: str
     policy: str
     probability: float
+    explored: bool | None
     randomised: bool
     status: Status
     http_status: int
@@ -107,6 +110,7 @@ def decision_fields(row: DecisionSummary) -> DecisionFields:
         task=row.task,
         policy=row.policy,
         probability=row.propensity,
+        explored=row.explored,
         randomised=row.randomised,
         status=row.status,
         http_status=row.http_status,

@@ -51,6 +51,7 @@ class DecisionFilter:
     model_id: str | None = None
     task: str | None = None
     statuses: Collection[Status] = ()
+    explored: bool | None = None
     score_max: float | None = None
     since: Epoch | None = None
     until: Epoch | None = None
@@ -70,6 +71,7 @@ class DecisionSummary:
     policy: str
     propensity: float
     randomised: bool
+    explored: bool | None
     status: Status
     http_status: int
     error_code: str | None
@@ -185,6 +187,8 @@ class _Scan:
             filters.append(c.task == wanted.task)
         if wanted.statuses:
             filters.append(c.status.in_([status.value for status in wanted.statuses]))
+        if wanted.explored is not None:
+            filters.append(c.explored.is_(wanted.explored))
         if wanted.score_max is not None:
             own = select(_MEAN).where(scores.c.completion_id == c.completion_id)
             filters.append(own.scalar_subquery() <= wanted.score_max)

@@ -1,5 +1,6 @@
 """/admin/decisions: recorded decisions, filtered, and one in full with its replay."""
 
+from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Request
@@ -16,8 +17,9 @@ from storage.stores.decisions import DecisionFilter
 
 Id: TypeAlias = Annotated[str | None, Query(max_length=200)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+Moment: TypeAlias = Annotated[AwareDatetime, Field(ge=datetime.fromtimestamp(0, UTC))]
 Instant: TypeAlias = Annotated[
-    Annotated[Seconds | AwareDatetime, Field(union_mode="left_to_right")] | None,
+    Annotated[Seconds | Moment, Field(union_mode="left_to_right")] | None,
     Query(description="Seconds since the epoch, or RFC 3339."),
 ]
 
@@ -32,6 +34,7 @@ def get_decisions(
     task: Id = None,
     status: Annotated[list[Status], Query(max_length=5, description="May be repeated.")] = [],  # noqa: B006
     api_key_id: Id = None,
+    explored: bool | None = None,
     score_max: Annotated[float | None, Query(ge=0, le=1)] = None,
     since: Annotated[Instant, Query(alias="from")] = None,
     until: Annotated[Instant, Query(alias="to", description="Exclusive.")] = None,
@@ -48,6 +51,7 @@ def get_decisions(
         model_id=model,
         task=task,
         statuses=status,
+        explored=explored,
         score_max=score_max,
         since=_seconds(since),
         until=_seconds(until),

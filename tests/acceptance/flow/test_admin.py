@@ -40,6 +40,8 @@ def test_a_decision_is_shown_whole_and_replays_identically(running: Running) -> 
     assert abs(sum(candidate["probability"] for candidate in shown["candidates"]) - 1.0) < 1e-9
     drawn = next(each for each in shown["candidates"] if each["model"] == answer.model)
     assert drawn["probability"] == shown["probability"]
+    best = max(each["worth_usd"]["mean"] for each in shown["candidates"])
+    assert shown["explored"] or drawn["worth_usd"]["mean"] == best
     assert "secret" not in str(shown)
     (row,) = [row for row in rows if row["id"] == answer.id]
     assert {name: shown[name] for name in row if name != "attempts"} == {
@@ -122,7 +124,9 @@ def test_wrong_questions_are_refused_by_name(running: Running) -> None:
             ("to", "nan"),
             ("to", "2026-11-25T00:00:00"),
             ("score_max", "2"),
+            ("to", "-1"),
             ("status", "odd"),
+            ("explored", "perhaps"),
         ):
             refused = http.get("/admin/decisions", params={param: wrong})
             assert refused.status_code == 400, (param, wrong)

@@ -1,5 +1,6 @@
 """Pages of requests: filtered, complete, in order, and in bounded time."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ COUNT = 60
 def record(making: RecordMaker, index: int) -> CompletionRecord:
     """A request each second: of three routers, two keys, two models and two tasks; every 10th failed."""
     at = later(index)
-    return making.completion(
+    made = making.completion(
         ROUTERS[index % 3],
         f"m/{index % 2}",
         completion_id=f"{first_id(at)}{index:020x}",
@@ -29,6 +30,7 @@ def record(making: RecordMaker, index: int) -> CompletionRecord:
         status=Status.FAILED if index % 10 == 9 else Status.ANSWERED,
         task="code" if index % 4 else "math",
     )
+    return replace(made, decision=replace(made.decision, explored=index % 5 == 0))
 
 
 @pytest.fixture
@@ -65,6 +67,8 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"task": "math", "router_ids": ["rtr_a"]}, lambda d, o: (d.task, d.router_id) == ("math", "rtr_a")),
     ({"statuses": [Status.FAILED]}, lambda d, o: o.status is Status.FAILED),
     ({"statuses": [Status.ANSWERED]}, lambda d, o: o.status is Status.ANSWERED),
+    ({"explored": True}, lambda d, o: d.explored),
+    ({"explored": False, "router_ids": ["rtr_a"]}, lambda d, o: not d.explored and d.router_id == "rtr_a"),
     ({"since": later(10), "until": later(20)}, lambda d, o: later(10) <= d.at < later(20)),
     (
         {"since": later(10), "router_ids": ["rtr_a"]},
