@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from bandit.types import Epoch
 from storage.database.engine import Database
@@ -100,6 +101,27 @@ def test_a_page_ends_after_so_many_entries_and_says_how_far_it_has_searched(
     # What an index finds by itself is not searched for.
     assert read_all(store, DecisionFilter(key_id="key_0"), 50)[1] == 1
     assert len(store.page(DecisionFilter(statuses=[Status.FAILED])).rows) == COUNT // 10
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (DecisionFilter(statuses=[Status.FAILED]), "ix_decisions_unanswered"),
+        (DecisionFilter(router_ids=["rtr_a"], task="code"), "ix_decisions_router_id_at"),
+        (DecisionFilter(key_id="key_1", router_ids=["rtr_a"]), "ix_decisions_key_id_at"),
+        (DecisionFilter(task="code"), "sqlite_autoindex_decisions_1"),
+    ],
+)
+def test_a_page_is_read_along_its_index(database: Database, wanted: DecisionFilter, index: str) -> None:
+    if not database.sqlite:
+        pytest.skip("PostgreSQL uses no index of a table that is nearly empty")
+    asked: list[tuple[str, Any]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda _c, _u, sql, values, *_: asked.append((sql, values)))
+    Decisions(database).page(wanted)
+    with database.read() as connection:
+        for sql, values in [each for each in asked if "FROM decisions" in each[0]][:2]:
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+            assert any(f"INDEX {index}" in row[-1] for row in plan), plan
 
 
 def test_a_row_has_its_score_and_low_scores_are_found(ledger: tuple[Decisions, list[CompletionRecord]]) -> None:
