@@ -1,6 +1,8 @@
 """/routers/{id}/decisions and /decisions/{id}: requests, and one of them in full."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated, TypeAlias
+
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from gateway.dashboard.events import ROUTER
@@ -8,20 +10,35 @@ from gateway.dashboard.forms import attempt
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render
 from gateway.dashboard.views.decision import decision_page
-from gateway.dashboard.views.decisions import decisions_page
+from gateway.dashboard.views.decisions import Wanted, decisions_page
 from gateway.dashboard.visit import Reader
 from gateway.management.api_keys import get_api_key
 from gateway.management.decision_details import decision_view, find_decision
 from gateway.management.routers import get_router
 from gateway.routes.admin.calls import answer
 
+Filtered: TypeAlias = Annotated[str, Query(max_length=200)]
+
 router = APIRouter(route_class=PageRoute)
 
 
 @router.get("/routers/{router_id}/decisions")
-def decisions(request: Request, visit: Reader, router_id: str, cursor: str | None = None) -> Response:
+def decisions(
+    request: Request,
+    visit: Reader,
+    router_id: str,
+    model: Filtered = "",
+    task: Filtered = "",
+    ending: Filtered = "",
+    score: Filtered = "",
+    drawn: Filtered = "",
+    key: Filtered = "",
+    cursor: str | None = None,
+) -> Response:
     """A router's requests, the latest first."""
-    page = decisions_page(visit.management, visit.services.ledger, router_id, cursor)
+    live = visit.services.routers.get(router_id)
+    wanted = Wanted(model, task, ending, score, drawn, key)
+    page = decisions_page(visit.management, router_id, wanted, live.tasks.known() if live else [], cursor)
     topics = (f"{ROUTER}{router_id}",) if cursor is None else ()
     return render(request, "decisions.html", frame_of(visit, "decisions", router_id=router_id, topics=topics), page)
 

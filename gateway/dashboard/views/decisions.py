@@ -1,18 +1,49 @@
-"""The page of a router's requests, the latest first."""
+"""The page of a router's requests, the latest first, filtered by what they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from urllib.parse import urlencode
 
 from gateway.dashboard.colours import GREY, colours_of
+from gateway.management.api_keys import list_api_keys
 from gateway.management.context import Management
+from gateway.management.decisions import DecisionRow as Row
+from gateway.management.decisions import list_decisions
 from gateway.management.routers import RouterView, get_router
 from gateway.tasks.classifier import TASK_NAMES
 from storage.records import DecisionView, Status
-from storage.stores.ledger import Ledger
+from storage.stores.decisions import DecisionFilter
 
 AT_ONCE = 50
 LOW_SCORE = 0.4
+ENDINGS: Mapping[str, tuple[str, Sequence[Status]]] = {
+    "": ("any", ()),
+    "answered": ("answered", (Status.ANSWERED,)),
+    "failed": ("failed", (Status.FAILED,)),
+    "cut": ("cut off, or client left", (Status.PARTIAL, Status.CLIENT_GONE)),
+    "rejected": ("rejected by the model", (Status.REJECTED,)),
+}
+DRAWN = {"": "any", "explored": "to learn"}
+SCORES = {"": "any", "low": f"{LOW_SCORE:g} or less"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The filters as the URL has them; empty: any."""
+
+    model: str = ""
+    task: str = ""
+    ending: str = ""
+    score: str = ""
+    drawn: str = ""
+    key: str = ""
+
+    @property
+    def query(self) -> str:
+        """Those that are set, as a query."""
+        named = {name: getattr(self, name) for name in ("model", "task", "ending", "score", "drawn", "key")}
+        return urlencode({name: value for name, value in named.items() if value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +67,69 @@ class DecisionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """A choice of a filter."""
+
+    value: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter with its choices."""
+
+    name: str
+    label: str
+    value: str
+    options: Sequence[Option]
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionsPage:
-    """A page of a router's requests. `older` asks for the next one."""
+    """A page of a router's requests. `older` is the query of the next one.
+
+    `searched_to`: older ones are still to be compared with the filters.
+    """
 
     router: RouterView
+    filters: Sequence[Filter]
+    query: str
     rows: Sequence[DecisionRow]
     older: str | None
+    searched_to: float | None
     is_first: bool
     retention: str
 
 
-def decisions_page(management: Management, ledger: Ledger, router_id: str, cursor: str | None) -> DecisionsPage:
+def decisions_page(
+    management: Management, router_id: str, wanted: Wanted, tasks: Sequence[str], cursor: str | None
+) -> DecisionsPage:
     """The requests before `cursor`, or the latest ones. Raises NotFound, InvalidCursor."""
     router = get_router(management, router_id)
     colours = colours_of(model.id for model in router.models)
-    found = ledger.decisions(router_id, cursor, AT_ONCE)
+    found = list_decisions(
+        management,
+        DecisionFilter(
+            router_ids=[router_id],
+            model_id=wanted.model or None,
+            task=wanted.task or None,
+            statuses=ENDINGS.get(wanted.ending, ENDINGS[""])[1],
+            score_max=LOW_SCORE if wanted.score == "low" else None,
+            explored=True if wanted.drawn == "explored" else None,
+            key_id=wanted.key or None,
+        ),
+        cursor,
+        AT_ONCE,
+    )
+    query = wanted.query
+    older = urlencode({"cursor": found.next_cursor}) if found.next_cursor else None
     return DecisionsPage(
         router=router,
-        rows=[_row(view, colours) for view in found.views],
-        older=found.cursor,
+        filters=_filters(management, router, wanted, tasks),
+        query=query,
+        rows=[_row(row, colours) for row in found.data],
+        older="&".join(filter(None, (query, older))) if older else None,
+        searched_to=found.searched_to,
         is_first=cursor is None,
         retention=str(router.settings["retention_days"]),
     )
@@ -71,39 +146,50 @@ def task_shown(task: str) -> str:
     return TASK_NAMES.get(task, task) or "general"
 
 
-def _row(view: DecisionView, colours: Mapping[str, int]) -> DecisionRow:
-    decision, outcome = view.decision, view.outcome
-    model, score = outcome.model_id or decision.drawn_model_id, score_of(view)
-    ending, kind = _ending(view)
+def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: Sequence[str]) -> list[Filter]:
+    anything = Option("", "any")
+    models = [Option(model.id, model.id) for model in router.models]
+    keys = [Option(key.id, key.label) for key in list_api_keys(management)]
+    return [
+        Filter("model", "Model", wanted.model, [anything, *models]),
+        Filter("task", "Class", wanted.task, [anything, *(Option(task, task_shown(task)) for task in tasks if task)]),
+        Filter("ending", "How it ended", wanted.ending, [Option(name, told) for name, (told, _) in ENDINGS.items()]),
+        Filter("score", "Score", wanted.score, [Option(name, told) for name, told in SCORES.items()]),
+        Filter("drawn", "Drawn", wanted.drawn, [Option(name, told) for name, told in DRAWN.items()]),
+        Filter("key", "Key", wanted.key, [anything, *keys]),
+    ]
+
+
+def _row(row: Row, colours: Mapping[str, int]) -> DecisionRow:
+    model = row.model or row.drawn_model
+    ending, kind = _ending(row)
     return DecisionRow(
-        id=f"chatcmpl-{decision.completion_id}",
-        at=decision.at,
+        id=row.id,
+        at=row.at,
         model=model,
         colour=colours.get(model, GREY),
-        task=task_shown(decision.task),
-        chance=decision.propensity if decision.randomised else None,
-        tried=" is tried, " in outcome.reason,
+        task=task_shown(row.task),
+        chance=row.probability if row.randomised else None,
+        tried=bool(row.explored),
         ending=ending,
         kind=kind,
-        seconds=outcome.seconds,
-        cost_usd=outcome.cost_usd,
-        score=score,
-        is_low=score is not None and score < LOW_SCORE,
-        why=outcome.reason,
+        seconds=row.seconds,
+        cost_usd=row.cost_usd,
+        score=row.score,
+        is_low=row.score is not None and row.score <= LOW_SCORE,
+        why=row.reason,
     )
 
 
-def _ending(view: DecisionView) -> tuple[str, str]:
-    outcome = view.outcome
-    match outcome.status:
+def _ending(row: Row) -> tuple[str, str]:
+    match row.status:
         case Status.ANSWERED:
-            first = view.attempts[0] if view.attempts else None
-            return (f"after {first.ending}", "warn") if first is not None and outcome.attempts > 1 else ("", "")
+            return (f"attempt {row.attempts}", "warn") if row.attempts > 1 else ("", "")
         case Status.PARTIAL:
             return "cut off", "warn"
         case Status.CLIENT_GONE:
             return "client left", ""
         case Status.REJECTED:
-            return f"rejected: {outcome.http_status}", ""
+            return f"rejected: {row.http_status}", ""
         case Status.FAILED:
-            return f"failed: {outcome.http_status}", "bad"
+            return f"failed: {row.http_status}", "bad"

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gateway.dashboard.formats import span
 from gateway.dashboard.visit import Visit
+from gateway.management.health import FindingView, ReplicaView, get_health
+from storage.errors import DatabaseUnavailable
 from storage.writing.failover import State
+
+_KINDS = {"error": "bad", "warning": "warn", "info": "info"}
+_RESUME = ("/admin/models/", "/resume")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,34 +21,64 @@ class FindingRow:
     text: str
     remedy: str = ""
     resume: str = ""
+    since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaRow:
+    """A process that serves the ledger."""
+
+    replica: ReplicaView
+    heard: str
+    runs: str
 
 
 @dataclass(frozen=True, slots=True)
 class HealthPage:
-    """All findings, the most severe first."""
+    """All findings, the most severe first, and the processes."""
 
     findings: Sequence[FindingRow]
+    replicas: Sequence[ReplicaRow]
 
 
 def health_page(visit: Visit) -> HealthPage:
-    """What this process knows of itself, the database and the providers."""
+    """What the processes have told; without the database, or for a key of some routers, what this one knows itself."""
+    management = visit.management
+    if management.router_ids is None:
+        try:
+            health = get_health(management)
+        except DatabaseUnavailable:
+            return HealthPage(_own_findings(visit), ())
+        rows = [_row(finding) for finding in health.findings]
+        replicas = [
+            ReplicaRow(each, span(management.now - each.heard_at), span(management.now - each.started_at))
+            for each in health.replicas
+        ]
+        return HealthPage([*rows, *_ledger(visit)], replicas)
+    return HealthPage(_own_findings(visit), ())
+
+
+def _row(finding: FindingView) -> FindingRow:
+    link, (before, after) = finding.link or "", _RESUME
+    resume = link.removeprefix(before).removesuffix(after) if link.startswith(before) and link.endswith(after) else ""
+    return FindingRow(_KINDS[finding.severity], finding.text, finding.remedy, resume, finding.since)
+
+
+def _own_findings(visit: Visit) -> list[FindingRow]:
     standing = visit.standing
     rows = [FindingRow("bad", problem) for problem in standing.problems]
-    for note in standing.notes:
-        model_id = next((each for each in standing.unavailable if note.startswith(f"{each}: ")), "")
-        severity = "bad" if model_id else "warn"
-        remedy = "Its requests go to the other models. Fix the cause, then resume it." if model_id else ""
-        rows.append(FindingRow(severity, note, remedy, model_id))
-    named = {row.resume for row in rows}
+    rows += [FindingRow("warn", note) for note in standing.notes]
     rows += [
         FindingRow("warn", f"{model_id}: {reason}", "Its requests go to the other models meanwhile.")
         for model_id, reason in standing.unavailable.items()
-        if model_id not in named
+        if not any(note.startswith(f"{model_id}: ") for note in standing.notes)
     ]
-    rows += [FindingRow("info", remark) for remark in standing.remarks]
-    if standing.ledger is State.OK:
-        waiting = f"{standing.queued:,} requests wait to be written" if standing.queued else "nothing waits"
-        rows.append(FindingRow("good", f"The ledger answers, {waiting}, the spool is empty."))
-    else:
-        rows.append(FindingRow("bad", f"{standing.spooled:,} requests wait in the local spool."))
-    return HealthPage(rows)
+    return [*rows, *(FindingRow("info", remark) for remark in standing.remarks), *_ledger(visit)]
+
+
+def _ledger(visit: Visit) -> list[FindingRow]:
+    standing = visit.standing
+    if standing.ledger is not State.OK:
+        return [FindingRow("bad", f"{standing.spooled:,} requests wait in the local spool.")]
+    waiting = f"{standing.queued:,} requests wait to be written" if standing.queued else "nothing waits"
+    return [FindingRow("good", f"The ledger answers, {waiting}, the spool is empty.")]

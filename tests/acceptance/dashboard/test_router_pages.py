@@ -103,3 +103,21 @@ def test_a_key_of_some_routers_sees_these_alone(visitor: Any, asked: Asked) -> N
     assert "Support replies" not in some.get("/health").text
     for path in ("/routers/rtr_support", "/routers/rtr_support/decisions", f"/decisions/{asked.id}"):
         assert some.get(path).status_code == 404, path
+
+
+def test_requests_are_filtered_by_what_they_are(admin: httpx.Client, asked: Asked) -> None:
+    def listed(**filters: str) -> int:
+        page = admin.get("/routers/rtr_support/decisions", params=filters)
+        assert page.status_code == 200, filters
+        return page.text.count("<tr data-row=")
+
+    assert listed() == listed(ending="answered") == 4
+    assert listed(ending="failed") == 0
+    assert listed(task=HOSTILE) == 1
+    assert listed(score="low") == 0
+    assert listed(model="simulated/nobody") == 0
+    assert listed(model=asked.model, task=HOSTILE, ending="answered") == 1
+    assert listed(ending="nonsense", score="nonsense") == 4
+    page = admin.get("/routers/rtr_support/decisions", params={"task": HOSTILE}).text
+    assert "<script>alert" not in page
+    assert ">Clear</a>" in page
