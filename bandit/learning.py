@@ -151,9 +151,9 @@ def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[Statis
     deltas: dict[StatisticKey, Sums] = {}
     old, new = _counted(before), _counted(after)
     for signal in old.keys() | new.keys():
-        (old_weight, old_mean), (weight, mean) = old.get(signal, _NO_SCORE), new.get(signal, _NO_SCORE)
-        if (old_weight, old_mean) == (weight, mean):
+        if old.get(signal) == new.get(signal):
             continue
+        (old_weight, old_mean), (weight, mean) = old.get(signal, _NO_SCORE), new.get(signal, _NO_SCORE)
         task = ANY_TASK if signal is Signal.JUDGE_DIFFERENCE else after.task
         total, squares = weight * mean - old_weight * old_mean, weight * mean * mean - old_weight * old_mean * old_mean
         faster = SUDDEN.get(signal, 1.0)
@@ -180,6 +180,7 @@ def _counted(scores: Scores) -> dict[Signal, tuple[float, float]]:
     return {
         Signal.QUALITY: said,
         **dict.fromkeys(WINDOWS, said),
+        Signal.JUDGED_QUALITY: _NO_SCORE,  # the row of what was taken back stays at its instant: so does the fold
         Signal.JUDGE_DIFFERENCE: (1.0, judged - others),
     }
 

@@ -113,7 +113,7 @@ def read(
 
     There is a column for each task that has statistics or is `named`. `former` is an earlier table of the same arms.
 
-    A row that is not finite, not positive or lacks a value counts as absent (prior only) and gives a warning, never an
+    A row that is not finite, negative or lacks a value counts as absent (prior only) and gives a warning, never an
     exception: one broken row must not stop a router. A row from a later instant than `at` is taken as it is.
     """
     keys, values = list(sums), list(sums.values())
@@ -177,8 +177,8 @@ def _numbers(values: Sequence[Sums]) -> Floats:
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows can be used; comparisons with NaN are false. An infinite half-life is sound: it never fades."""
     at, half_life, weight, total, squares = number
-    largest = _LARGEST_VALUE[signals] * np.minimum(weight, LARGEST_WEIGHT) + ROUNDING
-    sound: NDArray[np.bool_] = (weight > 0.0) & (weight < LARGEST_WEIGHT)
+    largest = _LARGEST_VALUE[signals] * np.clip(weight, 0.0, LARGEST_WEIGHT) + ROUNDING
+    sound: NDArray[np.bool_] = (weight >= -ROUNDING) & (weight < LARGEST_WEIGHT)  # 0: all of it was taken back
     sound &= (half_life >= SMALLEST_HALF_LIFE_SECONDS) & (np.abs(at) < LARGEST_INSTANT)
     sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals])
     sound &= (squares >= -ROUNDING) & (squares <= largest * _LARGEST_VALUE[signals])

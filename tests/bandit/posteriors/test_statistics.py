@@ -111,6 +111,14 @@ def test_a_row_that_has_faded_away_is_nothing_and_no_warning() -> None:
     assert faded.warnings == ()
 
 
+@pytest.mark.parametrize("left", [0.0, 1e-13, -1e-13])
+def test_a_row_of_which_all_was_taken_back_is_nothing_and_no_warning(left: float) -> None:
+    row = Sums(0.0, 3_600.0, left, -left, left)
+    taken_back = take_snapshot(SETTINGS, ARMS, {key(Signal.QUALITY): row}, BudgetState(), 10.0)
+    assert seen(taken_back) == seen(take_snapshot(SETTINGS, ARMS, {}, BudgetState(), 10.0))
+    assert taken_back.warnings == ()
+
+
 def test_each_latency_signal_has_its_own_sums() -> None:
     sums = {
         key(signal): Sums(0.0, math.inf, weight, weight / 2, weight)

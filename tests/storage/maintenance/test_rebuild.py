@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, literal_column, select, update
 
+from bandit import learning
 from bandit.types import Deltas, Epoch, Scores, Signal, StatisticKey, Sums
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.clock import DatabaseClock
@@ -68,6 +69,29 @@ def test_the_statistics_equal_the_fold_of_the_ledger(
     write_mixed(running, making, "rtr_b", 10, seed=2)
     assert rebuild(database).check() == []
     assert rebuild(database).run() == []
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 2])
+def test_a_user_who_scores_what_only_a_judge_had_leaves_the_statistics_equal_to_the_ledger(
+    database: Database, start_writer: Start, making: RecordMaker, deleted: int
+) -> None:
+    def learn(before: Scores, after: Scores) -> Deltas:
+        return learning.learn_scores(before, after, 3_600.0)
+
+    def law(router_id: str, signal: Signal) -> float:
+        faster = learning.SUDDEN.get(signal)
+        judged = signal in (Signal.QUALITY, Signal.JUDGED_QUALITY, Signal.JUDGE_DIFFERENCE)
+        return 3_600.0 / (faster or 1.0) if judged or faster else half_life(router_id, signal)
+
+    running = start_writer(database, learn=learn)
+    records = [making.completion(at=NOW + at) for at in (0.0, 60.0)]
+    running.write(*records)
+    for record in records:
+        running.write((making.score(record.decision.completion_id, 0.9, source="judge"),))
+    running.write((making.score(records[1].decision.completion_id, 0.4),))  # the judge alone has the earlier one
+    retention = Retention(database, lambda connection, router_ids: (learn, law))
+    assert retention.delete_some("rtr_a", later(3_600.0), deleted) == deleted
+    assert Rebuild(database, learn, law).check() == []
 
 
 @pytest.mark.parametrize(
