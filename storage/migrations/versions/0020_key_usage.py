@@ -24,12 +24,21 @@ def upgrade() -> None:
             sa.PrimaryKeyConstraint("key_id", "width", "start", name=op.f(f"pk_{table}")),
             sqlite_with_rowid=False,
         )
-    # The days of what is in the ledger.
+    # The days of what is in the ledger, and in months that are being retired.
+    connection = op.get_bind()
+    used = "SELECT key_id, ended_at, prompt_tokens, completion_tokens, cost_usd FROM"
+    requests = f"{used} decisions"
+    if connection.dialect.name == "postgresql":
+        for suffix in connection.execute(sa.text("SELECT suffix FROM retired_months")).scalars().all():
+            requests += (
+                f" UNION ALL {used} decisions_{suffix} WHERE completion_id > "  # noqa: S608
+                f"(SELECT folded_to FROM retired_months WHERE suffix = '{suffix}')"
+            )
     op.execute(
-        "INSERT INTO key_usage (key_id, width, start, requests, tokens, cost_usd, revision) "
+        "INSERT INTO key_usage (key_id, width, start, requests, tokens, cost_usd, revision) "  # noqa: S608
         "SELECT key_id, 86400, CAST(floor(ended_at / 86400) AS BIGINT) * 86400, count(*), "
         "sum(coalesce(prompt_tokens, 0) + coalesce(completion_tokens, 0)), sum(cost_usd), 0 "
-        "FROM decisions GROUP BY 1, 3"
+        f"FROM ({requests}) AS requests GROUP BY 1, 3"
     )
     op.create_index(op.f("ix_key_usage_width_start"), "key_usage", ["width", "start"], unique=False)
     where = sa.text("width = 86400")

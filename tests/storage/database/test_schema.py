@@ -25,6 +25,7 @@ from storage.database.revisions import Topic
 from storage.database.sqlite import ensure_power
 from storage.errors import DatabaseUnavailable, SchemaOutdated
 from storage.maintenance.retention import delete_requests
+from storage.maintenance.usage import UsageRebuild
 from storage.records import Content
 from storage.stores.evals import Evals, EvalScore
 from storage.stores.ledger import Ledger
@@ -112,6 +113,32 @@ def test_requests_of_the_first_schema_are_read_by_the_present_one(empty_url: str
         delete_requests(connection, ["req_1"])
         for table in ("attempts", "contents", "feedback", "scores"):
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 0, table  # noqa: S608
+    database.close()
+
+
+def test_what_keys_used_in_a_month_that_is_being_retired_is_counted(empty_url: str) -> None:
+    database = connect(empty_url, "normal")
+    if database.sqlite:
+        database.close()
+        pytest.skip("months are retired on PostgreSQL alone")
+    with database.write() as connection:
+        schema.upgrade(connection, "0018")
+        request = {"key_id": "key_a", "status": "answered", "learned": "{}", "prompt_tokens": 3, "completion_tokens": 4}
+        request |= {"at": 9e4, "ended_at": 9e4, "http_status": 200, "attempts": 1, "cost_usd": 0.5}
+        for completion_id in ("req_00", "req_01"):
+            insert_row(connection, "decisions", {**request, "completion_id": completion_id})
+        for table in ("decisions", "attempts", "feedback", "scores", "contents"):
+            connection.execute(text(f"ALTER TABLE {table} DETACH PARTITION {table}_before"))
+        connection.execute(text("INSERT INTO retired_months (suffix, folded_to) VALUES ('before', 'req_00')"))
+        insert_row(connection, "decisions", {**request, "completion_id": "req_zz"})
+    database.close()
+    database = open_database(empty_url)
+    with database.read() as connection:
+        used = connection.execute(text("SELECT key_id, start, requests, tokens, cost_usd FROM key_usage")).all()
+    assert [tuple(row) for row in used] == [("key_a", 86_400, 2, 14, 1.0)], (
+        "one is in the checkpoints, which had no keys"
+    )
+    assert UsageRebuild(database).check() == []
     database.close()
 
 
