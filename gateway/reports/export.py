@@ -25,6 +25,7 @@ FLOATS = frozenset(
         "first_token_seconds",
         "cost_usd",
         "score",
+        "judge_probability",
     }
 )
 BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current", "explored"})

@@ -76,6 +76,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     url = f"sqlite:///{folder}/bandit-gateway.db"
     with GatewayProcess(folder, f'database_url = "{url}"\n{CONFIGURATION}') as gateway, gateway.client() as http:
         completion = http.post("/rtr_a/chat/completions", json=BODY).json()["id"]
+        limited = http.post("/admin/api-keys", json={"label": "limited", "scopes": ["routing"]}).json()["id"]
         (folder / "feedback.csv").write_text(f"completion_id,score\n{completion},1\n")
         environ = {
             **clean_environ(),
@@ -94,6 +95,10 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             "rtr_default": "rtr_a",
             "chatcmpl-req_…": completion,
             "COMPLETION_ID": completion,
+            "KEY_ID": limited,
+            "--model openai/gpt-5-mini": "--model simulated/swift",
+            "routers set rtr_support": "routers set rtr_a",
+            '"model": "openai/gpt-5.5"': '"model": "simulated/sage"',
             "rtr_…": "rtr_a",
             "feedback import FILE.csv": "feedback import feedback.csv",
             "FILE.csv": "scores.csv",

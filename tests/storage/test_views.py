@@ -78,7 +78,7 @@ def test_the_views_say_what_the_tables_say(filled: Database) -> None:
     [
         ("SELECT * FROM v_requests WHERE key_id = :key AND at >= :since ORDER BY at DESC", "ix_decisions_key_id_at"),
         ("SELECT * FROM v_requests WHERE status <> 'answered' AND at >= :since", "ix_decisions_unanswered"),
-        ("SELECT * FROM v_feedback WHERE at >= :since AND at < :until", "ix_feedback_at"),
+        ("SELECT * FROM v_feedback WHERE at >= :since AND at < :until", "ix_feedback_at|feedback_\\w+_at_idx"),
     ],
 )
 def test_questions_by_key_of_failures_and_of_a_day_use_an_index(filled: Database, query: str, index: str) -> None:
@@ -88,4 +88,4 @@ def test_questions_by_key_of_failures_and_of_a_day_use_an_index(filled: Database
             connection.execute(text("SET LOCAL enable_seqscan = off"))  # there are three rows
         asked = {k: v for k, v in ASKED.items() if f":{k}" in query}
         plan = "\n".join(str(row[-1]) for row in connection.execute(text(explain + query), asked))
-    assert index in plan, plan
+    assert re.search(index, plan), plan

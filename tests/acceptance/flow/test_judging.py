@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -160,7 +161,12 @@ def test_the_stats_tell_what_judges_did_and_cost_and_how_they_agree_with_users(j
             scored = {"completion_id": judged.ask("rtr_judged", max_tokens=1), "score": 0.75}
             http.post("/feedback", json=scored).raise_for_status()
     with judged.running.http("admin") as http:
-        judge = http.get("/admin/routers/rtr_judged/stats").json()["judge"]
+
+        def stated() -> Any:
+            return http.get("/admin/routers/rtr_judged/stats").json()["judge"]
+
+        wait_until(lambda: stated()["agreement"]["compared"] > 30.5, "the stats tell of all scores")
+        judge = stated()
         agreement = judge.pop("agreement")
         assert http.get("/admin/routers/rtr_none/stats").json()["judge"] is None
     assert agreement["compared"] == pytest.approx(31.0, abs=0.1)

@@ -11,11 +11,9 @@ from bandit.types import Epoch
 from storage.database import schema
 from storage.database.engine import connect, open_database
 from storage.database.months import PARTITIONED, first_id, month_of, read_months, read_suffixes
-from storage.errors import Contention, DatabaseUnavailable
 from storage.stores.ledger import Ledger
-from storage.writing.transaction import Transactions
 from tests.support.databases import insert_row
-from tests.support.records import RunningWriter, learn_scores, pace
+from tests.support.records import RunningWriter
 from tests.support.traffic import make_records
 from tests.support.waiting import wait_until
 
@@ -115,17 +113,16 @@ def test_a_ledger_is_partitioned_while_a_writer_writes_and_nothing_is_lost(empty
     done, written = threading.Event(), list[str]()
 
     def write() -> None:
-        batches, records, again = Transactions(former, learn_scores, pace), make_records(1), False
-        batch = list(islice(records, 5))
+        """Write requests as the former version does, each with two attempts in one transaction."""
         while not (done.is_set() and len(written) >= 100):
-            try:
-                batches.write(batch, again=again)
-            except (Contention, DatabaseUnavailable):
-                again = True
-                continue
-            written.extend(record.decision.completion_id for record in batch)
-            batch, again = list(islice(records, 5)), False
-        batches.close()
+            completion_id = f"{first_id(Epoch(time.time()))}{len(written):020x}"
+            own = {"completion_id": completion_id}
+            with former.write() as connection:
+                request = {"router_id": "rtr_a", "status": "answered", "learned": "{}", "http_status": 200}
+                insert_row(connection, "decisions", {**own, **request, "at": time.time(), "choice_id": completion_id})
+                for number in (1, 2):
+                    insert_row(connection, "attempts", {**own, "number": number, "ending": "complete"})
+            written.append(completion_id)
 
     writer = threading.Thread(target=write)
     writer.start()
