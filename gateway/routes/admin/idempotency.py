@@ -25,6 +25,8 @@ LONGEST = 128
 NAME_PATTERN = rf"^[\x21-\x7e]{{1,{LONGEST}}}$"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
+_NOT_DRY = frozenset({"false", "0", "off", "no", "n", "f"})  # as FastAPI reads them
+
 _KEPT_HEADERS = ("content-type", "cache-control", "etag", "location")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -41,7 +43,8 @@ class IdempotentRoute(APIRoute):
 
         async def handle_once(request: Request) -> Response:
             name = request.headers.get(HEADER)
-            if name is None:
+            is_dry = request.query_params.get("dry_run", "false").lower() not in _NOT_DRY
+            if name is None or is_dry:  # a dry run does nothing that could be done twice
                 return await handle(request)
             call = await _call(request, name)
             calls = Idempotency(services_of(request).database)

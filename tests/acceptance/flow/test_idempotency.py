@@ -37,12 +37,19 @@ def test_another_request_with_the_same_key_is_refused(admin: httpx.Client) -> No
     admin.post("/admin/api-keys", json=KEY, headers=named("c")).raise_for_status()
     for method, path, body in (
         ("POST", "/admin/api-keys", {**KEY, "label": "another"}),
-        ("POST", "/admin/api-keys?dry_run=true", KEY),
         ("POST", "/admin/routers", KEY),
     ):
         refused = admin.request(method, path, json=body, headers=named("c"))
         assert (refused.status_code, refused.json()["error"]["code"]) == (422, "idempotency_mismatch")
         assert refused.headers["x-should-retry"] == "false"
+
+
+def test_a_dry_run_does_not_use_its_key_up(admin: httpx.Client) -> None:
+    assert admin.post("/admin/api-keys?dry_run=true", json=KEY, headers=named("dry")).is_success
+    made = admin.post("/admin/api-keys?dry_run=false", json=KEY, headers=named("dry"))
+    assert (made.status_code, made.headers.get("idempotency-replayed")) == (201, None)
+    again = admin.post("/admin/api-keys?dry_run=false", json=KEY, headers=named("dry"))
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 def test_what_failed_can_be_corrected_and_sent_again(admin: httpx.Client) -> None:
