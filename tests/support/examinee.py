@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from typing import Any
 
+from tests.support.asgi import read_body
 from tests.support.threads import App
 
 
@@ -32,13 +33,7 @@ class Examinee:
         async def app(scope: Any, receive: Any, send: Any) -> None:
             if scope["type"] != "http":
                 return
-            body = b""
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if not message.get("more_body"):
-                    break
-            request = json.loads(body)
+            request = json.loads(await read_body(receive))
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             status, answer = await self._answer(request["model"], request["messages"][-1]["content"])

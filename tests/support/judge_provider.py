@@ -5,6 +5,7 @@ import json
 import threading
 from typing import Any
 
+from tests.support.asgi import read_body
 from tests.support.scripted_provider import chunk, completion
 from tests.support.threads import App
 
@@ -31,13 +32,7 @@ def bench(state: Bench) -> App:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        request = json.loads(body)
+        request = json.loads(await read_body(receive))
         model, content = request["model"], f"I am {request['model']}"
         judges = model.startswith("judge") and len(request["messages"]) == 2
         if judges:

@@ -5,6 +5,7 @@ import json
 import threading
 from typing import Any
 
+from tests.support.asgi import read_body
 from tests.support.threads import App
 
 
@@ -54,12 +55,7 @@ def scripted(received: Received) -> App:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        body = await read_body(receive)
         request = json.loads(body)
         model = request["model"]
         received.bodies.setdefault(model, []).append(body)

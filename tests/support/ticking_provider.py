@@ -5,6 +5,8 @@ import json
 import threading
 from typing import Any
 
+from tests.support.asgi import read_body
+
 WORD_SECONDS = 0.02
 
 
@@ -19,11 +21,7 @@ class TickingProvider:
         """Answer a completion request."""
         if scope["type"] != "http":
             return
-        body = b""
-        while (message := await receive())["type"] == "http.request":
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
+        body = await read_body(receive)
         if not json.loads(body).get("stream"):
             whole: dict[str, object] = {"message": {"role": "assistant", "content": "Hello!"}, "finish_reason": "stop"}
             await _start(send, b"application/json")

@@ -13,6 +13,7 @@ import httpx
 
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger
+from tests.support.asgi import read_body
 from tests.support.gateway import Running, run_gateway
 from tests.support.scripted_provider import completion
 from tests.support.threads import App, serve_app
@@ -86,13 +87,7 @@ def _provider(rules: dict[str, list[Rule]], received: list[dict[str, Any]], kind
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
-        body = b""
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if not message.get("more_body"):
-                break
-        request = json.loads(body)
+        request = json.loads(await read_body(receive))
         received.append(request)
         text = json.dumps(request)
         rule = next(rule for rule in [*rules[request["model"]], Rule()] if rule.fits(text))

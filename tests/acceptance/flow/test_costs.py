@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.asgi import read_body
 from tests.support.gateway import Running, run_gateway
 from tests.support.scripted_provider import completion
 from tests.support.threads import App, serve_app
@@ -59,12 +60,7 @@ COSTS = {
 async def provider(scope: Any, receive: Any, send: Any) -> None:
     if scope["type"] == "lifespan":
         return
-    message = await receive()
-    body = message["body"]
-    while message.get("more_body"):
-        message = await receive()
-        body += message["body"]
-    request = json.loads(body)
+    request = json.loads(await read_body(receive))
     model = request["model"]
     if model in CLAUDE:
         content = [{"type": "text", "text": "Hello!"}]

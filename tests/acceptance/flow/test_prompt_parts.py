@@ -12,6 +12,7 @@ from bandit.types import ArmView, Choice, LoopTime, Signal
 from gateway.maintenance.rebuild import rebuild_of
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from tests.support.asgi import read_body
 from tests.support.gateway import Running, run_gateway
 from tests.support.scripted_provider import completion
 from tests.support.threads import App, serve_app
@@ -40,12 +41,7 @@ def provider() -> App:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
-        message = await receive()
-        body = message["body"]
-        while message.get("more_body"):
-            message = await receive()
-            body += message["body"]
-        request = json.loads(body)
+        request = json.loads(await read_body(receive))
         answer = completion(request["model"]) | {"usage": billed(request)}
         start = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
         await send(start)

@@ -12,6 +12,7 @@ from bandit.types import Epoch
 from gateway.limits import alerts as alerts_module
 from gateway.limits.alerts import Alert, Alerts
 from storage.database.engine import Database
+from tests.support.asgi import read_body
 from tests.support.databases import Opening
 from tests.support.threads import serve_app
 from tests.support.waiting import wait_until
@@ -30,12 +31,7 @@ def answering(*statuses: int) -> tuple[list[tuple[str, Any]], Callable[..., Any]
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             return
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
+        body = await read_body(receive)
         calls.append((scope["path"], json.loads(body)))
         headers = [(b"location", b"/elsewhere")]
         status = statuses[min(len(calls), len(statuses)) - 1]
