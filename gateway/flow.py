@@ -96,7 +96,7 @@ class Flow:
             reservation = None
             if allowance is not None:
                 tokens = decision.expected_tokens if allowance.counts_tokens else 0.0
-                reservation = allowance.reserve(tokens, decision.expected_usd)
+                reservation = allowance.reserve(tokens, decision.expected_usd, decision.at)
         except GatewayError as error:
             self._refused(http, router_id, key, error, started, trace)
             await http.fail(error)

@@ -14,11 +14,10 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from bandit.types import Attempt, Ending, Epoch, Scores
+from storage.calendar import DAY, HOUR, MINUTE, day_of
 from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
 from storage.rows import clean
 from storage.tables import ACTIVITY_COUNTS, ACTIVITY_SUMS, WAITS, activity
-
-MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 KEPT_SECONDS = {MINUTE: 2 * DAY + HOUR, HOUR: 100 * DAY}
 """How long minutes and hours are kept (a day is compared with the one before); days are kept for ever."""
@@ -64,11 +63,6 @@ class Cell(NamedTuple):
     start: int
     model_id: str
     task: str
-
-
-def day_of(at: Epoch) -> int:
-    """The UTC day of an instant, in days since the epoch."""
-    return int(at // DAY)
 
 
 class ActivityCounts:

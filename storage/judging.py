@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from bandit.types import Epoch
-from storage.activity import day_of
+from storage.calendar import day_of
 from storage.records import JudgingRecord, Purpose
 from storage.tables import judging
 

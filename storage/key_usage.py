@@ -4,14 +4,11 @@ A request counts for the minute and the day in which it ended. Its tokens are th
 those of all its attempts.
 """
 
-from datetime import UTC, datetime
 from typing import NamedTuple
 
-from bandit.types import Epoch
+from storage.calendar import DAY, MINUTE
 from storage.records import CompletionRecord
 
-MINUTE = 60
-DAY = 86_400
 USED = ("requests", "tokens", "cost_usd")
 
 
@@ -36,17 +33,6 @@ class Usage(NamedTuple):
 
 
 UNUSED = Usage(0, 0, 0.0)
-
-
-def start_of(width: int, at: Epoch) -> int:
-    """When the minute or the UTC day of an instant began."""
-    return int(at // width) * width
-
-
-def month_start(at: Epoch) -> int:
-    """When the UTC month of an instant began."""
-    first = datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return int(first.timestamp())
 
 
 class UsageCounts:

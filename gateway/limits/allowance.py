@@ -10,7 +10,8 @@ from gateway.errors import InsufficientScope, KeyBudgetExhausted, RateLimitExcee
 from gateway.limits.alerts import PERCENTS, Alert
 from gateway.limits.bucket import Bucket
 from gateway.limits.spending import KeySpending
-from storage.key_usage import DAY, MINUTE, Cell, Usage, month_start, start_of
+from storage.calendar import DAY, MINUTE, month_start, start_of
+from storage.key_usage import Cell, Usage
 from storage.records import NO_LIMITS, KeyLimits, KeyRecord, OutcomeRecord
 
 _KEPT_MINUTES = 4
@@ -131,12 +132,12 @@ class KeyAllowance:
             should_retry=False,
         )
 
-    def reserve(self, tokens: float, usd: float) -> "Reservation":
+    def reserve(self, tokens: float, usd: float, now: Epoch) -> "Reservation":
         """Set aside what a request is expected to take, until it is settled."""
         bucket = self._buckets.get("tokens")
         if bucket is not None:
             bucket.take(tokens)
-        self.spending.reserve(usd)
+        self.spending.reserve(usd, now)
         return Reservation(self, tokens if bucket is not None else 0.0, usd)
 
     def settle(self, tokens: float, usd: float, outcome: OutcomeRecord) -> None:

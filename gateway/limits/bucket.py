@@ -1,7 +1,7 @@
 """Token bucket: holds up to a limit, and refills it evenly within a minute."""
 
 from bandit.types import Epoch
-from storage.key_usage import MINUTE
+from storage.calendar import MINUTE
 
 MOST_DEBT = 10.0
 """How many limits a bucket can be in debt, by what others took or what answers took above their estimate."""

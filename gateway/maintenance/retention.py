@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from bandit.types import Epoch
 from gateway.maintenance.rebuild import rebuild_due, retention_of
-from gateway.routing.daily_spend import DAY_SECONDS
 from gateway.settings.router_options import OptionsError, RouterOptions
+from storage.calendar import DAY
 from storage.database.engine import Database
 from storage.database.months import month_of
 from storage.errors import DatabaseUnavailable
@@ -104,7 +104,7 @@ class RetentionWorker:
                 )
                 continue
             if days is not None:
-                cutoffs[record.id] = Epoch(now - days * DAY_SECONDS)
+                cutoffs[record.id] = Epoch(now - days * DAY)
         return cutoffs
 
     def _retire(self, before: Epoch, router_ids: list[str]) -> None:

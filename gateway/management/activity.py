@@ -24,7 +24,8 @@ from gateway.management.activity_views import (
 from gateway.management.activity_window import BUCKETS, Window, buckets_of
 from gateway.management.context import Management
 from gateway.tasks.classifier import TASK_NAMES
-from storage.activity import DAY, HOUR, KEPT_SECONDS, MINUTE
+from storage.activity import KEPT_SECONDS
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.key_usage import UNUSED, Usage
 from storage.stores.activity import Activity, ActivityFilter, Buckets
 from storage.stores.keys import Keys

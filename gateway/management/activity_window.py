@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from gateway.errors import BadRequest
-from storage.activity import DAY, HOUR, KEPT_SECONDS, MINUTE
+from storage.activity import KEPT_SECONDS
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.stores.activity import Buckets
 
 BUCKETS = (60, 300, 900, 1_800, 3_600, 86_400, 604_800, 2_592_000)

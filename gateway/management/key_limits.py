@@ -9,7 +9,8 @@ from bandit.types import Epoch
 from gateway.management.context import Management
 from gateway.management.models import known_models
 from gateway.settings.table_reader import Fields, nearest
-from storage.key_usage import DAY, MINUTE, UNUSED, Cell, Usage, start_of
+from storage.calendar import DAY, MINUTE, start_of
+from storage.key_usage import UNUSED, Cell, Usage
 from storage.records import NO_LIMITS, KeyLimits
 from storage.stores.routers import Routers
 

@@ -156,7 +156,7 @@ def router_stats(
             mean_cost_usd=budget.mean_cost_usd,
             limit_usd=live.options.budget_usd_per_request,
         ),
-        today=SpendView(spent_usd=live.spend.spent_usd(now), limit_usd=live.options.max_usd_per_day),
+        today=SpendView(spent_usd=live.spend.today_usd(now), limit_usd=live.options.max_usd_per_day),
         snapshot_at=published.at,
         from_at=since,
         models=models,
@@ -174,7 +174,7 @@ def _judge(live: LiveRouter, judging: Sequence[Judging], snapshot: Snapshot, now
         calls=sum(each.calls for each in judging),
         scored=sum(each.scored for each in judging),
         cost_usd=sum(each.cost_usd for each in judging),
-        today=SpendView(spent_usd=spend.spent_usd(now), limit_usd=judge.max_usd_per_day),
+        today=SpendView(spent_usd=spend.today_usd(now), limit_usd=judge.max_usd_per_day),
         agreement=None
         if trusted is None
         else AgreementView(compared=trusted.compared, offset=trusted.offset, kept=trusted.kept),

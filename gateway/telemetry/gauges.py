@@ -95,7 +95,7 @@ class Gauges:
         now = self._clock()
         for router in self._routers.values():
             if router.spend.limit_usd is not None:
-                self._set(router.spend.spent_usd(now), SPENT_USD, "router", router.id)
+                self._set(router.spend.today_usd(now), SPENT_USD, "router", router.id)
                 self._set(router.spend.limit_usd, LIMIT_USD, "router", router.id)
             if router.options.budget_usd_per_request is not None:
                 self._set(router.state.budget.multiplier, BUDGET_MULTIPLIER, router.id)

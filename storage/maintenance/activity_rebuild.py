@@ -8,7 +8,8 @@ from operator import add, sub
 
 from sqlalchemy import Connection, delete, select, union
 
-from storage.activity import COUNTS, DAY, HOUR, KEPT_SECONDS, MINUTE, ActivityCounts, Cell
+from storage.activity import COUNTS, KEPT_SECONDS, ActivityCounts, Cell
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.database.addition import add_counts, note_changed_routers
 from storage.database.engine import Database
 from storage.database.numbers import mark_statistics_changed

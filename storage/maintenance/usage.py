@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Dialect, Table, cast, func, literal_column, select
 
+from storage.calendar import DAY, start_of
 from storage.database.addition import add_counts
 from storage.database.bulk import Bulk
 from storage.database.engine import Database
 from storage.database.numbers import mark_statistics_changed
 from storage.errors import DatabaseUnavailable
-from storage.key_usage import DAY, UNUSED, USED, Cell, Usage, start_of, usage_rows
+from storage.key_usage import UNUSED, USED, Cell, Usage, usage_rows
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.retired import keeping_months, read_retired
 from storage.tables import decisions, key_usage, key_usage_checkpoints

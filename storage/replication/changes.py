@@ -25,7 +25,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, s
 from sqlalchemy.exc import DBAPIError
 
 from bandit.types import BudgetState, StatisticKey, Sums
-from storage.activity import DAY, day_of
+from storage.calendar import DAY, day_of
 from storage.database.engine import Database
 from storage.database.numbers import Numbers, last_number, read_numbers
 from storage.database.revisions import Topic

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, delete, select
 
 from bandit.types import Epoch
+from storage.calendar import DAY, MINUTE, month_start, start_of
 from storage.database.engine import Database
-from storage.key_usage import DAY, MINUTE, Cell, Usage, month_start, start_of
+from storage.key_usage import Cell, Usage
 from storage.tables import api_keys, key_usage
 
 KEPT_MINUTES_SECONDS = 2 * DAY

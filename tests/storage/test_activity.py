@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
 from bandit.types import Epoch
-from storage.activity import COUNTS, DAY, HOUR, MINUTE, WAIT_EDGES, ActivityCounts
+from storage.activity import COUNTS, WAIT_EDGES, ActivityCounts
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
 from storage.maintenance.activity_rebuild import ActivityRebuild

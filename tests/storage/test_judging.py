@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 
 from bandit.types import Epoch
-from storage.activity import day_of
+from storage.calendar import day_of
 from storage.database.engine import Database
 from storage.judging import Judging
 from storage.records import JudgingRecord, Purpose

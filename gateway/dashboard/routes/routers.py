@@ -14,7 +14,7 @@ from gateway.dashboard.views.router import router_page
 from gateway.dashboard.visit import Reader
 from gateway.errors import NotFound
 from gateway.management.stats import router_stats
-from gateway.routing.daily_spend import DAY_SECONDS
+from storage.calendar import DAY
 
 PERIODS = (1, 7, 30)
 """Whole UTC days that a page may count."""
@@ -36,7 +36,7 @@ async def router_overview(
     if live is None:
         raise NotFound(f"there is no router {router_id[:80]}", code="router_not_found")
     now = Epoch(management.now)
-    since = Epoch(max(now - (days - 1) * DAY_SECONDS, 0.0))
+    since = Epoch(max(now - (days - 1) * DAY, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
     judging = await run_in_threadpool(services.ledger.judging, router_id, since)
     standing = visit.standing

@@ -7,8 +7,8 @@ from bandit.types import Epoch
 from gateway.dashboard.views.health import FindingRow, health_page
 from gateway.dashboard.visit import Visit
 from gateway.management.routers import RouterView, list_routers
-from gateway.routing.daily_spend import DAY_SECONDS
 from storage.activity import Traffic
+from storage.calendar import DAY
 
 DAYS = 7
 MOST_FINDINGS = 5
@@ -56,7 +56,7 @@ class OverviewPage:
 def overview_page(visit: Visit, tried: Tried | None = None) -> OverviewPage:
     """The page, of the last seven UTC days."""
     management = visit.management
-    since = Epoch(management.now - (DAYS - 1) * DAY_SECONDS)
+    since = Epoch(management.now - (DAYS - 1) * DAY)
     rows = [_row(visit, router, visit.services.ledger.traffic(router.id, since)) for router in list_routers(management)]
     requests = sum(row.requests for row in rows)
     needs = [each for each in health_page(visit).findings if each.severity in {"bad", "warn"}]

@@ -9,7 +9,7 @@ from bandit.types import Epoch
 from gateway.reports.evaluation import evaluate_router, question_of, to_json
 from gateway.routes.admin.calls import Days, Reader
 from gateway.routes.services import services_of
-from gateway.routing.daily_spend import DAY_SECONDS
+from storage.calendar import DAY
 
 MOST_EVALUATED = 20_000
 """The newest requests up to this number: more would delay running requests. The command line has no such limit."""
@@ -61,6 +61,6 @@ def get_evaluation(
     known = [model.model_id for model in management.existing_router(router_id).models]
     question = question_of(router_id, known, policy, models)
     now = Epoch(management.now)
-    since = Epoch(now - days * DAY_SECONDS)
+    since = Epoch(now - days * DAY)
     found = evaluate_router(services_of(request).ledger, router_id, question, since, now, MOST_EVALUATED)
     return EvaluationView.model_validate(to_json(found))

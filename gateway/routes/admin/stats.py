@@ -11,7 +11,7 @@ from gateway.errors import NotFound
 from gateway.management.stats import StatsView, router_stats
 from gateway.routes.admin.calls import Days, Reader
 from gateway.routes.services import services_of
-from gateway.routing.daily_spend import DAY_SECONDS
+from storage.calendar import DAY
 
 router = APIRouter(prefix="/admin", tags=["routers"])
 
@@ -30,7 +30,7 @@ async def get_stats(
     if live is None:
         raise NotFound(f"there is no router {router_id[:80]!r}", code="router_not_found")
     now = Epoch(management.now)
-    since = Epoch(max(now - days * DAY_SECONDS, 0.0))
+    since = Epoch(max(now - days * DAY, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
     judging = await run_in_threadpool(services.ledger.judging, router_id, since)
     loop_time = LoopTime(asyncio.get_running_loop().time())

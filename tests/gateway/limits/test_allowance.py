@@ -8,7 +8,8 @@ from bandit.types import Epoch
 from gateway.errors import KeyBudgetExhausted, RateLimitExceeded
 from gateway.limits.alerts import Alert
 from gateway.limits.limiter import KeyLimiter
-from storage.key_usage import DAY, MINUTE, Cell, Usage, start_of
+from storage.calendar import DAY, MINUTE, start_of
+from storage.key_usage import Cell, Usage
 from storage.records import KeyLimits, KeyRecord
 from storage.replication.changes import Changed
 from storage.writing.writer import Committed
@@ -70,7 +71,7 @@ def test_a_process_that_starts_goes_by_what_the_ledger_says() -> None:
 
 def test_tokens_are_set_aside_and_settled_by_what_was_used(making: RecordMaker) -> None:
     process = Process(KeyLimits(tokens_per_minute=1_000))
-    reservation = process.allowance.reserve(900.0, 0.0)
+    reservation = process.allowance.reserve(900.0, 0.0, NOW)
     with pytest.raises(RateLimitExceeded) as refused:
         process.allowance.require_tokens(100, 50, NOW, stated=True)
     assert refused.value.type == "tokens"
@@ -89,7 +90,7 @@ def test_dollars_of_day_and_month_are_what_the_ledger_says_and_what_runs() -> No
     process = Process(KeyLimits(usd_per_day=1.0, usd_per_month=3.0))
     process.limiter.follow(Changed(usage={DAY_CELL: Usage(1, 1, 0.25), yesterday: Usage(1, 1, 2.5)}))
     assert process.allowance.left_usd(NOW) == pytest.approx(0.25), "the month's"
-    process.allowance.reserve(0.0, 0.125)
+    process.allowance.reserve(0.0, 0.125, NOW)
     assert process.allowance.left_usd(NOW) == pytest.approx(0.125)
     told = process.allowance.exhausted(NOW, "more is needed")
     assert isinstance(told, KeyBudgetExhausted)
@@ -126,7 +127,7 @@ def test_each_mark_is_told_once_a_day(making: RecordMaker) -> None:
 def test_headers_say_what_is_left() -> None:
     process = Process(KeyLimits(requests_per_minute=60, tokens_per_minute=6_000, usd_per_month=2.0))
     process.admit(1)
-    process.allowance.reserve(600.0, 0.5)
+    process.allowance.reserve(600.0, 0.5, NOW)
     assert dict(process.allowance.standing()) == {
         b"x-ratelimit-limit-requests": b"60",
         b"x-ratelimit-remaining-requests": b"59",

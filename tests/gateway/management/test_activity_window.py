@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import BadRequest
 from gateway.management.activity_window import BUCKETS, MOST_BUCKETS, Window, buckets_of
-from storage.activity import DAY, HOUR, KEPT_SECONDS, MINUTE
+from storage.activity import KEPT_SECONDS
+from storage.calendar import DAY, HOUR, MINUTE
 
 NOW = 1_795_000_000.0
 

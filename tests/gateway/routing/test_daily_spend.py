@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.types import Epoch
-from gateway.routing.daily_spend import DAY_SECONDS, DailySpend
+from gateway.routing.daily_spend import DailySpend
+from storage.calendar import DAY
 
 TODAY = 20_000
-NOW = Epoch(TODAY * DAY_SECONDS + 3_600.0)
-TOMORROW = Epoch(NOW + DAY_SECONDS)
+NOW = Epoch(TODAY * DAY + 3_600.0)
+TOMORROW = Epoch(NOW + DAY)
 
 
 def spend(limit_usd: float | None = 1.0) -> DailySpend:

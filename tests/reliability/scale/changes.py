@@ -18,7 +18,8 @@ from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.registry import Registry
 from gateway.settings import load
-from storage.activity import COUNTS, DAY
+from storage.activity import COUNTS
+from storage.calendar import DAY
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database, open_database
 from storage.records import RouterModel, RouterRecord

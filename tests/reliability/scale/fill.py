@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from bandit.types import Epoch
-from storage.activity import COUNTS, DAY, HOUR, MINUTE
+from storage.activity import COUNTS
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.database.engine import Database
 from storage.records import CompletionRecord, FeedbackRecord, RouterModel, RouterRecord
 from storage.stores.routers import Routers

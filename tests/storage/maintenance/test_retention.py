@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from bandit.types import Epoch, Json
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
-from gateway.routing.daily_spend import DAY_SECONDS
-from storage.activity import KEPT_SECONDS, MINUTE
+from storage.activity import KEPT_SECONDS
+from storage.calendar import DAY, MINUTE
 from storage.database.engine import Database, open_database
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.retention import DELETED_AT_ONCE
@@ -35,11 +35,11 @@ def fill(database: Database, running: RunningWriter, settings: dict[str, Json], 
     for router_id, options in ((ROUTER, settings), ("rtr_other", kept)):
         Routers(database).put(RouterRecord(router_id, router_id, b"s" * 32, options, models, NOW, NOW))
     records = [
-        *islice(make_records(1, NOW - 40 * DAY_SECONDS), OLD),
+        *islice(make_records(1, NOW - 40 * DAY), OLD),
         *islice(make_records(2, NOW), NEW),
         *(
             replace(record, decision=replace(record.decision, router_id="rtr_other"), deltas={})
-            for record in islice(make_records(3, NOW - 40 * DAY_SECONDS), 5)
+            for record in islice(make_records(3, NOW - 40 * DAY), 5)
         ),
     ]
     running.write(*records)
@@ -78,7 +78,7 @@ def test_ninety_days_are_kept_where_nothing_is_said_and_all_where_settings_canno
 ) -> None:
     fill(database, running, {}, {"policy": "of a newer version"})
     assert RetentionWorker(database, lambda: NOW).delete_old() == 0
-    assert RetentionWorker(database, lambda: Epoch(NOW + 51 * DAY_SECONDS)).delete_old() == OLD
+    assert RetentionWorker(database, lambda: Epoch(NOW + 51 * DAY)).delete_old() == OLD
     assert counts(database) == (NEW, 5)
 
 

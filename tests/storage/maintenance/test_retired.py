@@ -14,7 +14,7 @@ from bandit.types import Deltas, Epoch, HalfLives, Scores
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker
-from gateway.routing.daily_spend import DAY_SECONDS
+from storage.calendar import DAY
 from storage.database.engine import Database
 from storage.database.months import Month, add_months, first_id, month_of, read_months, read_suffixes
 from storage.errors import CompletionNotFound, DatabaseUnavailable
@@ -47,7 +47,7 @@ def test_months_follow_one_another() -> None:
 def ledger(empty_postgresql_url: str, opening: Opening) -> Database:
     """A ledger whose months began a while ago, with a router that keeps requests for 90 days."""
     database = opening(empty_postgresql_url)
-    divide_past(database, Epoch(time.time() - 100 * DAY_SECONDS))
+    divide_past(database, Epoch(time.time() - 100 * DAY))
     put_router(database, ROUTER, 90)
     return database
 
@@ -187,7 +187,7 @@ def test_a_purge_folds_a_month_with_the_half_lives_of_every_router(
     Routers(ledger).put(replace(router, settings={**router.settings, "half_lives": {"quality_seconds": 3_600}}))
     # Two scores of one model and task, days apart: what is left of the first depends on the half-life.
     record = next(made(first, 1))
-    later = Epoch(record.decision.at + 9 * DAY_SECONDS)
+    later = Epoch(record.decision.at + 9 * DAY)
     second_one = replace(
         record,
         decision=replace(record.decision, at=later, completion_id=f"{first_id(later)}{1:020x}"),
@@ -224,16 +224,16 @@ def test_gateways_retire_months_and_delete_contents_on_the_day(
     first, second, _ = months
     before = Arms(ledger).sums()
     asked = written[OLD].decision.completion_id
-    assert clean_at(ledger, second.start + 89 * DAY_SECONDS) == 0
+    assert clean_at(ledger, second.start + 89 * DAY) == 0
     assert len(ids(ledger)) == OLD + NEXT
     assert Ledger(ledger).content(asked) is not None
-    assert clean_at(ledger, second.start + 91 * DAY_SECONDS) == 0
+    assert clean_at(ledger, second.start + 91 * DAY) == 0
     assert ids(ledger) == {record.decision.completion_id for record in written[OLD:]}
     assert Ledger(ledger).content(asked) is None, "its prompt is older than 90 days, if not all of its month"
     assert f"decisions_{first.suffix}" not in tables(ledger)
     with ledger.read() as connection:
         assert connection.execute(select(retired_months)).all() == []
-        assert read_months(connection)[-1] >= month_of(Epoch(second.start + 91 * DAY_SECONDS)).next().next()
+        assert read_months(connection)[-1] >= month_of(Epoch(second.start + 91 * DAY)).next().next()
     assert Arms(ledger).sums() == before
     assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
@@ -253,7 +253,7 @@ def test_a_month_stays_while_a_router_keeps_a_request_of_it(
     running.write(other)
     if kept:
         put_router(ledger, "rtr_other", kept)
-    clean_at(ledger, second.start + 91 * DAY_SECONDS)
+    clean_at(ledger, second.start + 91 * DAY)
     # Kept the longest by none of the routers that are known: by the day. Else by the month.
     younger = [] if kept else written[OLD:]
     assert ids(ledger) == {record.decision.completion_id for record in [other, *younger]}
@@ -287,14 +287,14 @@ def test_what_comes_late_for_a_retired_month_is_kept_until_it_is_old(
         assert first not in read_months(connection), "a month that was retired does not come back"
     assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
-    clean_at(ledger, second.start + 91 * DAY_SECONDS)
+    clean_at(ledger, second.start + 91 * DAY)
     assert ids(ledger) == set()
     assert days_of(ledger).check() == []
     assert rebuild_of(ledger).check() == []
 
 
 def test_a_month_that_was_made_late_takes_what_came_before_it(ledger: Database, running: RunningWriter) -> None:
-    far = month_of(Epoch(time.time() + 150 * DAY_SECONDS))
+    far = month_of(Epoch(time.time() + 150 * DAY))
     records = list(made(far, 3))
     running.write(*records)
     running.write(scored(records[0], 0.75))

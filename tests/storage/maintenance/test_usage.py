@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import delete, func, select, update
 
+from storage.calendar import DAY, MINUTE
 from storage.database.engine import Database
-from storage.key_usage import DAY, MINUTE, Cell, Usage
+from storage.key_usage import Cell, Usage
 from storage.maintenance.usage import UsageRebuild
 from storage.replication.changes import read_everything
 from storage.tables import activity, decisions, key_usage

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import event, text
 
 from bandit.types import StatisticKey, Sums
+from storage.calendar import DAY, MINUTE
 from storage.database import revisions
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
 from storage.database.numbers import draw_number
 from storage.database.revisions import Topic
-from storage.key_usage import DAY, MINUTE, Cell, Usage
+from storage.key_usage import Cell, Usage
 from storage.records import KeyLimits, KeyRecord, RouterRecord
 from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms

@@ -1,6 +1,7 @@
 """Activity is read per bucket of time, of some routers, models, a provider or a class."""
 
-from storage.activity import COUNTS, DAY, HOUR
+from storage.activity import COUNTS
+from storage.calendar import DAY, HOUR
 from storage.database.engine import Database
 from storage.stores.activity import Activity, ActivityFilter, Buckets
 from tests.support.records import NOW, RecordMaker, RunningWriter

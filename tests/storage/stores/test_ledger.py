@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from bandit.types import Epoch
-from storage.activity import Traffic, day_of
+from storage.activity import Traffic
+from storage.calendar import day_of
 from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
 from storage.errors import InvalidCursor

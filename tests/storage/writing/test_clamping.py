@@ -6,7 +6,7 @@ import time
 import pytest
 
 from bandit.types import Epoch, Signal, StatisticKey
-from storage.activity import day_of
+from storage.calendar import day_of
 from storage.database.engine import Database
 from storage.records import ValidityRecord
 from storage.replication.changes import read_everything
