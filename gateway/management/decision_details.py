@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from math import inf
 
+import msgspec
 from pydantic import BaseModel, JsonValue
 
 from bandit.types import ArmView, Attempt, Choice, Signal
@@ -150,7 +151,8 @@ class ContentView(BaseModel):
 class DecisionView(DecisionFields):
     """A decision in full: what was known, what was drawn, what happened, and what was learned.
 
-    `u` is the random number that drew; `objective` in dollars, with the caller's instructions applied.
+    `u` is the random number that drew; `objective` in dollars, with the caller's instructions applied. `choice` is the
+    record that is replayed, by its own names. Deprecated: the fields beside it say the same.
     """
 
     context: DecisionContext
@@ -173,6 +175,7 @@ class DecisionView(DecisionFields):
     feedback: list[FeedbackView]
     learned: list[LessonView]
     replay: ReplayView
+    choice: dict[str, JsonValue]
     content: ContentView | None
 
 
@@ -229,6 +232,7 @@ def decision_view(management: Management, explained: Explained, *, with_content:
             drawn_again=explained.drawn_again,
             verdict=explained.verdict,
         ),
+        choice=msgspec.json.decode(decision.choice),
         content=None if content is None else _content(content),
     )
 

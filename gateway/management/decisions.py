@@ -33,7 +33,39 @@ _ROW_EXAMPLE: dict[str, JsonValue] = {
     "reason": "Short code request: openai/gpt-5.5 has the best expected value of 4 models.",
     "api_key_id": "key_019abc…",
     "episode_id": None,
+    "outcome": {
+        "status": "answered",
+        "model_id": "openai/gpt-5.5",
+        "attempts": 1,
+        "seconds": 1.4,
+        "prompt_tokens": 812,
+        "completion_tokens": 240,
+        "cost_usd": 0.0031,
+        "estimated": False,
+        "http_status": 200,
+        "error_code": None,
+        "reason": "Short code request: openai/gpt-5.5 has the best expected value of 4 models.",
+    },
 }
+
+
+class OutcomeView(BaseModel):
+    """What happened, by the names of the ledger's columns. `estimated`: some tokens or dollars were not reported.
+
+    Deprecated: earlier versions had this object alone; the fields beside it say the same.
+    """
+
+    status: Status
+    model_id: str | None
+    attempts: int
+    seconds: float
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    cost_usd: float
+    estimated: bool
+    http_status: int
+    error_code: str | None
+    reason: str
 
 
 class DecisionFields(BaseModel):
@@ -66,6 +98,7 @@ class DecisionFields(BaseModel):
     reason: str
     api_key_id: str
     episode_id: str | None
+    outcome: OutcomeView
 
 
 class DecisionRow(DecisionFields):
@@ -123,6 +156,7 @@ def decision_fields(row: DecisionSummary) -> DecisionFields:
         reason=row.reason,
         api_key_id=row.key_id,
         episode_id=row.episode_id,
+        outcome=OutcomeView(**{name: getattr(row, name) for name in OutcomeView.model_fields}),
     )
 
 

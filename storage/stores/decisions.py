@@ -79,6 +79,7 @@ class DecisionSummary:
     cost_usd: float
     prompt_tokens: int | None
     completion_tokens: int | None
+    estimated: bool
     reason: str
     episode_id: str | None
     score: float | None = None

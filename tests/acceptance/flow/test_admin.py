@@ -48,6 +48,12 @@ def test_a_decision_is_shown_whole_and_replays_identically(running: Running) -> 
         name: value for name, value in row.items() if name != "attempts"
     }
     assert (row["score"], row["attempts"]) == (0.5, 1)
+    told = {"status": "answered", "model_id": answer.model, "attempts": 1, "estimated": False}
+    told |= {name: row[name] for name in ("seconds", "cost_usd", "prompt_tokens", "completion_tokens", "reason")}
+    assert row["outcome"] == {**told, "http_status": 200, "error_code": None}, "as earlier versions told it"
+    assert {arm["model_id"]: arm["p"] for arm in shown["choice"]["arms"]} == {
+        each["model"]: each["probability"] for each in shown["candidates"]
+    }
 
 
 def test_content_is_for_administrators_alone(running: Running) -> None:
