@@ -14,20 +14,8 @@ from bandit.posteriors.priors import completion_tokens_cap, log_prior, offset_to
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS, observe
 from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot
-from bandit.types import (
-    ANY_TASK,
-    JUDGE,
-    Arm,
-    Attempt,
-    Context,
-    Deltas,
-    Ending,
-    HalfLives,
-    Scores,
-    Signal,
-    StatisticKey,
-    Sums,
-)
+from bandit.statistics import ANY_TASK, JUDGE, Deltas, Signal, StatisticKey, Sums
+from bandit.types import Arm, Attempt, Context, Ending, HalfLives, Scores
 
 CENSORED_FACTOR = 1.5
 """A wait that was broken off after t seconds is right-censored: it counts as one observation of 1.5 t."""

@@ -27,6 +27,7 @@ from bandit.decision import draw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
+from bandit.statistics import Signal, StatisticKey, Sums
 from bandit.types import (
     NO_STEERING,
     Arm,
@@ -38,9 +39,6 @@ from bandit.types import (
     PromptParts,
     RouterSettings,
     Scores,
-    Signal,
-    StatisticKey,
-    Sums,
 )
 from gateway.instructions import Instructions
 from gateway.instructions.rules import read_rules

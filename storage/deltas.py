@@ -10,7 +10,7 @@ from math import isfinite
 
 import msgspec
 
-from bandit.types import Deltas, Signal, StatisticKey, Sums
+from bandit.statistics import Deltas, Signal, StatisticKey, Sums
 
 log = logging.getLogger(__name__)
 

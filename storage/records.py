@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bandit.quick import quick_dataclass
-from bandit.types import Attempt, Deltas, Epoch, Json, Scores
+from bandit.statistics import Deltas
+from bandit.types import Attempt, Epoch, Json, Scores
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 from bandit.utility import utility_usd
 from bandit.value import Value
 

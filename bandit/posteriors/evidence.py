@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.types import Evidence, HalfLives, Signal
+from bandit.statistics import Evidence, Signal
+from bandit.types import HalfLives
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from bandit.price import Price
-from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import ArmPrior, LogNormalPrior
 
 DEFAULT_QUALITY = 0.6
 DEFAULT_QUALITY_WEIGHT = 4.0

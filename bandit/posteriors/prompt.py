@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 
 Floats = NDArray[np.float64]
 

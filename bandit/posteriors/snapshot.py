@@ -19,18 +19,8 @@ from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.sources import Trust, trust, weighed
 from bandit.posteriors.statistics import Table, read
-from bandit.types import (
-    JUDGE,
-    Arm,
-    BudgetState,
-    Context,
-    Evidence,
-    Objective,
-    RouterSettings,
-    Signal,
-    StatisticKey,
-    Sums,
-)
+from bandit.statistics import JUDGE, Evidence, Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
 
 Floats = NDArray[np.float64]
 

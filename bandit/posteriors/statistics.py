@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS
 from bandit.posteriors.quality import WINDOWS
-from bandit.types import ANY_TASK, Signal, StatisticKey, Sums
+from bandit.statistics import ANY_TASK, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]
 

@@ -13,6 +13,7 @@ from bandit.decision import choose, draw, redraw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
+from bandit.statistics import Evidence, Signal, StatisticKey, Sums
 from bandit.types import (
     Arm,
     ArmPrior,
@@ -21,14 +22,10 @@ from bandit.types import (
     Choice,
     Context,
     Ending,
-    Evidence,
     HalfLives,
     Objective,
     RouterSettings,
     Scores,
-    Signal,
-    StatisticKey,
-    Sums,
 )
 from benchmarks.replay.scenarios import UNITS_PER_ANSWER, Evaluated, World
 from gateway.tasks.classifier import Features, classify

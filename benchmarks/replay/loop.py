@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.types import JUDGE
+from bandit.statistics import JUDGE
 from benchmarks.replay.player import Player
 from benchmarks.replay.scenarios import World
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bandit.types import Sums
+from bandit.statistics import Sums
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
 from gateway.cli.options import Config, DatabaseUrl, Json

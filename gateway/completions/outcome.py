@@ -1,7 +1,8 @@
 """Builds the record of a request: decision, attempts, outcome, and what the statistics learn from it."""
 
 from bandit.learning import learn_attempt, merge
-from bandit.types import Attempt, Epoch, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import Attempt, Epoch
 from gateway.completions.attempts import AttemptLog
 from gateway.completions.decision import Decision
 from gateway.errors import GatewayError

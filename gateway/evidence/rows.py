@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from bandit.learning import learn_eval
 from bandit.posteriors.priors import unit_score
-from bandit.types import Signal
+from bandit.statistics import Signal
 from gateway.evidence.problems import EvidenceError, Problems
 from gateway.settings.table_reader import nearest, shown
 from storage.stores.evals import EvalScore, Moments

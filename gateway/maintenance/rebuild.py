@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, Epoch, HalfLives, Json, Scores, Signal
+from bandit.statistics import Deltas, Signal
+from bandit.types import Epoch, HalfLives, Json, Scores
 from gateway.evidence.rows import moments_of
 from gateway.settings.router_options import feedback_scale_of, half_lives_of
 from storage.database.engine import Database

@@ -7,7 +7,8 @@ from math import inf
 import msgspec
 from pydantic import BaseModel, JsonValue
 
-from bandit.types import ArmView, Attempt, Choice, Signal
+from bandit.statistics import Signal
+from bandit.types import ArmView, Attempt, Choice
 from gateway.errors import NotFound
 from gateway.ids import parse_completion_id
 from gateway.management.context import Management

@@ -6,7 +6,7 @@ from itertools import islice
 
 from pydantic import BaseModel
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 from gateway.errors import BadRequest, InsufficientScope, NotFound
 from gateway.evidence.problems import EvidenceError, Problems
 from gateway.evidence.reading import NumberedRows

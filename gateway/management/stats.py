@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from bandit.buckets import bucketed
 from bandit.posteriors.snapshot import Snapshot
-from bandit.types import ANY_TASK, JUDGE, NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
+from bandit.statistics import ANY_TASK, JUDGE
+from bandit.types import NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
 from gateway.management.routers import ObjectiveView
 from gateway.routing.router import LiveRouter
 from storage.activity import Traffic

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from bandit.types import Arm, ArmPrior, Evidence, RouterSettings
+from bandit.statistics import Evidence
+from bandit.types import Arm, ArmPrior, RouterSettings
 from gateway.catalog.catalog import Catalog, Model, UnknownModel
 from gateway.routing.evidence import EvaluatedModels
 from gateway.routing.objectives import objective_of

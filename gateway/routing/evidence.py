@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 
-from bandit.types import Evidence
+from bandit.statistics import Evidence
 from storage.stores.evals import EvalRecord
 
 

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from bandit.posteriors.priors import are_of_one_class, model_prior, price_class_prior
-from bandit.types import ArmPrior, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import ArmPrior
 from gateway.catalog.catalog import Catalog
 from storage.database.engine import Database
 from storage.stores.arms import Arms

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from bandit.budget import pace
 from bandit.learning import learn_scores
-from bandit.types import BudgetState, Deltas, Epoch, HalfLives, Scores, StatisticKey, Sums
+from bandit.statistics import Deltas, StatisticKey, Sums
+from bandit.types import BudgetState, Epoch, HalfLives, Scores
 from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import Loaded
 from gateway.routing.router import LiveRouter, RouterState

@@ -11,17 +11,8 @@ from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.quick import quick_dataclass
-from bandit.types import (
-    BudgetState,
-    Choice,
-    Context,
-    Deltas,
-    Epoch,
-    LoopTime,
-    StatisticKey,
-    Steering,
-    Sums,
-)
+from bandit.statistics import Deltas, StatisticKey, Sums
+from bandit.types import BudgetState, Choice, Context, Epoch, LoopTime, Steering
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition

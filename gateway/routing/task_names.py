@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from bandit.types import ANY_TASK, Epoch, LoopTime
+from bandit.statistics import ANY_TASK
+from bandit.types import Epoch, LoopTime
 from gateway.tasks.classifier import TASK_NAMES
 from storage.errors import DatabaseUnavailable
 from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks

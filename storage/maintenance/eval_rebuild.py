@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.maintenance.rebuild import Difference, equal
 from storage.stores.evals import EvalRecord, Evals, EvalSums, LearnEval, Moments

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, Table, select
 
-from bandit.types import Scores, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Scores
 from storage.deltas import DeltaSums, decode_deltas
 from storage.maintenance.counting import COUNTED
 from storage.maintenance.retired import read_retired

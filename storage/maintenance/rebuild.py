@@ -9,7 +9,8 @@ from itertools import groupby
 
 from sqlalchemy import Connection, collate, update
 
-from bandit.types import Epoch, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import Epoch
 from storage.database.addition import SUMS, add_sums, note_changed_routers
 from storage.database.engine import Database
 from storage.database.numbers import current_revision, mark_statistics_changed

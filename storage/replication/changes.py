@@ -24,7 +24,8 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select, true, tuple_
 from sqlalchemy.exc import DBAPIError
 
-from bandit.types import BudgetState, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import BudgetState
 from storage.calendar import DAY, day_of
 from storage.database.engine import Database
 from storage.database.numbers import Numbers, last_number, read_numbers

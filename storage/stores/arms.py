@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Select, Table, bindparam, select
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.addition import SUMS
 from storage.database.engine import Database
 from storage.tables import arms

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Row, delete, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.records import AuditRecord

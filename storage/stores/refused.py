@@ -7,7 +7,8 @@ import msgspec
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from bandit.types import Attempt, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import Attempt
 from storage.database.engine import Database
 from storage.errors import RecordRefused
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord

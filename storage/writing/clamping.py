@@ -7,7 +7,8 @@ without a bound would overflow the day's sum of their model, which then takes no
 from dataclasses import replace
 from typing import TypeVar
 
-from bandit.types import Attempt, Deltas, Epoch, StatisticKey, Sums
+from bandit.statistics import Deltas, StatisticKey, Sums
+from bandit.types import Attempt, Epoch
 from storage.records import CompletionRecord, FeedbackRecord, JudgingRecord, OutcomeRecord, ValidityRecord
 
 Counted = TypeVar("Counted", OutcomeRecord, Attempt)

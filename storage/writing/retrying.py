@@ -1,6 +1,7 @@
 """Writes a record again that the database had refused."""
 
-from bandit.types import BudgetState, Deltas, Scores
+from bandit.statistics import Deltas
+from bandit.types import BudgetState, Scores
 from storage.database.engine import Database
 from storage.database.numbers import mark_statistics_changed
 from storage.errors import LedgerError, RecordRefused

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Dialect, Text, cast, func, select
 
-from bandit.types import Deltas, Epoch, Scores
+from bandit.statistics import Deltas
+from bandit.types import Epoch, Scores
 from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums

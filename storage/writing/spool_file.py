@@ -18,7 +18,8 @@ from zlib import decompress
 
 from sqlalchemy import delete, func, insert, select
 
-from bandit.types import Attempt, BudgetState, Deltas, Scores, Signal
+from bandit.statistics import Deltas, Signal
+from bandit.types import Attempt, BudgetState, Scores
 from storage.database.engine import Database, first_line, open_database
 from storage.database.sqlite import create_privately, is_damage
 from storage.deltas import decode_deltas

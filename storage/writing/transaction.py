@@ -8,7 +8,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from bandit.types import BudgetState, Epoch, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import BudgetState, Epoch
 from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from bandit.types import BudgetState, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import BudgetState
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull

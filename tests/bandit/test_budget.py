@@ -8,7 +8,8 @@ from bandit.budget import pace
 from bandit.decision import choose, draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, Context, Evidence, Objective, RouterSettings, Signal
+from bandit.statistics import Evidence, Signal
+from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
 
 SETTINGS = RouterSettings("rtr_b", objective=Objective(quality_usd=0.05, second_usd=0.0, failure_usd=0.0))
 ARMS = [

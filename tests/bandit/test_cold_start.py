@@ -12,6 +12,7 @@ from bandit.learning import learn_attempt, merge
 from bandit.objective import preset_usd
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
+from bandit.statistics import StatisticKey, Sums
 from bandit.types import (
     Arm,
     ArmPrior,
@@ -23,8 +24,6 @@ from bandit.types import (
     LogNormalPrior,
     PromptParts,
     RouterSettings,
-    StatisticKey,
-    Sums,
 )
 
 PRICE = Price(1e-6, 1e-5, 1e-7)

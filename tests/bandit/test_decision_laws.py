@@ -14,17 +14,8 @@ from bandit.matching import best_probabilities
 from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import (
-    Arm,
-    ArmPrior,
-    ArmView,
-    BudgetState,
-    Context,
-    RouterSettings,
-    Signal,
-    StatisticKey,
-    Sums,
-)
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, ArmPrior, ArmView, BudgetState, Context, RouterSettings
 
 CONTEXT = Context("code", 200)
 MODELS = ("a/one", "b/two", "c/three", "d/four")

@@ -13,18 +13,8 @@ from bandit.budget import pace
 from bandit.learning import learn_attempt, learn_scores, learn_validity, merge
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import (
-    Arm,
-    Attempt,
-    BudgetState,
-    Context,
-    Ending,
-    RouterSettings,
-    Scores,
-    Signal,
-    StatisticKey,
-    Sums,
-)
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, Attempt, BudgetState, Context, Ending, RouterSettings, Scores
 
 ARM = Arm("a/one", Price(1e-6, 2e-6, 5e-7))
 SNAPSHOT = take_snapshot(RouterSettings("rtr_x"), [ARM], {}, BudgetState(), 0.0)

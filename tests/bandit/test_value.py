@@ -7,18 +7,8 @@ import pytest
 
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import (
-    NO_STEERING,
-    Arm,
-    BudgetState,
-    Context,
-    Objective,
-    RouterSettings,
-    Signal,
-    StatisticKey,
-    Steering,
-    Sums,
-)
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import NO_STEERING, Arm, BudgetState, Context, Objective, RouterSettings, Steering
 from bandit.value import Value, evaluate
 
 SETTINGS = RouterSettings("rtr_v", objective=Objective(quality_usd=0.02, second_usd=0.0, failure_usd=0.005))

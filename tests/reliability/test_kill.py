@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 from storage.database.engine import Database
 from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms

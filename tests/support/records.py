@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
-from bandit.types import Attempt, BudgetState, Deltas, Ending, Epoch, Json, Scores, Signal, StatisticKey, Sums
+from bandit.statistics import Deltas, Signal, StatisticKey, Sums
+from bandit.types import Attempt, BudgetState, Ending, Epoch, Json, Scores
 from storage.database.engine import Database
 from storage.records import (
     CompletionRecord,

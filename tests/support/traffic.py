@@ -8,7 +8,8 @@ import random
 import time
 from collections.abc import Iterator
 
-from bandit.types import Attempt, Ending, Epoch, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Attempt, Ending, Epoch
 from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
 
 ROUTER = "rtr_writer"

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
-from bandit.types import ANY_TASK, Epoch
+from bandit.statistics import ANY_TASK
+from bandit.types import Epoch
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render

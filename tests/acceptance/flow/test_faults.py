@@ -14,7 +14,8 @@ import msgspec
 import openai
 import pytest
 
-from bandit.types import Attempt, Ending, Epoch, LoopTime, Signal
+from bandit.statistics import Signal
+from bandit.types import Attempt, Ending, Epoch, LoopTime
 from gateway.routing.cooldowns import LAST_RESORT_SECONDS
 from storage.records import DecisionView, Status
 from storage.stores.arms import Arms

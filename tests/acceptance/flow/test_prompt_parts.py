@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bandit.types import ArmView, Choice, LoopTime, Signal
+from bandit.statistics import Signal
+from bandit.types import ArmView, Choice, LoopTime
 from gateway.maintenance.rebuild import rebuild_of
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger

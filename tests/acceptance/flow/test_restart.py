@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import open_database
 from storage.stores.arms import Arms
 from tests.support.gateway import GatewayProcess

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from bandit.types import ANY_TASK, Choice, Epoch, LoopTime
+from bandit.statistics import ANY_TASK
+from bandit.types import Choice, Epoch, LoopTime
 from gateway.reports.explanation import explain
 from gateway.routing.task_names import OTHER
 from gateway.tasks.classifier import TASK_NAMES

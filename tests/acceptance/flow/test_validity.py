@@ -10,7 +10,8 @@ import pytest
 from openai import OpenAI
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import HalfLives, LoopTime, Signal
+from bandit.statistics import Signal
+from bandit.types import HalfLives, LoopTime
 from gateway.completions.json_schema import is_valid
 from gateway.completions.validation import MOST_WAITING, SCHEMA_LIMIT, TEXT_LIMIT, ValidityCheck
 from storage.maintenance.rebuild import Rebuild

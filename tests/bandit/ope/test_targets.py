@@ -6,7 +6,8 @@ from bandit.decision import choose
 from bandit.ope.targets import target_probabilities
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, Choice, Context, Objective, RouterSettings, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Choice, Context, Objective, RouterSettings
 
 OBJECTIVE = Objective(0.01, 0.0, 0.001)
 

@@ -6,7 +6,8 @@ import pytest
 from bandit.posteriors.amounts import expected_amounts
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, Context, RouterSettings, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Context, RouterSettings
 
 CONTEXT = Context("code", 1_000)
 TOKENS = {StatisticKey("rtr_a", "p/a", "code", Signal.COMPLETION_TOKENS): Sums(0.0, 1e9, 200.0, 200.0 * 500.0, 6e7)}

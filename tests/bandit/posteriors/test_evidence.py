@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
-from bandit.types import Arm, BudgetState, Evidence, RouterSettings, Signal, StatisticKey, Sums
+from bandit.statistics import Evidence, Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, RouterSettings
 
 MODELS = ("p/a", "p/b", "p/c", "p/d")
 ARMS = [Arm(model, None) for model in MODELS]

@@ -10,7 +10,8 @@ from bandit.learning import learn_attempt, merge
 from bandit.posteriors.latency import log_time
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, Attempt, BudgetState, Context, Ending, RouterSettings, StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
+from bandit.types import Arm, Attempt, BudgetState, Context, Ending, RouterSettings
 
 SETTINGS = RouterSettings("rtr_l")
 ARMS = [Arm(name, Price(1e-6, 2e-6, 1e-6)) for name in ("p/a", "p/b")]

@@ -12,7 +12,8 @@ from bandit.posteriors.priors import (
     unit_score,
 )
 from bandit.price import Price
-from bandit.types import ArmPrior, LogNormalPrior, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import ArmPrior, LogNormalPrior
 
 
 def elsewhere(signal: Signal, weight: float, total: float, squares: float = 0.0) -> dict[StatisticKey, Sums]:

@@ -15,8 +15,9 @@ from bandit.learning import learn_attempt, merge
 from bandit.posteriors.prompt import LARGEST_RATIOS, NOISE, PAIR_SIGNALS, PART_SIGNALS, PRIOR_TOKENS, SMALLEST_RATIOS
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, Attempt, BudgetState, Context, Ending, PromptParts, RouterSettings, Signal, StatisticKey
-from bandit.types import Sums as SumsOf
+from bandit.statistics import Signal, StatisticKey
+from bandit.statistics import Sums as SumsOf
+from bandit.types import Arm, Attempt, BudgetState, Context, Ending, PromptParts, RouterSettings
 
 USD = 1e-6
 ARM = Arm("a/one", Price(USD, 0.0, USD / 10))

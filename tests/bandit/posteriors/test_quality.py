@@ -3,7 +3,8 @@
 from bandit.learning import learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, RouterSettings, Scores, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, RouterSettings, Scores
 
 START = 1_700_000_000.0
 SETTINGS = RouterSettings("rtr_a")

@@ -12,7 +12,8 @@ from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.posteriors.statistics import read
 from bandit.price import Price
-from bandit.types import Arm, BudgetState, Context, RouterSettings, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Arm, BudgetState, Context, RouterSettings
 
 SETTINGS = RouterSettings("rtr_x")
 ARMS = [Arm("a/one", Price(1e-6, 4e-6, 1e-7)), Arm("b/two", None)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from bandit.types import Signal
+from bandit.statistics import Signal
 from gateway.cli.commands import app
 from tests.support.gateway import Running, run_gateway
 from tests.support.waiting import wait_until

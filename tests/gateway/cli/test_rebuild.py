@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import HalfLives, Scores, Signal, StatisticKey
+from bandit.statistics import Signal, StatisticKey
+from bandit.types import HalfLives, Scores
 from gateway.cli.commands import app
 from storage.database.engine import open_database
 from storage.records import RouterModel, RouterRecord

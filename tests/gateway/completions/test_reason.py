@@ -11,21 +11,8 @@ from hypothesis import strategies as st
 from bandit.decision import choose, draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
-from bandit.types import (
-    NO_STEERING,
-    Arm,
-    Attempt,
-    BudgetState,
-    Choice,
-    Context,
-    Draw,
-    Ending,
-    RouterSettings,
-    Signal,
-    StatisticKey,
-    Steering,
-    Sums,
-)
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import NO_STEERING, Arm, Attempt, BudgetState, Choice, Context, Draw, Ending, RouterSettings, Steering
 from gateway.completions.reason import reason
 
 ARMS = (

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from bandit.learning import half_life_of, learn_scores
-from bandit.types import Deltas, HalfLives, Json, Scores, Signal, Sums
+from bandit.statistics import Deltas, Signal, Sums
+from bandit.types import HalfLives, Json, Scores
 from gateway.maintenance.rebuild import keep_router, rebuild_due, rebuild_of, retention_of
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database

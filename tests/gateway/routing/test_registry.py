@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
-from bandit.types import Context, Epoch, Json, LoopTime, Scores, Signal, StatisticKey
+from bandit.statistics import Signal, StatisticKey
+from bandit.types import Context, Epoch, Json, LoopTime, Scores
 from gateway.catalog.catalog import Catalog
 from gateway.limits.limiter import KeyLimiter
 from gateway.recorder import Recorder

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bandit.types import ANY_TASK, Epoch, Signal, StatisticKey, Sums
+from bandit.statistics import ANY_TASK, Signal, StatisticKey, Sums
+from bandit.types import Epoch
 from gateway.routing import task_names
 from gateway.routing.router import RouterState
 from gateway.routing.task_names import ALWAYS, OTHER, TaskAdmission, TaskNames

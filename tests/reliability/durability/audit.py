@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
 from storage.stores.arms import Arms

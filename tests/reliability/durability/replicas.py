@@ -9,7 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from typing import Any
 
-from bandit.types import Scores, Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
+from bandit.types import Scores
 from storage.database.engine import open_database
 from storage.maintenance.rebuild import Rebuild
 from storage.stores.arms import Arms

@@ -12,7 +12,8 @@ from sqlalchemy import insert, text
 
 from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.statistics import SIGNALS
-from bandit.types import Epoch, Signal
+from bandit.statistics import Signal
+from bandit.types import Epoch
 from gateway.api_keys import hash_key, new_key
 from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import EVERYTHING, Loader

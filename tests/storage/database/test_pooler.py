@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from bandit.types import StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
 from storage.database import postgresql as settings
 from storage.database.engine import Database, connect, open_database
 from storage.errors import DatabaseUnavailable

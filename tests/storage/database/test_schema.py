@@ -16,7 +16,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from bandit.types import ArmPrior, LogNormalPrior, Signal
+from bandit.statistics import Signal
+from bandit.types import ArmPrior, LogNormalPrior
 from gateway.maintenance.rebuild import eval_rebuild_of
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from sqlalchemy import func, literal_column, select, update
 
 from bandit import learning
-from bandit.types import Deltas, Epoch, Scores, Signal, StatisticKey, Sums
+from bandit.statistics import Deltas, Signal, StatisticKey, Sums
+from bandit.types import Epoch, Scores
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.clock import DatabaseClock
 from storage.database.engine import Database

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select, text
 
 from bandit.learning import learn_scores
-from bandit.types import Deltas, Epoch, HalfLives, Scores
+from bandit.statistics import Deltas
+from bandit.types import Epoch, HalfLives, Scores
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import rebuild_of, retention_of
 from gateway.maintenance.retention import RetentionWorker

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event, text
 
-from bandit.types import StatisticKey, Sums
+from bandit.statistics import StatisticKey, Sums
 from storage.calendar import DAY, MINUTE
 from storage.database import revisions
 from storage.database.connection import WriteConnection

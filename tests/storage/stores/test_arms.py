@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import insert
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.stores import arms as stored_arms
 from storage.stores.arms import Arms

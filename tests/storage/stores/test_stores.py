@@ -4,7 +4,8 @@ import dataclasses
 
 import pytest
 
-from bandit.types import ArmPrior, LogNormalPrior, Signal
+from bandit.statistics import Signal
+from bandit.types import ArmPrior, LogNormalPrior
 from storage.database.engine import Database
 from storage.records import Actor, AuditRecord, KeyRecord, RouterModel, RouterRecord, Via
 from storage.stores.audit import Audit

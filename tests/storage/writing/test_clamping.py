@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from bandit.types import Epoch, Signal, StatisticKey
+from bandit.statistics import Signal, StatisticKey
+from bandit.types import Epoch
 from storage.calendar import day_of
 from storage.database.engine import Database
 from storage.records import ValidityRecord

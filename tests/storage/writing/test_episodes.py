@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManyCompletions
 from storage.maintenance.fold import HalfLives, fold

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bandit.types import Deltas, Signal, StatisticKey, Sums
+from bandit.statistics import Deltas, Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseTimeout, DatabaseUnavailable

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.types import Signal, StatisticKey
+from bandit.statistics import Signal, StatisticKey
 from storage.database.engine import Database
 from storage.errors import CompletionNotFound, NoAnswerToScore, TooManyCorrections, TooManySources
 from storage.records import FeedbackStatus, Status

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.errors import CompletionNotFound
 from storage.records import CompletionRecord, Content, Status

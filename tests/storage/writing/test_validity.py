@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.types import Signal, StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
 from storage.maintenance.rebuild import Rebuild
 from storage.records import CompletionRecord, ValidityRecord

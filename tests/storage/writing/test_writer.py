@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from bandit.types import BudgetState, Deltas, Scores
+from bandit.statistics import Deltas
+from bandit.types import BudgetState, Scores
 from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
 from storage.stores.ledger import Ledger
