@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import re
 from collections.abc import Callable, Coroutine
@@ -20,6 +19,7 @@ from gateway.dashboard.events import Events
 from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
+from gateway.garbage import freeze
 from gateway.ids import RequestIds
 from gateway.judging.queue import JudgingQueue
 from gateway.limits.alerts import Alerts
@@ -60,9 +60,6 @@ log = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 """Methods that are told apart in metrics and logs; others are `""`."""
-
-COLLECT_AFTER = (20_000, 50, 100)
-"""Thresholds of the garbage collector: requests leave few cycles behind, and a full collection takes milliseconds."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
 _DIRECT = re.compile(rb"/([A-Za-z0-9_.~-]+)/(?:v1/)?chat/completions")  # of a URL that needs no decoding
@@ -289,7 +286,7 @@ class Gateway:
                 await self._open_dashboard(keyring, registry, readiness)
             self._readiness = readiness
             readiness.stopping = self._draining  # a signal may come while the gateway starts
-            _freeze_garbage_collector(opened)
+            freeze(opened)
             self._opened = opened.pop_all()
 
     def drain(self) -> None:
@@ -351,12 +348,3 @@ def _closing(send: Send) -> Send:
 def _below(root: str, path: str) -> str:
     """The path below the root, whether a proxy has taken the root off or not."""
     return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
-
-
-def _freeze_garbage_collector(opened: contextlib.AsyncExitStack) -> None:
-    # Start-up leaves about a million objects that live for ever. A full collection would walk them all, for hundreds
-    # of milliseconds in the middle of a request: freezing takes them out of the collector's view.
-    gc.collect()
-    gc.freeze()
-    opened.callback(gc.unfreeze)
-    gc.set_threshold(*COLLECT_AFTER)

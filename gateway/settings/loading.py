@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.settings.declarations import read_model, read_provider, read_router
+from gateway.settings.files import read_text, syntax_problem
 from gateway.settings.judge_options import judging_models
 from gateway.settings.lines import Lines
 from gateway.settings.listening import (
@@ -53,11 +54,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     found = named or Path(DEFAULT_CONFIG)
     if named is None and not found.exists():
         return _read({}, environ, Path(), None, Lines(""), secrets=secrets)
-    text = _read_text(found)
+    text = read_text(found)
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(_syntax_problem(found, text, error)) from None
+        raise SettingsError(syntax_problem(found, text, error)) from None
     except RecursionError:
         raise SettingsError(f"{found}: is nested too deeply to be a configuration") from None
     return _read(values, environ, found.parent, str(found), Lines(text), secrets=secrets)
@@ -325,25 +326,6 @@ def _read_variable(name: str, environ: Mapping[str, str], failures: list[str]) -
     except UnusableSecret as error:
         failures.append(f"the environment: {error}")
         return ""
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except FileNotFoundError:
-        raise SettingsError(f"{path}: there is no such file; name another with --config or {CONFIG_VARIABLE}") from None
-    except OSError as error:
-        raise SettingsError(f"{path}: can't be read ({error.strerror})") from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-
-
-def _syntax_problem(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
-    what = str(error)[: match.start()] if match else str(error)
-    line = int(match[1]) if match and match[1] else text.count("\n") + 1
-    column = f", column {match[2]}" if match and match[2] else ""
-    return f"{path}, line {line}{column}: is not valid TOML: {what[:1].lower()}{what[1:]}"
 
 
 def _lines_of(router: RouterDeclaration, lines: Lines) -> Mapping[str, int]:

@@ -1,28 +1,24 @@
 """Writes to the database; if that is unavailable, to the spool, which is replayed when the database returns."""
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import TypeVar
 
-from bandit.types import BudgetState
 from storage.database.engine import Database
-from storage.deltas import DeltaSums
+from storage.database.probe import Probe
 from storage.errors import Contention, DatabaseTimeout, DatabaseUnavailable, LedgerError, RecordRefused, SpoolFull
-from storage.key_usage import UNUSED, Cell, Usage
 from storage.records import CompletionRecord
 from storage.stores.refused import RefusedRecords
+from storage.writing.combined import Combined
 from storage.writing.spool import Spool
-from storage.writing.transaction import Item, Result, Transactions, Written
+from storage.writing.transaction import Item, Transactions, Written
 
 log = logging.getLogger(__name__)
 
 CONTENTION_TRIES = 5
 SomeItem = TypeVar("SomeItem", bound=Item)
-
-PROBE_SECONDS = 0.5
 
 MOST_ITEMS = 100
 """Items of a transaction, until one takes too long: then half as many, and twice as many after each that does not."""
@@ -46,7 +42,7 @@ class FailoverWriter:
         self._database = database
         self._transactions = transactions
         self._spool = spool
-        self._probe: _Probe | None = None  # runs while the database is unavailable
+        self._probe: Probe | None = None  # runs while the database is unavailable
         self._aside = RefusedRecords(database)
         self._refused: set[str] = set()  # ids in the spool that the database rejects, and can't keep aside either
         self._most = MOST_ITEMS
@@ -89,7 +85,7 @@ class FailoverWriter:
         """Switch to the spool until the database is available again."""
         if not self.away:
             log.error("%s; completions are spooled until it returns", error)
-            self._probe = _Probe(self._database)
+            self._probe = Probe(self._database)
             self._transactions.close()
         self._update_state()
 
@@ -125,7 +121,7 @@ class FailoverWriter:
             return Written([])
         if len(items) <= self._most:
             return self._write_part(items, again=again)
-        combined = _Combined()
+        combined = Combined()
         while items and not self.away:
             part, items = items[: self._most], items[self._most :]
             combined.add(self._write_part(part, again=again))
@@ -198,7 +194,7 @@ class FailoverWriter:
         return self._transactions.write(items, again=again, patience=patience)
 
     def _one_by_one(self, items: Sequence[SomeItem], write: Callable[[SomeItem], Written]) -> Written:
-        combined = _Combined()
+        combined = Combined()
         for number, item in enumerate(items):
             try:
                 combined.add(write(item))
@@ -282,7 +278,7 @@ class FailoverWriter:
             raise
         except Exception as error:  # the thread must outlive every record
             log.warning("%d spooled completions are written one by one, because: %r", len(records), error)
-        combined = _Combined()
+        combined = Combined()
         for record in records:
             try:
                 combined.add(self._write_or_keep_aside(record))
@@ -297,65 +293,6 @@ class FailoverWriter:
             self.state = State.FULL if self._spool is None or self._spool.full else State.SPOOLING
         else:
             self.state = State.SPOOLING if self.waiting else State.OK
-
-
-class _Combined:
-    """The combined effects of several transactions."""
-
-    def __init__(self) -> None:
-        self._learned = DeltaSums()
-        self._budgets: dict[str, BudgetState] = {}
-        self._spend_usd: dict[tuple[str, int], float] = {}
-        self._usage: dict[Cell, Usage] = {}
-        self._judging_usd: dict[tuple[str, str, int], float] = {}
-        self._results: list[Result] = []
-        self._recorded = 0
-
-    def add(self, written: Written) -> None:
-        self._results += written.results
-        self._recorded += written.recorded
-        self._learned.add(written.deltas)
-        self._budgets |= written.budgets
-        for key, usd in written.spend_usd.items():
-            self._spend_usd[key] = self._spend_usd.get(key, 0.0) + usd
-        for cell, usage in written.usage.items():
-            self._usage[cell] = self._usage.get(cell, UNUSED).plus(usage)
-        for purpose, usd in written.judging_usd.items():
-            self._judging_usd[purpose] = self._judging_usd.get(purpose, 0.0) + usd
-
-    def written(self) -> Written:
-        return Written(
-            self._results,
-            self._recorded,
-            self._learned.deltas(),
-            self._budgets,
-            self._spend_usd,
-            self._usage,
-            self._judging_usd,
-        )
-
-
-class _Probe:
-    """Probes the database until it can be written; then `returned` is set."""
-
-    def __init__(self, database: Database) -> None:
-        self.returned = threading.Event()
-        self._database = database
-        self._stopped = threading.Event()
-        threading.Thread(target=self._run, name="ledger-probe", daemon=True).start()
-
-    def stop(self) -> None:
-        self._stopped.set()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(PROBE_SECONDS):
-            try:
-                self._database.check_writable()
-            except DatabaseUnavailable as error:
-                log.debug("%s", error)
-            else:
-                self.returned.set()
-                return
 
 
 def _as_ledger_error(error: Exception) -> LedgerError:
