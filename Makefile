@@ -18,7 +18,7 @@ imports:
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 3 --dist loadfile
 
 # Real clients against a real gateway (docs/clients.md): the only target that installs other packages, each client in an
 # environment of its own, kept in ~/.cache/bandit-gateway-clients.

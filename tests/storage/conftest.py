@@ -8,6 +8,7 @@ from storage.database.engine import Database, open_database
 from storage.writing.scores import LearnScores
 from storage.writing.spool import Spool
 from tests.support.databases import Opening, execute
+from tests.support.postgresql import PostgresqlServer
 from tests.support.records import RecordMaker, RunningWriter, Start, learn_scores
 
 
@@ -40,11 +41,14 @@ def shared_ledger(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Database, RunningWriter, RecordMaker]]:
     """One ledger for all examples of all properties: they keep out of one another's way by the routers' ids."""
+    # pytest makes it anew if tests of the other database come between.
+    directory = tmp_path_factory.mktemp("shared")
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('shared') / 'ledger.db'}"
+        url = f"sqlite:///{directory / 'ledger.db'}"
     else:
-        url = request.getfixturevalue("postgresql").url("shared")
-        execute(request.getfixturevalue("postgresql").url(), "CREATE DATABASE shared")
+        server: PostgresqlServer = request.getfixturevalue("postgresql")
+        execute(server.url(), f"CREATE DATABASE {directory.name}")
+        url = server.url(directory.name)
     database = open_database(url)
     running = RunningWriter(database)
     yield database, running, RecordMaker()

@@ -14,6 +14,7 @@ ROUTERS = {
     "rtr_good": (["good-a", "good-b"], 'policy = "uniform"\n'),
     "rtr_seeing": (["good-a", "seeing"], ""),
     "rtr_second": (["good-a"], ""),
+    "rtr_counted": (["good-a"], ""),
     "rtr_failover": (["status-500", "good-a"], 'policy = "fixed:p/status-500"\n'),
     "rtr_cutfirst": (["empty", "good-a"], 'policy = "fixed:p/empty"\n'),
     "rtr_500": (["status-500", "status-503"], ""),

@@ -11,7 +11,7 @@ MESSAGES: Any = [{"role": "user", "content": "Hi"}]
 
 def test_overview_models_keys_and_the_ledger_have_the_same_sums(running: Running) -> None:
     for number in range(6):
-        answer = running.client("rtr_second").chat.completions.create(model="dari/routing", messages=MESSAGES)
+        answer = running.client("rtr_counted").chat.completions.create(model="dari/routing", messages=MESSAGES)
         with running.http() as http:
             http.post("/feedback", json={"completion_id": answer.id, "score": number / 10})
     with running.http("admin") as http:
@@ -21,32 +21,32 @@ def test_overview_models_keys_and_the_ledger_have_the_same_sums(running: Running
             assert answered.status_code == 200, answered.text
             return answered.json()
 
-        overview = ask("overview", router_id="rtr_second")
+        overview = ask("overview", router_id="rtr_counted")
         summary = overview["summary"]
         assert (summary["requests"], summary["answered"], summary["scored"]) == (6, 6, 6)
         assert summary["mean_score"] == pytest.approx(0.25)
         assert 0.0 < summary["seconds"]["p50"] <= summary["seconds"]["p95"] <= summary["seconds"]["p99"]
         assert overview["previous"]["requests"] == 0
-        models = ask("models", router_id="rtr_second")["models"]
+        models = ask("models", router_id="rtr_counted")["models"]
         for name in ("requests", "answered", "scored", "cost_usd", "prompt_tokens", "completion_tokens"):
             assert sum(each[name] for each in models) == pytest.approx(summary[name])
             assert sum(each[name] for each in overview["series"]) == pytest.approx(summary[name])
         assert sum(each["share"] for each in models) == pytest.approx(1.0)
         for seconds in ("300", "3600", "86400"):
-            other = ask("overview", router_id="rtr_second", bucket_seconds=seconds)["summary"]
+            other = ask("overview", router_id="rtr_counted", bucket_seconds=seconds)["summary"]
             assert other.pop("seconds") == pytest.approx(summary["seconds"])
             assert other == pytest.approx({name: value for name, value in summary.items() if name != "seconds"})
         everything = ask("overview")["summary"]
         keys = ask("keys")["keys"]
         assert sum(each["requests"] for each in keys) == everything["requests"]
         assert sum(each["cost_usd"] for each in keys) == pytest.approx(everything["cost_usd"])
-        of_one = ask("overview", router_id="rtr_second", model=models[0]["model"])["summary"]
+        of_one = ask("overview", router_id="rtr_counted", model=models[0]["model"])["summary"]
         assert of_one["requests"] == models[0]["requests"]
-        assert ask("overview", router_id="rtr_second", provider="nobody")["summary"]["requests"] == 0
-        assert ask("overview", router_id="rtr_second", task="chat")["summary"]["answered"] == 6
+        assert ask("overview", router_id="rtr_counted", provider="nobody")["summary"]["requests"] == 0
+        assert ask("overview", router_id="rtr_counted", task="chat")["summary"]["answered"] == 6
         options = ask("filter-options")
-        assert ask("overview", router_id="rtr_second", status=options["statuses"][0])["summary"]["requests"] == 6
-        assert "rtr_second" in {each["id"] for each in options["routers"]}
+        assert ask("overview", router_id="rtr_counted", status=options["statuses"][0])["summary"]["requests"] == 6
+        assert "rtr_counted" in {each["id"] for each in options["routers"]}
         assert {each["model"] for each in models} <= set(options["models"])
 
 
