@@ -30,6 +30,7 @@ SPARE_DESCRIPTORS = 200
 """Descriptors that are kept for the database, the spool, providers and files."""
 
 _REFUSALS: Mapping[int, tuple[str, str, str]] = {
+    400: ("Bad Request", "invalid_request_error", "invalid_http"),
     408: ("Request Timeout", "invalid_request_error", "request_timeout"),
     431: ("Request Header Fields Too Large", "invalid_request_error", "headers_too_large"),
     503: ("Service Unavailable", "server_error", "overloaded"),
@@ -99,6 +100,12 @@ class LimitedProtocol(HttpToolsProtocol):
         before = self.cycle
         return self._in_headers and before is not None and not (before.response_complete or before.more_body)
 
+    @property
+    def _is_answering(self) -> bool:
+        """Whether an answer is under way, or owed for a whole request."""
+        cycle = self.cycle
+        return cycle is not None and not cycle.response_complete and (cycle.response_started or not cycle.more_body)
+
     def data_received(self, data: bytes) -> None:
         """Parse data. Header bytes are counted here, because the parser would buffer a line without end."""
         self.received_at = time.monotonic()
@@ -116,8 +123,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""
-        self.count_refusal(400)
-        super().send_400_response(msg)
+        self._refuse(400, "this is not valid HTTP")
 
     def on_message_begin(self) -> None:
         """Begin to count at the first byte of a request."""
@@ -195,7 +201,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: int, message: str) -> None:
         self.count_refusal(status)
-        if self._is_pipelined:  # a refusal would be written into the answer before
+        if self._is_answering:  # a refusal would be written into that answer, or taken for it
             self.transport.close()
             return
         phrase, kind, code = _REFUSALS[status]

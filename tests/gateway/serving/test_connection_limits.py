@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 import threading
@@ -164,6 +165,22 @@ def test_no_refusal_is_written_into_the_answer_to_the_request_before(port: int, 
     else:
         assert answer.endswith(b"0\r\n\r\n"), "first the whole answer"
         assert b"request_timeout" in rest
+
+
+def test_what_is_no_http_is_told_in_json_and_never_within_an_answer(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"this is no HTTP\r\n\r\n")
+        head, _, body = received(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request")
+    assert json.loads(body)["error"]["code"] == "invalid_http"
+    with connect(port) as connection:
+        connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        told = b""
+        while b"first, " not in told:
+            told += connection.recv(1_000)
+        connection.sendall(b"this is no HTTP\r\n\r\n")
+        told += received(connection)
+    assert told.count(b"HTTP/1.1") == 1
 
 
 def test_a_connection_that_asks_for_nothing_is_closed(port: int) -> None:
