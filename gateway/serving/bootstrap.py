@@ -75,7 +75,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
                 messages.append(f"router {record.id} follows what is configured: {names}")
     _keep_presets(routers, catalog)
     messages += [
-        f"router {router_id}: its statistics are rebuilt with its half-lives, which no process had finished"
+        f"router {router_id}: its statistics are rebuilt, as its half-lives or the form of the sums changed"
         for router_id in rebuild_due(database, Epoch(now))
     ]
     routers.note_declared({declaration.id: declaration.lines for declaration in settings.routers.values()})

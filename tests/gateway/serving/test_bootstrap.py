@@ -118,7 +118,7 @@ def test_a_rebuild_that_a_dead_process_has_left_is_done_at_the_start(start: Star
     Routers(database).put(replace(record, settings={"half_lives": {"success_seconds": 60.0}}))
     prepared = start(at=2.0)
     assert prepared.messages == (
-        "router rtr_a: its statistics are rebuilt with its half-lives, which no process had finished",
+        "router rtr_a: its statistics are rebuilt, as its half-lives or the form of the sums changed",
     )
     assert rebuild_of(database).check() == []
     assert start(at=3.0).messages == ()
