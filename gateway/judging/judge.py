@@ -1,31 +1,30 @@
 """Asks one judge for the grade of one answer, and says what it cost."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from gateway.catalog.catalog import Model
-from gateway.judging.prompt import MOST_REPLY_TOKENS, prompt_messages
+from gateway.judging.prompt import MOST_REPLY_TOKENS, Material, judge_fields
 from gateway.judging.reply import Grade, NoScore, Unscored, read_reply
 from gateway.providers.upstream.bill import BYTES_PER_TOKEN, NOTHING, Bill, bill_for
 from gateway.providers.upstream.provider import Answer, Call, Provider, ProviderError, Usage, Verdict
 
-_LIMIT = msgspec.Raw(str(MOST_REPLY_TOKENS).encode())
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a judge is asked: the messages of its prompt, with the time that it has."""
+    """What a judge is asked: the fields of its call, with the time that it has."""
 
     judge: Model
-    messages: msgspec.Raw
+    fields: Mapping[str, msgspec.Raw]
     seconds: float
 
     @property
     def prompt_tokens(self) -> int:
         """The prompt's tokens, estimated from its length."""
-        return -(-len(memoryview(self.messages)) // BYTES_PER_TOKEN)
+        return -(-len(memoryview(self.fields["messages"])) // BYTES_PER_TOKEN)
 
     @property
     def most_usd(self) -> float:
@@ -62,16 +61,16 @@ class Judgement:
     error: ProviderError | None = None
 
 
-def question(judge: Model, rubric: str, request: msgspec.Raw, answer: str, seconds: float) -> Question:
-    """The question for a judge. `request` is the request's `messages`, as JSON."""
-    return Question(judge, prompt_messages(rubric, request, answer), seconds)
+def question(judge: Model, material: Material, seconds: float) -> Question:
+    """The question for a judge."""
+    return Question(judge, judge_fields(material, structured="json_schema" in judge.abilities), seconds)
 
 
 async def ask(provider: Provider, asked: Question) -> Judgement:
     """Ask the judge. Every failure is a judgement without a grade; only a cancellation is raised."""
     call = Call(
         model=asked.judge.upstream_name,
-        fields={"messages": asked.messages, "max_tokens": _LIMIT},
+        fields=asked.fields,
         deadline=asyncio.get_running_loop().time() + asked.seconds,
         silence_seconds=asked.seconds,
         output_limit=asked.judge.output_limit,

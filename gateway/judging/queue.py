@@ -19,6 +19,7 @@ from gateway.catalog.catalog import Model
 from gateway.errors import GatewayError
 from gateway.ids import new_id
 from gateway.judging.judge import Judgement, Question, ask, question
+from gateway.judging.prompt import Material
 from gateway.judging.reply import Grade, Unscored
 from gateway.providers.upstream.provider import Provider
 from gateway.recorder import Recorder
@@ -133,7 +134,8 @@ class JudgingQueue:
         if options is None or judge is None:
             self.skip(router.id, Unscored.NO_JUDGE)
             return
-        asked = question(judge, options.rubric, answered.request, answered.answer, options.timeout_seconds)
+        material = Material(options.rubric, answered.request, (answered.answer,))
+        asked = question(judge, material, options.timeout_seconds)
         most_usd, spend = asked.most_usd, router.state.judge_spend
         if spend.left_usd(now) < most_usd:
             self.skip(router.id, Unscored.OVER_BUDGET)

@@ -1,9 +1,9 @@
-"""Strict parser of a judge's reply: one JSON object with a score and a ground, and nothing around it but a fence."""
+"""Strict parser of judges' replies: one JSON object with scores and a ground, and nothing around it but a fence."""
 
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -49,16 +49,49 @@ class Grade:
     ground: str
 
 
-class _Reply(msgspec.Struct, forbid_unknown_fields=True):
-    score: Annotated[float, msgspec.Meta(ge=0, le=1)]
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Scores from 0 to 1 of two answers, in the order in which they were shown, and their ground."""
+
+    first: float
+    second: float
     ground: str
 
 
-_REPLY = msgspec.json.Decoder(_Reply)
+_Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Grade(msgspec.Struct, forbid_unknown_fields=True):
+    score: _Score
+    ground: str
+
+
+class _Comparison(msgspec.Struct, forbid_unknown_fields=True):
+    first: _Score
+    second: _Score
+    ground: str
+
+
+Read = TypeVar("Read")
+
+_GRADE = msgspec.json.Decoder(_Grade)
+_COMPARISON = msgspec.json.Decoder(_Comparison)
+_ABOUT_SCORE = re.compile(r"\$\.(score|first|second)|required field `(score|first|second)`")
 
 
 def read_reply(text: str | None, finish_reason: str | None) -> Grade:
-    """Read a judge's whole reply. Raises NoScore."""
+    """Read a judge's whole reply about one answer. Raises NoScore."""
+    read = _read(_GRADE, text, finish_reason)
+    return Grade(read.score, _cut(read.ground))
+
+
+def read_comparison(text: str | None, finish_reason: str | None) -> Comparison:
+    """Read a judge's whole reply about two answers. Raises NoScore."""
+    read = _read(_COMPARISON, text, finish_reason)
+    return Comparison(read.first, read.second, _cut(read.ground))
+
+
+def _read(decoder: msgspec.json.Decoder[Read], text: str | None, finish_reason: str | None) -> Read:
     reply = (text or "").strip()
     if finish_reason == "content_filter":
         raise NoScore(Unscored.REFUSED)
@@ -68,10 +101,12 @@ def read_reply(text: str | None, finish_reason: str | None) -> Grade:
         raise NoScore(Unscored.EMPTY)
     fenced = _FENCED.fullmatch(reply)
     try:
-        read = _REPLY.decode(fenced[1] if fenced else reply)
+        return decoder.decode(fenced[1] if fenced else reply)
     except msgspec.ValidationError as error:
-        about_score = "$.score" in str(error) or "`score`" in str(error)
-        raise NoScore(Unscored.BAD_SCORE if about_score else Unscored.MALFORMED) from None
-    except (msgspec.DecodeError, UnicodeError):
+        raise NoScore(Unscored.BAD_SCORE if _ABOUT_SCORE.search(str(error)) else Unscored.MALFORMED) from None
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise NoScore(Unscored.PROSE) from None
-    return Grade(read.score, read.ground.strip()[:LONGEST_GROUND])
+
+
+def _cut(ground: str) -> str:
+    return ground.strip()[:LONGEST_GROUND]

@@ -234,20 +234,23 @@ def write_judged(count: int) -> None:
     write(count, grader={"type": "judge", "rubric": "Is the sum right?"})
 
 
+JUDGED_BY = ("--max-usd", "20", "--judge")  # a reply of its full length would cost $2.05
+
+
 class TestJudge:
     def test_a_judge_scores_its_cost_is_apart_and_it_is_asked_once(self, examinee: Examinee) -> None:
         write_judged(3)
-        ran = Ran(*RUN, "--judge", "p/fair")
+        ran = Ran(*RUN, *JUDGED_BY, "p/fair")
         assert [summary(ran, model)["quality"] for model in ("right", "wrong")] == [0.5, 0.5]
         assert summary(ran, "right")["cost_usd"] == pytest.approx(0.006)
         assert ran.json()["judge_usd"] == pytest.approx(6 * 0.006)
-        again = Ran(*RUN, "--judge", "p/fair")
+        again = Ran(*RUN, *JUDGED_BY, "p/fair")
         assert (examinee.calls("fair"), again.json()["rows"]) == (6, 6)
 
     @pytest.mark.parametrize("judge", ["prose", "seven", "silent", "broken", "unknown"])
     def test_what_a_bad_judge_says_leaves_answers_ungraded_and_counted(self, examinee: Examinee, judge: str) -> None:
         write_judged(3)
-        ran = Ran(*RUN, "--judge", f"p/{judge}")
+        ran = Ran(*RUN, *JUDGED_BY, f"p/{judge}")
         assert (ran.json()["rows"], summary(ran, "right")["quality"]) == (0, None)
         ungraded = ran.json()["ungraded"]
         assert isinstance(ungraded, list)
@@ -259,7 +262,7 @@ class TestJudge:
     ) -> None:
         monkeypatch.setattr(asking, "MOST_TRIES", 1)
         write_judged(1)
-        ran = Ran(*RUN, *models("right"), "--judge", "p/slow", "--timeout", "0.2")
+        ran = Ran(*RUN, *models("right"), *JUDGED_BY, "p/slow", "--timeout", "0.2")
         examinee.release.set()
         assert (ran.json()["rows"], "the judge" in json.dumps(ran.json()["ungraded"])) == (0, True)
 
@@ -267,7 +270,7 @@ class TestJudge:
         write_judged(3)
         ran = Ran(*RUN)
         assert (ran.status, "3 prompts need a judge" in ran.err) == (2, True)
-        assert "models prefer their own" in Ran(*RUN, "--judge", "p/right").err
+        assert "models prefer their own" in Ran(*RUN, *JUDGED_BY, "p/right").err
 
 
 class TestKilled:
