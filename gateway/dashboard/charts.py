@@ -30,10 +30,13 @@ class Interval:
     high: float
 
 
-def interval(scale: Scale, values: Interval, colour: int, title: str) -> Markup:
-    """A posterior in a table's cell: its density as a ridge, its 90 % interval as a bar, its mean as a point."""
+def interval(scale: Scale, values: Interval, colour: int, title: str, *, is_beta: bool = False) -> Markup:
+    """A posterior in a table's cell: its density as a ridge, its 90 % interval as a bar, its mean as a point.
+
+    It is log-normal on a logarithmic scale, else normal, or Beta.
+    """
     parts = [svg.line((scale.at(tick), 0), (scale.at(tick), 1), "gridline") for tick in scale.ticks(FEW)]
-    curve = _ridge(scale, values)
+    curve = _beta_ridge(scale, values) if is_beta else _ridge(scale, values)
     if curve:
         parts.append(svg.stretched(svg.path(curve, f"f{colour} a30", closed=True)))
     low, high = (min(max(scale.at(each), 0.0), 1.0) for each in (values.low, values.high))
@@ -56,6 +59,25 @@ def _ridge(scale: Scale, values: Interval) -> list[Point]:
         z = 6.4 * number / (CURVE_POINTS - 1) - 3.2
         value = math.exp(middle + z * deviation) if logarithmic else middle + z * deviation
         curve.append((min(max(scale.at(value), 0.0), 1.0), BASE - 0.62 * math.exp(-z * z / 2)))
+    return [(curve[0][0], BASE), *curve, (curve[-1][0], BASE)]
+
+
+def _beta_ridge(scale: Scale, values: Interval) -> list[Point]:
+    """The density of the Beta distribution with this mean and deviation; nothing if there is none."""
+    mean, deviation = values.mean, max(values.mean - values.low, values.high - values.mean) / DEVIATIONS
+    # The interval may be cut at 0 or 1: the longer half is whole.
+    strength = mean * (1 - mean) / (deviation * deviation) - 1 if deviation > 1e-9 else 0.0
+    if strength <= 0:
+        return []
+    a, b = mean * strength, (1 - mean) * strength
+    low, high = max(mean - 4 * deviation, 1e-3), min(mean + 4 * deviation, 1 - 1e-3)
+    grid = [low + (high - low) * number / (CURVE_POINTS - 1) for number in range(CURVE_POINTS)]
+    logs = [(a - 1) * math.log(each) + (b - 1) * math.log(1 - each) for each in grid]
+    peak = max(logs)
+    curve = [
+        (min(max(scale.at(each), 0.0), 1.0), BASE - 0.62 * math.exp(log - peak))
+        for each, log in zip(grid, logs, strict=True)
+    ]
     return [(curve[0][0], BASE), *curve, (curve[-1][0], BASE)]
 
 

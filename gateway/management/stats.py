@@ -11,6 +11,7 @@ from bandit.posteriors.snapshot import Snapshot
 from bandit.statistics import ANY_TASK, JUDGE
 from bandit.types import NO_STEERING, ArmView, Choice, Context, Epoch, LoopTime, PromptParts
 from gateway.management.routers import ObjectiveView
+from gateway.management.shares import TaskView
 from gateway.routing.router import LiveRouter
 from storage.activity import Traffic
 from storage.judging import Judging
@@ -116,6 +117,7 @@ class StatsView(BaseModel):
     snapshot_at: float
     from_at: float
     models: list[ModelStatsView]
+    tasks: list[TaskView]
     judge: JudgeView | None = None
 
 
@@ -123,6 +125,7 @@ def router_stats(
     live: LiveRouter,
     traffic: Mapping[str, Traffic],
     judging: Sequence[Judging],
+    tasks: Sequence[TaskView],
     states: Mapping[str, tuple[str, str]],
     now: Epoch,
     loop_time: LoopTime,
@@ -131,8 +134,8 @@ def router_stats(
 ) -> StatsView:
     """A router's statistics, of one class or of those that state none. For the event loop.
 
-    `traffic` are its models' counts from the UTC day of `since` on, `judging` those of its judges; `states` are parked
-    and cooling models, with why.
+    `traffic` are its models' counts from the UTC day of `since` on, `judging` those of its judges, `tasks` those of its
+    classes; `states` are parked and cooling models, with why.
     """
     published = live.published(now, loop_time)
     prompt = PromptParts(TYPICAL_PROMPT_TOKENS)
@@ -161,6 +164,7 @@ def router_stats(
         snapshot_at=published.at,
         from_at=since,
         models=models,
+        tasks=list(tasks),
         judge=_judge(live, judging, published.snapshot, now),
     )
 

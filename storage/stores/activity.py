@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, sel
 
 from bandit.types import Epoch
 from storage.activity import COUNTS
+from storage.calendar import HOUR, start_of
 from storage.database.engine import Database
 from storage.key_usage import Usage
 from storage.tables import activity, key_usage
@@ -45,6 +46,15 @@ class Summed(NamedTuple):
     counts: Sequence[float]  # in the order of COUNTS
 
 
+class TaskActivity(NamedTuple):
+    """What happened to the requests of one class, by model: first draws, and answers that have a score."""
+
+    task: str
+    model_id: str
+    requests: int
+    scored: int
+
+
 class Activity:
     """What happened. Every method raises DatabaseUnavailable if the database does not answer."""
 
@@ -70,6 +80,31 @@ class Activity:
         with self._database.read() as connection:
             row = connection.execute(_restricted(select(*_SUMS), buckets, of)).one()
         return _numbers([each or 0 for each in row])
+
+    def draws(self, router_id: str, buckets: Buckets) -> list[tuple[int, str, int]]:
+        """First draws of each bucket and model, in order of time; those of which there are none are left out."""
+        own = activity.c
+        query = select(own.start, own.model_id, own.requests).order_by(own.start)
+        query = _restricted(query, buckets, ActivityFilter((router_id,))).where(own.requests > 0)
+        if buckets.width == HOUR:  # one cell per class
+            query = query.with_only_columns(own.start, own.model_id, func.sum(own.requests))
+            query = query.group_by(own.start, own.model_id)
+        found: dict[tuple[int, str], int] = {}
+        with self._database.read() as connection:
+            for start, model_id, requests in connection.execute(query):
+                key = (start - start % buckets.seconds, model_id)
+                found[key] = found.get(key, 0) + int(requests)
+        return [(at, model_id, requests) for (at, model_id), requests in found.items()]
+
+    def of_tasks(self, router_id: str, since: Epoch) -> list[TaskActivity]:
+        """What happened in each class of a router's requests, from the hour of `since` on."""
+        own = activity.c
+        query = select(own.task, own.model_id, func.sum(own.requests), func.sum(own.scored))
+        query = query.where(own.router_id == router_id, own.width == HOUR, own.start >= start_of(HOUR, since))
+        query = query.group_by(own.task, own.model_id).order_by(own.task, own.model_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return [TaskActivity(task, model_id, int(requests), int(scored)) for task, model_id, requests, scored in rows]
 
     def of_keys(self, buckets: Buckets, key_ids: Collection[str] | None) -> list[tuple[Epoch, str, Usage]]:
         """Sum what keys have used in each bucket, in order of time."""

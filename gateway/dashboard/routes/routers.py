@@ -14,8 +14,9 @@ from gateway.dashboard.pages import PageRoute, render
 from gateway.dashboard.views.router import router_page
 from gateway.dashboard.visit import Reader
 from gateway.errors import NotFound
+from gateway.management.shares import task_shares
 from gateway.management.stats import router_stats
-from storage.calendar import DAY
+from storage.calendar import DAY, start_of
 
 PERIODS = (1, 7, 30)
 """Whole UTC days that a page may count."""
@@ -40,8 +41,9 @@ async def router_overview(
     since = Epoch(max(now - (days - 1) * DAY, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
     judging = await run_in_threadpool(services.ledger.judging, router_id, since)
+    by_task = await run_in_threadpool(task_shares, management, router_id, start_of(DAY, since))
     standing = visit.standing
-    stats = router_stats(live, traffic, judging, standing.states, now, standing.loop_time, since, task or None)
+    stats = router_stats(live, traffic, judging, by_task, standing.states, now, standing.loop_time, since, task or None)
     tasks = [ANY_TASK, *(name for name in live.tasks.known() if name != ANY_TASK)]
 
     def rendered() -> Response:

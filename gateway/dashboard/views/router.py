@@ -7,18 +7,17 @@ from markupsafe import Markup
 
 from gateway.dashboard import charts
 from gateway.dashboard.colours import GREY, colours_of
-from gateway.dashboard.formats import axis_usd, count, percent, seconds, usd
+from gateway.dashboard.formats import DAY, axis_usd, count, percent, seconds, span, usd
 from gateway.dashboard.svg import Linear, Scale, around
-from gateway.dashboard.views.changes import ChangeRow, row_of
-from gateway.management.changes import list_changes
+from gateway.dashboard.views.router_traffic import FEW_SCORES, Matrix, SharesOverTime, matrix, shares_over_time
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, get_router
 from gateway.management.stats import IntervalView, ModelStatsView, StatsView
 from gateway.tasks.classifier import TASK_NAMES
 
 PER = 1_000
-FEW_SCORES = 30
-LATEST_CHANGES = 5
+MOST_THIN = 3
+MOST_DAYS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,15 @@ class TrafficRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """A part of the settings in words; `line` of the configuration file that sets it, 0 if it was set elsewhere."""
+
+    name: str
+    text: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
 class TaskLink:
     """A class of requests, by the name that the URL has and the one that is shown."""
 
@@ -70,10 +78,13 @@ class TaskLink:
 
 @dataclass(frozen=True, slots=True)
 class RouterPage:
-    """One router. `rulers` label the columns of the beliefs; `mean_cost` and `multiplier` are the budget's state."""
+    """One router. `rulers` label the columns of the beliefs; `thin` says which model lacks scores, and until when."""
 
     router: RouterView
-    stats: StatsView
+    facts: Sequence[Fact]
+    shares: SharesOverTime
+    matrix: Matrix
+    thin: str
     beliefs: Sequence[BeliefRow]
     rulers: Mapping[str, Markup]
     traffic: Sequence[TrafficRow]
@@ -81,7 +92,6 @@ class RouterPage:
     tasks: Sequence[TaskLink]
     task: str
     days: int
-    changes: Sequence[ChangeRow]
     curl: str
 
 
@@ -106,11 +116,13 @@ def router_page(
     colours = colours_of(model.id for model in router.models)
     scales = _scales(stats.models)
     by_share = sorted(stats.models, key=lambda each: -each.share_now)
-    changes = list_changes(management, LATEST_CHANGES, None, router_id).data
     return RouterPage(
         router=router,
-        stats=stats,
-        beliefs=[_belief(each, colours.get(each.id, GREY), scales, unavailable) for each in by_share],
+        facts=_facts(router, stats),
+        shares=shares_over_time(management, router, colours, stats.from_at // DAY * DAY),
+        matrix=matrix(stats.tasks, colours),
+        thin=_thin(router, stats),
+        beliefs=[_belief(each, colours.get(each.id, GREY), scales, router, unavailable) for each in by_share],
         rulers={
             "quality": charts.ruler(scales.quality, lambda value: f"{value:g}"),
             "cost": charts.ruler(scales.cost, axis_usd),
@@ -133,7 +145,6 @@ def router_page(
         tasks=[TaskLink(name, TASK_NAMES.get(name, name) or "any class") for name in tasks],
         task=stats.task,
         days=days,
-        changes=[row_of(change) for change in changes],
         curl=curl_of(router.endpoint),
     )
 
@@ -145,6 +156,58 @@ def curl_of(endpoint: str) -> str:
         '  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
         '  -d \'{"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]}\''
     )
+
+
+def _facts(router: RouterView, stats: StatsView) -> list[Fact]:
+    """The settings in words, each with the line of the configuration file that sets it."""
+    settings, goal, budget, today = router.settings, stats.objective, stats.budget, stats.today
+    preset = f"{settings['objective']}: " if isinstance(settings["objective"], str) else ""
+    answer, second, failure = usd(goal.quality_usd), usd(goal.second_usd), usd(goal.failure_usd)
+    dollars = f"{answer} a perfect answer · {second} a second · {failure} a failure"
+    exploration = settings["exploration"]
+    explored = f", {percent(exploration)} exploration" if isinstance(exploration, float | int) else ""
+    facts = [
+        ("objective", "Objective", f"{preset}{dollars}"),
+        ("policy", "Policy", f"{settings['policy']}{explored}"),
+    ]
+    if budget.limit_usd is not None:
+        counts = f"a dollar counts {budget.multiplier:.1f} times"
+        facts.append(
+            (
+                "budget_usd_per_request",
+                "Budget per request",
+                f"{usd(budget.mean_cost_usd)} of {usd(budget.limit_usd)} · {counts}",
+            )
+        )
+    limit = "" if today.limit_usd is None else f" of {usd(today.limit_usd)}"
+    facts.append(("max_usd_per_day", "Spent today (UTC)", f"{usd(today.spent_usd)}{limit}"))
+    shown = [Fact(label, text, router.declared.get(name, 0)) for name, label, text in facts]
+    others = {name: line for name, line in router.declared.items() if name not in {each[0] for each in facts}}
+    if others:
+        lines = ", ".join(f"{name} (line {line})" for name, line in others.items())
+        shown.append(Fact("Set by the configuration file, too", lines, 0))
+    return shown
+
+
+def _thin(router: RouterView, stats: StatsView) -> str:
+    """Which models have few scores, how many they need, and how long that takes at the present pace."""
+    scored = sum(task.scored for task in stats.tasks)
+    days = (stats.snapshot_at - max(stats.from_at, router.created_at)) / DAY
+    told = []
+    for each in stats.models:
+        lacking = FEW_SCORES - each.quality.scores
+        if lacking <= 0 or each.state == "parked":
+            continue
+        pace = each.share_now * scored / days if days > 0 else 0.0
+        wait = (
+            f", about {span(DAY * lacking / pace)} more at its share now"
+            if pace > 0 and lacking / pace < MOST_DAYS
+            else ""
+        )
+        told.append(f"{each.id} has {count(each.quality.scores)} of {FEW_SCORES}{wait}")
+    if not told:
+        return ""
+    return f"{'; '.join(told[:MOST_THIN])}. Scores for more of its answers hasten it, and so does more exploration."
 
 
 def _scales(models: Sequence[ModelStatsView]) -> _Scales:
@@ -160,21 +223,26 @@ def _scales(models: Sequence[ModelStatsView]) -> _Scales:
     )
 
 
-def _belief(model: ModelStatsView, colour: int, scales: _Scales, unavailable: Mapping[str, str]) -> BeliefRow:
-    def figure(scale: Scale, value: IntervalView, factor: float, what: str, text: str) -> Figure:
+def _belief(
+    model: ModelStatsView, colour: int, scales: _Scales, router: RouterView, unavailable: Mapping[str, str]
+) -> BeliefRow:
+    def figure(
+        scale: Scale, value: IntervalView, factor: float, what: str, text: str, *, is_beta: bool = False
+    ) -> Figure:
         interval = charts.Interval(factor * value.low, factor * value.mean, factor * value.high)
         low, high = (f"{each:.3g}" for each in (interval.low, interval.high))
-        return Figure(charts.interval(scale, interval, colour, f"{what}: {text}, 90% from {low} to {high}"), text)
+        told = f"{what}: {text}, 90% from {low} to {high}"
+        return Figure(charts.interval(scale, interval, colour, told, is_beta=is_beta), text)
 
     few = model.quality.scores < FEW_SCORES
-    state, kind = _chip(model, unavailable.get(model.id), few=few)
+    state, kind = _chip(model, router, unavailable.get(model.id), few=few)
     cost, wait, worth = model.cost_per_answer_usd, model.seconds, model.worth_usd
     return BeliefRow(
         model=model.id,
         colour=colour,
         share=percent(model.share_now),
         bar=charts.share(model.share_now, colour),
-        quality=figure(scales.quality, model.quality, 1.0, "Quality", f"{model.quality.mean:.2f}"),
+        quality=figure(scales.quality, model.quality, 1.0, "Quality", f"{model.quality.mean:.2f}", is_beta=True),
         cost=figure(scales.cost, cost, PER, "Dollars per 1,000 answers", usd(PER * cost.mean)),
         wait=figure(scales.wait, wait, 1.0, "Seconds of waiting", seconds(wait.mean)),
         worth=figure(scales.worth, worth, PER, "Worth in dollars per 1,000 answers", usd(PER * worth.mean)),
@@ -185,12 +253,18 @@ def _belief(model: ModelStatsView, colour: int, scales: _Scales, unavailable: Ma
     )
 
 
-def _chip(model: ModelStatsView, unavailable: str | None, *, few: bool) -> tuple[str, str]:
-    """The state in words, and the chip's colour; nothing for a model that is as it should be."""
+def _chip(model: ModelStatsView, router: RouterView, unavailable: str | None, *, few: bool) -> tuple[str, str]:
+    """The state in words with its reason, and the chip's colour; nothing for a model that is as it should be."""
+    settings = router.settings
     if model.state == "parked":
-        return "parked", "bad"
+        return unavailable or "parked", "bad"
     if unavailable is not None or model.state == "cooling":
         return f"cooling: {unavailable}" if unavailable else "cooling", "warn"
-    if model.state in {"newcomer", "limited"}:
-        return model.state, "accent"
-    return ("needs scores", "") if few else ("", "")
+    if model.state == "newcomer":
+        cap = settings["newcomer_share"]
+        return f"newcomer: at most {percent(cap)}" if isinstance(cap, float | int) else "newcomer", "accent"
+    if model.state == "limited":
+        slowest = settings["latency_limit_seconds"]
+        slow = isinstance(slowest, float | int) and model.seconds.mean > slowest
+        return "limited: too slow" if slow else "limited: below the quality floor", "accent"
+    return (f"needs scores: {count(model.quality.scores)} of {FEW_SCORES}", "") if few else ("", "")

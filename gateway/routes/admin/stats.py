@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from bandit.types import Epoch, LoopTime
 from gateway.errors import NotFound
+from gateway.management.shares import task_shares
 from gateway.management.stats import StatsView, router_stats
 from gateway.routes.admin.calls import Days, Reader
 from gateway.routes.services import services_of
@@ -33,6 +34,7 @@ async def get_stats(
     since = Epoch(max(now - days * DAY, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
     judging = await run_in_threadpool(services.ledger.judging, router_id, since)
+    tasks = await run_in_threadpool(task_shares, management, router_id, since)
     loop_time = LoopTime(asyncio.get_running_loop().time())
     states = services.model_states.cooldowns.states()
-    return router_stats(live, traffic, judging, states, now, loop_time, since, task)
+    return router_stats(live, traffic, judging, tasks, states, now, loop_time, since, task)

@@ -50,7 +50,9 @@ def test_the_router_page_shows_every_model_with_its_posteriors(admin: httpx.Clie
         assert f'<span class="prov">simulated/</span>{model}' in page.text
     assert page.text.count('aria-label="Quality: ') == 3
     assert "4 requests, in the last 7 UTC days" in page.text
-    assert "Set by" in page.text
+    assert "Set by the configuration file" in page.text
+    assert 'aria-label="Shares of the first choices over time, per minute' in page.text
+    assert "Classes by model" in page.text
 
 
 def test_a_router_without_requests_says_how_to_send_one(admin: httpx.Client, running: Running) -> None:

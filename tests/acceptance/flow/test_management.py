@@ -153,6 +153,9 @@ class TestStats:
         models = {model["id"]: model for model in stats["models"]}
         assert models.keys() == {"p/good-a", "p/good-b"}
         assert sum(model["requests"] for model in stats["models"]) == 10
+        (of_class,) = stats["tasks"]
+        assert (of_class["requests"], of_class["scored"]) == (10, 0)
+        assert of_class["shares"] == {model["id"]: model["share"] for model in stats["models"] if model["requests"]}
         assert sum(model["share"] for model in stats["models"]) == pytest.approx(1.0)
         assert sum(model["share_now"] for model in stats["models"]) == pytest.approx(1.0)
         for model in stats["models"]:

@@ -1,7 +1,8 @@
 """Activity is read per bucket of time, of some routers, models, a provider or a class."""
 
+from bandit.types import Epoch
 from storage.activity import COUNTS
-from storage.calendar import DAY, HOUR
+from storage.calendar import DAY, HOUR, MINUTE
 from storage.database.engine import Database
 from storage.stores.activity import Activity, ActivityFilter, Buckets
 from tests.support.records import NOW, RecordMaker, RunningWriter
@@ -46,3 +47,12 @@ def test_sums_are_read_by_bucket_model_and_key(database: Database, running: Runn
         (START, "key_1", 6, 3.0),
     ]
     assert [key_id for _, key_id, _ in store.of_keys(days, ("key_1",))] == ["key_1"]
+    every_four_hours = Buckets(HOUR, 4 * HOUR, START, START + DAY)
+    assert store.draws("rtr_a", every_four_hours) == [
+        (START, "n/one", 2),
+        (START, "m/one", 2),
+        (START + 4 * HOUR, "m/one", 2),
+    ]
+    assert store.draws("rtr_a", Buckets(MINUTE, HOUR, START, START + HOUR)) == [(START, "n/one", 1)]
+    assert store.of_tasks("rtr_b", Epoch(START)) == [("chat", "m/one", 4, 0), ("chat", "n/one", 2, 0)]
+    assert store.of_tasks("rtr_b", Epoch(START + DAY)) == []
