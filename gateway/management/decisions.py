@@ -132,6 +132,13 @@ def list_decisions(management: Management, wanted: DecisionFilter, cursor: str |
     return DecisionsView(data=[_row(row) for row in page.rows], next_cursor=page.cursor, searched_to=page.searched_to)
 
 
+def neighbours(management: Management, router_id: str, at: float, completion_id: str) -> tuple[str | None, str | None]:
+    """The ids of the next newer and the next older request of a router that the actor may see; None: there is none."""
+    found = Decisions(management.database).neighbours(router_id, at, completion_id)
+    newer, older = (None if each is None else f"chatcmpl-{each}" for each in found)
+    return newer, older
+
+
 def decision_fields(row: DecisionSummary) -> DecisionFields:
     """The fields that rows and decisions in full have in common."""
     return DecisionFields(

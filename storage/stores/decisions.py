@@ -125,6 +125,17 @@ class Decisions:
             mean = _scores_of(connection, [completion_id])
         return None if row is None else _summary(row, mean.get(completion_id))
 
+    def neighbours(self, router_id: str, at: float, completion_id: str) -> tuple[str | None, str | None]:
+        """Read the ids of the router's next newer and next older request; None: there is none."""
+        c = decisions.c
+        beyond = (c.at >= at, or_(c.at > at, and_(c.at == at, c.completion_id > completion_id)))
+        before = (c.at <= at, or_(c.at < at, and_(c.at == at, c.completion_id < completion_id)))
+        own = select(c.completion_id).where(c.router_id == router_id).limit(1)
+        with self._database.read() as connection:
+            newer = connection.scalar(own.where(*beyond).order_by(c.at, c.completion_id))
+            older = connection.scalar(own.where(*before).order_by(c.at.desc(), c.completion_id.desc()))
+        return newer, older
+
 
 _MEAN = func.sum(scores.c.score * scores.c.weight) / func.sum(scores.c.weight)
 """The mean score of one request over its sources."""

@@ -14,6 +14,7 @@ from gateway.dashboard.views.decisions import Wanted, decisions_page
 from gateway.dashboard.visit import Reader
 from gateway.management.api_keys import get_api_key
 from gateway.management.decision_details import decision_view, find_decision
+from gateway.management.decisions import neighbours
 from gateway.management.routers import get_router
 from gateway.routes.admin.calls import answer
 
@@ -56,6 +57,7 @@ def decision(request: Request, visit: Reader, completion_id: str) -> Response:
         known.name if known else record.router_id,
         [model.id for model in known.models] if known else arms,
         by.label if by else record.key_id,
+        neighbours(visit.management, record.router_id, record.at, record.completion_id),
     )
     frame = frame_of(visit, "decisions", router_id=record.router_id, topics=(f"{ROUTER}{record.router_id}",))
     return render(request, "decision.html", frame, page)

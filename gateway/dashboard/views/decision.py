@@ -7,15 +7,16 @@ from math import sqrt
 from markupsafe import Markup
 
 from bandit.learning import LESSONS, Wait
-from bandit.types import ArmView, Attempt, Choice
+from bandit.types import ArmView, Attempt, Choice, Ending
 from gateway.completions.reason import ENDINGS
 from gateway.dashboard import charts
 from gateway.dashboard.charts import DEVIATIONS, Bar, Interval
 from gateway.dashboard.colours import GREY, colours_of
-from gateway.dashboard.formats import axis_usd, percent, seconds, usd
+from gateway.dashboard.formats import MINUTE, axis_usd, percent, seconds, span, usd
 from gateway.dashboard.svg import Scale, around
 from gateway.dashboard.views.decisions import score_of, task_shown
 from gateway.reports.explanation import Explained
+from gateway.tasks.classifier import LONG_PROMPT_TOKENS
 from storage.records import DecisionRecord, FeedbackRecord, OutcomeRecord
 
 PER = 1_000
@@ -64,9 +65,19 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class DecisionPage:
-    """One request. `verdict` is the replay's; `by` names the API key."""
+    """One request. `verdict` is the replay's; `by` names the API key.
+
+    `kind` says how long the request is, `failed` what became of the drawn model if another one answered, `scored` who
+    gave the latest score and when; empty if nobody did.
+    """
 
     id: str
+    newer: str | None
+    older: str | None
+    kind: str
+    failed: str
+    scored: str
+    redrawn: str
     router_name: str
     decision: DecisionRecord
     outcome: OutcomeRecord
@@ -89,8 +100,17 @@ class DecisionPage:
     by: str
 
 
-def decision_page(explained: Explained, router_name: str, model_ids: Sequence[str], by: str) -> DecisionPage:
-    """The page of an explained decision. `model_ids` are the router's, in their order; `by` is the key's label."""
+def decision_page(
+    explained: Explained,
+    router_name: str,
+    model_ids: Sequence[str],
+    by: str,
+    beside: tuple[str | None, str | None],
+) -> DecisionPage:
+    """The page of an explained decision.
+
+    `model_ids` are the router's, in their order; `by` is the key's label; `beside` are the next newer and older ones.
+    """
     view, choice = explained.view, explained.choice
     decision = view.decision
     colours = colours_of(model_ids)
@@ -106,6 +126,12 @@ def decision_page(explained: Explained, router_name: str, model_ids: Sequence[st
     rank = next((place for place, arm in enumerate(ranked, 1) if arm.model_id == decision.drawn_model_id), 0)
     return DecisionPage(
         id=f"chatcmpl-{decision.completion_id}",
+        newer=beside[0],
+        older=beside[1],
+        kind="long" if choice.context.prompt_tokens >= LONG_PROMPT_TOKENS else "short",
+        failed=_failed(view.attempts[0]) if view.attempts else "",
+        scored=_scored(view.feedback, view.outcome),
+        redrawn=_redrawn(view.attempts),
         router_name=router_name,
         decision=decision,
         outcome=view.outcome,
@@ -162,6 +188,33 @@ def _candidate(
     )
 
 
+def _failed(attempt: Attempt) -> str:
+    """What became of an attempt, for the story."""
+    if attempt.ending is Ending.TIMEOUT and attempt.first_token_seconds is None:
+        return f"said nothing for {seconds(attempt.seconds)}"
+    return f"{ENDINGS.get(attempt.ending, 'broke off')} after {seconds(attempt.seconds)}"
+
+
+def _scored(feedback: Sequence[FeedbackRecord], outcome: OutcomeRecord) -> str:
+    """Who gave the latest score, and when."""
+    if not feedback:
+        return ""
+    latest = max(feedback, key=lambda each: each.at)
+    who = "A user" if latest.source == "user" else f"“{latest.source}”"
+    after = latest.at - outcome.ended_at
+    return f"{who} scored it {f'{span(after)} later' if after >= MINUTE else 'at once'}"
+
+
+def _redrawn(attempts: Sequence[Attempt]) -> str:
+    """How the attempts after the first were chosen."""
+    later = attempts[1:]
+    if not later:
+        return ""
+    named = "The second was" if len(later) == 1 else "The later ones were"
+    drawn = all(each.randomised for each in later)
+    return f"{named} drawn from the other models in proportion." if drawn else f"{named} not drawn at random."
+
+
 def _since_first(attempts: Sequence[Attempt]) -> float:
     return attempts[0].started_at if attempts else 0.0
 
@@ -170,7 +223,7 @@ def _bars(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Bar]:
     first = _since_first(attempts)
     return [
         Bar(
-            label=f"{each.number} {each.model_id}, {seconds(each.seconds)}",
+            label=f"{each.number} {each.model_id}, {_ended(each)}{seconds(each.seconds)}",
             colour=colours.get(each.model_id, GREY),
             start=max(each.started_at - first, 0.0),
             seconds=each.seconds,
@@ -179,6 +232,10 @@ def _bars(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Bar]:
         )
         for each in attempts
     ]
+
+
+def _ended(attempt: Attempt) -> str:
+    return f"{ENDINGS[attempt.ending]} after " if attempt.ending in ENDINGS else ""
 
 
 def _tries(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Try]:
@@ -202,7 +259,11 @@ def _words(attempt: Attempt) -> str:
         parts.append(f"finish reason “{attempt.finish_reason}”")
     if attempt.cost_usd:
         parts.append(usd(attempt.cost_usd) + (" as estimated" if attempt.estimated else ""))
-    return ", ".join(parts) + (f": {attempt.detail}" if attempt.detail else "")
+    told = ", ".join(parts) + (f": {attempt.detail}" if attempt.detail else "")
+    if attempt.ending not in ENDINGS:
+        return told
+    blamed = LESSONS[attempt.ending].success is not None
+    return f"{told}. {'It counts against its success, not its quality' if blamed else 'It counts for nothing'}."
 
 
 def _lessons(

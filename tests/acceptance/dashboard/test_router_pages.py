@@ -77,8 +77,12 @@ def test_a_decision_is_told_from_what_was_known_to_what_was_learned(admin: httpx
     for heading in ("What was known", "How it was drawn", "What happened", "What was learned"):
         assert f"<h2>{heading}</h2>" in page
     assert '<span class="chip good">identical</span>' in page
-    assert "Its score is <b>0.5</b>" in page
+    assert "scored it at once: <b>0.5</b>." in page
     assert "one success" in page
+    before = re.search(r'href="/decisions/([^"]+)" rel="next">Older', page)
+    assert before is not None
+    assert 'rel="prev"' not in page
+    assert f'href="/decisions/{asked.id}" rel="prev">← Newer' in admin.get(f"/decisions/{before[1]}").text
     as_json = admin.get(f"/decisions/{asked.id}/json").json()
     assert as_json["replay"]["identical"]
 

@@ -138,3 +138,14 @@ def test_a_cursor_that_was_not_given_out_is_refused(ledger: tuple[Decisions, lis
     for cursor in ("", "x", "1.0", "nan~req_1", "~"):
         with pytest.raises(InvalidCursor):
             ledger[0].page(DecisionFilter(), cursor)
+
+
+def test_each_request_knows_its_routers_next_newer_and_older_one(
+    ledger: tuple[Decisions, list[CompletionRecord]],
+) -> None:
+    store, records = ledger
+    own = [each.decision for each in records if each.decision.router_id == "rtr_a"]
+    ids = [None, *(each.completion_id for each in own), None]
+    for place in (0, 1, len(own) - 1):
+        found = store.neighbours("rtr_a", own[place].at, own[place].completion_id)
+        assert found == (ids[place], ids[place + 2])
