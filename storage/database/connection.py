@@ -16,7 +16,7 @@ from storage.database.engine import Database, first_line, unavailable
 from storage.database.stepping import SteppingCursor
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
-_CONTENTION = {"40001", "40P01"}  # serialization failure, deadlock
+_CONTENTION = {"40001", "40P01", "22012"}  # serialization failure, deadlock; `Statements.require_ledger` divides by 0
 
 
 class WriteConnection:
@@ -106,8 +106,8 @@ class WriteConnection:
 
     def _as_ours(self, error: Exception) -> DatabaseUnavailable | Contention | RecordRefused:
         cause = getattr(error, "orig", None) or error
-        if isinstance(cause, self._refusals):
-            return RecordRefused(f"the database refuses this record: {first_line(cause)}")
         if getattr(cause, "sqlstate", None) in _CONTENTION:
             return Contention(str(cause))
+        if isinstance(cause, self._refusals):
+            return RecordRefused(f"the database refuses this record: {first_line(cause)}")
         return unavailable(self._database.where, cause)

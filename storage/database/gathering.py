@@ -48,7 +48,9 @@ def _joined(operations: tuple[str, ...]) -> str:
     parts, order = [], "1"
     for number, operation in enumerate(operations):
         returning = " RETURNING 1" if operation.startswith("INSERT ") else ""
-        parts.append(f"part{number} AS ({operation}{returning})")
+        parts.append(
+            f"part{number} AS MATERIALIZED ({operation}{returning})"
+        )  # else no value that is unused is computed
     for number in reversed(range(len(operations))):
         order = f"CASE WHEN (SELECT count(*) FROM part{number}) >= 0 THEN {order} END"  # noqa: S608 - our own names
     return f"WITH {', '.join(parts)} SELECT {order}"

@@ -108,7 +108,6 @@ class Changes:
         self._connection: Connection | None = None
         self._version: str | None = None
         self._identity: Identity | None = None
-        self.restored = False  # between the last two polls
         self.position: Position = position or {}
 
     def forget(self) -> None:
@@ -130,8 +129,7 @@ class Changes:
                 # Before the rows: what is committed in between is then read now and again at the next poll.
                 identity, numbers = identity_in(connection), read_numbers(connection)
                 now = self._position(connection, numbers)
-                self.restored = self._was_restored(identity, now)
-                if self.restored:
+                if self._was_restored(identity, now):
                     self.position = {}
                     now = self._position(connection, numbers)
                 changed = replace(self._read(connection, now, numbers.last), everything=not self.position)

@@ -17,9 +17,14 @@ _MOST_TASKS = 10_000
 
 
 class WriteCache:
-    """Committed choices and task uses. A transaction's own are added by `CacheUpdate.commit`."""
+    """Committed choices and task uses. A transaction's own are added by `CacheUpdate.commit`.
 
-    def __init__(self) -> None:
+    It holds for one state of the `ledger`, the values of `Statements.ledger`: a restore may lack what is cached. None:
+    not known yet, and nothing is cached.
+    """
+
+    def __init__(self, ledger: tuple[object, ...] | None = None) -> None:
+        self.ledger = ledger
         self.choices: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest → id, instant of the first use
         self.tasks: OrderedDict[tuple[str, str], float] = OrderedDict()  # router, task → last use that is stored
 

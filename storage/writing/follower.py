@@ -68,8 +68,6 @@ class Follower:
             return
         self._patience = 1.0
         if changed is not None:
-            if self._changes.restored:
-                self._transactions.forget()
             self._follow(changed)
 
     def notify(self) -> None:

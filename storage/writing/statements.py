@@ -4,7 +4,7 @@ from copy import copy
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Dialect, bindparam, make_url, select, update
+from sqlalchemy import ColumnElement, Dialect, bindparam, func, literal_column, make_url, select, update
 
 from storage.activity import COUNTS
 from storage.database.addition import add_counts, add_sums, note_changed_routers
@@ -20,6 +20,7 @@ from storage.tables import (
     contents,
     decisions,
     feedback,
+    identity,
     judging,
     key_usage,
     scores,
@@ -54,6 +55,13 @@ class Statements:
         self.activity = add_counts(activity, dialect, COUNTS)
         self.key_usage = add_counts(key_usage, dialect, USED)
         self.judging = add_counts(judging, dialect, JUDGING_COUNTS)
+        # A restore by SQL makes the tables anew, and begins its epoch only after that.
+        table: ColumnElement[int] = literal_column("tableoid::bigint" if dialect.name == "postgresql" else "0")
+        state = {"ledger_id": identity.c.ledger_id, "epoch": identity.c.epoch, "table_oid": table}
+        self.ledger = compile_text(select(*state.values()).select_from(identity), dialect)
+        found = literal_column("1").op("/")(func.count())
+        same = (column == bindparam(name, type_=column.type) for name, column in state.items())
+        self.require_ledger = compile_text(select(found).select_from(identity).where(*same), dialect)
         self.number = compile_text(draw_number(dialect), dialect)
         self.known = compile_text(
             select(decisions.c.completion_id).where(among(decisions.c.completion_id, dialect)), dialect

@@ -17,7 +17,7 @@ from storage.database.engine import Database
 from storage.database.gathering import GatheringCursor
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
-from storage.errors import DatabaseUnavailable, FeedbackError
+from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
 from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, JudgingRecord, ValidityRecord
@@ -97,19 +97,26 @@ class Transactions:
             now = self._clock()
             items = [clamped(item, now) for item in items]
         direct = self._opened()
-        update = self._cache.begin()
-        together = not self._database.sqlite and _is_small(items)
+        ledger = self._cache.ledger
+        together = not self._database.sqlite and ledger is not None and _is_small(items)
         statements = self._statements if together else self._copying
         try:
             with self._watching(patience), direct.transaction(together=together):
                 if together:
-                    cursor = GatheringCursor(direct.cursor, {statements.number})
+                    cursor = GatheringCursor(direct.cursor, {statements.require_ledger, statements.number})
+                    cursor.execute(statements.require_ledger, ledger or ())
+                    update = self._cache.begin()
                     written = self._write(statements, cursor, items, update, again)
                     cursor.flush()
                 else:
+                    self._require_ledger(direct.cursor)
+                    update = self._cache.begin()
                     written = self._write(statements, direct.cursor, items, update, again)
         except DatabaseUnavailable:
             self.close()
+            raise
+        except Contention:
+            self._cache = WriteCache()  # the ledger may have been restored
             raise
         update.commit()
         self._since_checkpoint += 1
@@ -130,13 +137,9 @@ class Transactions:
             self._since_checkpoint = 0
             self._direct.checkpoint()
 
-    def forget(self) -> None:
-        """Forget which rows were written before: the ledger may have been restored to a state without them."""
-        self._cache = WriteCache()
-
     def close(self) -> None:
         """Close the connection; the next write opens another."""
-        self.forget()  # a ledger that was away may have been restored
+        self._cache = WriteCache()
         if self._direct is not None:
             self._direct.close()
             self._direct = None
@@ -150,6 +153,15 @@ class Transactions:
         if self._direct is None:
             self._direct = WriteConnection(self._database, None if self._watchdog is None else self._watchdog.progress)
         return self._direct
+
+    def _require_ledger(self, cursor: Cursor) -> None:
+        """Forget what was written before if the ledger was restored: it may be without that."""
+        cursor.execute(self._statements.ledger)
+        found = cursor.fetchall()
+        if not found:  # it is being restored
+            raise Contention(f"the ledger {self._database.where} has no identity")
+        if self._cache.ledger != found[0]:
+            self._cache = WriteCache(found[0])
 
     def _write(
         self, statements: Statements, cursor: Cursor, items: Sequence[Item], update: CacheUpdate, again: bool

@@ -1,22 +1,26 @@
 """What a completion leaves in the ledger, and what becomes of one that comes twice or can't be written."""
 
+import contextlib
 import dataclasses
 import math
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.engine import Database
-from storage.errors import CompletionNotFound
+from storage.errors import CompletionNotFound, Contention
 from storage.records import CompletionRecord, Content, Status
 from storage.replication.changes import read_everything
 from storage.stores.arms import Arms
+from storage.stores.identity import begin_epoch
 from storage.stores.ledger import Ledger
 from storage.stores.refused import RefusedRecords
+from storage.tables import choices
 from storage.writing.clamping import MOST_TOKENS
-from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums
+from storage.writing.transaction import Transactions
+from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, learn_scores, pace
 
 
 def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
@@ -43,6 +47,41 @@ def test_batches_of_every_size_are_written_whole(
     exported = list(Ledger(database).export("rtr_a"))
     assert [row["completion_id"] for row in exported] == [record.decision.completion_id for record in records]
     assert Ledger(database).decision(records[-1].decision.completion_id).decision == records[-1].decision  # type: ignore[union-attr]
+
+
+def test_a_choice_is_stored_again_if_a_restore_has_taken_it_back(database: Database, making: RecordMaker) -> None:
+    transactions = Transactions(database, learn_scores, pace)
+    records = [making.completion(attempts=2) for _ in range(60)]
+
+    def lacking() -> list[str]:
+        views = [Ledger(database).decision(record.decision.completion_id) for record in records]
+        return [view.decision.completion_id for view in views if view is not None and not view.decision.choice]
+
+    for some in (records[:1], records[1:2], records[2:40]):
+        transactions.write(some)
+    assert lacking() == []
+    for some in (records[40:41], records[41:59]):  # by one statement of PostgreSQL, and by several
+        with database.write() as connection:
+            connection.execute(delete(choices))
+        begin_epoch(database)
+        with contextlib.suppress(Contention):
+            transactions.write(some)
+        transactions.write(some, again=True)
+        assert not {record.decision.completion_id for record in some} & set(lacking())
+    # On PostgreSQL the tables are made anew before the epoch begins.
+    if not database.sqlite:
+        with database.write() as connection:
+            for statement in (
+                "DELETE FROM choices",
+                "ALTER TABLE identity RENAME TO identity_before",
+                "CREATE TABLE identity AS SELECT * FROM identity_before",
+            ):
+                connection.execute(text(statement))
+        with pytest.raises(Contention):
+            transactions.write(records[59:])
+        transactions.write(records[59:])
+        assert records[59].decision.completion_id not in lacking()
+    transactions.close()
 
 
 def test_nothing_refers_to_a_request_that_is_not_there(
