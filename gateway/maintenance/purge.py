@@ -37,10 +37,19 @@ def purge_router(
             progress(erased)
         if not count and not retention.count_before(router_id, before):
             break
-        time.sleep(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
+        _pause(began)
+    began = time.monotonic()
+    while retention.delete_choices(router_id, before, erase=True):
+        _pause(began)
+        began = time.monotonic()
+    retention.erase_late_choices(router_id, before)
     _record(database, "router.purged", router_id, actor, before, erased)
     database.empty_log()
     return erased
+
+
+def _pause(began: float) -> None:
+    time.sleep(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
 
 
 def _record(database: Database, action: str, router_id: str, actor: Actor, before: Epoch, requests: int) -> None:

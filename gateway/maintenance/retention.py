@@ -76,6 +76,7 @@ class RetentionWorker:
                 continue
             by_month = before == last and not self._database.sqlite
             deleted += self._in_pieces(Retention.delete_some, router_id, whole if by_month else before)
+            self._in_pieces(Retention.delete_choices, router_id, whole if by_month else before)
             if by_month:
                 self._in_pieces(Retention.delete_contents, router_id, before)
         KeyUsage(self._database).delete_minutes(now)

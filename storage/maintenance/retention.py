@@ -24,6 +24,7 @@ from storage.maintenance.fold import (
 from storage.maintenance.retired import RetiredMonth, drop_retired, note_folded, read_retired, retire_months
 from storage.maintenance.usage import deleted_usage, keep_usage
 from storage.stores.arms import read_sums, select_sums
+from storage.stores.identity import begin_epoch_in
 from storage.tables import (
     activity,
     activity_checkpoints,
@@ -96,8 +97,7 @@ class Retention:
         # Rows that another process locks, because it deletes or scores them, are skipped until the next round.
         oldest = select_outcomes().where(old).order_by(decisions.c.at).limit(count).with_for_update(skip_locked=True)
         with self._database.write() as connection:
-            if erase and self._database.sqlite:
-                connection.execute(text("PRAGMA secure_delete = ON"))
+            self._overwrite(connection, erase)
             rows = connection.execute(oldest).all()
             if rows:
                 ids = [row.completion_id for row in rows]
@@ -112,9 +112,36 @@ class Retention:
                 self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
                 delete_requests(connection, ids)
             if len(rows) < count:
-                self._delete_choices(connection, router_id, before, count)
                 _delete_refused(connection, router_id, before)
         return len(rows)
+
+    def delete_choices(
+        self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE, *, erase: bool = False
+    ) -> int:
+        """Delete a router's oldest choices, `count` at most, that were used before an instant alone.
+
+        Call it when its requests of then are deleted. A choice is shared only by decisions close to its first.
+        """
+        free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
+        some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)
+        with self._database.write() as connection:
+            self._overwrite(connection, erase)
+            return connection.execute(delete(choices).where(choices.c.id.in_(some))).rowcount
+
+    def erase_late_choices(self, router_id: str, before: Epoch) -> None:
+        """Delete a router's choices of before an instant that no request uses, although later ones could.
+
+        If there are any, a new epoch begins, in which no writer takes them for stored.
+        """
+        used = select(decisions.c.choice_id).where(decisions.c.router_id == router_id)
+        unused = (choices.c.router_id == router_id) & (choices.c.at < before) & choices.c.id.not_in(used)
+        with self._database.write() as connection:
+            self._overwrite(connection, erase=True)
+            if not self._database.sqlite:
+                # Writers' transactions read the identity first: so they have ended, or begin when this one has.
+                connection.execute(text("LOCK TABLE identity IN ACCESS EXCLUSIVE MODE"))
+            if connection.execute(delete(choices).where(unused)).rowcount:
+                begin_epoch_in(connection)
 
     def delete_contents(self, router_id: str, before: Epoch, count: int = DELETED_AT_ONCE) -> int:
         """Delete prompts and answers of a router's requests that were decided before an instant, `count` at most."""
@@ -190,6 +217,11 @@ class Retention:
             note_folded(connection, month.suffix, last)
         return len(rows)
 
+    def _overwrite(self, connection: Connection, erase: bool) -> None:
+        """Have SQLite overwrite what is deleted."""
+        if erase and self._database.sqlite:
+            connection.execute(text("PRAGMA secure_delete = ON"))
+
     def _keep(self, connection: Connection, gathered: DeltaSums, counted: ActivityCounts) -> None:
         """Add to the checkpoints what deleted requests had added."""
         cursor = connection.connection.cursor()
@@ -200,12 +232,6 @@ class Retention:
         learn_scores, half_life = self._laws(connection, router_ids)
         kept = read_sums(connection.execute(select_sums(arms).where(arms.c.router_id.in_(router_ids))))
         return learn_scores, HalfLives(half_life, kept.items())
-
-    def _delete_choices(self, connection: Connection, router_id: str, before: Epoch, count: int) -> None:
-        """Delete choices that no decision uses: a choice is shared only by decisions close to its first."""
-        free = (choices.c.router_id == router_id) & (choices.c.at < before - CHOICE_SECONDS)
-        some = select(choices.c.id).where(free).order_by(choices.c.at).limit(count)
-        connection.execute(delete(choices).where(choices.c.id.in_(some)))
 
 
 def _delete_refused(connection: Connection, router_id: str, before: Epoch) -> None:

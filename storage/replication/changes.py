@@ -153,7 +153,9 @@ class Changes:
         restored = self._identity not in {None, identity}
         restored |= any(seen > now[topic] for topic, seen in self.position.items())
         if restored:
-            log.warning("the ledger was restored (epoch %d): everything is read anew", identity.epoch)
+            log.warning(
+                "the ledger was restored, or choices were erased (epoch %d): everything is read anew", identity.epoch
+            )
         return restored
 
     def _opened(self) -> Connection:

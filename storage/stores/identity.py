@@ -1,7 +1,8 @@
 """The ledger's identity: which ledger a database holds, and which restore of it.
 
 `ledger_id` is random, made with the tables, and travels with the data: a copy, a dump and a restore keep it, so that a
-spool finds its ledger again. `epoch` tells a restored ledger from the one that was running.
+spool finds its ledger again. `epoch` tells a restored ledger from the one that was running. A purge counts it up,
+too: it may have erased choices that writers have in their caches.
 """
 
 from dataclasses import dataclass
@@ -39,8 +40,13 @@ def begin_epoch(database: Database, above: int = 0) -> Identity:
     Raises DatabaseUnavailable.
     """
     with database.write() as connection:
-        found = identity_in(connection)
-        epoch = max(found.epoch, above) + 1
-        connection.execute(update(identity).values(epoch=epoch))
-        notify(connection, Topic.ROUTERS)
+        return begin_epoch_in(connection, above)
+
+
+def begin_epoch_in(connection: Connection, above: int = 0) -> Identity:
+    """Count the epoch up in a transaction."""
+    found = identity_in(connection)
+    epoch = max(found.epoch, above) + 1
+    connection.execute(update(identity).values(epoch=epoch))
+    notify(connection, Topic.ROUTERS)
     return Identity(found.ledger_id, epoch)

@@ -2,20 +2,22 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from bandit.types import Epoch
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
 from storage.maintenance.retention import DELETED_AT_ONCE, Retention
-from storage.records import Actor, Content, RouterModel, RouterRecord, Via
+from storage.records import Actor, CompletionRecord, Content, RouterModel, RouterRecord, Via
 from storage.stores.arms import Arms
 from storage.stores.audit import Audit
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
+from storage.tables import choices
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
 
 SECRET = b"my name is Ann and I live in"
@@ -64,6 +66,30 @@ def test_all_requests_of_a_router_are_erased_in_pieces_and_what_was_learned_stay
             assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == left, table  # noqa: S608
     assert Arms(filled).sums() == before
     assert rebuild_of(filled).check() == []
+
+
+def test_choices_go_with_the_requests_that_referred_to_them_and_are_stored_again_if_used_again(
+    database: Database,
+) -> None:
+    running, making = RunningWriter(database), RecordMaker()
+    Routers(database).put(ROUTER)
+
+    def made(count: int, **values: Any) -> list[CompletionRecord]:
+        return [making.completion("rtr_a", choice=f"choice {n}".encode(), **values) for n in range(count)]
+
+    old, late = made(COUNT, at=NOW), made(5, at=later(999_990.0))
+    running.write(*old, *late, making.completion("rtr_b", choice=b"another's"))
+    running.write(*made(1, at=later(1_000_001.0)))  # after the purge was called; it refers to a choice of before
+    assert purge_router(database, "rtr_a", BEFORE, ACTOR, lambda _: None) == COUNT + 5
+    with database.read() as connection:
+        left = connection.execute(select(choices.c.id, choices.c.router_id)).all()
+    assert {row.id for row in left if row.router_id == "rtr_a"} == {late[0].decision.completion_id}
+    assert len(left) == 2
+    again = made(2, at=later(1_000_002.0))  # the writer had both in its cache
+    running.write(*again)
+    views = [Ledger(database).decision(record.decision.completion_id) for record in again]
+    assert [view and view.decision.choice for view in views] == [b"choice 0", b"choice 1"]
+    running.writer.close()
 
 
 def test_the_trail_says_who_erased_what(filled: Database) -> None:
