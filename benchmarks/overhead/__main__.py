@@ -8,10 +8,13 @@ answer's status and length is checked, one in 50 word for word: a single wrong o
   targets    gateway (SQLite, durability commit), gateway-async, forwarder (raw ASGI on uvicorn + aiohttp), provider
              (no gateway: what the generator itself costs), each --peer, and gateway-before with --before
   loads      c1, c32, c256: plain answers of 600 bytes over 1, 32 and 256 connections; stream32: 32 streams of 100
-             chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads
+             chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads. Not by default: mixed32:
+             1,000 prompts of 20 to 4,000 characters on 100 routers, some with tools or a task; mixed_1rps, 5, 50: the
+             same with streams, sent at that rate whatever the answers do; agent_18k, 114k, 1m: an agent's requests
 
-A peer is started by you, on the same core as the targets (taskset -c 0 …), with http://127.0.0.1:PROVIDER_PORT/v1 as
-its OpenAI provider. The shape of --json is in the documentation of operation; "rounds" hold [lowest, highest].
+--tensorzero and --litellm start these from an environment of their own. Any other --peer is started by you, on the
+same core as the targets (taskset -c 0 …), with http://127.0.0.1:PROVIDER_PORT/v1 as its OpenAI provider. The shape of
+--json is in the documentation of operation; "rounds" hold [lowest, highest].
 """
 
 import argparse
@@ -28,9 +31,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks.overhead.cpu import resident_mb
 from benchmarks.overhead.lifetime import MEMORY_REQUESTS, MEMORY_STEP, help_seconds, memory, start_seconds
+from benchmarks.overhead.peers import GATEWAYS
 from benchmarks.overhead.profile import profile, show_profile
 from benchmarks.overhead.report import as_json, plot, show
-from benchmarks.overhead.rounds import PHASES, measure_rounds
+from benchmarks.overhead.rounds import PHASES, USUAL, measure_rounds
 from benchmarks.overhead.servers import fake_provider
 from benchmarks.overhead.targets import Peer, Target, forwarder, gateway, peer_target, provider_target
 from tests.support.processes import RunFailed, can_pin
@@ -45,11 +49,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="default: all")
     names = [phase.name for phase in PHASES]
-    parser.add_argument("--loads", nargs="+", choices=names, default=names, help="default: all")
+    usual = [phase.name for phase in USUAL]
+    parser.add_argument("--loads", nargs="+", choices=names, default=usual, help=f"default: {' '.join(usual)}")
     parser.add_argument("--rounds", type=int, default=3, help="default 3")
     parser.add_argument("--seconds", type=float, default=2.0, help="measured seconds of each load (default 2)")
     parser.add_argument("--warm-up", type=float, default=0.7, help="seconds before that, not measured (default 0.7)")
     parser.add_argument("--quick", action="store_true", help="one round of half a second: does it run at all?")
+    for name in GATEWAYS:
+        parser.add_argument(f"--{name}", type=Path, metavar="VENV", help=f"an environment with {name}, to be a peer")
     parser.add_argument("--peer", action="append", default=[], metavar="[NAME=]URL", help="base URL; may be repeated")
     parser.add_argument("--peer-key", help="API key for the peers")
     parser.add_argument("--peer-model", default="bench", help="model to ask the peers for (default bench)")
@@ -92,10 +99,14 @@ def measure(options: argparse.Namespace, directory: Path, console: Console) -> d
     phases = [phase for phase in PHASES if phase.name in options.loads]
     with ExitStack() as stack:
         port = stack.enter_context(fake_provider(directory / "provider.log", options.provider_port))
-        targets = [_target(name, port, directory, stack) for name in TARGETS if name in options.targets]
+        routers = max(phase.traffic.routers for phase in phases)
+        targets = [_target(name, port, directory, routers, stack) for name in TARGETS if name in options.targets]
         if options.before is not None:
-            before = gateway(port, directory, name="gateway-before", checkout=options.before)
+            before = gateway(port, directory, name="gateway-before", checkout=options.before, routers=routers)
             targets.append(stack.enter_context(before))
+        for name, start in GATEWAYS.items():
+            if (environment := getattr(options, name)) is not None:
+                targets.append(stack.enter_context(start(environment.resolve(), port, directory)))
         targets += [peer_target(peer) for peer in peers(options)]
         with _progress(console) as progress:
             task = progress.add_task("", total=rounds * len(phases) * len(targets))
@@ -119,13 +130,13 @@ def measure(options: argparse.Namespace, directory: Path, console: Console) -> d
     return report
 
 
-def _target(name: str, port: int, directory: Path, stack: ExitStack) -> Target:
+def _target(name: str, port: int, directory: Path, routers: int, stack: ExitStack) -> Target:
     if name == "provider":
         return provider_target(port)
     if name == "forwarder":
         return stack.enter_context(forwarder(port, directory))
     durability = "async" if name == "gateway-async" else "commit"
-    return stack.enter_context(gateway(port, directory, name=name, durability=durability))
+    return stack.enter_context(gateway(port, directory, name=name, durability=durability, routers=routers))
 
 
 def _memory(port: int, directory: Path, console: Console) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import cast
@@ -9,6 +10,9 @@ from typing import cast
 import httptools
 
 from benchmarks.overhead.script import CHUNKS, FIRST_WORD, check_answer, check_stream
+
+Asked = tuple[bytes, bool]
+"""A whole HTTP request, and whether it asks for a stream."""
 
 CHECK_EVERY = 50
 """One answer in this many is parsed and compared; of all others status, length and end are checked."""
@@ -41,25 +45,28 @@ class Tally:
 
 
 class ClientProtocol(asyncio.Protocol):
-    """Sends `request` again as soon as its answer is complete, until `stop` or until `limit` were sent in all."""
+    """Sends what `next_request` returns, as soon as the connection is open and after each answer, until `stop`.
 
-    def __init__(self, request: bytes, stream: bool, tally: Tally, limit: int | None) -> None:
-        self._request = request
-        self._stream = stream
+    If that is None the connection stays open, and `ask` sends the next one.
+    """
+
+    def __init__(self, next_request: "Callable[[ClientProtocol], Asked | None]", tally: Tally) -> None:
+        self._next_request = next_request
+        self._stream = False
         self._tally = tally
-        self._limit = limit
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._started = 0.0
         self._first_token = 0.0
         self._asking = False
         self._stopping = False
+        self.asked = 0  # requests sent
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first request."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._ask()
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count an unfinished answer as an error."""
@@ -97,24 +104,34 @@ class ClientProtocol(asyncio.Protocol):
         tally.finished_bytes += sum(map(len, self._parts)) if self._stream else 0
         tally.ends.append(now)
         tally.latencies.append(now - self._started)
-        if self._stream:
-            tally.first_tokens.append(self._first_token - self._started)
+        tally.first_tokens.append(self._first_token - self._started if self._stream else 0.0)
         self._check()
-        if self._stopping or (self._limit is not None and tally.sent >= self._limit):
+        if self._stopping:
             self._transport.close()
         elif self._parser.should_keep_alive():
-            self._ask()
+            self._go_on()
         else:
             tally.reconnects += 1
             self._transport.close()
 
-    def _ask(self) -> None:
+    def ask(self, request: Asked, due: float | None = None) -> None:
+        """Send a request. Its latency counts from `due`: when it should have been sent, if that is earlier than now."""
+        content, self._stream = request
         self._parts.clear()
         self._first_token = 0.0
         self._asking = True
+        self.asked += 1
         self._tally.sent += 1
-        self._started = perf_counter()
-        self._transport.write(self._request)
+        self._started = perf_counter() if due is None else due
+        self._transport.write(content)
+
+    def close(self) -> None:
+        """Close the connection, which is idle."""
+        self._transport.close()
+
+    def _go_on(self) -> None:
+        if (request := self._next_request(self)) is not None:
+            self.ask(request)
 
     def _check(self) -> None:
         tally = self._tally

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 
 from benchmarks.overhead.generator import Measurement
 from benchmarks.overhead.rounds import (
+    AGENTS,
     C1,
     C32,
+    MIXED,
+    RATES,
     STREAM,
     STREAM_FULL,
+    Phase,
     Results,
     Spread,
     cpu_us_per_answer,
@@ -45,6 +49,20 @@ def _added_ms(target: str, one: Round) -> float:
 
 def _first_token_ms(target: str, one: Round) -> float:
     return one[target][STREAM.name].ttft_p50_ms or 0.0
+
+
+def _p50_times(phase: Phase) -> Ratio:
+    def value(one: Round) -> float:
+        return one["gateway"][phase.name].p50_ms / one["forwarder"][phase.name].p50_ms
+
+    return Ratio(f"{phase.name}_p50", f"p50 of {phase.title}: gateway ÷ forwarder", value, 1.3)
+
+
+def _p50_added(phase: Phase) -> Ratio:
+    def value(one: Round) -> float:
+        return one["gateway"][phase.name].p50_ms - one["forwarder"][phase.name].p50_ms
+
+    return Ratio(f"{phase.name}_added_ms", f"p50 of {phase.title}: gateway − forwarder, ms", value, 3.0)
 
 
 RATIOS = (
@@ -105,6 +123,21 @@ RATIOS = (
         0.85,
         at_least=True,
     ),
+    Ratio(
+        "mixed_throughput",
+        "answers/s of the mix at 32 connections: gateway ÷ forwarder",
+        lambda one: _rps(one["gateway"][MIXED.name]) / _rps(one["forwarder"][MIXED.name]),
+        0.85,
+        at_least=True,
+    ),
+    Ratio(
+        "mixed_cpu",
+        "CPU for an answer: the mix on 100 routers ÷ one router and one prompt",
+        lambda one: cpu_us_per_answer(one["gateway"][MIXED.name]) / cpu_us_per_answer(one["gateway"][C32.name]),
+        1.3,
+    ),
+    *map(_p50_times, RATES),
+    *map(_p50_added, AGENTS),
 )
 
 

@@ -11,6 +11,9 @@ from rich.table import Table
 from benchmarks.overhead.generator import Measurement
 from benchmarks.overhead.ratios import RATIOS, compare
 from benchmarks.overhead.rounds import (
+    C1,
+    C32,
+    C256,
     PHASES,
     STREAM,
     STREAM_FULL,
@@ -23,6 +26,9 @@ from benchmarks.overhead.rounds import (
     rps,
 )
 
+CLOSED = (C1, C32, C256)
+"""Loads of the plot."""
+
 
 def figures(phase: Phase, measured: list[Measurement]) -> dict[str, Spread]:
     """Name → medians over the rounds, for one target under one load."""
@@ -30,6 +36,8 @@ def figures(phase: Phase, measured: list[Measurement]) -> dict[str, Spread]:
         "rps": Spread.of([rps(each) for each in measured]),
         "p50_ms": Spread.of([each.p50_ms for each in measured]),
         "p99_ms": Spread.of([each.p99_ms for each in measured]),
+        "p999_ms": Spread.of([each.p999_ms for each in measured]),
+        "longest_ms": Spread.of([each.longest_ms for each in measured]),
         "cpu_us_per_request": Spread.of([cpu_us_per_answer(each) for each in measured]),
     }
     if phase.stream:
@@ -77,8 +85,8 @@ def show(console: Console, report: dict[str, Any]) -> None:
 
 
 def _phase_table(phase: Phase, report: dict[str, Any]) -> Table:
-    columns = ["rps", "p50_ms", "p99_ms", "cpu_us_per_request"]
-    titles = ["answers/s", "p50 ms", "p99 ms", "CPU µs/answer"]
+    columns = ["rps", "p50_ms", "p99_ms", "p999_ms", "longest_ms", "cpu_us_per_request"]
+    titles = ["answers/s", "p50 ms", "p99 ms", "p99.9 ms", "longest ms", "CPU µs/answer"]
     if phase.stream:
         columns = ["chunks_per_s", "ttft_p50_ms", "ttft_p99_ms", "cpu_us_per_chunk"]
         titles = ["chunks/s", "first token p50 ms", "p99 ms", "CPU µs/chunk"]
@@ -123,20 +131,25 @@ def plot(path: Path, report: dict[str, Any]) -> None:
     """Draw answers per second and p50 for each target, as a PNG. Needs the extra `bench`."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - optional, and slow to import
 
-    phases = [phase for phase in PHASES if not phase.stream]
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    names = [name for name in report["targets"] if name != "provider"]
+    targets = report["targets"]
+    measured = [phase for phase in CLOSED if all(phase.name in entry for entry in targets.values())]
+    alone = targets.get("provider", {})
+    names = [name for name in targets if name != "provider"]
     width = 0.8 / max(len(names), 1)
     for position, name in enumerate(names):
-        entry = report["targets"][name]
-        places = [index + position * width for index in range(len(phases))]
-        left.bar(places, [entry[phase.name]["rps"] for phase in phases], width, label=name)
-        right.bar(places, [entry[phase.name]["p50_ms"] for phase in phases], width, label=name)
-    for axes, title in ((left, "answers per second"), (right, "p50, ms")):
-        axes.set_title(title)
-        axes.set_xticks([index + 0.4 - width / 2 for index in range(len(phases))], [phase.title for phase in phases])
-    right.set_yscale("log")
+        entry = targets[name]
+        places = [index + position * width for index in range(len(measured))]
+        left.bar(places, [entry[phase.name]["rps"] for phase in measured], width, label=name)
+        added = [entry[each.name]["p50_ms"] - alone.get(each.name, {}).get("p50_ms", 0.0) for each in measured]
+        right.plot([entry[phase.name]["rps"] for phase in measured], added, marker="o", label=name)
+    left.set_title("answers per second")
+    left.set_xticks([index + 0.4 - width / 2 for index in range(len(measured))], [each.title for each in measured])
+    right.set_title("added p50 (ms) against load (answers per second)")
+    right.set_xscale("log")
+    for axes in (left, right):
+        axes.set_yscale("log")
     left.legend()
     figure.savefig(path, dpi=120)
 

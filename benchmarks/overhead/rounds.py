@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from benchmarks.overhead.generator import Measurement
 from benchmarks.overhead.servers import put_load_on
 from benchmarks.overhead.targets import Target
+from benchmarks.overhead.traffic import MIXED_REQUESTS, MIXED_ROUTERS, Traffic
 from tests.support.processes import RunFailed, tail
 
 PACE_MS = 5
@@ -21,6 +22,9 @@ class Phase:
     connections: int
     stream: bool = False
     pace_ms: int = 0
+    traffic: Traffic = Traffic.SAME
+    rate: float | None = None  # requests a second, sent whatever the answers do
+    least_seconds: float = 0.0
 
 
 C1 = Phase("c1", "1 connection", 1)
@@ -28,7 +32,30 @@ C32 = Phase("c32", "32 connections", 32)
 C256 = Phase("c256", "256 connections", 256)
 STREAM = Phase("stream32", f"32 streams, a chunk each {PACE_MS} ms", 32, stream=True, pace_ms=PACE_MS)
 STREAM_FULL = Phase("stream32_full", "32 streams, as fast as can be", 32, stream=True)
-PHASES = (C1, C32, C256, STREAM, STREAM_FULL)
+MIXED = Phase(
+    "mixed32", f"{MIXED_REQUESTS:,} prompts on {MIXED_ROUTERS} routers, 32 connections", 32, traffic=Traffic.MIXED
+)
+RATES = tuple(
+    Phase(
+        f"mixed_{rate}rps",
+        f"the same with streams, {rate} requests/s",
+        0,
+        traffic=Traffic.MIXED_STREAMS,
+        rate=rate,
+        least_seconds=seconds,
+    )
+    for rate, seconds in ((1, 60.0), (5, 30.0), (50, 10.0))
+)
+AGENTS = tuple(
+    Phase(traffic, f"an agent's {title} tools, 1 connection", 1, traffic=traffic, least_seconds=3.0)
+    for traffic, title in (
+        (Traffic.AGENT_18K, "18 kB with 20"),
+        (Traffic.AGENT_114K, "114 kB with 80"),
+        (Traffic.AGENT_1M, "1 MB with 200"),
+    )
+)
+USUAL = (C1, C32, C256, STREAM, STREAM_FULL)
+PHASES = (*USUAL, MIXED, *RATES, *AGENTS)
 
 Results = dict[str, dict[str, list[Measurement]]]
 """Target → phase → one measurement per round."""
@@ -52,8 +79,10 @@ def measure_rounds(
                     phase.connections,
                     stream=phase.stream,
                     pace_ms=phase.pace_ms,
-                    seconds=seconds,
+                    seconds=max(seconds, phase.least_seconds),
                     warm_up_seconds=warm_up_seconds,
+                    traffic=phase.traffic,
+                    rate=phase.rate,
                 )
                 try:
                     measured = put_load_on(load)

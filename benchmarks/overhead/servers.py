@@ -32,6 +32,8 @@ def put_load_on(load: Load) -> Measurement:
         raise RunFailed(f"the load generator ended with status {process.returncode}")
     measured = Measurement(**json.loads(output))
     if measured.error_count:
-        what = f"{measured.error_count} errors among {measured.answers} answers of {load.host}:{load.port}{load.path}"
+        what = (
+            f"{measured.error_count} errors among {measured.answers} answers of {load.host}:{load.port}{load.paths[0]}"
+        )
         raise RunFailed("\n  ".join([what, *measured.errors]))
     return measured

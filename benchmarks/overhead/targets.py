@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from benchmarks.overhead.cpu import listening
 from benchmarks.overhead.generator import Load
 from benchmarks.overhead.servers import TARGET_CORE
+from benchmarks.overhead.traffic import Traffic
 from tests.support.gateway import COMMAND_LINE, GatewayProcess
 from tests.support.processes import RunFailed, running, wait_for_port
 
@@ -23,6 +24,9 @@ durability = "{durability}"
 kind = "openai"
 base_url = "{provider_url}"
 {models}
+"""
+
+ROUTER_TABLE = """
 [routers.{router}]
 name = "Overhead"
 models = [{listed}]
@@ -54,7 +58,7 @@ class Target:
     name: str
     host: str
     port: int
-    path: str
+    paths: list[str]
     pids: list[int] = field(default_factory=list)
     key: str | None = None
     model: str = "dari/routing"
@@ -69,12 +73,14 @@ class Target:
         seconds: float = 2.0,
         warm_up_seconds: float = 0.5,
         requests: int | None = None,
+        traffic: Traffic = Traffic.SAME,
+        rate: float | None = None,
     ) -> Load:
         """A load on this target."""
         return Load(
             self.host,
             self.port,
-            self.path,
+            self.paths if traffic.routers > 1 else self.paths[:1],
             connections,
             stream,
             pace_ms,
@@ -84,6 +90,8 @@ class Target:
             self.key,
             self.model,
             self.pids,
+            traffic,
+            rate,
         )
 
 
@@ -99,7 +107,7 @@ class Peer:
 
 def provider_target(port: int) -> Target:
     """The provider alone: what the load generator and the provider cost."""
-    return Target("provider", "127.0.0.1", port, "/v1/chat/completions", listening(port))
+    return Target("provider", "127.0.0.1", port, ["/v1/chat/completions"], listening(port))
 
 
 def peer_target(peer: Peer) -> Target:
@@ -109,7 +117,7 @@ def peer_target(peer: Peer) -> Target:
         raise RunFailed(f"--peer {peer.name}={peer.url}: must be a base URL like http://127.0.0.1:4000/v1")
     port = parts.port or 80
     path = f"{parts.path.rstrip('/')}/chat/completions"
-    return Target(peer.name, parts.hostname, port, path, listening(port), peer.key, peer.model)
+    return Target(peer.name, parts.hostname, port, [path], listening(port), peer.key, peer.model)
 
 
 @contextmanager
@@ -120,23 +128,28 @@ def forwarder(provider_port: int, directory: Path) -> Iterator[Target]:
     command = [sys.executable, "-m", "benchmarks.overhead.forwarder", "--provider", provider_url]
     with running(command, log, core=TARGET_CORE) as process:
         port = wait_for_port(process, log)
-        yield Target("forwarder", "127.0.0.1", port, "/v1/chat/completions", [process.pid], log=log)
+        yield Target("forwarder", "127.0.0.1", port, ["/v1/chat/completions"], [process.pid], log=log)
 
 
-def configuration(provider_port: int, folder: Path, durability: str = "commit") -> str:
-    """The gateway's configuration: SQLite in this folder, and five models of the provider in one router."""
+def router_ids(routers: int) -> list[str]:
+    """The ids of so many routers."""
+    return [ROUTER, *(f"{ROUTER}_{number}" for number in range(1, routers))]
+
+
+def configuration(provider_port: int, folder: Path, durability: str = "commit", routers: int = 1) -> str:
+    """The gateway's configuration: SQLite in this folder, and five models of the provider in each router."""
     models = "".join(
         MODEL.format(name=name, input_usd=prices[0], cached_usd=prices[1], output_usd=prices[2])
         for name, prices in PRICES.items()
     )
-    return CONFIGURATION.format(
+    listed = ", ".join(f'"bench/{name}"' for name in PRICES)
+    general = CONFIGURATION.format(
         directory=folder,
         durability=durability,
         provider_url=f"http://127.0.0.1:{provider_port}/v1",
         models=models,
-        router=ROUTER,
-        listed=", ".join(f'"bench/{name}"' for name in PRICES),
     )
+    return general + "".join(ROUTER_TABLE.format(router=each, listed=listed) for each in router_ids(routers))
 
 
 def gateway_process(
@@ -145,11 +158,12 @@ def gateway_process(
     durability: str = "commit",
     launcher: Sequence[str] = COMMAND_LINE,
     checkout: Path | None = None,
+    routers: int = 1,
 ) -> GatewayProcess:
     """A gateway on the targets' core. `checkout`: with the sources of another commit."""
     return GatewayProcess(
         folder,
-        configuration(provider_port, folder, durability),
+        configuration(provider_port, folder, durability, routers),
         launcher=launcher,
         core=TARGET_CORE,
         environ=None if checkout is None else {"PYTHONPATH": str(checkout.resolve())},
@@ -166,6 +180,7 @@ def gateway(
     durability: str = "commit",
     launcher: Sequence[str] = COMMAND_LINE,
     checkout: Path | None = None,
+    routers: int = 1,
 ) -> Iterator[Target]:
     """The gateway in a new folder of this name. `launcher`: what Python runs instead, with the same arguments.
 
@@ -173,6 +188,6 @@ def gateway(
     """
     home = directory / name
     home.mkdir()
-    with gateway_process(provider_port, home, durability, launcher, checkout) as process:
-        path = f"/{ROUTER}/chat/completions"
-        yield Target(name, "127.0.0.1", process.port, path, [process.pid], process.key, log=process.log)
+    with gateway_process(provider_port, home, durability, launcher, checkout, routers) as process:
+        paths = [f"/{each}/chat/completions" for each in router_ids(routers)]
+        yield Target(name, "127.0.0.1", process.port, paths, [process.pid], process.key, log=process.log)

@@ -1,6 +1,7 @@
 """The load generator counts right, checks what it gets, and fails loudly: against real processes on real sockets."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from benchmarks.overhead.rounds import C32, STREAM_FULL, measure_rounds
 from benchmarks.overhead.script import CHUNKS, answer_body, check_answer, check_stream, request_body, stream_events
 from benchmarks.overhead.servers import fake_provider, put_load_on
 from benchmarks.overhead.targets import Target, forwarder, gateway
+from benchmarks.overhead.traffic import MIXED_REQUESTS, Request, Traffic, requests_of
 from tests.support.processes import RunFailed
 from tests.support.sockets import refusing_port
 
@@ -43,6 +45,31 @@ def test_paced_streams_take_the_time_that_their_pace_asks_for(target: Target) ->
     assert put_load_on(target.load(2, stream=True, pace_ms=1, requests=2)).p50_ms >= CHUNKS - 2
 
 
+def test_the_mix_is_asked_in_turn_at_its_rate_and_late_answers_count_from_when_they_were_due(target: Target) -> None:
+    load = target.load(0, seconds=1.0, warm_up_seconds=0.0, traffic=Traffic.MIXED_STREAMS, rate=40.0)
+    measured = put_load_on(load)
+    assert 20 <= measured.answers <= 41
+    assert measured.p50_ms <= measured.p99_ms <= measured.p999_ms <= measured.longest_ms
+    assert measured.ttft_p50_ms, "some are streams"
+
+
+def test_each_kind_of_traffic_has_the_size_and_number_of_tools_in_its_name() -> None:
+    def requests(traffic: Traffic) -> Sequence[Request]:
+        return requests_of(traffic, "m", stream=False, pace_ms=0)
+
+    assert requests(Traffic.MIXED) == requests(Traffic.MIXED)
+    assert len({each.body for each in requests(Traffic.MIXED)}) == MIXED_REQUESTS
+    assert not any(each.stream for each in requests(Traffic.MIXED))
+    for traffic, size, tools in (
+        (Traffic.AGENT_18K, 18_000, 20),
+        (Traffic.AGENT_114K, 114_000, 80),
+        (Traffic.AGENT_1M, 1_000_000, 200),
+    ):
+        (request,) = requests(traffic)
+        assert len(request.body) == pytest.approx(size, rel=0.1)
+        assert len(json.loads(request.body)["tools"]) == tools
+
+
 def test_the_report_of_a_round_has_the_documented_shape(target: Target) -> None:
     done: list[str] = []
     results = measure_rounds([target], [C32, STREAM_FULL], 1, 0.2, 0.05, done.append)
@@ -62,7 +89,7 @@ def test_a_target_that_answers_with_an_error_fails_the_run_with_its_status(tmp_p
 
 def test_nobody_listening_fails_the_run() -> None:
     with refusing_port() as port, pytest.raises(RunFailed, match="no connection"):
-        put_load_on(Target("nobody", "127.0.0.1", port, "/").load(2, requests=10))
+        put_load_on(Target("nobody", "127.0.0.1", port, ["/"]).load(2, requests=10))
 
 
 def test_the_checks_tell_whole_answers_from_broken_ones() -> None:
