@@ -21,7 +21,7 @@ from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.garbage import freeze
 from gateway.ids import RequestIds
-from gateway.judging.queue import JudgingQueue
+from gateway.judging.queues import open_queues
 from gateway.limits.alerts import Alerts
 from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.heartbeat import Heartbeat
@@ -225,10 +225,8 @@ class Gateway:
                 model_states=self.model_states,
                 recorder=self._recorder,
                 validator=self.validator,
-                judging=await opened.enter_async_context(
-                    contextlib.aclosing(
-                        JudgingQueue(providers, self.model_states, self._recorder, self._observer, database.clock.now)
-                    )
+                queues=await opened.enter_async_context(
+                    open_queues(providers, self.model_states, self._recorder, self._observer, database.clock.now)
                 ),
                 observer=self._observer,
                 clock=database.clock.now,

@@ -12,7 +12,14 @@ from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
 from storage.database.revisions import Topic
 from storage.errors import LedgerError, WriterFull
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, JudgingRecord, ValidityRecord
+from storage.records import (
+    ComparisonRecord,
+    CompletionRecord,
+    FeedbackReceipt,
+    FeedbackRecord,
+    JudgingRecord,
+    ValidityRecord,
+)
 from storage.replication.changes import Changed, Position
 from storage.writing.failover import State
 from storage.writing.spool import Spool
@@ -127,6 +134,11 @@ class Recorder:
         receipts: tuple[FeedbackReceipt, ...] = await self._submit(records)
         return receipts
 
+    async def comparison(self, record: ComparisonRecord) -> tuple[FeedbackReceipt, ...]:
+        """Write a comparison, and return when it is committed. Raises Unavailable and storage's errors."""
+        receipts: tuple[FeedbackReceipt, ...] = await self._submit(record)
+        return receipts
+
     def validity(self, record: ValidityRecord) -> None:
         """Submit a validity record, from any thread. It is dropped if the queue is full."""
         try:
@@ -141,7 +153,7 @@ class Recorder:
         except WriterFull as error:
             log.warning("what a judge has cost is not recorded: %s", error, extra={"about": "judging"})
 
-    def _submit(self, item: CompletionRecord | tuple[FeedbackRecord, ...]) -> Waiting:
+    def _submit(self, item: CompletionRecord | ComparisonRecord | tuple[FeedbackRecord, ...]) -> Waiting:
         waiting: Waiting = self._loop.create_future()
         try:
             self._writer.submit(item, waiting)

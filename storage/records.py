@@ -110,6 +110,7 @@ class DecisionRecord:
     episode_id: str | None = None  # the key's own
     explored: bool = False  # drawn at random, although another model was better by the mean
     judge_probability: float | None = None  # with which its answer is drawn to be judged; None: there is no judge
+    shadow_probability: float | None = None  # with which a second model is asked too; None: none is
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -209,6 +210,18 @@ class FeedbackRecord:
     on_own_scale: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class ComparisonRecord:
+    """A judge's scores, in [0, 1], of an answer and of a second model's to the same request: both are written or none.
+
+    `feedback` is that of the answer; `model_id` and `score` are the second model's, whose answer nobody got.
+    """
+
+    feedback: FeedbackRecord
+    model_id: str
+    score: float
+
+
 class FeedbackStatus(StrEnum):
     """The effect of a feedback."""
 
@@ -268,6 +281,14 @@ class AuditRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Shadow:
+    """A second model that was asked the same in the background, and the judge's score of its answer."""
+
+    model_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionView:
     """One recorded request, for `explain`, replay and the management API.
 
@@ -281,3 +302,4 @@ class DecisionView:
     feedback: tuple[FeedbackRecord, ...]
     scores: Scores
     learned: str = "{}"
+    shadow: Shadow | None = None

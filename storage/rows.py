@@ -63,6 +63,9 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         decision.episode_id,
         1 if decision.explored else 0,
         decision.judge_probability,
+        decision.shadow_probability,
+        None,  # a second model's answer is compared later
+        None,
     )
 
 

@@ -83,4 +83,6 @@ def _print(explained: Explained) -> None:
     typer.echo(f"outcome: {outcome.status}, {outcome.seconds:.2f} s, ${outcome.cost_usd:.6f}")
     for each in view.feedback:
         typer.echo(f"feedback: {each.score:g} from {each.source}, {moment(each.at)}")
+    if view.shadow is not None:
+        typer.echo(f"shadow: {view.shadow.model_id}, {view.shadow.score:g} from judge")
     typer.echo(explained.verdict)

@@ -14,13 +14,14 @@ from bandit.types import Ending, Epoch, LoopTime
 from gateway.asgi import ClientGone, Http
 from gateway.completions.attempts import AttemptLog, fingerprint, try_in_turn
 from gateway.completions.decision import Decision
-from gateway.completions.judged import judge
+from gateway.completions.judged import compare, judge
 from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
 from gateway.completions.response import DONE, Envelope, error_event, usd
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
-from gateway.judging.queue import JudgingQueue, is_drawn
+from gateway.judging.answered import is_compared, is_judged
+from gateway.judging.queues import JudgingQueues
 from gateway.limits.allowance import Reservation
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
@@ -48,7 +49,7 @@ class Services:
     model_states: ModelStates
     recorder: Recorder
     validator: Validator
-    judging: JudgingQueue
+    queues: JudgingQueues
     observer: Observer
     clock: Callable[[], Epoch]
 
@@ -76,7 +77,8 @@ class CompletionHandler:
         self._loop = asyncio.get_running_loop()
         self._recorded = False
         self._reason = ""
-        self._is_judged = is_drawn(decision.router, decision.completion_id)
+        self._is_judged = is_judged(decision.router, decision.completion_id)
+        self._is_compared = is_compared(decision.router, decision.completion_id)
 
     async def serve(self) -> None:
         """Send the answer, or the error that says why there is none."""
@@ -130,9 +132,12 @@ class CompletionHandler:
         self._check(text, ended_at)
 
     def _check(self, text: str | None, ended_at: float) -> None:
-        """Queue the answer, which has been sent, to be validated and judged as it should be."""
+        """Queue the answer, which has been sent, to be validated, judged and compared as it should be."""
+        services, done = self._services, self._attempts.done
         if self._is_judged:
-            judge(self._services.judging, self._decision, self._attempts.done[-1], text)
+            judge(services.queues.judging, self._decision, done[-1], text)
+        if self._is_compared:
+            compare(services.queues.comparing, self._decision, done, text, services.model_states)
         check = check_for(self._decision, self._attempts.done[-1], text, ended_at)
         if check is not None:
             self._services.validator.add(check)
@@ -282,7 +287,12 @@ class CompletionHandler:
 
     def _envelope(self) -> Envelope:
         decision = self._decision
-        keeps_text = decision.request.features.wants_json or decision.router.options.store_content or self._is_judged
+        keeps_text = (
+            decision.request.features.wants_json
+            or decision.router.options.store_content
+            or self._is_judged
+            or self._is_compared
+        )
         return Envelope(
             decision.completion_id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text
         )

@@ -52,7 +52,7 @@ def build_record(
 
 
 def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
-    cached, drawn, judge = decision.cached, decision.draw, decision.router.options.judge
+    cached, drawn, options = decision.cached, decision.draw, decision.router.options
     return DecisionRecord(
         completion_id=decision.completion_id,
         router_id=decision.router.id,
@@ -73,7 +73,8 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         instructions=decision.request.routing.instructions,
         episode_id=decision.request.routing.episode_id,
         explored=drawn.randomised and drawn.model_id != cached.best_model_id,
-        judge_probability=None if judge is None else judge.share,
+        judge_probability=None if options.judge is None else options.judge.share,
+        shadow_probability=None if options.shadow is None else options.shadow.share,
     )
 
 

@@ -20,6 +20,9 @@ class Unscored(StrEnum):
     TOO_LONG = "too_long"
     DROPPED = "dropped"  # too many answers wait already
     STOPPED = "stopped"  # the gateway stops
+    TOOLS = "tools"  # offered by a request that was drawn to be asked of a second model
+    NO_SECOND = "no_second"  # no other model can answer it now
+    NO_SECOND_ANSWER = "no_second_answer"  # the second model failed, or said no whole text
     NO_JUDGE = "no_judge"  # none is configured any more, or all are cooling down
     OVER_BUDGET = "over_budget"
     FAILED = "failed"  # the judge's provider

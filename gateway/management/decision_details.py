@@ -7,7 +7,7 @@ from math import inf
 import msgspec
 from pydantic import BaseModel, JsonValue
 
-from bandit.statistics import Signal
+from bandit.statistics import JUDGE, Signal
 from bandit.types import ArmView, Attempt, Choice
 from gateway.errors import NotFound
 from gateway.ids import parse_completion_id
@@ -31,6 +31,7 @@ _LEARNED_OF = {
     Signal.COST: "what it costs",
 }
 """What a signal is about, in words; prompts' signals are all of how it counts tokens."""
+_TOLD_OTHERWISE = {Signal.OUTCOMES, Signal.QUALITY, Signal.JUDGED_QUALITY}
 
 
 class DecisionContext(BaseModel):
@@ -142,6 +143,13 @@ class ReplayView(BaseModel):
     verdict: str
 
 
+class ShadowScoreView(BaseModel):
+    """A second model that was asked the same in the background, and the judge's score of its answer."""
+
+    model: str
+    score: float
+
+
 class ContentView(BaseModel):
     """Prompt and answer as they were sent, which only routers with `store_content` keep."""
 
@@ -175,6 +183,7 @@ class DecisionView(DecisionFields):
     valid: bool | None
     feedback: list[FeedbackView]
     learned: list[LessonView]
+    shadow: ShadowScoreView | None
     replay: ReplayView
     choice: dict[str, JsonValue]
     content: ContentView | None
@@ -226,6 +235,7 @@ def decision_view(management: Management, explained: Explained, *, with_content:
         valid=outcome.valid,
         feedback=[_feedback(each, labels.get(each.key_id)) for each in view.feedback],
         learned=list(_lessons(explained)),
+        shadow=None if view.shadow is None else ShadowScoreView(model=view.shadow.model_id, score=view.shadow.score),
         replay=ReplayView(
             identical=explained.replay.identical,
             model=explained.replay.model_id,
@@ -320,7 +330,7 @@ def _lessons(explained: Explained) -> Iterator[LessonView]:
     for key, sums in decode_deltas(view.learned, view.decision.router_id, view.outcome.ended_at, _never_fading):
         if key.signal is Signal.SUCCESS:
             learned[key.model_id]["that it answered" if sums.total > 0 else "that it failed"] = None
-        elif key.signal is not Signal.OUTCOMES:
+        elif key.signal not in _TOLD_OTHERWISE:
             learned[key.model_id][_LEARNED_OF.get(key.signal, "how many tokens it counts")] = None
     for model_id, what in learned.items():
         yield LessonView(at=view.outcome.ended_at, model=model_id, what=", ".join(what))
@@ -329,6 +339,9 @@ def _lessons(explained: Explained) -> Iterator[LessonView]:
             yield LessonView(
                 at=each.at, model=view.outcome.model_id, what=f"a score of {each.score:g} from {each.source}"
             )
+    if view.shadow is not None:
+        told = f"a score of {view.shadow.score:g} from {JUDGE}, of an answer that nobody got"
+        yield LessonView(at=view.outcome.ended_at, model=view.shadow.model_id, what=told)
 
 
 def _never_fading(router_id: str, signal: Signal) -> float:

@@ -15,6 +15,7 @@ from gateway.management.shares import TaskView
 from gateway.routing.router import LiveRouter
 from storage.activity import Traffic
 from storage.judging import Judging
+from storage.records import Purpose
 
 DEVIATIONS = 1.6449
 """A normal posterior is within this many deviations of its mean with a probability of 90 %."""
@@ -105,6 +106,21 @@ class JudgeView(BaseModel):
     agreement: AgreementView | None
 
 
+class ShadowView(BaseModel):
+    """The router's shadow comparisons: calls of second models and of judges since `from`, and how many replies scored.
+
+    Two of these make a comparison. `today` is what they cost on this UTC day, and the day's limit; none of it is in the
+    router's own spend, nor in the judge's.
+    """
+
+    share: float
+    tools: bool
+    calls: int
+    scored: int
+    cost_usd: float
+    today: SpendView
+
+
 class StatsView(BaseModel):
     """A router's statistics, for a request of a class (`task`) with a prompt of 1,000 tokens."""
 
@@ -119,6 +135,7 @@ class StatsView(BaseModel):
     models: list[ModelStatsView]
     tasks: list[TaskView]
     judge: JudgeView | None = None
+    shadow: ShadowView | None = None
 
 
 def router_stats(
@@ -165,8 +182,13 @@ def router_stats(
         from_at=since,
         models=models,
         tasks=list(tasks),
-        judge=_judge(live, judging, published.snapshot, now),
+        judge=_judge(live, _of(judging, Purpose.JUDGE), published.snapshot, now),
+        shadow=_shadow(live, _of(judging, Purpose.SHADOW), now),
     )
+
+
+def _of(judging: Sequence[Judging], purpose: Purpose) -> list[Judging]:
+    return [each for each in judging if each.purpose is purpose]
 
 
 def _judge(live: LiveRouter, judging: Sequence[Judging], snapshot: Snapshot, now: Epoch) -> JudgeView | None:
@@ -183,6 +205,20 @@ def _judge(live: LiveRouter, judging: Sequence[Judging], snapshot: Snapshot, now
         agreement=None
         if trusted is None
         else AgreementView(compared=trusted.compared, offset=trusted.offset, kept=trusted.kept),
+    )
+
+
+def _shadow(live: LiveRouter, judging: Sequence[Judging], now: Epoch) -> ShadowView | None:
+    shadow, spend = live.options.shadow, live.state.shadow_spend
+    if shadow is None:
+        return None
+    return ShadowView(
+        share=shadow.share,
+        tools=shadow.tools,
+        calls=sum(each.calls for each in judging),
+        scored=sum(each.scored for each in judging),
+        cost_usd=sum(each.cost_usd for each in judging),
+        today=SpendView(spent_usd=spend.today_usd(now), limit_usd=shadow.max_usd_per_day),
     )
 
 

@@ -26,6 +26,8 @@ FLOATS = frozenset(
         "cost_usd",
         "score",
         "judge_probability",
+        "shadow_probability",
+        "shadow_score",
     }
 )
 BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current", "explored"})

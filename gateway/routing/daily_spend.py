@@ -1,6 +1,8 @@
 """The day's spend of a router: since midnight UTC, and what its running requests are expected to cost."""
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from bandit.types import Epoch
 from gateway.limits.spending import Spending
@@ -27,6 +29,15 @@ class DailySpend(Spending):
         if self.limit_usd is None:
             return math.inf
         return max(self.limit_usd - self.today_usd(now) - self._reserved_usd, 0.0)
+
+    @contextmanager
+    def reserving(self, most_usd: float, clock: Callable[[], Epoch]) -> Iterator[None]:
+        """Reserve dollars within the context, for calls that settle their own cost."""
+        self.reserve(most_usd, clock())
+        try:
+            yield
+        finally:
+            self.settle(most_usd, 0.0, clock())
 
     def _kept(self, now: Epoch) -> range:
         return range(self._today - 1, self._today + 2)

@@ -41,8 +41,8 @@ class Registry:
             self._state(router_id).add(by_router[router_id], committed.budgets.get(router_id))
         for (router_id, day), spent_usd in committed.spend_usd.items():
             self._state(router_id).spend.commit(day, spent_usd)
-        for (router_id, _, day), spent_usd in committed.judging_usd.items():
-            self._state(router_id).judge_spend.commit(day, spent_usd)
+        for (router_id, purpose, day), spent_usd in committed.judging_usd.items():
+            self._state(router_id).spend_beside(purpose).commit(day, spent_usd)
 
     def follow(self, changed: Changed) -> None:
         """Apply statistics, budgets and spend that other processes have changed."""
@@ -54,8 +54,8 @@ class Registry:
             self._state(router_id).replace(by_router[router_id], changed.budgets.get(router_id))
         for (router_id, day), spent_usd in changed.spend_usd.items():
             self._state(router_id).spend.replace(day, spent_usd)
-        for (router_id, _, day), spent_usd in changed.judging_usd.items():
-            self._state(router_id).judge_spend.replace(day, spent_usd)
+        for (router_id, purpose, day), spent_usd in changed.judging_usd.items():
+            self._state(router_id).spend_beside(purpose).replace(day, spent_usd)
 
     def adopt(self, catalog: Catalog, loaded: Loaded) -> None:
         """Use another catalog, with all routers as they were loaded by it."""

@@ -18,6 +18,7 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
 from gateway.routing.task_names import TaskNames
+from storage.records import Purpose
 
 log = logging.getLogger(__name__)
 
@@ -82,13 +83,24 @@ class RouterState:
     committed since, whether the router is served now or not.
     """
 
-    __slots__ = ("_tasks_of_sums", "budget", "judge_spend", "revision", "spend", "sticky", "sums", "tasks")
+    __slots__ = (
+        "_tasks_of_sums",
+        "budget",
+        "judge_spend",
+        "revision",
+        "shadow_spend",
+        "spend",
+        "sticky",
+        "sums",
+        "tasks",
+    )
 
     def __init__(self) -> None:
         self.sums: dict[StatisticKey, Sums] = {}
         self.budget = BudgetState()
         self.spend = DailySpend()
         self.judge_spend = DailySpend()
+        self.shadow_spend = DailySpend()
         self.sticky = Stickiness()
         self.tasks = TaskNames()
         self._tasks_of_sums: set[str] = set()
@@ -100,6 +112,10 @@ class RouterState:
         self._tasks_of_sums.update(key.task for key in deltas)
         self.budget = budget or self.budget
         self.revision += 1
+
+    def spend_beside(self, purpose: str) -> DailySpend:
+        """Return what was spent on calls beside requests for a purpose."""
+        return self.judge_spend if purpose == Purpose.JUDGE else self.shadow_spend
 
     def name_tasks(self, last_used_at: Mapping[str, float], now: Epoch) -> None:
         """Replace the router's task names by those of the database, which were read at `now`."""
@@ -126,6 +142,7 @@ class RouterState:
         self.budget = BudgetState()
         self.spend.forget()
         self.judge_spend.forget()
+        self.shadow_spend.forget()
         self.revision += 1
 
 
@@ -147,8 +164,9 @@ class LiveRouter:
         self.tasks = state.tasks
         self.sticky: Stickiness | None = None
         state.spend.limit_usd = definition.options.max_usd_per_day
-        judge = definition.options.judge
+        judge, shadow = definition.options.judge, definition.options.shadow
         state.judge_spend.limit_usd = None if judge is None else judge.max_usd_per_day
+        state.shadow_spend.limit_usd = None if shadow is None else shadow.max_usd_per_day
         if definition.options.sticky_seconds is not None:
             self.sticky = state.sticky
             self.sticky.seconds = definition.options.sticky_seconds

@@ -10,6 +10,7 @@ from gateway.settings.judge_options import judging_models
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
 from gateway.settings.secrets import UnusableSecret, read_keys, read_provider_key
+from gateway.settings.shadow_options import check_judged
 from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.urls import bad_url, is_loopback
 from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
@@ -125,6 +126,7 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
     for model_id in judging_models(options):
         if why := bad_model_id(model_id, providers):
             fields.problems.append(Problem((*fields.path, "judge", "model"), why))
+    check_judged(fields, options)
     fields.close()
     return RouterDeclaration(id=router_id, name=name, models=models, options=options)
 

@@ -49,7 +49,7 @@ def read_judge(fields: Fields) -> JudgeOptions | None:
     default = JudgeOptions(())
     judge = JudgeOptions(
         models=_models(table),
-        share=table.number("share", default.share, high=1.0, above=True),
+        share=table.number("share", default.share, high=1.0),
         max_usd_per_day=table.number("max_usd_per_day", default.max_usd_per_day, high=MAX_USD_PER_DAY, above=True),
         rubric=table.text(
             "rubric",

@@ -10,6 +10,7 @@ from dataclasses import fields as dataclass_fields
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
 from gateway.settings.judge_options import JudgeOptions, read_judge
+from gateway.settings.shadow_options import ShadowOptions, read_shadow
 from gateway.settings.table_reader import Fields, Problem, nearest, shown
 from storage.records import RouterModel
 
@@ -50,6 +51,7 @@ class RouterOptions:
     automatic_models: bool = False
     feedback_scale: tuple[float, float] = (0.0, 1.0)
     judge: JudgeOptions | None = None
+    shadow: ShadowOptions | None = None
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
@@ -69,6 +71,7 @@ class RouterOptions:
         shown_as["feedback_scale"] = list(self.feedback_scale)
         shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
         shown_as["judge"] = None if self.judge is None else self.judge.to_json()
+        shown_as["shadow"] = None if self.shadow is None else self.shadow.to_json()
         return shown_as
 
 
@@ -115,6 +118,7 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
         automatic_models=fields.flag("automatic_models", default.automatic_models),
         feedback_scale=_feedback_scale(fields),
         judge=read_judge(fields),
+        shadow=read_shadow(fields),
     )
 
 

@@ -105,14 +105,18 @@ FEEDBACK_DELAY = _histogram(
 )
 JUDGEMENTS = _counter(
     "bandit_gateway_judgements",
-    "Answers that were drawn to be judged, by what came of it",
+    "Answers that were drawn to be judged or compared, by what came of it",
     "router",
     "model",
     "purpose",
     "result",
 )
 JUDGING_COST_USD = _counter(
-    "bandit_gateway_judging_cost_usd", "Dollars of judges' calls, which are no part of other costs", "router", "model"
+    "bandit_gateway_judging_cost_usd",
+    "Dollars of calls of judges and second models, which are no part of other costs",
+    "router",
+    "model",
+    "purpose",
 )
 COMMIT = _histogram(
     "bandit_gateway_ledger_commit_seconds", "Waits of answers for their record's commit", COMMIT_SECONDS

@@ -113,11 +113,13 @@ class Metrics:
         result = "unknown" if error.status == 404 else REFUSED
         self._values[self._cells.start_of(FEEDBACK, "", result)] += 1.0
 
-    def judged(self, router_id: str, model_id: str, purpose: str, result: str, cost_usd: float) -> None:
-        """Count an answer that was drawn to be judged. `model_id` is the judge's, "" if none was asked."""
+    def judged(self, router_id: str, model_id: str, purpose: str, result: str) -> None:
+        """Count an answer that was drawn to be judged or compared. `model_id` is the judge's, "" if none was asked."""
         self._values[self._cells.start_of(JUDGEMENTS, router_id, model_id, purpose, result)] += 1.0
-        if cost_usd:
-            self._values[self._cells.start_of(JUDGING_COST_USD, router_id, model_id)] += cost_usd
+
+    def judging_cost(self, router_id: str, model_id: str, purpose: str, cost_usd: float) -> None:
+        """Count what a call of a judge or a second model cost."""
+        self._values[self._cells.start_of(JUDGING_COST_USD, router_id, model_id, purpose)] += cost_usd
 
     def _observe(self, start: int, bounds: tuple[float, ...], amount: float) -> None:
         values = self._values

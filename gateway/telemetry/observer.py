@@ -105,6 +105,10 @@ class Observer:
         """A request with scores was refused."""
         self._metrics.not_scored(error)
 
-    def judged(self, router_id: str, model_id: str, purpose: str, result: str, cost_usd: float) -> None:
-        """An answer that was drawn to be judged has got a score, or a reason why it has none."""
-        self._metrics.judged(router_id, model_id, purpose, result, cost_usd)
+    def judged(self, router_id: str, model_id: str, purpose: str, result: str) -> None:
+        """An answer that was drawn to be judged or compared has got a score, or a reason why it has none."""
+        self._metrics.judged(router_id, model_id, purpose, result)
+
+    def judging_cost(self, router_id: str, model_id: str, purpose: str, cost_usd: float) -> None:
+        """A judge or a second model was called."""
+        self._metrics.judging_cost(router_id, model_id, purpose, cost_usd)

@@ -13,7 +13,7 @@ from bandit.types import Attempt, Epoch, Scores
 from storage.activity import Traffic, traffic_by_model
 from storage.database.engine import Database
 from storage.judging import Judging, judging_by_model
-from storage.records import Content, DecisionView, FeedbackRecord
+from storage.records import Content, DecisionView, FeedbackRecord, Shadow
 from storage.rows import read_attempt, read_decision, read_outcome
 from storage.stores.decisions import cursor_of, read_cursor
 from storage.stores.exports import EXPORTS
@@ -123,6 +123,7 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
                 weights=weights[row.completion_id],
             ),
             row.learned,
+            None if row.shadow_model_id is None else Shadow(row.shadow_model_id, row.shadow_score),
         )
         for row in rows
     ]

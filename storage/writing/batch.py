@@ -2,7 +2,7 @@
 
 import msgspec
 
-from storage.records import CompletionRecord, FeedbackRecord, JudgingRecord, ValidityRecord
+from storage.records import ComparisonRecord, CompletionRecord, FeedbackRecord, JudgingRecord, ValidityRecord
 
 MOST_ROWS = 2_000
 MOST_BYTES = 4 * 2**20
@@ -10,7 +10,7 @@ MOST_BYTES = 4 * 2**20
 
 
 def size_of(
-    item: CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...],
+    item: CompletionRecord | ValidityRecord | JudgingRecord | ComparisonRecord | tuple[FeedbackRecord, ...],
 ) -> tuple[int, int]:
     """Roughly the rows and bytes of a request with what belongs to it, or of another item."""
     if isinstance(item, CompletionRecord):
@@ -19,6 +19,8 @@ def size_of(
         return 2 + len(item.attempts) + len(item.deltas) // 8, content + len(item.decision.choice)
     if isinstance(item, ValidityRecord | JudgingRecord):
         return 1, 0
+    if isinstance(item, ComparisonRecord):
+        return 4, _comment_bytes(item.feedback)
     return 3 * len(item), sum(map(_comment_bytes, item))
 
 

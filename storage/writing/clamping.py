@@ -9,7 +9,14 @@ from typing import TypeVar
 
 from bandit.statistics import Deltas, StatisticKey, Sums
 from bandit.types import Attempt, Epoch
-from storage.records import CompletionRecord, FeedbackRecord, JudgingRecord, OutcomeRecord, ValidityRecord
+from storage.records import (
+    ComparisonRecord,
+    CompletionRecord,
+    FeedbackRecord,
+    JudgingRecord,
+    OutcomeRecord,
+    ValidityRecord,
+)
 
 Counted = TypeVar("Counted", OutcomeRecord, Attempt)
 
@@ -19,8 +26,8 @@ MOST_TOKENS = 1_000_000_000
 
 
 def clamped(
-    item: CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...], now: Epoch
-) -> CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...]:
+    item: CompletionRecord | ValidityRecord | JudgingRecord | ComparisonRecord | tuple[FeedbackRecord, ...], now: Epoch
+) -> CompletionRecord | ValidityRecord | JudgingRecord | ComparisonRecord | tuple[FeedbackRecord, ...]:
     """Return the item without times after `now`. A request is moved back as a whole, so it keeps its durations."""
     if isinstance(item, CompletionRecord):
         if _is_absurd(item.outcome) or any(map(_is_absurd, item.attempts)):
@@ -33,6 +40,8 @@ def clamped(
     if isinstance(item, JudgingRecord):
         prompt, completion = min(item.prompt_tokens, MOST_TOKENS), min(item.completion_tokens, MOST_TOKENS)
         return replace(item, at=min(item.at, now), prompt_tokens=prompt, completion_tokens=completion)
+    if isinstance(item, ComparisonRecord):
+        return replace(item, feedback=replace(item.feedback, at=min(item.feedback.at, now)))
     if all(record.at <= now for record in item):
         return item
     return tuple(replace(record, at=min(record.at, now)) for record in item)

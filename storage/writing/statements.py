@@ -28,6 +28,7 @@ from storage.tables import (
 )
 from storage.writing.budgets import PacingStatements
 from storage.writing.scores import ScoringQueries
+from storage.writing.shadows import ShadowStatements
 from storage.writing.validity import ValidityStatements
 
 _PLAIN = (choices, decisions, attempts, contents, feedback)
@@ -68,6 +69,7 @@ class Statements:
         )
         self.scoring = ScoringQueries(dialect)
         self.validity = ValidityStatements(dialect)
+        self.shadows = ShadowStatements(dialect)
         self.pacing = PacingStatements(dialect)
         self._dialect = dialect
 

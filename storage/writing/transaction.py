@@ -20,7 +20,14 @@ from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
-from storage.records import CompletionRecord, FeedbackReceipt, FeedbackRecord, JudgingRecord, ValidityRecord
+from storage.records import (
+    ComparisonRecord,
+    CompletionRecord,
+    FeedbackReceipt,
+    FeedbackRecord,
+    JudgingRecord,
+    ValidityRecord,
+)
 from storage.rows import attempt_row, decision_row
 from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
@@ -29,8 +36,8 @@ from storage.writing.clamping import clamped
 from storage.writing.scores import LearnScores, ScaleOf, Scoring, unit_scale
 from storage.writing.statements import Statements, statements_for
 
-Item: TypeAlias = CompletionRecord | ValidityRecord | JudgingRecord | tuple[FeedbackRecord, ...]
-"""An item to write: a request, its validity, a judge's call, or a list of scores that counts all or none."""
+Item: TypeAlias = CompletionRecord | ValidityRecord | JudgingRecord | ComparisonRecord | tuple[FeedbackRecord, ...]
+"""An item to write: a request, its validity, a judge's call, a comparison, or a list of scores, all or none."""
 
 Result: TypeAlias = tuple[FeedbackReceipt, ...] | Exception
 """The result of an item: receipts of its scores (none for other items), or the error that kept it out."""
@@ -217,20 +224,31 @@ class Transactions:
     def _score(
         self, cursor: Cursor, items: Sequence[Item], learned: DeltaSums, counted: ActivityCounts, again: bool
     ) -> list[Result]:
-        given = [record for item in items if isinstance(item, tuple) for record in item]
+        lists = [_scores_in(item) for item in items]
+        given = [record for each in lists for record in each]
         if not given:
             return [()] * len(items)
         known = self._statements.scoring.read(cursor, given, again=again)
         scoring = Scoring(known, self._learn_scores, self._scale_of)
         results: list[Result] = []
-        for item in items:
+        compared: list[ComparisonRecord] = []
+        for item, listed in zip(items, lists, strict=True):
             try:
-                results.append(scoring.apply(item, learned, counted) if isinstance(item, tuple) else ())
+                results.append(scoring.apply(listed, learned, counted) if listed else ())
             except FeedbackError as error:
                 results.append(error)
+            else:
+                compared += [item] if isinstance(item, ComparisonRecord) else []
         self._statements.feedback.write(cursor, scoring.feedback_rows)
         self._statements.scores.write(cursor, list(scoring.score_rows.values()))
+        self._statements.shadows.write(cursor, compared, self._learn_scores, learned)
         return results
+
+
+def _scores_in(item: Item) -> tuple[FeedbackRecord, ...]:
+    if isinstance(item, ComparisonRecord):
+        return (item.feedback,)
+    return item if isinstance(item, tuple) else ()
 
 
 def _is_small(items: Sequence[Item]) -> bool:

@@ -64,7 +64,8 @@ class Running:
     def forget_cooldowns(self) -> None:
         """Let every model be tried again, whatever happened to it in another test."""
         model_states = self.gateway.model_states
-        vars(model_states.cooldowns).update(vars(Cooldowns()))
+        for breakers in (model_states.cooldowns, model_states.judges, model_states.shadows):
+            vars(breakers).update(vars(Cooldowns()))
         vars(model_states.holds).update(vars(Holds()))
 
 

@@ -17,7 +17,7 @@ from gateway.dashboard.svg import Scale, around
 from gateway.dashboard.views.decisions import score_of, task_shown
 from gateway.reports.explanation import Explained
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS
-from storage.records import DecisionRecord, FeedbackRecord, OutcomeRecord
+from storage.records import DecisionRecord, DecisionView, FeedbackRecord, OutcomeRecord
 
 PER = 1_000
 
@@ -150,7 +150,7 @@ def decision_page(
         ),
         timeline=charts.timeline(_bars(view.attempts, colours)),
         tries=_tries(view.attempts, colours),
-        lessons=_lessons(view.attempts, view.outcome, view.feedback, colours, task_shown(decision.task)),
+        lessons=_lessons(view, colours, task_shown(decision.task)),
         verdict=explained.verdict,
         is_identical=explained.replay.identical and explained.drawn_again is not False,
         algorithm=decision.algorithm,
@@ -266,32 +266,31 @@ def _words(attempt: Attempt) -> str:
     return f"{told}. {'It counts against its success, not its quality' if blamed else 'It counts for nothing'}."
 
 
-def _lessons(
-    attempts: Sequence[Attempt],
-    outcome: OutcomeRecord,
-    feedback: Sequence[FeedbackRecord],
-    colours: Mapping[str, int],
-    task: str,
-) -> list[Lesson]:
+def _lessons(view: DecisionView, colours: Mapping[str, int], task: str) -> list[Lesson]:
+    outcome, effect = view.outcome, f"one score in class “{task}”"
     learned = [
         Lesson(
             outcome.ended_at, str(each.ending).replace("_", " "), each.model_id, colours.get(each.model_id, GREY), told
         )
-        for each in attempts
+        for each in view.attempts
         for told in (_effect(each),)
     ]
     by = outcome.model_id or ""
-    return learned + [
+    learned += [
         Lesson(
             each.at,
             f"score {each.score:.3g} from “{each.source}”",
             by,
             colours.get(by, GREY),
-            f"one score in class “{task}”",
+            effect,
             each.comment or "",
         )
-        for each in feedback
+        for each in view.feedback
     ]
+    if view.shadow is not None:
+        second, what = view.shadow.model_id, f"score {view.shadow.score:.3g} from “judge” beside it"
+        learned.append(Lesson(outcome.ended_at, what, second, colours.get(second, GREY), effect))
+    return learned
 
 
 def _effect(attempt: Attempt) -> str:

@@ -76,6 +76,7 @@ class RouterPatch(BaseModel):
     automatic_models: bool | None = None
     feedback_scale: tuple[float, float] | None = None
     judge: dict[str, JsonValue] | None = None
+    shadow: dict[str, JsonValue] | None = None
 
 
 class NewRouter(RouterPatch):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bandit.types import HalfLives, Objective, RouterSettings
 from gateway.settings.judge_options import JudgeOptions
 from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, bandit_settings
+from gateway.settings.shadow_options import ShadowOptions
 
 SECONDS = st.floats(1.0, 3_600.0)
 OPTIONS = st.builds(
@@ -25,7 +26,8 @@ OPTIONS = st.builds(
     instructions=st.booleans(),
     budget_usd_per_request=st.none() | st.floats(1e-9, 1e6),
     sticky_seconds=st.none() | SECONDS,
-    judge=st.none() | st.builds(JudgeOptions, st.sampled_from([("a/b",), ("a/b", "c/d")]), st.floats(0.01, 1.0)),
+    judge=st.none() | st.builds(JudgeOptions, st.sampled_from([("a/b",), ("a/b", "c/d")]), st.floats(0.0, 1.0)),
+    shadow=st.none() | st.builds(ShadowOptions, st.floats(0.0, 1.0), st.floats(0.01, 9.0), st.booleans()),
 )
 
 
