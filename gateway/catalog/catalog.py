@@ -82,6 +82,15 @@ class Catalog:
         """The models that the configuration names or ships, without those that somebody only asked for by name."""
         return [model for model in self._models.values() if model.id in self._settings.models]
 
+    def offered(self) -> list[str]:
+        """Ids of what the configured providers are known to offer, as the shipped facts tell; routers may use them."""
+        found: set[str] = set()
+        for name, provider in self._settings.providers.items():
+            vendor = vendor_of(provider)
+            own = self._facts.providers.get(vendor.facts, {}) if vendor else {}
+            found |= {f"{name}/{model}" for model, facts in own.items() if facts.price is not None}
+        return sorted(found)
+
     def get(self, model_id: str) -> Model | None:
         """The model of that id; None where it can't be used as things are configured."""
         try:

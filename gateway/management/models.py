@@ -8,6 +8,7 @@ from bandit.price import TOKEN_RATES, Price
 from gateway.catalog.catalog import Model
 from gateway.errors import NotFound
 from gateway.management.context import Management
+from gateway.management.routers import RouterView, change_router, get_router
 from storage.records import RouterRecord
 from storage.stores.resumptions import Resumptions
 from storage.stores.routers import Routers
@@ -48,6 +49,21 @@ def known_models(management: Management, routers: Iterable[RouterRecord]) -> dic
     named = {model.model_id: catalog.get(model.model_id) for record in routers for model in record.models}
     used = {model_id: model for model_id, model in named.items() if model is not None}
     return {model.id: model for model in catalog.configured()} | used
+
+
+def offered_models(management: Management) -> list[str]:
+    """Ids of what the configured providers offer beyond the configured models: a router may name them, too."""
+    catalog = management.catalog()
+    configured = {model.id for model in catalog.configured()}
+    return [model_id for model_id in catalog.offered() if model_id not in configured]
+
+
+def add_model(management: Management, router_id: str, model_id: str) -> RouterView:
+    """Enable a model in a router, whose other models stay as they are. Raises NotFound, OptionsError."""
+    former = get_router(management, router_id).models
+    models = [{**model.model_dump(), "enabled": model.enabled or model.id == model_id} for model in former]
+    named = [] if any(model.id == model_id for model in former) else [model_id]
+    return change_router(management, router_id, {"models": [*models, *named]}).router
 
 
 def resume_model(management: Management, model_id: str) -> None:

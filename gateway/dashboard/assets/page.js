@@ -1,4 +1,5 @@
-// What pages do besides: copy a text to the clipboard, ask before a form that can't be undone, filter on change.
+// What pages do besides: copy a text to the clipboard, ask before a form that can't be undone, filter on change, read a
+// file into a field.
 // Everything is delegated: a live page replaces its parts.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -17,4 +18,26 @@ document.addEventListener("submit", (event) => {
 });
 document.addEventListener("change", (event) => {
   if (event.target.form?.hasAttribute("data-filter")) event.target.form.requestSubmit();
+});
+
+// A file that is chosen or dropped becomes the field's text: it is sent as if it had been pasted.
+const LARGEST_FILE = 8 * 1024 * 1024;
+const read = async (file, field) => {
+  if (!file) return;
+  field.setCustomValidity(file.size > LARGEST_FILE ? "this file is larger than 8 MB" : "");
+  if (field.reportValidity()) field.value = await file.text();
+};
+document.querySelectorAll("[data-file-only]").forEach((each) => { each.hidden = false; });
+document.addEventListener("change", (event) => {
+  const field = event.target.dataset.file;
+  if (field) read(event.target.files[0], document.getElementById(field));
+});
+document.addEventListener("dragover", (event) => {
+  if (event.target.closest("[data-drop]")) event.preventDefault();
+});
+document.addEventListener("drop", (event) => {
+  const field = event.target.closest("[data-drop]");
+  if (!field || !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  read(event.dataTransfer.files[0], field);
 });

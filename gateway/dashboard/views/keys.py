@@ -10,6 +10,7 @@ from gateway.dashboard import charts
 from gateway.dashboard.formats import DAY, day, span
 from gateway.dashboard.forms import Form, number
 from gateway.dashboard.frame import RouterLink
+from gateway.dashboard.views.router import curl_of
 from gateway.management.api_keys import ApiKeyView, get_api_key, list_api_keys
 from gateway.management.context import Management
 
@@ -62,13 +63,14 @@ class KeyForm:
 
 @dataclass(frozen=True, slots=True)
 class KeysPage:
-    """All keys, the form for another one, and the secret of the one that was just made."""
+    """All keys, the form for another one, and the secret of the one that was just made, with a command that uses it."""
 
     rows: Sequence[KeyRow]
     routers: Sequence[RouterLink]
     form: KeyForm = KeyForm()
     problems: Mapping[str, str] = field(default_factory=dict)
     made: ApiKeyView | None = None
+    use: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,16 @@ def keys_page(
 ) -> KeysPage:
     """The list: live keys first, the newest on top."""
     rows = [_row(key, routers, management.now) for key in reversed(list_api_keys(management))]
-    return KeysPage(sorted(rows, key=lambda row: row.is_over), routers, form, problems or {}, made)
+    rows.sort(key=lambda row: row.is_over)
+    return KeysPage(rows, routers, form, problems or {}, made, _use(management, routers, made) if made else "")
+
+
+def _use(management: Management, routers: Sequence[RouterLink], made: ApiKeyView) -> str:
+    """The command that sends a request with a key that was just made; empty if it can't send any."""
+    usable = [router.id for router in routers if made.routers is None or router.id in made.routers]
+    if "routing" not in made.scopes or not usable or made.secret is None:
+        return ""
+    return curl_of(f"{management.base_url}/{usable[0]}/chat/completions").replace("$KEY", made.secret)
 
 
 def key_page(

@@ -3,8 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.dashboard.forms import NOTHING_SENT, Form
+from gateway.dashboard.frame import RouterLink
+from gateway.dashboard.visit import Standing
+from gateway.errors import BadRequest
 from gateway.management.context import Management
-from gateway.management.models import ModelView, list_models
+from gateway.management.models import ModelView, add_model, list_models, offered_models
+from gateway.management.routers import RouterView
+
+MOST_OFFERED = 400
+"""Models that the browser proposes; others can be typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +29,25 @@ class ModelRow:
 
 @dataclass(frozen=True, slots=True)
 class ModelsPage:
-    """All models that are configured or used."""
+    """All models that are configured or used, and the form that gives a router another one as it was sent."""
 
     rows: Sequence[ModelRow]
     is_simulated: bool
+    routers: Sequence[RouterLink]
+    offered: Sequence[str]
+    form: Mapping[str, str]
+    problems: Mapping[str, str]
 
 
 def models_page(
-    management: Management, states: Mapping[str, tuple[str, str]], unavailable: Mapping[str, str]
+    management: Management,
+    standing: Standing,
+    routers: Sequence[RouterLink],
+    sent: Form = NOTHING_SENT,
+    problems: Mapping[str, str] | None = None,
 ) -> ModelsPage:
     """The catalog with the states of this process."""
+    states, unavailable = standing.states, standing.unavailable
     rows = [
         ModelRow(
             model=model,
@@ -42,7 +59,21 @@ def models_page(
         )
         for model in list_models(management)
     ]
-    return ModelsPage(rows, all(row.model.provider == "simulated" for row in rows))
+    return ModelsPage(
+        rows=rows,
+        is_simulated=all(row.model.provider == "simulated" for row in rows),
+        routers=routers,
+        offered=[*(row.model.id for row in rows), *offered_models(management)][:MOST_OFFERED],
+        form={name: sent.text(name) for name in ("model", "router_id")},
+        problems=problems or {},
+    )
+
+
+def add_sent(management: Management, sent: Form) -> RouterView:
+    """Give the router that was chosen the model that was named. Raises BadRequest, OptionsError, NotFound."""
+    if not sent.text("model"):
+        raise BadRequest("name a model, as PROVIDER/MODEL", param="models")
+    return add_model(management, sent.text("router_id"), sent.text("model"))
 
 
 def _dollars(model: ModelView, name: str) -> float | None:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from bandit.objective import PRESETS
 from gateway.dashboard.forms import NOTHING_SENT, Form
+from gateway.dashboard.views.models import MOST_OFFERED
 from gateway.dashboard.views.settings import ModelChoice
 from gateway.management.context import Management
-from gateway.management.models import list_models
+from gateway.management.models import list_models, offered_models
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class NewRouterPage:
     objective: str
     presets: Sequence[str]
     models: Sequence[ModelChoice]
+    more: str
+    offered: Sequence[str]
     problems: Mapping[str, str]
 
 
@@ -33,16 +36,18 @@ def new_router_page(
         objective=sent.text("objective") or "balanced",
         presets=tuple(PRESETS),
         models=[ModelChoice(each.id, chosen is None or each.id in chosen) for each in list_models(management)],
+        more=sent.text("more"),
+        offered=offered_models(management)[:MOST_OFFERED],
         problems=problems or {},
     )
 
 
 def fields_of(sent: Form) -> dict[str, object]:
     """What the management API takes: an id is made if none was chosen."""
-    id_ = sent.text("id")
+    id_, more = sent.text("id"), sent.text("more")
     return {
         "name": sent.text("name"),
-        "models": list(sent.all("models")),
+        "models": [*sent.all("models"), *([more] if more else [])],
         "objective": sent.text("objective"),
         **({"id": id_} if id_ else {}),
     }

@@ -1,6 +1,7 @@
 """Keys in the browser: made, used, changed, rotated, revoked; secrets are shown once."""
 
 import re
+from html import unescape
 
 import httpx
 
@@ -24,6 +25,7 @@ def test_a_key_is_made_shown_once_used_changed_rotated_and_revoked(running: Runn
     answer = admin.post("/keys", data={"label": "billing-bot", "scopes": ["routing"], "days": "90"})
     secret = made(answer.text)
     assert answer.status_code == 201
+    assert f"Bearer {secret}" in unescape(answer.text)  # in the command that sends a request with it
     assert secret not in admin.get("/keys").text
     sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http(secret) as bot:

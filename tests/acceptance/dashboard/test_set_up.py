@@ -73,6 +73,15 @@ def test_a_router_is_made_used_changed_and_the_change_undone(running: Running, a
     assert 'name="max_usd_per_day" type="text" value=""' in page
     assert 'value="simulated/swift" checked' in page
 
+    refused = admin.post("/models", data={"model": "simulated/<nobody", "router_id": "rtr_made"})
+    assert refused.status_code == 400
+    assert 'id="models-error"' in refused.text
+    assert 'value="simulated/&lt;nobody"' in refused.text  # what was typed stays
+    added = admin.post("/models", data={"model": "simulated/steady", "router_id": "rtr_made"})
+    assert added.status_code == 303
+    page = admin.get(added.headers["location"]).text
+    assert all(f'value="simulated/{model}" checked' in page for model in ("swift", "steady", "sage"))
+
 
 def test_of_two_tabs_the_later_one_is_told_and_may_apply_its_change_on_top(admin: httpx.Client) -> None:
     opened = form_of(admin.get("/routers/rtr_code/settings").text)

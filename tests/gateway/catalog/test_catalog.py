@@ -45,6 +45,14 @@ def test_a_listed_price_has_its_steps_and_its_service_tiers(tmp_path: Path) -> N
     assert price.served_as("flex").input_usd == pytest.approx(2.5e-6)
 
 
+def test_models_of_configured_providers_are_offered_and_can_be_used(tmp_path: Path) -> None:
+    known = catalog(tmp_path, "", {"ANTHROPIC_API_KEY": "k"})
+    offered = known.offered()
+    assert {model_id.partition("/")[0] for model_id in offered} == {"anthropic"}
+    assert all(known.get(model_id) is not None for model_id in offered)
+    assert "anthropic/claude-haiku-4-5" in offered
+
+
 def test_what_is_declared_wins(tmp_path: Path) -> None:
     text = (
         '[models."openai/gpt-5.5"]\ninput_usd_per_million = 2\noutput_usd_per_million = 4\n'
