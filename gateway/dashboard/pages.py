@@ -19,6 +19,7 @@ from gateway.dashboard.frame import Frame
 from gateway.dashboard.visit import SignedOut
 from gateway.errors import BadRequest, GatewayError, Unavailable
 from gateway.reports.explanation import NotExplainable
+from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.errors import DatabaseUnavailable, InvalidCursor
 
@@ -117,7 +118,13 @@ def _to_sign_in(request: Request) -> Response:
 def _error_page(request: Request, error: Exception) -> Response:
     told = _told(error)
     headers = {key.decode(): value.decode() for key, value in told.headers()}
-    page = {"status": told.status, "message": told.message, "is_database": isinstance(error, DatabaseUnavailable)}
+    recorder = services_of(request).recorder
+    page = {
+        "status": told.status,
+        "message": told.message,
+        "is_database": isinstance(error, DatabaseUnavailable),
+        "waiting": recorder.queued + recorder.spooled,
+    }
     response = render(request, "error.html", Frame(""), page, told.status)
     response.headers.update(headers)
     return response

@@ -1,7 +1,7 @@
 """The page of a router's requests, the latest first, filtered by what they are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 from urllib.parse import urlencode
 
@@ -85,6 +85,14 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """A filter that is set, in words, and the query without it."""
+
+    shown: str
+    without: str
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionsPage:
     """A page of a router's requests. `older` is the query of the next one.
 
@@ -93,6 +101,7 @@ class DecisionsPage:
 
     router: RouterView
     filters: Sequence[Filter]
+    chosen: Sequence[Chosen]
     query: str
     rows: Sequence[DecisionRow]
     older: str | None
@@ -121,11 +130,12 @@ def decisions_page(
         cursor,
         AT_ONCE,
     )
-    query = wanted.query
+    query, filters = wanted.query, _filters(management, router, wanted, tasks)
     older = urlencode({"cursor": found.next_cursor}) if found.next_cursor else None
     return DecisionsPage(
         router=router,
-        filters=_filters(management, router, wanted, tasks),
+        filters=filters,
+        chosen=[Chosen(_shown(each), replace(wanted, **{each.name: ""}).query) for each in filters if each.value],
         query=query,
         rows=[_row(row, colours) for row in found.data],
         older="&".join(filter(None, (query, older))) if older else None,
@@ -158,6 +168,11 @@ def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: 
         Filter("drawn", "Drawn", wanted.drawn, [Option(name, told) for name, told in DRAWN.items()]),
         Filter("key", "Key", wanted.key, [anything, *keys]),
     ]
+
+
+def _shown(chosen: Filter) -> str:
+    told = next((option.shown for option in chosen.options if option.value == chosen.value), chosen.value)
+    return f"{chosen.label.lower()}: {told}"
 
 
 def _row(row: Row, colours: Mapping[str, int]) -> DecisionRow:

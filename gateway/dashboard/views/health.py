@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.dashboard.formats import span
+from gateway.dashboard.formats import seconds, span
 from gateway.dashboard.visit import Visit
+from gateway.management.context import Management
 from gateway.management.health import FindingView, ReplicaView, get_health
+from gateway.management.own_wait import own_seconds
 from storage.errors import DatabaseUnavailable
 from storage.writing.failover import State
 
+RECENT_SECONDS = 5.0
 _KINDS = {"error": "bad", "warning": "warn", "info": "info"}
 _RESUME = ("/admin/models/", "/resume")
 
@@ -39,6 +42,7 @@ class HealthPage:
 
     findings: Sequence[FindingRow]
     replicas: Sequence[ReplicaRow]
+    heard: str = ""
 
 
 def health_page(visit: Visit) -> HealthPage:
@@ -54,7 +58,9 @@ def health_page(visit: Visit) -> HealthPage:
             ReplicaRow(each, span(management.now - each.heard_at), span(management.now - each.started_at))
             for each in health.replicas
         ]
-        return HealthPage([*rows, *_ledger(visit)], replicas)
+        heard = sum(management.now - each.heard_at <= RECENT_SECONDS for each in health.replicas)
+        told = f"{heard} of {len(replicas)} processes heard from within {RECENT_SECONDS:.0f} s"
+        return HealthPage([*rows, *_ledger(visit), *_own_wait(management)], replicas, told)
     return HealthPage(_own_findings(visit), ())
 
 
@@ -74,6 +80,13 @@ def _own_findings(visit: Visit) -> list[FindingRow]:
         if not any(note.startswith(f"{model_id}: ") for note in standing.notes)
     ]
     return [*rows, *(FindingRow("info", remark) for remark in standing.remarks), *_ledger(visit)]
+
+
+def _own_wait(management: Management) -> list[FindingRow]:
+    own = own_seconds(management)
+    return (
+        [] if own is None else [FindingRow("good", f"The gateway's own share of the wait: {seconds(own)} on average.")]
+    )
 
 
 def _ledger(visit: Visit) -> list[FindingRow]:
