@@ -24,6 +24,10 @@ from gateway.demo.users import Served, ask_all
 from gateway.settings.presets import SIMULATED_MODELS
 
 SEED = 20_261_122
+NEXT = (
+    "set [bold]OPENAI_API_KEY[/bold], [bold]ANTHROPIC_API_KEY[/bold] or another provider's key, and run "
+    "[bold cyan]bandit-gateway serve[/bold cyan]: it prints the first request, and a link to its dashboard."
+)
 COMPARED = 100
 """How many of the same questions each fixed model and the random choice are asked."""
 
@@ -31,10 +35,11 @@ COMPARED = 100
 def run(requests: int) -> None:
     """Start a gateway, ask and score, then compare with each fixed model. Raises DemoError."""
     console = Console(highlight=False)
+    console.print("Starting a gateway with simulated models, on a database of its own…")
     with run_gateway() as gateway:
-        console.print(f"A gateway with simulated models answers on {gateway.url}")
+        console.print(f"It answers on [bold]{gateway.url}[/bold]")
         if gateway.sign_in:
-            console.print(f"Watch it in the browser: {gateway.sign_in}", soft_wrap=True)
+            console.print(f"Watch it in the browser: [bold cyan]{gateway.sign_in}[/bold cyan]", soft_wrap=True)
         console.print(f"Simulated users ask {requests} questions, wait, and score the answers. To them a perfect")
         console.print(f"answer is worth ${QUALITY_USD}, a second of waiting ${SECOND_USD}, a failure ${FAILURE_USD}.\n")
         asyncio.run(_ask_and_compare(gateway, requests, console))
@@ -67,3 +72,4 @@ async def _ask_and_compare(gateway: DemoGateway, requests: int, console: Console
     console.print()
     console.print(comparison_table(rows))
     console.print("The models are simulated, their prices, speeds and qualities made up; the router is real.")
+    console.print(f"Next: {NEXT}", soft_wrap=True)

@@ -12,6 +12,8 @@ from gateway.demo.users import Served
 from gateway.settings.presets import SIMULATED_MODELS
 
 RECENT = 100
+COLOURS = ("blue", "cyan", "magenta")
+"""The models', as near as a terminal comes to those that they have on the dashboard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +39,19 @@ def summary_of(served: Sequence[Served]) -> Summary:
 def traffic_table(served: Sequence[Served], total: int) -> Table:
     """Each model's share of each task's recent requests."""
     recent = served[-RECENT:]
-    table = Table(title=f"{len(served)} of {total} requests; traffic of the last {len(recent)}", title_justify="left")
+    title = f"{len(served)} of {total} requests; who got the last {len(recent)}"
+    table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("task")
-    for model in SIMULATED_MODELS:
-        table.add_column(model, justify="right")
+    for model, colour in zip(SIMULATED_MODELS, COLOURS, strict=True):
+        table.add_column(model, justify="right", header_style=f"bold {colour}", style=colour)
     table.add_column("mean score", justify="right")
     for task in (*TASKS, "all"):
         mine = [each for each in recent if task in {each.task, "all"}]
         shares = [sum(each.model == model for each in mine) / len(mine) if mine else 0.0 for model in SIMULATED_MODELS]
         most = max(shares)
-        cells = [f"[bold]{share:.0%}[/bold]" if share == most > 0 else f"{share:.0%}" for share in shares]
+        cells = [
+            f"[bold reverse] {share:.0%} [/bold reverse]" if share == most > 0 else f"{share:.0%} " for share in shares
+        ]
         score = f"{fmean(each.score for each in mine):.2f}" if mine else "-"
         if task == "all":
             table.add_section()
@@ -55,8 +60,14 @@ def traffic_table(served: Sequence[Served], total: int) -> Table:
 
 
 def comparison_table(rows: Sequence[tuple[str, Summary]]) -> Table:
-    """Cost, waiting time and quality, a row per strategy; the highest worth is bold."""
-    table = Table(title="What it came to: $ per 1,000 requests, seconds and true quality of one", title_justify="left")
+    """Cost, waiting time and quality, a row per strategy; the highest worth is bold and green."""
+    table = Table(
+        title="What it came to: $ per 1,000 requests, seconds and true quality of one",
+        title_justify="left",
+        title_style="bold",
+        caption=f"worth $ = ${1_000 * QUALITY_USD:g} × quality − spent $ − ${1_000 * SECOND_USD:g} × seconds waited",
+        caption_justify="left",
+    )
     for column in ("", "requests", "spent $", "waited s", "quality", "worth $"):
         table.add_column(column, justify="right" if column else "left", no_wrap=True)
     best = max(summary.worth_usd for _, summary in rows)
@@ -68,6 +79,6 @@ def comparison_table(rows: Sequence[tuple[str, Summary]]) -> Table:
             f"{summary.spent_usd:.3f}",
             f"{summary.seconds:.2f}",
             f"{summary.quality:.3f}",
-            f"[bold]{worth}[/bold]" if summary.worth_usd == best else worth,
+            f"[bold green]{worth}[/bold green]" if summary.worth_usd == best else worth,
         )
     return table

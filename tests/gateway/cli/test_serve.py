@@ -154,4 +154,6 @@ def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
     for row in ("router, learning", "always swift", "always steady", "always sage", "at random"):
         assert row in ran.stdout
     assert "/sign-in?once=" in ran.stdout
+    assert "worth $ = $10 × quality − spent $ − $0.2 × seconds waited" in ran.stdout
+    assert "Next: " in ran.stdout
     assert list(tmp_path.iterdir()) == [], "its database was a temporary one"
