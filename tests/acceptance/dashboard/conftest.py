@@ -1,5 +1,6 @@
 """A gateway with simulated models, and browsers without a screen: HTTP clients that keep cookies."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -21,6 +22,20 @@ models = [{SIMULATED}]
 models = [{SIMULATED}]
 """
 
+HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{7*7}}"
+"""A name that would be markup, if a page took it for that."""
+HOSTILE_MODEL = f"elsewhere/{HOSTILE}"
+HOSTILE_ROUTER = f"""
+[providers.elsewhere]
+base_url = "http://127.0.0.1:1/v1"
+[models.{json.dumps(HOSTILE_MODEL)}]
+input_usd_per_million = 1
+output_usd_per_million = 1
+[routers.rtr_hostile]
+name = {json.dumps(HOSTILE)}
+models = [{json.dumps(HOSTILE_MODEL)}, "simulated/swift"]
+"""
+
 Visitor = Callable[[str], httpx.Client]
 """Signs in with one of the gateway's keys."""
 
@@ -28,7 +43,7 @@ Visitor = Callable[[str], httpx.Client]
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("dashboard")
-    text = f'database_url = "sqlite:///{folder / "ledger.db"}"\n{CONFIGURATION}'
+    text = f'database_url = "sqlite:///{folder / "ledger.db"}"\n{CONFIGURATION}{HOSTILE_ROUTER}'
     with run_gateway(text, folder) as gateway:
         keys = dict(gateway.keys)
         for label, scopes, routers in (("reader", ("read",), None), ("some", ("admin",), ("rtr_code",))):

@@ -3,13 +3,21 @@
 `make dashboard-check` looks at every page in every theme and width; here is what must hold before a change is taken.
 """
 
+import asyncio
+import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from playwright.sync_api import Browser
 
+from gateway.dashboard.session import make_link
+from gateway.demo.gateway import DemoGateway
+from gateway.demo.prompts import questions
+from gateway.demo.users import ask_all
 from tests.support.browser import DESKTOP, PHONE, chromium, is_there, tab
 from tests.support.gateway import Running
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
 
@@ -97,4 +105,67 @@ def test_without_javascript_pages_are_read_and_filtered_and_forms_are_sent(
         opened.page.fill("#label", "by hand")
         opened.page.click("text=Make the key")
         assert opened.page.inner_text("#secret").startswith("sk-bg-")
-        assert opened.page.locator("[data-copy]").is_hidden()
+        assert opened.page.locator("[data-copy=secret]").is_hidden()
+
+
+def test_from_the_printed_link_to_a_revoked_key(running: Running, browser: Browser) -> None:
+    """What a person does on the first day: watch, understand, hand out a key, limit it, take it back."""
+    database = running.gateway.database
+    link = make_link(database, database.clock.now())
+    demo = DemoGateway(running.url, running.keys["routing"])
+    body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+    with tab(browser, running.url) as opened, tab(browser, running.url) as second:
+        page = opened.page
+        page.on("dialog", lambda dialog: dialog.accept())
+        opened.go(str(link))
+        page.wait_for_selector("nav[aria-label=Pages]")
+
+        opened.go("/routers/rtr_code")
+        page.wait_for_selector("#live:not([hidden])")
+        asked = questions(24, 1)
+        asking = ask_all(demo, "rtr_code", asked, seed=1, scored=True, served=lambda _: None)
+        with ThreadPoolExecutor(1) as pool:  # Playwright has an event loop on this thread
+            pool.submit(asyncio.run, asking).result()
+        page.wait_for_selector("#classes >> text=code", timeout=20_000)
+        opened.go("/routers/rtr_code/decisions")
+        page.click("tr[data-row] a")
+        page.wait_for_selector("#story >> text=identical")
+        page.click("text=Older →")
+        page.wait_for_selector("text=← Newer")
+
+        opened.go("/keys")
+        page.fill("#label", "a guest")
+        page.fill("#requests_per_minute", "1")
+        page.click("text=Make the key")
+        secret = page.inner_text("#secret")
+        with running.http(secret) as guest:
+            wait_until(lambda: guest.get("/rtr_code/models").status_code == 200, "the key works")
+            assert guest.post("/rtr_code/chat/completions", json=body).status_code == 200
+            assert guest.post("/rtr_code/chat/completions", json=body).status_code == 429
+            opened.go("/keys")
+            page.wait_for_selector("tr:has-text('a guest') >> text=1 of 1", timeout=20_000)
+            page.click("tr:has-text('a guest') >> text=Change")
+            page.click("text=Revoke")
+            page.wait_for_selector("tr:has-text('a guest') >> text=revoked")
+            wait_until(lambda: guest.get("/rtr_code/models").status_code == 401, "the key is refused")
+
+        opened.go("/evals")
+        page.fill("#name", "Pasted")
+        page.fill("#metric", "accuracy")
+        page.fill("#rows", "model_id,score\nsimulated/swift,many\nsimulated/sage,91\nnobody,80\nsimulated/steady,140")
+        page.click("main button.primary")
+        assert page.locator("#wrong li").count() == 3
+
+        second.sign_in(running.keys["admin"])
+        for each, attempts in ((opened, "2"), (second, "3")):
+            each.go("/routers/rtr_code/settings")
+            each.page.fill("#max_attempts", attempts)
+        page.click("text=Save")
+        page.wait_for_selector("text=Applied.")
+        second.page.click("text=Save")
+        second.page.wait_for_selector("text=Somebody was quicker")
+        second.page.click("text=Apply mine on top")
+        second.page.wait_for_selector("text=Applied.")
+        # The browser itself reports the forms that were refused: a scorecard, and a tab that was too late.
+        refused = re.compile(r"responded with a status of (400|412)")
+        assert [each for each in (*opened.errors, *second.errors) if not refused.search(each)] == []
