@@ -16,6 +16,7 @@ from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
 from gateway.configuration import Configuration, Configured, Reread
 from gateway.dashboard.events import Events
+from gateway.dashboard.refreshes import Refreshes
 from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
@@ -320,7 +321,9 @@ class Gateway:
     async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness) -> None:
         secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
         self.api.state.sessions = Sessions(secret, keyring)
-        self.api.state.events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
+        events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
+        self.api.state.events = events
+        self.api.state.refreshes = Refreshes(lambda: events.open_streams)
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import inf
 
 import msgspec
 
@@ -37,7 +38,7 @@ class _Seen:
 
 
 class Events:
-    """Looks once a second, for each open stream, at what has changed since. For the event loop alone."""
+    """Looks once a second, for all open streams, at what has changed since. For the event loop alone."""
 
     def __init__(
         self,
@@ -53,6 +54,12 @@ class Events:
         self._model_states = model_states
         self._readiness = readiness
         self._streams = 0
+        self._latest: tuple[float, dict[str, _Seen]] = (-inf, {})
+
+    @property
+    def open_streams(self) -> int:
+        """How many pages are live."""
+        return self._streams
 
     def open(self, is_live: Callable[[], bool], sees: Callable[[str], bool]) -> AsyncIterator[bytes]:
         """A stream of changes of what `sees` allows, until `is_live` is false or the gateway stops.
@@ -92,6 +99,15 @@ class Events:
             self._streams -= 1
 
     def _look(self) -> dict[str, _Seen]:
+        """What all topics are like: as another stream has seen them a moment ago, or anew."""
+        at, seen = self._latest
+        now = asyncio.get_running_loop().time()
+        if now - at >= LOOK_SECONDS / 2:
+            self._latest = now, self._look_now()
+            return self._latest[1]
+        return seen
+
+    def _look_now(self) -> dict[str, _Seen]:
         routers = self._routers
         found = {f"{ROUTER}{id_}": _Seen((live.definition, live.state.revision)) for id_, live in routers.items()}
         found["routers"] = _Seen(tuple(live.definition for live in routers.values()))

@@ -16,7 +16,8 @@ from gateway.dashboard import formats
 from gateway.dashboard.assets import read_assets
 from gateway.dashboard.cross_site import refuse_cross_site
 from gateway.dashboard.frame import Frame
-from gateway.dashboard.visit import SignedOut
+from gateway.dashboard.refreshes import HEADER, Page
+from gateway.dashboard.visit import SignedOut, session_key
 from gateway.errors import BadRequest, GatewayError, Unavailable
 from gateway.reports.explanation import NotExplainable
 from gateway.routes.services import services_of
@@ -50,7 +51,7 @@ class PageRoute(APIRoute):
                 refuse_unwritable({**request.path_params, **request.query_params})
                 if request.method == "POST":
                     refuse_cross_site(request)
-                response = await handle(request)
+                response = await (_refreshed(request, handle) if HEADER in request.headers else handle(request))
             except SignedOut:
                 response = _to_sign_in(request)
             except TOLD as error:
@@ -60,6 +61,16 @@ class PageRoute(APIRoute):
             return response
 
         return handle_page
+
+
+async def _refreshed(request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
+    """What a page's script asks for. Raises SignedOut."""
+    key, refreshes = session_key(request), request.app.state.refreshes
+    if key is None or request.method != "GET":
+        return await handle(request)
+    page, tag = Page(key.id, str(request.url)), request.headers.get("if-none-match")
+    response: Response = await refreshes.answer(page, tag, lambda: handle(request))
+    return response
 
 
 def render(request: Request, template: str, frame: Frame, page: object, status: int = 200) -> Response:

@@ -2,9 +2,10 @@
 // `data-refresh` that differ. Without it the page is complete, only not live.
 const topics = new Set((document.body.dataset.topics || "").split(" ").filter(Boolean));
 const lamp = document.getElementById("live");
-// A page is fetched at once, and then again every other second at most: rendering it takes time from completions.
-const pause = document.querySelector("[data-newest]") ? 5000 : 2000;
-let etag = null, busy = false, due = false, at = new Date();
+// A page is fetched at once, and then again every other second at most: rendering it takes time from completions. If
+// many are open, the gateway asks for longer pauses.
+const shortest = document.querySelector("[data-newest]") ? 5000 : 2000;
+let pause = shortest, etag = null, busy = false, due = false, at = new Date();
 
 const clock = () => at.toISOString().slice(11, 19);
 const say = (state, text) => {
@@ -49,7 +50,9 @@ const refresh = async () => {
   if (busy || document.hidden) { due = true; return; }
   busy = true; due = false;
   try {
-    const answer = await fetch(location.href, { headers: etag ? { "if-none-match": etag } : {}, redirect: "manual" });
+    const headers = { "x-refresh": "1", ...(etag && { "if-none-match": etag }) };
+    const answer = await fetch(location.href, { headers, redirect: "manual" });
+    pause = Math.max(shortest, 1000 * answer.headers.get("x-pause-seconds"));
     if (answer.type === "opaqueredirect") { location.reload(); return; }
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);

@@ -1,0 +1,77 @@
+"""Open pages are rendered in turns, once for all who see the same, and more seldom the more of them are open."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+from fastapi.responses import Response
+
+from gateway.dashboard import refreshes
+from gateway.dashboard.refreshes import LONGEST_SECONDS, PAUSE_HEADER, SHORTEST_SECONDS, Page, Refreshes
+
+PAGE = Page("key_a", "/health")
+
+
+@dataclass
+class Renderer:
+    """Counts its renderings, and how many there were at the same time."""
+
+    count: int = 0
+    running: int = 0
+    most: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self) -> Response:
+        self.count, self.running = self.count + 1, self.running + 1
+        self.most = max(self.most, self.running)
+        await self.gate.wait()
+        self.running -= 1
+        return Response("page", headers={"etag": '"1"'})
+
+
+async def test_pages_are_rendered_in_turns_and_once_for_all_who_want_the_same() -> None:
+    answering, renderer = Refreshes(lambda: 20), Renderer()
+    pages = [Page(key, url) for key in ("key_a", "key_b") for url in ("/", "/health")] * 5
+    asked = [asyncio.create_task(answering.answer(page, None, renderer)) for page in pages]
+    renderer.gate.set()
+    answers = await asyncio.gather(*asked)
+    assert (renderer.count, renderer.most) == (4, 1)
+    assert {answer.body for answer in answers} == {b"page"}
+
+
+async def test_what_the_browser_has_is_not_sent_again() -> None:
+    answering, renderer = Refreshes(lambda: 1), Renderer()
+    renderer.gate.set()
+    first = await answering.answer(PAGE, None, renderer)
+    again = await answering.answer(PAGE, first.headers["etag"], renderer)
+    assert (again.status_code, renderer.count) == (304, 1)
+
+
+async def test_an_error_is_told_to_everybody_and_not_kept() -> None:
+    answering = Refreshes(lambda: 1)
+
+    async def fails() -> Response:
+        raise LookupError
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            await answering.answer(PAGE, None, fails)
+
+
+async def test_the_more_pages_are_open_the_longer_they_pause() -> None:
+    now = 0.0
+
+    async def slow() -> Response:
+        nonlocal now
+        now += 0.05
+        return Response("page", headers={"etag": '"1"'})
+
+    async def pause(open_pages: int) -> float:
+        answering = Refreshes(lambda: open_pages, lambda: now)
+        for number in range(40):
+            answer = await answering.answer(Page("key_a", f"/{number}"), None, slow)
+        return float(answer.headers[PAUSE_HEADER])
+
+    assert await pause(0) == SHORTEST_SECONDS
+    assert await pause(4) == pytest.approx(4 * 0.05 / refreshes.SHARE, rel=0.02)
+    assert await pause(1_000) == LONGEST_SECONDS
