@@ -45,6 +45,14 @@ class HealthPage:
     heard: str = ""
 
 
+_AWAY = FindingRow(
+    "bad",
+    "The database does not answer",
+    "Completions go on from the last snapshot, and are recorded in the local spool. See that the database runs and can "
+    "be reached: the spool is then written by itself.",
+)
+
+
 def health_page(visit: Visit) -> HealthPage:
     """What the processes have told; without the database, or for a key of some routers, what this one knows itself."""
     management = visit.management
@@ -52,7 +60,7 @@ def health_page(visit: Visit) -> HealthPage:
         try:
             health = get_health(management)
         except DatabaseUnavailable:
-            return HealthPage(_own_findings(visit), ())
+            return HealthPage([_AWAY, *_own_findings(visit), *_spool(visit)], ())
         rows = [_row(finding) for finding in health.findings]
         replicas = [
             ReplicaRow(each, span(management.now - each.heard_at), span(management.now - each.started_at))
@@ -61,7 +69,7 @@ def health_page(visit: Visit) -> HealthPage:
         heard = sum(management.now - each.heard_at <= RECENT_SECONDS for each in health.replicas)
         told = f"{heard} of {len(replicas)} processes heard from within {RECENT_SECONDS:.0f} s"
         return HealthPage([*rows, *_ledger(visit), *_own_wait(management)], replicas, told)
-    return HealthPage(_own_findings(visit), ())
+    return HealthPage([*_own_findings(visit), *_ledger(visit)], ())
 
 
 def _row(finding: FindingView) -> FindingRow:
@@ -79,7 +87,7 @@ def _own_findings(visit: Visit) -> list[FindingRow]:
         for model_id, reason in standing.unavailable.items()
         if not any(note.startswith(f"{model_id}: ") for note in standing.notes)
     ]
-    return [*rows, *(FindingRow("info", remark) for remark in standing.remarks), *_ledger(visit)]
+    return [*rows, *(FindingRow("info", remark) for remark in standing.remarks)]
 
 
 def _own_wait(management: Management) -> list[FindingRow]:
@@ -92,6 +100,11 @@ def _own_wait(management: Management) -> list[FindingRow]:
 def _ledger(visit: Visit) -> list[FindingRow]:
     standing = visit.standing
     if standing.ledger is not State.OK:
-        return [FindingRow("bad", f"{standing.spooled:,} requests wait in the local spool.")]
+        return _spool(visit)
     waiting = f"{standing.queued:,} requests wait to be written" if standing.queued else "nothing waits"
     return [FindingRow("good", f"The ledger answers, {waiting}, the spool is empty.")]
+
+
+def _spool(visit: Visit) -> list[FindingRow]:
+    waiting = visit.standing.queued + visit.standing.spooled
+    return [FindingRow("bad" if waiting else "info", f"{waiting:,} records wait to be written, here and in the spool.")]

@@ -5,61 +5,40 @@ is 1 then. With a folder, the pictures of the documentation are written there.
 """
 
 import argparse
-import asyncio
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.demo.gateway import DemoGateway
-from gateway.demo.prompts import questions
-from gateway.demo.users import ask_all
-from tests.acceptance.dashboard.conftest import CONFIGURATION
+from tests.acceptance.dashboard.history import lived_in_gateway
 from tests.acceptance.dashboard.test_browser import PAGES
 from tests.support.browser import DESKTOP, PHONE, chromium, tab
-from tests.support.gateway import GatewayProcess
+from tests.support.gateway import Running
 
-REQUESTS = 400
-SEED = 20_261_126
 DOCUMENTED = (1240, 860)
 
 LOOKS = {"light": (False, DESKTOP), "dark": (True, DESKTOP), "phone": (False, PHONE), "dark phone": (True, PHONE)}
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture of the documentation: its name, its page, and whether it is dark or a phone's."""
-
-    name: str
-    path: str
-    dark: bool = False
-    size: tuple[int, int] = DOCUMENTED
-
-
-@contextmanager
-def busy_gateway() -> Iterator[tuple[GatewayProcess, str]]:
-    """A gateway that simulated users have asked, and the path of its latest request."""
-    text = f'listen = "127.0.0.1:0"\n{CONFIGURATION}'
-    with (
-        tempfile.TemporaryDirectory(prefix="dashboard-") as folder,
-        GatewayProcess(Path(folder), text) as gateway,
-        gateway.client() as client,
-    ):
-        asked = questions(REQUESTS, SEED)
-        demo = DemoGateway(gateway.url, gateway.key)
-        asyncio.run(ask_all(demo, "rtr_support", asked, seed=SEED, scored=True, served=lambda _: None))
-        latest = client.get("/admin/decisions", params={"router_id": "rtr_support", "limit": 1}).json()
-        yield gateway, f"/decisions/{latest['data'][0]['id']}"
+PICTURES = {
+    "overview": "/",
+    "router": "/routers/rtr_support",
+    "decisions": "/routers/rtr_support/decisions",
+    "settings": "/routers/rtr_support/settings",
+    "health": "/health",
+    "models": "/models",
+    "evals": "/evals",
+    "keys": "/keys",
+    "changes": "/changes",
+}
+"""The documentation's pictures by the names of their files; a decision's comes to them."""
 
 
-def check(gateway: GatewayProcess, decision: str) -> int:
+def check(gateway: Running, decision: str) -> int:
     """Open every page in every look, and print what is wrong; how many problems there are."""
     count = 0
     with chromium() as browser:
         for look, (dark, size) in LOOKS.items():
             with tab(browser, gateway.url, dark=dark, size=size) as opened:
-                opened.sign_in(gateway.key)
+                opened.sign_in(gateway.keys["admin"])
                 for path in (*PAGES, decision):
                     problems = opened.problems(path)
                     count += len(problems)
@@ -67,35 +46,32 @@ def check(gateway: GatewayProcess, decision: str) -> int:
     return count
 
 
-def write(gateway: GatewayProcess, decision: str, folder: Path) -> None:
-    """Write the pictures of the documentation."""
-    pictures = (
-        Picture("router-light", "/routers/rtr_support"),
-        Picture("router-dark", "/routers/rtr_support", dark=True),
-        Picture("decision-light", decision),
-        Picture("decision-dark", decision, dark=True),
-        Picture("decision-phone", decision, size=PHONE),
-        Picture("keys-light", "/keys"),
-    )
+def write(gateway: Running, decision: str, folder: Path, only: Sequence[str]) -> None:
+    """Write the pictures of the documentation: every page in light, in dark, and at a phone's width."""
     folder.mkdir(parents=True, exist_ok=True)
+    pages = {"decision": decision, **PICTURES}
     with chromium() as browser:
-        for each in pictures:
-            with tab(browser, gateway.url, dark=each.dark, size=each.size) as opened:
-                opened.sign_in(gateway.key)
-                opened.go(each.path)
-                opened.page.wait_for_selector("#live:not([hidden])")
-                opened.page.screenshot(path=folder / f"{each.name}.png", full_page=True)
+        for look, dark, size in (("light", False, DOCUMENTED), ("dark", True, DOCUMENTED), ("phone", False, PHONE)):
+            with tab(browser, gateway.url, dark=dark, size=size) as opened:
+                opened.sign_in(gateway.keys["admin"])
+                for name in only or pages:
+                    opened.go(pages[name])
+                    if opened.page.locator("#live").count():
+                        opened.page.wait_for_selector("#live:not([hidden])")
+                    opened.page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
 
 
 def main() -> int:
     """Check the pages, or write the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", help="where the documentation's pictures are written")
-    folder = parser.parse_args().folder
-    with busy_gateway() as (gateway, decision):
+    parser.add_argument("--only", nargs="*", default=[], help="names of pages; all by default")
+    arguments = parser.parse_args()
+    folder: Path | None = arguments.folder
+    with lived_in_gateway() as (gateway, decision):
         if folder is None:
             return 1 if check(gateway, decision) else 0
-        write(gateway, decision, folder)
+        write(gateway, decision, folder, arguments.only)
     return 0
 
 
