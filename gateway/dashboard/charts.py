@@ -17,6 +17,8 @@ FEW = 3
 """Labels that a table's cell has room for."""
 BASE = 0.74
 """Where the interval's line lies in its cell, from the top."""
+APART = 0.36
+"""The middles of a ruler's labels are at least this far apart."""
 NARROW = 0.045
 """A share below this has no room for its own label."""
 
@@ -82,9 +84,12 @@ def _beta_ridge(scale: Scale, values: Interval) -> list[Point]:
 
 
 def ruler(scale: Scale, label: Callable[[float], str]) -> Markup:
-    """The labels below a column of intervals."""
-    texts = (svg.text(scale.at(tick), 0.75, label(tick), anchor="middle") for tick in scale.ticks(FEW))
-    return svg.chart("".join(texts), 14, kind="cell plot ruler")
+    """The labels below a column of intervals; of those that would touch only the first."""
+    texts, free = "", -1.0
+    for tick in scale.ticks(FEW):
+        if scale.at(tick) >= free:
+            texts, free = texts + svg.text(scale.at(tick), 0.75, label(tick), anchor="middle"), scale.at(tick) + APART
+    return svg.chart(texts, 14, kind="cell plot ruler")
 
 
 def share(value: float, colour: int) -> Markup:

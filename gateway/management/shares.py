@@ -13,9 +13,12 @@ from storage.activity import KEPT_SECONDS
 from storage.calendar import DAY, HOUR, MINUTE
 from storage.stores.activity import Activity, Buckets
 
-LENGTHS = ((MINUTE, MINUTE), (5 * MINUTE, MINUTE), (30 * MINUTE, MINUTE), (HOUR, HOUR), (DAY, DAY))
-"""Seconds that a bucket of the shares over time may have, and the width of the cells that it is made of."""
+LENGTHS = (MINUTE, 5 * MINUTE, 30 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, DAY)
+"""Seconds that a bucket of the shares over time may have."""
 MOST_BUCKETS = 180
+FEWEST_BUCKETS = 24
+FEWEST_DRAWS = 20
+"""Buckets with fewer draws than this on average show chance: they are joined, as long as enough are left."""
 
 
 class TaskView(BaseModel):
@@ -59,28 +62,43 @@ def task_shares(management: Management, router_id: str, since: float) -> list[Ta
 
 def draws_over_time(management: Management, router_id: str, since: float) -> Draws:
     """First draws since an instant, in order of time, or since the first request after it if that is much later."""
-    seconds, width = _length(management.now, since)
-    found = _draws(management, router_id, since, seconds, width)
-    if not found.buckets:
-        return found
+    seconds = _length(management.now, since)
+    found = _draws(management, router_id, since, seconds)
     # Of a young router most of the chart would be empty, and the rest one bucket.
-    first = next(iter(found.buckets))
-    finer, width = _length(management.now, first)
-    if finer == seconds:
-        return found
-    young = _draws(management, router_id, first, finer, width)
-    return replace(young, since=next(iter(young.buckets), young.since))
+    first = next(iter(found.buckets), since)
+    if _length(management.now, first) < seconds:
+        young = _draws(management, router_id, first, _length(management.now, first))
+        found = replace(young, since=next(iter(young.buckets), young.since))
+    for longer in LENGTHS:
+        total, number = sum(sum(drawn.values()) for drawn in found.buckets.values()), len(found.buckets)
+        if longer > found.seconds and number >= FEWEST_BUCKETS and total < FEWEST_DRAWS * number:
+            found = _joined(found, longer)
+    return found
 
 
-def _draws(management: Management, router_id: str, since: float, seconds: int, width: int) -> Draws:
+def _joined(draws: Draws, seconds: int) -> Draws:
+    by_bucket: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for at, drawn in draws.buckets.items():
+        for model_id, number in drawn.items():
+            by_bucket[at - at % seconds][model_id] += number
+    return Draws(draws.since, seconds, by_bucket)
+
+
+def _draws(management: Management, router_id: str, since: float, seconds: int) -> Draws:
     begin, end = int(since // seconds) * seconds, int(management.now // seconds + 1) * seconds
+    buckets = Buckets(_width(seconds), seconds, begin, end)
     by_bucket: dict[int, dict[str, int]] = defaultdict(dict)
-    for at, model_id, drawn in Activity(management.database).draws(router_id, Buckets(width, seconds, begin, end)):
+    for at, model_id, drawn in Activity(management.database).draws(router_id, buckets):
         by_bucket[at][model_id] = drawn
     return Draws(begin, seconds, by_bucket)
 
 
-def _length(now: float, since: float) -> tuple[int, int]:
+def _length(now: float, since: float) -> int:
     """The shortest bucket of which there are not too many, and whose cells are kept."""
-    fitting = (each for each in LENGTHS if (now - since) / each[0] <= MOST_BUCKETS)
-    return next((each for each in fitting if since >= now - KEPT_SECONDS.get(each[1], inf)), LENGTHS[-1])
+    fitting = (each for each in LENGTHS if (now - since) / each <= MOST_BUCKETS)
+    return next((each for each in fitting if since >= now - KEPT_SECONDS.get(_width(each), inf)), DAY)
+
+
+def _width(seconds: int) -> int:
+    """The width of the cells that a bucket is made of."""
+    return DAY if seconds == DAY else HOUR if seconds % HOUR == 0 else MINUTE
