@@ -15,6 +15,8 @@ from gateway.dashboard.session import make_link
 from gateway.demo.gateway import DemoGateway
 from gateway.demo.prompts import questions
 from gateway.demo.users import ask_all
+from storage.database.engine import Database
+from storage.errors import DatabaseUnavailable
 from tests.support.browser import DESKTOP, PHONE, chromium, is_there, tab
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
@@ -72,6 +74,28 @@ def test_a_request_moves_the_page_without_a_reload(running: Running, browser: Br
         assert client.post("/rtr_code/chat/completions", json=body).status_code == 200
         opened.page.wait_for_selector("#traffic >> text=1 requests", timeout=20_000)
         assert opened.errors == []
+
+
+def test_an_open_page_keeps_its_figures_while_the_database_is_away(
+    running: Running, browser: Browser, decision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+
+    def away(_: Database) -> None:
+        raise DatabaseUnavailable("it is away")
+
+    with tab(browser, running.url) as opened, running.http() as client:
+        opened.sign_in(running.keys["admin"])
+        opened.go("/routers/rtr_support")
+        opened.page.wait_for_selector("#live >> text=live")
+        shares = opened.page.locator("#shares svg").count()
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "read", away)
+            assert client.post("/rtr_support/chat/completions", json=body).status_code == 200
+            opened.page.wait_for_selector("#live >> text=figures of", timeout=20_000)
+            assert opened.page.locator("#shares svg").count() == shares > 0
+        assert client.post("/rtr_support/chat/completions", json=body).status_code == 200
+        opened.page.wait_for_selector("#live >> text=/^live$/", timeout=20_000)
 
 
 def test_new_requests_are_told_and_not_put_under_the_readers_cursor(
