@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import msgspec
 from markupsafe import Markup
 
 from gateway.dashboard import svg
@@ -33,8 +34,12 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Stacked:
-    """The chart and what is around it: the labels of the shares, of the time, and of the models."""
+    """The chart and what is around it: the labels of the shares, of the time, and of the models.
 
+    `figures` are its numbers as JSON, for the cursor.
+    """
+
+    figures: str
     body: Markup
     y: Markup
     x: Markup
@@ -57,11 +62,23 @@ def stacked(
         body += svg.dot(above, -0.05, 8.5, "fi") + svg.text(above, -0.05, str(number), "num-t", anchor="middle", dy=4)
     y = "".join(svg.text(1, 1 - each, f"{each:.0%}", anchor="end", dx=-8, dy=4) for each in QUARTERS)
     return Stacked(
+        figures=_figures(series, starts, scale, seconds),
         body=svg.chart(body, HEIGHT, title),
         y=svg.chart(y, HEIGHT),
         x=svg.chart(_times(scale), 22),
         ends=svg.chart(_ends(series, starts), HEIGHT, kind="plot ends-of"),
     )
+
+
+def _figures(series: Sequence[Series], starts: Sequence[int], scale: Linear, seconds: int) -> str:
+    figures = {
+        "since": scale.low,
+        "until": scale.high,
+        "seconds": seconds,
+        "models": [{"name": each.name, "colour": each.colour} for each in series],
+        "buckets": [[at, *(round(each.shares.get(at, 0.0), 3) for each in series)] for at in starts],
+    }
+    return msgspec.json.encode(figures).decode()
 
 
 def _runs(starts: Sequence[int], seconds: int) -> list[list[int]]:

@@ -15,9 +15,11 @@ const say = (state, text) => {
   lamp.querySelector("span:last-child").textContent = text;
 };
 
+// What a person types into, or reads with the cursor, stays.
 const busyWith = (part) => {
   const active = document.activeElement;
-  return active && part.contains(active) && active.matches("input, select, textarea");
+  const typing = active && part.contains(active) && active.matches("input, select, textarea");
+  return typing || part.querySelector(".cursor-tip");
 };
 
 const replace = (fresh) => {

@@ -151,6 +151,8 @@ def test_from_the_printed_link_to_a_revoked_key(running: Running, browser: Brows
         with ThreadPoolExecutor(1) as pool:  # Playwright has an event loop on this thread
             pool.submit(asyncio.run, asking).result()
         page.wait_for_selector("#classes >> text=code", timeout=20_000)
+        page.locator("[data-cursor]").press("ArrowLeft")
+        assert re.search(r"UTC\s+\d+% (swift|steady|sage)", page.inner_text(".cursor-tip"))
         opened.go("/routers/rtr_code/decisions")
         page.click("tr[data-row] a")
         page.wait_for_selector("#story >> text=identical")
