@@ -24,33 +24,39 @@ class NoPostgresql(Exception):
 class PostgresqlServer:
     """A server in a temporary folder, reached through a Unix socket, for the length of a context.
 
-    Without `fsync` commits survive SIGKILL of every process, but not a loss of power. Raises NoPostgresql, and
-    CalledProcessError if the server does not start.
+    In a `folder` that is given it stays, and is used again. Without `fsync` commits survive SIGKILL of every process,
+    but not a loss of power. Raises NoPostgresql, and CalledProcessError if the server does not start.
     """
 
-    def __init__(self, *, fsync: bool = True) -> None:
+    def __init__(self, folder: Path | None = None, *, fsync: bool = True) -> None:
         self._fsync = fsync
-        self._folder = Path(tempfile.mkdtemp(prefix="ledger-pg-"))
+        self._stays = folder is not None
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="ledger-pg-"))
+        self._folder.mkdir(exist_ok=True)
         self._folder.chmod(0o755)
         self._programs, self._user = _find_programs(self._folder)
         self._data = self._folder / "data"
-        self._data.mkdir(mode=0o700)
+        self._data.mkdir(mode=0o700, exist_ok=True)
         self._sockets = self._folder / "run"
-        self._sockets.mkdir()
-        for folder in (self._data, self._sockets):
+        self._sockets.mkdir(exist_ok=True)
+        for own in (self._data, self._sockets):
             if self._user:
-                shutil.chown(folder, self._user)
+                shutil.chown(own, self._user)
 
     def __enter__(self) -> "PostgresqlServer":
-        self._run("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"])
+        if not (self._data / "PG_VERSION").exists():
+            self._run("initdb", ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"])
         self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._stays:
+            self.stop()
+        else:
+            self.stop("immediate")
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
     def data(self) -> Path:

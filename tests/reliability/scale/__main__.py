@@ -1,8 +1,10 @@
 """A ledger of ten million requests: is an administrator answered within 100 ms, does a gateway start within 3 s?
 
 Fills an empty ledger with requests of 90 days and seven routers (vacuumed and analysed on PostgreSQL, as autovacuum
-does), asks each question with nothing in memory and then several times, starts a gateway on it, and exports a router.
-Exit status 1 if a median is above 100 ms or the start takes longer than 3 s; query plans of slow questions are shown.
+does), asks each question with nothing in memory and then several times, calls every GET of the management API and every
+page of a gateway on it, starts the gateway, and exports a router. With --keep the ledger stays for the next time.
+Exit status 1 if a median is above 100 ms (of calls: the processor time of both servers, too) or the start takes longer
+than 3 s; query plans of slow questions are shown.
 
 With --routers N: how long N routers and --keys keys take to load (exit status 1 if longer than 3 s), and one change of
 one of them: for whoever makes it, for the writer's thread, the loader's and the event loop.
@@ -20,23 +22,25 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import psutil
 from rich.console import Console
 from rich.progress import Progress
-from sqlalchemy import text
 
-from storage.database.engine import Database, open_database
+from storage.database.engine import open_database
 from tests.reliability.scale.aging import let_go
+from tests.reliability.scale.calls import Called, call_all
 from tests.reliability.scale.changes import measure_changes
-from tests.reliability.scale.fill import WRITTEN, fill
+from tests.reliability.scale.fill import Span
 from tests.reliability.scale.load import carry
-from tests.reliability.scale.questions import LIMIT_MS, TIMES, Answered, Questions, answer, forget_files
+from tests.reliability.scale.place import Place, filled, ledger_in, span_in
+from tests.reliability.scale.questions import LIMIT_MS, TIMES, Answered, Questions, answer
+from tests.reliability.scale.requests import WRITTEN
 from tests.support.gateway import COMMAND_LINE, GatewayProcess
 from tests.support.postgresql import PostgresqlServer
 from tests.support.processes import RunFailed
@@ -52,15 +56,6 @@ base_url = "http://127.0.0.1:9/v1"
 input_usd_per_million = 1.0
 output_usd_per_million = 4.0
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A ledger. `forget` drops it from memory, `size` is its bytes on disk."""
-
-    url: str
-    forget: Callable[[], None]
-    size: Callable[[], int]
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -85,6 +80,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--exports", action="store_true", help="also export a router in every format, and tell the memory"
     )
     parser.add_argument("--folder", type=Path, help="for the files (default: a temporary one, which is deleted)")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="of a ledger that stays, and is filled once")
+    parser.add_argument("--calls", action="store_true", help="only the calls of the API and the pages")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the report as JSON")
     options = parser.parse_args(arguments)
@@ -93,71 +90,88 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-@contextmanager
-def ledger_in(folder: Path, kind: str) -> Iterator[Place]:
-    """An empty database of this kind."""
-    if kind == "sqlite":
-        path = folder / "ledger.db"
-        yield Place(f"sqlite:///{path}", lambda: forget_files([path]), lambda: path.stat().st_size)
-        return
-    with PostgresqlServer() as server:
-
-        def forget() -> None:
-            server.stop()
-            forget_files(path for path in server.data.rglob("base/*/*") if path.is_file())
-            server.start()
-
-        yield Place(server.url(), forget, lambda: _size_of(server.url()))
-
-
 def run(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """The report."""
     if options.load:
         return _carried(options, console)
-    with tempfile.TemporaryDirectory(prefix="scale-", dir=options.folder) as name:
-        folder = Path(name)
-        with ledger_in(folder, options.database) as place:
-            if options.routers:
-                with console.status("") as status:
-                    measured = measure_changes(place.url, options.routers, options.keys, folder, status.update)
-                return {"database": options.database, **measured}
-            before = time.monotonic()
-            database = open_database(place.url)
-            empty = place.size()
+    with _folder(options) as folder, ledger_in(folder, options.database) as place:
+        if options.routers:
+            with console.status("") as status:
+                measured = measure_changes(place.url, options.routers, options.keys, folder, status.update)
+            return {"database": options.database, **measured}
+        before = time.monotonic()
+        span = span_in(folder)
+        database = open_database(place.url)
+        empty = place.size()
+        if span is None:
             with Progress(console=console) as progress:
                 task = progress.add_task(f"filling {options.database}", total=options.requests)
-                end = float(int(time.time()))
-                span = fill(
-                    database, options.requests, end, options.seed, lambda done: progress.update(task, completed=done)
+                span = filled(
+                    database,
+                    folder,
+                    options.requests,
+                    options.seed,
+                    lambda done: progress.update(task, completed=done),
                 )
-            with console.status("settling"):
-                _settle(database)
-            if options.aging:
-                with console.status("") as status:
-                    return {"requests": options.requests, **let_go(database, status.update)}
-            database.close()
-            filled_seconds, size = time.monotonic() - before, place.size()
-            questions = Questions(span, options.seed)
-            asked = []
-            for asking, question in (questions.admin() | questions.long()).items():
-                limit_ms = LIMIT_MS if asking in questions.admin() else float("inf")
-                with console.status(asking):
-                    asked.append(answer(place.url, asking, question, place.forget, options.times, limit_ms))
-                _show(console, asked[-1])
-            start = _start(place, folder)
-            console.print(f"start: {start}")
-            exports = _exports(place, folder) if options.exports else {}
-            return {
-                "database": options.database,
-                "requests": options.requests,
-                "filled_seconds": round(filled_seconds),
-                "bytes": size,
-                "kilobytes_per_1000_requests": round((size - empty) / options.requests),
-                "questions": [asdict(each) for each in asked],
-                "slow": [each.name for each in asked if each.name in questions.admin() and each.median_ms > LIMIT_MS],
-                **start,
-                "exports": exports,
-            }
+        if options.aging:
+            with console.status("") as status:
+                return {"requests": span.count, **let_go(database, status.update)}
+        database.close()
+        filled_seconds, size = time.monotonic() - before, place.size()
+        asked = [] if options.calls else _asked(place, span, options, console)
+        called = _called(place, folder, span, options, console)
+        start = {} if options.calls else _start(place, folder)
+        console.print(f"start: {start}")
+        exports = _exports(place, folder) if options.exports else {}
+        return {
+            "database": options.database,
+            "requests": span.count,
+            "filled_seconds": round(filled_seconds),
+            "bytes": size,
+            "kilobytes_per_1000_requests": round((size - empty) / span.count),
+            "questions": [asdict(each) for each in asked],
+            "calls": [asdict(each) for each in called],
+            "slow": [
+                *(each.name for each in asked if each.median_ms > each.limit_ms),
+                *(each.name for each in called if each.server_ms > LIMIT_MS),
+            ],
+            **start,
+            "exports": exports,
+        }
+
+
+@contextmanager
+def _folder(options: argparse.Namespace) -> Iterator[Path]:
+    if options.keep is not None:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        yield options.keep
+        return
+    with tempfile.TemporaryDirectory(prefix="scale-", dir=options.folder) as name:
+        yield Path(name)
+
+
+def _asked(place: Place, span: Span, options: argparse.Namespace, console: Console) -> list[Answered]:
+    questions = Questions(span, options.seed)
+    asked = []
+    for limit_ms, wanted in ((LIMIT_MS, questions.admin()), (float("inf"), questions.long())):
+        for asking, question in wanted.items():
+            with console.status(asking):
+                asked.append(answer(place.url, asking, question, place.forget, options.times, limit_ms))
+            _show(console, asked[-1])
+    return asked
+
+
+def _called(place: Place, folder: Path, span: Span, options: argparse.Namespace, console: Console) -> list[Called]:
+    called = []
+    with GatewayProcess(folder, _configuration(place)) as gateway:
+        for each in call_all(gateway, span, options.seed, options.times, place.cpu_seconds):
+            called.append(each)
+            console.print(
+                f"{each.name:50} first {each.first_ms:8.1f} ms   median {each.median_ms:8.1f} ms   CPU "
+                f"{each.gateway_cpu_ms:7.1f} ms and {each.database_cpu_ms:7.1f} ms   {each.kilobytes:,} kB",
+                highlight=False,
+            )
+    return called
 
 
 def _carried(options: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -169,33 +183,12 @@ def _carried(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     return {"cores": psutil.cpu_count(), "other_load": psutil.getloadavg()[0], "rates": rates}
 
 
-def _settle(database: Database) -> None:
-    with database.unpooled.connect() as connection:
-        if database.sqlite:
-            driver: Any = connection.connection.driver_connection  # not in a transaction
-            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            return
-        patient = connection.execution_options(isolation_level="AUTOCOMMIT")
-        patient.execute(text("SET statement_timeout = 0"))
-        patient.execute(text("VACUUM ANALYZE"))
-        patient.execute(text("CHECKPOINT"))
-
-
-def _size_of(url: str) -> int:
-    database = open_database(url, migrate=False)
-    with database.read() as connection:
-        size: int = connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one()
-    database.close()
-    return size
-
-
 def _start(place: Place, folder: Path) -> dict[str, Any]:
     """Seconds until a gateway on this ledger is ready, and of a page of decisions: the best of some starts.
 
     The best, because a busy machine only adds; at the first one nothing of the ledger is in memory.
     """
-    configuration = f'database_url = "{place.url}"\n'
-    configuration += "".join(PROVIDER.format(provider=model.partition("/")[0], model=model) for model in MODELS)
+    configuration = _configuration(place)
     seconds, cpu_seconds, page_ms = [], [], []
     place.forget()
     for _ in range(STARTS):
@@ -215,6 +208,11 @@ def _start(place: Place, folder: Path) -> dict[str, Any]:
         "admin_page_first_ms": round(page_ms[0], 1),
         "admin_page_median_ms": round(sorted(page_ms)[len(page_ms) // 2], 1),
     }
+
+
+def _configuration(place: Place) -> str:
+    configuration = f'database_url = "{place.url}"\n'
+    return configuration + "".join(PROVIDER.format(provider=each.partition("/")[0], model=each) for each in MODELS)
 
 
 def _exports(place: Place, folder: Path) -> dict[str, Any]:
@@ -259,6 +257,7 @@ def main() -> None:
     options = parse()
     if (
         options.folder is None
+        and options.keep is None
         and not options.routers
         and not options.load
         and shutil.disk_usage(tempfile.gettempdir()).free < 4_000 * options.requests

@@ -10,8 +10,8 @@ from bandit.types import Epoch
 from gateway.maintenance.rebuild import retention_of
 from storage.database.engine import Database
 from storage.database.months import read_months
-from tests.reliability.scale.fill import ROUTERS
 from tests.reliability.scale.load import wal_bytes
+from tests.reliability.scale.requests import ROUTERS
 
 DELETED = 20_000
 """Requests that are deleted by rows."""

@@ -13,7 +13,7 @@ from storage.database.engine import Database, open_database
 from storage.errors import WriterFull
 from storage.records import CompletionRecord, FeedbackRecord
 from storage.writing.writer import Committed, Writer
-from tests.reliability.scale.fill import SCORED
+from tests.reliability.scale.requests import SCORED
 from tests.support.records import learn_scores, pace
 from tests.support.traffic import make_records
 
@@ -23,12 +23,12 @@ def carry(
 ) -> dict[str, object]:
     """Write `rate` requests a second in all for some seconds; latency, and what the PostgreSQL in `data` spends."""
     database = open_database(url)
-    before, cpu_before, began = wal_bytes(database), _server_cpu_seconds(data), time.monotonic()
+    before, cpu_before, began = wal_bytes(database), server_cpu_seconds(data), time.monotonic()
     tell(f"{rate:,.0f} requests a second by {replicas} writers")
     with ThreadPoolExecutor(replicas) as pool:
         written = list(pool.map(lambda seed: _write(url, rate / replicas, seconds, seed), range(replicas)))
     lasted = time.monotonic() - began
-    cpu_seconds, wal = _server_cpu_seconds(data) - cpu_before, wal_bytes(database) - before
+    cpu_seconds, wal = server_cpu_seconds(data) - cpu_before, wal_bytes(database) - before
     latencies = sorted(latency for part, _ in written for latency in part)
     database.close()
     count = len(latencies)
@@ -93,7 +93,8 @@ def wal_bytes(database: Database) -> int:
         return int(connection.execute(text("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")).scalar_one())
 
 
-def _server_cpu_seconds(data: Path) -> float:
+def server_cpu_seconds(data: Path) -> float:
+    """Processor time of all processes of the PostgreSQL whose data is there."""
     postmaster = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
     times = postmaster.cpu_times()
     total = times.user + times.system + times.children_user + times.children_system

@@ -7,7 +7,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,16 @@ from typing import Any
 from sqlalchemy import event
 
 from bandit.types import Epoch
-from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import retention_of
-from gateway.management.activity import ActivityQuestion, filter_options, of_keys, of_models, overview
-from gateway.management.activity_window import Window
-from gateway.management.context import Management
 from gateway.reports.evaluation import views_since
+from storage.calendar import DAY as DAY_SECONDS
 from storage.database.engine import Database, open_database
-from storage.records import Actor, Via
 from storage.replication.changes import Changes
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Transactions
-from tests.reliability.scale.fill import DAY_SECONDS, ROUTERS, Span
+from tests.reliability.scale.fill import Span
+from tests.reliability.scale.requests import ROUTERS
 from tests.support.processes import RunFailed
 from tests.support.records import learn_scores, pace
 
@@ -49,6 +45,7 @@ class Answered:
     cold_ms: float
     median_ms: float
     longest_ms: float
+    limit_ms: float
     plans: list[str] = field(default_factory=list)  # where it is slower than the limit
 
 
@@ -71,7 +68,6 @@ class Questions:
             "a decision that is not there": lambda it: Ledger(it).decision("req_" + "f" * 32),
             "traffic of 24 hours": lambda it: Ledger(it).traffic(self._router(), Epoch(day - DAY_SECONDS)),
             "traffic of 90 days": lambda it: Ledger(it).traffic("rtr_large", Epoch(self._span.start)),
-            **{name: partial(self._activity, ask) for name, ask in _ACTIVITY.items()},
             "statistics of a router": lambda it: Arms(it).sums(self._router()),
             "statistics of all routers": lambda it: Arms(it).sums(),
             "what others have changed": self._look,
@@ -106,10 +102,6 @@ class Questions:
             raise RunFailed(f"{completion_id} is not in the ledger, or lacks its choice")
         return view
 
-    def _activity(self, ask: Callable[[Management], object], database: Database) -> object:
-        end = self._span.end
-        return ask(Management(database, _no_catalog, Actor(Via.CLI), end, "http://127.0.0.1"))
-
     def _look(self, database: Database) -> object:
         batches, changes = Transactions(database, learn_scores, pace), Changes(database)
         try:
@@ -123,38 +115,6 @@ class Questions:
         return retention_of(database).delete_some("rtr_large", before)
 
 
-def _no_catalog() -> Catalog:
-    raise RunFailed("activity needs no catalog")
-
-
-def _asked(ask: Callable[..., object], days: float, seconds: int, **of: str) -> Callable[[Management], object]:
-    def asked(management: Management) -> object:
-        window = Window(
-            from_=repr(management.now - days * DAY_SECONDS), to=repr(management.now), bucket_seconds=seconds
-        )
-        return ask(management, window, ActivityQuestion.model_validate(of))
-
-    return asked
-
-
-def _keys(management: Management, window: Window, _: ActivityQuestion) -> object:
-    return of_keys(management, window, ())
-
-
-_LARGE = {"router_id": "rtr_large"}
-_ACTIVITY: dict[str, Callable[[Management], object]] = {
-    "activity of 24 hours, all routers": _asked(overview, 1, 900),
-    "activity of 24 hours, one router": _asked(overview, 1, 300, **_LARGE),
-    "activity of 30 days by the hour, one router": _asked(overview, 30, 3_600, **_LARGE),
-    "activity of 7 days of a class": _asked(overview, 7, 3_600, **_LARGE, task="code"),
-    "activity of 90 days, all routers": _asked(overview, 90, 86_400),
-    "models of 7 days by the hour, one router": _asked(of_models, 7, 3_600, **_LARGE),
-    "models of 90 days, all routers": _asked(of_models, 90, 86_400),
-    "keys of 90 days": _asked(_keys, 90, 86_400),
-    "filter options": filter_options,
-}
-
-
 def answer(
     url: str, name: str, question: Question, forget: Callable[[], None], times: int, limit_ms: float = LIMIT_MS
 ) -> Answered:
@@ -166,7 +126,8 @@ def answer(
         warm = sorted(_milliseconds(question, database) for _ in range(times))
         median = statistics.median(warm) if warm else cold
         slow = max(cold, median) > limit_ms
-        return Answered(name, cold, median, warm[-1] if warm else cold, _plans(question, database) if slow else [])
+        plans = _plans(question, database) if slow else []
+        return Answered(name, cold, median, warm[-1] if warm else cold, limit_ms, plans)
     finally:
         database.close()
 
