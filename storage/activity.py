@@ -6,12 +6,13 @@ so every column adds up to the router's total. Only hours are divided by task.
 """
 
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import add
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from bandit.types import Attempt, Ending, Epoch, Scores
 from storage.calendar import DAY, HOUR, MINUTE, day_of
@@ -180,16 +181,30 @@ class Traffic:
 
 def traffic_by_model(connection: Connection, router_id: str, since: Epoch) -> dict[str, Traffic]:
     """Read a router's traffic per model, from the UTC day of `since` on."""
-    names = ("requests", "answered", "attempts", "failures", "prompt_tokens", "completion_tokens", "cost_usd")
-    sums = [func.sum(activity.c[name]) for name in names]
-    query = select(activity.c.model_id, *sums).group_by(activity.c.model_id)
-    query = query.where(
-        activity.c.router_id == router_id, activity.c.width == DAY, activity.c.start >= day_of(since) * DAY
-    )
-    found: dict[str, Traffic] = {}
-    for model_id, *counts, cost_usd in connection.execute(query):
-        drawn, answered, attempts, failures, prompt_tokens, completion_tokens = map(int, counts)
-        found[model_id] = Traffic(
-            drawn, answered, attempts, failures, prompt_tokens, completion_tokens, float(cost_usd)
-        )
+    query = _traffic(activity.c.model_id).where(*_days_since(since), activity.c.router_id == router_id)
+    rows = connection.execute(query.group_by(activity.c.model_id))
+    return {row[0]: _read_traffic(row[1:]) for row in rows}
+
+
+def traffic_by_router(connection: Connection, since: Epoch) -> dict[str, dict[str, Traffic]]:
+    """Read the traffic per router and model, from the UTC day of `since` on."""
+    keys = (activity.c.router_id, activity.c.model_id)
+    found: dict[str, dict[str, Traffic]] = defaultdict(dict)
+    for row in connection.execute(_traffic(*keys).where(*_days_since(since)).group_by(*keys)):
+        found[row[0]][row[1]] = _read_traffic(row[2:])
     return found
+
+
+def _traffic(*keys: ColumnElement[Any]) -> Select[Any]:
+    names = ("requests", "answered", "attempts", "failures", "prompt_tokens", "completion_tokens", "cost_usd")
+    return select(*keys, *(func.sum(activity.c[name]) for name in names))
+
+
+def _days_since(since: Epoch) -> tuple[ColumnElement[bool], ...]:
+    return activity.c.width == DAY, activity.c.start >= day_of(since) * DAY
+
+
+def _read_traffic(row: Sequence[Any]) -> Traffic:
+    *counts, cost_usd = row
+    drawn, answered, attempts, failures, prompt_tokens, completion_tokens = map(int, counts)
+    return Traffic(drawn, answered, attempts, failures, prompt_tokens, completion_tokens, float(cost_usd))

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from gateway.dashboard.visit import Visit
-from gateway.management.routers import list_routers
+from gateway.management.routers import list_router_names
 from storage.errors import DatabaseUnavailable
 from storage.writing.failover import State
 
@@ -54,6 +54,6 @@ def frame_of(visit: Visit, page: str, *, router_id: str | None = None, topics: C
 
 def _links(visit: Visit) -> tuple[RouterLink, ...]:
     try:
-        return tuple(RouterLink(router.id, router.name) for router in list_routers(visit.management))
+        return tuple(RouterLink(id_, name) for id_, name in list_router_names(visit.management))
     except DatabaseUnavailable:
         return tuple(RouterLink(id_, id_) for id_ in sorted(visit.services.routers) if visit.management.sees(id_))

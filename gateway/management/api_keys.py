@@ -1,6 +1,6 @@
 """API keys: list, show, create, change, rotate, revoke. A secret is shown once and stored only as its hash."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pydantic import BaseModel
@@ -12,9 +12,8 @@ from gateway.management.context import JsonFields, Management
 from gateway.management.key_limits import LimitsView, UsageView, limits_view, read_limits, usage_view
 from gateway.management.problems import bad_fields
 from gateway.settings.table_reader import Fields, Problem, one_of
-from storage.key_usage import Cell, Usage
 from storage.records import NO_LIMITS, AuditRecord, KeyRecord
-from storage.stores.key_usage import KeyUsage
+from storage.stores.key_usage import NOTHING_USED, KeyUsage, PresentUsage
 from storage.stores.keys import Keys, LastAdminKey
 from storage.stores.routers import Routers
 
@@ -48,13 +47,16 @@ class ApiKeyView(BaseModel):
 
 def list_api_keys(management: Management) -> list[ApiKeyView]:
     """All keys that the actor may see, the oldest first; revoked and expired ones too."""
-    records = [record for record in Keys(management.database).all() if _sees(management, record)]
-    used = KeyUsage(management.database).since_month_start(Epoch(management.now))
-    by_key: dict[str, dict[Cell, Usage]] = {}
-    for cell, usage in used.items():
-        by_key.setdefault(cell.key_id, {})[cell] = usage
+    records = [record for record in Keys(management.database).all() if _sees(management, record.routers)]
+    used = KeyUsage(management.database).now(Epoch(management.now))
     last_used = Keys(management.database).last_used()
-    return [_shown(management, record, by_key.get(record.id, {}), last_used.get(record.id)) for record in records]
+    return [_shown(record, used.get(record.id, NOTHING_USED), last_used.get(record.id)) for record in records]
+
+
+def list_key_labels(management: Management) -> list[tuple[str, str]]:
+    """Id and label of all keys that the actor may see, the oldest first."""
+    labels = Keys(management.database).labels()
+    return [(key_id, label) for key_id, label, router_ids in labels if _sees(management, router_ids)]
 
 
 def get_api_key(management: Management, key_id: str) -> ApiKeyView:
@@ -152,14 +154,14 @@ def _last_admin_key(key_id: str) -> Conflict:
 
 def _existing(management: Management, key_id: str) -> KeyRecord:
     record = Keys(management.database).get(key_id)
-    if record is None or not _sees(management, record):
+    if record is None or not _sees(management, record.routers):
         raise NotFound(f"there is no key {key_id[:80]}; `keys list` shows all", code="api_key_not_found")
     return record
 
 
-def _sees(management: Management, record: KeyRecord) -> bool:
-    """Whether the actor may see the key: one of some routers sees keys of these alone."""
-    return management.router_ids is None or (record.routers is not None and all(map(management.sees, record.routers)))
+def _sees(management: Management, router_ids: Sequence[str] | None) -> bool:
+    """Whether the actor may see a key of these routers: one of some routers sees keys of these alone."""
+    return management.router_ids is None or (router_ids is not None and all(map(management.sees, router_ids)))
 
 
 def _read(management: Management, values: Mapping[str, object], former: KeyRecord | None) -> KeyRecord:
@@ -227,17 +229,11 @@ def _audited(record: KeyRecord) -> JsonFields:
 
 
 def _view(management: Management, record: KeyRecord, secret: str | None = None) -> ApiKeyView:
-    used = KeyUsage(management.database).since_month_start(Epoch(management.now), record.id)
-    return _shown(management, record, used, Keys(management.database).last_used(record.id).get(record.id), secret)
+    used = KeyUsage(management.database).now(Epoch(management.now), record.id).get(record.id, NOTHING_USED)
+    return _shown(record, used, Keys(management.database).last_used(record.id).get(record.id), secret)
 
 
-def _shown(
-    management: Management,
-    record: KeyRecord,
-    used: Mapping[Cell, Usage],
-    last_used_at: float | None,
-    secret: str | None = None,
-) -> ApiKeyView:
+def _shown(record: KeyRecord, used: PresentUsage, last_used_at: float | None, secret: str | None = None) -> ApiKeyView:
     return ApiKeyView(
         id=record.id,
         label=record.label,
@@ -246,7 +242,7 @@ def _shown(
         key_type="management" if "admin" in record.scopes else "routing",
         routers=None if record.routers is None else list(record.routers),
         limits=limits_view(record.limits),
-        usage=usage_view(used, record.id, Epoch(management.now)),
+        usage=usage_view(used),
         created_at=record.created_at,
         created_by=record.created_by,
         last_used_at=last_used_at,

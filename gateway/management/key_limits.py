@@ -1,17 +1,12 @@
 """Limits of an API key, as they are set and shown, and what it has used of them."""
 
-from collections.abc import Mapping
-from dataclasses import asdict
-
 from pydantic import BaseModel
 
-from bandit.types import Epoch
 from gateway.management.context import Management
 from gateway.management.models import known_models
 from gateway.settings.table_reader import Fields, nearest
-from storage.calendar import DAY, MINUTE, start_of
-from storage.key_usage import UNUSED, Cell, Usage
 from storage.records import NO_LIMITS, KeyLimits
+from storage.stores.key_usage import PresentUsage
 from storage.stores.routers import Routers
 
 MOST_A_MINUTE = 10**12
@@ -110,21 +105,20 @@ def _check_tasks(limits: Fields) -> None:
 
 def limits_view(limits: KeyLimits) -> LimitsView:
     """The limits as they are shown."""
-    return LimitsView.model_validate(
-        {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(limits).items()}
+    return LimitsView(
+        requests_per_minute=limits.requests_per_minute,
+        tokens_per_minute=limits.tokens_per_minute,
+        usd_per_day=limits.usd_per_day,
+        usd_per_month=limits.usd_per_month,
+        models=None if limits.models is None else list(limits.models),
+        tasks=None if limits.tasks is None else list(limits.tasks),
     )
 
 
-def usage_view(cells: Mapping[Cell, Usage], key_id: str, now: Epoch) -> UsageView:
-    """What a key has used, of the cells that `KeyUsage.since_month_start` has read."""
-    minute = cells.get(Cell(key_id, MINUTE, start_of(MINUTE, now)), UNUSED)
-    today = cells.get(Cell(key_id, DAY, start_of(DAY, now)), UNUSED)
-    month = UNUSED
-    for cell, usage in cells.items():
-        if cell.key_id == key_id and cell.width == DAY:
-            month = month.plus(usage)
+def usage_view(used: PresentUsage) -> UsageView:
+    """What a key has used, as it is shown."""
     return UsageView(
-        minute=MinuteUsage(requests=minute.requests, tokens=minute.tokens),
-        today=PeriodUsage(**today._asdict()),
-        month=PeriodUsage(**month._asdict()),
+        minute=MinuteUsage(requests=used.minute.requests, tokens=used.minute.tokens),
+        today=PeriodUsage(**used.today._asdict()),
+        month=PeriodUsage(**used.month._asdict()),
     )

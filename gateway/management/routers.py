@@ -78,6 +78,11 @@ def list_routers(management: Management) -> list[RouterView]:
     return [_view(management, record) for record in records if management.sees(record.id)]
 
 
+def list_router_names(management: Management) -> list[tuple[str, str]]:
+    """Id and name of all routers that the actor may see, by id."""
+    return [named for named in Routers(management.database).names() if management.sees(named[0])]
+
+
 def get_router(management: Management, router_id: str) -> RouterView:
     """One router. Raises NotFound."""
     return _view(management, management.existing_router(router_id))

@@ -11,10 +11,12 @@ from bandit.types import Epoch
 from storage.activity import COUNTS
 from storage.calendar import HOUR, start_of
 from storage.database.engine import Database
-from storage.key_usage import Usage
+from storage.key_usage import USED, Usage
+from storage.stores.key_usage import every_key
 from storage.tables import activity, key_usage
 
 _SUMS = [func.sum(activity.c[name]) for name in COUNTS]
+_USED = [func.sum(key_usage.c[name]) for name in USED]
 _FIRST_SUM = COUNTS.index("cost_usd")
 
 
@@ -106,18 +108,31 @@ class Activity:
             rows = connection.execute(query).all()
         return [TaskActivity(task, model_id, int(requests), int(scored)) for task, model_id, requests, scored in rows]
 
-    def of_keys(self, buckets: Buckets, key_ids: Collection[str] | None) -> list[tuple[Epoch, str, Usage]]:
-        """Sum what keys have used in each bucket, in order of time."""
+    def total_of_keys(self, buckets: Buckets, key_ids: Collection[str] | None) -> dict[str, Usage]:
+        """Sum what keys have used in all buckets: these keys, or None: each that used something."""
+        own = key_usage.c
+        query = select(own.key_id, *_USED).where(*_in_time(buckets))
+        query = query.where(own.key_id.in_(every_key() if key_ids is None else key_ids))
+        with self._database.read() as connection:
+            return {row[0]: _usage(row[1:]) for row in connection.execute(query.group_by(own.key_id))}
+
+    def of_keys(self, buckets: Buckets, key_ids: Collection[str]) -> list[tuple[Epoch, str, Usage]]:
+        """Sum what these keys have used in each bucket, in order of time."""
         own = key_usage.c
         at = _start_of(own.start, buckets.seconds)
-        sums = (func.sum(own.requests), func.sum(own.tokens), func.sum(own.cost_usd))
-        query = select(at, own.key_id, *sums)
-        query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
-        if key_ids is not None:
-            query = query.where(own.key_id.in_(key_ids))
+        query = select(at, own.key_id, *_USED).where(*_in_time(buckets), own.key_id.in_(key_ids))
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(at, own.key_id).order_by(at, own.key_id)).all()
-        return [(row[0], row[1], Usage(int(row[2]), int(row[3]), row[4])) for row in rows]
+        return [(row[0], row[1], _usage(row[2:])) for row in rows]
+
+
+def _in_time(buckets: Buckets) -> tuple[ColumnElement[bool], ...]:
+    own = key_usage.c
+    return own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until
+
+
+def _usage(row: Sequence[Any]) -> Usage:
+    return Usage(int(row[0]), int(row[1]), float(row[2]))
 
 
 def _restricted(query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:

@@ -33,7 +33,7 @@ from storage.tables import decisions, scores
 Columns: TypeAlias = ReadOnlyColumnCollection[str, Any]
 
 MOST_IN_A_PAGE = 200
-MOST_SCANNED = 5_000
+MOST_SCANNED = 2_500
 
 _LATEST_DECISION_SECONDS = 3_600.0
 """A request is decided within this time after its id was made: large bodies come slowly."""

@@ -1,14 +1,14 @@
 """Reads what API keys have used, and deletes minutes that are past."""
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, select
 
 from bandit.types import Epoch
 from storage.calendar import DAY, MINUTE, month_start, start_of
 from storage.database.engine import Database
-from storage.key_usage import Cell, Usage
+from storage.key_usage import UNUSED, USED, Cell, Usage
 from storage.tables import api_keys, key_usage
 
 KEPT_MINUTES_SECONDS = 2 * DAY
@@ -19,26 +19,64 @@ _own = key_usage.c
 _CELLS: Select[Any] = select(_own.key_id, _own.width, _own.start, _own.requests, _own.tokens, _own.cost_usd)
 
 
+class PresentUsage(NamedTuple):
+    """What a key has used in the present minute, UTC day and month."""
+
+    minute: Usage
+    today: Usage
+    month: Usage
+
+
+NOTHING_USED = PresentUsage(UNUSED, UNUSED, UNUSED)
+
+
 class KeyUsage:
     """Usage of the keys of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def since_month_start(self, now: Epoch, key_id: str | None = None) -> dict[Cell, Usage]:
-        """The days of this month, and the present minute, of one key or of all."""
-        days = (_own.width == DAY) & (_own.start >= month_start(now))
-        minute = (_own.width == MINUTE) & (_own.start == start_of(MINUTE, now))
-        query = _CELLS.where(days | minute)
+    def now(self, now: Epoch, key_id: str | None = None) -> dict[str, PresentUsage]:
+        """Usage of the present minute, day and month, of one key or of each that used something this month."""
+        of_month = (_own.width == DAY) & (_own.start >= month_start(now))
+        present = (_own.width == MINUTE) & (_own.start == start_of(MINUTE, now))
+        of_day = [
+            func.sum(case((_own.start >= start_of(DAY, now), _own[name]), else_=literal_column("0"))) for name in USED
+        ]
+        days = select(_own.key_id, *(func.sum(_own[name]) for name in USED), *of_day).where(of_month)
+        minutes = select(_own.key_id, *(_own[name] for name in USED)).where(present)
+        if key_id is None:
+            days = days.where(_own.key_id.in_(every_key()))
+        else:
+            days, minutes = days.where(_own.key_id == key_id), minutes.where(_own.key_id == key_id)
         with self._database.read() as connection:
-            rows = connection.execute(query if key_id is None else query.where(_own.key_id == key_id))
-            return dict(map(read_cell, rows))
+            minute = {row[0]: _usage(row[1:]) for row in connection.execute(minutes)}
+            return {
+                row[0]: PresentUsage(minute.get(row[0], UNUSED), _usage(row[4:]), _usage(row[1:4]))
+                for row in connection.execute(days.group_by(_own.key_id))
+            }
 
     def delete_minutes(self, now: Epoch) -> int:
         """Delete minutes that are over two days old. Returns their number."""
         old = (_own.width == MINUTE) & (_own.start < now - KEPT_MINUTES_SECONDS)
         with self._database.write() as connection:
             return connection.execute(delete(key_usage).where(old)).rowcount
+
+
+def every_key() -> Select[Any]:
+    """Select each key that has used something, by one step through the primary key per key.
+
+    A range of time of all keys is read in the order of this, and not by `start` with a search for each row: a tenth of
+    the work on SQLite.
+    """
+    ids = select(func.min(_own.key_id).label("id")).cte("every_key", recursive=True)
+    following = select(func.min(_own.key_id)).where(_own.key_id > ids.c.id).scalar_subquery()
+    ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
+    return select(ids.c.id).where(ids.c.id.is_not(None))
+
+
+def _usage(row: Sequence[Any]) -> Usage:
+    return Usage(int(row[0]), int(row[1]), float(row[2]))  # PostgreSQL sums large integers as decimals
 
 
 def limited_usage(now: Epoch, moved: ColumnElement[bool] | None, changed_keys: Collection[str]) -> list[Select[Any]]:

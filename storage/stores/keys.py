@@ -40,6 +40,13 @@ class Keys:
         query = select(api_keys)
         return self._read(query if key_ids is None else query.where(api_keys.c.id.in_(key_ids)))
 
+    def labels(self) -> list[tuple[str, str, tuple[str, ...] | None]]:
+        """Id, label and routers of every key, the oldest first."""
+        query = select(api_keys.c.id, api_keys.c.label, api_keys.c.routers)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(api_keys.c.created_at, api_keys.c.id)).all()
+        return [(row.id, row.label, None if row.routers is None else _decode(row.routers)) for row in rows]
+
     def labelled(self, label: str) -> list[KeyRecord]:
         """The keys that are not revoked and have this label, the oldest first."""
         live = (api_keys.c.label == label) & api_keys.c.revoked_at.is_(None)

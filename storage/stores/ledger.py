@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from bandit.types import Attempt, Epoch, Scores
-from storage.activity import Traffic, traffic_by_model
+from storage.activity import Traffic, traffic_by_model, traffic_by_router
 from storage.database.engine import Database
 from storage.judging import Judging, judging_by_model
 from storage.records import Content, DecisionView, FeedbackRecord, Shadow
@@ -72,6 +72,11 @@ class Ledger:
         """Read the traffic of each of a router's models, from the UTC day of `since` on."""
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)
+
+    def traffic_of_all(self, since: Epoch) -> dict[str, dict[str, Traffic]]:
+        """Read the traffic of each router and model, from the UTC day of `since` on."""
+        with self._database.read() as connection:
+            return traffic_by_router(connection, since)
 
     def judging(self, router_id: str, since: Epoch) -> list[Judging]:
         """Read a router's counts of judges' calls per purpose and model, from the UTC day of `since` on."""

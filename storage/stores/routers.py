@@ -45,6 +45,12 @@ class Routers:
         """The routers of these ids that there are, by id; None: all of them."""
         return self._read(router_ids, routers.c.deleted_at.is_(None))
 
+    def names(self) -> list[tuple[str, str]]:
+        """Id and name of every router, by id."""
+        query = select(routers.c.id, routers.c.name).where(routers.c.deleted_at.is_(None)).order_by(routers.c.id)
+        with self._database.read() as connection:
+            return [(row.id, row.name) for row in connection.execute(query)]
+
     def deleted(self, router_ids: Collection[str] | None = None) -> list[RouterRecord]:
         """The deleted routers, of these ids or all of them, by id."""
         return self._read(router_ids, routers.c.deleted_at.is_not(None))

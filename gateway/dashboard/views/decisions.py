@@ -6,7 +6,7 @@ from statistics import fmean
 from urllib.parse import urlencode
 
 from gateway.dashboard.colours import GREY, colours_of
-from gateway.management.api_keys import list_api_keys
+from gateway.management.api_keys import list_key_labels
 from gateway.management.context import Management
 from gateway.management.decisions import DecisionRow as Row
 from gateway.management.decisions import list_decisions
@@ -159,7 +159,7 @@ def task_shown(task: str) -> str:
 def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: Sequence[str]) -> list[Filter]:
     anything = Option("", "any")
     models = [Option(model.id, model.id) for model in router.models]
-    keys = [Option(key.id, key.label) for key in list_api_keys(management)]
+    keys = [Option(key_id, label) for key_id, label in list_key_labels(management)]
     return [
         Filter("model", "Model", wanted.model, [anything, *models]),
         Filter("task", "Class", wanted.task, [anything, *(Option(task, task_shown(task)) for task in tasks if task)]),

@@ -57,7 +57,8 @@ def overview_page(visit: Visit, tried: Tried | None = None) -> OverviewPage:
     """The page, of the last seven UTC days."""
     management = visit.management
     since = Epoch(management.now - (DAYS - 1) * DAY)
-    rows = [_row(visit, router, visit.services.ledger.traffic(router.id, since)) for router in list_routers(management)]
+    traffic = visit.services.ledger.traffic_of_all(since)
+    rows = [_row(visit, router, traffic.get(router.id, {})) for router in list_routers(management)]
     requests = sum(row.requests for row in rows)
     needs = [each for each in health_page(visit).findings if each.severity in {"bad", "warn"}]
     return OverviewPage(

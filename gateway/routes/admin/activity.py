@@ -3,12 +3,13 @@
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
 from pydantic import StringConstraints
 
 from gateway.management.activity import ActivityQuestion, filter_options, of_keys, of_models, overview
 from gateway.management.activity_views import FilterOptionsView, KeysActivityView, ModelsActivityView, OverviewView
 from gateway.management.activity_window import Window
-from gateway.routes.admin.calls import Reader
+from gateway.routes.admin.calls import Reader, answer
 
 router = APIRouter(prefix="/admin/activity", tags=["activity"])
 
@@ -49,29 +50,29 @@ _Window: TypeAlias = Annotated[Window, Depends(_window)]
 _Question: TypeAlias = Annotated[ActivityQuestion, Depends(_question)]
 
 
-@router.get("/overview")
-def get_overview(management: Reader, window: _Window, question: _Question) -> OverviewView:
+@router.get("/overview", response_model=OverviewView)
+def get_overview(management: Reader, window: _Window, question: _Question) -> Response:
     """Requests, how they ended, waits, tokens, dollars and scores per bucket of time, beside the window before."""
-    return overview(management, window, question)
+    return answer(overview(management, window, question))
 
 
-@router.get("/models")
-def get_models(management: Reader, window: _Window, question: _Question) -> ModelsActivityView:
+@router.get("/models", response_model=ModelsActivityView)
+def get_models(management: Reader, window: _Window, question: _Question) -> Response:
     """The same by model."""
-    return of_models(management, window, question)
+    return answer(of_models(management, window, question))
 
 
-@router.get("/keys")
+@router.get("/keys", response_model=KeysActivityView)
 def get_keys(
     management: Reader,
     window: _Window,
     api_key_id: Annotated[list[_Id], Query(max_length=50, description="May be given several times.")] = [],  # noqa: B006 - FastAPI's way
-) -> KeysActivityView:
+) -> Response:
     """Requests, tokens and dollars by API key. A request has the tokens of its last call, and the dollars of all."""
-    return of_keys(management, window, api_key_id)
+    return answer(of_keys(management, window, api_key_id))
 
 
-@router.get("/filter-options")
-def get_filter_options(management: Reader) -> FilterOptionsView:
+@router.get("/filter-options", response_model=FilterOptionsView)
+def get_filter_options(management: Reader) -> Response:
     """What activity can be filtered by."""
-    return filter_options(management)
+    return answer(filter_options(management))

@@ -66,10 +66,10 @@ class Rotation(BaseModel):
     overlap_seconds: float = 3_600.0
 
 
-@router.get("/api-keys")
-def get_api_keys(management: Reader) -> Listed[ApiKeyView]:
+@router.get("/api-keys", response_model=Listed[ApiKeyView])
+def get_api_keys(management: Reader) -> Response:
     """All keys, the oldest first; revoked and expired ones too."""
-    return Listed(data=list_api_keys(management))
+    return answer(Listed(data=list_api_keys(management)))
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyView)

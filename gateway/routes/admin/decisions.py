@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
 from pydantic import AwareDatetime, Field
 
 from bandit.types import Epoch
 from gateway.management.decision_details import DecisionView, decision_view, find_decision
 from gateway.management.decisions import DecisionsView, list_decisions
-from gateway.routes.admin.calls import Cursor, PageSize, Reader
+from gateway.routes.admin.calls import Cursor, PageSize, Reader, answer
 from gateway.routes.authentication import authorization_of
 from gateway.routes.services import services_of
 from storage.records import Status
@@ -26,7 +27,7 @@ Instant: TypeAlias = Annotated[
 router = APIRouter(prefix="/admin", tags=["decisions"])
 
 
-@router.get("/decisions")
+@router.get("/decisions", response_model=DecisionsView)
 def get_decisions(
     management: Reader,
     router_id: Annotated[str | None, Query(max_length=80, description="Default: all that the key may see.")] = None,
@@ -40,10 +41,10 @@ def get_decisions(
     until: Annotated[Instant, Query(alias="to", description="Exclusive.")] = None,
     cursor: Cursor = None,
     limit: PageSize = 50,
-) -> DecisionsView:
+) -> Response:
     """A page of requests, the latest first.
 
-    Filters that no index serves are compared with 5,000 requests a call: `searched_to` says how far back that went.
+    Filters that no index serves are compared with 2,500 requests a call: `searched_to` says how far back that went.
     """
     wanted = DecisionFilter(
         router_ids=None if router_id is None else [router_id],
@@ -56,7 +57,7 @@ def get_decisions(
         since=_seconds(since),
         until=_seconds(until),
     )
-    return list_decisions(management, wanted, cursor, limit)
+    return answer(list_decisions(management, wanted, cursor, limit))
 
 
 @router.get("/decisions/{completion_id}")

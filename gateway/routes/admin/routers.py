@@ -88,10 +88,10 @@ class NewRouter(RouterPatch):
 IfMatch = Annotated[str | None, Header(description="The ETag that was read: anything newer is not overwritten (412).")]
 
 
-@router.get("/routers")
-def get_routers(management: Reader) -> Listed[RouterView]:
+@router.get("/routers", response_model=Listed[RouterView])
+def get_routers(management: Reader) -> Response:
     """All routers."""
-    return Listed(data=list_routers(management))
+    return answer(Listed(data=list_routers(management)))
 
 
 @router.post("/routers", status_code=201, response_model=RouterView)

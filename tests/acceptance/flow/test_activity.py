@@ -1,5 +1,6 @@
 """Activity over HTTP: what happened is told once, the same by time, by model and by key."""
 
+import time
 from typing import Any
 
 import pytest
@@ -53,6 +54,7 @@ def test_overview_models_keys_and_the_ledger_have_the_same_sums(running: Running
 @pytest.mark.parametrize(
     ("query", "status", "param"),
     [
+        ({"task": "code", "from": repr(time.time() - 90 * 86_400.0)}, 400, "task"),  # of all routers
         ({"bucket_seconds": "7"}, 400, "bucket_seconds"),
         ({"bucket_seconds": "60"}, 400, "bucket_seconds"),
         ({"status": "fine"}, 400, "status"),

@@ -1,5 +1,6 @@
 """A steady load of the ledger: several writers record requests and scores at a given rate, as replicas do."""
 
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -99,6 +100,7 @@ def server_cpu_seconds(data: Path) -> float:
     times = postmaster.cpu_times()
     total = times.user + times.system + times.children_user + times.children_system
     for process in postmaster.children(recursive=True):
-        own = process.cpu_times()
-        total += own.user + own.system
+        with contextlib.suppress(psutil.NoSuchProcess):  # one that ends is counted with the postmaster's children
+            own = process.cpu_times()
+            total += own.user + own.system
     return float(total)

@@ -41,12 +41,16 @@ def test_sums_are_read_by_bucket_model_and_key(database: Database, running: Runn
     days = Buckets(DAY, DAY, START, START + DAY)
     by_model = {each.model_id: each.counts[REQUESTS] for each in store.sums(days, ActivityFilter(), by_model=True)}
     assert by_model == {"m/one": 8, "n/one": 4}
-    of_keys = store.of_keys(days, None)
+    totals = store.total_of_keys(days, None)
+    assert {key_id: (used.requests, used.cost_usd) for key_id, used in totals.items()} == {
+        "key_0": (6, 3.0),
+        "key_1": (6, 3.0),
+    }
+    assert list(store.total_of_keys(days, ("key_1",))) == ["key_1"]
+    of_keys = store.of_keys(days, ("key_1",))
     assert [(float(at), key_id, used.requests, used.cost_usd) for at, key_id, used in of_keys] == [
-        (START, "key_0", 6, 3.0),
-        (START, "key_1", 6, 3.0),
+        (START, "key_1", 6, 3.0)
     ]
-    assert [key_id for _, key_id, _ in store.of_keys(days, ("key_1",))] == ["key_1"]
     every_four_hours = Buckets(HOUR, 4 * HOUR, START, START + DAY)
     assert store.draws("rtr_a", every_four_hours) == [
         (START, "n/one", 2),
