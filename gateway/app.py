@@ -27,6 +27,7 @@ from gateway.limits.alerts import Alerts
 from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.heartbeat import Heartbeat
 from gateway.maintenance.retention import RetentionWorker
+from gateway.maintenance.unmatched import UnmatchedCounter
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.readiness import Readiness
@@ -89,6 +90,7 @@ class Gateway:
         self._read_again = read_again
         self._reload_others = reload_others
         self._request_ids = RequestIds()
+        self._unmatched = UnmatchedCounter()
         self._readiness: Readiness | None = None
         self._draining = False
         self._root_path = self.settings.listening.root_path.encode()
@@ -203,7 +205,7 @@ class Gateway:
                 limiter=limiter,
             )
             opened.push_async_callback(self._recorder.close)
-            heartbeat.start(self._recorder.is_spooling, keyring.take_uses)
+            heartbeat.start(self._recorder.is_spooling, keyring.take_uses, self._unmatched.take)
             cells = self._open_instruments(opened)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
@@ -245,6 +247,7 @@ class Gateway:
                 bodies,
                 heartbeat.may_be_spooled,
                 limiter,
+                self._unmatched,
             )
             readiness = Readiness(
                 self._recorder,

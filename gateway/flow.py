@@ -24,6 +24,7 @@ from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLim
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.limits.allowance import KeyAllowance
 from gateway.limits.limiter import KeyLimiter
+from gateway.maintenance.unmatched import UnmatchedCounter
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
 from gateway.routing.task_names import TaskAdmission
@@ -58,6 +59,7 @@ class Flow:
         bodies: Bodies,
         may_be_spooled: Callable[[float], bool],
         limiter: KeyLimiter,
+        unmatched: UnmatchedCounter,
     ) -> None:
         self.keyring = keyring
         self._registry = registry
@@ -69,6 +71,7 @@ class Flow:
         self._admission = admission
         self._bodies = bodies
         self._limiter = limiter
+        self._unmatched = unmatched
         self.running: set[str] = set()
 
     async def complete(self, http: Http, router_id: str) -> None:
@@ -131,7 +134,7 @@ class Flow:
 
     async def feedback(self, http: HttpRequest) -> "tuple[FeedbackBatch, tuple[FeedbackReceipt, ...]]":
         """Record one feedback or a list of them, all or none. Raises GatewayError."""
-        now = self.clock()
+        now, key = self.clock(), None
         try:
             key = self.keyring.authenticate(http.header(b"authorization"), now)
             require(key, ("feedback", "routing"))
@@ -143,6 +146,8 @@ class Flow:
             receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)
         except GatewayError as error:
             self.services.observer.not_scored(error)
+            if key is not None:
+                self._unmatched.note(key.id, error, now)
             raise
         self.services.observer.scored(receipts, now)
         return batch, receipts

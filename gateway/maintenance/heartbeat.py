@@ -19,6 +19,9 @@ from storage.errors import DatabaseUnavailable
 from storage.stores.keys import Keys
 from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Replica, Replicas, ReplicaState
+from storage.stores.unmatched import Unmatched, UnmatchedScores
+
+TakeUnmatched = Callable[[], Mapping[tuple[str, int], UnmatchedScores]]
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,8 @@ class Heartbeat:
         self._adopted: frozenset[str] = frozenset()  # dead replicas, whose spools this one adopts
         self._is_spooling: Callable[[], bool] = lambda: True
         self._take_uses: Callable[[], Mapping[str, float]] = dict
+        self._take_unmatched: TakeUnmatched = dict
+        self._unmatched = Unmatched(database.watched(self._watchdog))
         self._keys = Keys(database.watched(self._watchdog))
         self._noted = time.monotonic()
         self._state: ReplicaState | None = None
@@ -90,12 +95,18 @@ class Heartbeat:
         self._stopped.set()
         await asyncio.to_thread(self._close)
 
-    def start(self, is_spooling: Callable[[], bool], take_uses: Callable[[], Mapping[str, float]]) -> None:
+    def start(
+        self,
+        is_spooling: Callable[[], bool],
+        take_uses: Callable[[], Mapping[str, float]],
+        take_unmatched: TakeUnmatched,
+    ) -> None:
         """Start the thread. `is_spooling`: whether the spool holds completions, or spools are being adopted.
 
-        `take_uses`: when API keys were used last, which is noted every few seconds.
+        `take_uses` and `take_unmatched`: when API keys were used last, and scores that matched no completion, which are
+        noted every few seconds.
         """
-        self._take_uses = take_uses
+        self._take_uses, self._take_unmatched = take_uses, take_unmatched
         self._is_spooling = is_spooling
         self._thread.start()
 
@@ -190,6 +201,7 @@ class Heartbeat:
         uses = self._take_uses()
         if uses:
             self._keys.note_use(uses)
+        self._unmatched.add(self._take_unmatched())
 
     def _warn(self) -> None:
         remarks = self._clock_remarks()

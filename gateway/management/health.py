@@ -6,16 +6,22 @@ from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from bandit.types import Epoch
 from gateway.errors import InsufficientScope
 from gateway.maintenance.heartbeat import CLOCK_SECONDS, OVERDUE_SECONDS
+from gateway.management.api_keys import list_key_labels
 from gateway.management.context import Management
+from storage.calendar import DAY, day_of
 from storage.stores.keys import Keys
 from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Finding, ModelState, Replica, Replicas
 from storage.stores.routers import Routers
+from storage.stores.unmatched import Unmatched, UnmatchedScores
 from storage.writing.failover import State
 
 ENDS_SOON_SECONDS = 7 * 86_400.0
+MOST_UNMATCHED = 20
+"""Keys and days whose unmatched scores are told."""
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
@@ -103,6 +109,7 @@ def get_health(management: Management) -> HealthView:
         *_of_routers(management),
         *_of_records(management),
         *_of_keys(management),
+        *_of_scores(management),
     ]
     found.sort(key=lambda finding: _SEVERITIES.index(finding.severity))
     return HealthView(findings=found, replicas=[_view(replica) for replica in replicas])
@@ -225,6 +232,25 @@ def _of_keys(management: Management) -> Iterator[FindingView]:
             text=f"API key {key.id} ({key.label}) ends in {days:.1f} days",
             remedy="change its end, or rotate it",
             link=f"/admin/api-keys/{key.id}",
+        )
+
+
+def _of_scores(management: Management) -> Iterator[FindingView]:
+    """Scores of today and yesterday that matched no completion: nothing is learned of them, and nobody else notices."""
+    today = day_of(Epoch(management.now))
+    labels = dict(list_key_labels(management))
+    found: dict[str, list[UnmatchedScores]] = defaultdict(list)
+    for key_id, scores in Unmatched(management.database).since(today - 1, MOST_UNMATCHED):
+        found[key_id].append(scores)
+    for key_id, days in found.items():
+        yield FindingView(
+            severity="warning",
+            kind="scores_unmatched",
+            text=f"{sum(each.count for each in days):,} requests with scores of API key {key_id} "
+            f"({labels.get(key_id, 'unknown')}) matched no completion, the last one: {days[0].example}",
+            remedy="send the `id` of the answer, by the key that asked for it or by one with the scope `feedback`",
+            since=float((today - 1) * DAY),
+            link=f"/admin/api-keys/{key_id}",
         )
 
 

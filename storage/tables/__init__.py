@@ -18,7 +18,7 @@ from storage.tables.activity import (
     key_usage_checkpoints,
 )
 from storage.tables.evals import eval_scores, eval_sums, evals
-from storage.tables.feedback import feedback, scores
+from storage.tables.feedback import feedback, scores, unmatched
 from storage.tables.keys import api_keys, idempotency
 from storage.tables.ledger import identity, refused_records, replicas
 from storage.tables.metadata import metadata
@@ -72,4 +72,5 @@ __all__ = [
     "settings",
     "statistic_changes",
     "tasks",
+    "unmatched",
 ]

@@ -1,9 +1,9 @@
 """Tables of the scores that callers sent and of what counts of them."""
 
-from sqlalchemy import Column, Double, Index, Table, Text, text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from storage.columns import check, instants, key, one_of, optional, required, within
+from storage.columns import check, counts, instants, key, one_of, optional, required, within
 from storage.tables.metadata import completion, metadata
 
 feedback = Table(
@@ -40,5 +40,17 @@ scores = Table(
     ),
     check("score", *within("0", "1", "score", "weight")),
     comment="the current score of each source; the quality statistics are sums of these",
+    sqlite_with_rowid=False,
+)
+
+unmatched = Table(
+    "unmatched",
+    metadata,
+    key("key_id", Text, "the API key that sent them"),
+    key("day", Integer, "UTC day, in days since the epoch"),
+    required("count", BigInteger, "requests with scores of which one matched no completion"),
+    required("example", Text, "why the last one did not"),
+    check("counts", *counts("count")),
+    comment="scores that matched no completion, of the last 30 days",
     sqlite_with_rowid=False,
 )

@@ -9,6 +9,7 @@ import pytest
 
 from bandit.types import Epoch
 from gateway.ids import new_id
+from gateway.maintenance import heartbeat
 from gateway.maintenance.heartbeat import LONGEST_REQUEST_SECONDS
 from storage.stores.replicas import Replica, Replicas
 from storage.tables import replicas
@@ -219,3 +220,18 @@ def test_a_pair_is_recorded_whole_or_not_at_all(running: Running) -> None:
         running, feedback=[{"preferred": answered(running), "rejected": known}, {"completion_id": known, "thumb": "up"}]
     ).json()
     assert [item["status"] for item in mixed["data"]] == ["recorded", "recorded"]
+
+
+def test_a_score_that_matches_nothing_is_found_by_the_operator(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "NOTED_SECONDS", 0.0)
+    with running.http() as http:
+        assert http.post("/feedback", json={"completion_id": "chatcmpl-made-up", "score": 1}).status_code == 404
+    with running.http("admin") as http:
+
+        def told() -> bool:
+            findings = http.get("/admin/health").json()["findings"]
+            return any(each["kind"] == "scores_unmatched" and "made-up" in each["text"] for each in findings)
+
+        wait_until(told, "the next heartbeat has written it")

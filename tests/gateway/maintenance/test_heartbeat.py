@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from bandit.types import Epoch
+from gateway.errors import NotFound
 from gateway.maintenance import heartbeat as beating
 from gateway.maintenance.heartbeat import OVERDUE_SECONDS, Heartbeat
+from gateway.maintenance.unmatched import UnmatchedCounter
 from storage.database.clock import DatabaseClock
 from storage.database.engine import Database
 from storage.records import KeyRecord
 from storage.stores.keys import Keys
 from storage.stores.replicas import FORGOTTEN_SECONDS, Replica, Replicas
+from storage.stores.unmatched import Unmatched
 from storage.tables import replicas
 from tests.support.databases import Opening
 from tests.support.waiting import wait_until
@@ -35,7 +38,8 @@ def beating_fast(monkeypatch: pytest.MonkeyPatch) -> None:
 async def beat(ledger_url: str, opening: Opening, tmp_path: Path) -> AsyncIterator[Beat]:
     """Starts heartbeats, each as of another process, and stops them."""
     async with contextlib.AsyncExitStack() as stack:
-        used = {"key_1": 1_760_000_000.0}
+        used, unmatched = {"key_1": 1_760_000_000.0}, UnmatchedCounter()
+        unmatched.note("key_1", NotFound("there is none", code="completion_not_found"), Epoch(1_760_000_000.0))
 
         async def start(
             spooling: Callable[[], bool] = lambda: False, *, wall: Callable[[], float] = time.time
@@ -43,7 +47,7 @@ async def beat(ledger_url: str, opening: Opening, tmp_path: Path) -> AsyncIterat
             database = opening(ledger_url)
             database.clock = DatabaseClock(wall)
             heartbeat = await stack.enter_async_context(Heartbeat(database, version="1", spool=tmp_path / "it."))
-            heartbeat.start(spooling, used.copy)
+            heartbeat.start(spooling, used.copy, unmatched.take)
             return heartbeat
 
         yield start
@@ -86,6 +90,7 @@ async def test_replicas_are_counted_and_the_last_use_of_keys_is_noted(
     await asyncio.to_thread(wait_until, lambda: first.replica_count() == 2, "both are counted, and no dead one")
     await asyncio.to_thread(wait_until, lambda: bool(Keys(database).last_used()), "it is noted")
     assert Keys(database).last_used() == {"key_1": 1_760_000_000.0}
+    await asyncio.to_thread(wait_until, lambda: bool(Unmatched(database).since(0, 9)), "unmatched scores are noted")
     Keys(database).note_use({"key_1": 1.0})
     assert Keys(database).last_used("key_1") == {"key_1": 1_760_000_000.0}, "another process noted a later use"
 
@@ -153,7 +158,7 @@ async def test_rows_go_with_a_clean_stop_and_a_day_after_the_last_heartbeat(
     insert(database, replica("rep_old", now - FORGOTTEN_SECONDS - 60.0))
     for spooling in (False, True):
         async with Heartbeat(opening(ledger_url), version="1", spool=tmp_path / "it.") as heartbeat:
-            heartbeat.start(lambda spooling=spooling: spooling, dict)  # type: ignore[misc]
+            heartbeat.start(lambda spooling=spooling: spooling, dict, dict)  # type: ignore[misc]
             assert [each.version for each in stored(database)] == ["1"]
     (left,) = stored(database)
     assert left.spooling_since is not None, "a spool that is not empty is told of"

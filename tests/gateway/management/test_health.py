@@ -15,6 +15,7 @@ from storage.records import Actor, RouterModel, RouterRecord, Via
 from storage.stores.keys import Keys
 from storage.stores.replicas import Finding, ModelState, Replica, Replicas, ReplicaState
 from storage.stores.routers import Routers
+from storage.stores.unmatched import Unmatched, UnmatchedScores
 
 OWN = Replica("rep_1", "here", 1, "1.0", "/spool/a.", Epoch(0.0), Epoch(0.0), 0.0, state=ReplicaState("ok", 2, 0))
 
@@ -82,6 +83,17 @@ def test_a_process_that_is_not_heard_of_is_told_with_its_spool(management: Manag
     (finding,) = get_health(later).findings
     assert (finding.severity, finding.kind) == ("warning", "replica_silent")
     assert "/spool/a.*" in finding.remedy
+
+
+def test_scores_that_matched_nothing_are_told_by_key_for_two_days(management: Management, database: Database) -> None:
+    today = int(management.now // 86_400)
+    lost = {("key_1", today - 2): 5, ("key_1", today - 1): 1, ("key_1", today): 2, ("key_2", today): 1}
+    Unmatched(database).add({key: UnmatchedScores(count, f"there is no {key}") for key, count in lost.items()})
+    health = get_health(management)
+    assert kinds(health) == [("warning", "scores_unmatched")] * 2
+    text = health.findings[0].text
+    assert text.startswith("3 requests with scores of API key key_1 (unknown) matched no completion, the last one: ")
+    assert str(today) in text, "the example is of the last day"
 
 
 def test_a_key_of_some_routers_does_not_see_the_health_of_all(management: Management) -> None:
