@@ -59,6 +59,11 @@ def list_key_labels(management: Management) -> list[tuple[str, str]]:
     return [(key_id, label) for key_id, label, router_ids in labels if _sees(management, router_ids)]
 
 
+def last_uses(management: Management) -> dict[str, float]:
+    """When each key was used last, by its id, of those that ever were."""
+    return Keys(management.database).last_used()
+
+
 def get_api_key(management: Management, key_id: str) -> ApiKeyView:
     """One key. Raises NotFound."""
     return _view(management, _existing(management, key_id))

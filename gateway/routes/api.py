@@ -19,7 +19,7 @@ from gateway.errors import (
 from gateway.management.problems import bad_fields
 from gateway.reports.evaluation import InvalidQuestion
 from gateway.reports.explanation import NotExplainable
-from gateway.routes import admin, docs, feedback, health, models
+from gateway.routes import admin, docs, feedback, health, models, organizations
 from gateway.routes.openapi import complete
 from gateway.settings.router_options import OptionsError
 from storage.errors import DatabaseUnavailable, InvalidCursor
@@ -31,7 +31,7 @@ def build_api(version: str) -> FastAPI:
     The gateway sets `state.services` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    for router in (admin.router, docs.router, feedback.router, health.router, models.router):
+    for router in (admin.router, organizations.router, docs.router, feedback.router, health.router, models.router):
         api.include_router(router)
     api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)

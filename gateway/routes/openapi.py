@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.routes import organizations
 from gateway.routes.admin.evals import body_schemas
 from gateway.routes.schemas import ROUTED_PATHS
 
@@ -16,7 +17,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]
-            if method == "get" and path.startswith("/admin/"):
+            if method == "get" and path.startswith(("/admin/", f"{organizations.PREFIX}/")):
                 for status in _OF_CHANGES:
                     answers.pop(status, None)
             if "HTTPValidationError" in str(answers.get("422")):  # FastAPI's own: ours are 400

@@ -66,8 +66,10 @@ class Activity:
     def sums(self, buckets: Buckets, of: ActivityFilter, *, by_model: bool = False) -> list[Summed]:
         """Sum the cells of each bucket, in order of time; buckets in which nothing happened are left out."""
         own = activity.c
-        # By start, in the order of the key, and by bucket here: SQLite would sort all cells by the bucket.
-        keys = [own.start, own.model_id] if by_model else [own.start]
+        # SQLite sorts all cells by the bucket, unless they are summed in the order of the key, and by bucket here.
+        in_order = self._database.sqlite and not by_model
+        at: ColumnElement[int] = own.start if in_order else _start_of(own.start, buckets.seconds)
+        keys = [at, own.model_id] if by_model else [at]
         query = _restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
         found: dict[tuple[Epoch, str], list[float]] = {}
         with self._database.read() as connection:

@@ -5,7 +5,7 @@ from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from bandit.types import Epoch
 from gateway.management.decision_details import DecisionView, decision_view, find_decision
@@ -18,7 +18,16 @@ from storage.stores.decisions import DecisionFilter
 
 Id: TypeAlias = Annotated[str | None, Query(max_length=200)]
 Seconds: TypeAlias = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
-Moment: TypeAlias = Annotated[AwareDatetime, Field(ge=datetime.fromtimestamp(0, UTC))]
+
+
+def _written(value: object) -> object:
+    # Pydantic takes large numbers for milliseconds.
+    if isinstance(value, str) and value.strip().replace(".", "", 1).isdecimal():
+        raise ValueError("must be seconds since the epoch, or RFC 3339")
+    return value
+
+
+Moment: TypeAlias = Annotated[AwareDatetime, Field(ge=datetime.fromtimestamp(0, UTC)), BeforeValidator(_written)]
 Instant: TypeAlias = Annotated[
     Annotated[Seconds | Moment, Field(union_mode="left_to_right")] | None,
     Query(description="Seconds since the epoch, or RFC 3339."),

@@ -1,0 +1,193 @@
+"""…/routers: list, create, show, replace and delete routers, and the models that they may have."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, BackgroundTasks, Body
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.errors import BadRequest
+from gateway.management.models import list_models
+from gateway.management.routers import (
+    RouterView,
+    change_router,
+    create_router,
+    delete_router,
+    get_router,
+    list_routers,
+    rebuild_router,
+)
+from gateway.routes.admin.calls import Administrator, Reader, answer
+from gateway.routes.admin.idempotency import IdempotentRoute
+from gateway.routes.organizations.values import dollars, instant
+
+router = APIRouter(route_class=IdempotentRoute)
+
+STRATEGY = "slm"
+"""What their strategies are called; whatever a router is sent, it learns."""
+
+
+class EvalReference(BaseModel):
+    """An evaluation that counts for a router."""
+
+    id: str
+
+
+class OrganizationRouter(BaseModel):
+    """A router. `eval_ids` empty: all evaluations count that apply to it."""
+
+    id: str
+    name: str
+    endpoint: str
+    enabled_models: list[str]
+    model_providers: dict[str, str]
+    provider_key_sources: dict[str, str]
+    eval_ids: list[str]
+    evals: list[EvalReference]
+    routing_strategy: str = STRATEGY
+    created_at: str
+    updated_at: str
+
+
+class OrganizationRouters(BaseModel):
+    """All routers."""
+
+    routers: list[OrganizationRouter]
+
+
+class DeletedRouter(BaseModel):
+    """A router that was deleted."""
+
+    id: str
+    deleted_at: str
+
+
+class CatalogModel(BaseModel):
+    """A model. Prices are in dollars per million tokens; null: not known."""
+
+    id: str
+    provider: str
+    default_provider: str
+    input_usd_per_million: str | None
+    output_usd_per_million: str | None
+    context_window: int | None
+
+
+class CatalogGroup(BaseModel):
+    """The models of one provider."""
+
+    provider: str
+    models: list[CatalogModel]
+
+
+class ModelCatalog(BaseModel):
+    """The models that a router may have."""
+
+    groups: list[CatalogGroup]
+
+
+class OrganizationRouterBody(BaseModel):
+    """A router as it is to be. Provider keys are the gateway's own: `managed` is all that they can be."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    name: str = Field(max_length=200)
+    enabled_models: list[str]
+    eval_ids: list[str] | None = None
+    model_providers: dict[str, str] | None = None
+    provider_key_sources: dict[str, Literal["managed"]] | None = None
+    routing_strategy: Literal["slm", "dari"] | None = None
+
+    def fields(self) -> dict[str, object]:
+        """The fields of a router by our names. Raises BadRequest."""
+        for model_id, provider in (self.model_providers or {}).items():
+            if provider != model_id.partition("/")[0]:
+                raise BadRequest(
+                    f"`model_providers`: {model_id[:80]!r} is served by the provider that its id begins with",
+                    param="model_providers",
+                )
+        evals: dict[str, object] = {} if self.eval_ids is None else {"eval_ids": self.eval_ids or None}
+        return {"name": self.name, "enabled_models": self.enabled_models, **evals}
+
+
+@router.get("/routers")
+def get_routers(management: Reader) -> OrganizationRouters:
+    """All routers."""
+    return OrganizationRouters(routers=[_shown(each) for each in list_routers(management)])
+
+
+@router.get("/routers/model-catalog")
+def get_model_catalog(management: Reader) -> ModelCatalog:
+    """The models that a router may have, by provider."""
+    groups: dict[str, list[CatalogModel]] = {}
+    for model in list_models(management):
+        provider = model.id.partition("/")[0]
+        prices = [model.price.get(f"{name}_usd_per_million") for name in ("input", "output")]
+        told = [dollars(price) if isinstance(price, float | int) else None for price in prices]
+        groups.setdefault(provider, []).append(
+            CatalogModel(
+                id=model.id,
+                provider=provider,
+                default_provider=provider,
+                input_usd_per_million=told[0],
+                output_usd_per_million=told[1],
+                context_window=model.context_window,
+            )
+        )
+    return ModelCatalog(groups=[CatalogGroup(provider=name, models=models) for name, models in groups.items()])
+
+
+@router.post("/routers", status_code=201, response_model=OrganizationRouter)
+def post_router(management: Administrator, body: Annotated[OrganizationRouterBody, Body()]) -> Response:
+    """Create a router."""
+    return answer(_shown(create_router(management, body.fields()).router), 201)
+
+
+@router.get("/routers/{router_id}")
+def get_one_router(management: Reader, router_id: str) -> OrganizationRouter:
+    """One router."""
+    return _shown(get_router(management, router_id))
+
+
+@router.put("/routers/{router_id}", response_model=OrganizationRouter)
+def put_router(
+    management: Administrator,
+    router_id: str,
+    body: Annotated[OrganizationRouterBody, Body()],
+    background: BackgroundTasks,
+) -> Response:
+    """Replace name and models, and the evaluations if they are given; models that stay keep their shares."""
+    shares = {model.id: model.model_dump() for model in get_router(management, router_id).models}
+    fields = body.fields()
+    del fields["enabled_models"]
+    models = [{**shares[each], "enabled": True} if each in shares else each for each in body.enabled_models]
+    change = change_router(management, router_id, {**fields, "models": models})
+    response = answer(_shown(change.router))
+    if change.rebuild and not management.dry_run:
+        background.add_task(rebuild_router, management, router_id)
+        response.background = background
+    return response
+
+
+@router.delete("/routers/{router_id}", response_model=DeletedRouter)
+def delete_one_router(management: Administrator, router_id: str) -> Response:
+    """Delete a router. Its ledger stays, and `POST /admin/routers/{router_id}/restore` brings it back."""
+    delete_router(management, router_id)
+    return answer(DeletedRouter(id=router_id, deleted_at=instant(management.now)))
+
+
+def _shown(view: RouterView) -> OrganizationRouter:
+    providers = {model_id: model_id.partition("/")[0] for model_id in view.enabled_models}
+    eval_ids = view.eval_ids or []
+    return OrganizationRouter(
+        id=view.id,
+        name=view.name,
+        endpoint=view.endpoint,
+        enabled_models=view.enabled_models,
+        model_providers=providers,
+        provider_key_sources=dict.fromkeys(sorted(set(providers.values())), "managed"),
+        eval_ids=eval_ids,
+        evals=[EvalReference(id=eval_id) for eval_id in eval_ids],
+        created_at=instant(view.created_at),
+        updated_at=instant(view.updated_at),
+    )
