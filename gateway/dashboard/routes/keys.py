@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from gateway.dashboard.forms import Form, attempt, read_form
@@ -20,10 +20,10 @@ Sent = Annotated[Form, Depends(read_form)]
 
 
 @router.get("/keys")
-def keys(request: Request, visit: Reader) -> Response:
-    """All keys, and the form for another one."""
+def keys(request: Request, visit: Reader, search: Annotated[str, Query(max_length=200)] = "") -> Response:
+    """All keys or some, and the form for another one."""
     frame = frame_of(visit, "keys", topics=TOPICS)
-    return render(request, "keys.html", frame, keys_page(visit.management, frame.routers))
+    return render(request, "keys.html", frame, keys_page(visit.management, frame.routers, search=search))
 
 
 @router.post("/keys")

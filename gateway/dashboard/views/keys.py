@@ -29,6 +29,8 @@ LIMITS = {
     "tokens_per_minute": "Tokens a minute",
 }
 """The limits that the form sets, with their labels; those of models and tasks stay as they are."""
+MOST_ROWS = 200
+"""Keys that the page shows; others are found by their label."""
 NEARLY = 0.9
 """A use of this part of its limit is shown as a warning."""
 
@@ -63,7 +65,10 @@ class KeyForm:
 
 @dataclass(frozen=True, slots=True)
 class KeysPage:
-    """All keys, the form for another one, and the secret of the one that was just made, with a command that uses it."""
+    """The keys that are searched for, the form for another one, and the secret of the one that was just made.
+
+    `use` is a command with this secret, `left_out` the number of keys that the page does not show.
+    """
 
     rows: Sequence[KeyRow]
     routers: Sequence[RouterLink]
@@ -71,6 +76,8 @@ class KeysPage:
     problems: Mapping[str, str] = field(default_factory=dict)
     made: ApiKeyView | None = None
     use: str = ""
+    search: str = ""
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +99,19 @@ def keys_page(
     form: KeyForm = KeyForm(),
     problems: Mapping[str, str] | None = None,
     made: ApiKeyView | None = None,
+    search: str = "",
 ) -> KeysPage:
-    """The list: live keys first, the newest on top."""
-    rows = [_row(key, routers, management.now) for key in reversed(list_api_keys(management))]
-    rows.sort(key=lambda row: row.is_over)
-    return KeysPage(rows, routers, form, problems or {}, made, _use(management, routers, made) if made else "")
+    """The list: live keys first, the newest on top, with `search` in their label, id or first characters."""
+    now, wanted = management.now, search.strip().lower()
+    found = [
+        key
+        for key in reversed(list_api_keys(management))
+        if wanted in f"{key.label} {key.id} {key.prefix or ''}".lower()
+    ]
+    found.sort(key=lambda key: key.revoked_at is not None or (key.expires_at is not None and key.expires_at <= now))
+    rows = [_row(key, routers, now) for key in found[:MOST_ROWS]]
+    use = _use(management, routers, made) if made else ""
+    return KeysPage(rows, routers, form, problems or {}, made, use, search, len(found) - len(rows))
 
 
 def _use(management: Management, routers: Sequence[RouterLink], made: ApiKeyView) -> str:

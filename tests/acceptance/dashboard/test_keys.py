@@ -4,7 +4,9 @@ import re
 from html import unescape
 
 import httpx
+import pytest
 
+from gateway.dashboard.views import keys
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
@@ -109,3 +111,16 @@ def test_a_wrong_limit_is_told_beside_its_field(admin: httpx.Client) -> None:
     assert answer.status_code == 400
     assert 'id="usd_per_day-error"' in answer.text
     assert 'id="tokens_per_minute-error"' in answer.text
+
+
+def test_of_many_keys_some_are_shown_and_the_others_are_found(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert admin.post("/keys", data={"label": "found-one", "scopes": ["routing"]}).status_code == 201
+    assert 'role="search"' not in admin.get("/keys").text
+    monkeypatch.setattr(keys, "MOST_ROWS", 1)
+    page = admin.get("/keys").text
+    assert "more keys are not shown" in page
+    assert 'role="search"' in page
+    assert ">found-one</td>" in admin.get("/keys", params={"search": "FOUND-"}).text
+    assert "No key is like this" in admin.get("/keys", params={"search": "no-such-key"}).text
