@@ -34,6 +34,8 @@ Columns: TypeAlias = ReadOnlyColumnCollection[str, Any]
 
 MOST_IN_A_PAGE = 200
 MOST_SCANNED = 2_500
+MOST_SCATTERED = 1_500
+"""The same of indexes whose entries lead to rows far from one another: those of a key, and those without an answer."""
 
 _LATEST_DECISION_SECONDS = 3_600.0
 """A request is decided within this time after its id was made: large bodies come slowly."""
@@ -152,6 +154,7 @@ class _Scan:
         c = decisions.c
         indexed: list[ColumnElement[bool]] = []
         self._by_id = False
+        self._most = min(MOST_SCANNED, MOST_SCATTERED)
         if wanted.key_id is not None:
             indexed.append(c.key_id == wanted.key_id)
         elif wanted.statuses and Status.ANSWERED not in wanted.statuses:
@@ -159,8 +162,10 @@ class _Scan:
         elif routers is not None and len(routers) == 1:
             indexed.append(c.router_id == next(iter(routers)))
             self._routers = None
+            self._most = MOST_SCANNED
         else:
             self._by_id = True
+            self._most = MOST_SCANNED
         indexed += self._ids_between() if self._by_id else self._between(c)
         if after is not None:
             indexed += self._beyond(*after)
@@ -170,7 +175,7 @@ class _Scan:
     def edge(self) -> Select[Any]:
         """Select the last entry of the index that one page may compare."""
         query = select(decisions.c.at, decisions.c.completion_id).where(*self._indexed)
-        return query.order_by(*self._order(decisions.c)).limit(1).offset(MOST_SCANNED - 1)
+        return query.order_by(*self._order(decisions.c)).limit(1).offset(self._most - 1)
 
     def rows(self, count: int, edge: Row[Any] | None) -> Select[Any]:
         """Select up to `count` rows, none beyond the edge."""
@@ -181,7 +186,7 @@ class _Scan:
             query = query.where(self._until(edge.at, edge.completion_id))
         # A subquery with a limit is dissolved by no planner, which would find another index. The limit itself is
         # beyond the edge: entries may have been added since that was read.
-        scanned = query.limit(2 * MOST_SCANNED).subquery()
+        scanned = query.limit(2 * self._most).subquery()
         return select(scanned).where(*self._filters(scanned.c)).order_by(*self._order(scanned.c)).limit(count)
 
     def _order(self, c: Columns) -> list[ColumnElement[Any]]:
