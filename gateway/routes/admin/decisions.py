@@ -33,6 +33,9 @@ Instant: TypeAlias = Annotated[
     Query(description="Seconds since the epoch, or RFC 3339."),
 ]
 
+CURSOR_PATTERN = r"^\d{1,11}(\.\d{1,20})?~req_[0-9a-f]{1,64}$"
+"""An instant and an id, as `storage.stores.decisions` writes them."""
+
 router = APIRouter(prefix="/admin", tags=["decisions"])
 
 
@@ -48,7 +51,7 @@ def get_decisions(
     score_max: Annotated[float | None, Query(ge=0, le=1)] = None,
     since: Annotated[Instant, Query(alias="from")] = None,
     until: Annotated[Instant, Query(alias="to", description="Exclusive.")] = None,
-    cursor: Cursor = None,
+    cursor: Annotated[Cursor, Query(pattern=CURSOR_PATTERN)] = None,
     limit: PageSize = 50,
 ) -> Response:
     """A page of requests, the latest first.
