@@ -23,7 +23,7 @@ from benchmarks.replay.data import BadData, ReplayData, load
 from benchmarks.replay.engine import EngineOptions
 from benchmarks.replay.plots import plot
 from benchmarks.replay.report import Row, as_json, gather, tables
-from benchmarks.replay.runs import Job, Played, Sets, run_all
+from benchmarks.replay.runs import CALL_SITES, Job, Played, Sets, run_all
 from benchmarks.replay.scenarios import SCENARIOS
 from benchmarks.replay.worlds import WORLDS
 
@@ -71,7 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--delay", type=_count, default=100, help="requests until a score arrives")
     parser.add_argument("--seeds", type=_count, default=20, help="random orders and scorings")
     parser.add_argument("--policies", type=_policy, nargs="+", help="instead of all")
-    parser.add_argument("--classes", choices=("data", "builtin"), default="data", help="who says the task")
+    parser.add_argument("--classes", choices=("data", "builtin", CALL_SITES), default="data", help="who says the task")
+    parser.add_argument(
+        "--call-sites",
+        action="store_const",
+        const=CALL_SITES,
+        dest="classes",
+        help="nobody says the task: each has a system prompt, filled in for each request",
+    )
     parser.add_argument(
         "--evals",
         type=_count,

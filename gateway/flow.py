@@ -27,6 +27,7 @@ from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.unmatched import UnmatchedCounter
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
+from gateway.routing.sightings import Sighting
 from gateway.routing.task_names import TaskAdmission
 from gateway.tasks.classifier import classify
 from gateway.telemetry.trace_context import RequestTrace
@@ -94,6 +95,11 @@ class Flow:
             if allowance is not None:
                 allowance.require_task(stated or classify(request.features))
             await self._admission.admit(router.id, router.tasks, stated)
+            site = request.call_site
+            if site is not None and not stated and router.knows_call_sites and site.key not in router.tasks:
+                features = request.features
+                sighting = Sighting(key.id, features.messages, classify(features))
+                self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
             decision = await self.decide(http.request_id, router, request, allowance)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None

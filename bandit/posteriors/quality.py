@@ -11,6 +11,7 @@ For arm k and class g, with N scores of sum S in the cell:
 4. *Empirical Bayes.* κ, how many scores the effects are worth in a cell, by the method of moments: do cells really
    differ from arm + class?
 5. *Cells.* t = clip(m_k + b_g, 0.02, 0.98), κ' = κ(n_k + κ_a)/(κ + n_k + κ_a), Beta(tκ' + S, (1 - t)κ' + N - S).
+   A call site's t is moved, and its κ made larger, by what the others of its family say (`bandit.posteriors.families`).
 
 Everything but the sums is a pure function of the sums, so replicas and rebuilt statistics agree. O(arms × classes).
 """
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.posteriors.families import Families
 from bandit.statistics import Signal
 
 Floats = NDArray[np.float64]
@@ -70,7 +72,9 @@ class Quality:
     scores: Floats
 
 
-def quality_posterior(scores: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats) -> Quality:
+def quality_posterior(
+    scores: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats, of_sites: Families | None = None
+) -> Quality:
     """The Beta posterior of each cell; the module's docstring has the steps.
 
     `scores` hold weight, sum and sum of squares: shape (3, arms, tasks); `windows` the same of scores that fade faster:
@@ -102,9 +106,14 @@ def quality_posterior(scores: Floats, windows: Floats, prior_mean: Floats, prior
     doubt = 1.0 / other_classes + 1.0 / other_arms
     kappa = _kappa(n, s, center, doubt)
 
-    strength = (kappa * arm_size / (kappa + arm_size))[:, None]
+    t = arm[:, None] + effect
+    if of_sites is None:
+        strength = (kappa * arm_size / (kappa + arm_size))[:, None]
+    else:
+        deviation, kappas = of_sites.deviations(n, s - n * t, kappa)
+        t, strength = t + deviation, kappas * arm_size[:, None] / (kappas + arm_size[:, None])
     size = strength + n
-    mean = (_within(arm[:, None] + effect) * strength + s) / size
+    mean = (_within(t) * strength + s) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
     return Quality(mean, variance, _over_tasks(weight))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, v
 from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
 from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
 from bandit.posteriors.evidence import SIGNALS, Sources, arrange, tasks_of
+from bandit.posteriors.families import Families, families
 from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT, DEFAULT_QUALITY, DEFAULT_QUALITY_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
@@ -35,6 +37,8 @@ DOUBTED = 0.5
 KNOWN_WEIGHT = 0.5
 """Seconds are known if observations of this weight are behind them: a single one, until its half-life is over."""
 
+NO_PARENTS: Mapping[str, str] = MappingProxyType({})
+
 FIRST, EACH, WHOLE = 0, 1, 2
 """Rows of `Snapshot.times`."""
 
@@ -52,7 +56,8 @@ class Snapshot:
     """Everything known of a router's arms at the instant `at`, which decisions take for their now. Immutable.
 
     Arrays are in the order of `arms`, which are sorted by model id; `constants` are their prices and priors, `sources`
-    what evaluations say of them. What follows from the sums is computed when it is first asked for, and kept.
+    what evaluations say of them, `families` the call sites of each class, if there are any. What follows from the sums
+    is computed when it is first asked for, and kept.
     """
 
     settings: RouterSettings
@@ -62,6 +67,7 @@ class Snapshot:
     at: float
     constants: Constants
     sources: Sources
+    families: Families | None = None
 
     @property
     def router_id(self) -> str:
@@ -255,7 +261,7 @@ class Snapshot:
             of_no_task = self.evidence[:, :, 0]
             mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
             weight += of_no_task[0]
-        return quality_posterior(scores, self.table.windows(), mean, weight)
+        return quality_posterior(scores, self.table.windows(), mean, weight, self.families)
 
     def _amounts(self, signal: Signal) -> Floats:
         """The sums of an amount per arm and task, with what the sources tell of it."""
@@ -266,12 +272,12 @@ class Snapshot:
     def _tokens(self) -> Amounts:
         sums, known = self._amounts(Signal.COMPLETION_TOKENS), self.constants
         prior = pooled_means(sums, known.completion_tokens, known.own_completion_tokens)
-        return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT)
+        return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT, self.families)
 
     @cached_property
     def _dollars(self) -> Amounts:
         sums = self._amounts(Signal.COST)
-        return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0)
+        return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0, self.families)
 
     @cached_property
     def _typical_cost_usd(self) -> float:
@@ -300,10 +306,11 @@ def take_snapshot(
     at: float,
     former: Snapshot | None = None,
     evidence: tuple[Evidence, ...] = (),
+    parents: Mapping[str, str] = NO_PARENTS,
 ) -> Snapshot:
     """The router's arms at the instant `at`, in O(arms × classes). `former` is an earlier one of the same arms, if any.
 
-    `evidence` is what evaluations say of the arms.
+    `evidence` is what evaluations say of the arms, `parents` are the classes that call sites back off to.
     Broken statistics count as absent and are named in the snapshot's `warnings`. Raises ValueError for an objective
     that is not in sensible dollars, for two arms of one model, and for an instant that is not finite.
     """
@@ -314,8 +321,9 @@ def take_snapshot(
     if len(rows) < len(ordered):
         raise ValueError("arms: each model may be named once")
     constants = constants_of(ordered) if former is None else former.constants
-    table = read(settings.router_id, rows, sums, at, tasks_of(evidence), None if former is None else former.table)
+    named = tasks_of(evidence) | parents.keys() | set(parents.values())
+    table = read(settings.router_id, rows, sums, at, named, None if former is None else former.table)
     sources = arrange(evidence, rows, table.task_columns, None if former is None else former.sources)
-    snapshot = Snapshot(settings, ordered, table, budget, at, constants, sources)
+    snapshot = Snapshot(settings, ordered, table, budget, at, constants, sources, families(parents, table.task_columns))
     validate(snapshot.objective)
     return snapshot

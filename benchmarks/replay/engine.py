@@ -73,7 +73,7 @@ class Engine:
         former = self._snapshot if arms is self._used_arms else None
         self._used_arms = arms
         self._snapshot = take_snapshot(
-            self._settings, arms, self._sums, self._budget, _instant(t), former, self._evidence
+            self._settings, arms, self._sums, self._budget, _instant(t), former, self._evidence, self._world.built_in
         )
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]

@@ -8,6 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from benchmarks.replay.baselines import BASELINES
+from benchmarks.replay.call_sites import from_call_sites
 from benchmarks.replay.data import Floats, ReplayData
 from benchmarks.replay.engine import Engine, EngineOptions, Static, built_in_tasks
 from benchmarks.replay.loop import NOBODY, Trace, play
@@ -15,6 +16,7 @@ from benchmarks.replay.player import Player
 from benchmarks.replay.references import References, look_back, scorecard
 from benchmarks.replay.scenarios import SCENARIOS, World, priced_per_answer, sequence, with_judge
 
+CALL_SITES = "call_sites"
 CURVE_POINTS = 50
 FIRST_AFTER_CHANGE = 300
 STATIC_SCORECARD = "static_scorecard"
@@ -49,15 +51,18 @@ class Played:
 
 
 class Sets:
-    """The loaded data, with the tasks that the policies see: the file's or the built-in classifier's."""
+    """The loaded data, with the tasks that the policies see: the file's, the built-in classifier's, or call sites."""
 
     def __init__(self, data: Sequence[ReplayData], classes: str) -> None:
         self.data = tuple(data)
-        self.tasks = tuple(built_in_tasks(one.prompts) if classes == "builtin" else one.tasks for one in data)
+        self._call_sites = classes == CALL_SITES
+        self.tasks = tuple(one.tasks if classes == "data" else built_in_tasks(one.prompts) for one in data)
 
     def world(self, job: Job) -> World:
         """The sequence of a job, before anything is played."""
         world = sequence(self.data[job.data], self.tasks[job.data], job.feedback, job.seed, job.evals)
+        if self._call_sites:
+            world = from_call_sites(world, self.data[job.data].tasks, job.seed)
         if job.judged > 0.0:
             world = with_judge(world, job.judged, job.judge_error, job.seed)
         if job.policy in STATIC:

@@ -1,7 +1,7 @@
 """Scenarios: one seed's sequence of requests, and what changes in the middle of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -60,6 +60,7 @@ class World:
     evaluated: Evaluated | None = None
     judged: Bools | None = None
     judgements: Floats | None = None
+    built_in: Mapping[str, str] = field(default_factory=dict)  # the classes that call sites back off to
 
     def __len__(self) -> int:
         return len(self.order)

@@ -24,6 +24,7 @@ COMMANDS = {
     "rebuild": "Recompute the statistics from the ledger.",
     "keys": "API keys: create, list, show, set, rotate, revoke.",
     "routers": "Routers: list, show, create, set, delete, restore.",
+    "sites": "Call sites, which are classes of requests: list, rename.",
     "evals": "Evaluations of models: run, import, list, show, withdraw, delete.",
     "feedback": "Feedback: import scores of a file.",
     "models": "Models: list what the catalog knows, resume one, refresh the catalog.",

@@ -20,6 +20,7 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import CachedChoice, LiveRouter, Published
+from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import classify, is_long
 from gateway.tasks.prompt_parts import estimate_parts
 
@@ -97,7 +98,13 @@ def decide(
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     stated = request.task(router.options.task_metadata_key)
-    task = router.tasks.use(stated, now) if stated else classify(request.features)
+    site = request.call_site if router.knows_call_sites else None
+    if stated:
+        task = router.tasks.use(stated, now)
+    elif site is not None and site.key in router.tasks:
+        task = router.tasks.use(site.key, now)
+    else:
+        task = classify(request.features)
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
@@ -107,7 +114,11 @@ def decide(
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
         read = interpret(request.routing.instructions).apply(
-            task, is_long(request.features), request.features.tools, tuple(router.models), ready
+            classify(request.features) if is_call_site(task) else task,
+            is_long(request.features),
+            request.features.tools,
+            tuple(router.models),
+            ready,
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)

@@ -278,7 +278,8 @@ class CompletionHandler:
         draw = attempts.draw
         said = cached.reasons.get(draw.model_id) if draw.randomised else None
         if said is None:
-            said = explain(cached.choice, draw, attempts.done)
+            call_site = self._decision.router.tasks.called.get(cached.choice.context.task, "")
+            said = explain(cached.choice, draw, attempts.done, call_site)
             if self._decision.router.models[draw.model_id].provider == SIMULATED:
                 said += " (A simulated model: no provider key is configured.)"
             if draw.randomised:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from bandit.types import ArmView, Attempt, Choice, Draw, Ending
 from gateway.routing.task_names import OTHER
+from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
 
 NOTABLE_MULTIPLIER = 1.05
@@ -19,17 +20,18 @@ ENDINGS = {
 }
 
 
-def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
+def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt], call_site: str = "") -> str:
     """Why this model answers this request, in words and with the decision's own figures.
 
-    `draw` is that of the answering model; `attempts` are those before it, and may include its own.
+    `draw` is that of the answering model; `attempts` are those before it, and may include its own. `call_site` is what
+    the class of the request is called, if that is a call site.
     """
     arm = next((view for view in choice.arms if view.model_id == draw.model_id), None)
     failed = [attempt for attempt in attempts if attempt.ending in ENDINGS and attempt.model_id != draw.model_id]
     if arm is None:  # asked after the choice's own models
-        text = f"{_kind(choice)}: {_instead(draw.model_id, failed)}."
+        text = f"{_kind(choice, call_site)}: {_instead(draw.model_id, failed)}."
     else:
-        text = f"{_kind(choice)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
+        text = f"{_kind(choice, call_site)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
     for source, kept in choice.doubted:
         text += f" Scores of {source} count {kept:.0%}: users disagree."
     steering = choice.steering
@@ -40,11 +42,13 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt]) -> str:
     return text
 
 
-def _kind(choice: Choice) -> str:
+def _kind(choice: Choice, call_site: str) -> str:
     scale = "Long" if choice.context.prompt_tokens >= LONG_PROMPT_TOKENS else "Short"
     task = choice.context.task
     if task == OTHER:
         return f"{scale} request of a task without a class of its own"
+    if is_call_site(task):
+        return f"{scale} request of the call site “{call_site or task}”"
     return f"{scale} {TASK_NAMES.get(task, task) or 'general'} request"
 
 

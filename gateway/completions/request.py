@@ -13,6 +13,7 @@ from gateway.completions.features import Message, read_features
 from gateway.completions.routing_fields import EPISODE_KEY, TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
 from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
+from gateway.tasks.call_sites import CallSite, call_site_of
 from gateway.tasks.classifier import Features
 from storage.rows import clean
 
@@ -21,6 +22,7 @@ MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
 LONGEST_KEY = 1_000
 _OURS = {"model", "routing"}
+_TOOLS = ("tools", "functions")
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(Fields)
@@ -76,7 +78,10 @@ _DATA_IMAGE = b'"data:image'
 
 @quick_dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A checked request. `fields` are forwarded value for value; `needs` are abilities that a model must have."""
+    """A checked request. `fields` are forwarded value for value; `needs` are abilities that a model must have.
+
+    `call_site` is where it comes from, as far as its system prompt, tools and schema tell.
+    """
 
     fields: Fields
     features: Features
@@ -87,6 +92,7 @@ class CompletionRequest:
     routing: RoutingFields
     metadata: Mapping[str, msgspec.Raw]
     size: int
+    call_site: CallSite | None = None
 
     @property
     def response_format(self) -> msgspec.Raw | None:
@@ -142,6 +148,10 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     format_type = known.response_format.type if known.response_format else None
     calls = bool(known.tools) or bytes(fields.get("functions", _NULL)) not in {b"null", b"[]"}
     features, needs = read_features(known.messages, fields, calls, format_type)
+    call_site = None
+    if features.system or calls or format_type:
+        tools = [fields[name] for name in _TOOLS if name in fields]
+        call_site = call_site_of(features.system, tools, fields.get("response_format"))
     return CompletionRequest(
         fields={key: raw for key, raw in fields.items() if key not in _OURS and not key.startswith("routing.")},
         features=features,
@@ -152,6 +162,7 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
         routing=read_routing(known.routing or {}, known.metadata or {}, fields, header),
         metadata=known.metadata or {},
         size=len(body),
+        call_site=call_site,
     )
 
 

@@ -19,7 +19,7 @@ from storage.stores.evals import Evals
 from storage.stores.keys import Keys
 from storage.stores.priors import ArmKey, Priors
 from storage.stores.routers import Routers
-from storage.stores.tasks import Tasks
+from storage.stores.tasks import TaskRow, Tasks
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Loaded:
     key_ids: Subjects = frozenset()
     keys: Keyring = field(default_factory=Keyring)
     task_router_ids: Subjects = frozenset()
-    tasks: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by router: names with their last use
+    tasks: Mapping[str, Mapping[str, TaskRow]] = field(default_factory=dict)  # by router
 
 
 class Loader:

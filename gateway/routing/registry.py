@@ -66,7 +66,7 @@ class Registry:
         """Replace the routers that were loaded. Each keeps its state; the others are not touched."""
         named = self._states.keys() | loaded.tasks.keys() if loaded.task_router_ids is None else loaded.task_router_ids
         for router_id in named:
-            self._state(router_id).name_tasks(loaded.tasks.get(router_id, {}), loaded.at)
+            self._state(router_id).tasks.replace(loaded.tasks.get(router_id, {}), loaded.at)
         self._deleted.update(loaded.deleted)
         ids = self.routers.keys() | loaded.definitions.keys() if loaded.router_ids is None else loaded.router_ids
         for router_id in ids - loaded.unreadable:

@@ -18,6 +18,7 @@ from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
 from gateway.routing.task_names import TaskNames
+from gateway.settings.router_options import CALL_SITES
 from storage.records import Purpose
 
 log = logging.getLogger(__name__)
@@ -117,11 +118,6 @@ class RouterState:
         """Return what was spent on calls beside requests for a purpose."""
         return self.judge_spend if purpose == Purpose.JUDGE else self.shadow_spend
 
-    def name_tasks(self, last_used_at: Mapping[str, float], now: Epoch) -> None:
-        """Replace the router's task names by those of the database, which were read at `now`."""
-        self.tasks.replace(last_used_at, now)
-        self.revision += 1
-
     def sums_of_named_tasks(self) -> Mapping[StatisticKey, Sums]:
         """Return the statistics without those of tasks whose name was dropped; they count again if it comes back."""
         if all(task in self.tasks for task in self._tasks_of_sums):
@@ -162,6 +158,7 @@ class LiveRouter:
         self.created_at = definition.created_at
         self.spend = state.spend
         self.tasks = state.tasks
+        self.knows_call_sites = definition.options.tasks == CALL_SITES
         self.sticky: Stickiness | None = None
         state.spend.limit_usd = definition.options.max_usd_per_day
         judge, shadow = definition.options.judge, definition.options.shadow
@@ -184,17 +181,25 @@ class LiveRouter:
     def published(self, now: Epoch, loop_time: LoopTime) -> Published:
         """Return the snapshot for a decision at `now`, which is `loop_time` by the event loop."""
         current, state = self._published, self.state
-        if current is not None and (self._published_revision == state.revision or loop_time < self._next_at):
+        revision = state.revision + state.tasks.revision
+        if current is not None and (self._published_revision == revision or loop_time < self._next_at):
             return current
         former = current.snapshot if current is not None else None
         sums = state.sums_of_named_tasks()
         snapshot = take_snapshot(
-            self.settings, self.definition.arms, sums, state.budget, now, former, self.definition.evidence
+            self.settings,
+            self.definition.arms,
+            sums,
+            state.budget,
+            now,
+            former,
+            self.definition.evidence,
+            state.tasks.built_in,
         )
         self._warn(snapshot.warnings)
         self._published = Published(snapshot, now)
         self._next_at = LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
-        self._published_revision = state.revision
+        self._published_revision = revision
         return self._published
 
     def reprice(self, catalog: Catalog) -> None:

@@ -1,19 +1,23 @@
-"""A router's task names: up to 64 of those that callers state; any other name is the class "other".
+"""A router's classes beside the built-in ones: up to 64 tasks that callers state and call sites that recur.
 
-Each name is a column in every snapshot of its router, so their number is bounded, and the database decides which names
-are admitted. The first request that states a new name waits for that, up to a second, and every process follows.
-Requests with a name that is known, or for which there is no room, wait for nothing.
+Each is a column in every snapshot of its router, so their number is bounded, and the database decides which ones are
+admitted; every process follows. Any other stated name is the class "other"; requests of other call sites have built-in
+classes. The first request that states a new name waits for its admission, up to a second. Requests with a name that is
+known, or for which there is no room, wait for nothing, and no request waits for a call site.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from bandit.statistics import ANY_TASK
 from bandit.types import Epoch, LoopTime
+from gateway.routing.sightings import Sighting, Sightings
+from gateway.tasks.call_sites import CallSite, is_call_site
 from gateway.tasks.classifier import TASK_NAMES
 from storage.errors import DatabaseUnavailable
-from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
+from storage.stores.tasks import IDLE_SECONDS, LARGEST_COUNT, UNUSED_SECONDS, TaskRow, Tasks
 
 log = logging.getLogger(__name__)
 
@@ -33,46 +37,87 @@ ALWAYS = frozenset({ANY_TASK, OTHER, *TASK_NAMES})
 """Classes that are not admitted but always there: requests that state no name have those of the built-in classifier."""
 
 
-class TaskNames:
-    """A router's names with their last use, as this process knows it. For the event loop."""
+NO_CALL_SITES: Mapping[str, str] = MappingProxyType({})
 
-    __slots__ = ("_last_used_at", "retry_at", "waiting")
+
+class TaskNames:
+    """A router's names with their last use, as this process knows it. For the event loop.
+
+    Of call sites, `called` says what people are shown, `built_in` the class that the statistics back off to. `revision`
+    counts the changes.
+    """
+
+    __slots__ = (
+        "_by_name",
+        "_last_used_at",
+        "_rows",
+        "built_in",
+        "called",
+        "retry_at",
+        "revision",
+        "sightings",
+        "waiting",
+    )
 
     def __init__(self) -> None:
+        self._rows: dict[str, TaskRow] = {}
         self._last_used_at: dict[str, float] = {}
+        self._by_name: dict[str, str] = {}  # call sites by what they are called
+        self.called: Mapping[str, str] = NO_CALL_SITES
+        self.built_in: Mapping[str, str] = NO_CALL_SITES
+        self.revision = 0
         self.retry_at = LoopTime(0.0)
         self.waiting: dict[str, asyncio.Task[None]] = {}  # names that are being admitted
+        self.sightings = Sightings()
 
     def __contains__(self, task: str) -> bool:
-        return task in ALWAYS or task in self._last_used_at
+        return task in ALWAYS or task in self._last_used_at or task in self._by_name
 
     def known(self) -> list[str]:
         """The classes that requests of the router may have, sorted: admitted names and the classifier's."""
         return sorted({*TASK_NAMES, *self._last_used_at})
 
     def use(self, stated: str, now: Epoch) -> str:
-        """Return the class of a request that states a name: that name, or "other"."""
+        """Return the class of a request that states a name: that name, the call site of that name, or "other"."""
         if stated in ALWAYS:
             return stated
         if stated not in self._last_used_at:
-            return OTHER
+            if stated not in self._by_name:
+                return OTHER
+            stated = self._by_name[stated]
         self._last_used_at[stated] = now
         return stated
 
-    def replace(self, last_used_at: Mapping[str, float], now: Epoch) -> None:
+    def replace(self, rows: Mapping[str, TaskRow], now: Epoch) -> None:
         """Replace the names by those of the database. Uses that it does not have yet are kept, and so are names in use:
         what was read may be older than their admission, and only unused names are ever deleted.
         """
         known = self._last_used_at
-        in_use = {task: at for task, at in known.items() if at >= now - UNUSED_SECONDS}
+        in_use = {task: row for task, row in self._rows.items() if not self._may_go(task, now)}
+        self._rows = in_use | dict(rows)
         # A use after `now` was stored by a clock that was ahead: it would keep its name's place until then.
-        merged = {task: max(at, known.get(task, at)) for task, at in last_used_at.items()}
-        self._last_used_at = {task: min(at, now) for task, at in (in_use | merged).items()}
+        self._last_used_at = {
+            task: min(max(row.last_used_at, known.get(task, row.last_used_at)), now) for task, row in self._rows.items()
+        }
+        self.called = {task: row.name for task, row in self._rows.items() if row.name is not None}
+        self._by_name = {name: task for task, name in self.called.items()}
+        self.built_in = {task: row.built_in for task, row in self._rows.items() if row.built_in is not None}
+        self.revision += 1
 
-    def have_room(self, now: Epoch) -> bool:
-        """Test whether there is room for another name, beside those that are being admitted."""
-        used = sum(at >= now - UNUSED_SECONDS for at in self._last_used_at.values())
-        return used + len(self.waiting) < LARGEST_COUNT
+    def have_room(self, now: Epoch, *, for_call_site: bool = False) -> bool:
+        """Test whether there is room for another name, beside those that are being admitted.
+
+        For one that is stated, an idle call site makes room.
+        """
+        in_the_way = sum(
+            at >= now - UNUSED_SECONDS if for_call_site else not self._may_go(task, now)
+            for task, at in self._last_used_at.items()
+        )
+        return in_the_way + len(self.waiting) < LARGEST_COUNT
+
+    def _may_go(self, task: str, now: Epoch) -> bool:
+        seconds = UNUSED_SECONDS if self._rows[task].built_in is None else IDLE_SECONDS
+        return self._last_used_at[task] < now - seconds
 
 
 class TaskAdmission:
@@ -86,19 +131,31 @@ class TaskAdmission:
 
     async def admit(self, router_id: str, names: TaskNames, stated: str | None) -> None:
         """Admit a name that is stated for the first time, if there is room, and wait for that a little."""
-        if stated is None or stated in names:
+        if stated is None or stated in names or is_call_site(stated):
             return
         loop = asyncio.get_running_loop()
         admission = names.waiting.get(stated)
         if admission is None:
             if loop.time() < names.retry_at or not names.have_room(self._clock()):
                 return
-            admission = names.waiting[stated] = loop.create_task(self._admit(router_id, names, stated))
-            self._running.add(admission)
-            admission.add_done_callback(self._running.discard)
+            admission = self._begin(router_id, names, stated)
         _, late = await asyncio.wait({admission}, timeout=WAIT_SECONDS)
         if late:
             names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
+
+    def see(self, router_id: str, names: TaskNames, site: CallSite, sighting: Sighting, *, named: bool) -> None:
+        """Note a request of a call site that is no class yet, and admit it if it recurs and there is room.
+
+        Nobody waits for that. `named`: it is called by the first words of its prompt.
+        """
+        if site.key in names.waiting or asyncio.get_running_loop().time() < names.retry_at:
+            return
+        if not names.have_room(self._clock(), for_call_site=True):
+            return
+        built_in = names.sightings.add(site.key, sighting)
+        if built_in is not None:
+            name = site.name if named else f"call site {site.key[-6:]}"
+            self._begin(router_id, names, site.key, name, built_in)
 
     async def close(self) -> None:
         """Stop, without admitting names that wait."""
@@ -106,16 +163,25 @@ class TaskAdmission:
             admission.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def _admit(self, router_id: str, names: TaskNames, stated: str) -> None:
+    def _begin(
+        self, router_id: str, names: TaskNames, task: str, name: str | None = None, built_in: str | None = None
+    ) -> asyncio.Task[None]:
+        admission = asyncio.get_running_loop().create_task(self._admit(router_id, names, task, name, built_in))
+        names.waiting[task] = admission
+        self._running.add(admission)
+        admission.add_done_callback(self._running.discard)
+        return admission
+
+    async def _admit(self, router_id: str, names: TaskNames, task: str, name: str | None, built_in: str | None) -> None:
         loop = asyncio.get_running_loop()
         try:
             async with self._room:
-                admitted = await asyncio.to_thread(self._store.admit, router_id, stated, self._clock())
+                admitted = await asyncio.to_thread(self._store.admit, router_id, task, self._clock(), name, built_in)
                 names.replace(admitted, self._clock())
-            if stated not in names:
+            if task not in names:
                 names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         except DatabaseUnavailable as error:
             log.info("a task's name of router %s is admitted later: %s", router_id, error)
             names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
         finally:
-            del names.waiting[stated]
+            del names.waiting[task]

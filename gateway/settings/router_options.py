@@ -20,6 +20,9 @@ MAX_SECONDS = 10 * 365 * 86_400.0
 FOREVER = "forever"
 LARGEST_SCORE = 1_000_000.0
 
+CALL_SITES, BUILT_IN = "call_sites", "built_in"
+"""Where the class of a request comes from that states no task: call sites that recur, or the built-in classes alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
@@ -27,7 +30,8 @@ class RouterOptions:
 
     `retention_days` None keeps the ledger forever; `sticky_seconds` None chooses anew for every request.
     `automatic_models`: the router uses all configured models, until its models are set. `feedback_scale` is the worst
-    and the best score of feedback that states no scale.
+    and the best score of feedback that states no scale. `call_site_names`: a call site is called by the first words of
+    its prompt.
     """
 
     policy: str = "thompson"
@@ -41,6 +45,8 @@ class RouterOptions:
     retention_days: int | None = 90
     instructions: bool = True
     task_metadata_key: str = "task"
+    tasks: str = CALL_SITES
+    call_site_names: bool = True
     budget_usd_per_request: float | None = None
     max_usd_per_day: float | None = None
     latency_limit_seconds: float | None = None
@@ -108,6 +114,8 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
         task_metadata_key=fields.text(
             "task_metadata_key", default.task_metadata_key, pattern=r".{0,63}\S", right="a name of 1 to 64 characters"
         ),
+        tasks=fields.choice("tasks", default.tasks, (CALL_SITES, BUILT_IN)),
+        call_site_names=fields.flag("call_site_names", default.call_site_names),
         budget_usd_per_request=fields.number("budget_usd_per_request", None, high=MAX_USD, above=True),
         max_usd_per_day=fields.number("max_usd_per_day", None, high=MAX_USD, above=True),
         latency_limit_seconds=fields.number("latency_limit_seconds", None, high=3_600.0, above=True),

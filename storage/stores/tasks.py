@@ -1,58 +1,122 @@
-"""Task names stated by callers, up to 64 per router, with their first and last use."""
+"""Classes of a router's requests beside the built-in ones, up to 64: tasks that callers state, and call sites."""
 
 from collections import defaultdict
 from collections.abc import Collection
+from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, lock_topic, mark_changed
+from storage.records import AuditRecord
+from storage.stores.audit import record_change
 from storage.tables import tasks
 
 LARGEST_COUNT = 64
-"""Names per router."""
+"""Classes per router."""
 
 UNUSED_SECONDS = 30 * 86_400.0
-"""A name that was not used for this long may be replaced."""
+"""A class that was not used for this long may be replaced."""
+
+IDLE_SECONDS = 86_400.0
+"""A call site that was not used for this long makes room for a task that a caller states, if there is no other room."""
+
+
+class TaskRow(NamedTuple):
+    """A class as it is stored: its last use, exact to an hour, and of a call site its name and its built-in class."""
+
+    last_used_at: float
+    name: str | None = None
+    built_in: str | None = None
+
+
+class NameTaken(ValueError):
+    """Another class of the router has this name."""
 
 
 class Tasks:
-    """Task names by router; the writer updates their last use. Every method raises DatabaseUnavailable if need be."""
+    """Classes by router; the writer updates their last use. Every method raises DatabaseUnavailable if need be."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, router_ids: Collection[str] | None) -> dict[str, dict[str, float]]:
-        """Read the names of some routers (None: of all), each with its last use, which is exact to an hour."""
-        query = select(tasks.c.router_id, tasks.c.task, tasks.c.last_used_at)
+    def of(self, router_ids: Collection[str] | None) -> dict[str, dict[str, TaskRow]]:
+        """Read the classes of some routers (None: of all)."""
+        query = select(tasks.c.router_id, tasks.c.task, tasks.c.last_used_at, tasks.c.name, tasks.c.built_in)
         if router_ids is not None:
             query = query.where(tasks.c.router_id.in_(router_ids))
-        found: dict[str, dict[str, float]] = defaultdict(dict)
+        found: dict[str, dict[str, TaskRow]] = defaultdict(dict)
         with self._database.read() as connection:
-            for router_id, task, last_used_at in connection.execute(query):
-                found[router_id][task] = last_used_at
+            for router_id, task, *values in connection.execute(query):
+                found[router_id][task] = TaskRow(*values)
         return dict(found)
 
-    def admit(self, router_id: str, task: str, at: float) -> dict[str, float]:
-        """Insert a name if there is room, and return the router's names after that, each with its last use.
+    def admit(
+        self, router_id: str, task: str, at: float, name: str | None = None, built_in: str | None = None
+    ) -> dict[str, TaskRow]:
+        """Insert a class if there is room, and return the router's classes after that.
 
-        Names that were not used in the 30 days before `at` are deleted to make room. Processes take turns.
+        Classes that were not used in the 30 days before `at` are deleted to make room; for a task that is stated also
+        the call site that was not used for the longest time, if that is a day. A call site has a `name`, which is
+        numbered if another class has it, and a `built_in` class. Processes take turns.
         """
         own = tasks.c.router_id == router_id
         with self._database.write() as connection:
             lock_topic(connection, Topic.TASKS)
-            names = _names(connection, router_id)
-            unused = {name for name, last_used_at in names.items() if last_used_at < at - UNUSED_SECONDS}
+            rows = _rows(connection, router_id)
+            unused = {other for other, row in rows.items() if row.last_used_at < at - UNUSED_SECONDS}
             unused.discard(task)
-            if task in names or len(names) - len(unused) >= LARGEST_COUNT:
-                return names
+            if task in rows:
+                return rows
+            if len(rows) - len(unused) >= LARGEST_COUNT:
+                idle = min(rows, key=lambda other: (rows[other].built_in is None, rows[other].last_used_at, other))
+                if name is not None or not is_idle(rows[idle], at):
+                    return rows
+                unused.add(idle)
             connection.execute(delete(tasks).where(own, tasks.c.task.in_(unused)))
-            row = {"router_id": router_id, "task": task, "first_used_at": at, "last_used_at": at}
+            kept = {other: row for other, row in rows.items() if other not in unused}
+            row = {"router_id": router_id, "task": task, "first_used_at": at, "last_used_at": at, "built_in": built_in}
+            row["name"] = None if name is None else _free_name(name, kept)
             connection.execute(insert(tasks), row)
             mark_changed(connection, Topic.TASKS, router_id)
-            return _names(connection, router_id)
+            return _rows(connection, router_id)
+
+    def rename(self, router_id: str, task: str, name: str, change: AuditRecord) -> bool:
+        """Give a call site another name; False if there is no such call site. Raises NameTaken."""
+        with self._database.write() as connection:
+            lock_topic(connection, Topic.TASKS)
+            rows = _rows(connection, router_id)
+            if task not in rows or rows[task].built_in is None:
+                return False
+            if name in _names({other: row for other, row in rows.items() if other != task}):
+                raise NameTaken(name)
+            connection.execute(
+                update(tasks).where(tasks.c.router_id == router_id, tasks.c.task == task).values(name=name)
+            )
+            record_change(connection, change)
+            mark_changed(connection, Topic.TASKS, router_id)
+            return True
 
 
-def _names(connection: Connection, router_id: str) -> dict[str, float]:
-    query = select(tasks.c.task, tasks.c.last_used_at).where(tasks.c.router_id == router_id)
-    return {row.task: row.last_used_at for row in connection.execute(query)}
+def is_idle(row: TaskRow, at: float) -> bool:
+    """Whether a class is a call site that makes room for a task that is stated."""
+    return row.built_in is not None and row.last_used_at < at - IDLE_SECONDS
+
+
+def _rows(connection: Connection, router_id: str) -> dict[str, TaskRow]:
+    query = select(tasks.c.task, tasks.c.last_used_at, tasks.c.name, tasks.c.built_in)
+    return {task: TaskRow(*values) for task, *values in connection.execute(query.where(tasks.c.router_id == router_id))}
+
+
+def _names(rows: dict[str, TaskRow]) -> set[str]:
+    """What the classes are called: call sites by their names, stated tasks by themselves."""
+    return {row.name or task for task, row in rows.items()}
+
+
+def _free_name(name: str, rows: dict[str, TaskRow]) -> str:
+    taken = _names(rows)
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name} ({number})"
+    return free

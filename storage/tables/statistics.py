@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Table, Text
 
-from storage.columns import key, required
+from storage.columns import key, optional, required
 from storage.tables.metadata import metadata
 
 
@@ -81,8 +81,10 @@ tasks = Table(
     "tasks",
     metadata,
     key("router_id", Text, "the router"),
-    key("task", Text, "as callers state it"),
+    key("task", Text, "as callers state it, or site:… of a call site"),
     required("first_used_at", Double, "when it was admitted"),
     required("last_used_at", Double, "when it was used last, to the hour"),
-    comment="task names stated by callers, up to 64 per router: each is a class of the statistics",
+    optional("name", Text, "of a call site: the first words of its prompt, or as people call it; null: stated"),
+    optional("built_in", Text, "of a call site: the built-in class that its statistics back off to; null: stated"),
+    comment="tasks that callers state and call sites, up to 64 per router: each is a class of the statistics",
 )

@@ -10,7 +10,7 @@ from gateway.dashboard.forms import attempt
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render
 from gateway.dashboard.views.decision import decision_page
-from gateway.dashboard.views.decisions import Wanted, decisions_page
+from gateway.dashboard.views.decisions import Wanted, decisions_page, task_shown
 from gateway.dashboard.visit import Reader
 from gateway.management.api_keys import get_api_key
 from gateway.management.decision_details import decision_view, find_decision
@@ -39,7 +39,9 @@ def decisions(
     """A router's requests, the latest first."""
     live = visit.services.routers.get(router_id)
     wanted = Wanted(model, task, ending, score, drawn, key)
-    page = decisions_page(visit.management, router_id, wanted, live.tasks.known() if live else [], cursor)
+    known, called = (live.tasks.known(), live.tasks.called) if live else ([], {})
+    tasks = {task: task_shown(task, called) for task in known}
+    page = decisions_page(visit.management, router_id, wanted, tasks, cursor)
     topics = (f"{ROUTER}{router_id}",) if cursor is None else ()
     return render(request, "decisions.html", frame_of(visit, "decisions", router_id=router_id, topics=topics), page)
 
@@ -52,8 +54,10 @@ def decision(request: Request, visit: Reader, completion_id: str) -> Response:
     known = attempt(lambda: get_router(visit.management, record.router_id)).answer
     by = attempt(lambda: get_api_key(visit.management, record.key_id)).answer
     arms = [arm.model_id for arm in explained.choice.arms]
+    live = visit.services.routers.get(record.router_id)
     page = decision_page(
         explained,
+        task_shown(record.task, live.tasks.called if live else {}),
         known.name if known else record.router_id,
         [model.id for model in known.models] if known else arms,
         by.label if by else record.key_id,

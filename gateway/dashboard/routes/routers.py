@@ -11,6 +11,7 @@ from bandit.types import Epoch
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render
+from gateway.dashboard.views.decisions import task_shown
 from gateway.dashboard.views.router import router_page
 from gateway.dashboard.visit import Reader
 from gateway.errors import NotFound
@@ -44,7 +45,7 @@ async def router_overview(
     by_task = await run_in_threadpool(task_shares, management, router_id, start_of(DAY, since))
     standing = visit.standing
     stats = router_stats(live, traffic, judging, by_task, standing.states, now, standing.loop_time, since, task or None)
-    tasks = [ANY_TASK, *(name for name in live.tasks.known() if name != ANY_TASK)]
+    tasks = {task: task_shown(task, live.tasks.called) for task in live.tasks.known() if task != ANY_TASK}
 
     def rendered() -> Response:
         page = router_page(management, router_id, stats, visit.standing.unavailable, tasks, days)

@@ -14,7 +14,7 @@ from gateway.dashboard.charts import DEVIATIONS, Bar, Interval
 from gateway.dashboard.colours import GREY, colours_of
 from gateway.dashboard.formats import MINUTE, axis_usd, percent, seconds, span, usd
 from gateway.dashboard.svg import Scale, around
-from gateway.dashboard.views.decisions import score_of, task_shown
+from gateway.dashboard.views.decisions import score_of
 from gateway.reports.explanation import Explained
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS
 from storage.records import DecisionRecord, DecisionView, FeedbackRecord, OutcomeRecord
@@ -102,6 +102,7 @@ class DecisionPage:
 
 def decision_page(
     explained: Explained,
+    task: str,
     router_name: str,
     model_ids: Sequence[str],
     by: str,
@@ -109,7 +110,8 @@ def decision_page(
 ) -> DecisionPage:
     """The page of an explained decision.
 
-    `model_ids` are the router's, in their order; `by` is the key's label; `beside` are the next newer and older ones.
+    `task` is its class as it is shown; `model_ids` are the router's, in their order; `by` is the key's label; `beside`
+    are the next newer and older ones.
     """
     view, choice = explained.view, explained.choice
     decision = view.decision
@@ -136,7 +138,7 @@ def decision_page(
         decision=decision,
         outcome=view.outcome,
         choice=choice,
-        task=task_shown(decision.task),
+        task=task,
         rank=rank,
         answered_by=view.outcome.model_id or "",
         score=score_of(view),
@@ -150,7 +152,7 @@ def decision_page(
         ),
         timeline=charts.timeline(_bars(view.attempts, colours)),
         tries=_tries(view.attempts, colours),
-        lessons=_lessons(view, colours, task_shown(decision.task)),
+        lessons=_lessons(view, colours, task),
         verdict=explained.verdict,
         is_identical=explained.replay.identical and explained.drawn_again is not False,
         algorithm=decision.algorithm,

@@ -111,9 +111,12 @@ class DecisionsPage:
 
 
 def decisions_page(
-    management: Management, router_id: str, wanted: Wanted, tasks: Sequence[str], cursor: str | None
+    management: Management, router_id: str, wanted: Wanted, tasks: Mapping[str, str], cursor: str | None
 ) -> DecisionsPage:
-    """The requests before `cursor`, or the latest ones. Raises NotFound, InvalidCursor."""
+    """The requests before `cursor`, or the latest ones. Raises NotFound, InvalidCursor.
+
+    `tasks` are the router's classes, each as it is shown.
+    """
     router = get_router(management, router_id)
     colours = colours_of(model.id for model in router.models)
     found = list_decisions(
@@ -137,7 +140,7 @@ def decisions_page(
         filters=filters,
         chosen=[Chosen(_shown(each), replace(wanted, **{each.name: ""}).query) for each in filters if each.value],
         query=query,
-        rows=[_row(row, colours) for row in found.data],
+        rows=[_row(row, colours, tasks) for row in found.data],
         older="&".join(filter(None, (query, older))) if older else None,
         searched_to=found.searched_to,
         is_first=cursor is None,
@@ -151,18 +154,20 @@ def score_of(view: DecisionView) -> float | None:
     return fmean(latest.values()) if latest else None
 
 
-def task_shown(task: str) -> str:
-    """A class as it is shown: the classifier's by their names, others as callers state them."""
-    return TASK_NAMES.get(task, task) or "general"
+def task_shown(task: str, called: Mapping[str, str]) -> str:
+    """A class as it is shown: the classifier's and call sites by their names, others as callers state them."""
+    return called.get(task) or TASK_NAMES.get(task, task) or "general"
 
 
-def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: Sequence[str]) -> list[Filter]:
+def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: Mapping[str, str]) -> list[Filter]:
     anything = Option("", "any")
     models = [Option(model.id, model.id) for model in router.models]
     keys = [Option(key_id, label) for key_id, label in list_key_labels(management)]
     return [
         Filter("model", "Model", wanted.model, [anything, *models]),
-        Filter("task", "Class", wanted.task, [anything, *(Option(task, task_shown(task)) for task in tasks if task)]),
+        Filter(
+            "task", "Class", wanted.task, [anything, *(Option(task, shown) for task, shown in tasks.items() if task)]
+        ),
         Filter("ending", "How it ended", wanted.ending, [Option(name, told) for name, (told, _) in ENDINGS.items()]),
         Filter("score", "Score", wanted.score, [Option(name, told) for name, told in SCORES.items()]),
         Filter("drawn", "Drawn", wanted.drawn, [Option(name, told) for name, told in DRAWN.items()]),
@@ -175,7 +180,7 @@ def _shown(chosen: Filter) -> str:
     return f"{chosen.label.lower()}: {told}"
 
 
-def _row(row: Row, colours: Mapping[str, int]) -> DecisionRow:
+def _row(row: Row, colours: Mapping[str, int], tasks: Mapping[str, str]) -> DecisionRow:
     model = row.model or row.drawn_model
     ending, kind = _ending(row)
     return DecisionRow(
@@ -183,7 +188,7 @@ def _row(row: Row, colours: Mapping[str, int]) -> DecisionRow:
         at=row.at,
         model=model,
         colour=colours.get(model, GREY),
-        task=task_shown(row.task),
+        task=task_shown(row.task, tasks),
         chance=row.probability if row.randomised else None,
         tried=bool(row.explored),
         ending=ending,

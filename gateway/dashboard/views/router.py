@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bandit.statistics import ANY_TASK
 from gateway.dashboard import charts
 from gateway.dashboard.colours import GREY, colours_of
 from gateway.dashboard.formats import DAY, axis_usd, count, percent, seconds, span, usd
@@ -13,7 +14,6 @@ from gateway.dashboard.views.router_traffic import FEW_SCORES, Matrix, SharesOve
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, get_router
 from gateway.management.stats import IntervalView, ModelStatsView, StatsView
-from gateway.tasks.classifier import TASK_NAMES
 
 PER = 1_000
 MOST_THIN = 3
@@ -108,10 +108,13 @@ def router_page(
     router_id: str,
     stats: StatsView,
     unavailable: Mapping[str, str],
-    tasks: Sequence[str],
+    tasks: Mapping[str, str],
     days: int,
 ) -> RouterPage:
-    """The page from the router's statistics, which are read on the event loop. Raises NotFound."""
+    """The page from the router's statistics, which are read on the event loop. Raises NotFound.
+
+    `tasks` are the classes, each as it is shown.
+    """
     router = get_router(management, router_id)
     colours = colours_of(model.id for model in router.models)
     scales = _scales(stats.models)
@@ -120,7 +123,7 @@ def router_page(
         router=router,
         facts=_facts(router, stats),
         shares=shares_over_time(management, router, colours, stats.from_at // DAY * DAY),
-        matrix=matrix(stats.tasks, colours),
+        matrix=matrix(stats.tasks, colours, tasks),
         thin=_thin(router, stats),
         beliefs=[_belief(each, colours.get(each.id, GREY), scales, router, unavailable) for each in by_share],
         rulers={
@@ -142,7 +145,7 @@ def router_page(
             for each in sorted(stats.models, key=lambda each: -each.share)
         ],
         requests=sum(each.requests for each in stats.models),
-        tasks=[TaskLink(name, TASK_NAMES.get(name, name) or "any class") for name in tasks],
+        tasks=[TaskLink(ANY_TASK, "any class"), *(TaskLink(name, shown) for name, shown in tasks.items())],
         task=stats.task,
         days=days,
         curl=curl_of(router.endpoint),

@@ -87,8 +87,8 @@ def shares_over_time(
     return SharesOverTime(chart, marks, per, [(f"{each.provider}{each.name}", each.colour) for each in series])
 
 
-def matrix(tasks: Sequence[TaskView], colours: Mapping[str, int]) -> Matrix:
-    """The shares of each class, of the models that got any."""
+def matrix(tasks: Sequence[TaskView], colours: Mapping[str, int], names: Mapping[str, str]) -> Matrix:
+    """The shares of each class, of the models that got any. `names` are the classes, each as it is shown."""
     used = {model_id for task in tasks for model_id in task.shares}
     models = [(model_id, colours.get(model_id, GREY)) for model_id in (*colours, *sorted(used - {*colours}))]
     models = [each for each in models if each[0] in used]
@@ -96,7 +96,7 @@ def matrix(tasks: Sequence[TaskView], colours: Mapping[str, int]) -> Matrix:
         models,
         [
             MatrixRow(
-                task=task_shown(task.task),
+                task=task_shown(task.task, names),
                 requests=task.requests,
                 scored=task.scored,
                 is_thin=task.scored < FEW_SCORES,

@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from gateway.routes.admin import (
     activity,
     api_keys,
+    call_sites,
     changes,
     decisions,
     evals,
@@ -19,5 +20,18 @@ from gateway.routes.admin.calls import ERRORS
 from gateway.routes.authentication import BEARER
 
 router = APIRouter(dependencies=[Depends(BEARER)], responses=ERRORS)
-for part in (routers, api_keys, evals, models, decisions, evaluation, stats, activity, changes, health, reload):
+for part in (
+    routers,
+    call_sites,
+    api_keys,
+    evals,
+    models,
+    decisions,
+    evaluation,
+    stats,
+    activity,
+    changes,
+    health,
+    reload,
+):
     router.include_router(part.router)

@@ -65,6 +65,8 @@ class RouterPatch(BaseModel):
     store_content: bool | None = None
     retention_days: int | str | None = None
     instructions: bool | None = None
+    tasks: str | None = None
+    call_site_names: bool | None = None
     task_metadata_key: str | None = None
     budget_usd_per_request: float | None = None
     max_usd_per_day: float | None = None

@@ -14,7 +14,7 @@ from gateway.routing.task_names import ALWAYS, OTHER, TaskAdmission, TaskNames
 from gateway.tasks.classifier import TASK_NAMES
 from storage.database.engine import Database, open_database
 from storage.errors import DatabaseUnavailable
-from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
+from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, TaskRow, Tasks
 from tests.support.records import NOW, later
 
 STATED = [f"task {number}" for number in range(200)]
@@ -100,18 +100,20 @@ class SlowStore(Tasks):
         self.answers = threading.Event()
         self.away = False
 
-    def admit(self, router_id: str, task: str, at: float) -> dict[str, float]:
+    def admit(
+        self, router_id: str, task: str, at: float, name: str | None = None, built_in: str | None = None
+    ) -> dict[str, TaskRow]:
         self.asked.append(task)
         if self.away:
             raise DatabaseUnavailable("away")
         assert self.answers.wait(60)
-        return super().admit(router_id, task, at)
+        return super().admit(router_id, task, at, name, built_in)
 
 
 async def test_a_name_is_asked_for_once_and_requests_that_know_theirs_wait_for_nothing(
     replica: Replica, database: Database
 ) -> None:
-    replica.names.replace({"known": NOW}, NOW)
+    replica.names.replace({"known": TaskRow(NOW)}, NOW)
     store = SlowStore(database)
     admission = TaskAdmission(store, lambda: NOW)
     first = [asyncio.create_task(admission.admit("rtr_a", replica.names, "new")) for _ in range(5)]
@@ -169,13 +171,13 @@ def test_a_snapshot_has_no_column_of_a_task_without_a_name(
     sums_of: Callable[[str], dict[StatisticKey, Sums]],
 ) -> None:
     state = RouterState()
-    state.name_tasks({"named": NOW}, NOW)
+    state.tasks.replace({"named": TaskRow(NOW)}, NOW)
     for task in ("named", "forgotten", "code", OTHER, ANY_TASK):
         state.add(sums_of(task))
     assert {key.task for key in state.sums_of_named_tasks()} == {"named", "code", OTHER, ANY_TASK}
-    revision = state.revision
-    state.name_tasks({"named": NOW, "forgotten": NOW}, NOW)
-    assert state.revision > revision, "a snapshot is taken anew"
+    revision = state.tasks.revision
+    state.tasks.replace({"named": TaskRow(NOW), "forgotten": TaskRow(NOW)}, NOW)
+    assert state.tasks.revision > revision, "a snapshot is taken anew"
     assert state.sums_of_named_tasks() == state.sums
 
 
@@ -189,11 +191,11 @@ def sums_of() -> Callable[[str], dict[StatisticKey, Sums]]:
 
 def test_a_use_is_remembered_until_the_database_knows_of_it() -> None:
     names = TaskNames()
-    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), NOW)
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], TaskRow(NOW)), NOW)
     used = Epoch(NOW + UNUSED_SECONDS)
     for name in STATED[:LARGEST_COUNT]:
         names.use(name, used)
-    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), used)
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], TaskRow(NOW)), used)
     assert not names.have_room(later(UNUSED_SECONDS + 60.0))
     assert names.have_room(later(2 * UNUSED_SECONDS + 60.0))
     assert {ANY_TASK, OTHER, *TASK_NAMES} == ALWAYS
@@ -201,8 +203,8 @@ def test_a_use_is_remembered_until_the_database_knows_of_it() -> None:
 
 def test_a_use_that_was_stored_by_a_clock_a_year_ahead_drops_no_name_and_keeps_none_for_a_year() -> None:
     names, year = TaskNames(), 365 * 86_400.0
-    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], NOW), NOW)
-    names.replace({STATED[0]: later(year)}, NOW)
+    names.replace(dict.fromkeys(STATED[:LARGEST_COUNT], TaskRow(NOW)), NOW)
+    names.replace({STATED[0]: TaskRow(later(year))}, NOW)
     assert all(name in names for name in STATED[:LARGEST_COUNT])
     for name in STATED[1:LARGEST_COUNT]:
         names.use(name, later(UNUSED_SECONDS))

@@ -31,7 +31,7 @@ from storage.records import Content
 from storage.stores.evals import Evals, EvalScore
 from storage.stores.ledger import Ledger
 from storage.stores.priors import Priors
-from storage.stores.tasks import Tasks
+from storage.stores.tasks import TaskRow, Tasks
 from storage.tables import metadata
 from tests.support.databases import insert_row
 from tests.support.waiting import wait_until
@@ -189,7 +189,10 @@ def test_the_names_that_were_used_last_keep_their_place(empty_url: str) -> None:
     database.close()
     database = open_database(empty_url)
     kept = Tasks(database).of(None)
-    assert kept == {"rtr_a": {f"t{number}": number for number in range(136, 200)}, "rtr_b": {"t0": 0.0}}
+    assert kept == {
+        "rtr_a": {f"t{number}": TaskRow(number) for number in range(136, 200)},
+        "rtr_b": {"t0": TaskRow(0.0)},
+    }
     database.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 from storage.database.engine import Database, open_database
 from storage.database.revisions import Topic
 from storage.replication.changes import Changes, read_everything
-from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, Tasks
+from storage.stores.tasks import IDLE_SECONDS, LARGEST_COUNT, UNUSED_SECONDS, TaskRow, Tasks
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 NAMES = [f"task {number}" for number in range(200)]
@@ -20,9 +20,9 @@ def test_the_first_64_names_get_in_and_no_other(database: Database) -> None:
     for number, name in enumerate(NAMES):
         names = tasks.admit("rtr_a", name, NOW + number)
         assert (name in names) is (number < LARGEST_COUNT)
-    assert tasks.of(["rtr_a"]) == {"rtr_a": {name: NOW + at for at, name in enumerate(NAMES[:LARGEST_COUNT])}}
+    assert tasks.of(["rtr_a"]) == {"rtr_a": {name: TaskRow(NOW + at) for at, name in enumerate(NAMES[:LARGEST_COUNT])}}
     assert "rtr_b" not in tasks.of(None)
-    assert tasks.admit("rtr_b", "task 199", NOW) == {"task 199": NOW}, "each router has its own"
+    assert tasks.admit("rtr_b", "task 199", NOW) == {"task 199": TaskRow(NOW)}, "each router has its own"
 
 
 def test_processes_that_let_names_in_at_once_agree_on_64(database: Database, ledger_url: str) -> None:
@@ -50,8 +50,8 @@ def test_names_that_were_not_used_for_30_days_make_room(
     running.write(making.completion(task="task 7", at=NOW + UNUSED_SECONDS))
     assert "new" not in tasks.admit("rtr_a", "new", NOW + UNUSED_SECONDS)
     late = NOW + UNUSED_SECONDS + 60.0
-    assert tasks.admit("rtr_a", "task 3", late)["task 3"] == NOW, "one that has its place keeps it"
-    assert tasks.admit("rtr_a", "new", late) == {"task 7": NOW + UNUSED_SECONDS, "new": late}
+    assert tasks.admit("rtr_a", "task 3", late)["task 3"] == TaskRow(NOW), "one that has its place keeps it"
+    assert tasks.admit("rtr_a", "new", late) == {"task 7": TaskRow(NOW + UNUSED_SECONDS), "new": TaskRow(late)}
 
 
 def test_the_writer_notes_the_use_of_names_by_the_hour_and_adds_none(
@@ -60,14 +60,14 @@ def test_the_writer_notes_the_use_of_names_by_the_hour_and_adds_none(
     tasks = Tasks(database)
     tasks.admit("rtr_a", "invoices", NOW)
 
-    def use(*instants: float) -> dict[str, dict[str, float]]:
+    def use(*instants: float) -> dict[str, dict[str, TaskRow]]:
         for at in instants:
             running.write(*(making.completion(task=task, at=NOW + at) for task in ("invoices", "code")))
         return tasks.of(None)
 
-    assert use(20_000.0, 20_100.0) == {"rtr_a": {"invoices": NOW + 20_000.0}}
-    assert use(19_000.0) == {"rtr_a": {"invoices": NOW + 20_000.0}}
-    assert use(24_000.0) == {"rtr_a": {"invoices": NOW + 24_000.0}}
+    assert use(20_000.0, 20_100.0) == {"rtr_a": {"invoices": TaskRow(NOW + 20_000.0)}}
+    assert use(19_000.0) == {"rtr_a": {"invoices": TaskRow(NOW + 20_000.0)}}
+    assert use(24_000.0) == {"rtr_a": {"invoices": TaskRow(NOW + 24_000.0)}}
 
 
 @pytest.mark.parametrize(
@@ -87,3 +87,27 @@ def test_other_processes_are_told_when_a_name_gets_in(
     changed = changes.poll("now")
     changes.close()
     assert (changed is not None and changed.subjects.get(Topic.TASKS) == frozenset({"rtr_a"})) is is_told
+
+
+def test_call_sites_are_numbered_if_they_begin_alike_and_take_places_like_others(database: Database) -> None:
+    tasks = Tasks(database)
+    tasks.admit("rtr_a", "support", NOW)
+    for number in range(100):
+        rows = tasks.admit("rtr_a", f"site:{number:02}", NOW, "support", "code")
+    assert len(rows) == LARGEST_COUNT
+    assert rows["site:00"] == TaskRow(NOW, "support (2)", "code")
+    assert rows["site:61"].name == "support (63)"
+
+
+def test_a_stated_task_takes_the_place_of_the_idle_call_site_that_was_used_first(database: Database) -> None:
+    tasks = Tasks(database)
+    tasks.admit("rtr_a", "stated", NOW - 100.0)
+    for number in range(LARGEST_COUNT - 1):
+        tasks.admit("rtr_a", f"site:{number:02}", NOW + number, f"name {number}", "code")
+    late = NOW + IDLE_SECONDS
+    assert "new" not in tasks.admit("rtr_a", "new", late), "all were used within a day"
+    assert "site:new" not in tasks.admit("rtr_a", "site:new", late + 500.0, "new", "code")
+    kept = tasks.admit("rtr_a", "new", late + 1.0)
+    assert len(kept) == LARGEST_COUNT
+    assert {"new", "stated", "site:01"} <= kept.keys()
+    assert "site:00" not in kept
