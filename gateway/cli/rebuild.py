@@ -12,8 +12,10 @@ from gateway.cli.options import Config, DatabaseUrl, Json
 from gateway.cli.output import moment, print_json, print_table
 from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of
 from storage.activity import Cell
+from storage.fixed_sums import Cell as FixedCell
 from storage.key_usage import Usage
 from storage.maintenance.activity_rebuild import ActivityRebuild
+from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
 from storage.maintenance.usage import UsageDifference, UsageRebuild
 
 app = new_app()
@@ -40,10 +42,13 @@ def rebuild(
             usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
         counting = ActivityRebuild(database)
         cells = counting.check(router) if check else counting.run(router)
+        summing = FixedSumsRebuild(database)
+        sums = summing.check(router) if check else summing.run(router)
+    equal = not differences and not usage and not cells and not sums
     if json:
         print_json(
             {
-                "equal": not differences and not usage and not cells,
+                "equal": equal,
                 "differences": [
                     {
                         "router_id": each.key.router_id,
@@ -60,9 +65,10 @@ def rebuild(
                     for each in usage
                 ],
                 "activity": [{**each.cell._asdict(), "columns": each.columns()} for each in cells],
+                "fixed_sums": [{**each.cell._asdict(), "columns": each.columns()} for each in sums],
             }
         )
-    elif not differences and not usage and not cells:
+    elif equal:
         typer.echo("equal: the statistics and the activity are the sum of the ledger")
     if differences and not json:
         rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
@@ -80,7 +86,13 @@ def rebuild(
         ]
         print_table((*Cell._fields, "column", "kept", "ledger"), columns, "")
         typer.echo(f"{len(cells)} cells of activity " + ("differ" if check else "differed and are mended"))
-    if check and (differences or usage or cells):
+    if sums and not json:
+        columns = [
+            (*map(str, each.cell), name, *map(str, pair)) for each in sums for name, pair in each.columns().items()
+        ]
+        print_table((*FixedCell._fields, "column", "kept", "ledger"), columns, "")
+        typer.echo(f"{len(sums)} sums of savings " + ("differ" if check else "differed and are mended"))
+    if check and not equal:
         raise typer.Exit(1)
 
 

@@ -1,9 +1,9 @@
 """Deletes old requests in batches, and adds their part of the fold to a checkpoint."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import Connection, Select, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
@@ -12,6 +12,8 @@ from storage.database.addition import add_counts, add_sums
 from storage.database.engine import Database
 from storage.database.months import add_months, first_id
 from storage.deltas import DeltaSums
+from storage.fixed_sums import SUMS as FIXED
+from storage.fixed_sums import cells_of, fold_query
 from storage.maintenance.counting import count_requests
 from storage.maintenance.fold import (
     HalfLives,
@@ -35,6 +37,7 @@ from storage.tables import (
     contents,
     decisions,
     feedback,
+    fixed_sums_checkpoints,
     refused_records,
     scores,
     settings,
@@ -67,6 +70,7 @@ class Retention:
         self._add = add_sums(checkpoints, database.engine.dialect)
         self._keep_usage = keep_usage(database.engine.dialect)
         self._count = add_counts(activity_checkpoints, database.engine.dialect, COUNTS)
+        self._sum = add_counts(fixed_sums_checkpoints, database.engine.dialect, FIXED)
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
     def claim(self, at: Epoch, seconds: float) -> bool:
@@ -110,6 +114,7 @@ class Retention:
                 count_requests(connection, rows, counted)
                 self._keep(connection, gathered, counted)
                 self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
+                self._keep_fixed(connection, fold_query(ids=ids))
                 delete_requests(connection, ids)
             if len(rows) < count:
                 _delete_refused(connection, router_id, before)
@@ -214,6 +219,8 @@ class Retention:
             count_requests(connection, rows, counted, month.attempts, month.scores)
             self._keep(connection, gathered, counted)
             self._keep_usage.write(connection.connection.cursor(), deleted_usage(rows))
+            ids = [row.completion_id for row in rows]
+            self._keep_fixed(connection, fold_query(requests, month.attempts, month.scores, ids))
             note_folded(connection, month.suffix, last)
         return len(rows)
 
@@ -227,6 +234,10 @@ class Retention:
         cursor = connection.connection.cursor()
         self._add.write(cursor, gathered.rows())
         self._count.write(cursor, counted.rows())
+
+    def _keep_fixed(self, connection: Connection, deleted: Select[Any]) -> None:
+        rows = sorted((*cell, *sums) for cell, sums in cells_of(connection, deleted).items())
+        self._sum.write(connection.connection.cursor(), rows)
 
     def _laws_of(self, connection: Connection, router_ids: Collection[str]) -> tuple[LearnScores, HalfLives]:
         learn_scores, half_life = self._laws(connection, router_ids)

@@ -19,6 +19,7 @@ from storage.tables.activity import (
 )
 from storage.tables.evals import eval_scores, eval_sums, evals
 from storage.tables.feedback import feedback, scores, unmatched
+from storage.tables.fixed_sums import FIXED_SUMS, OUTCOME_SUMS, SCORE_SUMS, fixed_sums, fixed_sums_checkpoints
 from storage.tables.keys import api_keys, idempotency
 from storage.tables.ledger import identity, refused_records, replicas
 from storage.tables.metadata import metadata
@@ -37,6 +38,9 @@ from storage.tables.statistics import (
 __all__ = [
     "ACTIVITY_COUNTS",
     "ACTIVITY_SUMS",
+    "FIXED_SUMS",
+    "OUTCOME_SUMS",
+    "SCORE_SUMS",
     "WAITS",
     "activity",
     "activity_checkpoints",
@@ -55,6 +59,8 @@ __all__ = [
     "eval_sums",
     "evals",
     "feedback",
+    "fixed_sums",
+    "fixed_sums_checkpoints",
     "idempotency",
     "identity",
     "judging",

@@ -26,6 +26,7 @@ from storage.errors import (
     TooManyCorrections,
     TooManySources,
 )
+from storage.fixed_sums import Draw, FixedSums, draw_of
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
 from storage.rows import clean, clean_json
 from storage.tables import decisions, feedback, scores
@@ -70,6 +71,10 @@ class _Completion(NamedTuple):
     status: str
     ended_at: Epoch
     explored: bool | None  # NULL: not counted in activity
+    drawn_model_id: str
+    propensity: float
+    randomised: bool
+    attempts: int
     feedback_count: int  # that is in the ledger
 
 
@@ -130,7 +135,7 @@ class Scoring:
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
 
     def apply(
-        self, records: tuple[FeedbackRecord, ...], learned: DeltaSums, counted: ActivityCounts
+        self, records: tuple[FeedbackRecord, ...], learned: DeltaSums, counted: ActivityCounts, fixed: FixedSums
     ) -> tuple[FeedbackReceipt, ...]:
         """Apply a list of scores, all or none, and add what they change to the sums. Raises FeedbackError."""
         trial: dict[str, dict[str, _Current]] = {}
@@ -171,6 +176,9 @@ class Scoring:
             learned.add(self._learn_scores(old, new))
             if completion.explored is not None:
                 counted.add_scores(old, new)
+            draw = _draw(completion)
+            if draw is not None:
+                fixed.add_scores(draw, old, new)
         return tuple(receipts)
 
     def _reached(self, records: Sequence[FeedbackRecord]) -> Iterator[tuple[int, FeedbackRecord, float]]:
@@ -249,6 +257,19 @@ def _same_note(given: _Current, held: _Current) -> bool:
 
 def _decoded(text: str | None) -> object:
     return None if text is None else msgspec.json.decode(text)
+
+
+def _draw(completion: _Completion) -> Draw | None:
+    return draw_of(
+        completion.router_id,
+        completion.ended_at,
+        completion.task,
+        completion.drawn_model_id,
+        propensity=completion.propensity,
+        randomised=completion.randomised,
+        calls=completion.attempts,
+        status=completion.status,
+    )
 
 
 def _scores(completion: _Completion, by_source: Mapping[str, _Current]) -> Scores:

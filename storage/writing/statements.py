@@ -10,6 +10,7 @@ from storage.activity import COUNTS
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.numbers import draw_number
+from storage.fixed_sums import SUMS as FIXED
 from storage.judging import COUNTS as JUDGING_COUNTS
 from storage.key_usage import USED
 from storage.tables import (
@@ -20,6 +21,7 @@ from storage.tables import (
     contents,
     decisions,
     feedback,
+    fixed_sums,
     identity,
     judging,
     key_usage,
@@ -54,6 +56,7 @@ class Statements:
         self.arms = add_sums(arms, dialect)
         self.changed_routers = note_changed_routers(dialect)
         self.activity = add_counts(activity, dialect, COUNTS)
+        self.fixed_sums = add_counts(fixed_sums, dialect, FIXED)
         self.key_usage = add_counts(key_usage, dialect, USED)
         self.judging = add_counts(judging, dialect, JUDGING_COUNTS)
         # A restore by SQL makes the tables anew, and begins its epoch only after that.

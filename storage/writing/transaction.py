@@ -18,6 +18,7 @@ from storage.database.gathering import GatheringCursor
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
+from storage.fixed_sums import FixedSums
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
 from storage.records import (
@@ -177,12 +178,14 @@ class Transactions:
         if again:
             records = self._unknown(cursor, records)
         learned, counted, used, judged = DeltaSums(), ActivityCounts(), UsageCounts(), JudgingCounts()
+        fixed = FixedSums()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
         for record in records:
             decision = record.decision
             counted.add(record)
+            fixed.add(record)
             used.add(record)
             update.use_task(decision)
             kept = encode_deltas(learned.add(record.deltas), record.outcome.ended_at)
@@ -195,7 +198,7 @@ class Transactions:
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
         statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
-        results = self._score(cursor, items, learned, counted, again)
+        results = self._score(cursor, items, learned, counted, fixed, again)
         for item in items:
             if isinstance(item, JudgingRecord):
                 judged.add(item)
@@ -205,6 +208,7 @@ class Transactions:
         usage = used.cells()
         statements.arms.write(cursor, learned_rows)
         statements.activity.write(cursor, activity_rows)
+        statements.fixed_sums.write(cursor, fixed.rows())
         statements.key_usage.write(cursor, usage_rows(usage))
         statements.judging.write(cursor, judging_rows)
         for router_id, task, used_at in update.task_uses():
@@ -222,7 +226,13 @@ class Transactions:
         return list(by_id.values())
 
     def _score(
-        self, cursor: Cursor, items: Sequence[Item], learned: DeltaSums, counted: ActivityCounts, again: bool
+        self,
+        cursor: Cursor,
+        items: Sequence[Item],
+        learned: DeltaSums,
+        counted: ActivityCounts,
+        fixed: FixedSums,
+        again: bool,
     ) -> list[Result]:
         lists = [_scores_in(item) for item in items]
         given = [record for each in lists for record in each]
@@ -234,7 +244,7 @@ class Transactions:
         compared: list[ComparisonRecord] = []
         for item, listed in zip(items, lists, strict=True):
             try:
-                results.append(scoring.apply(listed, learned, counted) if listed else ())
+                results.append(scoring.apply(listed, learned, counted, fixed) if listed else ())
             except FeedbackError as error:
                 results.append(error)
             else:
