@@ -18,6 +18,7 @@ COMMANDS = {
     "health": "Show what is broken in any process that serves, and what to do.",
     "explain": "Explain one decision, and compare it with a replay.",
     "evaluate": "Estimate what another policy would have cost and scored.",
+    "savings": "Show what a router saved, against always one of its models.",
     "export": "Export a router's ledger as CSV, JSON lines or Parquet.",
     "backup": "Copy the ledger to a file while gateways serve.",
     "restore": "Bring a backup back, or tell gateways that a dump was restored.",

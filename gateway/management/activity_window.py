@@ -28,8 +28,8 @@ def buckets_of(
     window: Window, now: float, *, by_task: bool = False, widths: Sequence[int] = (MINUTE, HOUR, DAY)
 ) -> Buckets:
     """The buckets that cover a window. Raises BadRequest."""
-    until = _instant(window.to, "to", now)
-    since = _instant(window.from_, "from", until - DAY)
+    until = instant(window.to, "to", now)
+    since = instant(window.from_, "from", until - DAY)
     if not since < until:
         raise BadRequest("`from` must be before `to`", param="from")
     if window.bucket_seconds is None:
@@ -67,7 +67,8 @@ def _is_kept(seconds: int, since: float, now: float, widths: Sequence[int], by_t
     return seconds % width == 0 and since >= now - KEPT_SECONDS.get(width, float("inf"))
 
 
-def _instant(text: str | None, name: str, default: float) -> float:
+def instant(text: str | None, name: str, default: float) -> float:
+    """Seconds since the epoch, of these or of RFC 3339. Raises BadRequest that names the parameter."""
     if text is None:
         return default
     try:

@@ -14,6 +14,7 @@ from gateway.routes.admin import (
     models,
     reload,
     routers,
+    savings,
     stats,
 )
 from gateway.routes.admin.calls import ERRORS
@@ -29,6 +30,7 @@ for part in (
     decisions,
     evaluation,
     stats,
+    savings,
     activity,
     changes,
     health,

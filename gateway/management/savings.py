@@ -1,0 +1,314 @@
+"""Savings: what a router spent and gained, against always one of its models, with 95% intervals."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bandit.ope.estimators import SMALLEST_EFFECTIVE_SIZE, Estimate
+from bandit.ope.savings import Actual, Always, Evidence, Sums, actual_of, always, evidence_of
+from bandit.types import Objective
+from gateway.errors import BadRequest
+from gateway.management.activity_views import PLACES
+from gateway.management.activity_window import instant
+from gateway.management.context import Management
+from gateway.management.routers import ObjectiveView
+from gateway.routing.objectives import kept_dollars, preset_for
+from gateway.settings.router_options import RouterOptions
+from storage.calendar import DAY
+from storage.fixed_sums import SUMS
+from storage.records import RouterRecord
+from storage.stores.activity import Activity, ActivityFilter, Buckets
+from storage.stores.fixed_sums import FixedSumsStore
+
+USUAL_DAYS = 30
+MOST_DAYS = 3_660
+
+RANDOM_SCORES = (
+    "Scores are taken to be missing at random: whether an answer is scored does not depend on how good it is."
+)
+IN_HINDSIGHT = (
+    "The baseline is the best single model in hindsight, which nobody knew beforehand: that makes it look too good, "
+    "and what was saved and gained too small."
+)
+NO_SCORES = (
+    "Which single model would have been the best is not known without scores: send feedback, or name a `baseline` to "
+    "compare costs with."
+)
+
+
+class EstimateView(BaseModel):
+    """A mean, and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class ActualView(BaseModel):
+    """What the requests that are compared came to: means per request; `quality` is of answers, null without scores."""
+
+    cost_usd: float
+    quality: float | None
+    seconds: float
+    success: float
+
+
+class FixedView(BaseModel):
+    """What always this model would have come to, per request.
+
+    `worth_difference_usd` is the router's worth of a request minus this model's, by the router's objective; `actual`
+    is what the router came to over the same requests, `covered` their share: for the others the model could not be
+    drawn. `effective_size` is how many requests sent there at random would say as much; `refused` says why a figure
+    is missing, and `more_days` after how many days more there will be enough, as things go.
+    """
+
+    model: str
+    covered: float
+    actual: ActualView
+    cost_usd: EstimateView | None
+    quality: EstimateView | None
+    seconds: EstimateView | None
+    success: EstimateView | None
+    saved_usd: EstimateView | None
+    worth_difference_usd: EstimateView | None
+    effective_size: float
+    evidence: Literal["strong", "some", "none"]
+    refused: str | None
+    more_days: float | None
+
+
+class SavingsDayView(BaseModel):
+    """Dollars from `at` on, for `bucket_seconds`: spent in all, and if the baseline had served what is compared."""
+
+    at: float
+    spent_usd: float
+    baseline_usd: EstimateView | None
+
+
+class SavingsView(BaseModel):
+    """What a router saved, over whole UTC days.
+
+    `requests` and `spent_usd` are of all requests; `used` are those with a randomised first draw that are compared,
+    `redrawn` those for which another call was made, whose first call alone is compared. `saved_usd` is what the
+    compared ones cost less than with the baseline (negative: more). The baseline is the best single model by the
+    router's objective, unless one is chosen.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "router_id": "rtr_support",
+                    "object": "router.savings",
+                    "from_at": 1793404800.0,
+                    "to_at": 1795996800.0,
+                    "bucket_seconds": 86400,
+                    "objective": {"quality_usd": 0.05, "second_usd": 0.0005, "failure_usd": 0.0125},
+                    "requests": 18412,
+                    "used": 17390,
+                    "redrawn": 211,
+                    "spent_usd": 33.1,
+                    "covered": 0.97,
+                    "actual": {"cost_usd": 0.0018, "quality": 0.871, "seconds": 1.9, "success": 0.991},
+                    "baseline": "openai/gpt-5.5",
+                    "baseline_is": "best_fixed",
+                    "saved_usd": {"mean": 61.2, "low": 55.0, "high": 67.4},
+                    "fixed": [
+                        {
+                            "model": "openai/gpt-5.5",
+                            "covered": 0.97,
+                            "actual": {"cost_usd": 0.0018, "quality": 0.871, "seconds": 1.9, "success": 0.991},
+                            "cost_usd": {"mean": 0.0054, "low": 0.005, "high": 0.0058},
+                            "quality": {"mean": 0.884, "low": 0.871, "high": 0.897},
+                            "seconds": {"mean": 2.6, "low": 2.5, "high": 2.7},
+                            "success": {"mean": 0.993, "low": 0.989, "high": 0.997},
+                            "saved_usd": {"mean": 61.2, "low": 55.0, "high": 67.4},
+                            "worth_difference_usd": {"mean": 0.0032, "low": 0.0024, "high": 0.004},
+                            "effective_size": 1240.0,
+                            "evidence": "strong",
+                            "refused": None,
+                            "more_days": None,
+                        }
+                    ],
+                    "days": [
+                        {
+                            "at": 1793404800.0,
+                            "spent_usd": 1.1,
+                            "baseline_usd": {"mean": 3.2, "low": 3.0, "high": 3.4},
+                        }
+                    ],
+                    "notes": [RANDOM_SCORES, IN_HINDSIGHT],
+                }
+            ]
+        }
+    )
+
+    router_id: str
+    object: str = "router.savings"
+    from_at: float
+    to_at: float
+    bucket_seconds: int
+    objective: ObjectiveView
+    requests: int
+    used: int
+    redrawn: int
+    spent_usd: float
+    covered: float | None
+    actual: ActualView | None
+    baseline: str | None
+    baseline_is: Literal["best_fixed", "chosen"] | None
+    saved_usd: EstimateView | None
+    fixed: list[FixedView]
+    days: list[SavingsDayView]
+    notes: list[str]
+
+
+def savings(
+    management: Management,
+    router_id: str,
+    from_: str | None = None,
+    to: str | None = None,
+    baseline: str | None = None,
+) -> SavingsView:
+    """Compare a router with always one of its models. Raises NotFound, BadRequest."""
+    record = management.existing_router(router_id)
+    models = [model.model_id for model in record.models if model.enabled or model.model_id == baseline]
+    if baseline is not None and baseline not in models:
+        told = ", ".join(models) or "none"
+        raise BadRequest(f"`baseline` must be a model of {router_id}: {told}; not {baseline[:80]!r}", param="baseline")
+    first, until = _days(from_, to, management.now)
+    objective = _objective(management, record)
+    cells, days = FixedSumsStore(management.database).read(router_id, first, until)
+    sums = Sums.of(SUMS, cells)
+    told_of = {model: always(sums, model, objective) for model in models}
+    chosen = told_of.get(baseline) if baseline is not None else _best(told_of)
+    own = actual_of(sums) if cells else None
+    activity = Activity(management.database)
+    buckets = Buckets(DAY, DAY * days, first * DAY, until * DAY)
+    spent = activity.sums(buckets, ActivityFilter(router_ids=(router_id,)))
+    total = {name: sum(each.counts[PLACES[name]] for each in spent) for name in ("requests", "redrawn", "cost_usd")}
+    elapsed = min(until * DAY, management.now) / DAY - (min(sums.days) if sums.days else first)
+    return SavingsView(
+        router_id=router_id,
+        from_at=first * DAY,
+        to_at=until * DAY,
+        bucket_seconds=DAY * days,
+        objective=ObjectiveView(
+            quality_usd=objective.quality_usd, second_usd=objective.second_usd, failure_usd=objective.failure_usd
+        ),
+        requests=int(total["requests"]),
+        used=0 if own is None else round(own.requests),
+        redrawn=int(total["redrawn"]),
+        spent_usd=float(total["cost_usd"]),
+        covered=None if chosen is None else chosen.covered,
+        actual=None if own is None else _actual(own),
+        baseline=None if chosen is None else chosen.model_id,
+        baseline_is=None if chosen is None else "best_fixed" if baseline is None else "chosen",
+        saved_usd=None if chosen is None else _estimate(chosen.saved_usd),
+        fixed=[_fixed(told, objective, max(elapsed, 0.0)) for told in told_of.values()],
+        days=_daily({int(each.at): each.counts[PLACES["cost_usd"]] for each in spent}, chosen),
+        notes=_notes(own, chosen, objective, int(total["requests"]), chosen_by_us=baseline is None),
+    )
+
+
+def _objective(management: Management, record: RouterRecord) -> Objective:
+    """What the router values today, in dollars."""
+    wanted = RouterOptions.from_json(record.settings).objective
+    if isinstance(wanted, Objective):
+        return wanted
+    return kept_dollars(record) or preset_for(wanted, record.models, management.catalog())
+
+
+def _days(from_: str | None, to: str | None, now: float) -> tuple[int, int]:
+    """The first day, and the one before which the window ends: whole UTC days. Raises BadRequest."""
+    end = instant(to, "to", now)
+    start = instant(from_, "from", max(end - USUAL_DAYS * DAY, 0.0))
+    if not start < end:
+        raise BadRequest("`from` must be before `to`", param="from")
+    first, until = int(start // DAY), -int(-end // DAY)
+    if until - first > MOST_DAYS:
+        raise BadRequest(f"from `from` to `to` are {until - first} days: {MOST_DAYS} are allowed", param="from")
+    return first, until
+
+
+def _best(told_of: dict[str, Always]) -> Always | None:
+    """The model with the largest estimated worth, of those that are known well enough."""
+    known = [(told.worth_usd, told) for told in told_of.values() if told.worth_usd is not None]
+    return max(known, key=lambda each: each[0])[1] if known else None
+
+
+def _fixed(told: Always, objective: Objective, days: float) -> FixedView:
+    scores_count = objective.quality_usd > 0.0
+    size = min(told.effective_size, told.quality_size) if scores_count else told.effective_size
+    evidence = evidence_of(size)
+    refused = more_days = None
+    if evidence is Evidence.NONE:
+        what = "scored requests" if scores_count and told.evidence is not Evidence.NONE else "requests"
+        refused = (
+            f"as good as {size:.0f} {what} sent there at random; {SMALLEST_EFFECTIVE_SIZE:.0f} are needed to compare"
+        )
+        more_days = (SMALLEST_EFFECTIVE_SIZE - size) * days / size if size > 0.0 else None
+    return FixedView(
+        model=told.model_id,
+        covered=told.covered,
+        actual=_actual(told.actual),
+        cost_usd=_estimate(told.cost_usd),
+        quality=_estimate(told.quality),
+        seconds=_estimate(told.seconds),
+        success=_estimate(told.success),
+        saved_usd=_estimate(told.saved_usd),
+        worth_difference_usd=_estimate(told.worth_difference_usd),
+        effective_size=size,
+        evidence=evidence.value,
+        refused=refused,
+        more_days=more_days,
+    )
+
+
+def _daily(spent: dict[int, float], chosen: Always | None) -> list[SavingsDayView]:
+    """Each bucket's dollars. With the baseline, what is not compared would have cost what it did."""
+    compared = {} if chosen is None else {each.day * DAY: each for each in chosen.daily}
+    views: list[SavingsDayView] = []
+    for at, usd in sorted(spent.items()):
+        own = compared.get(at)
+        estimate = None
+        if own is not None:
+            rest = usd - own.cost_usd
+            means = (own.always_usd.mean, own.always_usd.low, own.always_usd.high)
+            mean, low, high = (each + rest for each in means)
+            estimate = EstimateView(mean=mean, low=low, high=high)
+        views.append(SavingsDayView(at=at, spent_usd=usd, baseline_usd=estimate))
+    return views
+
+
+def _notes(
+    own: Actual | None, chosen: Always | None, objective: Objective, requests: int, *, chosen_by_us: bool
+) -> list[str]:
+    notes: list[str] = []
+    if own is not None and own.quality is not None:
+        notes.append(RANDOM_SCORES)
+    if chosen is not None and chosen_by_us:
+        notes.append(IN_HINDSIGHT)
+    if chosen is None and own is not None and own.quality is None and objective.quality_usd > 0.0:
+        notes.append(NO_SCORES)
+    left_out = requests - (0 if own is None else round(own.requests))
+    if left_out > 0:
+        notes.append(
+            f"{left_out:,} requests are not compared, because no model was drawn at random for them (a conversation "
+            "kept its model, or there was one alone), or their call's end says nothing about the model. What they cost "
+            "is in `spent_usd`."
+        )
+    if chosen is not None and chosen.covered < 1.0 - 1e-9:
+        notes.append(
+            f"{chosen.model_id} could not be drawn on some days or for some classes: {chosen.covered:.0%} of the "
+            "requests are compared with it."
+        )
+    return notes
+
+
+def _actual(own: Actual) -> ActualView:
+    return ActualView(cost_usd=own.cost_usd, quality=own.quality, seconds=own.seconds, success=own.success)
+
+
+def _estimate(estimate: Estimate | None) -> EstimateView | None:
+    return None if estimate is None else EstimateView(mean=estimate.mean, low=estimate.low, high=estimate.high)
