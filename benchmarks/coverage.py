@@ -95,7 +95,7 @@ def truth(data: ReplayData, value: float, target: Floats) -> dict[Figure, float]
 def run(trial: Trial) -> dict[tuple[str, str, Figure], tuple[Estimate | None, float]]:
     """The estimates of one log with the truth, by target, estimator and figure."""
     sample = np.random.default_rng([trial.seed, 8]).integers(0, len(trial.data.prompts), trial.requests)
-    drawn = _take(trial.data, sample)
+    drawn = take(trial.data, sample)
     world = sequence(drawn, drawn.tasks, trial.feedback, trial.seed)
     recorder = Recorder(world, trial)
     trace = play(world, lambda: recorder, delay=100)
@@ -205,7 +205,9 @@ def _log(world: World, probabilities: Sequence[Mapping[str, float]], arms: Seque
     return log
 
 
-def _take(data: ReplayData, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ReplayData:
+def take(data: ReplayData, rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> ReplayData:
+    """The data of these prompts, in this order."""
+
     def some(values: Floats | None) -> Floats | None:
         return None if values is None else values[rows]
 
