@@ -27,7 +27,7 @@ from bandit.types import Attempt, Ending, Scores
 from storage.calendar import DAY
 from storage.records import CompletionRecord, Status
 from storage.rows import clean
-from storage.tables import FIXED_SUMS, OUTCOME_SUMS, attempts, decisions, scores
+from storage.tables import FIXED_SUMS, OUTCOME_SUMS, SCORE_SUMS, attempts, decisions, scores
 
 SUMS = tuple(FIXED_SUMS)
 
@@ -38,6 +38,7 @@ FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
 """Endings of a call that are the model's own failure. Others but COMPLETE say nothing about the model."""
 
 _SCORES_FROM = len(OUTCOME_SUMS)
+_UNSCORED = (0.0,) * len(SCORE_SUMS)
 
 
 class Cell(NamedTuple):
@@ -78,13 +79,18 @@ class FixedSums:
         failed = first.ending in FAILED
         if propensity < SMALLEST_PROPENSITY or not (failed or first.ending is Ending.COMPLETE):
             return
-        own = self._of(Cell(router_id, int(ended_at // DAY), task, model_id))
+        cell = Cell(router_id, int(ended_at // DAY), task, model_id)
         usd, seconds, failures = first.cost_usd, first.seconds, float(failed)
         terms = (
             *(1.0, usd, seconds, failures),
             *(usd * usd, seconds * seconds, usd * seconds, usd * failures, seconds * failures),
         )
-        _add(own, 0, terms, 1.0 / propensity)
+        w = 1.0 / propensity
+        if cell in self._cells:
+            _add(self._cells[cell], 0, terms, w)
+        else:
+            ww = w * w
+            self._cells[cell] = [*terms, *[w * term for term in terms], *[ww * term for term in terms], *_UNSCORED]
 
     def add_scores(self, draw: Draw, before: Scores, after: Scores) -> None:
         """Add that the scores of a completion have become other ones."""
