@@ -76,6 +76,12 @@ def day(at: float) -> str:
     return f"{then:%b} {then.day}, {then.year}"
 
 
+def short_day(at: float) -> str:
+    """A UTC day on an axis: Nov 24."""
+    then = datetime.fromtimestamp(at, UTC)
+    return f"{then:%b} {then.day}"
+
+
 def shown_json(value: Json, limit: int = 80) -> str:
     """A value of an option or of a change, in one line of at most `limit` characters."""
     match value:

@@ -243,7 +243,7 @@ def _fixed(told: Always, objective: Objective, days: float) -> FixedView:
     evidence = evidence_of(size)
     refused = more_days = None
     if evidence is Evidence.NONE:
-        what = "scored requests" if scores_count and told.evidence is not Evidence.NONE else "requests"
+        what = "scored requests" if scores_count and told.quality_size < told.effective_size else "requests"
         refused = (
             f"as good as {size:.0f} {what} sent there at random; {SMALLEST_EFFECTIVE_SIZE:.0f} are needed to compare"
         )

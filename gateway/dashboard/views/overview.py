@@ -1,16 +1,27 @@
-"""The first page: what the routers do and what needs somebody; before the first request, how to send one."""
+"""The first page: what was saved, and what needs somebody; before the first request, how to send one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from bandit.types import Epoch
+from gateway.dashboard.formats import short_day
+from gateway.dashboard.savings_charts import spark
 from gateway.dashboard.views.health import FindingRow, health_page
+from gateway.dashboard.views.saved import Saved, saved
 from gateway.dashboard.visit import Visit
+from gateway.management.activity import ActivityQuestion, overview
+from gateway.management.activity_views import ActivityView, OverviewView
+from gateway.management.activity_window import Window
+from gateway.management.context import Management
 from gateway.management.routers import RouterView, list_routers
+from gateway.management.savings import savings
 from storage.activity import Traffic
 from storage.calendar import DAY
 
-DAYS = 7
+PERIODS = (7, 30, 90)
+USUAL_DAYS = 30
 MOST_FINDINGS = 5
 
 
@@ -39,38 +50,89 @@ class Tried:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiles:
+    """One router's figures of the period beside those of the time before, each with its course over the days."""
+
+    summary: ActivityView
+    more_requests: float | None
+    requests: Markup
+    cost: Markup
+    wait: Markup
+    score: Markup
+
+
+@dataclass(frozen=True, slots=True)
 class OverviewPage:
-    """All routers, and findings that need somebody. `first` is the router of the first steps, if nothing has come."""
+    """All routers, and findings that need somebody. `first` is the router of the first steps, if nothing has come.
+
+    `saved` and `tiles` are of the router `chosen`; None if it had no request.
+    """
 
     rows: Sequence[RouterRow]
     days: int
+    periods: Sequence[int]
     requests: int
-    answered: int
-    cost_usd: float
+    chosen: RouterView | None
+    saved: Saved | None
+    tiles: Tiles | None
     needs: Sequence[FindingRow]
     first: RouterView | None
     may_try: bool
     tried: Tried | None = None
 
 
-def overview_page(visit: Visit, tried: Tried | None = None) -> OverviewPage:
-    """The page, of the last seven UTC days."""
+def overview_page(
+    visit: Visit, tried: Tried | None = None, *, router_id: str | None = None, days: int = USUAL_DAYS
+) -> OverviewPage:
+    """The page, of the last UTC days: of the router that is asked for, or of the one with the most requests."""
     management = visit.management
-    since = Epoch(management.now - (DAYS - 1) * DAY)
+    since = Epoch(max(management.now - (days - 1) * DAY, 0.0))
     traffic = visit.services.ledger.traffic_of_all(since)
     rows = [_row(visit, router, traffic.get(router.id, {})) for router in list_routers(management)]
     requests = sum(row.requests for row in rows)
     needs = [each for each in health_page(visit).findings if each.severity in {"bad", "warn"}]
+    asked = [row for row in rows if row.router.id == router_id]
+    busiest = max(asked or rows, key=lambda row: row.requests, default=None)
+    chosen = None if busiest is None else busiest.router
+    activity = hero = None
+    if busiest is not None and chosen is not None and busiest.requests:
+        first, last = window_of(management, days)
+        activity = overview(
+            management,
+            Window(from_=first, to=last, bucket_seconds=DAY),
+            ActivityQuestion(router_id=chosen.id),
+        )
+        view = savings(management, chosen.id, first, last)
+        hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
     return OverviewPage(
         rows=rows,
-        days=DAYS,
+        days=days,
+        periods=PERIODS,
         requests=requests,
-        answered=sum(row.answered for row in rows),
-        cost_usd=sum(row.cost_usd for row in rows),
+        chosen=chosen,
+        saved=hero,
+        tiles=None if activity is None else _tiles(activity),
         needs=needs[:MOST_FINDINGS],
         first=rows[0].router if rows and (requests == 0 or tried is not None) else None,
         may_try="routing" in visit.key.scopes,
         tried=tried,
+    )
+
+
+def window_of(management: Management, days: int) -> tuple[str, str]:
+    """From when to when the last UTC days go."""
+    return str(max(management.now - (days - 1) * DAY, 0.0)), str(management.now)
+
+
+def _tiles(view: OverviewView) -> Tiles:
+    before = view.previous
+    return Tiles(
+        summary=view.summary,
+        more_requests=None if before is None or not before.requests else view.summary.requests / before.requests - 1.0,
+        requests=spark([float(each.requests) for each in view.series]),
+        cost=spark([each.cost_usd for each in view.series]),
+        wait=spark([each.seconds.p50 for each in view.series]),
+        score=spark([each.mean_score for each in view.series]),
     )
 
 
