@@ -15,7 +15,7 @@ def utility_usd(
     failed: Floats,
     cost_usd: Floats,
     seconds: Floats,
-    price_multiplier: float = 1.0,
+    price_multiplier: float | Floats = 1.0,
 ) -> Floats:
     """U = Q·quality - F·failed - (1 + λ)·cost - w·seconds, in dollars; arrays of one shape.
 

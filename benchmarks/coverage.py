@@ -21,13 +21,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bandit.ope.estimators import Estimate, Figure, evaluate
+from bandit.ope.estimators import Estimate, Figure
 from bandit.ope.logged import Logged
 from bandit.types import Objective
 from benchmarks.replay.data import BadData, Floats, ReplayData, load
 from benchmarks.replay.engine import Engine, EngineOptions
 from benchmarks.replay.loop import NOBODY, play
 from benchmarks.replay.scenarios import World, sequence
+from tests.support.ope import compared
 
 ESTIMATORS = ("ips", "snips", "doubly_robust")
 FIGURES = (Figure.QUALITY, Figure.COST, Figure.UTILITY)
@@ -99,13 +100,13 @@ def run(trial: Trial) -> dict[tuple[str, str, Figure], tuple[Estimate | None, fl
     world = sequence(drawn, drawn.tasks, trial.feedback, trial.seed)
     recorder = Recorder(world, trial)
     trace = play(world, lambda: recorder, delay=100)
-    log = _log(world, recorder.probabilities, trace.arms.tolist())
+    log = _log(world, trace.arms.tolist())
     tasks = sorted(set(trial.data.tasks))
     objective = Objective(trial.value, 0.0, 0.0)
     found: dict[tuple[str, str, Figure], tuple[Estimate | None, float]] = {}
     for name, target in targets(trial.data, trial.value).items():
         rows = [dict(zip(world.models, target[tasks.index(task)].tolist(), strict=True)) for task in world.tasks]
-        told = evaluate(log, rows, objective, now=float(len(world)))
+        told = compared(log, recorder.probabilities, rows, objective, now=float(len(world))).target
         true = truth(trial.data, trial.value, target)
         for estimator in ESTIMATORS:
             estimates: Mapping[Figure, Estimate] = getattr(told, estimator)
@@ -184,7 +185,7 @@ def _table(rows: Sequence[Mapping[str, object]]) -> Table:
     return table
 
 
-def _log(world: World, probabilities: Sequence[Mapping[str, float]], arms: Sequence[int]) -> list[Logged]:
+def _log(world: World, arms: Sequence[int]) -> list[Logged]:
     log = []
     for t, arm in enumerate(arms):
         assert arm != NOBODY
@@ -193,7 +194,7 @@ def _log(world: World, probabilities: Sequence[Mapping[str, float]], arms: Seque
                 at=float(t),
                 task=world.tasks[t],
                 model_id=world.models[arm],
-                probabilities=probabilities[t],
+                choice=t,
                 randomised=True,
                 answered=True,
                 cost_usd=float(world.cost_usd[t, arm]),

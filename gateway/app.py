@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import logging
 import re
+import secrets
 from collections.abc import Callable, Coroutine
 from importlib.metadata import version
 from time import perf_counter
 
 from gateway import dashboard
+from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
 from gateway.asgi import Http, Message, Receive, Scope, Send
 from gateway.bodies import Bodies
@@ -73,6 +75,7 @@ class Gateway:
     Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
     `database` is open, and its routers and keys are prepared. `instruments` are shared by all workers.
     `read_again` reads the configuration again, and `reload_others` lets this machine's other workers do so too.
+    `name` is a secret one that they share.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Gateway:
         instruments: Instruments,
         read_again: Callable[[Configured], Reread],
         reload_others: Callable[[], None] = lambda: None,
+        name: str | None = None,
     ) -> None:
         self.configured = configured
         self.settings = configured.settings
@@ -89,6 +93,7 @@ class Gateway:
         self._instruments = instruments
         self._read_again = read_again
         self._reload_others = reload_others
+        self._name = name or secrets.token_hex(8)
         self._request_ids = RequestIds()
         self._unmatched = UnmatchedCounter()
         self._readiness: Readiness | None = None
@@ -283,6 +288,16 @@ class Gateway:
                 recorder=self._recorder,
                 configuration=self.configuration,
                 reload_others=self._reload_others,
+                analyst=await opened.enter_async_context(
+                    contextlib.aclosing(
+                        Analyst(
+                            self._name,
+                            settings.database_url,
+                            settings.sqlite_synchronous,
+                            settings.database_schema,
+                        )
+                    )
+                ),
             )
             if settings.dashboard:
                 await self._open_dashboard(keyring, registry, readiness)

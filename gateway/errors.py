@@ -26,7 +26,7 @@ GatewayError
 ├── ProviderTimeout       504  provider_timeout
 ├── OurOwnFault           500  internal_error
 ├── EveryModelCooling     503  overloaded
-└── Unavailable           503  overloaded, ledger_unavailable, not_recorded_yet
+└── Unavailable           503  overloaded, ledger_unavailable, not_recorded_yet, analyst_ended
 """
 
 import math

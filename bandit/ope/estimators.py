@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from bandit.ope.logged import Columns, Logged, columns, scoring_rate, settled
+from bandit.ope.logged import Columns, Logged, check_distributions, columns, scoring_rate
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
@@ -68,21 +68,98 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Outcome:
+    """One figure of every decision, with what does not depend on the target.
+
+    `seen` is 1/ρ if the outcome is known, else 0; `expected` is m, of shape (decisions, models); `residual` is what m
+    did not predict, times `seen`.
+    """
+
+    value: Floats
+    seen: Floats
+    expected: Floats
+    residual: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fitted:
+    """A log with the models of its outcomes: what all questions about it have in common."""
+
+    data: Columns
+    left_out: Mapping[str, int]
+    outcomes: Mapping[Figure, _Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A target beside what was logged. `difference` is the target's mean less the logged one, paired by decision.
+
+    Its interval is narrower than that of two estimates apart: what the same decisions have in common cancels.
+    """
+
+    target: Evaluation
+    logged: Evaluation
+    difference: Mapping[Figure, Estimate]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """One figure, decision by decision: the mean of each array is the estimate, and utility a sum of parts."""
+    """One figure under one target, by decision: the mean of each array is the estimate, and utility a sum of parts."""
 
     ips: Floats
     snips: Floats
     robust: Floats
-    residual: Floats  # what m did not predict, scores weighed with 1/ρ
+    residual: Floats
     weight: Floats
-    expected: Floats  # m, of shape (decisions, models)
+    expected: Floats
 
 
-def evaluate(
-    log: Sequence[Logged], target: Sequence[Mapping[str, float]], objective: Objective, now: float
-) -> Evaluation:
-    """Estimate a target from a log; `target[i]` holds its probabilities, by model, for `log[i]`.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Under:
+    """What a target's probabilities make of a log: by decision and model, over the logged ones, and by figure."""
+
+    shares: Floats
+    ratio: Floats
+    parts: Mapping[Figure, _Part]
+
+
+def fit(log: Sequence[Logged], models: Sequence[str], probabilities: Floats, now: float) -> Fitted:
+    """Prepare a log for questions; `probabilities` are those of `models`, sorted by name, in each numbered choice."""
+    data, left_out = columns(log, models, probabilities, now)
+    if not len(data.arm):
+        return Fitted(data, left_out, {})
+    everywhere = np.ones(len(data.arm))
+    seen = np.where(data.failed > 0.0, 1.0, data.scored / data.of_chosen(scoring_rate(data)[data.task]))
+    outcomes = {
+        Figure.QUALITY: _outcome(data, data.score, seen),
+        Figure.COST: _outcome(data, data.cost_usd, everywhere),
+        Figure.SECONDS: _outcome(data, data.seconds, everywhere),
+        Figure.SUCCESS: _outcome(data, 1.0 - data.failed, everywhere),
+    }
+    return Fitted(data, left_out, outcomes)
+
+
+def compare(fitted: Fitted, target: Floats, objective: Objective) -> Compared:
+    """Estimate a target, what was logged, and the difference; see `evaluate`. Raises ValueError."""
+    _check(fitted, target)
+    if not fitted.outcomes:
+        nothing = _nothing(fitted.left_out)
+        return Compared(nothing, nothing, {})
+    data = fitted.data
+    one, other = _under(fitted, target, objective), _under(fitted, data.probabilities, objective)
+    told, beside = _evaluation(fitted, one), _evaluation(fitted, other)
+    apart = one.shares - other.shares
+    ratio = one.ratio - other.ratio
+    difference: dict[Figure, Estimate] = {}
+    for figure in told.doubly_robust.keys() & beside.doubly_robust.keys():
+        part, terms = one.parts[figure], one.parts[figure].robust - other.parts[figure].robust
+        variance = _variance(data, part, terms - ratio * part.residual, apart)
+        difference[figure] = _estimate(terms, told.effective_size[figure], variance)
+    return Compared(told, beside, difference)
+
+
+def evaluate(fitted: Fitted, target: Floats, objective: Objective) -> Evaluation:
+    """Estimate a target; row `c` of it holds its probabilities, by model, in choice `c`.
 
     With π the target's and p the logged probability of the chosen model, and w = π/p:
 
@@ -94,51 +171,70 @@ def evaluate(
     A score counts 1/ρ, ρ the rate of scoring; cost, seconds and failures are always seen. Intervals are Student's, with
     the effective size for the degrees of freedom.
 
-    Raises ValueError if the two differ in length or a target is no distribution.
+    Raises ValueError if the target is no distribution, or has another shape than the logged probabilities.
     """
-    if len(log) != len(target):
-        raise ValueError(f"target: needs probabilities for each of {len(log)} decisions, not {len(target)}")
-    used, left_out = settled(log, now)
-    if not used:
-        nothing = dict.fromkeys(Figure, "not enough evidence: no randomised decision is old enough to be judged")
-        return Evaluation(
-            decisions=0,
-            ips={},
-            snips={},
-            doubly_robust={},
-            effective_size={},
-            refused=nothing,
-            left_out=left_out,
-            notes=(),
-        )
-    data = columns([log[i] for i in used], [target[i] for i in used])
-    parts = _parts(data, objective)
-    unseen = float((data.target * (data.logged <= 0.0)).sum(axis=1).mean())
+    _check(fitted, target)
+    return _evaluation(fitted, _under(fitted, target, objective)) if fitted.outcomes else _nothing(fitted.left_out)
+
+
+def _check(fitted: Fitted, target: Floats) -> None:
+    shape = fitted.data.probabilities.shape
+    if target.shape != shape:
+        raise ValueError(f"target: needs probabilities of shape {shape}, not {target.shape}")
+    check_distributions(target)
+
+
+def _under(fitted: Fitted, target: Floats, objective: Objective) -> _Under:
+    data = fitted.data
+    shares = target[data.choice]
+    ratio = data.of_chosen(shares) / data.of_chosen(data.logged)
+    return _Under(shares, ratio, _parts(fitted, shares, ratio, objective))
+
+
+def _evaluation(fitted: Fitted, under: _Under) -> Evaluation:
+    data, parts = fitted.data, under.parts
+    unseen = float((under.shares * (data.logged <= 0.0)).sum(axis=1).mean())
     sizes = {figure: _effective_size(part.weight) for figure, part in parts.items()}
     refused = {figure: why for figure, size in sizes.items() if (why := _refusal(size, unseen))}
     told = {figure: part for figure, part in parts.items() if figure not in refused}
     return Evaluation(
-        decisions=len(used),
+        decisions=len(data.arm),
         ips={figure: _estimate(part.ips, sizes[figure]) for figure, part in told.items()},
         snips={figure: _estimate(part.snips, sizes[figure]) for figure, part in told.items()},
         doubly_robust={
-            figure: _estimate(part.robust, sizes[figure], _variance(data, part)) for figure, part in told.items()
+            figure: _estimate(
+                part.robust,
+                sizes[figure],
+                _variance(data, part, part.robust - under.ratio * part.residual, under.shares),
+            )
+            for figure, part in told.items()
         },
         effective_size=sizes,
         refused=refused,
-        left_out=left_out,
+        left_out=fitted.left_out,
         notes=_notes(unseen),
     )
 
 
-def _parts(data: Columns, objective: Objective) -> dict[Figure, _Part]:
+def _nothing(left_out: Mapping[str, int]) -> Evaluation:
+    why = "not enough evidence: no randomised decision is old enough to be judged"
+    return Evaluation(
+        decisions=0,
+        ips={},
+        snips={},
+        doubly_robust={},
+        effective_size={},
+        refused=dict.fromkeys(Figure, why),
+        left_out=left_out,
+        notes=(),
+    )
+
+
+def _parts(fitted: Fitted, shares: Floats, ratio: Floats, objective: Objective) -> dict[Figure, _Part]:
     """Every figure; utility, linear in the others, is composed term by term: failed is 1 - success."""
-    everywhere = np.ones(len(data.arm))
-    seen = np.where(data.failed > 0.0, 1.0, data.scored / data.of_chosen(scoring_rate(data)[data.task]))
-    quality = _part(data, data.score, seen)
-    cost = _part(data, data.cost_usd, everywhere)
-    seconds = _part(data, data.seconds, everywhere)
-    success = _part(data, 1.0 - data.failed, everywhere)
+    parts = {figure: _part(outcome, shares, ratio) for figure, outcome in fitted.outcomes.items()}
+    quality, cost = parts[Figure.QUALITY], parts[Figure.COST]
+    seconds, success = parts[Figure.SECONDS], parts[Figure.SUCCESS]
 
     def utility(terms: Callable[[_Part], Floats], certain: float = 1.0) -> Floats:
         return utility_usd(
@@ -149,40 +245,37 @@ def _parts(data: Columns, objective: Objective) -> dict[Figure, _Part]:
             seconds=terms(seconds),
         )
 
-    return {
-        Figure.QUALITY: quality,
-        Figure.COST: cost,
-        Figure.SECONDS: seconds,
-        Figure.SUCCESS: success,
-        Figure.UTILITY: _Part(
-            ips=utility(lambda part: part.ips),
-            snips=utility(lambda part: part.snips),
-            robust=utility(lambda part: part.robust),
-            residual=utility(lambda part: part.residual, certain=0.0),
-            weight=(quality if objective.quality_usd > 0.0 else cost).weight,
-            expected=_utility_scale(objective, quality, cost, seconds, success),
-        ),
-    }
-
-
-def _part(data: Columns, outcome: Floats, seen: Floats) -> _Part:
-    """The terms of one figure. `seen` is 1/ρ for decisions whose outcome is known, else 0."""
-    weight = seen * data.of_chosen(data.target) / data.of_chosen(data.logged)
-    expected = _predict(data, outcome, seen)
-    residual = seen * (outcome - data.of_chosen(expected))
-    total = weight.sum()
-    mean = float((weight * outcome).sum() / total) if total > 0.0 else 0.0
-    robust = (data.target * expected).sum(axis=1) + _ratio(data) * residual
-    # A ratio of means has no terms of its own: its mean plus each decision's influence on it (the delta method).
-    influence = weight * (outcome - mean) * (len(weight) / total if total > 0.0 else 0.0)
-    return _Part(
-        ips=weight * outcome,
-        snips=mean + influence,
-        robust=robust,
-        residual=residual,
-        weight=weight,
-        expected=expected,
+    parts[Figure.UTILITY] = _Part(
+        ips=utility(lambda part: part.ips),
+        snips=utility(lambda part: part.snips),
+        robust=utility(lambda part: part.robust),
+        residual=utility(lambda part: part.residual, certain=0.0),
+        weight=(quality if objective.quality_usd > 0.0 else cost).weight,
+        expected=_utility_scale(objective, quality, cost, seconds, success),
     )
+    return parts
+
+
+def _part(outcome: _Outcome, shares: Floats, ratio: Floats) -> _Part:
+    """The terms of one figure under a target with these probabilities, `ratio` of the logged ones for the chosen."""
+    weight = outcome.seen * ratio
+    total = weight.sum()
+    mean = float((weight * outcome.value).sum() / total) if total > 0.0 else 0.0
+    # A ratio of means has no terms of its own: its mean plus each decision's influence on it (the delta method).
+    influence = weight * (outcome.value - mean) * (len(weight) / total if total > 0.0 else 0.0)
+    return _Part(
+        ips=weight * outcome.value,
+        snips=mean + influence,
+        robust=np.einsum("nk,nk->n", shares, outcome.expected) + ratio * outcome.residual,
+        residual=outcome.residual,
+        weight=weight,
+        expected=outcome.expected,
+    )
+
+
+def _outcome(data: Columns, value: Floats, seen: Floats) -> _Outcome:
+    expected = _predict(data, value, seen)
+    return _Outcome(value, seen, expected, seen * (value - data.of_chosen(expected)))
 
 
 def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _Part, success: _Part) -> Floats:
@@ -196,15 +289,10 @@ def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _
     return scale
 
 
-def _ratio(data: Columns) -> Floats:
-    ratio: Floats = data.of_chosen(data.target) / data.of_chosen(data.logged)
-    return ratio
-
-
 def _predict(data: Columns, outcome: Floats, seen: Floats) -> Floats:
     """m: the mean outcome of each model in each decision's class, shrunk, from the folds that do not hold it."""
     fold = np.arange(len(outcome)) % FOLDS
-    expected = np.zeros_like(data.target)
+    expected = np.zeros((len(outcome), len(data.models)))
     for one in range(FOLDS):
         known = np.where(fold == one, 0.0, seen)
         number, total = data.cells(known), data.cells(known * outcome)
@@ -215,8 +303,10 @@ def _predict(data: Columns, outcome: Floats, seen: Floats) -> Floats:
     return expected
 
 
-def _variance(data: Columns, part: _Part) -> float:
-    """The variance of one doubly robust term, as expected over all decisions: Var m(x, π) + E Σ_k π²/p · E residual².
+def _variance(data: Columns, part: _Part, modelled: Floats, delta: Floats) -> float:
+    """The variance of one doubly robust term, as expected over all decisions: Var m(x, δ) + E Σ_k δ²/p · E residual².
+
+    `delta` is the target, or its difference to the logged probabilities, and `modelled` is m(x, δ).
 
     The sample variance misses the rare draws with large weights that have not happened yet, so intervals made from it
     cover too little. Here residuals are pooled over a model in a class instead, and lean on what its mean lets expect:
@@ -227,10 +317,10 @@ def _variance(data: Columns, part: _Part) -> float:
     usual = scale * float(squares.sum() / scale[data.arm].sum())
     seen = data.cells(np.ones_like(squares))
     spread = (data.cells(squares) + SPREAD_WEIGHT * usual) / (seen + SPREAD_WEIGHT)
+    logged = data.logged
     with np.errstate(divide="ignore", invalid="ignore"):
-        per_model = np.where(data.logged > 0.0, data.target**2 / data.logged, 0.0)
-    modelled = part.robust - _ratio(data) * part.residual
-    return float(modelled.var() + (per_model * spread[data.task]).sum(axis=1).mean())
+        per_model = np.where(logged > 0.0, delta**2 / logged, 0.0)
+    return float(modelled.var() + np.einsum("nk,nk->", per_model, spread[data.task]) / len(modelled))
 
 
 def _estimate(terms: Floats, effective_size: float, variance: float | None = None) -> Estimate:

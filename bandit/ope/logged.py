@@ -1,7 +1,7 @@
 """Logged decisions, the first draw of each request, as rows and as arrays."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,14 +22,14 @@ ROUNDING = 1e-6
 class Logged:
     """The first draw of one request and what came of it.
 
-    `probabilities` are the policy's, by model, after all steps; `score` is the mean over sources in [0, 1], or None.
-    `weight` is what the score weighs: 1/n if it is that of an episode of n completions.
+    `choice` is the number of what it was drawn from; `score` is the mean over sources in [0, 1], or None. `weight` is
+    what the score weighs: 1/n if it is that of an episode of n completions.
     """
 
     at: float  # seconds since the epoch
     task: str
     model_id: str
-    probabilities: Mapping[str, float]
+    choice: int
     randomised: bool
     answered: bool
     cost_usd: float
@@ -41,14 +41,18 @@ class Logged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """The same as arrays of n decisions and K models, sorted by name; models that could not be chosen have 0."""
+    """The same as arrays of n decisions. `models` are sorted by name; one that could not be chosen has probability 0.
+
+    What is a function of the choice alone has a row per choice, which `choice` numbers.
+    """
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
     task: Integers
     arm: Integers
-    logged: Floats  # (n, K)
-    target: Floats  # (n, K)
+    choice: Integers
+    probabilities: Floats  # (choices, models)
+    logged: Floats  # the same by decision, (n, models)
     failed: Floats
     scored: Floats  # what the score weighs; 0 without one
     score: Floats  # 0 without a score
@@ -56,54 +60,58 @@ class Columns:
     seconds: Floats
 
     def of_chosen(self, values: Floats) -> Floats:
-        """The chosen model's entry of each row of (n, K)."""
+        """The chosen model's entry of each row of (n, models)."""
         chosen: Floats = values[np.arange(len(self.arm)), self.arm]
         return chosen
 
     def cells(self, values: Floats) -> Floats:
         """Sums of a value per decision by task and chosen model."""
-        sums = np.zeros((len(self.tasks), len(self.models)))
-        np.add.at(sums, (self.task, self.arm), values)
-        return sums
+        shape = (len(self.tasks), len(self.models))
+        sums = np.bincount(self.task * shape[1] + self.arm, weights=values, minlength=shape[0] * shape[1])
+        return sums.reshape(shape).astype(np.float64)
 
 
-def settled(log: Sequence[Logged], now: float) -> tuple[list[int], dict[str, int]]:
-    """The decisions that can be used, and how many can't for which reason."""
+def columns(
+    log: Sequence[Logged], models: Sequence[str], probabilities: Floats, now: float
+) -> tuple[Columns, dict[str, int]]:
+    """Arrays of the decisions that can be used, and how many can't for which reason.
+
+    `probabilities` are those of `models`, sorted by name, in each choice. A decision is too young if its score may
+    still come.
+    """
+    place = {model: k for k, model in enumerate(models)}
     delays = [one.scored_at - one.at for one in log if one.scored_at is not None and one.score is not None]
     wait = float(np.quantile(delays, LATEST_SCORES)) if delays else 0.0
-    used: list[int] = []
+    chance = probabilities.tolist()
+    used: list[Logged] = []
     left_out: Counter[str] = Counter()
-    for i, one in enumerate(log):
+    for one in log:
         if not one.randomised:
             left_out["not randomised: a sticky conversation or a redraw"] += 1
         elif one.at > now - wait:
             left_out["too young: its score may still come"] += 1
-        elif one.probabilities.get(one.model_id, 0.0) <= 0.0:
+        elif one.model_id not in place or chance[one.choice][place[one.model_id]] <= 0.0:
             left_out["the chosen model has no logged probability"] += 1
         else:
-            used.append(i)
-    return used, dict(left_out)
-
-
-def columns(log: Sequence[Logged], target: Sequence[Mapping[str, float]]) -> Columns:
-    """Arrays of a log and a target's probabilities. Raises ValueError for a target that is no distribution."""
-    models = tuple(sorted({model for one in (*(row.probabilities for row in log), *target) for model in one}))
-    tasks = tuple(sorted({row.task for row in log}))
-    model_at = {model: k for k, model in enumerate(models)}
+            used.append(one)
+    tasks = tuple(sorted({one.task for one in used}))
     task_at = {task: g for g, task in enumerate(tasks)}
+    choice = np.array([one.choice for one in used], dtype=np.int64)
+    scored = [one.answered and one.score is not None for one in used]
     return Columns(
-        models=models,
+        models=tuple(models),
         tasks=tasks,
-        task=np.array([task_at[row.task] for row in log]),
-        arm=np.array([model_at[row.model_id] for row in log]),
-        logged=_matrix([row.probabilities for row in log], model_at),
-        target=_distributions(_matrix(target, model_at)),
-        failed=np.array([float(not row.answered) for row in log]),
-        scored=np.array([row.weight if row.answered and row.score is not None else 0.0 for row in log]),
-        score=np.array([row.score if row.answered and row.score is not None else 0.0 for row in log]),
-        cost_usd=np.array([row.cost_usd for row in log]),
-        seconds=np.array([row.seconds for row in log]),
-    )
+        task=np.array([task_at[one.task] for one in used], dtype=np.int64),
+        arm=np.array([place[one.model_id] for one in used], dtype=np.int64),
+        choice=choice,
+        probabilities=probabilities,
+        logged=probabilities[choice],
+        failed=np.array([float(not one.answered) for one in used]),
+        scored=np.array([one.weight if known else 0.0 for one, known in zip(used, scored, strict=True)]),
+        score=np.array([one.score or 0.0 if known else 0.0 for one, known in zip(used, scored, strict=True)]),
+        cost_usd=np.array([one.cost_usd for one in used]),
+        seconds=np.array([one.seconds for one in used]),
+    ), dict(left_out)
 
 
 def scoring_rate(data: Columns) -> Floats:
@@ -114,17 +122,9 @@ def scoring_rate(data: Columns) -> Floats:
     return rate
 
 
-def _matrix(rows: Sequence[Mapping[str, float]], model_at: Mapping[str, int]) -> Floats:
-    matrix = np.zeros((len(rows), len(model_at)))
-    for i, row in enumerate(rows):
-        for model, p in row.items():
-            matrix[i, model_at[model]] = p
-    return matrix
-
-
-def _distributions(matrix: Floats) -> Floats:
+def check_distributions(target: Floats) -> None:
+    """Raises ValueError if a row of a target's probabilities is no distribution."""
     with np.errstate(invalid="ignore"):
-        wrong = ~((matrix >= 0.0).all(axis=1) & (np.abs(matrix.sum(axis=1) - 1.0) <= ROUNDING))
+        wrong = ~((target >= 0.0).all(axis=1) & (np.abs(target.sum(axis=1) - 1.0) <= ROUNDING))
     if wrong.any():
-        raise ValueError(f"target: probabilities must be 0 or more and sum to 1, not {matrix[np.argmax(wrong)]}")
-    return matrix
+        raise ValueError(f"target: probabilities must be 0 or more and sum to 1, not {target[np.argmax(wrong)]}")

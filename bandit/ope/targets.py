@@ -1,4 +1,4 @@
-"""Targets of off-policy evaluation: what another policy, objective or set of models would do in a logged choice."""
+"""Targets of off-policy evaluation: what another policy, objective or set of models would do in logged choices."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.ope.recorded import RecordedChoices
+from bandit.ope.thompson import thompson_probabilities
 from bandit.policies.best import Best
 from bandit.policies.cheapest import Cheapest
 from bandit.policies.fastest import Fastest
@@ -15,9 +17,7 @@ from bandit.policies.latency_weighted import LatencyWeighted
 from bandit.policies.policy import RecordedPolicy
 from bandit.policies.thompson import Thompson
 from bandit.policies.uniform import Uniform
-from bandit.probabilities import Comparison, probabilities
-from bandit.shares import feasible
-from bandit.types import ArmView, Choice, Objective
+from bandit.types import Objective
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,18 @@ RECORDED: Mapping[str, Callable[[], RecordedPolicy]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class _Recorded:
-    """The prospects of a choice's candidates, from its record."""
+class Proposal:
+    """What would have chosen instead. None: the objective, models or exploration share of then."""
+
+    policy: str = "thompson"
+    objective: Objective | None = None
+    models: Collection[str] | None = None
+    exploration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Prospects:
+    """What is expected of one choice's candidates."""
 
     model_ids: Sequence[str]
     mean_usd: Floats
@@ -46,37 +56,40 @@ class _Recorded:
     seconds: Floats
 
 
-def target_probabilities(
-    choice: Choice, policy: str, objective: Objective | None = None, models: Collection[str] | None = None
-) -> dict[str, float]:
-    """The probabilities of a policy in a logged choice, with what was known then.
+def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats:
+    """The probabilities of a proposal in each choice, with what was known then; shape (choices, models).
 
-    `objective` None: the logged one; `models` None: all candidates of then. If none of `models` was a candidate, the
-    candidates of then are used, as a router must choose somebody. Thompson explores as the choice did, within the
-    limits and traffic shares of then: under the logged objective and models it is the logged policy, exactly.
+    If none of the proposal's models was a candidate, the candidates of then are used, as a router must choose somebody.
+    Thompson explores within the limits and traffic shares of then: under the logged objective, models and exploration
+    it is the logged policy, exactly.
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
-    target, objective = recorded_policy(policy), objective or choice.objective
-    views = [view for view in choice.arms if models is None or view.model_id in models] or list(choice.arms)
-    recorded = _recorded(choice, views, objective)
-    indexes, deviations = target.compare(recorded)
-    low, high = [0.0] * len(views), [1.0] * len(views)
-    limited = [target.explores and view.limited for view in views]
-    if target.explores:
-        low, high, _ = feasible([view.low for view in views], [view.high for view in views])
-    compared = Comparison(
-        policy=target,
-        exploration=choice.exploration if target.explores else 0.0,
-        quality_usd=objective.quality_usd,
-        means_usd=recorded.mean_usd.tolist(),
-        indexes=indexes,
-        deviations=deviations,
-        limited=limited,
-        low=low,
-        high=high,
-    )
-    return dict(zip(recorded.model_ids, probabilities(compared).p, strict=True))
+    policy = recorded_policy(proposal.policy)
+    if not choices.p.size:
+        return choices.p
+    means, deviations = _prospects(choices, proposal.objective)
+    candidate = choices.candidate
+    if proposal.models is not None:
+        wanted = candidate & np.array([model in proposal.models for model in choices.models], dtype=np.bool_)
+        candidate = np.where(wanted.any(axis=1, keepdims=True), wanted, candidate)
+    if policy.explores:
+        return _explored(choices, proposal, means, deviations, candidate)
+    target = np.zeros_like(choices.p)
+    patterns, pattern_of = np.unique(candidate, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        columns = np.flatnonzero(pattern)
+        model_ids = [choices.models[k] for k in columns]
+        for row in np.flatnonzero(pattern_of.reshape(-1) == number).tolist():
+            prospects = _Prospects(
+                model_ids=model_ids,
+                mean_usd=means[row, columns],
+                deviation_usd=deviations[row, columns],
+                cost_usd=choices.cost_usd[row, columns],
+                seconds=choices.seconds[row, columns],
+            )
+            target[row, columns] = policy.probabilities(*policy.compare(prospects))
+    return target
 
 
 def recorded_policy(text: str) -> RecordedPolicy:
@@ -91,43 +104,66 @@ def recorded_policy(text: str) -> RecordedPolicy:
     return make()
 
 
-def _recorded(choice: Choice, views: Sequence[ArmView], objective: Objective) -> _Recorded:
-    """The prospects of these candidates, under another objective if it is not the logged one."""
-    mean_usd = np.array([view.mean_usd for view in views])
-    deviation_usd = np.array([view.deviation_usd for view in views])
-    cost_usd = np.array([view.cost_usd for view in views])
-    seconds = np.array([view.seconds for view in views])
-    if objective != choice.objective:
-        success = np.array([view.success for view in views])
-        mean_usd = utility_usd(
-            objective,
-            quality=success * np.array([view.validity * view.quality for view in views]),
-            failed=1.0 - success,
-            cost_usd=cost_usd,
-            seconds=seconds,
-            price_multiplier=choice.price_multiplier,
-        )
-        doubt = success * np.array([view.quality_deviation for view in views])
-        deviation_usd = _rescaled(choice, deviation_usd, doubt, objective.quality_usd)
-    return _Recorded(
-        model_ids=[view.model_id for view in views],
-        mean_usd=mean_usd,
-        deviation_usd=deviation_usd,
-        cost_usd=cost_usd,
-        seconds=seconds,
+def _explored(
+    choices: RecordedChoices, proposal: Proposal, means: Floats, deviations: Floats, candidate: NDArray[np.bool_]
+) -> Floats:
+    """Thompson: as recorded where nothing is proposed that was not so, and computed anew elsewhere."""
+    objective, exploration = choices.objective, choices.exploration
+    if proposal.objective is not None:
+        objective = np.broadcast_to(_dollars(proposal.objective), objective.shape)
+    if proposal.exploration is not None:
+        exploration = np.full_like(exploration, proposal.exploration)
+    same = (
+        choices.thompson & (objective == choices.objective).all(axis=1) & (candidate == choices.candidate).all(axis=1)
     )
+    other = ~(same & (exploration == choices.exploration))
+    target = choices.p.copy()
+    target[other] = thompson_probabilities(
+        means[other],
+        deviations[other],
+        candidate=candidate[other],
+        limited=choices.limited[other],
+        low=choices.low[other],
+        high=choices.high[other],
+        exploration=exploration[other],
+        quality_usd=objective[other, 0],
+    )
+    return target
 
 
-def _rescaled(choice: Choice, deviation_usd: Floats, doubt: Floats, quality_usd: float) -> Floats:
-    """Recorded deviations of utility if a perfect answer were worth `quality_usd`; `doubt` is that of s·q.
+def _prospects(choices: RecordedChoices, objective: Objective | None) -> tuple[Floats, Floats]:
+    """Means and deviations of utility: as recorded, and computed anew where the objective is another."""
+    if objective is None:
+        return choices.mean_usd, choices.deviation_usd
+    other = (choices.objective != _dollars(objective)).any(axis=1, keepdims=True)
+    mean_usd = utility_usd(
+        objective,
+        quality=choices.success * (choices.validity * choices.quality),
+        failed=1.0 - choices.success,
+        cost_usd=choices.cost_usd,
+        seconds=choices.seconds,
+        price_multiplier=choices.price_multiplier[:, None],
+    )
+    deviation_usd = _rescaled(choices, objective.quality_usd)
+    return np.where(other, mean_usd, choices.mean_usd), np.where(other, deviation_usd, choices.deviation_usd)
+
+
+def _dollars(objective: Objective) -> Floats:
+    return np.array([objective.quality_usd, objective.second_usd, objective.failure_usd])
+
+
+def _rescaled(choices: RecordedChoices, quality_usd: float) -> Floats:
+    """Recorded deviations of utility if a perfect answer were worth `quality_usd`.
 
     The variance that comes of quality is re-scaled; what cost, seconds and failures add is kept as it was.
     """
-    variance, unit = deviation_usd**2, choice.temperature * doubt**2
-    logged_usd = choice.objective.quality_usd
-    if logged_usd > 0.0:
-        # While nothing is scored, less than the whole doubt about quality counted (`bandit.value`).
-        unit = np.minimum(unit, variance / logged_usd**2)
+    logged_usd = choices.objective[:, :1]
+    variance = choices.deviation_usd**2
+    unit = choices.temperature[:, None] * (choices.success * choices.quality_deviation) ** 2
+    # While nothing is scored, less than the whole doubt about quality counted (`bandit.value`).
+    most = np.full_like(variance, np.inf)
+    np.divide(variance, logged_usd**2, out=most, where=logged_usd > 0.0)
+    unit = np.minimum(unit, most)
     rest = np.maximum(variance - unit * logged_usd**2, 0.0)
     rescaled: Floats = np.sqrt(rest + unit * quality_usd**2)
     return rescaled

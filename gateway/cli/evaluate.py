@@ -6,8 +6,11 @@ from typing import Annotated
 
 import typer
 
-from bandit.ope.estimators import Estimate
+from bandit.ope.estimators import Estimate, Figure
 from bandit.types import Epoch, Objective
+from gateway.analyst.answers import evaluation, to_json
+from gateway.analyst.log import RouterLog
+from gateway.analyst.questions import InvalidQuestion, proposal_of
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
 from gateway.cli.errors import CommandError
@@ -21,16 +24,14 @@ from gateway.cli.options import (
     toml_value,
 )
 from gateway.cli.output import print_json, print_table
-from gateway.reports.evaluation import (
-    InvalidQuestion,
-    evaluate_router,
-    question_of,
-    to_json,
-)
 from gateway.routing.objectives import preset_for
 from gateway.settings.router_options import RouterOptions
+from storage.calendar import DAY
 from storage.records import RouterRecord
-from storage.stores.ledger import Ledger
+from storage.stores.first_draws import FirstDraws
+
+MOST_DECISIONS = 100_000
+"""More would not narrow an interval that matters."""
 
 app = new_app()
 
@@ -46,6 +47,9 @@ def evaluate(
         typer.Option(help="A preset or { quality_usd = …, second_usd = …, failure_usd = … } (default: as logged)."),
     ] = None,
     models: Annotated[str | None, typer.Option(help="Only these, with commas between (default: as logged).")] = None,
+    exploration: Annotated[
+        float | None, typer.Option(min=0.0, max=1.0, help="Share of exploration (default: as logged).")
+    ] = None,
     since: Annotated[str, typer.Option(help="How far back to look: 7d, 12h.")] = "30d",
     config: Config = None,
     database_url: DatabaseUrl = None,
@@ -53,35 +57,37 @@ def evaluate(
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
     now = Epoch(time.time())
-    start = Epoch(now - seconds_of(since))
     with opened(config, database_url) as database:
         record = existing_router(database, router)
         known = [model.model_id for model in record.models]
         dollars = _objective(objective, record, config, database_url)
         try:
-            question = question_of(router, known, policy, models, dollars)
+            proposal = proposal_of(router, known, policy, models, dollars, exploration)
         except InvalidQuestion as error:
             raise CommandError(f"--{error}", 2) from None
-        answer = evaluate_router(Ledger(database), router, question, start, now)
+        log = RouterLog(FirstDraws(database), router, seconds_of(since) / DAY, MOST_DECISIONS)
+        log.read(now)
+        answer = evaluation(log.evidence(now), proposal)
     if json:
         print_json(to_json(answer))
         return
+    target, logged = answer.target, answer.logged
     rows = [
         (
             figure.value,
-            _interval(answer.logged.doubly_robust.get(figure)),
-            _interval(answer.target.doubly_robust.get(figure)),
-            f"{answer.target.effective_size.get(figure, 0.0):,.0f}",
-            answer.target.refused.get(figure, ""),
+            _interval(logged.doubly_robust.get(figure)),
+            _interval(target.doubly_robust.get(figure)),
+            _interval(answer.difference.get(figure)),
+            f"{target.effective_size.get(figure, 0.0):,.0f}",
+            target.refused.get(figure, ""),
         )
-        for figure in (answer.target.effective_size or answer.target.refused)
+        for figure in Figure
     ]
-    typer.echo(f"{answer.target.decisions} decisions of the last {since}; means per request with 95% intervals\n")
-    print_table(("", "as logged→", f"{policy}→", "effective size→", ""), rows, "")
-    left_out = {**answer.left_out, **answer.target.left_out}
-    for why, count in left_out.items():
+    typer.echo(f"{target.decisions} decisions of the last {since}; means per request with 95% intervals\n")
+    print_table(("", "as logged→", f"{policy}→", "difference→", "effective size→", ""), rows, "")
+    for why, count in {**answer.left_out, **target.left_out}.items():
         typer.echo(f"left out: {count} ({why})")
-    for note in answer.target.notes:
+    for note in target.notes:
         typer.echo(f"note: {note}")
 
 

@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Mount
 
+from gateway.analyst.questions import InvalidQuestion
 from gateway.errors import (
     BASE_URL_ADVICE,
     BadRequest,
@@ -17,7 +18,6 @@ from gateway.errors import (
     Unavailable,
 )
 from gateway.management.problems import bad_fields
-from gateway.reports.evaluation import InvalidQuestion
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models, organizations
 from gateway.routes.openapi import complete

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from bandit.types import Epoch
+from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
 from gateway.configuration import Configuration
 from gateway.flow import Flow
@@ -38,6 +39,7 @@ class RouteServices:
     recorder: Recorder
     configuration: Configuration
     reload_others: Callable[[], None]
+    analyst: Analyst
 
 
 def services_of(request: Request) -> RouteServices:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import time
@@ -56,6 +57,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
     listening = current.settings.listening
     instruments = Instruments(Board(workers), log_to_stderr(current.settings), tracing_starter(os.environ))
     parent = os.getpid()
+    name = secrets.token_hex(8)
 
     def reload_others() -> None:
         if workers > 1:
@@ -65,7 +67,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
         banner = Banner(_prepare(current, [url_of(listener, listening) for listener in listeners]))
 
         def work(first: bool) -> None:
-            _work(_Process(load, current, instruments, listeners, reload_others), banner if first else None, say)
+            _work(_Process(load, current, instruments, listeners, reload_others, name), banner if first else None, say)
 
         def read_for_later_workers() -> None:
             nonlocal current
@@ -116,6 +118,7 @@ class _Process:
     instruments: Instruments
     listeners: list[socket.socket]
     reload_others: Callable[[], None]
+    name: str
 
 
 def _work(process: _Process, banner: Banner | None, say: Say) -> None:
@@ -140,7 +143,9 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
                 tls.load_into(config.ssl)  # a renewed certificate
             return again
 
-        gateway = Gateway(process.configured, database, process.instruments, reread, process.reload_others)
+        gateway = Gateway(
+            process.configured, database, process.instruments, reread, process.reload_others, process.name
+        )
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)

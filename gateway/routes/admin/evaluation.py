@@ -1,20 +1,26 @@
-"""/admin/routers/{id}/evaluation: off-policy evaluation."""
+"""/admin/routers/{id}/evaluation and /frontier: off-policy evaluation."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
 
 from bandit.types import Epoch
-from gateway.reports.evaluation import evaluate_router, question_of, to_json
-from gateway.routes.admin.calls import Days, Reader
+from gateway.analyst.client import Progress
+from gateway.analyst.messages import Kind
+from gateway.analyst.questions import Question
+from gateway.management.evaluation import question_of
+from gateway.routes.admin.calls import NO_STORE, Days, Reader
 from gateway.routes.services import services_of
-from storage.calendar import DAY
-
-MOST_EVALUATED = 20_000
-"""The newest requests up to this number: more would delay running requests. The command line has no such limit."""
 
 router = APIRouter(prefix="/admin", tags=["decisions"])
+
+Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
+
+_ESTIMATE: JsonDict = {"mean": 0.00182, "low": 0.00166, "high": 0.00198}
 
 
 class EstimateView(BaseModel):
@@ -25,30 +31,151 @@ class EstimateView(BaseModel):
     high: float
 
 
+Estimates: TypeAlias = dict[str, EstimateView]
+"""Estimates by figure: `quality`, `cost_usd`, `seconds`, `success`, `utility_usd`."""
+
+
 class EvaluationSide(BaseModel):
-    """Estimates by figure: `quality`, `cost_usd`, `seconds`, `success`, `utility_usd`. `refused`: why there is none."""
+    """Estimates of one policy. `refused`: why there is none; `effective_size`: as good as so many requests."""
 
     decisions: int
-    ips: dict[str, EstimateView]
-    snips: dict[str, EstimateView]
-    doubly_robust: dict[str, EstimateView]
+    ips: Estimates
+    snips: Estimates
+    doubly_robust: Estimates
     effective_size: dict[str, float]
     refused: dict[str, str]
     left_out: dict[str, int]
     notes: list[str]
 
 
+class SharesView(BaseModel):
+    """The mean probability of each model, as it was logged and as it would have been."""
+
+    logged: dict[str, float]
+    target: dict[str, float]
+
+
+class DollarsView(BaseModel):
+    """The objective of `utility_usd`, in dollars."""
+
+    quality_usd: float
+    second_usd: float
+    failure_usd: float
+
+
+class SampledView(BaseModel):
+    """How many decisions were used of how many, since when, and which: all, the newest, or a uniform sample."""
+
+    kind: Literal["all", "newest", "uniform"]
+    decisions: int
+    of: int
+    since: float
+
+
 class EvaluationView(BaseModel):
-    """The policy that was asked for, the log's own figures by the same estimators, and what was unusable."""
+    """What was asked for, the log's own figures by the same estimators, and their difference, paired by request."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "target": {
+                        "decisions": 18_402,
+                        "ips": {"cost_usd": _ESTIMATE},
+                        "snips": {"cost_usd": _ESTIMATE},
+                        "doubly_robust": {"cost_usd": _ESTIMATE},
+                        "effective_size": {"cost_usd": 4_310.0},
+                        "refused": {},
+                        "left_out": {"not randomised: a sticky conversation or a redraw": 120},
+                        "notes": ["scores are taken to be missing at random given the model and the class"],
+                    },
+                    "logged": {
+                        "decisions": 18_402,
+                        "ips": {},
+                        "snips": {},
+                        "doubly_robust": {"cost_usd": {"mean": 0.00302, "low": 0.00291, "high": 0.00313}},
+                        "effective_size": {"cost_usd": 18_402.0},
+                        "refused": {},
+                        "left_out": {},
+                        "notes": [],
+                    },
+                    "difference": {"cost_usd": {"mean": -0.0012, "low": -0.00136, "high": -0.00104}},
+                    "shares": {"logged": {"openai/gpt-5.5": 1.0}, "target": {"openai/gpt-5.5": 1.0}},
+                    "objective": {"quality_usd": 0.04, "second_usd": 0.001, "failure_usd": 0.02},
+                    "sampled": {"kind": "all", "decisions": 18_522, "of": 18_522, "since": 1_761_552_000.0},
+                    "left_out": {},
+                }
+            ]
+        }
+    )
 
     target: EvaluationSide
     logged: EvaluationSide
+    difference: Estimates
+    shares: SharesView
+    objective: DollarsView
+    sampled: SampledView
     left_out: dict[str, int]
 
 
-@router.get("/routers/{router_id}/evaluation")
-def get_evaluation(
-    request: Request,
+class PointView(BaseModel):
+    """The figures of one policy; `refused`: why there is none."""
+
+    figures: Estimates
+    refused: dict[str, str]
+
+
+class CurvePoint(PointView):
+    """What would have been if a perfect answer were worth `quality_usd`."""
+
+    quality_usd: float
+
+
+class FixedPoint(PointView):
+    """What one model alone would have done."""
+
+    model: str
+
+
+class FrontierView(BaseModel):
+    """Quality, cost and wait at every worth of an answer, of each model alone, and as they were logged."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "objective": {"quality_usd": 0.04, "second_usd": 0.001, "failure_usd": 0.02},
+                    "now": {"figures": {"cost_usd": _ESTIMATE}, "refused": {}},
+                    "points": [{"quality_usd": 0.00125, "figures": {"cost_usd": _ESTIMATE}, "refused": {}}],
+                    "fixed": [{"model": "openai/gpt-5.5", "figures": {"cost_usd": _ESTIMATE}, "refused": {}}],
+                    "sampled": {"kind": "all", "decisions": 18_522, "of": 18_522, "since": 1_761_552_000.0},
+                }
+            ]
+        }
+    )
+
+    objective: DollarsView
+    now: PointView
+    points: list[CurvePoint]
+    fixed: list[FixedPoint]
+    sampled: SampledView
+
+
+class ProgressView(BaseModel):
+    """The part of the work that is done; `known` is what is known of the answer so far. Ask again."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"progress": 0.4, "known": None}]})
+
+    progress: float
+    known: dict[str, Any] | None
+
+
+_WORKING: dict[int | str, dict[str, Any]] = {
+    202: {"model": ProgressView, "description": "The log is being read: ask again after `Retry-After` seconds"}
+}
+
+
+async def _asked(
     management: Reader,
     router_id: str,
     policy: Annotated[
@@ -56,11 +183,46 @@ def get_evaluation(
     ] = "thompson",
     models: Annotated[str | None, Query(max_length=4_000, description="Only these, with commas between.")] = None,
     days: Days = 30.0,
-) -> EvaluationView:
-    """What another policy or set of models would have cost and scored, from the log alone."""
-    known = [model.model_id for model in management.existing_router(router_id).models]
-    question = question_of(router_id, known, policy, models)
-    now = Epoch(management.now)
-    since = Epoch(now - days * DAY)
-    found = evaluate_router(services_of(request).ledger, router_id, question, since, now, MOST_EVALUATED)
-    return EvaluationView.model_validate(to_json(found))
+    quality_usd: Dollars = None,
+    second_usd: Dollars = None,
+    failure_usd: Dollars = None,
+    exploration: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+) -> Question:
+    """The question. Without dollars it has the objective of then; with some, the others are the present ones."""
+    dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
+    return await run_in_threadpool(
+        question_of,
+        management,
+        router_id,
+        days=days,
+        policy=policy,
+        models=models,
+        dollars={name: value for name, value in dollars.items() if value is not None},
+        exploration=exploration,
+    )
+
+
+Asked: TypeAlias = Annotated[Question, Depends(_asked)]
+
+
+@router.get("/routers/{router_id}/evaluation", response_model=EvaluationView, responses=_WORKING)
+async def get_evaluation(request: Request, management: Reader, question: Asked) -> Response:
+    """What another policy, objective or set of models would have cost and scored, from the log alone."""
+    told = await services_of(request).analyst.ask(Kind.EVALUATION, question, Epoch(management.now))
+    return _answer(told)
+
+
+@router.get("/routers/{router_id}/frontier", response_model=FrontierView, responses=_WORKING)
+async def get_frontier(
+    request: Request, management: Reader, question: Asked, points: Annotated[int, Query(ge=2, le=40)] = 15
+) -> Response:
+    """Quality, cost and wait if a perfect answer were worth less or more, and of each model alone."""
+    told = await services_of(request).analyst.ask(Kind.FRONTIER, question, Epoch(management.now), points)
+    return _answer(told)
+
+
+def _answer(told: bytes | Progress) -> Response:
+    if isinstance(told, Progress):
+        content = b'{"progress":%.3f,"known":%b}' % (told.done, told.content)
+        return Response(content, 202, headers={**NO_STORE, "retry-after": "1"}, media_type="application/json")
+    return Response(told, headers=NO_STORE, media_type="application/json")

@@ -5,6 +5,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
+
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
@@ -165,11 +167,37 @@ def test_another_policy_is_evaluated_from_the_log_alone(running: Running) -> Non
             http.post("/feedback", json={"completion_id": answer.id, "score": 0.5}).raise_for_status()
     with running.http("admin") as http:
         asked = {"policy": "fixed:p/good-a", "days": "1"}
-        said = http.get("/admin/routers/rtr_good/evaluation", params=asked).json()
+        said = evaluated(http, "evaluation", asked)
         low, high = (said["target"]["doubly_robust"]["quality"][bound] for bound in ("low", "high"))
         assert said["target"]["decisions"] >= 100
         assert 0.0 <= low <= high <= 1.0
         assert said["logged"]["doubly_robust"]["cost_usd"]["mean"] > 0.0
+        assert said["difference"]["cost_usd"]["low"] <= said["difference"]["cost_usd"]["high"]
+        assert said["shares"]["target"]["p/good-a"] == 1.0
+        assert said["sampled"]["kind"] == "all"
+        dearer = evaluated(http, "evaluation", {"quality_usd": "9", "exploration": "0.5"})
+        assert dearer["objective"]["quality_usd"] == 9.0
+        assert dearer["objective"]["second_usd"] == said["objective"]["second_usd"]
+        curve = evaluated(http, "frontier", {"points": "3"})
+        assert len(curve["points"]) == 3
+        assert {each["model"] for each in curve["fixed"]} == said["shares"]["target"].keys()
+
+
+def evaluated(http: httpx.Client, what: str, asked: dict[str, str]) -> dict[str, Any]:
+    """The answer; while the log is read, each answer says how far that is, and when to ask again."""
+    told: list[httpx.Response] = []
+
+    def is_there() -> bool:
+        told.append(http.get(f"/admin/routers/rtr_good/{what}", params=asked))
+        assert told[-1].status_code in {200, 202}, told[-1].text
+        if told[-1].status_code == 202:
+            assert told[-1].headers["retry-after"] == "1"
+            assert 0.0 <= told[-1].json()["progress"] <= 1.0
+        return told[-1].status_code == 200
+
+    wait_until(is_there, f"the {what} is there", 60)
+    found: dict[str, Any] = told[-1].json()
+    return found
 
 
 def test_evaluations_that_make_no_sense_are_refused_by_name(running: Running) -> None:
@@ -178,6 +206,8 @@ def test_evaluations_that_make_no_sense_are_refused_by_name(running: Running) ->
             ({"policy": "astrology"}, "policy"),
             ({"models": "p/good-a,p/nobody"}, "models"),
             ({"days": "0"}, "days"),
+            ({"exploration": "2"}, "exploration"),
+            ({"second_usd": "nan"}, "second_usd"),
         ):
             response = http.get("/admin/routers/rtr_good/evaluation", params=asked)
             assert (response.status_code, response.json()["error"]["param"]) == (400, param)

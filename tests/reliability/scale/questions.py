@@ -7,19 +7,19 @@ import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 
 from bandit.types import Epoch
+from gateway.analyst.log import RouterLog
 from gateway.maintenance.rebuild import retention_of
-from gateway.reports.evaluation import views_since
 from storage.calendar import DAY as DAY_SECONDS
 from storage.database.engine import Database, open_database
 from storage.replication.changes import Changes
 from storage.stores.arms import Arms
+from storage.stores.first_draws import FirstDraws
 from storage.stores.ledger import Ledger
 from storage.writing.transaction import Transactions
 from tests.reliability.scale.fill import Span
@@ -30,7 +30,7 @@ from tests.support.records import learn_scores, pace
 LIMIT_MS = 100.0
 TIMES = 15
 EVALUATED = 20_000
-"""Decisions that one evaluation reads here; in production up to 100,000."""
+"""Decisions that one evaluation reads in a serving gateway."""
 
 _MANY = re.compile(r"\(([^\s,()]+)(?:, [^\s,()]+){3,}\)")
 
@@ -76,11 +76,10 @@ class Questions:
 
     def long(self) -> dict[str, Question]:
         """The questions that may take longer."""
-        week = Epoch(self._span.end - 7 * DAY_SECONDS)
         return {
-            f"evaluation's read of {EVALUATED:,} of 7 days": lambda it: _drain(
-                islice(views_since(Ledger(it), "rtr_large", week), EVALUATED)
-            )
+            f"evaluation's read of {EVALUATED:,} of 7 days": lambda it: RouterLog(
+                FirstDraws(it), "rtr_large", 7.0, EVALUATED
+            ).read(Epoch(self._span.end))
         }
 
     def _router(self) -> str:

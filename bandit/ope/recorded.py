@@ -1,0 +1,112 @@
+"""Recorded choices as arrays: what every policy's probabilities follow from, for many choices at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bandit.types import Choice
+
+Floats = NDArray[np.float64]
+Booleans = NDArray[np.bool_]
+
+_ARM_FIELDS = (
+    "p",
+    "mean_usd",
+    "deviation_usd",
+    "quality",
+    "quality_deviation",
+    "success",
+    "validity",
+    "cost_usd",
+    "seconds",
+    "low",
+    "high",
+    "limited",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedChoice:
+    """One choice, in a tenth of the memory: its candidates' values and the terms that they share."""
+
+    model_ids: tuple[str, ...]
+    arms: Floats  # (candidates, values)
+    terms: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RecordedChoices:
+    """C choices as arrays of shape (C, K), with K the models of all, sorted by name.
+
+    `candidate` tells who could be chosen; the values of the others are 0. `objective` has shape (C, 3): the dollars of
+    a perfect answer, a second and a failure. `price_multiplier`, `temperature` and `exploration` are one per choice,
+    and so is `thompson`: whether that was the policy.
+    """
+
+    models: tuple[str, ...]
+    candidate: Booleans
+    p: Floats
+    mean_usd: Floats
+    deviation_usd: Floats
+    quality: Floats
+    quality_deviation: Floats
+    success: Floats
+    validity: Floats
+    cost_usd: Floats
+    seconds: Floats
+    low: Floats
+    high: Floats
+    limited: Booleans
+    objective: Floats
+    price_multiplier: Floats
+    temperature: Floats
+    exploration: Floats
+    thompson: Booleans
+
+
+def recorded_choice(choice: Choice) -> RecordedChoice:
+    """What evaluation needs of a choice."""
+    objective = choice.objective
+    return RecordedChoice(
+        model_ids=tuple(view.model_id for view in choice.arms),
+        arms=np.array([[getattr(view, name) for name in _ARM_FIELDS] for view in choice.arms], dtype=np.float64),
+        terms=np.array(
+            [
+                objective.quality_usd,
+                objective.second_usd,
+                objective.failure_usd,
+                choice.price_multiplier,
+                choice.temperature,
+                choice.exploration,
+                float(choice.policy == "thompson"),
+            ]
+        ),
+    )
+
+
+def stack(choices: Sequence[RecordedChoice]) -> RecordedChoices:
+    """Arrays of these choices, in their order."""
+    models = tuple(sorted({model for model_ids in {each.model_ids for each in choices} for model in model_ids}))
+    place = {model: k for k, model in enumerate(models)}
+    columns = {ids: np.array([place[model] for model in ids]) for ids in {each.model_ids for each in choices}}
+    values = np.zeros((len(choices), len(models), len(_ARM_FIELDS)))
+    candidate = np.zeros((len(choices), len(models)), dtype=np.bool_)
+    for row, each in enumerate(choices):
+        values[row, columns[each.model_ids]] = each.arms
+        candidate[row, columns[each.model_ids]] = True
+    terms = np.array([each.terms for each in choices]).reshape(len(choices), 7)
+    by_name = {name: np.ascontiguousarray(values[:, :, k]) for k, name in enumerate(_ARM_FIELDS)}
+    limited = by_name.pop("limited") > 0.0
+    return RecordedChoices(
+        models=models,
+        candidate=candidate,
+        limited=limited,
+        objective=terms[:, :3],
+        price_multiplier=terms[:, 3],
+        temperature=terms[:, 4],
+        exploration=terms[:, 5],
+        thompson=terms[:, 6] > 0.0,
+        **by_name,
+    )

@@ -1,0 +1,99 @@
+"""The analyst is one process, started at the first question, and started again if it is killed."""
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import Callable
+from contextlib import aclosing
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+
+from bandit.ope.targets import Proposal
+from bandit.types import Epoch
+from gateway.analyst.client import Analyst, Progress
+from gateway.analyst.messages import Kind
+from gateway.analyst.questions import Question
+from gateway.errors import Unavailable
+from tests.support.databases import Opening
+from tests.support.drawn_log import MODELS, fill
+from tests.support.records import RecordMaker, RunningWriter, later
+
+COUNT = 400
+QUESTION = Question("rtr_a", 1.0, Proposal("fixed:m/sage"))
+LIMIT_SECONDS = 60.0
+
+
+def analysts() -> list[psutil.Process]:
+    """The analysts' processes that this one has started and that run."""
+    return [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE and is_analyst(each)]
+
+
+def is_analyst(process: psutil.Process) -> bool:
+    return "gateway.analyst" in process.cmdline()
+
+
+async def answer_of(analyst: Analyst, kind: Kind = Kind.EVALUATION, points: int = 0) -> dict[str, object]:
+    """The answer, asked for until it is there."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            told = await analyst.ask(kind, QUESTION, Epoch(later(COUNT + 100)), points)
+            if not isinstance(told, Progress):
+                found: dict[str, object] = msgspec.json.decode(told)
+                return found
+            await asyncio.sleep(0.05)
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 - another process brings it about
+            await asyncio.sleep(0.02)
+    assert condition(), what
+
+
+async def test_one_process_serves_all_workers_dies_with_its_owner_and_is_started_again_when_killed(
+    ledger_url: str, opening: Opening
+) -> None:
+    database = opening(ledger_url)
+    running = RunningWriter(database)
+    fill(running, RecordMaker(), COUNT, 20)
+    running.writer.close()
+    name = secrets.token_hex(8)
+    async with aclosing(Analyst(name, ledger_url, "normal", None)) as first:
+        assert analysts() == []
+        async with aclosing(Analyst(name, ledger_url, "normal", None)) as second:
+            answer, known = await asyncio.gather(answer_of(first), answer_of(second, Kind.FRONTIER, 3))
+            assert answer["sampled"] == {"kind": "all", "decisions": COUNT, "of": COUNT, "since": later(0)}
+            assert isinstance(known["fixed"], list)
+            assert [each["model"] for each in known["fixed"]] == list(MODELS)
+            await until(lambda: len(analysts()) == 1, "one of two that were started is left")
+            (process,) = analysts()
+            assert process.nice() == 10
+
+            os.kill(process.pid, signal.SIGSTOP)
+            asking = asyncio.create_task(second.ask(Kind.EVALUATION, QUESTION, Epoch(later(COUNT + 101))))
+            await asyncio.sleep(0.05)
+            process.kill()
+            with pytest.raises(Unavailable, match="started anew"):
+                await asking
+            assert (await answer_of(second))["sampled"] == answer["sampled"]
+    await until(lambda: analysts() == [], "the analyst has ended with its owner")
+
+
+async def test_a_database_that_is_away_and_a_process_that_does_not_start_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with aclosing(Analyst(secrets.token_hex(8), f"sqlite:///{tmp_path}", "normal", None)) as analyst:
+        with pytest.raises(Unavailable, match=r"did not start: its exit status was 1|the database"):
+            await answer_of(analyst)
+    monkeypatch.setattr("tempfile.gettempdir", _nowhere)
+    async with aclosing(Analyst(secrets.token_hex(8), "", "normal", None)) as analyst:
+        with pytest.raises(Unavailable, match="needs a temporary folder"):
+            await answer_of(analyst)
+
+
+def _nowhere() -> str:
+    raise FileNotFoundError("no usable temporary directory")
