@@ -266,7 +266,8 @@ class Actor:
 class AuditRecord:
     """One change of a router, key, scorecard or model. `before` and `after` hold the changed fields alone.
 
-    `reverts` is the id of the change that this one takes back; it is kept as that one's `reverted_by`.
+    `reverts` is the id of the change that this one takes back; it is kept as that one's `reverted_by`. `forecast` is
+    what was expected of it.
     """
 
     id: str  # chg_…
@@ -278,6 +279,7 @@ class AuditRecord:
     after: Mapping[str, Json] = field(default_factory=dict)
     reverted_by: str | None = None
     reverts: str | None = None
+    forecast: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
+from gateway.analyst.questions import InvalidQuestion
 from gateway.dashboard import formats
 from gateway.dashboard.assets import read_assets
 from gateway.dashboard.cross_site import refuse_cross_site
@@ -35,7 +36,15 @@ HEADERS = {
 }
 
 
-TOLD = (GatewayError, HTTPException, RequestValidationError, DatabaseUnavailable, InvalidCursor, NotExplainable)
+TOLD = (
+    GatewayError,
+    HTTPException,
+    RequestValidationError,
+    DatabaseUnavailable,
+    InvalidCursor,
+    InvalidQuestion,
+    NotExplainable,
+)
 """Errors that become pages, rather than the JSON of the API's handlers."""
 
 
@@ -154,6 +163,8 @@ def _told(error: Exception) -> GatewayError:
             told = BadRequest(str(error.detail))
             told.status = error.status_code
             return told
+        case InvalidQuestion():
+            return BadRequest(str(error), param=error.param)
         case InvalidCursor():
             return BadRequest(f"`cursor`: {error}", param="cursor")
         case _:

@@ -25,7 +25,10 @@ class ActorView(BaseModel):
 
 
 class ChangeView(BaseModel):
-    """One change. `before` and `after` hold the changed fields alone; one that is absent had no value of its own."""
+    """One change. `before` and `after` hold the changed fields alone; one that is absent had no value of its own.
+
+    `forecast`: what was expected of it when it was applied, per request, from the log of so many days.
+    """
 
     id: str
     object: str = "change"
@@ -37,6 +40,7 @@ class ChangeView(BaseModel):
     after: dict[str, JsonValue]
     request_id: str | None
     reverted_by: str | None
+    forecast: dict[str, JsonValue] | None = None
 
 
 class ChangesView(BaseModel):
@@ -94,4 +98,5 @@ def _view(record: AuditRecord, labels: Mapping[str, str]) -> ChangeView:
         after=dict(record.after),
         request_id=record.actor.request_id,
         reverted_by=record.reverted_by,
+        forecast=None if record.forecast is None else dict(record.forecast),
     )

@@ -54,10 +54,12 @@ class Management:
         before: JsonFields,
         after: JsonFields,
         reverts: AuditRecord | None = None,
+        forecast: JsonFields | None = None,
     ) -> AuditRecord:
         """The record of a change for the audit trail: of the fields `before` and `after` it keeps those that differ.
 
-        `reverts` is the change that this one takes back. Raises Conflict if `before` is not what that one left.
+        `reverts` is the change that this one takes back, `forecast` what is expected of this one. Raises Conflict if
+        `before` is not what the one that it takes back left.
         """
         if reverts is not None:
             moved = [name for name in (*reverts.before, *reverts.after) if before.get(name) != reverts.after.get(name)]
@@ -75,4 +77,5 @@ class Management:
             before={name: before[name] for name in names if name in before},
             after={name: after[name] for name in names if name in after},
             reverts=None if reverts is None else reverts.id,
+            forecast=forecast,
         )

@@ -124,12 +124,13 @@ def change_router(
     *,
     expected: int | None = None,
     reverts: AuditRecord | None = None,
+    forecast: JsonFields | None = None,
 ) -> RouterChange:
     """Change a router as a merge patch (RFC 7396) says: null puts an option back to its default.
 
     `models` replaces the list; models that are left out stay, disabled, with what was learned of them. With `expected`
-    only that revision is changed. `reverts` is the change that this one takes back. Raises NotFound, OptionsError,
-    RevisionConflict, Conflict.
+    only that revision is changed. `reverts` is the change that this one takes back, and `forecast` is kept with this
+    one. Raises NotFound, OptionsError, RevisionConflict, Conflict.
     """
     routers, values = Routers(management.database), _with_models(fields)
     for _ in range(MOST_RETRIES):
@@ -146,7 +147,7 @@ def change_router(
             for name in values
             if name in former.declared
         ]
-        change = management.change("router.update", router_id, audited(former), audited(changed), reverts)
+        change = management.change("router.update", router_id, audited(former), audited(changed), reverts, forecast)
         if management.dry_run or not (change.before or change.after):
             return RouterChange(_view(management, changed, warnings), rebuild)
         try:

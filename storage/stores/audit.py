@@ -35,6 +35,7 @@ def record_change(connection: Connection, record: AuditRecord | None) -> None:
             before=msgspec.json.encode(record.before).decode(),
             after=msgspec.json.encode(record.after).decode(),
             request_id=record.actor.request_id,
+            forecast=None if record.forecast is None else msgspec.json.encode(record.forecast).decode(),
         )
     )
     if record.reverts is not None:
@@ -84,4 +85,5 @@ def _record(row: Row[Any]) -> AuditRecord:
         before=msgspec.json.decode(row.before),
         after=msgspec.json.decode(row.after),
         reverted_by=row.reverted_by,
+        forecast=None if row.forecast is None else msgspec.json.decode(row.forecast),
     )

@@ -75,6 +75,7 @@ audit = Table(
     required("after", Text, "JSON: the changed fields as they became"),
     optional("request_id", Text, "req_…, of the call that changed it"),
     optional("reverted_by", Text, "id of the change that took this one back"),
+    optional("forecast", Text, "JSON: what was expected of the change, from the log; null: nothing"),
     check("times", *instants("at")),
     check("via", one_of("via", "api", "dashboard", "cli", "file")),
     Index(None, "target", "id"),

@@ -1,6 +1,6 @@
 """A ledger of real choices, drawn and scored in a world whose truth is known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -23,16 +23,16 @@ OBJECTIVE = Objective(quality_usd=0.02, second_usd=0.0002, failure_usd=0.005)
 TASKS = ("code", "chat", "other")
 
 
-def choices(count: int, seed: int = 1, router_id: str = "rtr_a") -> Iterator[Choice]:
+def choices(count: int, seed: int = 1, router_id: str = "rtr_a", models: Sequence[str] = MODELS) -> Iterator[Choice]:
     """As many different choices, each of what had been learned by then: a little of the truth."""
     rng = np.random.default_rng(seed)
     settings = RouterSettings(router_id, objective=OBJECTIVE, exploration=0.3)
     arms = [
-        Arm(model, Price(usd / 1_000, usd / 1_000, usd / 1_000)) for model, usd in zip(MODELS, COST_USD, strict=True)
+        Arm(model, Price(usd / 1_000, usd / 1_000, usd / 1_000)) for model, usd in zip(models, COST_USD, strict=False)
     ]
     for _ in range(count):
         sums = {}
-        for model, quality, seconds in zip(MODELS, QUALITY, SECONDS, strict=True):
+        for model, quality, seconds in zip(models, QUALITY, SECONDS, strict=False):
             seen, mean = float(rng.uniform(5, 40)), min(max(quality + float(rng.normal(0, 0.1)), 0.0), 1.0)
             for signal, each in ((Signal.FIRST_TOKEN, 0.1 * seconds), (Signal.PER_TOKEN, 0.9 * seconds / 300.0)):
                 ln = float(np.log(each))
@@ -44,7 +44,7 @@ def choices(count: int, seed: int = 1, router_id: str = "rtr_a") -> Iterator[Cho
             for signal in (Signal.OUTCOMES, Signal.SUCCESS):
                 sums[StatisticKey(router_id, model, "", signal)] = Sums(0.0, 1e9, seen, seen, seen)
         snapshot = take_snapshot(settings, arms, sums, BudgetState(), 0.0)
-        yield choose(snapshot, Context(TASKS[int(rng.integers(3))], 1_000, stream=True), MODELS)
+        yield choose(snapshot, Context(TASKS[int(rng.integers(3))], 1_000, stream=True), tuple(models))
 
 
 def fill(
@@ -57,19 +57,23 @@ def fill(
     start: float = NOW,
     step: float = 1.0,
     seed: int = 1,
+    models: Sequence[str] = MODELS,
 ) -> list[CompletionRecord]:
-    """Write as many requests, one each `step` seconds, every other one scored; the records in their order."""
+    """Write as many requests, one each `step` seconds, every other one scored; the records in their order.
+
+    `models` are up to five, each with the truth of its place.
+    """
     rng = np.random.default_rng(seed)
-    made = list(choices(distinct, seed, router_id))
+    made = list(choices(distinct, seed, router_id, models))
     raw = [msgspec.json.encode(each) for each in made]
     records, scores = [], []
     for number in range(count):
         which = number * distinct // count
         choice, at = made[which], Epoch(start + step * number)
-        arm = int(rng.choice(len(MODELS), p=[view.p for view in choice.arms]))
+        arm = int(rng.choice(len(models), p=[view.p for view in choice.arms]))
         id_ = f"{first_id(at)}{rng.bytes(10).hex()}"
         record = making.completion(
-            router_id, MODELS[arm], completion_id=id_, at=at, task=choice.context.task, choice=raw[which]
+            router_id, models[arm], completion_id=id_, at=at, task=choice.context.task, choice=raw[which]
         )
         first = replace(
             record.attempts[0],

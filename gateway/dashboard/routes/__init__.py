@@ -15,6 +15,7 @@ from gateway.dashboard.routes import (
     routers,
     settings,
     sign_in,
+    what_if,
 )
 
 PAGES = (
@@ -25,6 +26,7 @@ PAGES = (
     health,
     settings,  # before the routers' page: /routers/new is no router
     routers,
+    what_if,
     decisions,
     keys,
     models,

@@ -1,9 +1,10 @@
 """The page of the changes: who changed what, and taking one back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gateway.dashboard.formats import shown_json
+from gateway.dashboard.views.forecasts import forecast_of
 from gateway.management.changes import REVERTIBLE, ChangeView, list_changes
 from gateway.management.context import Management
 
@@ -44,6 +45,7 @@ class ChangeRow:
     fields: Sequence[FieldChange]
     link: str
     can_be_undone: bool
+    forecast: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,13 @@ class ChangesPage:
 def changes_page(management: Management, cursor: str | None, problems: Mapping[str, str] | None = None) -> ChangesPage:
     """The changes before `cursor`, or the latest ones."""
     found = list_changes(management, MOST_AT_ONCE, cursor, None)
-    return ChangesPage([row_of(change) for change in found.data], found.next_cursor, cursor is None, problems or {})
+    rows = [with_forecast(management, change) for change in found.data]
+    return ChangesPage(rows, found.next_cursor, cursor is None, problems or {})
+
+
+def with_forecast(management: Management, change: ChangeView) -> ChangeRow:
+    """A change in words, with what was expected of it."""
+    return replace(row_of(change), forecast=forecast_of(management, change))
 
 
 def row_of(change: ChangeView) -> ChangeRow:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from gateway.dashboard.colours import COLOURS, GREY
 from gateway.dashboard.formats import HOUR, MINUTE, percent, span
 from gateway.dashboard.stacked import Series, Stacked, stacked
-from gateway.dashboard.views.changes import ChangeRow, row_of
+from gateway.dashboard.views.changes import ChangeRow, with_forecast
 from gateway.dashboard.views.decisions import task_shown
 from gateway.management.changes import list_changes
 from gateway.management.context import Management
@@ -133,7 +133,7 @@ def _series(draws: Draws, colours: Mapping[str, int]) -> list[Series]:
 def _marks(management: Management, router: RouterView, since: float) -> list[Mark]:
     """Changes of the router and scorecards for it, since an instant, in order of time: the latest if there are many."""
     changes = list_changes(management, MOST_MARKS, None, router.id).data
-    marks = [Mark(each.at, change=row_of(each)) for each in changes if each.at >= since]
+    marks = [Mark(each.at, change=with_forecast(management, each)) for each in changes if each.at >= since]
     for card in list_evals(management):
         counts = card.id in router.eval_ids if router.eval_ids is not None else card.router_id in {None, router.id}
         if counts and card.created_at >= since and card.withdrawn_at is None:

@@ -14,6 +14,7 @@ from tests.support.browser import DESKTOP, PHONE, chromium, tab
 from tests.support.gateway import Running
 
 DOCUMENTED = (1240, 860)
+ANSWERED = '#answer[data-done="1"], #answer[data-done="1.0"]'
 
 LOOKS = {"light": (False, DESKTOP), "dark": (True, DESKTOP), "phone": (False, PHONE), "dark phone": (True, PHONE)}
 
@@ -28,6 +29,7 @@ PICTURES = {
     "evals": "/evals",
     "keys": "/keys",
     "changes": "/changes",
+    "what-if": "/routers/rtr_support/what-if?quality_usd=0.01",
 }
 """The documentation's pictures by the names of their files; a decision's comes to them."""
 
@@ -58,6 +60,9 @@ def write(gateway: Running, decision: str, folder: Path, only: Sequence[str]) ->
                     opened.go(pages[name])
                     if opened.page.locator("#live").count():
                         opened.page.wait_for_selector("#live:not([hidden])")
+                    if opened.page.locator("#answer").count():  # all of it in the window: its bar keeps to the bottom
+                        opened.page.set_viewport_size({"width": size[0], "height": 2_500 if look == "phone" else 1_700})
+                        opened.page.wait_for_selector(ANSWERED, timeout=60_000)
                     opened.page.screenshot(path=folder / f"{name}-{look}.png", full_page=True)
 
 

@@ -28,6 +28,7 @@ PAGES = (
     "/health",
     "/routers/rtr_support",
     "/routers/rtr_support/decisions",
+    "/routers/rtr_support/what-if",
     "/routers/rtr_support/settings",
     "/routers/new",
     "/keys",

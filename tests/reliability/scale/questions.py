@@ -162,7 +162,3 @@ def _plans(question: Question, database: Database) -> list[str]:
             rows: Sequence[Any] = connection.exec_driver_sql(explain + statement, parameters).all()
             plans.append(_MANY.sub(r"(\1, …)", statement) + "".join(f"\n    {str(row[-1])[:160]}" for row in rows))
     return plans
-
-
-def _drain(rows: Iterable[object]) -> int:
-    return sum(1 for _ in rows)

@@ -1,0 +1,97 @@
+"""A proposal as the what-if page's URL says it, beside how the router is set: what differs, as a patch and as TOML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from gateway.management.routers import RouterView
+from gateway.settings.table_reader import shown
+
+DOLLARS = ("quality_usd", "second_usd", "failure_usd")
+TARGETS = ("thompson", "best", "uniform", "cheapest", "fastest", "latency_weighted")
+NO_SETTING = ("best",)
+"""Policies that can be evaluated, and no router can be set to: it would never try another model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What the URL says; None, and no models: as the router is set."""
+
+    days: int = 30
+    dollars: Mapping[str, float] = field(default_factory=dict)
+    policy: str | None = None
+    models: Sequence[str] = ()
+    exploration: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A setting as it is, and as it is proposed."""
+
+    name: str
+    before: str
+    after: str
+
+
+def present_dollars(router: RouterView) -> dict[str, float]:
+    """The dollars of the router's objective; those of a preset that was never served are not known yet."""
+    objective = router.settings["objective"]
+    if isinstance(objective, dict):
+        return {name: float(str(objective[name])) for name in DOLLARS}
+    return router.objective_usd.model_dump() if router.objective_usd else dict.fromkeys(DOLLARS, 0.0)
+
+
+def settled(proposed: Proposed, router: RouterView) -> Proposed:
+    """The proposal without what is so already."""
+    present = present_dollars(router)
+    chosen = [id_ for id_ in router.enabled_models if id_ in proposed.models]
+    return Proposed(
+        days=proposed.days,
+        dollars={name: value for name, value in proposed.dollars.items() if value != present[name]},
+        policy=None if proposed.policy == router.settings["policy"] else proposed.policy,
+        models=() if len(chosen) == len(router.enabled_models) else chosen,
+        exploration=None if proposed.exploration == router.settings["exploration"] else proposed.exploration,
+    )
+
+
+def patch_of(proposed: Proposed, router: RouterView) -> dict[str, object]:
+    """The merge patch that makes the router what is proposed."""
+    patch: dict[str, object] = {}
+    if proposed.dollars:
+        patch["objective"] = {**present_dollars(router), **proposed.dollars}
+    if proposed.policy is not None:
+        patch["policy"] = proposed.policy
+    if proposed.exploration is not None:
+        patch["exploration"] = proposed.exploration
+    if proposed.models:
+        patch["models"] = [
+            {**model.model_dump(), "enabled": model.enabled and model.id in proposed.models} for model in router.models
+        ]
+    return patch
+
+
+def differences(proposed: Proposed, router: RouterView) -> list[Difference]:
+    """The settings that would change, in words."""
+    present = present_dollars(router)
+    found = [Difference(name, f"${present[name]:g}", f"${value:g}") for name, value in proposed.dollars.items()]
+    if proposed.policy is not None:
+        found.append(Difference("policy", str(router.settings["policy"]), proposed.policy))
+    if proposed.exploration is not None:
+        found.append(Difference("exploration", f"{router.settings['exploration']:g}", f"{proposed.exploration:g}"))
+    if proposed.models:
+        found.append(Difference("models", ", ".join(router.enabled_models), ", ".join(proposed.models)))
+    return found
+
+
+def toml_of(proposed: Proposed, router: RouterView) -> str:
+    """The lines of the configuration file that say the same."""
+    lines = [f"[routers.{router.id}]"]
+    if proposed.models:
+        lines.append(f"models = [{', '.join(shown(id_) for id_ in proposed.models)}]")
+    if proposed.dollars:
+        dollars = {**present_dollars(router), **proposed.dollars}
+        lines.append(f"objective = {{ {', '.join(f'{name} = {value!r}' for name, value in dollars.items())} }}")
+    if proposed.policy is not None:
+        lines.append(f"policy = {shown(proposed.policy)}")
+    if proposed.exploration is not None:
+        lines.append(f"exploration = {proposed.exploration!r}")
+    return "\n".join(lines)

@@ -1,0 +1,161 @@
+"""/routers/{id}/what-if: what would have been, and making it so."""
+
+from typing import Annotated, Any, TypeAlias
+from urllib.parse import urlencode
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+
+from bandit.types import Epoch
+from gateway.analyst.client import Progress
+from gateway.analyst.messages import Kind
+from gateway.analyst.questions import Question
+from gateway.dashboard.forms import Form, attempt, number, read_form
+from gateway.dashboard.frame import frame_of
+from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.proposals import DOLLARS, Proposed, patch_of, present_dollars, settled
+from gateway.dashboard.views.answer import answer_view, working
+from gateway.dashboard.views.what_if import what_if_page
+from gateway.dashboard.visit import Administrator, Reader, Visit
+from gateway.errors import BadRequest, Unavailable
+from gateway.management.context import JsonFields
+from gateway.management.evaluation import question_of
+from gateway.management.routers import RouterView, change_router, get_router
+
+POINTS = 15
+LONGEST_DAYS = 366
+
+router = APIRouter(route_class=PageRoute)
+Sent = Annotated[Form, Depends(read_form)]
+Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+def _proposed(
+    days: Annotated[int, Query(ge=1, le=LONGEST_DAYS)] = 30,
+    quality_usd: Dollars = None,
+    second_usd: Dollars = None,
+    failure_usd: Dollars = None,
+    policy: Annotated[str | None, Query(max_length=200)] = None,
+    model: Annotated[list[str] | None, Query(max_length=200)] = None,
+    exploration: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+) -> Proposed:
+    """The question: it is wholly in the URL."""
+    dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
+    given = {name: value for name, value in dollars.items() if value is not None}
+    return Proposed(days, given, policy or None, tuple(model or ()), exploration)
+
+
+Wanted: TypeAlias = Annotated[Proposed, Depends(_proposed)]
+
+
+@router.get("/routers/{router_id}/what-if")
+def what_if(
+    request: Request, visit: Reader, router_id: str, proposed: Wanted, done: Annotated[bool, Query()] = False
+) -> Response:
+    """The form of a proposal; its answer is fetched by the page."""
+    page = what_if_page(visit.management, router_id, proposed, done=done)
+    return render(request, "what-if.html", frame_of(visit, "what-if", router_id=router_id), page)
+
+
+@router.get("/routers/{router_id}/what-if/answer")
+async def answer(request: Request, visit: Reader, router_id: str, proposed: Wanted) -> Response:
+    """The answer to a proposal as a part of the page, as far as it is known."""
+    view = await run_in_threadpool(get_router, visit.management, router_id)
+    wanted = settled(proposed, view)
+    told = await _ask(visit, view, wanted)
+    if isinstance(told, Progress):
+        shown = working(view, wanted, told.done)
+    else:
+        known = await _frontier(visit, view, wanted)
+        done = known.done if isinstance(known, Progress) else 1.0
+        raw = known.content if isinstance(known, Progress) else known
+        shown = answer_view(view, wanted, msgspec.json.decode(told), msgspec.json.decode(raw), done)
+
+    def rendered() -> Response:
+        return render(request, "what-if-answer.html", frame_of(visit, "what-if", router_id=router_id), shown)
+
+    return await run_in_threadpool(rendered)
+
+
+@router.post("/routers/{router_id}/what-if")
+async def apply(request: Request, visit: Administrator, router_id: str, sent: Sent) -> Response:
+    """Make the router what is proposed, unless somebody else was quicker; what was expected is kept with the change."""
+    proposed, revision = _sent(sent), sent.text("revision")
+    if not (revision.isascii() and revision.isdecimal() and len(revision) < 19):
+        raise BadRequest("the form does not say which revision it was opened with: load the page again")
+    view = await run_in_threadpool(get_router, visit.management, router_id)
+    wanted = settled(proposed, view)
+    forecast = await _forecast(visit, view, wanted)
+
+    def applied() -> Response:
+        patch = patch_of(wanted, view)
+        tried = attempt(
+            lambda: change_router(visit.management, router_id, patch, expected=int(revision), forecast=forecast)
+        )
+        if tried.answer is not None:
+            return see_other(request, f"/routers/{router_id}/what-if?{urlencode({'days': proposed.days, 'done': 1})}")
+        conflict = tried.code == "revision_conflict"
+        problems = {} if conflict else {"": "; ".join(tried.problems.values())}
+        page = what_if_page(visit.management, router_id, proposed, problems=problems, conflict=conflict)
+        frame = frame_of(visit, "what-if", router_id=router_id)
+        return render(request, "what-if.html", frame, page, 412 if conflict else 400)
+
+    return await run_in_threadpool(applied)
+
+
+async def _ask(visit: Visit, view: RouterView, wanted: Proposed) -> bytes | Progress:
+    question = await run_in_threadpool(_question, visit, view, wanted, dict(wanted.dollars), wanted.policy)
+    return await visit.services.analyst.ask(Kind.EVALUATION, question, Epoch(visit.management.now))
+
+
+async def _frontier(visit: Visit, view: RouterView, wanted: Proposed) -> bytes | Progress:
+    """The frontier does not depend on what an answer is worth in the proposal: it is drawn for all of that."""
+    dollars = {**wanted.dollars, "quality_usd": present_dollars(view)["quality_usd"]}
+    question = await run_in_threadpool(_question, visit, view, wanted, dollars, "thompson")
+    return await visit.services.analyst.ask(Kind.FRONTIER, question, Epoch(visit.management.now), POINTS)
+
+
+def _question(
+    visit: Visit, view: RouterView, wanted: Proposed, dollars: dict[str, float], policy: str | None
+) -> Question:
+    return question_of(
+        visit.management,
+        view.id,
+        days=float(wanted.days),
+        policy=policy or str(view.settings["policy"]),
+        models=",".join(wanted.models) or None,
+        dollars=dollars,
+        exploration=wanted.exploration,
+    )
+
+
+async def _forecast(visit: Visit, view: RouterView, wanted: Proposed) -> JsonFields | None:
+    """What is expected of the proposal; None if the analyst has no answer now, which keeps nobody from applying it."""
+    try:
+        told = await _ask(visit, view, wanted)
+    except Unavailable:
+        return None
+    if isinstance(told, Progress):
+        return None
+    found: dict[str, Any] = msgspec.json.decode(told)
+    figures = {name: found["target"]["doubly_robust"].get(name) for name in ("cost_usd", "quality", "seconds")}
+    return {"days": wanted.days, "figures": {name: each for name, each in figures.items() if each is not None}}
+
+
+def _sent(sent: Form) -> Proposed:
+    """The proposal of a form, which has the fields of the URL. Raises BadRequest."""
+
+    def value(name: str, most: float) -> float | None:
+        found = number(sent.text(name))
+        if found is None:
+            return None
+        if not isinstance(found, int | float) or not 0.0 <= found <= most:
+            raise BadRequest(f"`{name}` must be a number from 0 to {most:g}", param=name)
+        return float(found)
+
+    days = value("days", LONGEST_DAYS)
+    dollars = {name: each for name in DOLLARS if (each := value(name, 1e6)) is not None}
+    policy = sent.text("policy") or None
+    return Proposed(int(days or 30), dollars, policy, tuple(sent.all("model")), value("exploration", 1.0))
