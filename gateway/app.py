@@ -257,7 +257,7 @@ class Gateway:
             readiness = Readiness(
                 self._recorder,
                 self.routers,
-                self.model_states.cooldowns,
+                self.model_states,
                 database.where,
                 [f"the database is reached through {POOLER}"] if database.pooler else [],
                 heartbeat,

@@ -1,11 +1,11 @@
 """Whether the gateway can serve, and what an operator should fix although it can."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.maintenance.heartbeat import Heartbeat
 from gateway.recorder import Recorder
-from gateway.routing.cooldowns import Cooldowns
+from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
 from storage.stores.replicas import Finding
 from storage.writing.failover import State
@@ -23,7 +23,7 @@ class Readiness:
         self,
         recorder: Recorder,
         routers: Mapping[str, LiveRouter],
-        cooldowns: Cooldowns,
+        model_states: ModelStates,
         database: str,
         remarks: Sequence[str] = (),
         heartbeat: Heartbeat | None = None,
@@ -33,7 +33,8 @@ class Readiness:
         self.refused_configuration: str | None = None
         self._recorder = recorder
         self._routers = routers
-        self._cooldowns = cooldowns
+        self._cooldowns = model_states.cooldowns
+        self._judges = model_states.judges
         self._database = database
         self._heartbeat = heartbeat
 
@@ -66,8 +67,23 @@ class Readiness:
         for router_id, live in sorted(self._routers.items()):
             for model_id, why in live.definition.left_out.items():
                 found.append(Finding("model_left_out", f"router {router_id} is served without {model_id}: {why}"))
+            found += [Finding("judging_idle", f"router {router_id} {why}") for why in self._idle_judging(live)]
         found += [Finding("spool_problem", problem) for problem in self._recorder.spool_problems]
         return found + [Finding("router_unusable", line) for line in self._unusable()]
+
+    def _idle_judging(self, live: LiveRouter) -> Iterator[str]:
+        """Why answers that are to be judged or compared are not."""
+        options, judges = live.options, live.definition.judges
+        parked = self._judges.parked()
+        if options.judge is None:
+            if options.shadow is not None:
+                yield "compares no answers: shadow needs a judge"
+        elif not judges:
+            yield f"is not judged: {', '.join(options.judge.models)} can't be used as configured"
+        elif all(judge.id in parked for judge in judges):
+            yield "is not judged: " + "; ".join(f"{judge.id} is parked: {parked[judge.id]}" for judge in judges)
+        if options.shadow is not None and options.shadow.share > 0.0 and len(live.models) < 2:
+            yield "compares no answers: shadow needs a second enabled model"
 
     def _unusable(self) -> list[str]:
         """One line per router without a usable model. A rate limit makes no model unusable: it passes."""

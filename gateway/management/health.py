@@ -30,6 +30,7 @@ _REMEDIES = {
     "not_serving": "see the log of that process; requests go to the other ones",
     "configuration_refused": "correct the file and read it again: POST /admin/reload, or SIGHUP",
     "model_left_out": "configure its provider or model, or disable it in the router",
+    "judging_idle": "configure a judge, a second model, or resume the judge once its provider takes the key",
     "spool_problem": "see what the message names; nothing is deleted by itself",
     "router_unusable": "enable another model, or fix what its models are parked for",
 }

@@ -13,6 +13,7 @@ from bandit.learning import half_life_of, learn_scores
 from bandit.statistics import Signal, StatisticKey
 from bandit.types import Epoch, HalfLives
 from gateway.judging.reply import Unscored
+from gateway.providers.upstream.provider import ProviderError, Verdict
 from storage.database.engine import open_database
 from storage.maintenance.rebuild import Rebuild
 from storage.records import DecisionView, Purpose, Shadow
@@ -276,6 +277,23 @@ def test_a_comparison_that_runs_when_the_gateway_stops_is_broken_off_and_booked(
     assert [(each.calls, each.scored, each.cost_usd > 0.0) for each in counts] == [(1, 0, True)] * 2
     assert view is not None
     assert (view.shadow, view.feedback) == (None, ())
+
+
+def test_health_tells_why_nothing_is_judged_or_compared(shadowed: Shadowed) -> None:
+    def notes() -> list[str]:
+        with shadowed.running.http() as http:
+            told = http.get("/readyz").json()["notes"]
+        return [each for each in told if "judged" in each or "compares" in each]
+
+    idle = "router rtr_alone compares no answers: shadow needs a second enabled model"
+    assert notes() == [idle]
+    refused = ProviderError(Verdict.PARKED, "Incorrect API key provided")
+    shadowed.running.gateway.model_states.judges.failed("p/judge", refused, time.monotonic(), b"")
+    told = notes()
+    assert "router rtr_shadow is not judged: p/judge is parked: Incorrect API key provided" in told
+    assert len(told) == 1 + 6
+    shadowed.running.gateway.model_states.resume("p/judge")
+    assert notes() == [idle]
 
 
 def test_a_judge_can_not_be_taken_from_a_router_with_shadow_comparisons(shadowed: Shadowed) -> None:
