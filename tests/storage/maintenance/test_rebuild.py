@@ -362,6 +362,7 @@ def test_retention_keeps_the_choices_of_what_stays(
         running.write(record)
     retention = retention_of(database)
     assert retention.delete_some("rtr_a", later(5_550.0)) == 5
+    assert retention.delete_choices("rtr_a", later(5_550.0)) == 2
     view = Ledger(database).decision(records[-1].decision.completion_id)
     assert view is not None
     assert view.decision.choice == records[-1].decision.choice
