@@ -7,16 +7,20 @@ from bandit.types import Attempt, Ending
 from gateway.completions.decision import Decision
 from gateway.completions.validation import UNCHECKED_FINISHES
 from gateway.judging.answered import Answered, Second, drawn_second
+from gateway.judging.booking import judges_for
 from gateway.judging.queue import JudgingQueue
 from gateway.judging.reply import Unscored
 from gateway.routing.model_states import ModelStates
 from storage.records import Purpose
 
+_READING, _SEEING = frozenset[str](), frozenset({"vision"})
+"""Abilities that a judge needs for requests without images and with some."""
+
 
 def judge(queue: JudgingQueue, decision: Decision, attempt: Attempt, text: str | None) -> None:
-    """Queue the answer, which has been sent. Judges read text alone: whole answers to requests that are text."""
+    """Queue the answer, which has been sent, if it is a whole text and a judge can read the request."""
     answered = _answered(decision, attempt, text or "", Purpose.JUDGE)
-    if _is_gradable(decision, attempt, text):
+    if _is_gradable(decision, attempt, answered):
         queue.add(answered)
     else:
         queue.skip(answered, Unscored.UNSUITABLE)
@@ -30,7 +34,7 @@ def compare(
     answered = _answered(decision, attempt, text or "", Purpose.SHADOW)
     if decision.request.features.tools and (shadow is None or not shadow.tools):
         queue.skip(answered, Unscored.TOOLS)
-    elif not _is_gradable(decision, attempt, text):
+    elif not _is_gradable(decision, attempt, answered):
         queue.skip(answered, Unscored.UNSUITABLE)
     else:
         second = _second(decision, attempts, model_states)
@@ -48,14 +52,17 @@ def _answered(decision: Decision, attempt: Attempt, text: str, purpose: Purpose)
         request=decision.request.fields["messages"],
         answer=text,
         purpose=purpose,
+        needs=_SEEING if decision.request.features.images else _READING,
     )
 
 
-def _is_gradable(decision: Decision, attempt: Attempt, text: str | None) -> bool:
+def _is_gradable(decision: Decision, attempt: Attempt, answered: Answered) -> bool:
     features = decision.request.features
-    attached = features.images or features.audio_seconds or features.file_kilobytes
-    whole = attempt.ending is Ending.COMPLETE and attempt.finish_reason not in UNCHECKED_FINISHES
-    return bool(text) and not attached and whole
+    if not answered.answer or features.audio_seconds or features.file_kilobytes:
+        return False
+    if features.images and not judges_for(answered):
+        return False
+    return attempt.ending is Ending.COMPLETE and attempt.finish_reason not in UNCHECKED_FINISHES
 
 
 def _second(decision: Decision, attempts: list[Attempt], model_states: ModelStates) -> Second | None:

@@ -30,7 +30,8 @@ class Second:
 class Answered:
     """An answer to be judged, or compared with that of a `second` model.
 
-    `request` is its request's `messages`, as JSON; `model_id` the model that answered.
+    `request` is its request's `messages`, as JSON; `model_id` the model that answered; `needs` what a judge must be
+    able to do: see images, if there are some.
     """
 
     completion_id: str
@@ -39,6 +40,7 @@ class Answered:
     request: msgspec.Raw
     answer: str
     purpose: Purpose = Purpose.JUDGE
+    needs: frozenset[str] = frozenset()
     second: Second | None = None
 
     @property

@@ -48,7 +48,7 @@ class BookedCalls:
 
     def judge_of(self, answered: Answered) -> Model | None:
         """The first judge that may be asked; a model judges its own answer only if no other is configured."""
-        judges, now = answered.router.definition.judges, asyncio.get_running_loop().time()
+        judges, now = judges_for(answered), asyncio.get_running_loop().time()
         others = [judge for judge in judges if not is_own(answered, judge)]
         breakers = self._model_states.judges
         return next((judge for judge in others or judges if breakers.available(judge.id, now)), None)
@@ -106,6 +106,11 @@ class BookedCalls:
                 cost_usd=bill.cost_usd,
             )
         )
+
+
+def judges_for(answered: Answered) -> tuple[Model, ...]:
+    """The configured judges that are able to judge an answer."""
+    return tuple(judge for judge in answered.router.definition.judges if answered.needs <= judge.abilities)
 
 
 def feedback_of(answered: Answered, judge: Model, score: float, ground: str, now: Epoch) -> FeedbackRecord:

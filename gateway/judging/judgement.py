@@ -7,10 +7,11 @@ from gateway.errors import GatewayError
 from gateway.judging.answered import Answered
 from gateway.judging.asking import Question
 from gateway.judging.booking import BookedCalls, feedback_of
-from gateway.judging.prompt import MOST_REPLY_TOKENS, Material, judge_fields
+from gateway.judging.prompt import MOST_REPLY_TOKENS, Material, images_in, judge_fields
 from gateway.judging.reply import Grade, Unscored, read_reply
 from gateway.providers.upstream.bill import BYTES_PER_TOKEN
 from gateway.providers.upstream.provider import Answer
+from gateway.tasks.prompt_parts import IMAGE_TOKENS
 from storage.errors import LedgerError
 
 log = logging.getLogger(__name__)
@@ -42,8 +43,11 @@ SCORED = "scored"
 
 def question_to(judge_model: Model, material: Material, seconds: float) -> Question:
     """The question for a judge."""
-    fields = judge_fields(material, structured="json_schema" in judge_model.abilities)
+    abilities = judge_model.abilities
+    fields = judge_fields(material, structured="json_schema" in abilities, sees="vision" in abilities)
     prompt_tokens = -(-len(memoryview(fields["messages"])) // BYTES_PER_TOKEN)
+    if "vision" in abilities:
+        prompt_tokens += IMAGE_TOKENS * len(images_in(material.request))
     return Question(judge_model, fields, prompt_tokens, MOST_REPLY_TOKENS, seconds)
 
 

@@ -28,10 +28,11 @@ _TWO = (
     "`first` and `second` are the two answers",
 )
 _REFERENCE = ", `reference` is a right answer"
+_IMAGES = "; the images of the request follow it in their order"
 _LIMIT = msgspec.Raw(str(MOST_REPLY_TOKENS).encode())
 _MESSAGES = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _PARTS = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_TEXT = b'"text"'
+_TEXT, _IMAGE = b'"text"', b'"image_url"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +48,32 @@ class Material:
     reference: str | None = None
 
 
-def judge_fields(material: Material, *, structured: bool) -> dict[str, msgspec.Raw]:
+def judge_fields(material: Material, *, structured: bool, sees: bool = False) -> dict[str, msgspec.Raw]:
     """The fields of a judge's call; equal for equal material. `structured`: it can be held to a schema.
 
-    Request and answers stand inside a JSON array and JSON strings, which no text in them can end.
+    Request and answers stand inside a JSON array and JSON strings, which no text in them can end. The request's images
+    follow in their order if the judge `sees` them, else their kind alone is named.
     """
     named = dict(zip(_names(material), map(clean, material.answers), strict=True))
     reference = {} if material.reference is None else {"reference": clean(material.reference)}
     scores = dict.fromkeys(("score",) if len(named) == 1 else named, "a number from 0 to 1")
     whose, where = _ONE if len(named) == 1 else _TWO
     reply = ", ".join(f'"{name}": {what}' for name, what in scores.items())
-    system = _SYSTEM % (whose, where + (_REFERENCE if reference else ""), clean(material.rubric), reply)
+    images = images_in(material.request) if sees else []
+    where += (_REFERENCE if reference else "") + (_IMAGES if images else "")
+    system = _SYSTEM % (whose, where, clean(material.rubric), reply)
     quoted = msgspec.json.encode({"request": _shown(material.request), **named, **reference}).decode()
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": quoted}]
+    shown = [{"type": "text", "text": quoted}, *images] if images else quoted
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": shown}]
     fields = {"messages": msgspec.Raw(msgspec.json.encode(messages)), "max_tokens": _LIMIT}
     return fields | {"response_format": _format(tuple(scores))} if structured else fields
+
+
+def images_in(request: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
+    """The parts of a request's messages that are images, in order."""
+    contents = (message.get("content") for message in _MESSAGES.decode(request))
+    listed = (content for content in contents if content is not None and bytes(content).startswith(b"["))
+    return [part for content in listed for part in _PARTS.decode(content) if bytes(part.get("type", b"")) == _IMAGE]
 
 
 def _names(material: Material) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Bench:
 
     def answer(self, request: dict[str, Any]) -> str:
         """What a judge replies."""
-        shown = json.loads(request["messages"][-1]["content"])
+        shown = shown_in(request)
         if "first" not in shown:
             return self.reply
         if self.comparison is not None:
@@ -44,7 +44,14 @@ class Bench:
 
     def graded(self) -> list[dict[str, Any]]:
         """The data that judges were asked to grade, in order."""
-        return [json.loads(body["messages"][-1]["content"]) for body in self.asked]
+        return [shown_in(body) for body in self.asked]
+
+
+def shown_in(request: dict[str, Any]) -> dict[str, Any]:
+    """The data in a judge's prompt, before images if there are some."""
+    content = request["messages"][-1]["content"]
+    shown: dict[str, Any] = json.loads(content if isinstance(content, str) else content[0]["text"])
+    return shown
 
 
 def bench(state: Bench) -> App:

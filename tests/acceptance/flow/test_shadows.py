@@ -58,6 +58,12 @@ shadow = {{ share = 1.0 }}
 models = ["p/one", "p/two"]
 judge = {{ model = "p/judge", share = 0 }}
 shadow = {{ share = 1.0, max_usd_per_day = 0.000001 }}
+[models."p/judge-blind"]
+abilities = ["json_schema"]
+[routers.rtr_blind]
+models = ["p/one", "p/two"]
+judge = {{ model = "p/judge-blind", share = 0 }}
+shadow = {{ share = 1.0 }}
 [routers.rtr_hasty]
 models = ["p/one", "p/two"]
 request_timeout_seconds = 0.5
@@ -67,6 +73,7 @@ shadow = {{ share = 1.0 }}
 )
 LIKED = {"I am one": 0.25, "I am two": 0.75}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+IMAGE = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
 COST = (10 * 1.0 + 5 * 2.0) / 1e6
 """Of each call."""
 
@@ -189,7 +196,7 @@ def test_which_requests_are_compared_is_drawn_by_their_id_and_its_probability_re
         ("rtr_shadow", {"tools": [TOOL]}, Unscored.TOOLS),
         ("rtr_shadow", {"functions": [{"name": "look"}]}, Unscored.TOOLS),
         ("rtr_shadow", {"max_tokens": 1}, Unscored.UNSUITABLE),
-        ("rtr_shadow", {"messages": "image"}, Unscored.UNSUITABLE),
+        ("rtr_blind", {"messages": [{"role": "user", "content": [IMAGE]}]}, Unscored.UNSUITABLE),
         ("rtr_shadow", {"say": "x" * 140_000}, Unscored.TOO_LONG),
         ("rtr_shadow", {"routing": {"instructions": "Never use p/two."}}, Unscored.NO_SECOND),
         ("rtr_alone", {}, Unscored.NO_SECOND),
@@ -199,9 +206,6 @@ def test_which_requests_are_compared_is_drawn_by_their_id_and_its_probability_re
 def test_what_may_not_or_cannot_be_compared_is_counted_and_nobody_is_asked(
     shadowed: Shadowed, router_id: str, more: dict[str, Any], reason: Unscored
 ) -> None:
-    if more.get("messages") == "image":
-        image = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
-        more = {"messages": [{"role": "user", "content": [image]}]}
     before = shadowed.counted(router_id).get(reason, 0.0)
     request_id = shadowed.ask(router_id, **more)
     shadowed.counts(router_id, reason, before + 1.0)
@@ -232,6 +236,13 @@ def test_a_reply_that_compares_nothing_scores_neither(shadowed: Shadowed, compar
     shadowed.counts("rtr_shadow", reason, before + 1.0)
     assert (shadowed.view(request_id).shadow, shadowed.view(request_id).feedback) == (None, ())
     assert len(shadowed.bench.asked) == 1, "the other order is not paid"
+
+
+def test_answers_to_images_are_compared_by_a_judge_that_sees_them(shadowed: Shadowed) -> None:
+    shadowed.compared(shadowed.ask("rtr_shadow", messages=[{"role": "user", "content": [IMAGE]}]))
+    assert [body["messages"][-1]["content"][-1] for body in (*shadowed.bench.asked, *shadowed.bench.heard)] == [
+        IMAGE
+    ] * 4
 
 
 def test_a_tie_is_a_score_like_any_other(shadowed: Shadowed) -> None:

@@ -49,3 +49,13 @@ def test_a_judge_that_knows_schemas_is_held_to_one_and_equal_material_is_asked_e
     held = json.loads(bytes(asked[0]["response_format"]))["json_schema"]["schema"]
     assert held["required"] == [*scores, "ground"]
     assert "response_format" not in judge_fields(Material("r", ASKED, answers), structured=False)
+
+
+def test_a_judge_that_sees_is_shown_the_images_after_the_text_that_names_them() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    request = json.dumps([{"role": "user", "content": [{"type": "text", "text": "What?"}, image]}])
+    fields = judge_fields(Material("r", msgspec.Raw(request.encode()), ("A cat.",)), structured=False, sees=True)
+    _, user = json.loads(bytes(fields["messages"]))
+    assert [part["type"] for part in user["content"]] == ["text", "image_url"]
+    assert user["content"][1] == image
+    assert json.loads(user["content"][0]["text"])["request"][0]["content"][1] == {"type": "image_url"}
