@@ -211,6 +211,8 @@ def _limited(value: Value) -> list[bool]:
 def _newcomers(value: Value) -> list[bool]:
     """Which candidates joined late and have too few outcomes for more than a newcomer's share; none if all are new."""
     snapshot = value.snapshot
+    if not snapshot.constants.any_joined_late:
+        return [False] * len(value.rows)
     joined = snapshot.constants.joined_late & (snapshot.outcomes < snapshot.settings.newcomer_outcomes)
     new: list[bool] = joined[value.rows].tolist()
     return [False] * len(new) if all(new) else new

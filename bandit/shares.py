@@ -15,6 +15,8 @@ def feasible(lows: Sequence[float], highs: Sequence[float]) -> tuple[list[float]
     >>> feasible([0.0, 0.0], [0.2, 0.3])
     ([0.0, 0.0], [0.4, 0.6], True)
     """
+    if max(lows) <= 0.0 and min(highs) >= 1.0:  # nothing is bounded
+        return [0.0] * len(lows), [1.0] * len(highs), False
     relaxed = False
     low = [min(max(a, 0.0), 1.0) for a in lows]
     high = [min(max(b, 0.0), 1.0) for b in highs]

@@ -37,7 +37,7 @@ def expected_amounts(
     The mean is arithmetic, as dollars add up; that of a log-normal would be wrong by a factor. The variance of one
     observation is pooled over an arm's classes.
     """
-    seen, added, second = sums.sum(axis=2)
+    seen, added, second = np.add.reduce(sums, axis=2)
     seen = seen + prior_weight
     arm = (prior_weight * prior_mean + added) / seen
     second = second + prior_weight * prior_mean * prior_mean * (1.0 + PRIOR_VARIATION**2)
@@ -56,7 +56,7 @@ def expected_amounts(
 
 def pooled_means(sums: Floats, default: Floats, own: NDArray[np.bool_]) -> Floats:
     """Prior means per arm, from the sums as in `expected_amounts`: an arm's `own`, else the mean of the other arms."""
-    seen, added, _ = sums.sum(axis=2)
+    seen, added, _ = np.add.reduce(sums, axis=2)
     mean = np.where(seen > 0.0, added / np.maximum(seen, SMALLEST_SEEN), default)
     seen = np.where(own, np.maximum(seen, 1.0), seen)
     return np.where(own, default, pooled_by_others(mean, seen, default, DEFAULT_WEIGHT))

@@ -19,7 +19,7 @@ def pooled_by_others(values: Floats, seen: Floats, default: Floats, default_weig
     """
     known = seen / (seen + 1.0)
     weighed = known * values
-    others = known.sum(axis=-1, keepdims=True) - known
-    added = weighed.sum(axis=-1, keepdims=True) - weighed
+    others = np.add.reduce(known, axis=-1, keepdims=True) - known
+    added = np.add.reduce(weighed, axis=-1, keepdims=True) - weighed
     pooled: Floats = (default_weight * default + added) / (default_weight + others)
     return pooled

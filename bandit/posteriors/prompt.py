@@ -49,6 +49,7 @@ LARGEST_RATIOS = np.array([4.0, np.inf, np.inf, np.inf, np.inf])
 
 What is billed beyond that is no text, such as what a provider adds to every request: it must not make long texts dear.
 """
+_PRIOR_COVARIANCE = np.diag(NOISE / PRIOR_TOKENS)
 HELD_TOKENS = 1e18
 """A ridge that lets a ratio move no more."""
 
@@ -84,13 +85,13 @@ def prompt_ratios(parts: Floats, pairs: Floats) -> PromptRatios:
     estimated, billed, _ = parts
     count = parts.shape[2]
     mean = np.ones((len(PART_SIGNALS), count))
-    covariance = np.zeros((count, len(PART_SIGNALS), len(PART_SIGNALS)))
-    covariance[:] = np.diag(NOISE / PRIOR_TOKENS)
+    covariance = np.empty((count, len(PART_SIGNALS), len(PART_SIGNALS)))
+    covariance[:] = _PRIOR_COVARIANCE
     # Arms that have seen nothing but text, in closed form: this is what most routers are asked.
     mean[0] = np.minimum((PRIOR_TOKENS[0] + billed[0]) / (PRIOR_TOKENS[0] + estimated[0]), LARGEST_RATIOS[0])
     covariance[:, 0, 0] = NOISE / (PRIOR_TOKENS[0] + estimated[0])
-    mixed = np.flatnonzero(estimated[1:].any(axis=0))
-    if len(mixed):
+    if estimated[1:].any():
+        mixed = np.flatnonzero(estimated[1:].any(axis=0))
         mean[:, mixed], covariance[mixed] = _solve(parts[:, :, mixed], pairs[:, mixed])
     return PromptRatios(mean, covariance)
 

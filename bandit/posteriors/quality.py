@@ -130,25 +130,28 @@ def _since_the_change(
     4. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
     """
     fresh = np.minimum(np.maximum(windows[0], 0.0), weight)
-    old = weight - fresh
-    fresh_total = np.maximum(np.minimum(np.minimum(fresh, total), windows[1]), np.maximum(total - old, 0.0))
+    most = np.minimum(np.minimum(fresh, total), windows[1])
+    fresh_total = np.maximum(most, np.maximum(fresh + (total - weight), 0.0))
     mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
     spread = noise * np.maximum(mean - mean * mean, SMALLEST_SPREAD)
-    deviation = np.sqrt(np.maximum(0.5 * (fresh * spread).sum(axis=2), SMALLEST_EVIDENCE))
-    z = np.abs((fresh_total - fresh * mean).sum(axis=2)) / deviation
-    z *= fresh.sum(axis=2) >= WINDOW_SCORES
-    window, arms = z.argmax(axis=0), np.arange(z.shape[1])
-    largest, fresh, fresh_total = z[window, arms], fresh[window, arms], fresh_total[window, arms]
-    kept = np.exp(-0.5 * np.maximum(largest * largest - ALARM * ALARM, 0.0))[:, None]
+    held = np.add.reduce(fresh, axis=2)
+    variance = np.maximum(0.5 * np.add.reduce(fresh * spread, axis=2), SMALLEST_EVIDENCE)
+    contradiction = np.add.reduce(fresh_total - fresh * mean, axis=2)
+    squared = contradiction * contradiction / variance * (held >= WINDOW_SCORES)
+    if squared.max() <= ALARM * ALARM:
+        return weight, total
+    window, arms = squared.argmax(axis=0), np.arange(squared.shape[1])
+    largest, fresh, fresh_total = squared[window, arms], fresh[window, arms], fresh_total[window, arms]
+    kept = np.exp(-0.5 * np.maximum(largest - ALARM * ALARM, 0.0))[:, None]
     return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
 
 
 def _noise(scores: Floats) -> float:
     """Variance of scores within cells over that of coin flips with the same means, in [0.05, 1]."""
     weight, total, squares = scores
-    explained = float((total * total / np.maximum(weight, SMALLEST_WEIGHT)).sum())
-    flips = max(float(total.sum()) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
-    within = max(float(squares.sum()) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
+    explained = _over_all(total * total / np.maximum(weight, SMALLEST_WEIGHT))
+    flips = max(_over_all(total) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
+    within = max(_over_all(squares) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
     return min(max(within / flips, SMALLEST_NOISE), 1.0)
 
 
@@ -159,6 +162,10 @@ def _within(t: Floats) -> Floats:
 def _over_tasks(cells: Floats) -> Floats:
     sums: Floats = np.add.reduce(cells, axis=1)
     return sums
+
+
+def _over_all(cells: Floats) -> float:
+    return float(np.add.reduce(cells, axis=None))
 
 
 def _over_arms(cells: Floats) -> Floats:
@@ -176,7 +183,7 @@ def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
     shrink = 1.0 + n / LARGE_CELL
     importance = (several > 0.0) / (shrink * shrink)
     residual = s - n * t
-    excess = float((importance * (residual * residual / (t - t * t) - n - n * n * doubt)).sum())
-    pairs = float((importance * n * several).sum())
+    excess = _over_all(importance * (residual * residual / (t - t * t) - n * (1.0 + n * doubt)))
+    pairs = _over_all(importance * n * several)
     share = (excess + EXPECTED_KAPPA_PAIRS / EXPECTED_KAPPA) / (pairs + EXPECTED_KAPPA_PAIRS)
     return min(max(1.0 / max(share, 1.0 / (LARGEST_KAPPA + 1.0)) - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)

@@ -16,11 +16,11 @@ from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, cons
 from bandit.posteriors.evidence import SIGNALS, Sources, arrange, tasks_of
 from bandit.posteriors.families import Families, families
 from bandit.posteriors.latency import LogTime, log_time
-from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT, DEFAULT_QUALITY, DEFAULT_QUALITY_WEIGHT
+from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.sources import Trust, trust, weighed
-from bandit.posteriors.statistics import Table, read
+from bandit.posteriors.statistics import LATENCIES, Table, read
 from bandit.statistics import JUDGE, Evidence, Signal, StatisticKey, Sums
 from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
 
@@ -55,13 +55,14 @@ class Share:
 class Snapshot:
     """Everything known of a router's arms at the instant `at`, which decisions take for their now. Immutable.
 
-    Arrays are in the order of `arms`, which are sorted by model id; `constants` are their prices and priors, `sources`
-    what evaluations say of them, `families` the call sites of each class, if there are any. What follows from the sums
-    is computed when it is first asked for, and kept.
+    Arrays are in the order of `arms`, which are sorted by model id; `rows` say where each stands. `constants` are their
+    prices and priors, `sources` what evaluations say of them, `families` the call sites of each class, if there are
+    any. What follows from the sums is computed when it is first asked for, and kept.
     """
 
     settings: RouterSettings
     arms: tuple[Arm, ...]
+    rows: Mapping[str, int]
     table: Table
     budget: BudgetState
     at: float
@@ -78,11 +79,6 @@ class Snapshot:
     def warnings(self) -> tuple[str, ...]:
         """The statistics that were broken and ignored, in words."""
         return self.table.warnings
-
-    @cached_property
-    def rows(self) -> Mapping[str, int]:
-        """The row of each model in the arrays."""
-        return {arm.model_id: row for row, arm in enumerate(self.arms)}
 
     @property
     def objective(self) -> Objective:
@@ -102,7 +98,7 @@ class Snapshot:
     @cached_property
     def has_scores(self) -> bool:
         """Whether any answer has been scored at all."""
-        return bool(self.table.per_task(Signal.QUALITY)[0].any())
+        return Signal.QUALITY in self.table.signals and bool(self.table.per_task(Signal.QUALITY)[0].any())
 
     @property
     def outcomes(self) -> Floats:
@@ -203,7 +199,10 @@ class Snapshot:
     @cached_property
     def times(self) -> LogTime:
         """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
-        return log_time(self.table.times(), self.constants.times, self.constants.own_times)
+        known = self.constants
+        if self.table.signals.isdisjoint(LATENCIES):
+            return known.untried_times
+        return log_time(self.table.times(), known.times, known.own_times)
 
     @cached_property
     def trusts(self) -> Mapping[str, Trust]:
@@ -213,6 +212,8 @@ class Snapshot:
     @cached_property
     def doubted(self) -> tuple[tuple[str, float], ...]:
         """The sources that have lost half of their weight or more because users disagree, and what is left of it."""
+        if not self._weighed:
+            return ()
         return tuple((name, one.kept) for name, one in self.trusts.items() if one.kept <= DOUBTED)
 
     @cached_property
@@ -223,21 +224,26 @@ class Snapshot:
     @cached_property
     def _weighed(self) -> list[tuple[str, Floats, Trust]]:
         """Each source with the sums of its scores and how they count."""
-        users, table = self.users, self.table
+        table = self.table
+        if Signal.JUDGED_QUALITY not in table.signals and not self.sources.evidence:
+            return []
+        users = self.users
         found = [
             (evidence.source, said, trust(users, said))
             for evidence, said in zip(self.sources.evidence, self._told[:, 0], strict=True)
         ]
-        judged, difference = table.per_task(Signal.JUDGED_QUALITY), table.per_arm(Signal.JUDGE_DIFFERENCE)
+        judged = table.per_task(Signal.JUDGED_QUALITY)
         if judged[0].any():
-            found.append((JUDGE, judged, trust(users, judged, difference)))
+            found.append((JUDGE, judged, trust(users, judged, table.per_arm(Signal.JUDGE_DIFFERENCE))))
         return found
 
     @cached_property
     def users(self) -> Floats:
         """Weight, sum and sum of squares of the scores that a judge has not given alone: shape (3, arms, tasks)."""
-        scores, judged = self.table.per_task(Signal.QUALITY), self.table.per_task(Signal.JUDGED_QUALITY)
-        return np.maximum(scores - judged, 0.0) if judged[0].any() else scores
+        scores = self.table.per_task(Signal.QUALITY)
+        if Signal.JUDGED_QUALITY not in self.table.signals:
+            return scores
+        return np.maximum(scores - self.table.per_task(Signal.JUDGED_QUALITY), 0.0)
 
     @cached_property
     def evidence(self) -> Floats:
@@ -253,14 +259,13 @@ class Snapshot:
     @cached_property
     def _quality(self) -> Quality:
         scores = self.users
-        weight = np.full(len(self.arms), DEFAULT_QUALITY_WEIGHT)
-        mean = np.full(len(self.arms), DEFAULT_QUALITY)
+        mean, weight = self.constants.quality, self.constants.quality_weight
         if self._weighed:
             scores = scores + self.evidence
             scores[:, :, 0] = 0.0
             of_no_task = self.evidence[:, :, 0]
             mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
-            weight += of_no_task[0]
+            weight = weight + of_no_task[0]
         return quality_posterior(scores, self.table.windows(), mean, weight, self.families)
 
     def _amounts(self, signal: Signal) -> Floats:
@@ -316,14 +321,18 @@ def take_snapshot(
     """
     if not math.isfinite(at):
         raise ValueError(f"at: must be seconds since the epoch, not {at}")
-    ordered = tuple(sorted(arms, key=lambda arm: arm.model_id))
-    rows = {arm.model_id: row for row, arm in enumerate(ordered)}
-    if len(rows) < len(ordered):
-        raise ValueError("arms: each model may be named once")
-    constants = constants_of(ordered) if former is None else former.constants
+    if former is None or former.settings is not settings:
+        validate(settings.objective)
+    if former is not None:
+        ordered, rows, constants = former.arms, former.rows, former.constants
+    else:
+        ordered = tuple(sorted(arms, key=lambda arm: arm.model_id))
+        rows = {arm.model_id: row for row, arm in enumerate(ordered)}
+        if len(rows) < len(ordered):
+            raise ValueError("arms: each model may be named once")
+        constants = constants_of(ordered)
     named = tasks_of(evidence) | parents.keys() | set(parents.values())
     table = read(settings.router_id, rows, sums, at, named, None if former is None else former.table)
     sources = arrange(evidence, rows, table.task_columns, None if former is None else former.sources)
-    snapshot = Snapshot(settings, ordered, table, budget, at, constants, sources, families(parents, table.task_columns))
-    validate(snapshot.objective)
-    return snapshot
+    found = families(parents, table.task_columns)
+    return Snapshot(settings, ordered, rows, table, budget, at, constants, sources, found)

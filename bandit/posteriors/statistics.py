@@ -1,8 +1,9 @@
 """Reads statistics: rows of sums become one dense array, faded to one instant; broken rows are reported, not used."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from operator import is_
+from dataclasses import dataclass, replace
+from itertools import compress
+from operator import is_not
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,25 @@ Floats = NDArray[np.float64]
 
 SIGNALS: tuple[Signal, ...] = tuple(Signal)
 _PLACE: Mapping[Signal, int] = {signal: place for place, signal in enumerate(SIGNALS)}
-_LOGARITHMS = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
-_MAY_BE_NEGATIVE = np.array([signal in {*_LOGARITHMS, Signal.JUDGE_DIFFERENCE} for signal in SIGNALS])
-_TIMES = [_PLACE[signal] for signal in _LOGARITHMS]
-_PARTS = [_PLACE[signal] for signal in PART_SIGNALS]
-_PAIRS = [_PLACE[signal] for signal in PAIR_SIGNALS.values()]
-_WINDOWS = [_PLACE[signal] for signal in WINDOWS]
+LATENCIES = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
+_MAY_BE_NEGATIVE = np.array([signal in {*LATENCIES, Signal.JUDGE_DIFFERENCE} for signal in SIGNALS])
+
+
+def _block(signals: Sequence[Signal]) -> slice:
+    """Where signals stand that `Signal` lists one after the other: a slice is a view, where a list would copy."""
+    first = _PLACE[signals[0]]
+    if SIGNALS[first : first + len(signals)] != tuple(signals):
+        raise ValueError(f"{signals} must stand side by side in Signal")
+    return slice(first, first + len(signals))
+
+
+_TIMES = _block(LATENCIES)
+_PARTS = _block(PART_SIGNALS)
+_PAIRS = _block(tuple(PAIR_SIGNALS.values()))
+_WINDOWS = _block(WINDOWS)
 
 _LARGEST_VALUES: Mapping[Signal, float] = {
-    **dict.fromkeys(_LOGARITHMS, 50.0),
+    **dict.fromkeys(LATENCIES, 50.0),
     Signal.COMPLETION_TOKENS: 1e9,
     **dict.fromkeys((*PART_SIGNALS, *PAIR_SIGNALS.values()), 1e6),
     Signal.COST: 1e6,
@@ -40,7 +51,7 @@ ROUNDING = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """All sums of a router's arms at one instant.
+    """All sums of a router's arms at one instant; `signals` are those that there are rows of.
 
     `sums[field, signal, arm, task]` with the fields weight, total, squares. Task 0 is `ANY_TASK`; the last column is
     empty and stands for every task without statistics.
@@ -49,6 +60,7 @@ class Table:
     task_columns: Mapping[str, int]
     sums: Floats
     warnings: tuple[str, ...]
+    signals: frozenset[Signal]
     rows: "Rows"
 
     def per_arm(self, signal: Signal) -> Floats:
@@ -96,9 +108,12 @@ class Rows:
     keys: list[StatisticKey]
     values: list[Sums]
     place: NDArray[np.int64]
+    own: NDArray[np.bool_]
     signals: NDArray[np.int64]
     number: Floats  # instant, half-life, weight, total, squares: shape (5, rows)
     sound: NDArray[np.bool_]
+    all_usable: bool  # all are own and sound
+    present: frozenset[Signal]
 
 
 def read(
@@ -127,17 +142,17 @@ def read(
         rows = _parsed(router_id, arm_rows, tasks, keys, values)
     width = len(tasks) + 1
     dense = np.zeros((3, len(SIGNALS), len(arm_rows), width))
-    own = rows.place >= 0
-    used = own & rows.sound
     warnings: tuple[str, ...] = ()
-    if not rows.sound.all():
-        warnings = tuple(_warning(keys[i], values[i]) for i in np.flatnonzero(own & ~rows.sound))
-    number, place = rows.number[:, used], rows.place[used]
+    number, place = rows.number, rows.place
+    if not rows.all_usable:
+        warnings = tuple(_warning(keys[i], values[i]) for i in np.flatnonzero(rows.own & ~rows.sound))
+        used = rows.own & rows.sound
+        number, place = number[:, used], place[used]
     # Clocks of replicas differ: a row from the future would grow if it were brought back to `at`.
     fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
     fade *= number[2] * fade > SMALLEST_WEIGHT
     dense.reshape(3, -1)[:, place] = number[2:] * fade
-    return Table(tasks, dense, warnings, rows)
+    return Table(tasks, dense, warnings, rows.present, rows)
 
 
 def _parsed(
@@ -155,17 +170,20 @@ def _parsed(
         if arm is not None and router == router_id:
             place[i] = _PLACE[signal] * block + arm * width + tasks[task]
     number = _numbers(values)
-    signals = place // max(block, 1)
-    return Rows(keys, values, place, signals, number, _sound(number, signals))
+    own, signals = place >= 0, place // max(block, 1)
+    sound = _sound(number, signals)
+    present = frozenset(SIGNALS[i] for i in np.unique(signals[own]))
+    return Rows(keys, values, place, own, signals, number, sound, bool((own & sound).all()), present)
 
 
 def _updated(former: Rows, values: list[Sums]) -> Rows:
-    changed = [i for i, same in enumerate(map(is_, values, former.values)) if not same]
+    changed = list(compress(range(len(values)), map(is_not, values, former.values)))
+    if not changed:
+        return former
     number, sound = former.number.copy(), former.sound.copy()
-    if changed:
-        number[:, changed] = some = _numbers([values[i] for i in changed])
-        sound[changed] = _sound(some, former.signals[changed])
-    return Rows(former.keys, values, former.place, former.signals, number, sound)
+    number[:, changed] = some = _numbers([values[i] for i in changed])
+    sound[changed] = _sound(some, former.signals[changed])
+    return replace(former, values=values, number=number, sound=sound, all_usable=bool((former.own & sound).all()))
 
 
 def _numbers(values: Sequence[Sums]) -> Floats:
@@ -177,11 +195,12 @@ def _numbers(values: Sequence[Sums]) -> Floats:
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows can be used; comparisons with NaN are false. An infinite half-life is sound: it never fades."""
     at, half_life, weight, total, squares = number
-    largest = _LARGEST_VALUE[signals] * np.clip(weight, 0.0, LARGEST_WEIGHT) + ROUNDING
+    value = _LARGEST_VALUE[signals]
+    largest = value * np.minimum(np.maximum(weight, 0.0), LARGEST_WEIGHT) + ROUNDING
     sound: NDArray[np.bool_] = (weight >= -ROUNDING) & (weight < LARGEST_WEIGHT)  # 0: all of it was taken back
     sound &= (half_life >= SMALLEST_HALF_LIFE_SECONDS) & (np.abs(at) < LARGEST_INSTANT)
     sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals])
-    sound &= (squares >= -ROUNDING) & (squares <= largest * _LARGEST_VALUE[signals])
+    sound &= (squares >= -ROUNDING) & (squares <= largest * value)
     return sound
 
 

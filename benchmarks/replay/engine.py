@@ -34,8 +34,8 @@ from gateway.tasks.prompt_parts import estimate_parts
 ROUTER_ID = "rtr_replay"
 FIRST_REQUEST_AT = 1_700_000_000.0
 SECONDS_BETWEEN_REQUESTS = 10.0
-UNKNOWN_SECONDS = 1.0
-"""Latency if the data has none; waiting costs nothing then."""
+UNKNOWN_SECONDS = 0.0
+"""Latency if the data has none: nothing is learned of it, and waiting costs nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Engine:
 
     def learn_score(self, t: int, arm: int, score: float, source: str = "user") -> None:
         """Learn a score, in the class and at the time of its request."""
-        before = Scores(ROUTER_ID, self._world.models[arm], self._world.tasks[t], _instant(t))
-        after = replace(before, by_source={source: score})
+        model, task, at = self._world.models[arm], self._world.tasks[t], _instant(t)
+        before, after = Scores(ROUTER_ID, model, task, at), Scores(ROUTER_ID, model, task, at, {source: score})
         merge(self._sums, learn_scores(before, after, self._settings.half_lives.quality))
 
     def dump(self) -> bytes:
@@ -147,7 +147,8 @@ class Engine:
 
     def _attempt(self, t: int, arm: int, answered: bool) -> Attempt:
         world = self._world
-        attempt = Attempt(
+        prompt, completion = world.prompt_tokens, world.completion_tokens
+        return Attempt(
             number=1,
             model_id=world.models[arm],
             propensity=1.0,
@@ -156,16 +157,9 @@ class Engine:
             started_at=_instant(t),
             seconds=UNKNOWN_SECONDS if world.latency_s is None else float(world.latency_s[t, arm]),
             stream=False,
-        )
-        if not answered:
-            return attempt
-        return replace(
-            attempt,
-            cost_usd=float(world.cost_usd[t, arm]),
-            prompt_tokens=None if world.prompt_tokens is None else round(float(world.prompt_tokens[t, arm])),
-            completion_tokens=None
-            if world.completion_tokens is None
-            else round(float(world.completion_tokens[t, arm])),
+            cost_usd=float(world.cost_usd[t, arm]) if answered else 0.0,
+            prompt_tokens=None if prompt is None or not answered else round(float(prompt[t, arm])),
+            completion_tokens=None if completion is None or not answered else round(float(completion[t, arm])),
         )
 
 
