@@ -19,7 +19,7 @@ from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
-from bandit.posteriors.sources import Trust, trust, weighed
+from bandit.posteriors.sources import EVALS_DISAGREE, JUDGES_DISAGREE, Trust, trust, weighed
 from bandit.posteriors.statistics import LATENCIES, Table, read
 from bandit.statistics import JUDGE, Evidence, Signal, StatisticKey, Sums
 from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
@@ -229,12 +229,12 @@ class Snapshot:
             return []
         users = self.users
         found = [
-            (evidence.source, said, trust(users, said))
+            (evidence.source, said, trust(users, said, EVALS_DISAGREE))
             for evidence, said in zip(self.sources.evidence, self._told[:, 0], strict=True)
         ]
         judged = table.per_task(Signal.JUDGED_QUALITY)
         if judged[0].any():
-            found.append((JUDGE, judged, trust(users, judged, table.per_arm(Signal.JUDGE_DIFFERENCE))))
+            found.append((JUDGE, judged, trust(users, judged, JUDGES_DISAGREE, table.per_arm(Signal.JUDGE_DIFFERENCE))))
         return found
 
     @cached_property
@@ -253,7 +253,7 @@ class Snapshot:
         """
         counted = np.zeros_like(self.table.per_task(Signal.QUALITY))
         for _, said, trusted in self._weighed:
-            counted += weighed(said, trusted)
+            counted += weighed(self.users, said, trusted)
         return counted
 
     @cached_property

@@ -133,3 +133,32 @@ def test_a_judge_that_users_contradict_on_the_same_answers_loses_its_weight() ->
     assert fair.compared == unfair.compared == 80.0
     assert fair.offset == pytest.approx(0.1, abs=0.02)
     assert fair.weight.min() > 5.0 * unfair.weight.max()
+
+
+def test_what_a_judge_errs_about_a_model_where_users_have_scored_is_taken_off_in_its_other_classes() -> None:
+    overrated = CARD | {"p/d": CARD["p/d"] + 0.4}
+    quality, _ = known(_judged_more_than_users(overrated)).quality("chat")
+    assert quality == pytest.approx([*CARD.values()], abs=0.1)
+
+
+def test_a_judge_that_nobody_could_contradict_yet_leaves_more_doubt_than_users_as_many_would() -> None:
+    judged_deviation = np.sqrt(known(judged(CARD, 300.0)).quality("code")[1])
+    assert (judged_deviation > 3.0 * np.sqrt(known(users(CARD, 300.0)).quality("code")[1])).all()
+
+
+def test_no_source_makes_users_scores_count_less() -> None:
+    wrong = dict(zip(MODELS, (0.1, 0.9, 0.2, 0.8), strict=True))
+    snapshot = known(users(CARD, 300.0), evaluation(wrong, 3_000.0))
+    assert (snapshot.evidence >= 0.0).all()
+    assert snapshot.quality("code")[0] == pytest.approx([*CARD.values()], abs=0.05)
+
+
+def _judged_more_than_users(scores: Mapping[str, float]) -> dict[StatisticKey, Sums]:
+    """300 scores by a judge alone of each model in each of two classes, and 60 by users in the class code."""
+    found = {}
+    for task in ("chat", "code"):
+        for key, sums in users(scores, 300.0, task).items():
+            found[key._replace(signal=Signal.JUDGED_QUALITY)] = found[key] = sums
+    for key, sums in users(CARD, 60.0).items():
+        found[key] += sums
+    return found
