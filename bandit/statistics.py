@@ -22,6 +22,8 @@ class Signal(StrEnum):
     QUALITY_64 = "quality_64"
     QUALITY_256 = "quality_256"
     LATEST_QUALITY = "latest_quality"  # 1,024 times
+    QUALITY_4096 = "quality_4096"
+    QUALITY_16384 = "quality_16384"  # of 14 days: a half-life of 74 seconds
     JUDGED_QUALITY = "judged_quality"  # per task; of the completions in quality those that the judge alone has scored
     JUDGE_DIFFERENCE = "judge_difference"  # of completions with both: the judge's score less the others' mean
     VALIDITY = "validity"  # weight: checked structured answers; total: valid ones

@@ -32,6 +32,8 @@ WINDOWS = (
     Signal.QUALITY_64,
     Signal.QUALITY_256,
     Signal.LATEST_QUALITY,
+    Signal.QUALITY_4096,
+    Signal.QUALITY_16384,
 )
 """The scores in windows of falling length: each fades four times as fast as the one before, the first as quality."""
 
@@ -51,8 +53,10 @@ COIN_VARIANCE, COIN_SCORES = 0.2, 5.0
 SMALLEST_NOISE = 0.05
 SMALLEST_WEIGHT = 1e-9
 
-WINDOW_SCORES = 6.0
+WINDOW_SCORES = 3.0
 """A window that holds fewer scores of an arm says nothing: their number counts, not their age."""
+CELL_WEIGHT = 4.0
+"""In a cell older scores are expected to be like those of the arm in all classes: that is worth this many scores."""
 ALARM = 2.25
 """Deviations between recent and older scores beyond which the older ones lose weight."""
 SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.1
@@ -125,14 +129,17 @@ def _since_the_change(
 
     1. Split each cell into a window (fresh) and the rest (old); both parts stay sums of scores in [0, 1].
     2. z = Σ_g (S_fresh - N_fresh · mean) / √(½ Σ_g N_fresh · variance), per arm over all classes: a single class has
-       too few scores. The ½: the squared weights of an exponentially fading sum add up to half its weight.
-    3. Of an arm's windows take the one with the largest |z|; those that hold too few scores say nothing.
+       too few scores. The ½: the squared weights of an exponentially fading sum add up to half its weight. A cell's
+       mean leans on the arm's: if it leaned on the prior's, an arm that falls to that would not be noticed.
+    3. Windows that hold too few scores say nothing. The largest |z| of an arm's windows says whether it has changed;
+       the shortest one beyond 2.25 says what came after, as it holds the least of what came before.
     4. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
     """
     fresh = np.minimum(np.maximum(windows[0], 0.0), weight)
     most = np.minimum(np.minimum(fresh, total), windows[1])
     fresh_total = np.maximum(most, np.maximum(fresh + (total - weight), 0.0))
-    mean = (total + (prior_weight * prior_mean)[:, None]) / (weight + prior_weight[:, None])
+    arm = (_over_tasks(total) + prior_weight * prior_mean) / (_over_tasks(weight) + prior_weight)
+    mean = (total + CELL_WEIGHT * arm[:, None]) / (weight + CELL_WEIGHT)
     spread = noise * np.maximum(mean - mean * mean, SMALLEST_SPREAD)
     held = np.add.reduce(fresh, axis=2)
     variance = np.maximum(0.5 * np.add.reduce(fresh * spread, axis=2), SMALLEST_EVIDENCE)
@@ -140,8 +147,10 @@ def _since_the_change(
     squared = contradiction * contradiction / variance * (held >= WINDOW_SCORES)
     if squared.max() <= ALARM * ALARM:
         return weight, total
-    window, arms = squared.argmax(axis=0), np.arange(squared.shape[1])
-    largest, fresh, fresh_total = squared[window, arms], fresh[window, arms], fresh_total[window, arms]
+    alarmed = squared > ALARM * ALARM
+    shortest = len(alarmed) - 1 - alarmed[::-1].argmax(axis=0)
+    largest, arms = squared.max(axis=0), np.arange(squared.shape[1])
+    fresh, fresh_total = fresh[shortest, arms], fresh_total[shortest, arms]
     kept = np.exp(-0.5 * np.maximum(largest - ALARM * ALARM, 0.0))[:, None]
     return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
 

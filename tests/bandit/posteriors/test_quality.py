@@ -11,14 +11,16 @@ SETTINGS = RouterSettings("rtr_a")
 ARMS = [Arm(name, Price(1e-6, 2e-6, 1e-6)) for name in ("p/a", "p/b")]
 
 
-def scored(scores: list[float], apart_seconds: float, model_id: str = "p/a") -> Snapshot:
-    """What is known after these scores, one after the other, of one model in one class."""
+def scored(
+    scores: list[float], apart_seconds: float, model_id: str = "p/a", tasks: tuple[str, ...] = ("code",)
+) -> Snapshot:
+    """What is known after these scores of one model, one after the other, in these classes in turn."""
     sums: dict[StatisticKey, Sums] = {}
     at = START
     for number, score in enumerate(scores):
         at = START + number * apart_seconds
-        before = Scores("rtr_a", model_id, "code", at)
-        after = Scores("rtr_a", model_id, "code", at, {"user": score})
+        task = tasks[number % len(tasks)]
+        before, after = Scores("rtr_a", model_id, task, at), Scores("rtr_a", model_id, task, at, {"user": score})
         merge(sums, learn_scores(before, after, SETTINGS.half_lives.quality))
     return take_snapshot(SETTINGS, ARMS, sums, BudgetState(), at)
 
@@ -32,6 +34,15 @@ def test_a_busy_router_notices_a_drop_within_thirty_scores() -> None:
     before = [1.0, 1.0, 1.0, 0.0] * 150
     assert quality(scored(before, 60.0)) > 0.7
     assert quality(scored(before + [0.0] * 30, 60.0)) < 0.3
+
+
+def test_a_busy_router_whose_scores_vary_little_notices_a_drop_within_eight() -> None:
+    assert quality(scored([0.9, 0.95] * 400 + [0.45, 0.48] * 4, 10.0)) < 0.75
+
+
+def test_a_model_that_falls_to_what_is_expected_of_an_unknown_one_is_noticed_over_many_classes() -> None:
+    tasks = ("code", *(f"task-{number}" for number in range(8)))
+    assert quality(scored([0.9, 0.95] * 36 + [0.5, 0.6] * 6, 120.0, tasks=tasks)) < 0.75
 
 
 def test_a_quiet_router_notices_a_drop_too() -> None:
