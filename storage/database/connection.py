@@ -20,9 +20,10 @@ _CONTENTION = {"40001", "40P01", "22012"}  # serialization failure, deadlock; `S
 
 
 class WriteConnection:
-    """An open connection; `connection` and `cursor` are the driver's. Raises DatabaseUnavailable.
+    """An open connection; `connection`, `cursor` and `raw_cursor` are the driver's. Raises DatabaseUnavailable.
 
-    On PostgreSQL `progress` is called after each step of a transaction.
+    `raw_cursor` takes parameters as `$1`; None on SQLite. On PostgreSQL `progress` is called after each step of a
+    transaction.
     """
 
     def __init__(self, database: Database, progress: Callable[[], None] | None = None) -> None:
@@ -41,12 +42,14 @@ class WriteConnection:
         connection: Any = self._holder.driver_connection
         self.connection = connection
         self.cursor: Any = connection.cursor()
+        self.raw_cursor: Any = None if database.sqlite else driver.RawCursor(connection)
         if database.sqlite:
             # The writer deletes nothing, and writes what refers to a request with it, or after it has read it: looking
             # each reference up took a twentieth of the time of a record.
             self.cursor.execute("PRAGMA foreign_keys = OFF")
         if progress is not None and not database.sqlite:
             self.cursor = SteppingCursor(self.cursor, progress)
+            self.raw_cursor = SteppingCursor(self.raw_cursor, progress)
 
     @contextmanager
     def transaction(self, *, together: bool = False) -> Iterator[None]:

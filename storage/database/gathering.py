@@ -3,21 +3,27 @@
 A statement takes the driver about 60 µs, and the server about as much, whatever it does: a small transaction consists
 of that. The inserts become parts of one statement (`WITH … AS (INSERT …)`), which runs them in their order, so that
 transactions that lock the same rows can't deadlock: PostgreSQL runs such a part when it is read, and `CASE` reads in
-order.
+order. Its parameters are numbered, for the driver's raw cursor: any other would look for each `%s` of such a long text
+again every time.
 """
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from storage.database.bulk import Cursor
 
 
 class GatheringCursor:
-    """Wraps a cursor. Inserts, and what is `gathered`, wait for `flush`, or for the next statement of another kind."""
+    """Wraps a cursor. Inserts, and what is `gathered`, wait for `flush`, or for the next statement of another kind.
 
-    def __init__(self, cursor: Cursor, gathered: Collection[str] = ()) -> None:
+    `raw` is a raw cursor of the same connection.
+    """
+
+    def __init__(self, cursor: Cursor, raw: Cursor, gathered: Collection[str] = ()) -> None:
         self._cursor = cursor
+        self._raw = raw
         self._gathered = gathered
         self._waiting: list[tuple[str, Sequence[object]]] = []
 
@@ -38,19 +44,18 @@ class GatheringCursor:
         waiting, self._waiting = self._waiting, []
         if waiting:
             operation = _joined(tuple(operation for operation, _ in waiting))
-            self._cursor.execute(operation, [value for _, parameters in waiting for value in parameters])
+            self._raw.execute(operation, [value for _, parameters in waiting for value in parameters])
 
 
 @lru_cache(maxsize=256)
 def _joined(operations: tuple[str, ...]) -> str:
-    if len(operations) == 1:
-        return operations[0]
-    parts, order = [], "1"
+    parts, order, numbers = [], "1", count(1)
     for number, operation in enumerate(operations):
+        first, *others = operation.split("%s")
+        numbered = first + "".join(f"${next(numbers)}{other}" for other in others)
         returning = " RETURNING 1" if operation.startswith("INSERT ") else ""
-        parts.append(
-            f"part{number} AS MATERIALIZED ({operation}{returning})"
-        )  # else no value that is unused is computed
+        # Materialised: else a value that nothing uses is not computed.
+        parts.append(f"part{number} AS MATERIALIZED ({numbered}{returning})")
     for number in reversed(range(len(operations))):
         order = f"CASE WHEN (SELECT count(*) FROM part{number}) >= 0 THEN {order} END"  # noqa: S608 - our own names
     return f"WITH {', '.join(parts)} SELECT {order}"

@@ -111,7 +111,9 @@ class Transactions:
         try:
             with self._watching(patience), direct.transaction(together=together):
                 if together:
-                    cursor = GatheringCursor(direct.cursor, {statements.require_ledger, statements.number})
+                    cursor = GatheringCursor(
+                        direct.cursor, direct.raw_cursor, {statements.require_ledger, statements.number}
+                    )
                     cursor.execute(statements.require_ledger, ledger or ())
                     update = self._cache.begin()
                     written = self._write(statements, cursor, items, update, again)
