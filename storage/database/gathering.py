@@ -8,6 +8,7 @@ again every time.
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import count
 from typing import Any
@@ -21,7 +22,7 @@ class GatheringCursor:
     `raw` is a raw cursor of the same connection.
     """
 
-    def __init__(self, cursor: Cursor, raw: Cursor, gathered: Collection[str] = ()) -> None:
+    def __init__(self, cursor: Any, raw: Cursor, gathered: Collection[str] = ()) -> None:
         self._cursor = cursor
         self._raw = raw
         self._gathered = gathered
@@ -35,9 +36,16 @@ class GatheringCursor:
         self.flush()
         return self._cursor.execute(operation, parameters)
 
+    def copy(self, operation: str) -> AbstractContextManager[Any]:
+        """Begin a COPY, after what waits. Raises the driver's errors."""
+        self.flush()
+        copying: AbstractContextManager[Any] = self._cursor.copy(operation)
+        return copying
+
     def fetchall(self) -> Sequence[Any]:
         """Fetch all rows of the last statement that was not gathered. Raises the driver's errors."""
-        return self._cursor.fetchall()
+        rows: Sequence[Any] = self._cursor.fetchall()
+        return rows
 
     def flush(self) -> None:
         """Run what waits. Raises the driver's errors."""

@@ -51,6 +51,9 @@ PIPELINED_ROWS = 500
 PIPELINED_BYTES = 512 * 1024
 """Large items go statement by statement: of a pipeline nobody knows whether it makes progress."""
 
+GATHERED_ROWS = 2_000
+"""Up to so many rows are written by one statement, but for what is copied: of it, too, nobody knows how far it is."""
+
 _CHECKPOINT_AFTER = 50
 """Transactions on SQLite after which an idle moment is used for a checkpoint."""
 
@@ -106,17 +109,18 @@ class Transactions:
             items = [clamped(item, now) for item in items]
         direct = self._opened()
         ledger = self._cache.ledger
-        together = not self._database.sqlite and ledger is not None and _is_small(items)
+        rows, size = _size_of(items)
+        gathering = not self._database.sqlite and ledger is not None and rows <= GATHERED_ROWS
+        together = gathering and len(items) <= PIPELINED_ITEMS and rows <= PIPELINED_ROWS and size <= PIPELINED_BYTES
         statements = self._statements if together else self._copying
         try:
             with self._watching(patience), direct.transaction(together=together):
-                if together:
-                    cursor = GatheringCursor(
-                        direct.cursor, direct.raw_cursor, {statements.require_ledger, statements.number}
-                    )
-                    cursor.execute(statements.require_ledger, ledger or ())
+                if gathering:
+                    gathered = {statements.require_ledger, statements.number}
+                    cursor = GatheringCursor(direct.cursor, direct.raw_cursor, gathered)
                     update = self._cache.begin()
                     written = self._write(statements, cursor, items, update, again)
+                    cursor.execute(statements.require_ledger, ledger or ())
                     cursor.flush()
                 else:
                     self._require_ledger(direct.cursor)
@@ -263,8 +267,7 @@ def _scores_in(item: Item) -> tuple[FeedbackRecord, ...]:
     return item if isinstance(item, tuple) else ()
 
 
-def _is_small(items: Sequence[Item]) -> bool:
-    if len(items) > PIPELINED_ITEMS:
-        return False
+def _size_of(items: Sequence[Item]) -> tuple[int, int]:
+    """The rows and bytes of all items, about."""
     sizes = [size_of(item) for item in items]
-    return sum(rows for rows, _ in sizes) <= PIPELINED_ROWS and sum(size for _, size in sizes) <= PIPELINED_BYTES
+    return sum(rows for rows, _ in sizes), sum(size for _, size in sizes)

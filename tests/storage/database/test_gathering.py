@@ -22,6 +22,11 @@ class CountingCursor:
         self.ran.append(operation)
         return self._cursor.execute(operation, parameters or None)
 
+    def copy(self, operation: str) -> Any:
+        """Begin a COPY."""
+        self.ran.append(operation)
+        return self._cursor.copy(operation)
+
     def fetchall(self) -> Sequence[Any]:
         """Fetch all rows."""
         rows: Sequence[Any] = self._cursor.fetchall()
@@ -51,7 +56,7 @@ def test_inserts_run_as_one_statement_in_their_order_and_before_what_comes_after
     database.close()
 
 
-def test_a_request_takes_one_statement_of_postgresql(postgresql_url: str) -> None:
+def test_a_request_takes_one_statement_of_postgresql_and_a_group_one_more_than_copies(postgresql_url: str) -> None:
     database, making = open_database(postgresql_url), RecordMaker()
     transactions = Transactions(database, learn_scores, pace)
     transactions.write([making.completion()])
@@ -64,5 +69,10 @@ def test_a_request_takes_one_statement_of_postgresql(postgresql_url: str) -> Non
     transactions.write([scored, (making.score(scored.decision.completion_id, 0.5),)])
     assert [each.split()[0] for each in counting.ran] == ["SELECT", "SELECT"]
     assert [each.split()[0] for each in raw.ran] == ["WITH"] * 3
+    counting.ran.clear()
+    raw.ran.clear()
+    transactions.write([making.completion(choice=b"third") for _ in range(40)])
+    assert [" ".join(each.split()[:2]) for each in counting.ran] == ["COPY choices", "COPY decisions", "COPY attempts"]
+    assert len(raw.ran) == 1
     transactions.close()
     database.close()
