@@ -244,10 +244,11 @@ def _of_scores(management: Management) -> Iterator[FindingView]:
     for key_id, scores in Unmatched(management.database).since(today - 1, MOST_UNMATCHED):
         found[key_id].append(scores)
     for key_id, days in found.items():
+        count = sum(each.count for each in days)
         yield FindingView(
             severity="warning",
             kind="scores_unmatched",
-            text=f"{sum(each.count for each in days):,} requests with scores of API key {key_id} "
+            text=f"{count:,} {'request' if count == 1 else 'requests'} with scores of API key {key_id} "
             f"({labels.get(key_id, 'unknown')}) matched no completion, the last one: {days[0].example}",
             remedy="send the `id` of the answer, by the key that asked for it or by one with the scope `feedback`",
             since=float((today - 1) * DAY),
