@@ -30,6 +30,9 @@ def write(tmp_path: Path) -> Write:
     return write_file
 
 
+JUDGED = 'judge = { model = "simulated/sage" }'
+
+
 def problems_of(path: Path | None, environ: dict[str, str] | None = None) -> tuple[str, ...]:
     with pytest.raises(SettingsError) as caught:
         load(path, environ or {})
@@ -315,14 +318,14 @@ class TestMistakes:
             ('judge = { model = "simulated/sage", tokens = 1 }', "judge.tokens is not a known key"),
             ("judge = { model = [] }", "judge.model must name 1 to 8 models"),
             ('judge = { model = "absent/sage" }', 'judge.model "absent/sage": there is no provider "absent"'),
-            ("shadow = 3", "shadow must be a table"),
+            ("shadow = 3\n" + JUDGED, "shadow must be a table"),
             ("shadow = { share = 0.1 }", "shadow needs a judge, which compares the answers: set judge"),
-            ("shadow = { share = 1.5 }", "shadow.share must be between 0 and 1, not 1.5"),
-            ("shadow = { share = nan }", "shadow.share must be a finite number"),
-            ("shadow = { share = -0.1 }", "shadow.share must be between 0 and 1, not -0.1"),
-            ("shadow = { max_usd_per_day = 0 }", "shadow.max_usd_per_day must be more than 0"),
-            ('shadow = { tools = "yes" }', 'shadow.tools must be true or false, not "yes"'),
-            ("shadow = { model = 'a/b' }", "shadow.model is not a known key"),
+            ("shadow = { share = 1.5 }\n" + JUDGED, "shadow.share must be between 0 and 1, not 1.5"),
+            ("shadow = { share = nan }\n" + JUDGED, "shadow.share must be a finite number"),
+            ("shadow = { share = -0.1 }\n" + JUDGED, "shadow.share must be between 0 and 1, not -0.1"),
+            ("shadow = { max_usd_per_day = 0 }\n" + JUDGED, "shadow.max_usd_per_day must be more than 0"),
+            ('shadow = { tools = "yes" }\n' + JUDGED, 'shadow.tools must be true or false, not "yes"'),
+            ("shadow = { model = 'a/b' }\n" + JUDGED, "shadow.model is not a known key"),
             ("half_lives = { quality = 1 }", 'did you mean "quality_seconds"?'),
             ("half_lives = { quality_seconds = 0 }", "half_lives.quality_seconds must be between 1 and"),
         ],
