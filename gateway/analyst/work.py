@@ -27,6 +27,8 @@ MOST_HELD = 40_000
 MOST_WAITING = 32
 FRESH_SECONDS = 10.0
 """An answer is given again for this long, and a log is not looked at again."""
+FRONTIER_SECONDS = 120.0
+"""The same for a frontier, which takes longer and moves less: a page asks for it with each of its questions."""
 STALE_SECONDS = 60.0
 """A log that is older is brought up to date before the answer, and not after it."""
 REREAD_SECONDS = 600.0
@@ -62,8 +64,10 @@ class Work:
         """The work on this question: begun now, running already, or just done. Raises Overloaded."""
         key = msgspec.json.encode(msgspec.structs.replace(ask, now=0.0, wait_seconds=0.0))
         with self._adding:
-            oldest = time.monotonic() - FRESH_SECONDS
-            self._jobs = {k: job for k, job in self._jobs.items() if not job.done.is_set() or job.finished_at > oldest}
+            now = time.monotonic()
+            self._jobs = {
+                k: job for k, job in self._jobs.items() if not job.done.is_set() or now - job.finished_at < _kept(job)
+            }
             if key not in self._jobs:
                 if sum(not job.done.is_set() for job in self._jobs.values()) >= MOST_WAITING:
                     raise Overloaded
@@ -139,6 +143,10 @@ class Work:
 
 class Overloaded(Exception):
     """Too many questions wait."""
+
+
+def _kept(job: Job) -> float:
+    return FRONTIER_SECONDS if job.ask.kind is Kind.FRONTIER else FRESH_SECONDS
 
 
 def _encoded(answer: dict[str, object]) -> msgspec.Raw:
