@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -34,6 +35,8 @@ from benchmarks.replay.scenarios import World, sequence
 from storage.calendar import DAY
 from storage.fixed_sums import SUMS, FixedSums, draw_of
 from storage.records import Status
+
+Arms = NDArray[np.int64]
 
 FIGURES = ("cost", "seconds", "success", "quality", "worth")
 DELAY = 100
@@ -53,6 +56,7 @@ class Trial:
     failures: float
     requests: int
     days: int
+    redraws: int
     seed: int
 
 
@@ -67,18 +71,38 @@ class Told:
 
 
 def run(trial: Trial) -> list[Told]:
-    """Play one log, and compare what is computed from its sums with the truth."""
+    """Play one log, and compare what is computed from its sums, and from those of more draws, with the truth."""
     world = _world(trial)
     engine = Engine("thompson", world, trial.objective.quality_usd, trial.seed, EngineOptions(None, trial.exploration))
-    fixed = FixedSums()
     arms: list[int] = []
+    p = np.zeros((len(world), len(world.models)))
     for t in range(len(world)):
         _score(world, engine, t - DELAY - 1, arms)
-        arms.append(_serve(world, engine, t, START + t * trial.days // len(world), fixed))
-    rows = [(row[1], row[2], row[3], row[4:]) for row in fixed.rows()]
-    sums = Sums.of(SUMS, rows)  # type: ignore[arg-type]  # rows are of objects, for the database
-    own = _worth(world, np.array(arms), trial.objective)
-    found = []
+        arms.append(_serve(world, engine, t))
+        chances = {view.model_id: view.p for view in engine.choice.arms}
+        p[t] = [chances.get(model, 0.0) for model in world.models]
+        if not world.answers[t, arms[t]]:
+            engine.choose(t, frozenset({arms[t]}))  # another model answers: outside of the comparison
+    rng, total, upper = np.random.default_rng([trial.seed, 13]), p.sum(axis=1, keepdims=True), p.cumsum(axis=1)
+    again = [(rng.random((len(world), 1)) * total > upper).sum(axis=1) for _ in range(trial.redraws)]
+    logs = [np.array(arms), *again]
+    return [told for log in logs for told in _told(world, log, p, trial)]
+
+
+def _told(world: World, arms: Arms, p: Floats, trial: Trial) -> list[Told]:
+    """What is computed from one log, as the writer adds it up, beside the truth."""
+    fixed = FixedSums()
+    for t, arm in enumerate(arms.tolist()):
+        day = START + t * trial.days // len(world)
+        place = ("rtr_a", day * float(DAY), world.tasks[t], world.models[arm])
+        answered = bool(world.answers[t, arm])
+        fixed.add_draw(*place, float(p[t, arm]), _attempt(world, t, arm, answered))
+        draw = draw_of(*place, propensity=float(p[t, arm]), randomised=True, calls=1, status=Status.ANSWERED)
+        if answered and world.scored[t] and draw is not None:
+            nothing = Scores("rtr_a", world.models[arm], world.tasks[t], day * float(DAY))
+            fixed.add_scores(draw, nothing, replace(nothing, by_source={"user": float(world.scores[t, arm])}))
+    sums = Sums.of(SUMS, [(row[1], row[2], row[3], row[4:]) for row in fixed.rows()])  # type: ignore[misc]
+    own, found = _worth(world, arms, trial.objective), []
     for k, model in enumerate(world.models):
         told, true = always(sums, model, trial.objective), _truth(world, k, trial.objective, own)
         found += [Told(figure, model, estimate, true[figure]) for figure, estimate in _estimates(told).items()]
@@ -93,21 +117,11 @@ def _world(trial: Trial) -> World:
     return replace(world, answers=rng.random(world.answers.shape) >= trial.failures)
 
 
-def _serve(world: World, engine: Engine, t: int, day: int, fixed: FixedSums) -> int:
-    """Serve one request, and add its first draw, with the score that its answer will get; the model that was drawn."""
+def _serve(world: World, engine: Engine, t: int) -> int:
+    """Serve one request; the model that was drawn first."""
     arm = engine.choose(t, frozenset())
     assert arm is not None
-    p = next(view.p for view in engine.choice.arms if view.model_id == world.models[arm])
-    answered = bool(world.answers[t, arm])
-    engine.learn_answer(t, arm, answered)
-    place = ("rtr_a", day * float(DAY), world.tasks[t], world.models[arm])
-    fixed.add_draw(*place, p, _attempt(world, t, arm, answered))
-    draw = draw_of(*place, propensity=p, randomised=True, calls=1, status=Status.ANSWERED)
-    if answered and world.scored[t] and draw is not None:
-        nothing = Scores("rtr_a", world.models[arm], world.tasks[t], day * float(DAY))
-        fixed.add_scores(draw, nothing, replace(nothing, by_source={"user": float(world.scores[t, arm])}))
-    if not answered:
-        engine.choose(t, frozenset({arm}))  # another model answers: outside of the comparison
+    engine.learn_answer(t, arm, bool(world.answers[t, arm]))
     return arm
 
 
@@ -131,7 +145,7 @@ def _score(world: World, engine: Engine, t: int, arms: Sequence[int]) -> None:
         engine.learn_score(t, arms[t], float(world.scores[t, arms[t]]))
 
 
-def _worth(world: World, arms: "np.ndarray[tuple[int], np.dtype[np.int64]]", objective: Objective) -> float:
+def _worth(world: World, arms: Arms, objective: Objective) -> float:
     """What the first draws `arms` were really worth, per request."""
     assert world.latency_s is not None
     rows = np.arange(len(world))
@@ -204,6 +218,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=5000, help="in each log")
     parser.add_argument("--days", type=int, default=10)
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument(
+        "--redraws", type=int, default=0, help="more logs of each seed, drawn anew from its probabilities"
+    )
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--models", action="store_true", help="show each model, too")
     parser.add_argument("--json", type=Path, metavar="OUT")
@@ -224,6 +241,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             failures=options.failures,
             requests=options.requests,
             days=options.days,
+            redraws=options.redraws,
             seed=seed,
         )
         for seed in range(options.seeds)
