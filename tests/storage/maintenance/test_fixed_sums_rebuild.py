@@ -8,12 +8,14 @@ from sqlalchemy import select, text
 
 from bandit.types import Ending
 from storage.calendar import DAY, day_of
-from storage.database.engine import Database
+from storage.database import schema
+from storage.database.engine import Database, connect, open_database
 from storage.fixed_sums import SUMS, Cell, FixedSums
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
 from storage.maintenance.retention import Retention
 from storage.records import CompletionRecord, Status
 from storage.tables import fixed_sums
+from tests.support.databases import insert_row
 from tests.support.records import NOW, RecordMaker, RunningWriter, half_life, later, learn_scores
 
 
@@ -119,3 +121,34 @@ def test_what_retention_deletes_stays_in_the_sums(mixed: Database) -> None:
     FixedSumsRebuild(mixed).run()
     assert kept(mixed).keys() == before.keys()
     assert all(kept(mixed)[cell] == pytest.approx(sums) for cell, sums in before.items())
+
+
+def test_an_upgrade_fills_the_sums_from_the_ledger(empty_url: str) -> None:
+    database = connect(empty_url, "normal")
+    with database.write() as connection:
+        schema.upgrade(connection, "0029")
+        for number, ending in enumerate(("complete", "complete", "failed", "rate_limited")):
+            own = {"completion_id": f"req_{number}"}
+            request = {
+                "router_id": "rtr_a",
+                "task": "code",
+                "drawn_model_id": "m/one",
+                "propensity": 0.25,
+                "attempts": 1,
+            }
+            request |= {"randomised": True, "ended_at": 9e4, "http_status": 200, "learned": "{}"}
+            status = "answered" if ending == "complete" else "failed"
+            insert_row(connection, "decisions", {**own, **request, "status": status})
+            insert_row(connection, "attempts", {**own, "number": 1, "ending": ending, "cost_usd": 0.5, "seconds": 2.0})
+        for source, score in (("judge", 0.25), ("user", 0.75)):
+            insert_row(
+                connection, "scores", {"completion_id": "req_0", "source": source, "score": score, "weight": 1.0}
+            )
+    database.close()
+    database = open_database(empty_url)
+    ((cell, sums),) = kept(database).items()
+    assert cell == Cell("rtr_a", 1, "code", "m/one")
+    told = ("requests", "failed", "cost", "w_seconds", "ww_cost_cost", "scored", "w_quality")
+    assert [sums[name] for name in told] == [3.0, 1.0, 1.5, 24.0, 12.0, 1.0, 2.0]
+    assert FixedSumsRebuild(database).check() == []
+    database.close()
