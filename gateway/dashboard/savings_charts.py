@@ -47,7 +47,7 @@ def forest(scale: Scale, bar: Bar | None, colour: int, title: str) -> Markup:
     if bar is None:
         at_right = zero > 0.5
         words = svg.text(
-            zero, 0.5, "not enough evidence", anchor="end" if at_right else "start", dx=-8 if at_right else 8, dy=4
+            zero, 0.5, "not known yet", anchor="end" if at_right else "start", dx=-8 if at_right else 8, dy=4
         )
         return svg.chart(body + words, 30, title, "cell plot")
     low, mean, high = (min(max(scale.at(each), 0.0), 1.0) for each in (bar.low, bar.mean, bar.high))
