@@ -10,7 +10,9 @@ from gateway.routes import admin
 from tests.reliability.scale.calls import API, PAGES
 
 _NOT_A_QUERY = {
-    "/admin/routers/{router_id}/evaluation",  # reads up to 100,000 requests: a question that may take longer
+    "/admin/routers/{router_id}/evaluation",  # questions to the log, of up to 100,000 requests, may take longer
+    "/admin/routers/{router_id}/frontier",
+    "/routers/{router_id}/what-if/answer",
     "/assets/{digest}/{name}",
     "/events",
     "/sign-in",

@@ -8,6 +8,9 @@ from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Sta
 from storage.rows import ATTEMPT_FIELDS, DECISION_FIELDS, OUTCOME_FIELDS, attempt_row, decision_row
 from storage.tables import attempts, decisions
 
+LATER = ("shadow_model_id", "shadow_score")
+"""Columns of a request that a comparison fills in afterwards."""
+
 
 def test_every_column_of_an_attempt_is_a_field_or_the_completions_id() -> None:
     assert {column.name for column in attempts.c} == {"completion_id", *ATTEMPT_FIELDS}
@@ -15,7 +18,8 @@ def test_every_column_of_an_attempt_is_a_field_or_the_completions_id() -> None:
 
 def test_every_column_of_a_request_is_a_field_of_its_decision_or_outcome_or_the_writers_own() -> None:
     assert not set(DECISION_FIELDS) & set(OUTCOME_FIELDS)
-    assert {column.name for column in decisions.c} == {"choice_id", "learned", *DECISION_FIELDS, *OUTCOME_FIELDS}
+    columns = {column.name for column in decisions.c}
+    assert columns == {"choice_id", "learned", *LATER, *DECISION_FIELDS, *OUTCOME_FIELDS}
 
 
 def test_rows_have_each_field_in_the_column_of_its_name() -> None:
@@ -29,7 +33,8 @@ def test_rows_have_each_field_in_the_column_of_its_name() -> None:
     row = decision_row(CompletionRecord(decision, (), outcome, {}), "choice_id", "learned")
     stored = dict(zip(decisions.c.keys(), row, strict=True))
     flags = dict.fromkeys(("randomised", "stream", "estimated", "valid", "explored"), 1)
-    assert stored == {column.name: column.name for column in decisions.c} | flags | {"status": "partial"}
+    converted = {"status": "partial"} | dict.fromkeys(LATER)
+    assert stored == {column.name: column.name for column in decisions.c} | flags | converted
     stored = dict(zip(attempts.c.keys(), attempt_row("completion_id", Attempt(**named(Attempt))), strict=True))
     flags = dict.fromkeys(("randomised", "stream", "estimated", "cost_known", "cost_stated"), 1)
     converted = {"ending": "cut", "token_details": '{"audio":1}', "status": Status.PARTIAL}

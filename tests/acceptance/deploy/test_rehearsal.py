@@ -65,6 +65,11 @@ class Replica:
         except httpx.HTTPError:
             return 0
 
+    def knows(self, key: str) -> bool:
+        headers = {"authorization": f"Bearer {key}"}
+        url = f"http://127.0.0.1:{self.port}/rtr_support/models"
+        return httpx.get(url, headers=headers, trust_env=False, timeout=5).status_code == 200
+
     def reload(self) -> None:
         assert self.process is not None
         subprocess.run(self.service.reload.replace("$MAINPID", str(self.process.pid)), shell=True, check=True)  # noqa: S602
@@ -130,7 +135,9 @@ def team(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def key(team: Team) -> str:
-    return team.run("keys", "create", "--label", "app", "--scope", "routing", "--scope", "feedback")
+    secret = team.run("keys", "create", "--label", "app", "--scope", "routing", "--scope", "feedback")
+    wait_until(lambda: all(replica.knows(secret) for replica in team.replicas), "both gateways know the key")
+    return secret
 
 
 @pytest.fixture(scope="module")

@@ -127,7 +127,10 @@ async def test_a_name_is_asked_for_once_and_requests_that_know_theirs_wait_for_n
     assert "new" in replica.names
 
 
-async def test_names_that_are_being_let_in_count_as_taken(replica: Replica, database: Database) -> None:
+async def test_names_that_are_being_let_in_count_as_taken(
+    replica: Replica, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_names, "WAIT_SECONDS", 60.0)  # 64 transactions may take longer than a second
     store = SlowStore(database)
     admission = TaskAdmission(store, lambda: NOW)
     waiting = [asyncio.create_task(admission.admit("rtr_a", replica.names, name)) for name in STATED]

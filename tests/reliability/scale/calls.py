@@ -23,6 +23,8 @@ API = {
     "routers": "/admin/routers",
     "a router": "/admin/routers/{router}",
     "stats": "/admin/routers/{router}/stats",
+    "savings, 30 days": "/admin/routers/rtr_large/savings?from={month_ago}",
+    "call sites": "/admin/routers/{router}/call_sites",
     "stats of a class, 30 days": "/admin/routers/rtr_large/stats?task=code&from={month_ago}",
     "overview of 24 h, all routers": _OVERVIEW,
     "overview of 24 h in quarter hours, all routers": f"{_OVERVIEW}?bucket_seconds=900",
@@ -85,7 +87,9 @@ API = {
 }
 PAGES = {
     "page: overview": "/",
+    "page: what was saved, as JSON": "/routers/{router}/savings.json",
     "page: a router": "/routers/{router}",
+    "page: what if, before a question": "/routers/{router}/what-if",
     "page: the largest router, 30 d": "/routers/rtr_large?days=30",
     "page: a router's decisions": "/routers/rtr_large/decisions",
     "page: decisions from far back": "/routers/{router}/decisions?cursor={cursor}",
