@@ -9,8 +9,10 @@ import socket
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from starlette.middleware.cors import CORSMiddleware
@@ -20,7 +22,7 @@ from gateway.configuration import Configured, Reread
 from gateway.dashboard.session import make_link
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
-from gateway.serving.connection_limits import ConnectionLimits, limits_of_this_process, sweep
+from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol, limits_of_this_process, sweep
 from gateway.serving.direct import Completions, direct_protocol
 from gateway.serving.discovery import discover
 from gateway.serving.rereading import Load, read, read_again
@@ -35,6 +37,9 @@ from storage.errors import LedgerError
 from storage.stores.routers import Routers
 
 KEEP_ALIVE_SECONDS = 75
+LAST_SECONDS = 0.2
+"""How long the requests of connections that were just accepted may take to come after a stop was requested."""
+
 SHUTDOWN_SECONDS = 130
 """How long running answers may take after a stop was requested: a request's default deadline, and a little."""
 
@@ -259,5 +264,29 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, finish running requests, close the application."""
         await self._announcing
+        await self._accept_the_last(sockets or [])
         await super().shutdown(sockets)
         self._sweeping.cancel()
+
+    async def _accept_the_last(self, sockets: Sequence[socket.socket]) -> None:
+        """Accept the connections that are open for their clients already, close the sockets, and let requests come."""
+        # Closing a socket resets what waits in its backlog, and uvicorn closes connections whose request was not read
+        # yet: a proxy that has sent its request by then can't know whether to send it to another gateway.
+        last = []
+        for each in sockets:
+            each.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    last.append(each.accept()[0])
+        for server in self.servers:
+            server.close()
+        for each in sockets:
+            each.close()
+        protocol = cast("type[LimitedProtocol]", self.config.http_protocol_class)
+        make = partial(protocol, self.config, self.server_state, self.lifespan.state)
+        connect = asyncio.get_running_loop().connect_accepted_socket
+        connecting = [asyncio.create_task(connect(make, each, ssl=self.config.ssl)) for each in last]
+        await asyncio.sleep(LAST_SECONDS)
+        for task in connecting:
+            task.cancel()  # the handshake of TLS that does not come
+        await asyncio.gather(*connecting, return_exceptions=True)
