@@ -4,9 +4,9 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import add, sub
+from operator import add
 
-from sqlalchemy import Connection, delete, select, union
+from sqlalchemy import Connection, select, union
 
 from storage.activity import COUNTS, KEPT_SECONDS, ActivityCounts, Cell
 from storage.calendar import DAY, HOUR, MINUTE
@@ -16,6 +16,7 @@ from storage.database.numbers import mark_statistics_changed
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.counting import COUNTED, count_requests
+from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
 from storage.tables import activity, activity_checkpoints, arms, attempts, decisions, scores
 
@@ -99,15 +100,8 @@ class ActivityRebuild:
             if not claim_correction(connection, corrections, time.time()):
                 return False
             mark_statistics_changed(connection)
-            rows: list[tuple[object, ...]] = []
-            for each in differences:
-                missing = each.counted
-                if all(map(math.isfinite, each.kept)):
-                    missing = list(map(sub, each.counted, each.kept))
-                else:  # to which nothing can be added
-                    own = (activity.c[name] == value for name, value in each.cell._asdict().items())
-                    connection.execute(delete(activity).where(*own))
-                rows.append((*each.cell, *missing))
+            found = ((each.cell, each.kept, each.counted) for each in differences)
+            rows = missing_rows(connection, activity, found)
             cursor = connection.connection.cursor()
             self._add.write(cursor, rows)
             self._note_changed.write(cursor, sorted({(each.cell.router_id,) for each in differences}))

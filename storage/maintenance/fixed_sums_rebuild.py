@@ -4,15 +4,16 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import add, sub
+from operator import add
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 
 from storage.database.addition import add_counts
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.fixed_sums import SUMS, Cell, cells_of, fold_query
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
+from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
 from storage.tables import decisions, fixed_sums, fixed_sums_checkpoints
 
@@ -84,15 +85,8 @@ class FixedSumsRebuild:
         with self._database.write() as connection:
             if not claim_correction(connection, corrections, time.time()):
                 return False
-            rows: list[tuple[object, ...]] = []
-            for each in differences:
-                missing = each.folded
-                if all(map(math.isfinite, each.kept)):
-                    missing = list(map(sub, each.folded, each.kept))
-                else:  # to which nothing can be added
-                    own = (fixed_sums.c[name] == value for name, value in each.cell._asdict().items())
-                    connection.execute(delete(fixed_sums).where(*own))
-                rows.append((*each.cell, *missing))
+            found = ((each.cell, each.kept, each.folded) for each in differences)
+            rows = missing_rows(connection, fixed_sums, found)
             self._add.write(connection.connection.cursor(), rows)
         return True
 
