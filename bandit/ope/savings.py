@@ -24,6 +24,7 @@ from scipy.special import stdtrit
 
 from bandit.ope.estimators import CELL_WEIGHT, CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, SPREAD_WEIGHT, Estimate
 from bandit.types import Objective
+from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
@@ -282,8 +283,7 @@ class _Fixed:
         shared = objective.quality_usd**2 * (self._own.variance - 2.0 * self._shared())
         variance = float(by_task.sum()) + max(float(scored.sum()) + shared, 0.0)
         cost, seconds, failed = (float(each.sum()) / n for each in self._total)
-        worth = objective.quality_usd * float(self._scores.sum()) / n
-        worth -= cost + objective.second_usd * seconds + objective.failure_usd * failed
+        worth = _utility(objective, float(self._scores.sum()) / n, failed, cost, seconds)
         return _interval(_worth(self._own.actual, objective) - worth, variance / n**2, freedom)
 
     def _variance(self, coefficients: Sequence[Floats]) -> Floats:
@@ -423,8 +423,13 @@ def _scaled(estimate: Estimate, times: float, plus: float) -> Estimate:
 
 def _worth(actual: Actual, objective: Objective) -> float:
     quality = 0.0 if actual.quality is None else actual.quality
-    worth = objective.quality_usd * actual.success * quality - actual.cost_usd
-    return worth - objective.second_usd * actual.seconds - objective.failure_usd * (1.0 - actual.success)
+    return _utility(objective, actual.success * quality, 1.0 - actual.success, actual.cost_usd, actual.seconds)
+
+
+def _utility(objective: Objective, quality: float, failed: float, cost_usd: float, seconds: float) -> float:
+    figures = np.array([quality, failed, cost_usd, seconds])[:, np.newaxis]
+    worth = utility_usd(objective, quality=figures[0], failed=figures[1], cost_usd=figures[2], seconds=figures[3])
+    return float(worth[0])
 
 
 def _unknown(model_id: str) -> Always:
