@@ -17,6 +17,7 @@ from benchmarks.overhead.rounds import (
     Spread,
     cpu_us_per_answer,
     cpu_us_per_chunk,
+    rps,
 )
 
 Round = Mapping[str, Mapping[str, Measurement]]
@@ -36,10 +37,6 @@ class Ratio:
     def reached(self, value: float) -> bool:
         """Whether a value meets the goal."""
         return value >= self.goal if self.at_least else value <= self.goal
-
-
-def _rps(measured: Measurement) -> float:
-    return measured.answers / measured.seconds
 
 
 def _added_ms(target: str, one: Round) -> float:
@@ -69,14 +66,14 @@ RATIOS = (
     Ratio(
         "throughput_c32",
         "answers/s at 32 connections, commit: gateway ÷ forwarder",
-        lambda one: _rps(one["gateway"][C32.name]) / _rps(one["forwarder"][C32.name]),
+        lambda one: rps(one["gateway"][C32.name]) / rps(one["forwarder"][C32.name]),
         0.85,
         at_least=True,
     ),
     Ratio(
         "throughput_c32_async",
         "the same with durability async",
-        lambda one: _rps(one["gateway-async"][C32.name]) / _rps(one["forwarder"][C32.name]),
+        lambda one: rps(one["gateway-async"][C32.name]) / rps(one["forwarder"][C32.name]),
         0.85,
         at_least=True,
     ),
@@ -126,7 +123,7 @@ RATIOS = (
     Ratio(
         "mixed_throughput",
         "answers/s of the mix at 32 connections: gateway ÷ forwarder",
-        lambda one: _rps(one["gateway"][MIXED.name]) / _rps(one["forwarder"][MIXED.name]),
+        lambda one: rps(one["gateway"][MIXED.name]) / rps(one["forwarder"][MIXED.name]),
         0.85,
         at_least=True,
     ),
