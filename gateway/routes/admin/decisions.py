@@ -8,7 +8,8 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from bandit.types import Epoch
-from gateway.management.decision_details import DecisionView, decision_view, find_decision
+from gateway.management.decision_details import decision_view, find_decision
+from gateway.management.decision_views import DecisionView
 from gateway.management.decisions import DecisionsView, list_decisions
 from gateway.routes.admin.calls import Cursor, PageSize, Reader, answer
 from gateway.routes.authentication import authorization_of
