@@ -184,12 +184,15 @@ async def _repeated(count: int, once: Callable[[], Awaitable[None]]) -> None:
 
 
 @contextlib.contextmanager
-def under_attack(name: str, port: int, key: str, seconds: float) -> "Iterator[Queue[Told]]":
-    """Attack from another process for that long, from now on; the queue gets what the attackers were answered."""
+def under_attack(name: str, port: int, key: str, seconds: float, answers: int = 0) -> "Iterator[Queue[Told]]":
+    """Attack from another process for that long, and until so many were answered, from now on.
+
+    The queue gets what the attackers were answered.
+    """
     context = multiprocessing.get_context("spawn")
     told: Queue[Told] = context.Queue()
     begun = context.Event()
-    process = context.Process(target=_attack, args=(name, port, key, seconds, told, begun), daemon=True)
+    process = context.Process(target=_attack, args=(name, port, key, seconds, answers, told, begun), daemon=True)
     process.start()
     try:
         if not begun.wait(60):
@@ -200,15 +203,19 @@ def under_attack(name: str, port: int, key: str, seconds: float) -> "Iterator[Qu
         process.kill()
 
 
-def _attack(name: str, port: int, key: str, seconds: float, told: "Queue[Told]", begun: Event) -> None:
+def _attack(name: str, port: int, key: str, seconds: float, answers: int, told: "Queue[Told]", begun: Event) -> None:
     target = Target(port, key)
 
-    async def limited(attack: Awaitable[None]) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                begun.set()
-                await attack
+    async def attack() -> None:
+        attacking = asyncio.create_task(ATTACKS[name](target))
+        begun.set()
+        await asyncio.wait({attacking}, timeout=seconds)
+        while target.told.total() < answers and not attacking.done():
+            await asyncio.wait({attacking}, timeout=0.05)
+        if attacking.done():
+            attacking.result()  # an attack never ends but by an error
+        attacking.cancel()
 
     os.nice(5)  # it is the gateway that is measured, on the same cores
-    asyncio.run(limited(ATTACKS[name](target)))
+    asyncio.run(attack())
     told.put(target.told)
