@@ -5,7 +5,7 @@ import contextlib
 import logging
 import re
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
 from time import perf_counter
 
@@ -43,6 +43,7 @@ from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
+from gateway.routing.router import LiveRouter
 from gateway.routing.task_names import TaskAdmission
 from gateway.simulated import serve_simulated
 from gateway.telemetry.cells import Cells
@@ -51,6 +52,7 @@ from gateway.telemetry.gauges import Gauges
 from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer
+from gateway.telemetry.posteriors import Posteriors
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import Changed, read_everything
@@ -211,7 +213,7 @@ class Gateway:
             )
             opened.push_async_callback(self._recorder.close)
             heartbeat.start(self._recorder.is_spooling, keyring.take_uses, self._unmatched.take)
-            cells = self._open_instruments(opened)
+            cells = self._open_instruments(opened, registry.routers)
             self.validator = Validator(self._recorder.validity)
             opened.push_async_callback(asyncio.to_thread, self.validator.close)
             retention = RetentionWorker(database, database.clock.now)
@@ -325,7 +327,7 @@ class Gateway:
         """The part of a key's limits that this process grants: without the database an equal one of all processes'."""
         return 1.0 if self._recorder.state is State.OK else 1.0 / self._heartbeat.replica_count()
 
-    def _open_instruments(self, opened: contextlib.AsyncExitStack) -> Cells:
+    def _open_instruments(self, opened: contextlib.AsyncExitStack, routers: Mapping[str, LiveRouter]) -> Cells:
         """Begin to count, log and trace; this process's cells for metrics."""
         instruments = self._instruments
         cells = instruments.board.open()
@@ -334,6 +336,8 @@ class Gateway:
         if tracing is not None:
             opened.push_async_callback(asyncio.to_thread, tracing.close)
         self._observer = Observer(Metrics(cells), instruments.logs, tracing)
+        posteriors = Posteriors(cells, routers, self.database.clock.now, by_task=self.settings.metrics_by_task)
+        opened.callback(asyncio.create_task(posteriors.run()).cancel)
         return cells
 
     async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness) -> None:

@@ -151,11 +151,11 @@ class Flow:
             batch.refuse_running(self.running)
             receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)
         except GatewayError as error:
-            self.services.observer.not_scored(error)
+            self.services.observer.not_scored(error, key.id if key else None)
             if key is not None:
                 self._unmatched.note(key.id, error, now)
             raise
-        self.services.observer.scored(receipts, now)
+        self.services.observer.scored(receipts, now, key.id)
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:

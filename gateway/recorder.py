@@ -90,6 +90,11 @@ class Recorder:
         return self._writer.spooled
 
     @property
+    def lag_seconds(self) -> float:
+        """How long ago the changes of other processes were read for the last time."""
+        return self._writer.lag_seconds
+
+    @property
     def problem(self) -> str | None:
         """Why nothing is recorded: the writer's thread has ended, or is stuck; None if it is at work."""
         return self._writer.problem

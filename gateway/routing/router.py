@@ -178,6 +178,13 @@ class LiveRouter:
             self._next_at = former._next_at
             self._warned = former._warned
 
+    @property
+    def newest_snapshot(self) -> Snapshot | None:
+        """The snapshot that decisions are made from, unless statistics or names of tasks have changed since."""
+        if self._published is None or self._published_revision != self.state.revision + self.state.tasks.revision:
+            return None
+        return self._published.snapshot
+
     def published(self, now: Epoch, loop_time: LoopTime) -> Published:
         """Return the snapshot for a decision at `now`, which is `loop_time` by the event loop."""
         current, state = self._published, self.state

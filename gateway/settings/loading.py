@@ -161,6 +161,7 @@ def _read(
         models_file=_models_file(fields, directory),
         cors_origins=_cors_origins(fields),
         dashboard=fields.flag("dashboard", True),
+        metrics_by_task=fields.flag("metrics_by_task", False),
         alerts_webhook_url=_webhook_url(fields, environ, directory, secrets=secrets),
         max_request_bytes=fields.integer("max_request_bytes", 20 * 2**20, low=1_024, high=2**30),
         log_level=fields.choice("log_level", "info", LOG_LEVELS),

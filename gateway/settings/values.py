@@ -85,6 +85,7 @@ class Settings:
     max_request_bytes: int = 20 * 2**20
     cors_origins: tuple[str, ...] = ()
     dashboard: bool = True
+    metrics_by_task: bool = False
     alerts_webhook_url: str | None = field(default=None, repr=False)  # its path may be a secret
     providers: Mapping[str, ProviderSettings] = field(default_factory=dict)
     models: Mapping[str, ModelSettings] = field(default_factory=dict)

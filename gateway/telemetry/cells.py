@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import nan
 
 import msgspec
 
@@ -26,6 +27,9 @@ Key = tuple[str, ...]
 CELLS = 1 << 18
 NAMES_BYTES = 1 << 24
 """Bounds of one process: some thousand routers. Pages that were never written take no memory."""
+
+NOT_TOLD = nan
+"""Value of a gauge that is not exposed now."""
 
 _PID, _NAMED = 0, 1  # the first cells: who writes here, and how many bytes of names there are
 _FIRST = 2
@@ -49,7 +53,7 @@ class Cells:
             self._starts[key] = start
             self._free = start + BY_NAME[key[0]].width
             if BY_NAME[key[0]].kind in GAUGES:
-                self.values[start] = 0.0  # of the process that had this slot before
+                self.values[start] = NOT_TOLD  # what is there is of the process that had this slot before
 
     def start_of(self, family: Family, *labels: str) -> int:
         """The first cell of a family with these labels; the caller may keep it."""
@@ -66,6 +70,8 @@ class Cells:
             start = CELLS - _SPARE
         else:
             self._names[named : named + len(line)] = line
+            if family.kind in GAUGES:
+                self.values[start] = NOT_TOLD
             self.values[_NAMED] = named + len(line)  # after the name, which readers take up to here
             self._free = start + family.width
         self._starts[key] = start

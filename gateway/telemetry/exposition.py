@@ -1,8 +1,11 @@
 """The exposition that Prometheus scrapes: the cells of all processes as one, and their memory."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import version
+from math import isnan
+from operator import add
+from types import MappingProxyType
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -16,6 +19,16 @@ from gateway.telemetry.families import FAMILIES, GAUGES, Family, Kind
 
 BUILD_INFO = "bandit_gateway_build_info"
 _OF_PROCESSES = ("process_resident_memory_bytes", "process_virtual_memory_bytes", "process_open_fds", "process_max_fds")
+
+_JOINS: Mapping[Kind, Callable[[float, float], float]] = MappingProxyType(
+    {
+        Kind.COUNTER: add,
+        Kind.HISTOGRAM: add,
+        Kind.SUM: add,
+        Kind.MAX: max,
+        Kind.ONE: lambda first, _: first,
+    }
+)
 
 
 class Exposition:
@@ -56,10 +69,10 @@ def _merged(readings: list[Reading]) -> dict[str, dict[tuple[str, ...], list[flo
     for reading in readings:
         for (name, *labels), values in reading.values:
             kind = kinds[name]
-            if kind in GAUGES and not reading.pid:
+            if kind in GAUGES and (not reading.pid or isnan(values[0])):
                 continue
             into = merged[name].setdefault(tuple(labels), [])
-            join: Callable[[float, float], float] = max if kind is Kind.MAX else float.__add__
+            join = _JOINS[kind]
             into[:] = [join(one, other) for one, other in zip(into, values, strict=True)] if into else values.tolist()
     return merged
 

@@ -10,6 +10,7 @@ SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 60.0, 120.0)
 OVERHEAD_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
 SCORES = tuple(tenth / 10 for tenth in range(11))
 COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+ADMIN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 DELAY_SECONDS = (1.0, 10.0, 60.0, 300.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
 
 
@@ -20,6 +21,7 @@ class Kind(StrEnum):
     HISTOGRAM = "histogram"  # as counters
     SUM = "gauge, summed"  # over the processes that run
     MAX = "gauge, largest"  # of the processes that run
+    ONE = "gauge, of one worker"  # the first that tells it: all know the same, a moment apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,12 @@ RESPONSES = _counter(
 HTTP_RESPONSES = _counter(
     "bandit_gateway_http_responses", "Answers of all other routes", "route", "method", "http_status"
 )
+ADMIN_REQUEST_SECONDS = _histogram(
+    "bandit_gateway_admin_request_seconds",
+    "Calls of the management API, until the answer begins",
+    ADMIN_SECONDS,
+    "route",
+)
 REQUEST_SECONDS = _histogram(
     "bandit_gateway_request_seconds", "Decided requests, from their arrival to their end", SECONDS, "router"
 )
@@ -85,10 +93,11 @@ TOKENS = _counter(
 COST_USD = _counter("bandit_gateway_cost_usd", "Dollars of all attempts", "router", "model", "estimated")
 CHOICES = _counter(
     "bandit_gateway_choices",
-    "Requests by the model that was drawn first, and whether chance had a part in it",
+    "Requests by the model that was drawn first, whether chance had a part in it, and whether another one was the best",
     "router",
     "model",
     "randomised",
+    "explored",
 )
 RATELIMITED = _counter(
     "bandit_gateway_ratelimited",
@@ -96,7 +105,9 @@ RATELIMITED = _counter(
     "key",
     "kind",
 )
-FEEDBACK = _counter("bandit_gateway_feedback", "Scores, by what became of them", "router", "result")
+FEEDBACK = _counter(
+    "bandit_gateway_feedback", "Scores, by who gave them and what became of them", "router", "key", "result"
+)
 FEEDBACK_SCORE = _histogram(
     "bandit_gateway_feedback_score", "Scores by their value, changed ones again", SCORES, "router", "model"
 )
@@ -123,6 +134,9 @@ COMMIT = _histogram(
 )
 LOG_LINES = _counter("bandit_gateway_log_lines", "Log lines, by whether they were written", "level", "result")
 CPU_SECONDS = _counter("process_cpu_seconds", "User and system CPU time of all workers")
+GC_COLLECTED = _counter("python_gc_objects_collected", "Objects that the garbage collector has freed", "generation")
+GC_UNCOLLECTABLE = _counter("python_gc_objects_uncollectable", "Objects that it could not free", "generation")
+GC_COLLECTIONS = _counter("python_gc_collections", "Runs of the garbage collector", "generation")
 
 MODEL_STATE = Family(
     "bandit_gateway_model_state",
@@ -153,10 +167,40 @@ LIMIT_USD = Family(
 BUDGET_MULTIPLIER = Family(
     "bandit_gateway_budget_multiplier", Kind.MAX, "What a dollar counts for in choices under a budget", ("router",)
 )
+SNAPSHOT_AGE = Family(
+    "bandit_gateway_snapshot_age_seconds",
+    Kind.MAX,
+    "How long newer statistics of a router have waited to be told here; its next request uses them anyway",
+)
+REPLICA_LAG = Family(
+    "bandit_gateway_replica_lag_seconds",
+    Kind.MAX,
+    "Since a worker has last read what other processes had committed",
+)
+_OF_A_MODEL = ("router", "model", "task")
+POSTERIOR_QUALITY = Family(
+    "bandit_gateway_posterior_quality", Kind.ONE, "Expected score of a model's answers", _OF_A_MODEL
+)
+POSTERIOR_QUALITY_DEVIATION = Family(
+    "bandit_gateway_posterior_quality_deviation", Kind.ONE, "Standard deviation of that expectation", _OF_A_MODEL
+)
+POSTERIOR_SECONDS = Family(
+    "bandit_gateway_posterior_seconds",
+    Kind.ONE,
+    "Expected seconds until a whole answer to a prompt of 1,000 tokens",
+    _OF_A_MODEL,
+)
+POSTERIOR_COST_USD = Family(
+    "bandit_gateway_posterior_cost_usd",
+    Kind.ONE,
+    "Expected dollars of an answer to a prompt of 1,000 tokens",
+    _OF_A_MODEL,
+)
 
 FAMILIES = (
     RESPONSES,
     HTTP_RESPONSES,
+    ADMIN_REQUEST_SECONDS,
     REQUEST_SECONDS,
     OVERHEAD,
     FIRST_TOKEN,
@@ -173,6 +217,9 @@ FAMILIES = (
     COMMIT,
     LOG_LINES,
     CPU_SECONDS,
+    GC_COLLECTED,
+    GC_UNCOLLECTABLE,
+    GC_COLLECTIONS,
     MODEL_STATE,
     LEDGER_STATE,
     LEDGER_QUEUE,
@@ -184,7 +231,13 @@ FAMILIES = (
     SPENT_USD,
     LIMIT_USD,
     BUDGET_MULTIPLIER,
+    SNAPSHOT_AGE,
+    REPLICA_LAG,
+    POSTERIOR_QUALITY,
+    POSTERIOR_QUALITY_DEVIATION,
+    POSTERIOR_SECONDS,
+    POSTERIOR_COST_USD,
 )
 
 BY_NAME = {family.name: family for family in FAMILIES}
-GAUGES = (Kind.SUM, Kind.MAX)
+GAUGES = (Kind.SUM, Kind.MAX, Kind.ONE)

@@ -1,19 +1,24 @@
 """Writes the state of this process to its cells, every second and before it answers a scrape."""
 
 import asyncio
+import gc
 import logging
 import resource
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from bandit.types import Epoch
 from gateway.limits.limiter import KeyLimiter
 from gateway.recorder import Recorder
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.router import LiveRouter
-from gateway.telemetry.cells import Cells
+from gateway.telemetry.cells import NOT_TOLD, Cells
 from gateway.telemetry.families import (
     BUDGET_MULTIPLIER,
     CPU_SECONDS,
+    GC_COLLECTED,
+    GC_COLLECTIONS,
+    GC_UNCOLLECTABLE,
     LEDGER_QUEUE,
     LEDGER_REFUSED,
     LEDGER_SPOOLED,
@@ -22,17 +27,23 @@ from gateway.telemetry.families import (
     LOG_LINES,
     LOOP_LAG,
     MODEL_STATE,
+    REPLICA_LAG,
     SPENT_USD,
     TASKS,
     WORKERS,
     Family,
 )
 from gateway.telemetry.log_writer import LogWriter
+from gateway.telemetry.metrics import MOST_KEYS
 from storage.writing.failover import State
 
 log = logging.getLogger(__name__)
 
 REFRESH_SECONDS = 1.0
+_COLLECTOR: Mapping[str, Family] = MappingProxyType(
+    {"collected": GC_COLLECTED, "uncollectable": GC_UNCOLLECTABLE, "collections": GC_COLLECTIONS}
+)
+"""What `gc.get_stats` tells of each generation."""
 
 
 class Gauges:
@@ -55,13 +66,13 @@ class Gauges:
         self._routers = routers
         self._clock = clock
         self._logs = logs
-        self._lines_before: dict[tuple[str, str], float] = {}
+        self._before: dict[tuple[str, ...], float] = {}  # what processes that had this slot before have counted
         self._refused_count = refused_count
         self._limiter = limiter
         self._key_budgets: set[tuple[str, str]] = set()  # scopes and ids, as they were written last
+        self._keys: set[str] = set()  # that were ever written: their cells are not given back
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
-        self._cpu_before = cells.values[cells.start_of(CPU_SECONDS)]  # of processes that had this slot before
         self._set(1.0, WORKERS)
 
     async def run(self) -> None:
@@ -78,17 +89,17 @@ class Gauges:
     def refresh(self) -> None:
         """Write the present state."""
         used = resource.getrusage(resource.RUSAGE_SELF)
-        self._set(self._cpu_before + used.ru_utime + used.ru_stime, CPU_SECONDS)
+        self._count(used.ru_utime + used.ru_stime, CPU_SECONDS)
+        for generation, counts in enumerate(gc.get_stats()):
+            for name, family in _COLLECTOR.items():
+                self._count(counts[name], family, str(generation))
         for (level, result), lines in self._logs.counts.items():
-            before = self._lines_before.get((level, result))
-            if before is None:
-                before = self._cells.values[self._cells.start_of(LOG_LINES, level, result)]
-                self._lines_before[level, result] = before
-            self._set(before + lines, LOG_LINES, level, result)
+            self._count(lines, LOG_LINES, level, result)
         self._set(len(asyncio.all_tasks(self._loop)), TASKS)
         self._set(self._recorder.queued, LEDGER_QUEUE)
         self._set(self._recorder.spooled, LEDGER_SPOOLED)
         self._set(self._refused_count(), LEDGER_REFUSED)
+        self._set(self._recorder.lag_seconds, REPLICA_LAG)
         for state in State:
             self._set(self._recorder.state is state, LEDGER_STATE, state.value)
         self._write_model_states()
@@ -99,24 +110,30 @@ class Gauges:
                 self._set(router.spend.limit_usd, LIMIT_USD, "router", router.id)
             if router.options.budget_usd_per_request is not None:
                 self._set(router.state.budget.multiplier, BUDGET_MULTIPLIER, router.id)
-
         self._write_key_budgets(now)
 
     def _write_key_budgets(self, now: Epoch) -> None:
         budgets: dict[tuple[str, str], tuple[float, float]] = {}
         for allowance in self._limiter.all():
             spending = allowance.spending
+            if not spending.is_limited or not self._has_cells(allowance.key_id):
+                continue
             if spending.per_day is not None:
                 budgets["key", allowance.key_id] = (spending.today_usd(now), spending.per_day)
             if spending.per_month is not None:
                 budgets["key_month", allowance.key_id] = (spending.month_usd(now), spending.per_month)
         for budget in self._key_budgets - budgets.keys():  # its limit was taken away
-            self._set(0.0, SPENT_USD, *budget)
-            self._set(0.0, LIMIT_USD, *budget)
+            self._set(NOT_TOLD, SPENT_USD, *budget)
+            self._set(NOT_TOLD, LIMIT_USD, *budget)
         for budget, (spent_usd, limit_usd) in budgets.items():
             self._set(spent_usd, SPENT_USD, *budget)
             self._set(limit_usd, LIMIT_USD, *budget)
         self._key_budgets = set(budgets)
+
+    def _has_cells(self, key_id: str) -> bool:
+        if key_id not in self._keys and len(self._keys) < MOST_KEYS:
+            self._keys.add(key_id)
+        return key_id in self._keys
 
     def _write_model_states(self) -> None:
         ok = ("ok", "")
@@ -128,6 +145,13 @@ class Gauges:
         for model_id, state in states.items():
             self._set(1.0, MODEL_STATE, model_id, *state)
         self._states = states
+
+    def _count(self, value: float, family: Family, *labels: str) -> None:
+        """Write what this process has counted, added to what was counted by those that had its slot before."""
+        key = (family.name, *labels)
+        if key not in self._before:
+            self._before[key] = self._cells.values[self._cells.start_of(family, *labels)]
+        self._set(self._before[key] + value, family, *labels)
 
     def _set(self, value: float, family: Family, *labels: str) -> None:
         self._cells.values[self._cells.start_of(family, *labels)] = float(value)

@@ -9,6 +9,8 @@ from gateway.errors import Fault, GatewayError, KeyBudgetExhausted, RateLimitExc
 from gateway.ids import creation_time
 from gateway.telemetry.cells import Cells
 from gateway.telemetry.families import (
+    ADMIN_REQUEST_SECONDS,
+    ADMIN_SECONDS,
     ATTEMPTS,
     CHOICES,
     COMMIT,
@@ -33,6 +35,9 @@ from gateway.telemetry.families import (
 )
 from storage.records import CompletionRecord, FeedbackReceipt, Status
 
+MOST_KEYS = 1_000
+"""API keys that a process tells apart; what it counts of others has the label `OTHER_KEYS`."""
+OTHER_KEYS = "other"
 REFUSED = "refused"
 """Status of a request that was answered with an error before a model was chosen."""
 NO_FAULT = "none"
@@ -67,14 +72,16 @@ class Metrics:
         self._cells = cells
         self._values = cells.values
         self._commit = cells.start_of(COMMIT)
-        self._outcomes: dict[tuple[str, str | None, Status, str, str, bool], _OutcomeCells] = {}
+        self._outcomes: dict[tuple[str, str | None, Status, str, str, bool, bool], _OutcomeCells] = {}
         self._attempts: dict[tuple[str, str, str, bool, bool], _AttemptCells] = {}
+        self._keys: set[str] = set()
 
     def completed(self, record: CompletionRecord, error: GatewayError | None, commit_seconds: float) -> None:
         """Count a request that a model was chosen for. `error`: what its client was told instead of an answer."""
         decision, outcome, values = record.decision, record.outcome, self._values
         router_id, code = decision.router_id, error.known_code if error else ""
-        key = (router_id, outcome.model_id, outcome.status, code, decision.drawn_model_id, decision.randomised)
+        drawn = (decision.drawn_model_id, decision.randomised, decision.explored)
+        key = (router_id, outcome.model_id, outcome.status, code, *drawn)
         cells = self._outcomes.get(key) or self._outcome_cells(record, error)
         values[cells.responses] += 1.0
         values[cells.choices] += 1.0
@@ -89,29 +96,32 @@ class Metrics:
         """Count a completion request that no model was chosen for; None: its client left. `router_id` is ours or ""."""
         if key_id is not None and isinstance(error, RateLimitExceeded | KeyBudgetExhausted):
             kind = error.kind if isinstance(error, RateLimitExceeded) else "usd"
-            self._values[self._cells.start_of(RATELIMITED, key_id, kind)] += 1.0
+            self._values[self._cells.start_of(RATELIMITED, self._key(key_id), kind)] += 1.0
         status, fault, code = Status.CLIENT_GONE.value, Fault.CALLER.value, ""
         if error is not None:
             status, fault, code = REFUSED, error.fault.value, error.known_code
         self._values[self._cells.start_of(RESPONSES, router_id, "", status, fault, code)] += 1.0
 
-    def answered(self, route: str, method: str, status: int) -> None:
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count an answer of another route, by its template; "" is a path without a route."""
         self._values[self._cells.start_of(HTTP_RESPONSES, route, method, str(status))] += 1.0
+        if route.startswith("/admin/"):
+            self._observe(self._cells.start_of(ADMIN_REQUEST_SECONDS, route), ADMIN_SECONDS, seconds)
 
-    def scored(self, receipts: Iterable[FeedbackReceipt], now: float) -> None:
-        """Count committed scores."""
+    def scored(self, receipts: Iterable[FeedbackReceipt], now: float, key_id: str | None) -> None:
+        """Count committed scores of an API key; None: of the gateway's own judge."""
+        key = self._key(key_id)
         for receipt in receipts:
-            self._values[self._cells.start_of(FEEDBACK, receipt.router_id, receipt.status.value)] += 1.0
+            self._values[self._cells.start_of(FEEDBACK, receipt.router_id, key, receipt.status.value)] += 1.0
             start = self._cells.start_of(FEEDBACK_SCORE, receipt.router_id, receipt.model_id)
             self._observe(start, SCORES, receipt.score)
             start = self._cells.start_of(FEEDBACK_DELAY, receipt.router_id)
             self._observe(start, DELAY_SECONDS, max(now - creation_time(receipt.completion_id), 0.0))
 
-    def not_scored(self, error: GatewayError) -> None:
-        """Count a request with scores that was refused."""
+    def not_scored(self, error: GatewayError, key_id: str | None) -> None:
+        """Count a request with scores that was refused; `key_id` None: it had no API key of ours."""
         result = "unknown" if error.status == 404 else REFUSED
-        self._values[self._cells.start_of(FEEDBACK, "", result)] += 1.0
+        self._values[self._cells.start_of(FEEDBACK, "", self._key(key_id), result)] += 1.0
 
     def judged(self, router_id: str, model_id: str, purpose: str, result: str) -> None:
         """Count an answer that was drawn to be judged or compared. `model_id` is the judge's, "" if none was asked."""
@@ -120,6 +130,16 @@ class Metrics:
     def judging_cost(self, router_id: str, model_id: str, purpose: str, cost_usd: float) -> None:
         """Count what a call of a judge or a second model cost."""
         self._values[self._cells.start_of(JUDGING_COST_USD, router_id, model_id, purpose)] += cost_usd
+
+    def _key(self, key_id: str | None) -> str:
+        """The label of an API key: its id, for as many as are told apart."""
+        if key_id is None:
+            return ""
+        if key_id not in self._keys:
+            if len(self._keys) >= MOST_KEYS:
+                return OTHER_KEYS
+            self._keys.add(key_id)
+        return key_id
 
     def _observe(self, start: int, bounds: tuple[float, ...], amount: float) -> None:
         values = self._values
@@ -146,9 +166,10 @@ class Metrics:
             responses=start_of(RESPONSES, router_id, outcome.model_id or "", outcome.status.value, fault, code),
             seconds=start_of(REQUEST_SECONDS, router_id),
             overhead=start_of(OVERHEAD, router_id),
-            choices=start_of(CHOICES, router_id, drawn, "true" if decision.randomised else "false"),
+            choices=start_of(CHOICES, router_id, drawn, _word(decision.randomised), _word(decision.explored)),
         )
-        self._outcomes[router_id, outcome.model_id, outcome.status, code, drawn, decision.randomised] = cells
+        how = (decision.randomised, decision.explored)
+        self._outcomes[router_id, outcome.model_id, outcome.status, code, drawn, *how] = cells
         return cells
 
     def _attempt_cells(self, router_id: str, attempt: Attempt) -> _AttemptCells:
@@ -158,7 +179,7 @@ class Metrics:
             input=start_of(TOKENS, router_id, model_id, "input"),
             cached=start_of(TOKENS, router_id, model_id, "cached"),
             output=start_of(TOKENS, router_id, model_id, "output"),
-            cost_usd=start_of(COST_USD, router_id, model_id, "true" if estimated else "false"),
+            cost_usd=start_of(COST_USD, router_id, model_id, _word(estimated)),
             first_token=start_of(FIRST_TOKEN, router_id, model_id) if attempt.stream else None,
         )
         self._attempts[router_id, model_id, attempt.ending, estimated, attempt.stream] = cells
@@ -170,3 +191,7 @@ def fault_of(status: Status, error: GatewayError | None) -> str:
     if error is not None:
         return error.fault.value
     return NO_FAULT if status is Status.ANSWERED else Fault.CALLER.value
+
+
+def _word(fact: bool) -> str:
+    return "true" if fact else "false"

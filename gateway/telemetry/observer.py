@@ -92,18 +92,18 @@ class Observer:
 
     def answered(self, request_id: str, method: str, route: str, status: int, seconds: float) -> None:
         """Another route has begun its answer. `route` is its template, "" for a path without one."""
-        self._metrics.answered(route, method, status)
+        self._metrics.answered(route, method, status, seconds)
         level = logging.DEBUG if route in PROBES and status < 500 else logging.INFO
         if level >= self._logs.level:
             self._logs.put(Answered(level, time.time(), request_id, method, route, status, seconds))
 
-    def scored(self, receipts: Iterable[FeedbackReceipt], now: float) -> None:
-        """Scores were committed."""
-        self._metrics.scored(receipts, now)
+    def scored(self, receipts: Iterable[FeedbackReceipt], now: float, key_id: str | None = None) -> None:
+        """Scores were committed, of an API key or of the gateway's own judge."""
+        self._metrics.scored(receipts, now, key_id)
 
-    def not_scored(self, error: GatewayError) -> None:
-        """A request with scores was refused."""
-        self._metrics.not_scored(error)
+    def not_scored(self, error: GatewayError, key_id: str | None) -> None:
+        """A request with scores was refused; `key_id` None: it had no API key of ours."""
+        self._metrics.not_scored(error, key_id)
 
     def judged(self, router_id: str, model_id: str, purpose: str, result: str) -> None:
         """An answer that was drawn to be judged or compared has got a score, or a reason why it has none."""

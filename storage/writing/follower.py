@@ -44,6 +44,7 @@ class Follower:
         self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
+        self.followed = time.monotonic()  # when changes were read for the last time
         self._patience = 1.0
 
     def poll(self) -> None:
@@ -66,7 +67,7 @@ class Follower:
             self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
             log.warning("the changes of other processes are read later: %s", error)
             return
-        self._patience = 1.0
+        self._patience, self.followed = 1.0, self._polled
         if changed is not None:
             self._follow(changed)
 

@@ -111,6 +111,11 @@ class Writer:
         return self._failover.spool_problems
 
     @property
+    def lag_seconds(self) -> float:
+        """How long ago the changes of other processes were read for the last time."""
+        return 0.0 if self._follower is None else time.monotonic() - self._follower.followed
+
+    @property
     def problem(self) -> str | None:
         """Why nothing is recorded: the thread has ended, or is stuck; None if it is at work."""
         if self._closing:

@@ -170,6 +170,27 @@ def test_an_answer_is_counted_with_its_money_tokens_and_score(gateway: GatewayPr
     assert value(gateway, "bandit_gateway_build_info") == 1.0
 
 
+def test_every_scrape_tells_the_same_of_what_is_believed_of_models_and_so_does_the_management_api(
+    gateway: GatewayProcess,
+) -> None:
+    names = [f"bandit_gateway_posterior_{name}" for name in ("quality", "quality_deviation", "seconds", "cost_usd")]
+    labels = {"router": "rtr_default", "model": "simulated/swift", "task": ""}
+    wait_until(lambda: value(gateway, names[0], **labels) > 0.0, "the first worker tells what it believes")
+    read = [{name: value(gateway, name, **labels) for name in names} for _ in range(6)]
+    assert read == [read[0]] * 6
+    with gateway.client() as http:
+        stats = http.get("/admin/routers/rtr_default/stats").json()
+    (model,) = stats["models"]
+    told = [read[0][name] for name in names]
+    spread = (model["quality"]["high"] - model["quality"]["low"]) / 2 / 1.6449  # unless an end of the scale cuts it
+    believed = [model["quality"]["mean"], spread, model["seconds"]["mean"], model["cost_per_answer_usd"]["mean"]]
+    assert told[1] >= spread * 0.99
+    assert [told[0], *told[2:]] == pytest.approx([believed[0], *believed[2:]], rel=0.05)
+    assert value(gateway, "bandit_gateway_admin_request_seconds_count", route="/admin/routers/{router_id}/stats") == 1.0
+    assert 0.0 <= value(gateway, "bandit_gateway_replica_lag_seconds") < 60.0
+    assert value(gateway, "python_gc_collections_total", generation="0") > 0.0
+
+
 def test_the_exposition_has_no_name_twice_and_every_histogram_is_whole(gateway: GatewayProcess) -> None:
     ask(gateway, stream=True)
     text = scrape(gateway)
@@ -225,7 +246,9 @@ def test_the_board_and_the_alerts_name_only_what_is_exposed(gateway: GatewayProc
     exposed |= {each.name: set(each.labels) for each in samples if each.name not in exposed}
     known_values = set(re.findall(r"`(\w+)`", (DOCS / "metrics.md").read_text("utf-8")))
     for expression in expressions():
-        for name, _, selector in re.findall(r"\b(up|(?:bandit_gateway|process)_\w+)(\{([^}]*)\})?", expression):
+        for name, _, selector in re.findall(
+            r"\b(up|(?:bandit_gateway|process|python_gc)_\w+)(\{([^}]*)\})?", expression
+        ):
             assert name in exposed, expression
             for label, said in re.findall(r'(\w+)(?:=~|!~|!=|=)"([^"]*)"', selector):
                 assert label in exposed[name] | {"job", "instance"}, expression

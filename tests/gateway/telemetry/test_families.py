@@ -28,7 +28,7 @@ def test_the_page_lists_every_metric_as_it_is() -> None:
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 def test_a_name_says_its_unit_and_nothing_of_its_type(family: Family) -> None:
-    assert re.fullmatch(r"(bandit_gateway|process)(_[a-z]+)+", family.name)
+    assert re.fullmatch(r"(bandit_gateway|process|python_gc)(_[a-z]+)+", family.name)
     assert not re.search(r"_(total|count|sum|bucket|milliseconds|ms|counter|gauge|histogram)$", family.name)
     assert not {"le", "instance", "job"} & set(family.labels)
     assert family.buckets == tuple(sorted(set(family.buckets)))
