@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bandit.ope.estimators import Estimate, Figure
+from bandit.ope.estimates import Estimate, Figure
 from bandit.ope.logged import Logged
 from bandit.types import Objective
 from benchmarks.replay.data import BadData, Floats, ReplayData, load

@@ -25,8 +25,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bandit.ope.estimators import Estimate
-from bandit.ope.savings import Always, Sums, always
+from bandit.ope.estimates import Estimate
+from bandit.ope.savings import Always, always
+from bandit.ope.sums import Sums
 from bandit.types import Attempt, Ending, Objective, Scores
 from benchmarks.coverage import take
 from benchmarks.replay.data import BadData, Floats, ReplayData, load
@@ -194,7 +195,7 @@ def summarise(found: Sequence[Told]) -> list[dict[str, object]]:
         if told:
             errors = np.array([estimate.mean - true for estimate, true in told])
             halves = np.array([(estimate.high - estimate.low) / 2.0 for estimate, _ in told])
-            row["coverage"] = float((np.abs(errors) <= halves).mean())
+            row["coverage"] = float(np.mean([estimate.low <= true <= estimate.high for estimate, true in told]))
             row["bias"] = float(errors.mean())
             row["rmse"] = float(np.sqrt((errors**2).mean()))
             row["half"] = float(halves.mean())

@@ -5,48 +5,23 @@ and are left out. Scores are assumed to be missing at random given the model and
 does not depend on how good it was.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from bandit.ope.logged import Columns, Logged, check_distributions, columns, scoring_rate
+from bandit.ope.estimates import CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, SPREAD_WEIGHT, Estimate, Figure
+from bandit.ope.fitted import Fitted, Outcome
+from bandit.ope.logged import Columns, check_distributions
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
-CONFIDENCE = 0.95
-FOLDS = 5
-CELL_WEIGHT = 4.0
-"""A model's mean is worth this many observations in a class, and the log's mean this many of a model."""
-SPREAD_WEIGHT = 2.0
-"""The squared residual that a model's mean lets expect is worth this many observations of it in a class."""
 SMALLEST_SCALE = 1e-24
-SMALLEST_EFFECTIVE_SIZE = 30.0
 LARGEST_UNSEEN = 0.05
-
-
-class Figure(StrEnum):
-    """What is estimated, a mean per request. Quality counts a failure as 0; utility is in dollars, without λ."""
-
-    QUALITY = "quality"
-    COST = "cost_usd"
-    SECONDS = "seconds"
-    SUCCESS = "success"
-    UTILITY = "utility_usd"
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean per request and its 95% interval."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,29 +40,6 @@ class Evaluation:
     refused: Mapping[Figure, str]
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcome:
-    """One figure of every decision, with what does not depend on the target.
-
-    `seen` is 1/ρ if the outcome is known, else 0; `expected` is m, of shape (decisions, models); `residual` is what m
-    did not predict, times `seen`.
-    """
-
-    value: Floats
-    seen: Floats
-    expected: Floats
-    residual: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Fitted:
-    """A log with the models of its outcomes: what all questions about it have in common."""
-
-    data: Columns
-    left_out: Mapping[str, int]
-    outcomes: Mapping[Figure, _Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +73,6 @@ class _Under:
     shares: Floats
     ratio: Floats
     parts: Mapping[Figure, _Part]
-
-
-def fit(log: Sequence[Logged], models: Sequence[str], probabilities: Floats, now: float) -> Fitted:
-    """Prepare a log for questions; `probabilities` are those of `models`, sorted by name, in each numbered choice."""
-    data, left_out = columns(log, models, probabilities, now)
-    if not len(data.arm):
-        return Fitted(data, left_out, {})
-    everywhere = np.ones(len(data.arm))
-    seen = np.where(data.failed > 0.0, 1.0, data.scored / data.of_chosen(scoring_rate(data)[data.task]))
-    outcomes = {
-        Figure.QUALITY: _outcome(data, data.score, seen),
-        Figure.COST: _outcome(data, data.cost_usd, everywhere),
-        Figure.SECONDS: _outcome(data, data.seconds, everywhere),
-        Figure.SUCCESS: _outcome(data, 1.0 - data.failed, everywhere),
-    }
-    return Fitted(data, left_out, outcomes)
 
 
 def compare(fitted: Fitted, target: Floats, objective: Objective) -> Compared:
@@ -256,7 +192,7 @@ def _parts(fitted: Fitted, shares: Floats, ratio: Floats, objective: Objective) 
     return parts
 
 
-def _part(outcome: _Outcome, shares: Floats, ratio: Floats) -> _Part:
+def _part(outcome: Outcome, shares: Floats, ratio: Floats) -> _Part:
     """The terms of one figure under a target with these probabilities, `ratio` of the logged ones for the chosen."""
     weight = outcome.seen * ratio
     total = weight.sum()
@@ -273,11 +209,6 @@ def _part(outcome: _Outcome, shares: Floats, ratio: Floats) -> _Part:
     )
 
 
-def _outcome(data: Columns, value: Floats, seen: Floats) -> _Outcome:
-    expected = _predict(data, value, seen)
-    return _Outcome(value, seen, expected, seen * (value - data.of_chosen(expected)))
-
-
 def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _Part, success: _Part) -> Floats:
     """How large a residual of utility may be by model: the terms' sizes, whose signs don't cancel."""
     scale: Floats = np.sqrt(
@@ -287,20 +218,6 @@ def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _
         + (objective.failure_usd * (1.0 - success.expected)) ** 2
     )
     return scale
-
-
-def _predict(data: Columns, outcome: Floats, seen: Floats) -> Floats:
-    """m: the mean outcome of each model in each decision's class, shrunk, from the folds that do not hold it."""
-    fold = np.arange(len(outcome)) % FOLDS
-    expected = np.zeros((len(outcome), len(data.models)))
-    for one in range(FOLDS):
-        known = np.where(fold == one, 0.0, seen)
-        number, total = data.cells(known), data.cells(known * outcome)
-        overall = total.sum() / max(number.sum(), 1.0)
-        model = (total.sum(axis=0) + CELL_WEIGHT * overall) / (number.sum(axis=0) + CELL_WEIGHT)
-        cell = (total + CELL_WEIGHT * model) / (number + CELL_WEIGHT)
-        expected[fold == one] = cell[data.task[fold == one]]
-    return expected
 
 
 def _variance(data: Columns, part: _Part, modelled: Floats, delta: Floats) -> float:

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from bandit.ope.estimators import Estimate, Evaluation, Figure, compare, evaluate
+from bandit.ope.estimates import Estimate, Figure
+from bandit.ope.estimators import Evaluation, compare, evaluate
 from bandit.ope.logged import Floats
 from bandit.ope.targets import Proposal, target_probabilities
 from bandit.types import Objective

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from bandit.ope.estimators import Fitted, fit
+from bandit.ope.fitted import Fitted, fit
 from bandit.ope.logged import Logged
 from bandit.ope.recorded import RecordedChoice, RecordedChoices, recorded_choice, stack
 from bandit.types import Choice, Ending, Epoch, Objective

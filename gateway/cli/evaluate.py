@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bandit.ope.estimators import Estimate, Figure
+from bandit.ope.estimates import Estimate, Figure
 from bandit.types import Epoch, Objective
 from gateway.analyst.answers import evaluation, to_json
 from gateway.analyst.log import RouterLog

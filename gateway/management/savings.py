@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bandit.ope.estimators import SMALLEST_EFFECTIVE_SIZE, Estimate
-from bandit.ope.savings import Actual, Always, Evidence, Sums, actual_of, always, evidence_of
+from bandit.ope.estimates import SMALLEST_EFFECTIVE_SIZE, Estimate
+from bandit.ope.savings import Actual, Always, Evidence, actual_of, always, evidence_of
+from bandit.ope.sums import Sums
 from bandit.types import Objective
 from gateway.errors import BadRequest
 from gateway.management.activity_views import PLACES

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bandit.ope.estimators import Compared, Fitted, compare, fit
+from bandit.ope.estimators import Compared, compare
+from bandit.ope.fitted import Fitted, fit
 from bandit.ope.logged import Floats, Logged
 from bandit.types import Objective
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.ope.estimators import Compared, Estimate, Evaluation, Figure, evaluate
+from bandit.ope.estimates import Estimate, Figure
+from bandit.ope.estimators import Compared, Evaluation, evaluate
 from bandit.ope.logged import Logged
 from bandit.types import Objective
 from tests.support.ope import compared, fitted_of, matrix

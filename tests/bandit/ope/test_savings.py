@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bandit.ope.savings import Always, Evidence, Floats, Sums, actual_of, always, evidence_of
+from bandit.ope.savings import Always, Evidence, Floats, actual_of, always, evidence_of
+from bandit.ope.sums import Sums
 from bandit.types import Objective
 
 OBJECTIVE = Objective(quality_usd=0.02, second_usd=0.001, failure_usd=0.01)
@@ -117,6 +118,20 @@ def test_intervals_contain_the_truth_in_about_95_of_100_logs(scored: float) -> N
     assert all(0.92 <= share <= 0.985 for share in coverage.values()), coverage
 
 
+def test_dollars_of_a_few_very_dear_answers_are_contained_as_often() -> None:
+    log = Log(7)
+    dear = np.random.default_rng(8).lognormal(0.0, 1.4, log.cost.shape)
+    log.cost = 0.001 * np.minimum(dear, 60.0)
+    inside = []
+    for seed in range(80):
+        sums = log.draw(seed)
+        for arm, model in enumerate(MODELS):
+            told = always(sums, model, OBJECTIVE).cost_usd
+            assert told is not None
+            inside.append(told.low <= log.truth(arm)["cost_usd"] <= told.high)
+    assert 0.93 <= np.mean(inside) <= 0.98
+
+
 def test_days_without_the_model_are_left_out_only_if_its_draws_were_to_be_expected() -> None:
     log = Log(3)
     early = log.day < 2
@@ -140,14 +155,6 @@ def test_thin_evidence_gives_no_number() -> None:
     assert (unscored.quality, unscored.worth_difference_usd, unscored.actual.quality) == (None, None, None)
     free = always(Log(5).draw(1, scored=0.0), "m/dear", Objective(0.0, 0.001, 0.01))
     assert free.worth_difference_usd is not None, "quality is worth nothing"
-
-
-def test_rows_of_days_classes_and_models_are_arranged() -> None:
-    rows = [(3, "chat", "m/b", (1.0, 2.0)), (1, "code", "m/a", (4.0, 8.0)), (3, "chat", "m/b", (1.0, 1.0))]
-    sums = Sums.of(("requests", "cost"), rows)
-    assert (sums.days, sums.tasks, sums.models) == ((1, 3), ("chat", "code"), ("m/a", "m/b"))
-    assert sums.values["cost"][1, 0].tolist() == [0.0, 3.0]
-    assert sums.values["requests"].sum() == 6.0
 
 
 def test_a_model_that_was_never_drawn_is_unknown() -> None:

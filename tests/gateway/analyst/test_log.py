@@ -5,7 +5,7 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from bandit.ope.estimators import Figure
+from bandit.ope.estimates import Figure
 from bandit.ope.targets import Proposal
 from bandit.types import Ending, Epoch, Objective
 from gateway.analyst.answers import evaluation, frontier, to_json
