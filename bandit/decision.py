@@ -11,7 +11,18 @@ from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot
 from bandit.probabilities import Comparison, probabilities
 from bandit.shares import feasible
-from bandit.types import NO_STEERING, ArmView, Choice, Context, Draw, Steering
+from bandit.types import (
+    NO_STEERING,
+    AppliedRule,
+    ArmView,
+    Choice,
+    Context,
+    Draw,
+    RuleMode,
+    Steering,
+    Unpreferred,
+    rule_in_force,
+)
 from bandit.value import Value, evaluate
 
 ALGORITHM = "3"
@@ -40,12 +51,15 @@ def choose(
     candidates: tuple[str, ...],
     steering: Steering = NO_STEERING,
     left_out: tuple[tuple[str, str], ...] = (),
+    rules: tuple[AppliedRule, ...] = (),
 ) -> Choice:
     """The router's policy as probabilities over the candidates (model ids, in any order), with all they follow from.
 
     Steps: expected values of each candidate for this context; what the policy compares of them; its probabilities,
     exploration and traffic shares (`bandit.probabilities`). Limits, floors, exploration and newcomers' caps are
-    thompson's alone. Raises ValueError without candidates or with one that is no arm of the snapshot.
+    thompson's alone. Of the router's `rules` that fit, the first that chooses is in force: `always` bounds the traffic
+    shares to its model, under every policy; `prefer` is part of the expected values. Raises ValueError without
+    candidates or with one that is no arm of the snapshot.
     """
     if not candidates:
         raise ValueError("candidates: at least one model is needed")
@@ -55,10 +69,16 @@ def choose(
         raise ValueError(f"candidates: {unknown.args[0]!r} is no model of router {snapshot.router_id}") from None
     settings = snapshot.settings
     policy = named(settings.policy)
-    value = evaluate(snapshot, context, rows, steering)
+    value, rule, unpreferred = evaluate(snapshot, context, rows, steering), rule_in_force(rules), None
+    if rule is not None and rule.mode is RuleMode.PREFER:
+        unpreferred = _unpreferred(value, rule)
+        value = evaluate(snapshot, context, rows, steering, rule)
     indexes, deviations = policy.compare(value)
     newcomers = _newcomers(value) if policy.explores else [False] * len(rows)
     low, high, relaxed = feasible(*_bounds(value, newcomers))
+    if rule is not None and rule.mode is RuleMode.ALWAYS:
+        low = [float(arm.model_id == rule.model_id) for arm in value.arms]
+        high, relaxed = low, False
     compared = Comparison(
         policy=policy,
         exploration=settings.exploration if policy.explores else 0.0,
@@ -85,6 +105,8 @@ def choose(
         left_out=left_out,
         steering=steering,
         doubted=snapshot.doubted if policy.explores else (),
+        rules=rules,
+        unpreferred=unpreferred,
     )
 
 
@@ -186,6 +208,17 @@ def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tup
             )
             for k, arm in enumerate(value.arms)
         ]
+    )
+
+
+def _unpreferred(value: Value, rule: AppliedRule) -> Unpreferred:
+    """What is expected of a rule's model before it is preferred."""
+    k = value.model_ids.index(rule.model_id)
+    return Unpreferred(
+        quality=float(value.quality[k]),
+        quality_deviation=float(value.quality_deviation[k]),
+        mean_usd=float(value.mean_usd[k]),
+        deviation_usd=float(value.deviation_usd[k]),
     )
 
 

@@ -1,6 +1,6 @@
 """The vocabulary of all layers: arms, choices, attempts and what is learned of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, NewType, TypeAlias
@@ -155,6 +155,50 @@ class Steering:
 NO_STEERING = Steering()
 
 
+class RuleMode(StrEnum):
+    """What a rule does with the model that it names."""
+
+    ALWAYS = "always"  # no other model, as long as it can serve the request
+    PREFER = "prefer"  # some scores of 1 in advance, which scores of answers can overturn
+    NEVER = "never"
+
+
+@quick_dataclass(frozen=True, slots=True)
+class AppliedRule:
+    """A rule of the router that fits a request. `number` counts from 1; 0 is the default, for what no rule fits.
+
+    `weight` is how many scores of 1 a preference counts for. `passed_over` says why its model can't serve the request
+    now: the next rule that fits holds instead.
+    """
+
+    number: int
+    mode: RuleMode
+    model_id: str
+    weight: float = 0.0
+    when: str = ""
+    passed_over: str = ""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it can decide for its model: the first of these is in force."""
+        return self.mode is not RuleMode.NEVER and not self.passed_over
+
+
+def rule_in_force(rules: Sequence[AppliedRule]) -> AppliedRule | None:
+    """The first rule that fits and whose model can serve the request; None without one."""
+    return next((rule for rule in rules if rule.chooses), None)
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Unpreferred:
+    """What a choice would hold of a preferred model without the preference."""
+
+    quality: float
+    quality_deviation: float
+    mean_usd: float
+    deviation_usd: float
+
+
 @quick_dataclass(frozen=True, slots=True)
 class ArmView:
     """One candidate in a choice: expected values, deviations, and its probability after each step."""
@@ -202,6 +246,13 @@ class Choice:
     left_out: tuple[tuple[str, str], ...] = ()
     steering: Steering = NO_STEERING
     doubted: tuple[tuple[str, float], ...] = ()  # sources that users disagree with, and what is left of their weight
+    rules: tuple[AppliedRule, ...] = ()  # those that fit, in order
+    unpreferred: Unpreferred | None = None  # of the model that a rule prefers
+
+    @property
+    def rule(self) -> AppliedRule | None:
+        """The rule in force."""
+        return rule_in_force(self.rules)
 
 
 @quick_dataclass(frozen=True, slots=True)

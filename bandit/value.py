@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from bandit.objective import steer
 from bandit.posteriors.snapshot import Snapshot
-from bandit.types import Arm, Context, Objective, Steering
+from bandit.preference import preferred
+from bandit.types import AppliedRule, Arm, Context, Objective, Steering
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
@@ -46,17 +47,27 @@ class Value:
         return [arm.model_id for arm in self.arms]
 
 
-def evaluate(snapshot: Snapshot, context: Context, rows: NDArray[np.int64], steering: Steering) -> Value:
+def evaluate(
+    snapshot: Snapshot,
+    context: Context,
+    rows: NDArray[np.int64],
+    steering: Steering,
+    preference: AppliedRule | None = None,
+) -> Value:
     """Expected utility (`bandit.utility`) of the arms in `rows`, its deviation and its parts.
 
     Quality is s·v·q: success, validity if JSON is asked for, score. The parts are taken to be independent: the variance
     is that of s·(Q·v·q + F), plus those of cost and seconds, and is multiplied by the temperature. As long
     as there is no score at all, the doubt about quality fades with every outcome: trying teaches nothing of quality, so
-    cost and latency come to decide among models that scorecards leave equal.
+    cost and latency come to decide among models that scorecards leave equal. A `preference` is scores in advance.
     """
     objective = steer(snapshot.objective, steering)
     multiplier = snapshot.budget.multiplier * steering.cost
     quality, quality_variance = snapshot.quality(context.task)
+    if preference is not None:
+        quality, quality_variance = quality.copy(), quality_variance.copy()
+        row = snapshot.rows[preference.model_id]
+        quality[row], quality_variance[row] = preferred(quality[row], quality_variance[row], preference.weight)
     worth, worth_variance = quality, quality_variance * _part_of_doubt(snapshot)
     validity = np.ones_like(quality)
     if context.wants_json:

@@ -100,7 +100,7 @@ class Flow:
                 features = request.features
                 sighting = Sighting(key.id, features.messages, classify(features))
                 self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
-            decision = await self.decide(http.request_id, router, request, allowance)
+            decision = await self.decide(http.request_id, router, request, allowance, key.label)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None
             if allowance is not None:
@@ -170,7 +170,12 @@ class Flow:
         return key, router
 
     async def decide(
-        self, completion_id: str, router: LiveRouter, request: CompletionRequest, allowance: KeyAllowance | None
+        self,
+        completion_id: str,
+        router: LiveRouter,
+        request: CompletionRequest,
+        allowance: KeyAllowance | None,
+        key_label: str,
     ) -> Decision:
         """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
         loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
@@ -186,6 +191,7 @@ class Flow:
                     self.clock(),
                     LoopTime(loop.time()),
                     allowance,
+                    key_label,
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()

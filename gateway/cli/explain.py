@@ -13,6 +13,7 @@ from gateway.cli.options import (
     Json,
 )
 from gateway.cli.output import moment, print_table, print_view
+from gateway.completions.reason import rule_words
 from gateway.ids import parse_completion_id
 from gateway.management.decision_details import decision_view, find_decision
 from gateway.reports.explanation import Explained, NotExplainable
@@ -67,6 +68,9 @@ def _print(explained: Explained) -> None:
     print_table(columns, rows, "")
     for model_id, why in choice.left_out:
         typer.echo(f"  {model_id} was no candidate: {why}")
+    for rule in choice.rules:
+        when = f" (when: {rule.when})" if rule.when else ""
+        typer.echo(f"  {rule_words(rule, in_force=rule is choice.rule)}{when}")
     goal = choice.objective
     typer.echo(
         f"\ntask {decision.task or 'general'}, about {decision.estimated_prompt_tokens} prompt tokens; a perfect "

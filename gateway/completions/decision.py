@@ -11,6 +11,7 @@ from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.request import CompletionRequest, conversation_of
+from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.limits.allowance import KeyAllowance
@@ -86,13 +87,15 @@ def decide(
     now: Epoch,
     loop_time: LoopTime,
     allowance: KeyAllowance | None = None,
+    key_label: str = "",
 ) -> Decision:
     """Choose a model.
 
     What models have refused before orders the candidates but never empties the list: the choice is among the least
-    doubtful models that are available, and if all are cooling down, one of them is the last resort. `allowance` is what
-    the API key may still use. Raises NoEnabledModels, NoCapableModel, BudgetExhausted, NoModelAvailable,
-    RateLimitExceeded, InsufficientScope.
+    doubtful models that are available, and if all are cooling down, one of them is the last resort. Of the router's
+    rules, those that exclude a model narrow the list, and the first other one whose model is a candidate then is in
+    force. `allowance` is what the API key may still use. Raises NoEnabledModels, NoCapableModel, BudgetExhausted,
+    NoModelAvailable, RateLimitExceeded, InsufficientScope.
     """
     cooldowns = model_states.cooldowns
     if not router.models:
@@ -110,6 +113,13 @@ def decide(
     able, left_out = _capable_models(router, request, providers)
     if allowance is not None:
         able = models_of_key(allowance, router.models, able, left_out)
+    fitting, able = (
+        (NO_RULES, able)
+        if router.rules is None
+        else fitting_rules(
+            router.rules, router, request, able, left_out, stated=stated, task=task, key=key_label, now=now
+        )
+    )
     ready = cooldowns.available_among(able, loop_time)
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
@@ -150,7 +160,13 @@ def decide(
     if doubts:
         candidates, reserve = _least_doubtful(ready, doubts)
         left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
-    cached = published.choose(context, candidates, steering, tuple(sorted(left_out.items())))
+    cached = published.choose(
+        context,
+        candidates,
+        steering,
+        tuple(sorted(left_out.items())),
+        ruled(fitting, candidates, left_out) if fitting else NO_RULES,
+    )
     drawn = draw(cached.choice, router.secret, completion_id)
     if kept is not None:
         drawn = _sticky_draw(cached.choice, drawn, kept.model_id)
@@ -214,7 +230,7 @@ def _affordable_models(
 def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:
     """The draw of a conversation's own model if that is a candidate. Not randomised, so of no use for evaluation."""
     for arm in choice.arms:
-        if arm.model_id == model_id:
+        if arm.model_id == model_id and arm.high > 0.0:  # else a rule demands another one
             return replace(drawn, model_id=arm.model_id, propensity=arm.p, randomised=False)
     return drawn
 

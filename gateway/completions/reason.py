@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bandit.types import ArmView, Attempt, Choice, Draw, Ending
+from bandit.types import AppliedRule, ArmView, Attempt, Choice, Draw, Ending, RuleMode
 from gateway.routing.task_names import OTHER
 from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
@@ -31,7 +31,9 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt], call_site: s
     if arm is None:  # asked after the choice's own models
         text = f"{_kind(choice, call_site)}: {_instead(draw.model_id, failed)}."
     else:
-        text = f"{_kind(choice, call_site)}: {_why(choice, draw, arm, failed)} ({_figures(arm)})."
+        text = f"{_kind(choice, call_site)}: {_why(choice, draw, arm, failed)} ({_figures(choice, arm)})."
+    for rule in choice.rules:
+        text += f" {rule_words(rule, in_force=rule is choice.rule)}." if rule_matters(choice, rule) else ""
     for source, kept in choice.doubted:
         text += f" Scores of {source} count {kept:.0%}: users disagree."
     steering = choice.steering
@@ -40,6 +42,24 @@ def reason(choice: Choice, draw: Draw, attempts: Sequence[Attempt], call_site: s
     if steering.not_understood:
         text += " Not understood: " + "; ".join(f"“{part}”" for part in steering.not_understood) + "."
     return text
+
+
+def rule_matters(choice: Choice, rule: AppliedRule) -> bool:
+    """Whether a rule had an effect, or would have had one if its model could have served."""
+    return rule.mode is RuleMode.NEVER or bool(rule.passed_over) or rule is choice.rule
+
+
+def rule_words(rule: AppliedRule, *, in_force: bool) -> str:
+    """What a rule says. Callers read it, so its own text, which may name other keys, is not repeated."""
+    name = f"Rule {rule.number}" if rule.number else "The default"
+    if rule.mode is RuleMode.NEVER:
+        return f"{name} excludes {rule.model_id}"
+    if rule.passed_over:
+        return f"{name} is passed over: {rule.model_id} {rule.passed_over}"
+    waits = "" if in_force else " if those before it do not hold"
+    if rule.mode is RuleMode.ALWAYS:
+        return f"{name} demands {rule.model_id}{waits}"
+    return f"{name} prefers {rule.model_id}, like {rule.weight:g} scores of 1{waits}"
 
 
 def _kind(choice: Choice, call_site: str) -> str:
@@ -57,6 +77,8 @@ def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) ->
         return _instead(arm.model_id, failed)
     if not draw.randomised:
         return f"{arm.model_id} answered this conversation before and keeps it"
+    if choice.rule is not None and choice.rule.mode is RuleMode.ALWAYS:
+        return f"{arm.model_id} by a rule of this router"
     if len(choice.arms) == 1:
         others = "; ".join(f"{model_id} {why}" for model_id, why in choice.left_out)
         return f"{arm.model_id} is the only candidate" + (f": {others}" if others else "")
@@ -82,7 +104,9 @@ def _because(choice: Choice) -> str:
     return ""
 
 
-def _figures(arm: ArmView) -> str:
-    scored = f"quality {arm.quality:.2f} from {arm.scores:.0f} scores" if arm.scores else "no scores yet"
+def _figures(choice: Choice, arm: ArmView) -> str:
+    is_preferred = choice.rule is not None and choice.rule.model_id == arm.model_id
+    quality = choice.unpreferred.quality if choice.unpreferred is not None and is_preferred else arm.quality
+    scored = f"quality {quality:.2f} from {arm.scores:.0f} scores" if arm.scores else "no scores yet"
     cost = f"{scored}, about ${arm.cost_usd:.2g}"
     return f"{cost} and {arm.seconds:.1f} s" if arm.seconds_known else cost

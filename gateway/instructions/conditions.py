@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 
+from gateway.instructions.facts import NOTHING_ELSE, Circumstances, Fact
 from gateway.instructions.lexicon import (
     CONDITIONS,
     CORRECTNESS,
@@ -19,7 +20,7 @@ from gateway.instructions.lexicon import (
 from gateway.instructions.sentences import Part, Segment, Word
 
 _CIRCUMSTANCES = frozenset(
-    {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, None}
+    {Kind.TOPIC, Kind.WEAK_TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.IMPORTANT, Kind.OVER, Kind.FACT, None}
 )
 _PRIORITIES = MappingProxyType({Dimension.QUALITY: CORRECTNESS, Dimension.SECOND: INTERACTIVE})
 """The tasks that "when correctness matters" and "when latency is critical" stand for."""
@@ -30,12 +31,13 @@ _SPLIT = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request as conditions see it: its classes, the words of its class's name, its length and tools."""
+    """A request as conditions see it: its classes, the words of its class's name, its length and tools, and facts."""
 
     kinds: frozenset[str]
     name: frozenset[str]
     long: bool
     tools: bool
+    circumstances: Circumstances = NOTHING_ELSE
 
 
 @lru_cache(1_024)
@@ -62,10 +64,12 @@ class Atom:
     words: frozenset[str] = frozenset()  # as written, to match a caller's own class
     unknown: tuple[Word, ...] = ()
     complete: bool = False  # has its own noun: "long documents"
+    facts: frozenset[Fact] = frozenset()
 
     def testable(self, asked: Asked) -> bool:
         """Whether it contains anything that can be tested."""
-        return bool(self.tasks) or self.long is not None or self.tools is not None or self._named(asked)
+        measured = self.long is not None or self.tools is not None
+        return bool(self.tasks or self.facts) or measured or self._named(asked)
 
     def holds(self, asked: Asked) -> bool:
         """Whether the request is of this kind."""
@@ -73,6 +77,7 @@ class Atom:
             (not (self.tasks or self.unknown) or bool(self.tasks & asked.kinds) or self._named(asked))
             and self.long in {None, asked.long}
             and self.tools in {None, asked.tools}
+            and (not self.facts or asked.circumstances.agree(self.facts))
         )
         return fits != self.negated
 
@@ -109,7 +114,7 @@ def read_condition(segment: Segment) -> Condition | None:
 
 
 def _says_more(words: Iterable[Word]) -> bool:
-    return any(word.kind in {Kind.TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, None} for word in words)
+    return any(word.kind in {Kind.TOPIC, Kind.SCALE, Kind.TOOLS, Kind.HARD, Kind.FACT, None} for word in words)
 
 
 def _atoms(words: Sequence[Word]) -> list[Atom]:
@@ -148,6 +153,7 @@ def _join(atoms: list[Atom], atom: Atom, joiner: Kind | None) -> None:
             last.words | atom.words,
             (*last.unknown, *atom.unknown),
             last.complete or atom.complete,
+            last.facts | atom.facts,
         )
     elif last and last.negated and atom.negated and not (_bare(last) or _bare(atom)):
         atoms[-1] = replace(
@@ -167,7 +173,8 @@ def _atom(words: Sequence[Word], negated: bool) -> Atom | None:
     entries = [word.entry for word in words if word.entry]
     kinds = [entry.kind for entry in entries]
     scales = [entry.flag for entry in entries if entry.kind is Kind.SCALE]
-    tools = Kind.TOOLS in kinds
+    facts = frozenset().union(*(entry.facts for entry in entries))
+    tools = next((entry.flag for entry in entries if entry.kind is Kind.TOOLS), None)
     tasks = _tasks_of(entries, Kind.TOPIC)
     priority = next((entry.dimension for entry in entries if entry.dimension), None)
     if not tasks and priority:
@@ -177,16 +184,17 @@ def _atom(words: Sequence[Word], negated: bool) -> Atom | None:
     tasks = tasks or _tasks_of(entries, Kind.WEAK_TOPIC)
     if not tasks and Kind.HARD in kinds:
         tasks = REASONING
-    if not (tasks or unknown or scales or tools):
+    if not (tasks or unknown or scales or facts or tools is not None):
         return None
     return Atom(
         tasks=tasks,
         long=scales[-1] if scales else None,
-        tools=tools or None,
+        tools=tools,
         negated=negated,
         words=frozenset(part for word in words for part in _SPLIT.split(word.text)),
         unknown=tuple(unknown),
         complete=bool(scales) and Kind.THING in kinds[kinds.index(Kind.SCALE) :],
+        facts=facts,
     )
 
 

@@ -145,7 +145,7 @@ class _Application:
             cost=factors[Dimension.COST],
             second=factors[Dimension.SECOND],
             words=_cut(", ".join([*said, *dict.fromkeys(self.words)]), 3 * FRAGMENT_CHARS),
-            not_understood=_fragments(text, spans),
+            not_understood=fragments(text, spans),
         )
         return Interpretation(steering, wished or allowed, self.forbidden, self.max_usd)
 
@@ -153,7 +153,7 @@ class _Application:
         return min(max(self.multipliers.get(dimension, 1.0), 1.0 / LARGEST_MULTIPLIER), LARGEST_MULTIPLIER)
 
 
-def _fragments(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
+def fragments(text: str, spans: Sequence[Span]) -> tuple[str, ...]:
     """Stretches of text in the caller's own words: near ones joined, long ones cut."""
     joined: list[Span] = []
     for start, end in spans:

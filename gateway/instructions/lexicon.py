@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum, auto
 from types import MappingProxyType
 
+from gateway.instructions.facts import Fact
+
 
 class Dimension(StrEnum):
     """The dimensions of an objective."""
@@ -47,6 +49,7 @@ class Kind(IntEnum):
     ANY = auto()
     MONEY = auto()  # at most $0.01: `factor` holds the dollars
     THING = auto()  # requests, documents: nouns of conditions
+    FACT = auto()  # in German, key "batch": read from patterns, and by rules of routers alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,7 @@ class Entry:
     high_is_good: bool = True
     tasks: frozenset[str] = frozenset()
     flag: bool = True
+    facts: frozenset[Fact] = frozenset()
 
 
 PLAIN, SUPERLATIVE, SLIGHT, STRONG, EXTREME = 3.0, 8.0, 1.5, 6.0, 10.0

@@ -1,10 +1,12 @@
 """Splits prose into segments that say what is wanted or when. A single pass over the words, so it takes linear time."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from gateway.instructions.facts import Found
 from gateway.instructions.lexicon import CONDITIONS, EFFECTS, SUPERLATIVE, Entry, Kind, Table
 
 MOST_WORDS = 300
@@ -85,11 +87,26 @@ class Segment:
     marker: str = ""
 
 
-def read_sentences(text: str) -> tuple[list[list[Segment]], int]:
-    """The sentences of a text, each as segments, and where reading ended: the text's end, except for very long ones."""
+def read_sentences(text: str, facts: Sequence[Found] = ()) -> tuple[list[list[Segment]], int]:
+    """The sentences of a text, each as segments, and where reading ended: the text's end, except for very long ones.
+
+    `facts` are stretches that are read already.
+    """
     sentences: list[list[Segment]] = []
     tokens: list[Word] = []
+    starting = {found.start: found for found in facts}
+    read_until = 0
     for number, match in enumerate(_TOKEN.finditer(text)):
+        if match.start() < read_until:
+            continue
+        if (found_fact := starting.get(match.start())) is not None:
+            facts_of, tools = found_fact.facts, found_fact.tools
+            if facts_of:
+                tokens.append(Word("", Entry(Kind.FACT, facts=facts_of), found_fact.start, found_fact.end))
+            if tools is not None:
+                tokens.append(Word("", Entry(Kind.TOOLS, flag=tools), found_fact.start, found_fact.end))
+            read_until = found_fact.end
+            continue
         if number >= MOST_WORDS or len(sentences) >= MOST_SENTENCES:
             sentences.append(_Sentence(tokens).segments())
             return sentences, match.start()

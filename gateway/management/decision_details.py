@@ -7,7 +7,7 @@ from math import inf
 import msgspec
 
 from bandit.statistics import JUDGE, Signal
-from bandit.types import ArmView, Attempt, Choice
+from bandit.types import AppliedRule, ArmView, Attempt, Choice
 from gateway.errors import NotFound
 from gateway.ids import parse_completion_id
 from gateway.management.context import Management
@@ -21,6 +21,7 @@ from gateway.management.decision_views import (
     LeftOutView,
     LessonView,
     ReplayView,
+    RuleView,
     ShadowScoreView,
     WorthView,
 )
@@ -82,6 +83,7 @@ def decision_view(management: Management, explained: Explained, *, with_content:
         snapshot_at=choice.snapshot_at,
         candidates=[_candidate(arm) for arm in choice.arms],
         left_out=[LeftOutView(model=model_id, why=why) for model_id, why in choice.left_out],
+        rules=[_rule(rule, choice) for rule in choice.rules],
         u=decision.u,
         attempts=[_attempt(attempt) for attempt in view.attempts],
         ended_at=outcome.ended_at,
@@ -123,6 +125,18 @@ def _context(choice: Choice) -> DecisionContext:
         max_tokens=context.max_tokens,
         stream=context.stream,
         wants_json=context.wants_json,
+    )
+
+
+def _rule(rule: AppliedRule, choice: Choice) -> RuleView:
+    return RuleView(
+        number=rule.number,
+        mode=rule.mode.value,
+        model=rule.model_id,
+        weight=rule.weight,
+        when=rule.when,
+        passed_over=rule.passed_over,
+        in_force=rule is choice.rule,
     )
 
 

@@ -1,5 +1,7 @@
 """What the API says of one recorded decision in full."""
 
+from typing import Literal
+
 from pydantic import BaseModel, JsonValue
 
 from gateway.management.decisions import DecisionFields
@@ -48,6 +50,21 @@ class CandidateView(BaseModel):
     scores: float
     limited: bool
     newcomer: bool
+
+
+class RuleView(BaseModel):
+    """A rule of the router that the request fits. `number` 0 is the default.
+
+    `weight` is that of a preference. `passed_over` says why its model could not serve; one rule at most is in force.
+    """
+
+    number: int
+    mode: Literal["always", "prefer", "never"]
+    model: str
+    weight: float
+    when: str
+    passed_over: str
+    in_force: bool
 
 
 class LeftOutView(BaseModel):
@@ -145,6 +162,7 @@ class DecisionView(DecisionFields):
     snapshot_at: float
     candidates: list[CandidateView]
     left_out: list[LeftOutView]
+    rules: list[RuleView]
     u: float
     attempts: list[AttemptView]
     ended_at: float

@@ -9,6 +9,7 @@ from bandit.types import Arm, ArmPrior, RouterSettings
 from gateway.catalog.catalog import Catalog, Model, UnknownModel
 from gateway.routing.evidence import EvaluatedModels
 from gateway.routing.objectives import objective_of
+from gateway.routing.rules import Rules, rules_of
 from gateway.settings.router_options import RouterOptions, bandit_settings
 from storage.records import RouterRecord
 from storage.stores.priors import ArmKey
@@ -32,6 +33,7 @@ class Definition:
     judges: tuple[Model, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[Evidence, ...] = ()
+    rules: Rules | None = None
 
     def repriced(self, catalog: Catalog) -> "Definition":
         """Return the definition with the catalog's present prices; this one if they are the same."""
@@ -76,6 +78,7 @@ def define(
         judges=_judges(record.id, options, catalog),
         left_out=left_out,
         evidence=evaluated.of(record.id, record.eval_ids),
+        rules=rules_of(options.rules, options.default),
     )
 
 

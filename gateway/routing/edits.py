@@ -10,6 +10,7 @@ from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.routing.objectives import chosen_anew, with_dollars
 from gateway.settings.judge_options import judging_models
 from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
+from gateway.settings.rule_options import check_rules
 from gateway.settings.shadow_options import check_judged
 from gateway.settings.table_reader import Fields, Problem
 from storage.records import RouterModel, RouterRecord
@@ -28,6 +29,7 @@ def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, n
     settings = mentioned_options(fields, frozenset(model.model_id for model in models))
     _check_judges(fields, settings, catalog)
     check_judged(fields, settings)
+    check_rules(fields, settings, models)
     fields.close()
     if problems:
         raise OptionsError(problems)
@@ -52,6 +54,7 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
     _check_judges(fields, mentioned, catalog)
     settings |= mentioned
     check_judged(fields, settings)
+    check_rules(fields, settings, models)
     fields.close()
     if not problems:
         read_options(Fields(settings, problems), frozenset(model.model_id for model in models))

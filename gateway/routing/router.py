@@ -12,7 +12,7 @@ from bandit.learning import merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.quick import quick_dataclass
 from bandit.statistics import Deltas, StatisticKey, Sums
-from bandit.types import BudgetState, Choice, Context, Epoch, LoopTime, Steering
+from bandit.types import AppliedRule, BudgetState, Choice, Context, Epoch, LoopTime, Steering
 from gateway.catalog.catalog import Catalog, Model
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
@@ -58,19 +58,20 @@ class Published:
         candidates: tuple[str, ...],
         steering: Steering,
         left_out: tuple[tuple[str, str], ...],
+        rules: tuple[AppliedRule, ...] = (),
     ) -> CachedChoice:
         """Return the distribution over the candidates, from the cache if it was computed before."""
-        key = (context, candidates, steering, left_out)
+        key = (context, candidates, steering, left_out, rules)
         cached = self._choices.get(key)
         if cached is None:
-            choice = choose(self.snapshot, context, candidates, steering, left_out)
+            choice = choose(self.snapshot, context, candidates, steering, left_out, rules)
             json = msgspec.json.encode(choice)
             cached = CachedChoice(
                 choice,
                 json,
                 hashlib.blake2b(json, digest_size=16).hexdigest(),
                 {arm.model_id: arm.cost_usd for arm in choice.arms},
-                max(choice.arms, key=lambda arm: arm.mean_usd).model_id,
+                max(choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id,  # to obey a rule is no trial
                 {},
             )
             self._choices[key] = cached
@@ -154,6 +155,7 @@ class LiveRouter:
         self.options = definition.options
         self.settings = definition.settings
         self.secret = definition.secret
+        self.rules = definition.rules
         self._use_models(definition.models)
         self.created_at = definition.created_at
         self.spend = state.spend

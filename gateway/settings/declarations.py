@@ -9,6 +9,7 @@ from bandit.price import TOKEN_RATES
 from gateway.settings.judge_options import judging_models
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
+from gateway.settings.rule_options import check_rules
 from gateway.settings.secrets import UnusableSecret, read_keys, read_provider_key
 from gateway.settings.shadow_options import check_judged
 from gateway.settings.table_reader import Fields, Problem, shown
@@ -127,6 +128,7 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
         if why := bad_model_id(model_id, providers):
             fields.problems.append(Problem((*fields.path, "judge", "model"), why))
     check_judged(fields, options)
+    check_rules(fields, options, models)
     fields.close()
     return RouterDeclaration(id=router_id, name=name, models=models, options=options)
 

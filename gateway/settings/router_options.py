@@ -10,6 +10,7 @@ from dataclasses import fields as dataclass_fields
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
 from gateway.settings.judge_options import JudgeOptions, read_judge
+from gateway.settings.rule_options import RuleOptions, read_default, read_rules
 from gateway.settings.shadow_options import ShadowOptions, read_shadow
 from gateway.settings.table_reader import Fields, Problem, nearest, shown
 from storage.records import RouterModel
@@ -58,6 +59,8 @@ class RouterOptions:
     feedback_scale: tuple[float, float] = (0.0, 1.0)
     judge: JudgeOptions | None = None
     shadow: ShadowOptions | None = None
+    rules: tuple[RuleOptions, ...] = ()
+    default: RuleOptions | None = None
 
     @classmethod
     def from_json(cls, settings: Mapping[str, Json]) -> "RouterOptions":
@@ -78,6 +81,8 @@ class RouterOptions:
         shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
         shown_as["judge"] = None if self.judge is None else self.judge.to_json()
         shown_as["shadow"] = None if self.shadow is None else self.shadow.to_json()
+        shown_as["rules"] = [rule.to_json() for rule in self.rules]
+        shown_as["default"] = None if self.default is None else self.default.to_json()
         return shown_as
 
 
@@ -127,6 +132,8 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
         feedback_scale=_feedback_scale(fields),
         judge=read_judge(fields),
         shadow=read_shadow(fields),
+        rules=read_rules(fields),
+        default=read_default(fields),
     )
 
 

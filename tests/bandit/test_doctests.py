@@ -9,7 +9,9 @@ import pytest
 import bandit
 
 MODULES = sorted(module.name for module in pkgutil.walk_packages(bandit.__path__, "bandit."))
-WITH_EXAMPLES = {f"bandit.{name}" for name in ("budget", "exploration", "matching", "shares", "statistics", "utility")}
+WITH_EXAMPLES = {
+    f"bandit.{name}" for name in ("budget", "exploration", "matching", "preference", "shares", "statistics", "utility")
+}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -79,6 +79,8 @@ class RouterPatch(BaseModel):
     feedback_scale: tuple[float, float] | None = None
     judge: dict[str, JsonValue] | None = None
     shadow: dict[str, JsonValue] | None = None
+    rules: list[dict[str, JsonValue]] | None = None
+    default: str | dict[str, JsonValue] | None = None
 
 
 class NewRouter(RouterPatch):
