@@ -48,8 +48,8 @@ def change_settings(request: Request, visit: Administrator, router_id: str, sent
     revision = sent.text("revision")
     if not (revision.isascii() and revision.isdecimal() and len(revision) < 19):
         raise BadRequest("the form does not say which revision it was opened with: load the page again")
-    patch = patch_of(sent, get_router(management, router_id))
-    tried = attempt(lambda: change_router(management, router_id, patch, expected=int(revision)))
+    router = get_router(management, router_id)
+    tried = attempt(lambda: change_router(management, router_id, patch_of(sent, router), expected=int(revision)))
     if tried.answer is not None:
         return see_other(request, f"/routers/{router_id}/settings?done=1")
     if tried.code == "revision_conflict":

@@ -7,8 +7,8 @@ from math import sqrt
 from markupsafe import Markup
 
 from bandit.learning import LESSONS, Wait
-from bandit.types import ArmView, Attempt, Choice, Ending
-from gateway.completions.reason import ENDINGS
+from bandit.types import ArmView, Attempt, Choice, Ending, RuleMode
+from gateway.completions.reason import ENDINGS, rule_words
 from gateway.dashboard import charts
 from gateway.dashboard.charts import DEVIATIONS, Bar, Interval
 from gateway.dashboard.colours import GREY, colours_of
@@ -68,7 +68,8 @@ class DecisionPage:
     """One request. `verdict` is the replay's; `by` names the API key.
 
     `kind` says how long the request is, `failed` what became of the drawn model if another one answered, `scored` who
-    gave the latest score and when; empty if nobody did.
+    gave the latest score and when; empty if nobody did. `rules` are those of the router that fit, in words, each with
+    its condition; `is_demanded`: one of them demanded the model.
     """
 
     id: str
@@ -90,6 +91,8 @@ class DecisionPage:
     candidates: Sequence[Candidate]
     worth_ruler: Markup
     left_out: Sequence[tuple[str, int, str]]
+    is_demanded: bool
+    rules: Sequence[tuple[str, str]]
     strip: Markup
     timeline: Markup
     tries: Sequence[Try]
@@ -146,6 +149,8 @@ def decision_page(
         candidates=[_candidate(arm, choice, worths[arm.model_id], scale, colours, decision) for arm in ranked],
         worth_ruler=charts.ruler(scale, axis_usd),
         left_out=[(model_id, colours.get(model_id, GREY), why) for model_id, why in choice.left_out],
+        is_demanded=choice.rule is not None and choice.rule.mode is RuleMode.ALWAYS,
+        rules=[(rule_words(rule, in_force=rule is choice.rule), rule.when) for rule in choice.rules],
         strip=charts.strip(
             [(arm.model_id, colours.get(arm.model_id, GREY), arm.p) for arm in choice.arms],
             decision.u if decision.randomised else None,
@@ -172,7 +177,15 @@ def _candidate(
     expected = arm.success * arm.quality
     gain = goal.quality_usd * expected - goal.failure_usd * (1.0 - arm.success)
     told = f"Worth per 1,000 such requests: {usd(worth.mean)}, 90% from {usd(worth.low)} to {usd(worth.high)}"
-    notes = [name for name, holds in (("limited", arm.limited), ("newcomer", arm.newcomer)) if holds]
+    notes = [
+        name
+        for name, holds in (
+            ("limited", arm.limited),
+            ("newcomer", arm.newcomer),
+            ("preferred", _is_preferred(arm, choice)),
+        )
+        if holds
+    ]
     return Candidate(
         model=arm.model_id,
         colour=colour,
@@ -188,6 +201,10 @@ def _candidate(
         is_drawn=arm.model_id == decision.drawn_model_id,
         note=", ".join(notes),
     )
+
+
+def _is_preferred(arm: ArmView, choice: Choice) -> bool:
+    return choice.unpreferred is not None and choice.rule is not None and choice.rule.model_id == arm.model_id
 
 
 def _failed(attempt: Attempt) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bandit.objective import PRESETS
 from gateway.dashboard.formats import shown_json
 from gateway.dashboard.forms import Form, number
+from gateway.dashboard.rule_lines import lines_of, patch_of_lines
 from gateway.dashboard.views.changes import ChangeRow, row_of
 from gateway.management.changes import list_changes
 from gateway.management.context import Management
@@ -101,7 +102,7 @@ def conflict_page(management: Management, router_id: str, sent: Form) -> Setting
 
 
 def patch_of(sent: Form, router: RouterView) -> dict[str, object]:
-    """The merge patch of what differs from what the form was opened with."""
+    """The merge patch of what differs from what the form was opened with. Raises OptionsError."""
     mine, was = _sent(sent), _opened(sent, router)
     changed = {name for name in mine if mine[name] != was[name]}
     patch: dict[str, object] = {
@@ -111,6 +112,8 @@ def patch_of(sent: Form, router: RouterView) -> dict[str, object]:
     }
     if "name" in changed:
         patch["name"] = mine["name"]
+    if "rules" in changed:
+        patch |= patch_of_lines(mine["rules"])
     if changed & {"objective", *DOLLARS}:
         own = mine["objective"] == OWN
         patch["objective"] = {name: number(mine[name]) for name in DOLLARS} if own else mine["objective"]
@@ -163,12 +166,17 @@ def _values(router: RouterView) -> dict[str, str]:
             for each in SETTINGS
         },
         "models": "\n".join(sorted(router.enabled_models)),
+        "rules": lines_of(router.settings),
     }
 
 
 def _sent(sent: Form) -> dict[str, str]:
     names = ("name", "objective", *DOLLARS, *(each.name for each in SETTINGS))
-    return {**{name: sent.text(name) for name in names}, "models": "\n".join(sorted(set(sent.all("models"))))}
+    return {
+        **{name: sent.text(name) for name in names},
+        "models": "\n".join(sorted(set(sent.all("models")))),
+        "rules": sent.text("rules").replace("\r\n", "\n"),
+    }
 
 
 def _opened(sent: Form, router: RouterView) -> dict[str, str]:

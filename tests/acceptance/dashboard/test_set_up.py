@@ -20,6 +20,8 @@ def form_of(page: str) -> dict[str, list[str]]:
     for name, options in re.findall(r'<select[^>]*name="([^"]+)">(.*?)</select>', page, re.DOTALL):
         chosen = re.search(r'value="([^"]*)" selected', options)
         fields[name] = [chosen[1]] if chosen else []
+    for name, text in re.findall(r'<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL):
+        fields[name] = [unescape(text)]
     return fields
 
 
@@ -110,6 +112,44 @@ def test_wrong_settings_are_told_beside_their_fields(admin: httpx.Client) -> Non
     for name in ("exploration", "max_usd_per_day", "policy"):
         assert f'id="{name}-error"' in answer.text, name
     assert 'value="a lot"' in answer.text
+
+
+def test_rules_are_lines_that_are_read_back_as_they_are_shown(running: Running, admin: httpx.Client) -> None:
+    fields = form_of(admin.get("/routers/rtr_code/settings").text)
+    fields["rules"] = [
+        'Never simulated/swift when metadata.team is "a"\r\n\r\n  prefer simulated/sage (35) when math\r\n'
+    ]
+    fields["rules"][0] += "always simulated/steady otherwise"
+    assert admin.post("/routers/rtr_code/settings", data=fields).status_code == 303
+    shown = form_of(admin.get("/routers/rtr_code/settings").text)
+    assert shown["rules"][0].splitlines() == [
+        'never simulated/swift when metadata.team is "a"',
+        "prefer simulated/sage (35) when math",
+        "always simulated/steady otherwise",
+    ]
+    wait_until(lambda: running.gateway.routers["rtr_code"].rules is not None, "the rules are served")
+    with running.http() as client:
+        body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi!"}], "metadata": {"team": "A"}}
+        answer = client.post("/rtr_code/chat/completions", json=body).json()
+    story = unescape(admin.get(f"/decisions/{answer['id']}").text)
+    assert "<b>simulated/steady</b> was demanded by a rule of the router" in story
+    assert "The default demands simulated/steady." in story
+    assert 'Rule 1 excludes simulated/swift <span class="soft">(when metadata.team is "a")</span>.' in story
+    wrong = {
+        "prefer simulated/sage": "line 1 is not understood",
+        "prefer simulated/sage when wenn es regnet": "wenn es regnet",
+        "sometimes simulated/sage when math": "must be",
+        "prefer simulated/sage otherwise\nprefer simulated/swift otherwise": "one default",
+        "prefer simulated/nobody when math": "has not enabled",
+    }
+    for lines, said in wrong.items():
+        answer = admin.post("/routers/rtr_code/settings", data=shown | {"rules": [lines]})
+        assert answer.status_code == 400
+        assert 'id="rules-error"' in answer.text
+        assert said in unescape(answer.text)
+        assert form_of(answer.text)["rules"] == [lines]  # what was written stays
+    assert admin.post("/routers/rtr_code/settings", data=shown | {"rules": [""]}).status_code == 303
+    assert form_of(admin.get("/routers/rtr_code/settings").text)["rules"] == [""]
 
 
 def test_a_pasted_scorecard_tells_every_wrong_line_and_is_taken_whole_or_not(admin: httpx.Client) -> None:

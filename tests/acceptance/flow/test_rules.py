@@ -49,7 +49,9 @@ def change(running: Running, admin: httpx.Client, **fields: Any) -> None:
 
     def is_served() -> bool:
         live = running.gateway.routers[ROUTER]
-        return live.options.to_json() == changed["settings"] and sorted(live.models) == sorted(changed["enabled_models"])
+        return live.options.to_json() == changed["settings"] and sorted(live.models) == sorted(
+            changed["enabled_models"]
+        )
 
     wait_until(is_served, "the router is served as it was changed")
     running.forget_cooldowns()
