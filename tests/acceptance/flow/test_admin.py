@@ -1,6 +1,7 @@
 """What operators can ask of the ledger over HTTP."""
 
 import json
+import re
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -152,7 +153,7 @@ def test_prometheus_sees_requests_money_scores_and_the_ledger(running: Running) 
         assert f'bandit_gateway_responses_total{{code="",fault="none",model="{answer.model}",' in text
         assert 'bandit_gateway_overhead_seconds_count{router="rtr_good"}' in text
         assert f'bandit_gateway_attempts_total{{ending="complete",model="{answer.model}",router="rtr_good"}}' in text
-        assert 'bandit_gateway_feedback_total{result="recorded",router="rtr_good"}' in text
+        assert re.search(r'_feedback_total\{key="key_\w+",result="recorded",router="rtr_good"\} \d', text)
         assert 'bandit_gateway_ledger_state{state="ok"} 1.0' in text
         assert http.get("/metrics", headers={"host": "example.com"}).status_code == 403
     with running.http("admin") as http:
