@@ -91,5 +91,5 @@ class Readiness:
         return [
             f"router {router_id} has no usable model: " + (", ".join(sorted(live.models)) or "none is enabled")
             for router_id, live in sorted(self._routers.items())
-            if all(self._cooldowns.is_broken(model_id, now) for model_id in live.models)
+            if all(self._cooldowns.is_broken(model.id, now) for model in live.models.values())
         ]

@@ -31,13 +31,33 @@ class RouterRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """Settings with which a router calls a model. `name` is what follows the model's id and `@` in the arm's id.
+
+    `thinking` and `tier` None: nothing is said of them. `params` are fields of the request, each with its value as
+    JSON, sorted by name.
+    """
+
+    name: str
+    thinking: str | None = None
+    tier: str | None = None
+    params: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RouterModel:
-    """A model in a router; a disabled one keeps its statistics."""
+    """An arm of a router: a model, or a variant of it. A disabled one keeps its statistics."""
 
     model_id: str
     enabled: bool = True
     min_share: float = 0.0
     max_share: float = 1.0
+    variant: Variant | None = None
+
+    @property
+    def arm_id(self) -> str:
+        """Its id wherever decisions and statistics are told: the model's, for a variant followed by its name."""
+        return self.model_id if self.variant is None else f"{self.model_id}@{self.variant.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,10 @@ class KeyLimits:
     usd_per_month: float | None = None
     models: tuple[str, ...] | None = None
     tasks: tuple[str, ...] | None = None
+
+    def allow(self, arm_id: str, model_id: str) -> bool:
+        """Whether the key may use an arm: it is named, or its model is."""
+        return self.models is None or arm_id in self.models or model_id in self.models
 
 
 NO_LIMITS = KeyLimits()

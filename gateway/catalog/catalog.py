@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
@@ -12,8 +12,10 @@ from gateway.catalog.capabilities import abilities_of
 from gateway.catalog.declared import USUAL_TIERS, price_of
 from gateway.catalog.facts import ModelFacts, load_facts
 from gateway.catalog.prices import look_up
+from gateway.catalog.thinking import OLLAMA, Fields, Levels, efforts, levels_of
+from gateway.catalog.tiers import tiers_of
 from gateway.catalog.vendors import vendor_of
-from gateway.settings import SIMULATED, ModelSettings, Settings, SettingsError
+from gateway.settings import SIMULATED, ModelSettings, ProviderSettings, Settings, SettingsError
 from gateway.settings.declarations import bad_model_id
 from gateway.settings.loading import undeclared
 from gateway.settings.presets import SIMULATED_MODELS
@@ -27,6 +29,7 @@ class Model:
     `priced_until` is when the list may ask another price, in seconds since the epoch; inf: it names no such time.
     `price_source` is declared, genai-prices, models.dev, local (free) or simulated.
     `reasoning` and `temperature`: whether it thinks, and whether it takes a temperature; None: not known.
+    `thinking` are the levels of how much it thinks, and `tiers` its service tiers: the fields that a request sends.
     """
 
     id: str
@@ -38,6 +41,8 @@ class Model:
     output_limit: int | None = None
     reasoning: bool | None = None
     temperature: bool | None = None
+    thinking: Levels = field(default_factory=dict)
+    tiers: Mapping[str, Fields] = field(default_factory=dict)
     priced_until: float = math.inf
     price_source: str = "declared"
 
@@ -91,6 +96,10 @@ class Catalog:
             found |= {f"{name}/{model}" for model, facts in own.items() if facts.price is not None}
         return sorted(found)
 
+    def provider_of(self, model: Model) -> ProviderSettings | None:
+        """The settings of a model's provider; None for the simulated one."""
+        return self._settings.providers.get(model.provider)
+
     def get(self, model_id: str) -> Model | None:
         """The model of that id; None where it can't be used as things are configured."""
         try:
@@ -138,6 +147,12 @@ class Catalog:
         until = listed.until.timestamp() if listed and listed.until and listed.price else math.inf
         self._priced_until = min(self._priced_until, until)
         abilities = abilities_of(name, facts) if declared.abilities is None else declared.abilities
+        reasons = facts.reasoning if facts else None
+        seller = vendor.facts if vendor else OLLAMA if OLLAMA in provider.name else ""
+        if declared.thinking is None:
+            levels = levels_of(seller, provider.kind, name, reasons=reasons)
+        else:
+            levels = efforts(*declared.thinking)
         return Model(
             id=declared.id,
             provider=declared.provider,
@@ -148,8 +163,10 @@ class Catalog:
             or (limits.context if limits else None)
             or (listed.context_window if listed else None),
             output_limit=declared.output_limit or (limits.output if limits else None) or None,
-            reasoning=facts.reasoning if facts else None,
+            reasoning=reasons,
             temperature=facts.temperature if facts else None,
+            thinking=levels,
+            tiers=tiers_of(seller, provider.kind, name, declared.service_tiers),
             priced_until=until,
             price_source=source,
         )

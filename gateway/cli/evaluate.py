@@ -59,7 +59,7 @@ def evaluate(
     now = Epoch(time.time())
     with opened(config, database_url) as database:
         record = existing_router(database, router)
-        known = [model.model_id for model in record.models]
+        known = [model.arm_id for model in record.models]
         dollars = _objective(objective, record, config, database_url)
         try:
             proposal = proposal_of(router, known, policy, models, dollars, exploration)

@@ -14,6 +14,7 @@ from gateway.cli.output import is_or_would_be, moment, print_json, print_table, 
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import retention_of
 from gateway.management.routers import (
+    RouterModelView,
     RouterView,
     change_router,
     create_router,
@@ -62,10 +63,15 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
         f"{router.endpoint}\n"
     )
     rows = [
-        (model.id, "enabled" if model.enabled else "disabled", f"{model.min_share:.0%} to {model.max_share:.0%}")
+        (
+            model.id,
+            "enabled" if model.enabled else "disabled",
+            f"{model.min_share:.0%} to {model.max_share:.0%}",
+            _settings_of(model),
+        )
         for model in router.models
     ]
-    print_table(("model", "state", "share"), rows, "no models")
+    print_table(("model", "state", "share", "settings"), rows, "no models")
     typer.echo("")
     settings = [(key, _value(value), _source(router, key)) for key, value in router.settings.items()]
     if router.objective_usd is not None:
@@ -77,7 +83,7 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
 @app.command("create")
 def create(
     router_id: Annotated[str, typer.Argument(metavar="ID", help="rtr_ and a name of your choice.")],
-    model: Annotated[list[str], typer.Option(help="A model id; may be repeated.")],
+    model: Annotated[list[str], typer.Option(help="A model id, or { id = … } with its variants; may be repeated.")],
     name: Annotated[str | None, typer.Option(help="A name to show (default: the id).")] = None,
     options: Settable = None,
     dry_run: DryRun = False,
@@ -86,7 +92,7 @@ def create(
     json: Json = False,
 ) -> None:
     """Create a router."""
-    values = {**_values(options), "id": router_id, "models": model} | ({} if name is None else {"name": name})
+    values = {**_values(options), "id": router_id, "models": _models(model)} | ({} if name is None else {"name": name})
     with managed(config, database_url, create=True, dry_run=dry_run) as management:
         made = create_router(management, values)
         if made.rebuild:
@@ -110,7 +116,7 @@ def change(
 ) -> None:
     """Change a router. What the configuration file declares is applied again at the next start."""
     values = _values(options)
-    values |= {"models": model} if model else {}
+    values |= {"models": _models(model)} if model else {}
     values |= {} if name is None else {"name": name}
     if not values:
         raise CommandError("nothing to change: give --model, --name or --set KEY=VALUE", 2)
@@ -179,6 +185,18 @@ def purge(
         erased = purge_router(database, router_id, before, management.actor, tell)
     told = f"{router_id}: {erased:,} requests are erased; backups that were made before still have them"
     report({"id": router_id, "erased": erased}, told, json=json)
+
+
+def _settings_of(model: RouterModelView) -> str:
+    """What a variant sets, in words; empty for a model as it is."""
+    told = [f"thinking {model.thinking}" if model.thinking else "", f"tier {model.tier}" if model.tier else ""]
+    told += [f"{name} = {json_module.dumps(value)}" for name, value in (model.params or {}).items()]
+    return ", ".join(filter(None, told))
+
+
+def _models(entries: list[str]) -> list[object]:
+    """Parse models: ids, or tables of variants as the configuration file has them."""
+    return [setting_value(entry) if entry.lstrip().startswith("{") else entry for entry in entries]
 
 
 def _values(options: list[str] | None) -> dict[str, object]:

@@ -13,10 +13,10 @@ def models_of_key(
     allowance: KeyAllowance, models: Mapping[str, Model], able: tuple[str, ...], left_out: dict[str, str]
 ) -> tuple[str, ...]:
     """The capable models that the key may use. Raises InsufficientScope, NoCapableModel if there is none."""
-    allowed = allowance.allowed_models(able, left_out)
+    allowed = allowance.allowed_models(able, models, left_out)
     if allowed:
         return allowed
-    named = [model_id for model_id in models if model_id in (allowance.limits.models or ())]
+    named = [id_ for id_, model in models.items() if allowance.limits.allow(id_, model.id)]
     if not named:
         raise InsufficientScope(
             f"this API key may use {', '.join(allowance.limits.models or ())}, and the router has none of them",

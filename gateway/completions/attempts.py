@@ -15,6 +15,7 @@ from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.bill import NOTHING, Bill, bill_for
 from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
+from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.model_states import ModelStates
 from gateway.telemetry.trace_context import RequestTrace
 
@@ -66,8 +67,13 @@ class AttemptLog:
 
     @property
     def model_id(self) -> str:
-        """The model of the running call, else of the last one."""
+        """The arm of the running call, else of the last one."""
         return self.draw.model_id
+
+    @property
+    def served_id(self) -> str:
+        """The model of that arm."""
+        return self._decision.router.models[self.draw.model_id].id
 
     def waited(self) -> float:
         """Seconds spent waiting for providers, including the running call."""
@@ -146,10 +152,12 @@ class AttemptLog:
         told = self.usage is not None and self.usage.is_told
         if not told and ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
             return NOTHING
-        model = self._decision.router.models[model_id]
+        router = self._decision.router
+        model, variant = router.models[model_id], router.variants.get(model_id)
         bill = bill_for(
             model.price,
             self.usage,
+            tier=None if variant is None else variant.variant.tier,
             context_window=model.context_window,
             estimated_prompt_tokens=self._decision.estimated_prompt_tokens,
             text_bytes=self.text_bytes,
@@ -178,12 +186,13 @@ async def try_in_turn(
     """
     router, loop = decision.router, asyncio.get_running_loop()
     deadline = loop.time() + router.options.request_timeout_seconds
-    fields = decision.request.forwarded(router.options.task_metadata_key)
+    forwarded = decision.request.forwarded(router.options.task_metadata_key)
     draw: Draw | None = decision.draw
     refusals: dict[str, ProviderError] = {}
     failed: set[str] = set()
     while draw is not None:
-        model = router.models[draw.model_id]
+        model, variant = router.models[draw.model_id], router.variants.get(draw.model_id)
+        fields = forwarded if variant is None else variant.fields(forwarded)
         attempts.begin(draw, clock(), loop.time())
         model_states.cooldowns.begun(model.id, loop.time())
         try:
@@ -199,33 +208,47 @@ async def try_in_turn(
             answer = await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.fail(error)
-            model_states.cooldowns.failed(model.id, error, loop.time(), fingerprint(fields))
-            model_states.holds.refused(model.id, error, fields, loop.time())
-            failed.add(model.id)
+            model_states.cooldowns.failed(model.id, error, loop.time(), fingerprint(forwarded))
+            model_states.holds.refused(draw.model_id, error, fields, loop.time())
+            failed.add(draw.model_id)
             if error.verdict is Verdict.REFUSED:
                 refusals[model.id] = error
             final = error.verdict is Verdict.CONTENT or len(refusals) > 1
             more = not final and len(attempts.done) < router.options.max_attempts and loop.time() < deadline
-            draw = _next(decision, len(attempts.done) + 1, failed) if more else None
-            _log(decision, model.id, error, f"next is {draw.model_id}" if draw else "no other model is tried")
+            tried = draw.model_id
+            draw = (
+                _next(decision, len(attempts.done) + 1, failed, model_states.cooldowns, loop.time()) if more else None
+            )
+            _log(decision, tried, error, f"next is {draw.model_id}" if draw else "no other model is tried")
             if final:
                 raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
         else:
-            for model_id in refusals:
-                model_states.cooldowns.blamed(model_id, fingerprint(fields), loop.time())
+            for model_id in refusals.keys() - {model.id}:
+                model_states.cooldowns.blamed(model_id, fingerprint(forwarded), loop.time())
             return answer
     if refusals:
         raise _rejected(next(iter(refusals.values())))
-    raise _exhausted(attempts.done, model_states.cooldowns.soonest(sorted(failed), loop.time()))
+    called = sorted({router.models[arm_id].id for arm_id in failed})
+    raise _exhausted(attempts.done, model_states.cooldowns.soonest(called, loop.time()))
 
 
-def _next(decision: Decision, number: int, failed: set[str]) -> Draw | None:
-    """The next model: a re-draw from the choice, then the reserve in its order."""
-    draw = redraw(decision.cached.choice, decision.router.secret, decision.completion_id, number, failed)
-    if draw is None:
-        left = [model_id for model_id in decision.reserve if model_id not in failed]
-        draw = Draw(number, decision.draw.u, left[0], 1.0, randomised=False) if left else None
-    return draw
+def _next(decision: Decision, number: int, failed: set[str], cooldowns: Cooldowns, now: float) -> Draw | None:
+    """The next arm: a re-draw from the choice, then the reserve in its order.
+
+    Other variants of a model that has failed come last, and only if their model may be asked again.
+    """
+    router, choice = decision.router, decision.cached.choice
+    models = {router.models[arm_id].id for arm_id in failed}
+    siblings = {arm_id for arm_id, model in router.models.items() if model.id in models}
+    barred = {arm_id for arm_id in siblings if not cooldowns.available(router.models[arm_id].id, now)}
+    for excluded in (failed | siblings, failed | barred):
+        draw = redraw(choice, router.secret, decision.completion_id, number, excluded)
+        left = [arm_id for arm_id in decision.reserve if arm_id not in excluded]
+        if draw is None and left:
+            draw = Draw(number, decision.draw.u, left[0], 1.0, randomised=False)
+        if draw is not None:
+            return draw
+    return None
 
 
 def _log(decision: Decision, model_id: str, error: ProviderError, follows: str) -> None:

@@ -9,6 +9,7 @@ from bandit.decision import draw
 from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
+from gateway.completions.agreeing import agreeing
 from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
@@ -120,7 +121,7 @@ def decide(
             router.rules, router, request, able, left_out, stated=stated, task=task, key=key_label, now=now
         )
     )
-    ready = cooldowns.available_among(able, loop_time)
+    ready = _available(router, able, cooldowns, loop_time)
     steering, max_usd = NO_STEERING, request.routing.max_usd
     if request.routing.instructions and router.options.instructions:
         read = interpret(request.routing.instructions).apply(
@@ -153,8 +154,9 @@ def decide(
     if ready != able:
         ready = tuple([model_id for model_id in ready if model_id in able])
         if not ready:
-            ready = (_last_resort(able, cooldowns, loop_time),)
-        left_out.update({id_: cooldowns.reason(id_, loop_time) or "" for id_ in able if id_ not in ready})
+            ready = _last_resort(router, able, cooldowns, loop_time)
+        unready = [id_ for id_ in able if id_ not in ready]
+        left_out.update({id_: cooldowns.reason(router.models[id_].id, loop_time) or "" for id_ in unready})
     candidates, reserve = ready, NO_MODELS
     doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
     if doubts:
@@ -185,12 +187,22 @@ def decide(
     )
 
 
-def _last_resort(able: tuple[str, ...], cooldowns: Cooldowns, loop_time: LoopTime) -> str:
-    """The one model to probe if all are cooling down. Raises NoModelAvailable."""
-    last_resort = cooldowns.claim_last_resort(able, loop_time)
+def _available(router: LiveRouter, able: tuple[str, ...], cooldowns: Cooldowns, loop_time: LoopTime) -> tuple[str, ...]:
+    """Those of the arms whose models a request may be sent to: variants share their model's breaker."""
+    if not router.variants:
+        return cooldowns.available_among(able, loop_time)
+    return tuple([id_ for id_ in able if cooldowns.available(router.models[id_].id, loop_time)])
+
+
+def _last_resort(
+    router: LiveRouter, able: tuple[str, ...], cooldowns: Cooldowns, loop_time: LoopTime
+) -> tuple[str, ...]:
+    """The arms of the one model to probe if all are cooling down. Raises NoModelAvailable."""
+    models = tuple(dict.fromkeys(router.models[id_].id for id_ in able))
+    last_resort = cooldowns.claim_last_resort(models, loop_time)
     if last_resort is None:
-        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in able}, able)
-    return last_resort
+        raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in models}, models)
+    return tuple([id_ for id_ in able if router.models[id_].id == last_resort])
 
 
 def _affordable_models(
@@ -240,20 +252,21 @@ def _capable_models(
 ) -> tuple[tuple[str, ...], dict[str, str]]:
     """The models that can do what the request needs, and the reasons of the others."""
     special = request.fields.keys() - FORWARDED_BY_ALL
-    if not special and not request.needs:
-        return tuple(router.models), {}
     left_out: dict[str, str] = {}
-    for model in router.models.values():
+    if not special and not request.needs:
+        able = tuple(router.models)
+        return (agreeing(router, request.fields, able, left_out) if router.variants else able), left_out
+    for arm_id, model in router.models.items():
         why = _missing_abilities(model, request.needs) or _unsupported_fields(providers[model.provider], special)
         if why:
-            left_out[model.id] = why
+            left_out[arm_id] = why
     able = tuple(model_id for model_id in router.models if model_id not in left_out)
     if not able:
         raise NoCapableModel(
             "no enabled model can serve this request: "
             + "; ".join(f"{model_id} {why}" for model_id, why in sorted(left_out.items()))
         )
-    return able, left_out
+    return (agreeing(router, request.fields, able, left_out) if router.variants else able), left_out
 
 
 def _doubts(
@@ -275,9 +288,10 @@ def _doubts(
     tokens = estimated_prompt_tokens + (request.max_tokens or 0)
     doubts: dict[str, Doubt] = {}
     for model_id in model_ids:
-        model = router.models[model_id]
+        model, variant = router.models[model_id], router.variants.get(model_id)
+        fields = request.fields if variant is None else variant.fields(request.fields)
         doubt = (
-            holds.doubt(model_id, request.fields, tokens, loop_time)
+            holds.doubt(model_id, fields, tokens, loop_time)
             or _limit_exceeded(model, providers[model.provider], request)
             or _context_exceeded(model, tokens)
         )

@@ -146,7 +146,7 @@ class CompletionHandler:
         """End the running call with a complete answer."""
         self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
         model_states, model_id = self._services.model_states, self._attempts.model_id
-        model_states.cooldowns.succeeded(model_id, self._loop.time(), self._attempts.began_at)
+        model_states.cooldowns.succeeded(self._attempts.served_id, self._loop.time(), self._attempts.began_at)
         usage = self._attempts.usage
         if usage is not None and usage.tokens is not None:
             model_states.holds.answered(model_id, usage.tokens.prompt_tokens)
@@ -174,7 +174,7 @@ class CompletionHandler:
                 for chunk in chunks:
                     self._attempts.take(chunk)
                 if any(chunk.lives for chunk in chunks):
-                    self._services.model_states.cooldowns.released(self._attempts.model_id)
+                    self._services.model_states.cooldowns.released(self._attempts.served_id)
                     return held, events
             raise ProviderError(Verdict.FAILED, "the stream ended before it said anything")
         except BaseException:
@@ -183,10 +183,10 @@ class CompletionHandler:
 
     async def _cut(self, error: ProviderError) -> None:
         """End a stream that broke after its first sign of life: an error event, and no `[DONE]`."""
-        model_id = self._attempts.model_id
+        model_id, served_id = self._attempts.model_id, self._attempts.served_id
         self._attempts.fail(error)
         fields = self._decision.request.forwarded(self._decision.router.options.task_metadata_key)
-        self._services.model_states.cooldowns.failed(model_id, error, self._loop.time(), fingerprint(fields))
+        self._services.model_states.cooldowns.failed(served_id, error, self._loop.time(), fingerprint(fields))
         log.warning(
             "request %s: %s: %s; the stream ends with an error",
             self._decision.completion_id,
@@ -216,13 +216,13 @@ class CompletionHandler:
     async def _stopped(self) -> None:
         """End a request that a stop of the gateway cancelled. Its cost is recorded, and the model is not blamed."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.model_states.cooldowns.released(self._attempts.model_id)
+        self._services.model_states.cooldowns.released(self._attempts.served_id)
         await self._fail(_stopping())
 
     async def _client_gone(self) -> None:
         """End a request whose client has disconnected. The call is cancelled, and its cost recorded."""
         self._attempts.end(Ending.CLIENT_GONE)
-        self._services.model_states.cooldowns.released(self._attempts.model_id)
+        self._services.model_states.cooldowns.released(self._attempts.served_id)
         self._reason = self._reason or self._explain()
         status = self._partial_or(Status.CLIENT_GONE)
         with contextlib.suppress(GatewayError):
@@ -295,17 +295,19 @@ class CompletionHandler:
             or self._is_compared
         )
         return Envelope(
-            decision.completion_id, int(decision.at), self._attempts.model_id, self._reason, keeps_text=keeps_text
+            decision.completion_id, int(decision.at), self._attempts.served_id, self._reason, keeps_text=keeps_text
         )
 
     def _headers(self, *, cost_usd: float | None = None) -> list[tuple[bytes, bytes]]:
         """The headers of the answer. `cost_usd` is None for streams: it is known only at their end."""
         overhead = perf_counter() - self._started - self._attempts.waited()
         headers = [
-            (b"x-router-selected-model", self._attempts.model_id.encode()),
+            (b"x-router-selected-model", self._attempts.served_id.encode()),
             (b"x-router-attempts", str(self._attempts.started_count).encode()),
             (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
         ]
+        if self._attempts.model_id in self._decision.router.variants:
+            headers.append((b"x-router-variant", self._attempts.model_id.encode()))
         if cost_usd is not None:
             headers.append((b"x-router-cost-usd", usd(cost_usd)))
         if self._services.recorder.state is not State.OK:

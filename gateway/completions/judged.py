@@ -71,9 +71,16 @@ def _second(decision: Decision, attempts: list[Attempt], model_states: ModelStat
     tried = {attempt.model_id for attempt in attempts}
     others = tuple(arm.model_id for arm in decision.cached.choice.arms if arm.model_id not in tried)
     for breakers in (model_states.cooldowns, model_states.shadows):
-        others = breakers.available_among(others, now)
+        others = tuple(arm_id for arm_id in others if breakers.available(router.models[arm_id].id, now))
     if not others:
         return None
-    model = router.models[drawn_second(router, decision.completion_id, others)]
+    drawn = drawn_second(router, decision.completion_id, others)
+    variant = router.variants.get(drawn)
     fields = decision.request.forwarded(router.options.task_metadata_key)
-    return Second(model, fields, decision.estimated_prompt_tokens)
+    return Second(
+        arm_id=drawn,
+        model=router.models[drawn],
+        fields=fields if variant is None else variant.fields(fields),
+        prompt_tokens=decision.estimated_prompt_tokens,
+        tier=None if variant is None else variant.variant.tier,
+    )

@@ -22,7 +22,10 @@ class SignedOut(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The state of this process, read on its event loop. `unavailable` are models that get no requests, with why."""
+    """The state of this process, read on its event loop.
+
+    `unavailable` are models that get no requests, with why, and `unavailable_arms` the routers' arms of these.
+    """
 
     problems: Sequence[str]
     notes: Sequence[str]
@@ -32,6 +35,7 @@ class Standing:
     spooled: int
     states: Mapping[str, tuple[str, str]]
     unavailable: Mapping[str, str]
+    unavailable_arms: Mapping[str, str]
     loop_time: LoopTime
 
 
@@ -97,8 +101,8 @@ Administrator: TypeAlias = Annotated[Visit, Depends(_administrator)]
 def _standing(services: RouteServices) -> Standing:
     loop_time = LoopTime(asyncio.get_running_loop().time())
     cooldowns, recorder, readiness = services.model_states.cooldowns, services.recorder, services.readiness
-    models = {model_id for live in services.routers.values() for model_id in live.models}
-    reasons = {model_id: cooldowns.reason(model_id, loop_time) for model_id in sorted(models)}
+    models = {arm_id: model.id for live in services.routers.values() for arm_id, model in live.models.items()}
+    reasons = {model_id: cooldowns.reason(model_id, loop_time) for model_id in sorted({*models.values()})}
     return Standing(
         problems=readiness.problems(),
         notes=readiness.notes(),
@@ -108,5 +112,6 @@ def _standing(services: RouteServices) -> Standing:
         spooled=recorder.spooled,
         states=cooldowns.states(),
         unavailable={model_id: reason for model_id, reason in reasons.items() if reason is not None},
+        unavailable_arms={arm_id: why for arm_id, id_ in models.items() if (why := reasons[id_]) is not None},
         loop_time=loop_time,
     )

@@ -66,8 +66,10 @@ def _meant(words: Sequence[str], models: Sequence[str]) -> set[str]:
 def _handles(model_id: str) -> frozenset[str]:
     """The names that a model can be called by: every run of its id's parts, written as one word.
 
-    `openai/gpt-4.1-mini` is openai, openaigpt, gpt, gpt41, gpt41mini, mini and so on, but neither 4 nor gpt4.
+    `openai/gpt-4.1-mini` is openai, openaigpt, gpt, gpt41, gpt41mini, mini and so on, but neither 4 nor gpt4. What
+    follows an `@`, as in `openai/gpt-5.5@low`, names nothing by itself: "a low price" is about no variant.
     """
     parts = [_NOT_ALPHANUMERIC.sub("", part) for part in _PARTS.findall(model_id.lower())]
-    stretches = ("".join(parts[start:end]) for start in range(len(parts)) for end in range(start + 1, len(parts) + 1))
+    starts = len(_PARTS.findall(model_id.lower().rpartition("@")[0])) or len(parts)
+    stretches = ("".join(parts[start:end]) for start in range(starts) for end in range(start + 1, len(parts) + 1))
     return frozenset(stretch for stretch in stretches if len(stretch) > 1 and not stretch.isdigit())

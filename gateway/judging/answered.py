@@ -19,11 +19,16 @@ _SHADOW, _SECOND = "shadow", "second"
 
 @dataclass(frozen=True, slots=True)
 class Second:
-    """A second model that is asked the same, with the request's fields. `prompt_tokens` are estimated."""
+    """A second arm that is asked the same: its model, and the fields that it is sent. `prompt_tokens` are estimated.
 
+    `tier` is the service tier that it asks for.
+    """
+
+    arm_id: str
     model: Model
     fields: Mapping[str, msgspec.Raw]
     prompt_tokens: int
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

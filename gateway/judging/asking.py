@@ -17,13 +17,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a model is asked: the fields of its call, and the seconds that it has. `prompt_tokens` are estimated."""
+    """What a model is asked: the fields of its call, and the seconds that it has. `prompt_tokens` are estimated.
+
+    `tier` is the service tier that the fields ask for.
+    """
 
     model: Model
     fields: Mapping[str, msgspec.Raw]
     prompt_tokens: int
     most_tokens: int  # of the reply
     seconds: float
+    tier: str | None = None
 
     @property
     def most_usd(self) -> float:
@@ -38,6 +42,7 @@ class Question:
         return bill_for(
             self.model.price,
             usage,
+            tier=self.tier,
             context_window=context_window,
             estimated_prompt_tokens=self.prompt_tokens,
             text_bytes=text_bytes,

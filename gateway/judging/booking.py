@@ -115,7 +115,7 @@ def judges_for(answered: Answered) -> tuple[Model, ...]:
 
 def feedback_of(answered: Answered, judge: Model, score: float, ground: str, now: Epoch) -> FeedbackRecord:
     """A judge's score of an answer, recorded as any other score is."""
-    second = {} if answered.second is None else {"compared_with": answered.second.model.id}
+    second = {} if answered.second is None else {"compared_with": answered.second.arm_id}
     own = {"own_answer": True} if is_own(answered, judge) else {}
     return FeedbackRecord(
         id=new_id("fbk", now),

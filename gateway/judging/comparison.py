@@ -59,7 +59,7 @@ def question_to_second(second: Second, seconds: float) -> Question:
     if limit is None or limit > MOST_SECOND_TOKENS:
         limit = MOST_SECOND_TOKENS
         fields[stated] = _MOST
-    return Question(second.model, fields, second.prompt_tokens, limit, seconds)
+    return Question(second.model, fields, second.prompt_tokens, limit, seconds, second.tier)
 
 
 async def _compare(
@@ -77,7 +77,7 @@ async def _compare(
         return swapped.unscored or Unscored.FAILED
     own, its = (first.said.first + swapped.said.second) / 2, (first.said.second + swapped.said.first) / 2
     now = calls.clock()
-    record = ComparisonRecord(feedback_of(answered, judge, own, first.said.ground, now), second.model.id, its)
+    record = ComparisonRecord(feedback_of(answered, judge, own, first.said.ground, now), second.arm_id, its)
     try:
         receipts = await calls.recorder.comparison(record)
     except (GatewayError, LedgerError) as error:

@@ -1,11 +1,12 @@
 """What one API key may still use, by its limits: checked before a request, reserved while it runs, settled after it."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from bandit.types import Epoch
 from gateway.asgi import Headers
+from gateway.catalog.catalog import Model
 from gateway.errors import InsufficientScope, KeyBudgetExhausted, RateLimitExceeded
 from gateway.limits.alerts import PERCENTS, Alert
 from gateway.limits.bucket import Bucket
@@ -77,15 +78,16 @@ class KeyAllowance:
                 should_retry=False,
             )
 
-    def allowed_models(self, model_ids: tuple[str, ...], left_out: dict[str, str]) -> tuple[str, ...]:
-        """Those of the models that the key may use; the others get their reason. Empty if there is none."""
-        allowed = self.limits.models
-        if allowed is None:
-            return model_ids
-        left_out.update(
-            {model_id: "is not allowed for this API key" for model_id in model_ids if model_id not in allowed}
-        )
-        return tuple([model_id for model_id in model_ids if model_id in allowed])
+    def allowed_models(
+        self, arm_ids: tuple[str, ...], models: Mapping[str, Model], left_out: dict[str, str]
+    ) -> tuple[str, ...]:
+        """Those of the arms that the key may use; the others get their reason. Empty if there is none."""
+        limits = self.limits
+        if limits.models is None:
+            return arm_ids
+        allowed = tuple([arm_id for arm_id in arm_ids if limits.allow(arm_id, models[arm_id].id)])
+        left_out.update({arm_id: "is not allowed for this API key" for arm_id in arm_ids if arm_id not in allowed})
+        return allowed
 
     def require_tokens(self, prompt_tokens: int, completion_tokens: float, now: Epoch, *, stated: bool) -> None:
         """Check that a request of so many tokens fits in. Raises RateLimitExceeded.

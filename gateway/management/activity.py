@@ -150,7 +150,7 @@ def _buckets_of_keys(window: Window, now: float, *, named: bool) -> Buckets:
 def filter_options(management: Management) -> FilterOptionsView:
     """What activity can be filtered by, as things are configured."""
     records = [record for record in Routers(management.database).all() if management.sees(record.id)]
-    models = sorted({model.model_id for record in records for model in record.models})
+    models = sorted({model.arm_id for record in records for model in record.models})
     keys = Keys(management.database).labels() if management.router_ids is None else []
     ids = {record.id for record in records}
     stated = {task for named in Tasks(management.database).of(ids).values() for task in named}

@@ -242,7 +242,7 @@ def _checked(management: Management, caption: EvalCaption) -> Collection[str]:
     if caption.router_id is not None and caption.router_id not in {record.id for record in routers}:
         known = ", ".join(record.id for record in routers) or "none"
         raise NotFound(f"there is no router {caption.router_id[:80]}; there are {known}", code="router_not_found")
-    return known_models(management, routers).keys() | {each.model_id for record in routers for each in record.models}
+    return known_models(management, routers).keys() | {each.arm_id for record in routers for each in record.models}
 
 
 def _existing(management: Management, eval_id: str) -> EvalRecord:

@@ -24,5 +24,5 @@ def question_of(
     """
     record = management.existing_router(router_id)
     objective = replace(objective_of(record, management.catalog()), **dollars) if dollars else None
-    known = [model.model_id for model in record.models]
+    known = [model.arm_id for model in record.models]
     return Question(router_id, days, proposal_of(router_id, known, policy, models, objective, exploration))

@@ -84,7 +84,8 @@ def _check_models(management: Management, limits: Fields) -> None:
     named = limits.texts("models", ())
     if not named:
         return
-    known = known_models(management, Routers(management.database).all())
+    routers = Routers(management.database).all()
+    known = {*known_models(management, routers), *(each.arm_id for record in routers for each in record.models)}
     for model_id in named:
         if model_id not in known:
             limits.blame("models", f"names {model_id[:80]!r}, which is no model here{nearest(model_id, known)}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+import msgspec
 from pydantic import BaseModel, Field, JsonValue
 
 from bandit.types import Json
@@ -14,7 +15,7 @@ from gateway.routing.edits import changed_router, new_router
 from gateway.routing.objectives import kept_dollars
 from gateway.settings.router_options import OPTION_KEYS, RouterOptions, half_lives_of
 from gateway.settings.table_reader import shown
-from storage.records import AuditRecord, RouterRecord
+from storage.records import AuditRecord, RouterModel, RouterRecord
 from storage.stores.evals import Evals
 from storage.stores.routers import RouterChanged, Routers
 
@@ -23,12 +24,20 @@ MOST_RETRIES = 10
 
 
 class RouterModelView(BaseModel):
-    """A model of a router. A disabled one keeps what was learned of it."""
+    """An arm of a router: a model, or a variant of one. A disabled one keeps what was learned of it.
+
+    For a variant `model` is the id of its model, which `id` has before an `@`; `thinking`, `tier` and `params` are its
+    settings. For a model as it is they are null.
+    """
 
     id: str
     enabled: bool = True
     min_share: float = Field(0.0, ge=0, le=1)
     max_share: float = Field(1.0, gt=0, le=1)
+    model: str | None = None
+    thinking: str | None = None
+    tier: str | None = None
+    params: dict[str, JsonValue] | None = None
 
 
 class ObjectiveView(BaseModel):
@@ -210,18 +219,19 @@ def _with_models(fields: Mapping[str, object]) -> dict[str, object]:
 
 def audited(record: RouterRecord) -> JsonFields:
     """The fields of a router that the audit trail keeps: what a change can set."""
-    models: list[Json] = [
-        {
-            "id": model.model_id,
-            "enabled": model.enabled,
-            "min_share": model.min_share,
-            "max_share": model.max_share,
-        }
-        for model in record.models
-    ]
+    models: list[Json] = [model_view(model).model_dump(exclude_none=True) for model in record.models]
     options = {key: value for key, value in record.settings.items() if key in OPTION_KEYS}
     eval_ids = None if record.eval_ids is None else list[Json](record.eval_ids)
     return {"name": record.name, "models": models, "eval_ids": eval_ids, **options}
+
+
+def model_view(model: RouterModel) -> RouterModelView:
+    """An arm of a router as the API shows it, and takes it back."""
+    view = RouterModelView(id=model.arm_id, enabled=model.enabled, min_share=model.min_share, max_share=model.max_share)
+    if (variant := model.variant) is not None:
+        view.model, view.thinking, view.tier = model.model_id, variant.thinking, variant.tier
+        view.params = {name: msgspec.json.decode(value) for name, value in variant.params}
+    return view
 
 
 def _known_evals(management: Management, router_id: str, eval_ids: object) -> tuple[str, ...] | None:
@@ -243,13 +253,8 @@ def _view(management: Management, record: RouterRecord, warnings: list[str] | No
         id=record.id,
         name=record.name,
         endpoint=f"{management.base_url}/{record.id}/chat/completions",
-        enabled_models=[model.model_id for model in record.models if model.enabled],
-        models=[
-            RouterModelView(
-                id=model.model_id, enabled=model.enabled, min_share=model.min_share, max_share=model.max_share
-            )
-            for model in record.models
-        ],
+        enabled_models=[model.arm_id for model in record.models if model.enabled],
+        models=[model_view(model) for model in record.models],
         eval_ids=None if record.eval_ids is None else list(record.eval_ids),
         settings=RouterOptions.from_json(record.settings).to_json(),
         defaults=[key for key in OPTION_KEYS if key not in record.settings],

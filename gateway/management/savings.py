@@ -173,7 +173,7 @@ def savings(
 ) -> SavingsView:
     """Compare a router with always one of its models. Raises NotFound, BadRequest."""
     record = management.existing_router(router_id)
-    models = [model.model_id for model in record.models if model.enabled or model.model_id == baseline]
+    models = [model.arm_id for model in record.models if model.enabled or model.arm_id == baseline]
     if baseline is not None and baseline not in models:
         told = ", ".join(models) or "none"
         raise BadRequest(f"`baseline` must be a model of {router_id}: {told}; not {baseline[:80]!r}", param="baseline")

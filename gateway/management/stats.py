@@ -167,7 +167,7 @@ def router_stats(
             for arm in choice.arms
         ]
         for model in models:
-            model.state, model.reason = states.get(model.id, (model.state, model.reason))
+            model.state, model.reason = states.get(live.models[model.id].id, (model.state, model.reason))
     return StatsView(
         router_id=live.id,
         task=task or "",

@@ -71,12 +71,9 @@ def _authenticated(request: Request, router_id: str) -> tuple[KeyRecord, LiveRou
 
 def _models(key: KeyRecord, live: LiveRouter) -> list[dict[str, object]]:
     """The entries of the list, of models that the key may use. `requestable`: whether `model` may name it."""
-    allowed = key.limits.models
     created = int(live.created_at)
-    listed = [
-        (REQUESTED_MODEL, "dari"),
-        *((model.id, model.provider) for model in live.models.values() if allowed is None or model.id in allowed),
-    ]
+    usable = (model for arm_id, model in live.models.items() if key.limits.allow(arm_id, model.id))
+    listed = dict([(REQUESTED_MODEL, "dari"), *((model.id, model.provider) for model in usable)])
     return [
         {
             "id": model_id,
@@ -85,5 +82,5 @@ def _models(key: KeyRecord, live: LiveRouter) -> list[dict[str, object]]:
             "owned_by": owner,
             "requestable": model_id == REQUESTED_MODEL,
         }
-        for model_id, owner in listed
+        for model_id, owner in listed.items()
     ]

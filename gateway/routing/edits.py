@@ -2,12 +2,13 @@
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bandit.types import Json
 from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.routing.objectives import chosen_anew, with_dollars
+from gateway.routing.variants import unusable
 from gateway.settings.judge_options import judging_models
 from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
 from gateway.settings.rule_options import check_rules
@@ -26,7 +27,7 @@ def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, n
     fields = Fields(values, problems)
     models = _read_models(fields, catalog)
     name = _read_name(fields, router_id)
-    settings = mentioned_options(fields, frozenset(model.model_id for model in models))
+    settings = mentioned_options(fields, frozenset(model.arm_id for model in models))
     _check_judges(fields, settings, catalog)
     check_judged(fields, settings)
     check_rules(fields, settings, models)
@@ -48,7 +49,7 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
     models = record.models
     settings: dict[str, Json] = {key: value for key, value in record.settings.items() if key not in values}
     if fields.raw("models") is not None:
-        models = models_over(record.models, _read_models(fields, catalog))
+        models = models_over(record.models, _read_models(fields, catalog, record.models))
         settings["automatic_models"] = False
     mentioned = mentioned_options(fields)
     _check_judges(fields, mentioned, catalog)
@@ -57,7 +58,7 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
     check_rules(fields, settings, models)
     fields.close()
     if not problems:
-        read_options(Fields(settings, problems), frozenset(model.model_id for model in models))
+        read_options(Fields(settings, problems), frozenset(model.arm_id for model in models))
     if problems:
         raise OptionsError(problems)
     changed = replace(record, name=name, settings=settings, models=models, updated_at=now)
@@ -66,8 +67,8 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
 
 def models_over(kept: tuple[RouterModel, ...], named: tuple[RouterModel, ...]) -> tuple[RouterModel, ...]:
     """The models that are named now; the others stay, disabled, with what was learned of them."""
-    ids = {model.model_id for model in named}
-    return (*named, *(replace(model, enabled=False) for model in kept if model.model_id not in ids))
+    ids = {model.arm_id for model in named}
+    return (*named, *(replace(model, enabled=False) for model in kept if model.arm_id not in ids))
 
 
 def _read_name(fields: Fields, default: str) -> str:
@@ -82,11 +83,11 @@ def _check_judges(fields: Fields, settings: Mapping[str, Json], catalog: Catalog
             fields.problems.append(Problem((*fields.path, "judge", "model"), str(error)))
 
 
-def _read_models(fields: Fields, catalog: Catalog) -> tuple[RouterModel, ...]:
-    models = read_models(fields)
-    for position, model in enumerate(models):
-        try:
-            catalog.resolve(model.model_id)
-        except UnknownModel as error:
-            fields.problems.append(Problem((*fields.path, "models", position), str(error)))
-    return models
+def _read_models(fields: Fields, catalog: Catalog, known: Iterable[RouterModel] = ()) -> tuple[RouterModel, ...]:
+    placed = read_models(fields, known)
+    problems: dict[tuple[int, str], None] = {}
+    for position, model in placed:
+        if model.enabled and (why := unusable(model, catalog)):
+            problems[position, why] = None
+    fields.problems.extend(Problem((*fields.path, "models", position), why) for position, why in problems)
+    return tuple(each.model for each in placed)

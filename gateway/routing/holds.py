@@ -92,9 +92,10 @@ class Holds:
         return None
 
     def forget(self, model_id: str) -> None:
-        """Forget all refusals of the model."""
-        self._models.pop(model_id, None)
-        self._answered_tokens.pop(model_id, None)
+        """Forget all refusals of the model, and of its variants."""
+        for held in (self._models, self._answered_tokens):
+            for arm_id in [each for each in held if each == model_id or each.startswith(f"{model_id}@")]:
+                del held[arm_id]
 
 
 def _remember(kept: OrderedDict[K, float], key: K, until: float, most: int) -> None:

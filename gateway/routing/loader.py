@@ -107,7 +107,7 @@ class Loader:
     def _priors_of(self, router_ids: Subjects, records: Sequence[RouterRecord]) -> Mapping[ArmKey, ArmPrior]:
         """Read the priors of all enabled arms, after creating those of new ones."""
         arms = {
-            (record.id, model.model_id)
+            (record.id, model.arm_id)
             for record in records
             for model in record.models
             if model.enabled and self._catalog.get(model.model_id) is not None

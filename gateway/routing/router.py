@@ -157,6 +157,7 @@ class LiveRouter:
         self.secret = definition.secret
         self.rules = definition.rules
         self._use_models(definition.models)
+        self.variants = definition.variants
         self.created_at = definition.created_at
         self.spend = state.spend
         self.tasks = state.tasks

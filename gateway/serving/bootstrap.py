@@ -71,7 +71,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
             followed = _followed(record, catalog, now)
             if followed.models != record.models:
                 routers.put(followed)
-                names = ", ".join(model.model_id for model in followed.models if model.enabled)
+                names = ", ".join(model.arm_id for model in followed.models if model.enabled)
                 messages.append(f"router {record.id} follows what is configured: {names}")
     _keep_presets(routers, catalog)
     messages += [
@@ -126,7 +126,7 @@ def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: fl
     settings = {**record.settings, **declaration.options, "automatic_models": False}
     models = models_over(record.models, declaration.models)
     before, after = ({model for model in each if model.enabled} for each in (record.models, models))
-    changes += [f"{model.model_id} is enabled" for model in models if model in after - before]
+    changes += [f"{model.arm_id} is enabled" for model in models if model in after - before]
     changes += [f"{model_id} is disabled" for model_id in sorted(_ids(before) - _ids(after))]
     name = declaration.name or record.name
     if name != record.name:
@@ -135,7 +135,7 @@ def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: fl
 
 
 def _followed(record: RouterRecord, catalog: Catalog, now: float) -> RouterRecord:
-    known = {model.model_id: model for model in record.models}
+    known = {model.arm_id: model for model in record.models}
     configured = tuple(replace(known.get(model.id, RouterModel(model.id)), enabled=True) for model in catalog)
     return replace(record, models=models_over(record.models, configured), updated_at=now)
 
@@ -167,7 +167,7 @@ def _make_first_key(keys: Keys, now: float) -> str | None:
 
 
 def _ids(models: Iterable[RouterModel]) -> set[str]:
-    return {model.model_id for model in models}
+    return {model.arm_id for model in models}
 
 
 def _shown(value: Json) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from gateway.catalog.catalog import Catalog
 from gateway.configuration import Configured, Reread
+from gateway.routing.variants import unusable_declared
 from gateway.serving.bootstrap import planned_router, prepare
 from gateway.settings import Settings, SettingsError
 from gateway.settings.differences import READ_AT_START, differences, differences_at_start
@@ -43,7 +44,10 @@ def read_again(load: Load, former: Configured, database: Database) -> Reread:
 
 
 def _configured(settings: Settings) -> Configured:
-    return Configured(settings, Catalog(settings, datetime.now(UTC)))
+    catalog = Catalog(settings, datetime.now(UTC))
+    if problems := unusable_declared(settings, catalog):
+        raise SettingsError(*problems)
+    return Configured(settings, catalog)
 
 
 def _routers_without_models(former: Configured, configured: Configured, database: Database) -> Iterator[str]:

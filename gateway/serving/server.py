@@ -105,7 +105,7 @@ def _prepare(configured: Configured, urls: Sequence[str]) -> Facts:
             database=database.where,
             durability=settings.durability,
             routers={
-                router.id: tuple(model.model_id for model in router.models if model.enabled)
+                router.id: tuple(model.arm_id for model in router.models if model.enabled)
                 for router in Routers(database).all()
             },
             simulated=settings.simulated,

@@ -15,6 +15,7 @@ from gateway.settings.shadow_options import check_judged
 from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.urls import bad_url, is_loopback
 from gateway.settings.values import ABILITIES, SIMULATED, ModelSettings, ProviderSettings, RouterDeclaration
+from gateway.settings.variant_options import LEVELS
 
 KINDS = ("openai", "anthropic")
 MAX_USD_PER_MILLION = 100_000.0
@@ -72,6 +73,10 @@ def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSe
     for ability in abilities or ():
         if ability not in ABILITIES:
             fields.blame("abilities", f"{shown(ability)} is no ability; there are {', '.join(ABILITIES)}")
+    thinking = fields.texts("thinking", None)
+    for level in thinking or ():
+        if level not in LEVELS:
+            fields.blame("thinking", f"{shown(level)} is no level; there are {', '.join(LEVELS)}")
     long_prompts: dict[int, Mapping[str, float]] = {}
     fields.tables("long_prompts", lambda beyond, table: _read_long_prompts(beyond, table, long_prompts))
     settings = ModelSettings(
@@ -85,6 +90,7 @@ def read_model(model_id: str, fields: Fields, providers: Mapping[str, ProviderSe
         context_window=fields.integer("context_window", None, low=1),
         output_limit=fields.integer("output_limit", None, low=1),
         abilities=None if abilities is None else frozenset(abilities),
+        thinking=thinking,
         stream=fields.flag("stream", True),
     )
     fields.close()
@@ -119,11 +125,12 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
     if not re.fullmatch(_ROUTER_ID, router_id):
         fields.blame(None, "is not a router's id: rtr_ and up to 64 letters, digits, `-` and `_`")
     name = fields.text("name", None, pattern=r"(?s).{0,199}\S", right="a name of at most 200 characters")
-    models = read_models(fields)
-    for position, model in enumerate(models):
-        if why := bad_model_id(model.model_id, providers):
+    placed = read_models(fields)
+    for position, model_id in dict.fromkeys((each.position, each.model.model_id) for each in placed):
+        if why := bad_model_id(model_id, providers):
             fields.problems.append(Problem((*fields.path, "models", position), why))
-    options = mentioned_options(fields, frozenset(model.model_id for model in models))
+    models = tuple(each.model for each in placed)
+    options = mentioned_options(fields, frozenset(model.arm_id for model in models))
     for model_id in judging_models(options):
         if why := bad_model_id(model_id, providers):
             fields.problems.append(Problem((*fields.path, "judge", "model"), why))

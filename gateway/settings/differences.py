@@ -69,7 +69,7 @@ def _word(value: object) -> str:
     if value is None:
         return "not set"
     if isinstance(value, tuple):
-        return shown(", ".join(getattr(each, "model_id", str(each)) for each in value))
+        return shown(", ".join(getattr(each, "arm_id", str(each)) for each in value))
     if isinstance(value, frozenset):
         return shown(", ".join(sorted(value)))
     return shown(value)

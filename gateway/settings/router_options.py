@@ -3,9 +3,10 @@
 Only keys that were set are stored: the others follow the defaults here, also after an upgrade has changed them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
+from typing import NamedTuple
 
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
@@ -13,7 +14,8 @@ from gateway.settings.judge_options import JudgeOptions, read_judge
 from gateway.settings.rule_options import RuleOptions, read_default, read_rules
 from gateway.settings.shadow_options import ShadowOptions, read_shadow
 from gateway.settings.table_reader import Fields, Problem, nearest, shown
-from storage.records import RouterModel
+from gateway.settings.variant_options import read_entry
+from storage.records import RouterModel, Variant
 
 MAX_MODELS = 64
 MAX_USD = 1_000_000.0
@@ -23,6 +25,13 @@ LARGEST_SCORE = 1_000_000.0
 
 CALL_SITES, BUILT_IN = "call_sites", "built_in"
 """Where the class of a request comes from that states no task: call sites that recur, or the built-in classes alone."""
+
+
+class Placed(NamedTuple):
+    """An arm of a router, and the place of its entry in the list."""
+
+    position: int
+    model: RouterModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +157,11 @@ def mentioned_options(fields: Fields, model_ids: frozenset[str] | None = None) -
     return settings
 
 
-def read_models(fields: Fields) -> tuple[RouterModel, ...]:
-    """Read a router's `models`: ids, or tables like `{ id = "openai/gpt-5.5", max_share = 0.5 }`."""
+def read_models(fields: Fields, known: Iterable[RouterModel] = ()) -> tuple[Placed, ...]:
+    """Read a router's `models`: ids, or tables like `{ id = "openai/gpt-5.5", thinking = ["low", "high"] }`.
+
+    An entry may stand for several arms. Those of `known` can be named by their ids alone.
+    """
     value = fields.raw("models")
     if value is None or value == []:
         fields.blame("models", 'must name at least one model, such as models = ["openai/gpt-5.5"]')
@@ -159,17 +171,30 @@ def read_models(fields: Fields) -> tuple[RouterModel, ...]:
         return ()
     if len(value) > MAX_MODELS:
         fields.blame("models", f"names {len(value)} models; a router takes at most {MAX_MODELS}")
-    models: dict[str, RouterModel] = {}
+    models: dict[str, Placed] = {}
+    settings: dict[tuple[object, ...], str] = {}
+    named = {model.arm_id: model for model in known}
     for position, item in enumerate(value):
         place = (*fields.path, "models", position)
         entry = Fields(item if isinstance(item, Mapping) else {"id": item}, fields.problems, place)
-        model = _router_model(entry)
-        if model.model_id in models:
-            entry.blame(None, f"names {shown(model.model_id)} a second time")
-        elif model.model_id:
-            models[model.model_id] = model
-    _check_shares(fields, models)
+        for model in read_entry(entry, named):
+            same = settings.setdefault(_settings_of(model), model.arm_id)
+            if model.arm_id in models:
+                entry.blame(None, f"names {shown(model.arm_id)} a second time")
+            elif same != model.arm_id:
+                entry.blame(None, f"names {shown(model.arm_id)}, which has the same settings as {shown(same)}")
+            else:
+                models[model.arm_id] = Placed(position, model)
+    if len(models) > MAX_MODELS >= len(value):
+        fields.blame("models", f"name {len(models)} models and variants; a router takes at most {MAX_MODELS}")
+    _check_shares(fields, [placed.model for placed in models.values()])
     return tuple(models.values())
+
+
+def _settings_of(model: RouterModel) -> tuple[object, ...]:
+    """What an arm sends: two of a router must not send the same."""
+    variant = model.variant or Variant("")
+    return model.model_id, variant.thinking, variant.tier, variant.params
 
 
 def bandit_settings(router_id: str, options: RouterOptions, objective: Objective) -> RouterSettings:
@@ -257,21 +282,8 @@ def _retention_days(fields: Fields) -> int | None:
     return fields.integer("retention_days", DEFAULT_OPTIONS.retention_days, low=1, high=36_500)
 
 
-def _router_model(fields: Fields) -> RouterModel:
-    model = RouterModel(
-        model_id=fields.text("id", "", right='a model id such as "openai/gpt-5.5"'),
-        enabled=fields.flag("enabled", True),
-        min_share=fields.number("min_share", 0.0, high=1.0),
-        max_share=fields.number("max_share", 1.0, high=1.0, above=True),
-    )
-    fields.close()
-    if model.min_share > model.max_share:
-        fields.blame("min_share", f"is {model.min_share:g}, more than max_share, {model.max_share:g}")
-    return model
-
-
-def _check_shares(fields: Fields, models: Mapping[str, RouterModel]) -> None:
-    enabled = [model for model in models.values() if model.enabled]
+def _check_shares(fields: Fields, models: Collection[RouterModel]) -> None:
+    enabled = [model for model in models if model.enabled]
     if models and not enabled:
         fields.blame("models", "are all disabled; enable at least one")
     elif sum(model.min_share for model in enabled) > 1.0 + 1e-9:

@@ -75,7 +75,7 @@ def check_rules(fields: Fields, settings: Mapping[str, Json], models: Sequence[R
     rules, default = read_rules(read), read_default(read)
     if read.problems:
         return  # recorded when they were read
-    enabled = [model.model_id for model in models if model.enabled]
+    enabled = [model.arm_id for model in models if model.enabled]
     for key, place, use in _uses(rules, default):
         if use not in enabled:
             known = f"; enabled are {', '.join(enabled)}" if enabled else ""

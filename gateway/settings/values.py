@@ -39,7 +39,8 @@ class ModelSettings:
     """One model as declared; None or missing: as the catalog knows it.
 
     `rates` are dollars per million tokens by the names of `bandit.price.Price`. `long_prompts` are the rates of calls
-    with longer prompts, by number of tokens. `service_tiers` are factors on all rates.
+    with longer prompts, by number of tokens. `service_tiers` are factors on all rates. `thinking` are the levels that
+    its server takes as `reasoning_effort`.
 
     `shipped`: it comes with a provider's key, and nothing names it. `where` is the place to correct, for errors.
     """
@@ -54,6 +55,7 @@ class ModelSettings:
     context_window: int | None = None
     output_limit: int | None = None
     abilities: frozenset[str] | None = None
+    thinking: tuple[str, ...] | None = None
     stream: bool = True
     shipped: bool = False
     where: str = field(default="", compare=False)

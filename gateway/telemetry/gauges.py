@@ -137,7 +137,7 @@ class Gauges:
 
     def _write_model_states(self) -> None:
         ok = ("ok", "")
-        states = {model_id: ok for router in self._routers.values() for model_id in router.models}
+        states = {model.id: ok for router in self._routers.values() for model in router.models.values()}
         states |= {model_id: state for model_id, state in self._cooldowns.states().items() if model_id in states}
         for model_id, state in self._states.items():
             if states.get(model_id) != state:

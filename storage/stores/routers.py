@@ -11,13 +11,20 @@ from bandit.types import Json
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.errors import LedgerError
-from storage.records import AuditRecord, RouterModel, RouterRecord
+from storage.records import AuditRecord, RouterModel, RouterRecord, Variant
 from storage.stores.audit import record_change
 from storage.stores.rebuilds_due import mark_due
 from storage.tables import router_models, routers
 
 _HALF_LIVES = "half_lives"
 """The setting with which stored statistics were computed."""
+
+
+class _StoredVariant(msgspec.Struct):
+    """The variant of an arm as its row keeps it, with the model's id."""
+
+    model_id: str
+    variant: Variant
 
 
 class RouterChanged(LedgerError):
@@ -65,7 +72,7 @@ class Routers:
             rows = connection.execute(wanted).all()
             by_router: dict[str, list[RouterModel]] = defaultdict(list)
             for row in connection.execute(models):
-                by_router[row.router_id].append(RouterModel(row.model_id, row.enabled, row.min_share, row.max_share))
+                by_router[row.router_id].append(_router_model(row))
         return [_record(row, by_router[row.id]) for row in rows]
 
     def add(self, record: RouterRecord) -> bool:
@@ -170,16 +177,28 @@ def _put_models(connection: Connection, record: RouterRecord) -> None:
     rows = [
         {
             "router_id": record.id,
-            "model_id": model.model_id,
+            "model_id": model.arm_id,
             "position": position,
             "enabled": model.enabled,
             "min_share": model.min_share,
             "max_share": model.max_share,
+            "variant": None if model.variant is None else _encoded(model.model_id, model.variant),
         }
         for position, model in enumerate(record.models)
     ]
     if rows:
         connection.execute(insert(router_models), rows)
+
+
+def _encoded(model_id: str, variant: Variant) -> str:
+    return msgspec.json.encode(_StoredVariant(model_id, variant)).decode()
+
+
+def _router_model(row: Row[Any]) -> RouterModel:
+    if row.variant is None:
+        return RouterModel(row.model_id, row.enabled, row.min_share, row.max_share)
+    stored = msgspec.json.decode(row.variant, type=_StoredVariant)
+    return RouterModel(stored.model_id, row.enabled, row.min_share, row.max_share, stored.variant)
 
 
 def _record(row: Row[Any], models: Sequence[RouterModel]) -> RouterRecord:

@@ -26,11 +26,12 @@ router_models = Table(
     "router_models",
     metadata,
     Column("router_id", Text, ForeignKey("routers.id", ondelete="CASCADE"), primary_key=True, comment="the router"),
-    key("model_id", Text, "provider/model"),
+    key("model_id", Text, "the arm's id: provider/model, for a variant followed by @ and its name"),
     required("position", Integer, "place in the router's list, from 0"),
     required("enabled", Boolean, "false: it gets no requests and keeps its statistics"),
     required("min_share", Double, "least share of the requests"),
     required("max_share", Double, "largest share of the requests"),
+    optional("variant", Text, "JSON: the model's id and its settings; null: the model as it is"),
     check("shares", *within("0", "1", "min_share", "max_share"), *counts("position")),
     comment="the models of each router",
 )

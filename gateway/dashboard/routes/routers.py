@@ -48,7 +48,7 @@ async def router_overview(
     tasks = {task: task_shown(task, live.tasks.called) for task in live.tasks.known() if task != ANY_TASK}
 
     def rendered() -> Response:
-        page = router_page(management, router_id, stats, visit.standing.unavailable, tasks, days)
+        page = router_page(management, router_id, stats, visit.standing.unavailable_arms, tasks, days)
         frame = frame_of(visit, "router", router_id=router_id, topics=(f"{ROUTER}{router_id}",))
         return render(request, "router.html", frame, page)
 

@@ -139,7 +139,7 @@ def _tiles(view: OverviewView) -> Tiles:
 def _row(visit: Visit, router: RouterView, traffic: Mapping[str, Traffic]) -> RouterRow:
     drawn = sum(each.drawn for each in traffic.values())
     favourite = max(traffic, key=lambda model_id: traffic[model_id].drawn, default="")
-    usable = [each for each in router.enabled_models if each not in visit.standing.unavailable]
+    usable = [each for each in router.enabled_models if each not in visit.standing.unavailable_arms]
     return RouterRow(
         router=router,
         requests=drawn,

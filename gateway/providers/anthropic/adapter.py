@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.providers.anthropic.requests import KNOWN, Form, translate
 from gateway.providers.anthropic.responses import EventReader, read_message
-from gateway.providers.http.client import HttpClient
+from gateway.providers.http.client import HttpClient, encode_headers
 from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
@@ -17,6 +17,9 @@ from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
 """API version in which older models still accept a temperature."""
+
+FAST_MODE = encode_headers({"anthropic-beta": "fast-mode-2026-02-01"})
+"""The header that models want beside `speed: "fast"` if they have had it in a preview."""
 
 MAX_IMAGE_BYTES = 5 * 2**20
 """Of an image in base64: Anthropic's limit for long, and still that of Bedrock and Google Cloud."""
@@ -77,7 +80,7 @@ class AnthropicProvider:
             sent=fields.keys() | ({"metadata"} & body.keys()),
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
-            trace_headers=call.trace_headers,
+            trace_headers=call.trace_headers + (FAST_MODE if body.get("speed") == "fast" else b""),
         )
         return request, form
 

@@ -33,7 +33,7 @@ _TRANSLATED = frozenset(
         *("response_format", "reasoning_effort", "user", "safety_identifier"),
     }
 )
-_THEIRS = frozenset({"top_k", "thinking", "cache_control"})
+_THEIRS = frozenset({"top_k", "thinking", "cache_control", "speed"})
 """Fields of Anthropic's own, sent unchanged."""
 _HINTS = frozenset({"metadata", "store", "prompt_cache_key", "prompt_cache_retention", "verbosity"})
 """Dropped: without effect on the answer."""

@@ -32,12 +32,16 @@ def bill_for(
     price: Price,
     usage: Usage | None,
     *,
+    tier: str | None = None,
     context_window: int | None,
     estimated_prompt_tokens: int,
     text_bytes: int,
     uncounted_bytes: int,
 ) -> Bill:
-    """The bill of a call with `text_bytes` of text, `uncounted_bytes` of them after its last usage report."""
+    """The bill of a call with `text_bytes` of text, `uncounted_bytes` of them after its last usage report.
+
+    `tier` is the service tier that was asked for: it counts if the provider doesn't say which one served.
+    """
     usage = usage or Usage(None)
     tokens, doubt = usage.tokens, usage.doubt
     most = MOST_CONTEXTS * (context_window or LARGEST_CONTEXT)
@@ -51,7 +55,7 @@ def bill_for(
         tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
     if usage.cost_usd is not None:
         return Bill(tokens, usage.cost_usd, estimated, stated=True, doubt=doubt)
-    return Bill(tokens, usage.factor * price.bill_usd(tokens, usage.tier), estimated, doubt=doubt)
+    return Bill(tokens, usage.factor * price.bill_usd(tokens, usage.tier or tier), estimated, doubt=doubt)
 
 
 def _tokens(text_bytes: int) -> int:

@@ -37,6 +37,19 @@ class EvalIds(BaseModel):
     eval_ids: list[str] | None
 
 
+class RouterModelEntry(RouterModelView):
+    """An entry of a router's models: an arm as it is shown, or a model with all levels, tiers and a name to combine.
+
+    Each combination of `thinking` and `tiers` is an arm of its own, called by `as` if that is given.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    thinking: str | list[str] | None = None  # type: ignore[assignment]  # wider than what is shown
+    tiers: list[str] | None = None
+    named: str | None = Field(None, alias="as")
+
+
 class RouterPatch(BaseModel):
     """The fields of a router. In a change, those that are left out stay, and null puts an option back to its default.
 
@@ -52,7 +65,7 @@ class RouterPatch(BaseModel):
     )
 
     name: str | None = Field(None, max_length=200)
-    models: list[str | RouterModelView] | None = None
+    models: list[str | RouterModelEntry] | None = None
     enabled_models: list[str] | None = None
     eval_ids: list[str] | None = None
     policy: str | None = None
@@ -162,4 +175,4 @@ def _rebuilding(response: Response, background: BackgroundTasks, management: Adm
 
 def _given(body: RouterPatch) -> dict[str, Any]:
     """The fields that the caller gave, null among them."""
-    return body.model_dump(exclude_unset=True)
+    return body.model_dump(exclude_unset=True, by_alias=True)

@@ -45,7 +45,7 @@ def test_the_second_model_is_each_of_the_others_equally_often() -> None:
 def test_a_copy_is_as_large_and_keeps_nothing_of_the_body() -> None:
     body = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode(b'{"messages": [{"role": "user"}], "temperature": 0.5}')
     plain = Answered("req_1", router(), "a/b", body["messages"], "Hello")
-    compared = replace(plain, second=Second(cast("Any", None), body, 10))
+    compared = replace(plain, second=Second("b/c", cast("Any", None), body, 10))
     assert compared.size == plain.size + len(b"0.5")
     copied = compared.copy()
     assert copied.size == compared.size

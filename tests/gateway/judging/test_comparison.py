@@ -12,7 +12,7 @@ from gateway.judging.comparison import MOST_SECOND_TOKENS, question_to_second
 
 def asked(**fields: object) -> tuple[dict[str, Any], int]:
     raw = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in fields.items()}
-    question = question_to_second(Second(cast("Any", None), raw, 10), 60.0)
+    question = question_to_second(Second("b/c", cast("Any", None), raw, 10), 60.0)
     return {name: json.loads(bytes(value)) for name, value in question.fields.items()}, question.most_tokens
 
 

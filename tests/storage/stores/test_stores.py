@@ -7,7 +7,7 @@ import pytest
 from bandit.statistics import Signal
 from bandit.types import ArmPrior, LogNormalPrior
 from storage.database.engine import Database
-from storage.records import Actor, AuditRecord, KeyRecord, RouterModel, RouterRecord, Via
+from storage.records import Actor, AuditRecord, KeyRecord, RouterModel, RouterRecord, Variant, Via
 from storage.stores.audit import Audit
 from storage.stores.evals import EvalRecord, Evals, EvalScore
 from storage.stores.keys import Keys
@@ -20,7 +20,11 @@ ROUTER = RouterRecord(
     name="Support — antworten",
     secret=b"\x00\xff secret",
     settings={"policy": "thompson", "objective": {"quality_usd": 0.02}, "limits": [1, 2.5, None, True]},
-    models=(RouterModel("z/last"), RouterModel("a/first", enabled=False, min_share=0.1, max_share=0.5)),
+    models=(
+        RouterModel("z/last"),
+        RouterModel("a/first", enabled=False, min_share=0.1, max_share=0.5),
+        RouterModel("z/last", variant=Variant("low+priority", "low", "priority", (("top_p", "0.5"),))),
+    ),
     created_at=NOW,
     updated_at=NOW + 0.25,
 )
