@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--half-life", type=_positive, metavar="REQUESTS", help="of quality; default: 14 days")
     parser.add_argument("--temperature", type=_positive, help="of thompson")
     parser.add_argument("--exploration", type=_share, help="of thompson")
+    parser.add_argument("--busy", action="store_true", help="renew snapshots as rarely as for a busy router")
     parser.add_argument("--processes", type=_count, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw utility over time, quality against cost")
@@ -111,7 +112,7 @@ def _data(options: argparse.Namespace) -> list[ReplayData]:
 def _jobs(options: argparse.Namespace, sets: Sets) -> list[Job]:
     """All jobs, the slowest policies first, so that all processes end at about the same time."""
     scenarios = list(SCENARIOS) if "all" in options.scenario else options.scenario
-    engine = EngineOptions(options.temperature, options.exploration, options.half_life, options.budget)
+    engine = EngineOptions(options.temperature, options.exploration, options.half_life, options.budget, options.busy)
     jobs = []
     for data, one in enumerate(sets.data):
         policies = options.policies or (*POLICIES, *(ABOUT_LATENCY if one.latency_s is not None else ()), *BASELINES)

@@ -41,6 +41,7 @@ from gateway.routes.bounded_body import bounded
 from gateway.routes.services import RouteServices
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
+from gateway.routing.publisher import Publisher
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.routing.router import LiveRouter
@@ -210,6 +211,7 @@ class Gateway:
                 spool=Spool(spool, owner_of(database)),
                 position=position,
                 limiter=limiter,
+                publisher=opened.enter_context(contextlib.closing(Publisher(registry.routers, database.clock.now))),
             )
             opened.push_async_callback(self._recorder.close)
             heartbeat.start(self._recorder.is_spooling, keyring.take_uses, self._unmatched.take)

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from gateway.errors import Unavailable
 from gateway.limits.limiter import KeyLimiter
 from gateway.routing.model_states import ModelStates
+from gateway.routing.publisher import Publisher
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
@@ -50,10 +51,12 @@ class Recorder:
         spool: Spool,
         position: Position,
         limiter: KeyLimiter,
+        publisher: Publisher,
     ) -> None:
         self._durable = durable
         self._registry = registry
         self._limiter = limiter
+        self._publisher = publisher
         self._reloader = reloader
         self._model_states = model_states
         self._loop = asyncio.get_running_loop()
@@ -175,14 +178,14 @@ class Recorder:
         self._loop.call_soon_threadsafe(self._changed, changed)
 
     def _changed(self, changed: Changed) -> None:
-        self._registry.follow(changed)
+        self._publisher.note(self._registry.follow(changed))
         self._limiter.follow(changed)
         subjects = dict(changed.subjects)
         self._model_states.follow(subjects.pop(Topic.RESUMPTIONS, frozenset()))
         self._reloader.request(subjects)
 
     def _committed(self, committed: Committed) -> None:
-        self._registry.apply(committed)
+        self._publisher.note(self._registry.apply(committed))
         self._limiter.apply(committed)
         for waiting, result in committed.results:
             if not isinstance(waiting, asyncio.Future) or waiting.done():

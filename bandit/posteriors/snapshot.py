@@ -107,6 +107,11 @@ class Snapshot:
         return outcomes
 
     @cached_property
+    def attempts(self) -> float:
+        """How many attempts of all arms are behind it; they fade within hours, as latencies do."""
+        return float(self.table.per_arm(Signal.SUCCESS)[0].sum())
+
+    @cached_property
     def success(self) -> Share:
         """Probability that an attempt ends in an answer."""
         return self._share(Signal.SUCCESS, *SUCCESS_PRIOR)

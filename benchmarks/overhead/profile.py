@@ -23,7 +23,8 @@ def profile(provider_port: int, directory: Path, phase: Phase, seconds: float) -
     """Samples of one load: CPU seconds by thread, function and line, and the number of answers (or chunks)."""
     out = directory / "samples.json"
     launcher = ("-m", "benchmarks.overhead.sampling", str(out))
-    with gateway(provider_port, directory, name=f"profiled-{phase.name}", launcher=launcher) as target:
+    name, routers = f"profiled-{phase.name}", phase.traffic.routers
+    with gateway(provider_port, directory, name=name, launcher=launcher, routers=routers) as target:
         put_load_on(_load(target, phase, 1.0))
         process = psutil.Process(target.pids[0])
         process.send_signal(signal.SIGUSR1)
@@ -37,7 +38,13 @@ def profile(provider_port: int, directory: Path, phase: Phase, seconds: float) -
 def _load(target: Target, phase: Phase, seconds: float) -> Any:
     # No warm-up: what is sampled and what is counted must be the same answers.
     return target.load(
-        phase.connections, stream=phase.stream, pace_ms=phase.pace_ms, seconds=seconds, warm_up_seconds=0.0
+        phase.connections,
+        stream=phase.stream,
+        pace_ms=phase.pace_ms,
+        seconds=seconds,
+        warm_up_seconds=0.0,
+        traffic=phase.traffic,
+        rate=phase.rate,
     )
 
 

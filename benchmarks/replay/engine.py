@@ -11,9 +11,10 @@ from bandit.buckets import bucketed
 from bandit.budget import pace
 from bandit.decision import choose, draw, redraw
 from bandit.learning import learn_attempt, learn_scores, merge
+from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
-from bandit.statistics import Evidence, Signal, StatisticKey, Sums
+from bandit.statistics import Deltas, Evidence, Signal, StatisticKey, Sums
 from bandit.types import (
     Arm,
     ArmPrior,
@@ -40,12 +41,16 @@ UNKNOWN_SECONDS = 0.0
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """What a replay may set of a router. `half_life_requests` is the quality's."""
+    """What a replay may set of a router. `half_life_requests` is the quality's.
+
+    With `busy`, snapshots are renewed as a gateway's, when what was learned is worth it; else for each request.
+    """
 
     temperature: float | None = None
     exploration: float | None = None
     half_life_requests: float | None = None
     budget_usd: float | None = None
+    busy: bool = False
 
 
 class Engine:
@@ -62,6 +67,8 @@ class Engine:
         self._sums: dict[StatisticKey, Sums] = {}
         self._budget = BudgetState()
         self._snapshot: Snapshot | None = None
+        self._busy = options.busy
+        self._news = News()
         self._used_arms: tuple[Arm, ...] = ()
         self._asked: Choice | None = None
 
@@ -72,9 +79,19 @@ class Engine:
         arms = self._arms(t)
         former = self._snapshot if arms is self._used_arms else None
         self._used_arms = arms
-        self._snapshot = take_snapshot(
-            self._settings, arms, self._sums, self._budget, _instant(t), former, self._evidence, self._world.built_in
-        )
+        if former is None or not self._busy or self._news.outdates(former, self._budget):
+            self._snapshot = take_snapshot(
+                self._settings,
+                arms,
+                self._sums,
+                self._budget,
+                _instant(t),
+                former,
+                self._evidence,
+                self._world.built_in,
+            )
+            self._news = News()
+        assert self._snapshot is not None
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]
 
@@ -86,7 +103,7 @@ class Engine:
         """Learn cost, tokens, latency and success, and pace the budget."""
         assert self._snapshot is not None
         attempt = self._attempt(t, arm, answered)
-        merge(self._sums, learn_attempt(self._snapshot, self.choice.context, attempt, _instant(t), None))
+        self._learn(learn_attempt(self._snapshot, self.choice.context, attempt, _instant(t), None))
         if self._settings.budget_usd_per_request is not None:
             self._budget = pace(self._budget, self._settings.budget_usd_per_request, attempt.cost_usd)
 
@@ -94,7 +111,7 @@ class Engine:
         """Learn a score, in the class and at the time of its request."""
         model, task, at = self._world.models[arm], self._world.tasks[t], _instant(t)
         before, after = Scores(ROUTER_ID, model, task, at), Scores(ROUTER_ID, model, task, at, {source: score})
-        merge(self._sums, learn_scores(before, after, self._settings.half_lives.quality))
+        self._learn(learn_scores(before, after, self._settings.half_lives.quality))
 
     def dump(self) -> bytes:
         """The statistics and the budget as JSON."""
@@ -115,6 +132,10 @@ class Engine:
         """The distribution that the last request's model was drawn from."""
         assert self._asked is not None
         return self._asked
+
+    def _learn(self, deltas: Deltas) -> None:
+        merge(self._sums, deltas)
+        self._news.add(deltas)
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
         """The models with their current list prices, if the gateway knows any."""

@@ -154,7 +154,7 @@ def router_stats(
     `traffic` are its models' counts from the UTC day of `since` on, `judging` those of its judges, `tasks` those of its
     classes; `states` are parked and cooling models, with why.
     """
-    published = live.published(now, loop_time)
+    published = live.renewed(now, loop_time)
     prompt = PromptParts(TYPICAL_PROMPT_TOKENS)
     context = bucketed(task or ANY_TASK, prompt, max_tokens=None, stream=False, wants_json=False)
     budget = live.state.budget

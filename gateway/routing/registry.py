@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bandit.budget import pace
 from bandit.learning import learn_scores
@@ -34,28 +34,32 @@ class Registry:
         self._deleted: dict[str, HalfLives] = {}
         self.follow(everything)
 
-    def apply(self, committed: Committed) -> None:
-        """Apply what this process has committed."""
+    def apply(self, committed: Committed) -> Collection[str]:
+        """Apply what this process has committed. Returns the routers whose statistics or budget have changed."""
         by_router = _by_router(committed.deltas)
-        for router_id in by_router.keys() | committed.budgets.keys():
+        changed = by_router.keys() | committed.budgets.keys()
+        for router_id in changed:
             self._state(router_id).add(by_router[router_id], committed.budgets.get(router_id))
         for (router_id, day), spent_usd in committed.spend_usd.items():
             self._state(router_id).spend.commit(day, spent_usd)
         for (router_id, purpose, day), spent_usd in committed.judging_usd.items():
             self._state(router_id).spend_beside(purpose).commit(day, spent_usd)
+        return changed
 
-    def follow(self, changed: Changed) -> None:
-        """Apply statistics, budgets and spend that other processes have changed."""
+    def follow(self, changed: Changed) -> Collection[str]:
+        """Apply statistics, budgets and spend that other processes have changed. Returns the routers as `apply`."""
         by_router = _by_router(changed.sums)
         if changed.everything:
             for state in self._states.values():
                 state.forget()
-        for router_id in by_router.keys() | changed.budgets.keys():
+        router_ids = by_router.keys() | changed.budgets.keys()
+        for router_id in router_ids:
             self._state(router_id).replace(by_router[router_id], changed.budgets.get(router_id))
         for (router_id, day), spent_usd in changed.spend_usd.items():
             self._state(router_id).spend.replace(day, spent_usd)
         for (router_id, purpose, day), spent_usd in changed.judging_usd.items():
             self._state(router_id).spend_beside(purpose).replace(day, spent_usd)
+        return router_ids
 
     def adopt(self, catalog: Catalog, loaded: Loaded) -> None:
         """Use another catalog, with all routers as they were loaded by it."""

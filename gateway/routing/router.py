@@ -4,11 +4,14 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import TypeAlias
 
 import msgspec
 
 from bandit.decision import choose
 from bandit.learning import merge
+from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.quick import quick_dataclass
 from bandit.statistics import Deltas, StatisticKey, Sums
@@ -25,6 +28,24 @@ log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS = 0.05
 """A snapshot is used for at least this long under load; decisions take its instant as now."""
+
+OLDEST_SECONDS = 30.0
+"""A snapshot is used for no longer than this after anything was learned, however little it was."""
+
+BESIDE_SECONDS = 25.0
+"""It is renewed beside the requests at this age, so that none has to."""
+
+USED_SECONDS = 60.0
+"""Snapshots are renewed beside the requests for this long after the last one."""
+
+MOST_CHOICES = 512
+"""Choices that are kept with a snapshot."""
+
+MOST_PREPARED = 4
+"""Choices that are computed with a new snapshot before anybody asks: the last ones that were made from the former."""
+
+Question: TypeAlias = tuple[Context, tuple[str, ...], Steering, tuple[tuple[str, str], ...], tuple[AppliedRule, ...]]
+"""What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules."""
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -45,12 +66,13 @@ class CachedChoice:
 class Published:
     """One snapshot and the choices already made from it: equal questions get equal probabilities."""
 
-    __slots__ = ("_choices", "at", "snapshot")
+    __slots__ = ("_choices", "_prepared", "at", "snapshot")
 
     def __init__(self, snapshot: Snapshot, at: Epoch) -> None:
         self.snapshot = snapshot
         self.at = at
-        self._choices: dict[tuple[object, ...], CachedChoice] = {}
+        self._choices: dict[Question, CachedChoice] = {}
+        self._prepared: dict[Question, CachedChoice] = {}  # those that nobody has asked for yet
 
     def choose(
         self,
@@ -61,21 +83,32 @@ class Published:
         rules: tuple[AppliedRule, ...] = (),
     ) -> CachedChoice:
         """Return the distribution over the candidates, from the cache if it was computed before."""
-        key = (context, candidates, steering, left_out, rules)
-        cached = self._choices.get(key)
+        question = (context, candidates, steering, left_out, rules)
+        cached = self._choices.get(question)
         if cached is None:
-            choice = choose(self.snapshot, context, candidates, steering, left_out, rules)
-            json = msgspec.json.encode(choice)
-            cached = CachedChoice(
-                choice,
-                json,
-                hashlib.blake2b(json, digest_size=16).hexdigest(),
-                {arm.model_id: arm.cost_usd for arm in choice.arms},
-                max(choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id,  # to obey a rule is no trial
-                {},
-            )
-            self._choices[key] = cached
+            cached = self._prepared.pop(question, None) or _choose(self.snapshot, question)
+            if len(self._choices) >= MOST_CHOICES:
+                del self._choices[next(iter(self._choices))]
+            self._choices[question] = cached
         return cached
+
+    def prepare(self, former: "Published") -> None:
+        """Compute the choices that were made last from the former snapshot."""
+        for question in islice(reversed(former._choices or former._prepared), MOST_PREPARED):
+            self._prepared[question] = _choose(self.snapshot, question)
+
+
+def _choose(snapshot: Snapshot, question: Question) -> CachedChoice:
+    choice = choose(snapshot, *question)
+    json = msgspec.json.encode(choice)
+    return CachedChoice(
+        choice,
+        json,
+        hashlib.blake2b(json, digest_size=16).hexdigest(),
+        {arm.model_id: arm.cost_usd for arm in choice.arms},
+        max(choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id,  # to obey a rule is no trial
+        {},
+    )
 
 
 class RouterState:
@@ -89,6 +122,7 @@ class RouterState:
         "_tasks_of_sums",
         "budget",
         "judge_spend",
+        "news",
         "revision",
         "shadow_spend",
         "spend",
@@ -107,11 +141,13 @@ class RouterState:
         self.tasks = TaskNames()
         self._tasks_of_sums: set[str] = set()
         self.revision = 0  # counts the changes of sums and budget
+        self.news = News()
 
     def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
         """Add the deltas of a commit of this process."""
         merge(self.sums, deltas)
-        self._tasks_of_sums.update(key.task for key in deltas)
+        self.news.add(deltas)
+        self._tasks_of_sums.update([key.task for key in deltas])  # not by a generator, which is a call for each
         self.budget = budget or self.budget
         self.revision += 1
 
@@ -127,6 +163,7 @@ class RouterState:
 
     def replace(self, sums: Mapping[StatisticKey, Sums], budget: BudgetState | None = None) -> None:
         """Replace rows that another process has changed."""
+        self.news.note_replaced(self.sums, sums)
         self.sums.update(sums)
         self._tasks_of_sums.update(key.task for key in sums)
         self.budget = budget or self.budget
@@ -140,6 +177,7 @@ class RouterState:
         self.spend.forget()
         self.judge_spend.forget()
         self.shadow_spend.forget()
+        self.news.pressing = True
         self.revision += 1
 
 
@@ -172,45 +210,80 @@ class LiveRouter:
             self.sticky.seconds = definition.options.sticky_seconds
         self.state = state
         self._published: Published | None = None
-        self._published_revision = -1
+        self._published_of = (-1, -1)
         self._next_at = LoopTime(0.0)
+        self._taken_at = LoopTime(0.0)
+        self._asked_at = LoopTime(-math.inf)
         self._warned: frozenset[str] = frozenset()
         same = (self.settings, definition.arms, definition.evidence)
         if former is not None and (former.settings, former.definition.arms, former.definition.evidence) == same:
-            self._published, self._published_revision = former._published, former._published_revision
-            self._next_at = former._next_at
+            self._published, self._published_of = former._published, former._published_of
+            self._next_at, self._taken_at, self._asked_at = former._next_at, former._taken_at, former._asked_at
             self._warned = former._warned
 
     @property
     def newest_snapshot(self) -> Snapshot | None:
-        """The snapshot that decisions are made from, unless statistics or names of tasks have changed since."""
-        if self._published is None or self._published_revision != self.state.revision + self.state.tasks.revision:
+        """The snapshot that decisions are made from, unless what has changed since is worth another one."""
+        if self._published is None or self._has_news(self._published):
             return None
         return self._published.snapshot
 
     def published(self, now: Epoch, loop_time: LoopTime) -> Published:
         """Return the snapshot for a decision at `now`, which is `loop_time` by the event loop."""
-        current, state = self._published, self.state
-        revision = state.revision + state.tasks.revision
-        if current is not None and (self._published_revision == revision or loop_time < self._next_at):
+        self._asked_at = loop_time
+        current = self._published
+        if current is not None and (loop_time < self._next_at or not self._is_due(current, loop_time)):
             return current
-        former = current.snapshot if current is not None else None
-        sums = state.sums_of_named_tasks()
+        return self.renewed(now, loop_time)
+
+    def renewed(self, now: Epoch, loop_time: LoopTime) -> Published:
+        """Return a snapshot of all that was learned until `PUBLISH_SECONDS` ago."""
+        current, state = self._published, self.state
+        of = (state.revision, state.tasks.revision)
+        if current is not None and (self._published_of == of or loop_time < self._next_at):
+            return current
         snapshot = take_snapshot(
             self.settings,
             self.definition.arms,
-            sums,
+            state.sums_of_named_tasks(),
             state.budget,
             now,
-            former,
+            current.snapshot if current is not None else None,
             self.definition.evidence,
             state.tasks.built_in,
         )
         self._warn(snapshot.warnings)
-        self._published = Published(snapshot, now)
-        self._next_at = LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
-        self._published_revision = revision
+        self._published, self._published_of = Published(snapshot, now), of
+        self._taken_at, self._next_at = loop_time, LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
+        state.news = News()
         return self._published
+
+    def renewal_at(self, loop_time: LoopTime) -> LoopTime | None:
+        """Return when the snapshot should be renewed beside the requests; None if nobody needs it."""
+        current = self._published
+        if current is None or loop_time > self._asked_at + USED_SECONDS:
+            return None
+        if self._has_news(current):
+            return self._next_at
+        return LoopTime(self._taken_at + BESIDE_SECONDS)
+
+    def renew(self, now: Epoch, loop_time: LoopTime) -> None:
+        """Renew the snapshot, and the last choices that were made from it."""
+        former = self._published
+        published = self.renewed(now, loop_time)
+        if former is not None and published is not former:
+            published.prepare(former)
+
+    def _is_due(self, current: Published, loop_time: LoopTime) -> bool:
+        """Whether a decision should not be made from the snapshot any more."""
+        if self._published_of == (self.state.revision, self.state.tasks.revision):
+            return False
+        return loop_time >= self._taken_at + OLDEST_SECONDS or self._has_news(current)
+
+    def _has_news(self, current: Published) -> bool:
+        """Whether what was learned since is worth another snapshot."""
+        state = self.state
+        return self._published_of[1] != state.tasks.revision or state.news.outdates(current.snapshot, state.budget)
 
     def reprice(self, catalog: Catalog) -> None:
         """Use the catalog's present prices from now on."""

@@ -78,7 +78,7 @@ def test_a_prompt_that_is_filled_in_anew_each_time_is_one_class_with_a_name(
         assert explain(view, b"s" * 32).replay.identical
         assert explain(view, b"s" * 32).drawn_again
     live = running.gateway.routers[ROUTER]
-    snapshot = live.published(Epoch(time.time()), LoopTime(time.monotonic() + 60.0)).snapshot
+    snapshot = live.renewed(Epoch(time.time()), LoopTime(time.monotonic() + 60.0)).snapshot
     assert snapshot.families is not None
     assert live.tasks.built_in == {site.key: built_in[0]}
     stored = json.dumps(Tasks(running.gateway.database).of([ROUTER])[ROUTER])

@@ -188,7 +188,7 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
         assert faulty.http.post("/rtr_left_tires/chat/completions", json=body).status_code == 200
     router, answered_at = faulty.running.gateway.routers["rtr_left_tires"], time.time()
     wait_until(
-        lambda: router.published(Epoch(time.time()), LoopTime(time.monotonic())).at >= answered_at,
+        lambda: router.renewed(Epoch(time.time()), LoopTime(time.monotonic())).at >= answered_at,
         "a snapshot knows what is usual",
     )
     arms = Arms(faulty.running.gateway.database)

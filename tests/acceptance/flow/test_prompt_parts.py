@@ -82,7 +82,7 @@ def has_learned(running: Running, router_id: str, answers: int) -> None:
     router = running.gateway.routers[router_id]
     clock = running.gateway._flow.clock
     wait_until(
-        lambda: router.published(clock(), LoopTime(time.monotonic())).snapshot.outcomes.sum() >= answers,
+        lambda: router.renewed(clock(), LoopTime(time.monotonic())).snapshot.outcomes.sum() >= answers,
         "the answers are learned",
     )
 
@@ -115,7 +115,7 @@ def test_a_kept_conversation_is_expected_to_find_its_prompt_in_its_model_s_cache
     second = ask(running, "rtr_sticky", turns, user="u1")
     assert second["p/b"].cost_usd < 0.3 * second["p/a"].cost_usd
     other = ask(running, "rtr_sticky", turns, user="u2")
-    assert other["p/b"].cost_usd == pytest.approx(other["p/a"].cost_usd)
+    assert other["p/b"].cost_usd > 0.8 * other["p/a"].cost_usd, "what p/b bills of a text may be known by now"
 
 
 def test_the_ledger_adds_up_to_what_was_learned_of_every_part(running: Running) -> None:

@@ -56,7 +56,7 @@ def test_two_hundred_stated_tasks_are_64_classes_and_other(running: Running, ask
     assert {key.task for key in Arms(database).sums(ROUTER)} == {ANY_TASK, *tasks}
     columns = (
         running.gateway.routers[ROUTER]
-        .published(Epoch(time.time()), LoopTime(time.monotonic()))
+        .renewed(Epoch(time.time()), LoopTime(time.monotonic()))
         .snapshot.table.task_columns
     )
     assert columns.keys() - {ANY_TASK, OTHER, *TASK_NAMES} <= {f"task {number}" for number in range(LARGEST_COUNT)}

@@ -17,6 +17,7 @@ from gateway.limits.limiter import KeyLimiter
 from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
+from gateway.routing.publisher import Publisher
 from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from gateway.routing.router import PUBLISH_SECONDS
@@ -261,6 +262,7 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
             spool=spool,
             position=position,
             limiter=KeyLimiter(everything, lambda: NOW, lambda: 1.0, lambda _: None),
+            publisher=Publisher(registry.routers, lambda: NOW),
         )
         opened.push_async_callback(recorder.close)
         opened.callback(other.writer.close)
