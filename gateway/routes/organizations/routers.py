@@ -1,14 +1,17 @@
 """…/routers: list, create, show, replace and delete routers, and the models that they may have."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Body
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from gateway.catalog.catalog import Catalog
 from gateway.errors import BadRequest
 from gateway.management.models import list_models
 from gateway.management.routers import (
+    RouterModelView,
     RouterView,
     change_router,
     create_router,
@@ -19,6 +22,7 @@ from gateway.management.routers import (
 )
 from gateway.routes.admin.calls import Administrator, Reader, answer
 from gateway.routes.admin.idempotency import IdempotentRoute
+from gateway.routes.organizations.thinking import arms_of, enabled_of
 from gateway.routes.organizations.values import dollars, instant
 
 router = APIRouter(route_class=IdempotentRoute)
@@ -34,7 +38,11 @@ class EvalReference(BaseModel):
 
 
 class OrganizationRouter(BaseModel):
-    """A router. `eval_ids` empty: all evaluations count that apply to it."""
+    """A router. `eval_ids` empty: all evaluations count that apply to it.
+
+    `model_thinking_levels` are the levels that each model is called with, `fast_models` those that are called in their
+    fast mode. `custom_config` are its rules; null: it has none.
+    """
 
     id: str
     name: str
@@ -45,6 +53,9 @@ class OrganizationRouter(BaseModel):
     eval_ids: list[str]
     evals: list[EvalReference]
     routing_strategy: str = STRATEGY
+    model_thinking_levels: dict[str, list[str]] = {}
+    fast_models: list[str] = []
+    custom_config: dict[str, JsonValue] | None = None
     created_at: str
     updated_at: str
 
@@ -86,8 +97,20 @@ class ModelCatalog(BaseModel):
     groups: list[CatalogGroup]
 
 
+class CustomConfig(BaseModel):
+    """Rules of a router, and the model for requests that fit none."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    rules: list[dict[str, JsonValue]] = []
+    default: str | dict[str, JsonValue] | None = None
+
+
 class OrganizationRouterBody(BaseModel):
-    """A router as it is to be. Provider keys are the gateway's own: `managed` is all that they can be."""
+    """A router as it is to be. Provider keys are the gateway's own: `managed` is all that they can be.
+
+    Each level of a model is an arm of the router. `custom_config` holds `rules` and `default`, as our settings do.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -96,10 +119,13 @@ class OrganizationRouterBody(BaseModel):
     eval_ids: list[str] | None = None
     model_providers: dict[str, str] | None = None
     provider_key_sources: dict[str, Literal["managed"]] | None = None
-    routing_strategy: Literal["slm", "dari"] | None = None
+    routing_strategy: Literal["slm", "dari", "custom"] | None = None
+    model_thinking_levels: dict[str, str | list[str]] | None = None
+    fast_models: list[str] | None = None
+    custom_config: CustomConfig | None = None
 
-    def fields(self) -> dict[str, object]:
-        """The fields of a router by our names. Raises BadRequest."""
+    def fields(self, former: Mapping[str, RouterModelView], catalog: Catalog) -> dict[str, object]:
+        """The fields of a router by our names; arms of `former` keep their shares. Raises BadRequest."""
         for model_id, provider in (self.model_providers or {}).items():
             if provider != model_id.partition("/")[0]:
                 raise BadRequest(
@@ -107,7 +133,9 @@ class OrganizationRouterBody(BaseModel):
                     param="model_providers",
                 )
         evals: dict[str, object] = {} if self.eval_ids is None else {"eval_ids": self.eval_ids or None}
-        return {"name": self.name, "enabled_models": self.enabled_models, **evals}
+        models = arms_of(self.enabled_models, self.model_thinking_levels or {}, self.fast_models or (), former, catalog)
+        rules = {} if self.custom_config is None else self.custom_config.model_dump()
+        return {"name": self.name, "models": models, **evals, **rules}
 
 
 @router.get("/routers")
@@ -140,7 +168,7 @@ def get_model_catalog(management: Reader) -> ModelCatalog:
 @router.post("/routers", status_code=201, response_model=OrganizationRouter)
 def post_router(management: Administrator, body: Annotated[OrganizationRouterBody, Body()]) -> Response:
     """Create a router."""
-    return answer(_shown(create_router(management, body.fields()).router), 201)
+    return answer(_shown(create_router(management, body.fields({}, management.catalog())).router), 201)
 
 
 @router.get("/routers/{router_id}")
@@ -156,12 +184,9 @@ def put_router(
     body: Annotated[OrganizationRouterBody, Body()],
     background: BackgroundTasks,
 ) -> Response:
-    """Replace name and models, and the evaluations if they are given; models that stay keep their shares."""
-    shares = {model.id: model.model_dump() for model in get_router(management, router_id).models}
-    fields = body.fields()
-    del fields["enabled_models"]
-    models = [{**shares[each], "enabled": True} if each in shares else each for each in body.enabled_models]
-    change = change_router(management, router_id, {**fields, "models": models})
+    """Replace name and models, and evaluations and rules if they are given; arms that stay keep their shares."""
+    former = {model.id: model for model in get_router(management, router_id).models}
+    change = change_router(management, router_id, body.fields(former, management.catalog()))
     response = answer(_shown(change.router))
     if change.rebuild and not management.dry_run:
         background.add_task(rebuild_router, management, router_id)
@@ -177,13 +202,18 @@ def delete_one_router(management: Administrator, router_id: str) -> Response:
 
 
 def _shown(view: RouterView) -> OrganizationRouter:
-    providers = {model_id: model_id.partition("/")[0] for model_id in view.enabled_models}
+    enabled, levels, fast = enabled_of(view.models)
+    providers = {model_id: model_id.partition("/")[0] for model_id in enabled}
     eval_ids = view.eval_ids or []
+    rules: dict[str, JsonValue] = {name: view.settings[name] for name in ("rules", "default") if view.settings[name]}
     return OrganizationRouter(
         id=view.id,
         name=view.name,
         endpoint=view.endpoint,
-        enabled_models=view.enabled_models,
+        enabled_models=enabled,
+        model_thinking_levels=levels,
+        fast_models=fast,
+        custom_config=rules or None,
         model_providers=providers,
         provider_key_sources=dict.fromkeys(sorted(set(providers.values())), "managed"),
         eval_ids=eval_ids,

@@ -168,3 +168,44 @@ def test_a_router_with_variants_is_shown_and_taken_back_as_it_is(running: Runnin
     with running.http() as http:
         listed = http.get("/rtr_changed/models").json()["data"]
     assert [model["id"] for model in listed] == ["dari/routing", "p/good-a", "p/good-b"]
+
+
+def test_levels_fast_modes_and_rules_have_the_shapes_of_daris_api(running: Running) -> None:
+    path = "/v1/organizations/current/routers"
+    body: dict[str, Any] = {
+        "name": "Levels",
+        "enabled_models": ["p/good-a", "p/good-b"],
+        "model_thinking_levels": {"p/good-a": ["low", "high"]},
+        "fast_models": ["p/good-a"],
+        "routing_strategy": "custom",
+        "custom_config": {"rules": [{"when": "code review", "use": PRIORITY[1]}], "default": "p/good-b"},
+    }
+    with running.http("admin") as http:
+        made = http.post(path, json=body)
+        assert made.status_code == 201, made.text
+        told = made.json()
+        assert told["enabled_models"] == body["enabled_models"]
+        assert told["model_thinking_levels"] == body["model_thinking_levels"]
+        assert told["fast_models"] == body["fast_models"]
+        assert told["custom_config"]["rules"][0]["use"] == PRIORITY[1]
+        shown = http.get(f"/admin/routers/{told['id']}").json()
+        assert set(shown["enabled_models"]) == {*PRIORITY, "p/good-b"}
+        models = [{**each, "max_share": 0.5} for each in shown["models"]]
+        http.patch(f"/admin/routers/{told['id']}", json={"models": models}).raise_for_status()
+        again = http.put(f"{path}/{told['id']}", json=body).json()
+        assert {name: again[name] for name in ("model_thinking_levels", "fast_models")} == {
+            name: told[name] for name in ("model_thinking_levels", "fast_models")
+        }
+        shares = {each["max_share"] for each in http.get(f"/admin/routers/{told['id']}").json()["models"]}
+        assert shares == {0.5}
+        plain = http.put(
+            f"{path}/{told['id']}", json={"name": "X", "enabled_models": ["p/good-a"], "custom_config": {}}
+        )
+        assert (plain.json()["model_thinking_levels"], plain.json()["fast_models"]) == ({}, [])
+        for wrong, param in (
+            ({"model_thinking_levels": {"p/other": "low"}}, "model_thinking_levels"),
+            ({"fast_models": ["p/good-b"]}, "fast_models"),
+            ({"custom_config": {"rule": []}}, "custom_config.rule"),
+        ):
+            refused = http.post(path, json={**body, **wrong})
+            assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
