@@ -91,7 +91,6 @@ class Always:
     worth_usd: float | None
     effective_size: float
     quality_size: float
-    daily: tuple["Daily", ...]
 
     @property
     def evidence(self) -> Evidence:
@@ -140,8 +139,15 @@ def always(sums: Sums, model_id: str, objective: Objective) -> Always:
         worth_usd=None if worth is None else own_worth - worth.mean,
         effective_size=size,
         quality_size=quality_size,
-        daily=fixed.daily_cost() if enough else (),
     )
+
+
+def daily_costs(sums: Sums, model_id: str) -> tuple[Daily, ...]:
+    """What each day would have cost with always this model; nothing without enough evidence."""
+    arm = sums.models.index(model_id)
+    kept = possible(sums.values, arm)
+    fixed = _Fixed(sums, arm, kept, _Own(sums, kept))
+    return fixed.daily_cost() if fixed.size >= SMALLEST_EFFECTIVE_SIZE else ()
 
 
 class _Own:
@@ -289,4 +295,4 @@ def _utility(objective: Objective, quality: float, failed: float, cost_usd: floa
 
 def _unknown(model_id: str) -> Always:
     nothing = Actual(0.0, 0.0, 0.0, 0.0, None)
-    return Always(model_id, 0.0, nothing, None, None, None, None, None, None, None, 0.0, 0.0, ())
+    return Always(model_id, 0.0, nothing, None, None, None, None, None, None, None, 0.0, 0.0)

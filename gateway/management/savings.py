@@ -1,11 +1,12 @@
 """Savings: what a router spent and gained, against always one of its models, with 95% intervals."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from bandit.ope.estimates import SMALLEST_EFFECTIVE_SIZE, Estimate
-from bandit.ope.savings import Actual, Always, Evidence, actual_of, always, evidence_of
+from bandit.ope.savings import Actual, Always, Daily, Evidence, actual_of, always, daily_costs, evidence_of
 from bandit.ope.sums import Sums
 from bandit.types import Objective
 from gateway.errors import BadRequest
@@ -207,7 +208,10 @@ def savings(
         baseline_is=None if chosen is None else "best_fixed" if baseline is None else "chosen",
         saved_usd=None if chosen is None else _estimate(chosen.saved_usd),
         fixed=[_fixed(told, objective, max(elapsed, 0.0)) for told in told_of.values()],
-        days=_daily({int(each.at): each.counts[PLACES["cost_usd"]] for each in spent}, chosen),
+        days=_daily(
+            {int(each.at): each.counts[PLACES["cost_usd"]] for each in spent},
+            () if chosen is None or chosen.cost_usd is None else daily_costs(sums, chosen.model_id),
+        ),
         notes=_notes(own, chosen, objective, int(total["requests"]), chosen_by_us=baseline is None),
     )
 
@@ -266,9 +270,9 @@ def _fixed(told: Always, objective: Objective, days: float) -> FixedView:
     )
 
 
-def _daily(spent: dict[int, float], chosen: Always | None) -> list[SavingsDayView]:
+def _daily(spent: dict[int, float], always_usd: Sequence[Daily]) -> list[SavingsDayView]:
     """Each bucket's dollars. With the baseline, what is not compared would have cost what it did."""
-    compared = {} if chosen is None else {each.day * DAY: each for each in chosen.daily}
+    compared = {each.day * DAY: each for each in always_usd}
     views: list[SavingsDayView] = []
     for at, usd in sorted(spent.items()):
         own = compared.get(at)

@@ -24,15 +24,21 @@ def overview(
     visit: Reader,
     router_id: Annotated[str | None, Query(alias="router", max_length=80)] = None,
     days: Annotated[int, Query(ge=1, le=366)] = USUAL_DAYS,
+    baseline: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """What was saved, all routers, and what needs somebody."""
-    return _page(request, visit, None, router_id, days)
+    return _page(request, visit, None, router_id, days, baseline)
 
 
 @router.get("/routers/{router_id}/savings.json")
-def savings_as_json(visit: Reader, router_id: str, days: Annotated[int, Query(ge=1, le=366)] = USUAL_DAYS) -> Response:
+def savings_as_json(
+    visit: Reader,
+    router_id: str,
+    days: Annotated[int, Query(ge=1, le=366)] = USUAL_DAYS,
+    baseline: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
     """What the page's savings are made of."""
-    view = savings(visit.management, router_id, *window_of(visit.management, days))
+    view = savings(visit.management, router_id, *window_of(visit.management, days), baseline or None)
     return Response(view.model_dump_json(), media_type="application/json")
 
 
@@ -46,11 +52,16 @@ async def test_request(request: Request, visit: Administrator, router_id: str) -
 
 
 def _page(
-    request: Request, visit: Visit, tried: Tried | None, router_id: str | None = None, days: int = USUAL_DAYS
+    request: Request,
+    visit: Visit,
+    tried: Tried | None,
+    router_id: str | None = None,
+    days: int = USUAL_DAYS,
+    baseline: str = "",
 ) -> Response:
     live = visit.services.routers
     topics = ["routers", *(f"{ROUTER}{id_}" for id_ in live if visit.management.sees(id_))]
-    page = overview_page(visit, tried, router_id=router_id, days=days)
+    page = overview_page(visit, tried, router_id=router_id, days=days, baseline=baseline)
     chosen = None if page.chosen is None else page.chosen.id
     frame = frame_of(visit, "overview", router_id=chosen, topics=topics if tried is None else ())
     return render(request, "overview.html", frame, page)

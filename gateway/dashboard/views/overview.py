@@ -1,7 +1,7 @@
 """The first page: what was saved, and what needs somebody; before the first request, how to send one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -9,7 +9,7 @@ from bandit.types import Epoch
 from gateway.dashboard.formats import short_day
 from gateway.dashboard.savings_charts import spark
 from gateway.dashboard.views.health import FindingRow, health_page
-from gateway.dashboard.views.saved import Saved, saved
+from gateway.dashboard.views.saved import Saved, SavedRow, saved, saved_row
 from gateway.dashboard.visit import Visit
 from gateway.management.activity import ActivityQuestion, overview
 from gateway.management.activity_views import ActivityView, OverviewView
@@ -18,25 +18,29 @@ from gateway.management.context import Management
 from gateway.management.routers import RouterView, list_routers
 from gateway.management.savings import savings
 from storage.activity import Traffic
-from storage.calendar import DAY
+from storage.calendar import DAY, HOUR, start_of
 
-PERIODS = (7, 30, 90)
+PERIODS = (1, 7, 30, 90)
 USUAL_DAYS = 30
 MOST_FINDINGS = 5
+MOST_COMPARED = 6
+"""Routers whose savings are computed for the table: the busiest. It takes some milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True)
 class RouterRow:
-    """A router with what it did in the period. `models` says how many of its models can be used."""
+    """A router with what it did in the period. `models` says how many of its models can be used.
+
+    `saved` and `activity` are None for a router that is not among the busiest.
+    """
 
     router: RouterView
     requests: int
-    answered: int
     cost_usd: float
-    favourite: str
-    share: float
     models: str
     is_healthy: bool
+    saved: SavedRow | None = None
+    activity: ActivityView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class OverviewPage:
     rows: Sequence[RouterRow]
     days: int
     periods: Sequence[int]
+    baseline: str
     requests: int
     chosen: RouterView | None
     saved: Saved | None
@@ -82,9 +87,17 @@ class OverviewPage:
 
 
 def overview_page(
-    visit: Visit, tried: Tried | None = None, *, router_id: str | None = None, days: int = USUAL_DAYS
+    visit: Visit,
+    tried: Tried | None = None,
+    *,
+    router_id: str | None = None,
+    days: int = USUAL_DAYS,
+    baseline: str = "",
 ) -> OverviewPage:
-    """The page, of the last UTC days: of the router that is asked for, or of the one with the most requests."""
+    """The page, of the last UTC days: of the router that is asked for, or of the one with the most requests.
+
+    `baseline` is the model to compare with; the best single one if the router has no such model.
+    """
     management = visit.management
     since = Epoch(max(management.now - (days - 1) * DAY, 0.0))
     traffic = visit.services.ledger.traffic_of_all(since)
@@ -95,19 +108,22 @@ def overview_page(
     busiest = max(asked or rows, key=lambda row: row.requests, default=None)
     chosen = None if busiest is None else busiest.router
     activity = hero = None
+    against = baseline if chosen is not None and baseline in chosen.enabled_models else ""
     if busiest is not None and chosen is not None and busiest.requests:
         first, last = window_of(management, days)
         activity = overview(
             management,
-            Window(from_=first, to=last, bucket_seconds=DAY),
+            Window(from_=first, to=last, bucket_seconds=DAY if days > 1 else HOUR),
             ActivityQuestion(router_id=chosen.id),
         )
-        view = savings(management, chosen.id, first, last)
+        view = savings(management, chosen.id, first, last, against or None)
         hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
+        rows = _compared(management, rows, days)
     return OverviewPage(
         rows=rows,
         days=days,
         periods=PERIODS,
+        baseline=against,
         requests=requests,
         chosen=chosen,
         saved=hero,
@@ -121,7 +137,9 @@ def overview_page(
 
 def window_of(management: Management, days: int) -> tuple[str, str]:
     """From when to when the last UTC days go."""
-    return str(max(management.now - (days - 1) * DAY, 0.0)), str(management.now)
+    # At midnight the window of today would be empty.
+    first = start_of(DAY, Epoch(management.now - 1.0)) - (days - 1) * DAY
+    return str(max(first, 0)), str(management.now)
 
 
 def _tiles(view: OverviewView) -> Tiles:
@@ -136,17 +154,29 @@ def _tiles(view: OverviewView) -> Tiles:
     )
 
 
+def _compared(management: Management, rows: Sequence[RouterRow], days: int) -> list[RouterRow]:
+    """The rows, the busiest of them with what they saved, and with waits and scores."""
+    first, last = window_of(management, days)
+    busiest = sorted((row for row in rows if row.requests), key=lambda row: -row.requests)[:MOST_COMPARED]
+    window = Window(from_=first, to=last, bucket_seconds=DAY)
+    compared = {
+        row.router.id: replace(
+            row,
+            saved=saved_row(savings(management, row.router.id, first, last)),
+            activity=overview(management, window, ActivityQuestion(router_id=row.router.id)).summary,
+        )
+        for row in busiest
+    }
+    return [compared.get(row.router.id, row) for row in rows]
+
+
 def _row(visit: Visit, router: RouterView, traffic: Mapping[str, Traffic]) -> RouterRow:
     drawn = sum(each.drawn for each in traffic.values())
-    favourite = max(traffic, key=lambda model_id: traffic[model_id].drawn, default="")
     usable = [each for each in router.enabled_models if each not in visit.standing.unavailable_arms]
     return RouterRow(
         router=router,
         requests=drawn,
-        answered=sum(each.answered for each in traffic.values()),
         cost_usd=sum(each.cost_usd for each in traffic.values()),
-        favourite=favourite if drawn else "",
-        share=traffic[favourite].drawn / drawn if drawn else 0.0,
         models=f"{len(usable)} of {len(router.enabled_models)} models",
         is_healthy=len(usable) == len(router.enabled_models),
     )

@@ -18,6 +18,8 @@ from gateway.management.stats import IntervalView, ModelStatsView, StatsView
 PER = 1_000
 MOST_THIN = 3
 MOST_DAYS = 100
+MOST_TASKS = 6
+"""Classes beside one another; the others are behind “more”."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ class RouterPage:
     traffic: Sequence[TrafficRow]
     requests: int
     tasks: Sequence[TaskLink]
+    more_tasks: Sequence[TaskLink]
     task: str
     days: int
     curl: str
@@ -118,6 +121,7 @@ def router_page(
     router = get_router(management, router_id)
     colours = colours_of(model.id for model in router.models)
     scales = _scales(stats.models)
+    links = _task_links(tasks, stats)
     by_share = sorted(stats.models, key=lambda each: -each.share_now)
     return RouterPage(
         router=router,
@@ -145,7 +149,8 @@ def router_page(
             for each in sorted(stats.models, key=lambda each: -each.share)
         ],
         requests=sum(each.requests for each in stats.models),
-        tasks=[TaskLink(ANY_TASK, "any class"), *(TaskLink(name, shown) for name, shown in tasks.items())],
+        tasks=links[:MOST_TASKS],
+        more_tasks=links[MOST_TASKS:],
         task=stats.task,
         days=days,
         curl=curl_of(router.endpoint),
@@ -159,6 +164,13 @@ def curl_of(endpoint: str) -> str:
         '  -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" \\\n'
         '  -d \'{"model": "dari/routing", "messages": [{"role": "user", "content": "Say hello."}]}\''
     )
+
+
+def _task_links(tasks: Mapping[str, str], stats: StatsView) -> list[TaskLink]:
+    """All classes, then the one that is shown, then each by its requests."""
+    requests = {each.task: each.requests for each in stats.tasks}
+    names = sorted(tasks, key=lambda name: (name != stats.task, -requests.get(name, 0), name))
+    return [TaskLink(ANY_TASK, "All classes"), *(TaskLink(name, tasks[name]) for name in names)]
 
 
 def _facts(router: RouterView, stats: StatsView) -> list[Fact]:

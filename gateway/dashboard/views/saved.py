@@ -60,6 +60,28 @@ class Saved:
     formula: str
 
 
+@dataclass(frozen=True, slots=True)
+class SavedRow:
+    """A router's saving in a row: `figure` with its interval, or in `missing` what lacks for one."""
+
+    figure: str
+    interval: str
+    is_measurable: bool
+    missing: str
+
+
+def saved_row(view: SavingsView) -> SavedRow:
+    """What a router saved against the best single model."""
+    told = _bar(view.saved_usd)
+    if told is not None:
+        interval = f"{_plain(told.low)} to {_plain(told.high)}"
+        return SavedRow(usd(told.mean), interval, told.excludes_zero, f"against {view.baseline}")
+    waits = [each.more_days for each in view.fixed if each.more_days is not None]
+    days = min(waits, default=SPAN_DAYS + 1.0)
+    more = f": about {_days(days)} more" if days <= SPAN_DAYS else ""
+    return SavedRow("", "", False, f"not enough evidence{more}")
+
+
 def saved(view: SavingsView, models: Sequence[str], labels: Sequence[str]) -> Saved:
     """The hero of a router's savings; `models` are its models in order, `labels` those of the view's days."""
     fixed = {each.model: each for each in view.fixed}
@@ -90,6 +112,10 @@ def _figure(told: Bar) -> str:
     if not told.excludes_zero:
         return "No measurable saving"
     return f"{usd(abs(told.mean))} {'saved' if told.mean > 0.0 else 'more spent'}"
+
+
+def _plain(dollars: float) -> str:
+    return usd(dollars).replace("$", "")
 
 
 def _span(told: Bar) -> str:

@@ -121,8 +121,7 @@ def test_without_javascript_pages_are_read_and_filtered_and_forms_are_sent(
     with tab(browser, running.url, scripts=False) as opened:
         opened.sign_in(running.keys["admin"])
         opened.go("/routers/rtr_support")
-        opened.page.select_option("select[name=task]", "code")
-        opened.page.click("[data-auto]")
+        opened.page.click("nav[aria-label=Class] >> text=code")
         assert "task=code" in opened.page.url
         opened.go(decision)
         assert "identical" in opened.page.inner_text("#story")

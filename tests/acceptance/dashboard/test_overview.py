@@ -1,5 +1,6 @@
 """The first page in each state: nothing asked yet, thin evidence, and a window full of requests."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -64,6 +65,15 @@ def test_savings_are_told_with_their_interval_and_as_json(filled: Running, reade
     assert "with 95% confidence" in page
     assert "simulated/</span>sage" in page
     assert "Spend per UTC day" in page
+    swift = reader.get("/?router=rtr_support&days=7&baseline=simulated/swift").text
+    assert "against always using simulated/swift" in swift
+    assert '<option value="simulated/swift" selected>' in swift
+    assert "baseline=simulated%2Fswift" in re.findall(r'href="([^"]*savings.json[^"]*)"', swift)[0]
+    assert f"against always using {figures['baseline']}" in reader.get("/?router=rtr_support&days=7&baseline=x/y").text
+    table = page[page.index('<table class="routers">') :]
+    assert f"against {figures['baseline']}" in table
+    assert "not enough evidence" in table, "rtr_code had one request"
+    assert "today (UTC)" in reader.get("/?router=rtr_support&days=1").text
     assert reader.get("/?router=rtr_none&days=7").status_code == 200
     assert reader.get("/routers/rtr_none/savings.json").status_code == 404
     assert reader.get("/?days=0").status_code == 400
@@ -82,5 +92,8 @@ def test_a_full_page_is_sound_in_every_look_and_changes_its_router(filled: Runni
             opened.go("/?days=7")
             opened.page.select_option("#router", "rtr_code")
             opened.page.wait_for_url("**router=rtr_code**")
+            opened.page.select_option("#router", "rtr_support")
+            opened.page.select_option("#baseline", "simulated/swift")
+            opened.page.wait_for_url("**baseline=simulated%2Fswift**")
             opened.page.click("text=How this is computed")
             assert "stands for 1/p requests" in opened.page.inner_text("#saved details")

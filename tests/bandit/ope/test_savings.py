@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bandit.ope.savings import Always, Evidence, Floats, actual_of, always, evidence_of
+from bandit.ope.savings import Always, Evidence, Floats, actual_of, always, daily_costs, evidence_of
 from bandit.ope.sums import Sums
 from bandit.types import Objective
 
@@ -91,7 +91,9 @@ def test_a_model_that_served_alone_saved_nothing_and_nothing_is_in_doubt() -> No
     assert (told.actual.cost_usd, told.actual.success) == pytest.approx((true["cost_usd"], true["success"]))
     assert told.actual.quality == pytest.approx(true["quality"])
     assert (told.covered, told.evidence) == (1.0, Evidence.STRONG)
-    assert sum(day.cost_usd for day in told.daily) == pytest.approx(told.actual.cost_usd * told.actual.requests)
+    assert sum(day.cost_usd for day in daily_costs(sums, "m/cheap")) == pytest.approx(
+        told.actual.cost_usd * told.actual.requests
+    )
     assert always(sums, "m/rare", OBJECTIVE).evidence is Evidence.NONE
 
 
@@ -136,10 +138,11 @@ def test_days_without_the_model_are_left_out_only_if_its_draws_were_to_be_expect
     log = Log(3)
     early = log.day < 2
     log.p[early] = [0.5, 0.5, 0.0]  # the rare model came on the third day
-    told = always(log.draw(1), "m/rare", OBJECTIVE)
+    sums = log.draw(1)
+    told = always(sums, "m/rare", OBJECTIVE)
     assert told.covered == pytest.approx(4 / 6, abs=0.05)
     assert told.actual.requests == pytest.approx(told.covered * len(log.task))
-    assert [day.day for day in told.daily] == [2, 3, 4, 5]
+    assert [day.day for day in daily_costs(sums, "m/rare")] == [2, 3, 4, 5]
     assert always(log.draw(1), "m/dear", OBJECTIVE).covered == 1.0
     few = Log(4, requests=200)
     assert always(few.draw(1), "m/rare", OBJECTIVE).covered == 1.0, "by chance it was not drawn in most cells"
@@ -147,9 +150,15 @@ def test_days_without_the_model_are_left_out_only_if_its_draws_were_to_be_expect
 
 def test_thin_evidence_gives_no_number() -> None:
     assert [evidence_of(size) for size in (29.9, 30.0, 200.0, 200.1)] == ["none", "some", "some", "strong"]
-    told = always(Log(5, requests=300).draw(1), "m/rare", OBJECTIVE)
+    thin = Log(5, requests=300).draw(1)
+    told = always(thin, "m/rare", OBJECTIVE)
     assert told.evidence is Evidence.NONE
-    assert (told.cost_usd, told.saved_usd, told.worth_difference_usd, told.daily) == (None, None, None, ())
+    assert (told.cost_usd, told.saved_usd, told.worth_difference_usd, daily_costs(thin, "m/rare")) == (
+        None,
+        None,
+        None,
+        (),
+    )
     unscored = always(Log(5).draw(1, scored=0.0), "m/dear", OBJECTIVE)
     assert unscored.saved_usd is not None
     assert (unscored.quality, unscored.worth_difference_usd, unscored.actual.quality) == (None, None, None)
