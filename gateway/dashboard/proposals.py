@@ -1,9 +1,10 @@
 """A proposal as the what-if page's URL says it, beside how the router is set: what differs, as a patch and as TOML."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.management.routers import RouterView
+from gateway.management.routers import RouterModelView, RouterView
 from gateway.settings.table_reader import shown
 
 DOLLARS = ("quality_usd", "second_usd", "failure_usd")
@@ -86,7 +87,8 @@ def toml_of(proposed: Proposed, router: RouterView) -> str:
     """The lines of the configuration file that say the same."""
     lines = [f"[routers.{router.id}]"]
     if proposed.models:
-        lines.append(f"models = [{', '.join(shown(id_) for id_ in proposed.models)}]")
+        named = (_entry(model) for model in router.models if model.id in proposed.models)
+        lines.append(f"models = [{', '.join(named)}]")
     if proposed.dollars:
         dollars = {**present_dollars(router), **proposed.dollars}
         lines.append(f"objective = {{ {', '.join(f'{name} = {value!r}' for name, value in dollars.items())} }}")
@@ -95,3 +97,21 @@ def toml_of(proposed: Proposed, router: RouterView) -> str:
     if proposed.exploration is not None:
         lines.append(f"exploration = {proposed.exploration!r}")
     return "\n".join(lines)
+
+
+def _entry(model: RouterModelView) -> str:
+    """An arm as the configuration file names it: a model's id, or a table of a variant's settings."""
+    if model.model is None:
+        return shown(model.id)
+    settings: dict[str, object] = {"id": model.model, "thinking": model.thinking, "tier": model.tier}
+    settings |= {"params": model.params or None, "as": model.id.removeprefix(f"{model.model}@")}
+    return _toml({key: value for key, value in settings.items() if value is not None})
+
+
+def _toml(value: object) -> str:
+    """A value in TOML, on one line."""
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(part)}' for key, part in value.items())} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)

@@ -106,16 +106,18 @@ class Loader:
 
     def _priors_of(self, router_ids: Subjects, records: Sequence[RouterRecord]) -> Mapping[ArmKey, ArmPrior]:
         """Read the priors of all enabled arms, after creating those of new ones."""
-        arms = {
-            (record.id, model.arm_id)
+        usable = [
+            (record.id, model)
             for record in records
             for model in record.models
             if model.enabled and self._catalog.get(model.model_id) is not None
-        }
+        ]
+        arms = {(router_id, model.arm_id) for router_id, model in usable}
         store = Priors(self._database)
         priors = store.of(router_ids)
         joined = arms - priors.keys()
         if joined:
-            store.create(borrow_priors(self._database, self._catalog, joined), self._clock())
+            models = {model.arm_id: model.model_id for _, model in usable}
+            store.create(borrow_priors(self._database, self._catalog, joined, models), self._clock())
             priors = store.of(router_ids)  # another process may have been first
         return priors

@@ -4,7 +4,7 @@ They are borrowed once, when a model joins a router, and never changed: observat
 them, so they must not move while sums are added.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from bandit.posteriors.priors import are_of_one_class, model_prior, price_class_prior
@@ -19,9 +19,12 @@ BORROWED = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL, Signal.COMPLETIO
 """Signals that depend on the model more than on the router."""
 
 
-def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> dict[ArmKey, ArmPrior]:
-    """Priors of arms that have none yet, from what other routers saw of their models, or of models at similar prices.
+def borrow_priors(
+    database: Database, catalog: Catalog, keys: set[ArmKey], models: Mapping[str, str]
+) -> dict[ArmKey, ArmPrior]:
+    """Priors of arms that have none yet, from what other routers saw of them, or of models at similar prices.
 
+    `models` are the ids of the arms' models. A variant of a model is another one of its price class.
     An arm that has statistics already was learned under the default prior, and keeps it. An arm whose router has
     statistics of other models joined late. Raises DatabaseUnavailable.
     """
@@ -31,7 +34,10 @@ def borrow_priors(database: Database, catalog: Catalog, keys: set[ArmKey]) -> di
     joining = keys - started
     seen = _seen(arms, {model_id for _, model_id in joining})
     unseen = [key for key in joining if not _has_times(seen[key[1]])]
-    classes = {model_id: _price_class(catalog, model_id) for model_id in {model_id for _, model_id in unseen}}
+    classes = {
+        arm_id: _price_class(catalog, models[arm_id]) | ({models[arm_id]} - {arm_id})
+        for arm_id in {arm_id for _, arm_id in unseen}
+    }
     of_class = _seen(arms, set().union(*classes.values()))
     priors = {key: ArmPrior() if key in started else seen[key[1]] for key in keys}
     for router_id, model_id in unseen:

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from gateway.catalog.catalog import Catalog
+from gateway.routing.variants import unusable, unusable_declared
 from gateway.serving.exposed_files import exposed_files
 from gateway.serving.socket import ServerError, bound
 from gateway.settings import ProviderSettings, Settings, SettingsError, load, missing_database
@@ -61,6 +62,8 @@ def examine(
     yield from (Finding("configuration", State.NOTE, notice) for notice in settings.notices)
     try:
         catalog = Catalog(settings, datetime.now(UTC))
+        if problems := unusable_declared(settings, catalog):
+            raise SettingsError(*problems)
     except SettingsError as error:
         yield from (Finding("models", State.WRONG, problem) for problem in error.problems)
         return
@@ -119,8 +122,8 @@ def _database(settings: Settings, catalog: Catalog) -> Iterator[Finding]:
             RouterOptions.from_json(record.settings)
         except OptionsError as error:
             yield Finding("routers", State.WRONG, f"{record.id} has a broken setting: {error}")
-        enabled = [model.model_id for model in record.models if model.enabled]
-        missing = [model_id for model_id in enabled if catalog.get(model_id) is None]
+        enabled = [model.arm_id for model in record.models if model.enabled]
+        missing = [model.arm_id for model in record.models if model.enabled and unusable(model, catalog) is not None]
         if missing:
             detail = (
                 f"{record.id} has models that are not configured: {', '.join(missing)}; declare them or disable them"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from gateway.catalog.catalog import Catalog
 from gateway.configuration import Configured, Reread
-from gateway.routing.variants import unusable_declared
+from gateway.routing.variants import unusable, unusable_declared
 from gateway.serving.bootstrap import planned_router, prepare
 from gateway.settings import Settings, SettingsError
 from gateway.settings.differences import READ_AT_START, differences, differences_at_start
@@ -54,8 +54,8 @@ def _routers_without_models(former: Configured, configured: Configured, database
     """What to do about each router that would lose the last model that can serve it."""
     for record in Routers(database).all():
         planned = planned_router(record, configured.settings, configured.catalog)
-        had = [each.model_id for each in record.models if each.enabled and former.catalog.get(each.model_id)]
-        has = [each.model_id for each in planned.models if each.enabled and configured.catalog.get(each.model_id)]
+        had = [each.arm_id for each in record.models if each.enabled and unusable(each, former.catalog) is None]
+        has = any(each.enabled and unusable(each, configured.catalog) is None for each in planned.models)
         if had and not has:
             yield (
                 f"router {record.id} would have no model left: none of {', '.join(had)} is configured and enabled any "

@@ -43,7 +43,7 @@ def answer(running: RunningWriter, router_id: str, model_id: str, times: int = 2
 
 
 def borrow(database: Database, catalog: Catalog, *keys: tuple[str, str]) -> list[ArmPrior]:
-    priors = borrow_priors(database, catalog, set(keys))
+    priors = borrow_priors(database, catalog, set(keys), {model_id: model_id for _, model_id in keys})
     return [priors[key] for key in keys]
 
 
@@ -78,3 +78,14 @@ def test_a_model_joins_late_if_its_router_has_had_traffic_of_others(
     keys = [("rtr_busy", "p/far"), ("rtr_quiet", "p/one"), ("rtr_quiet", "p/far"), ("rtr_busy", "p/one")]
     late = [prior.joined_late for prior in borrow(database, catalog, *keys)]
     assert late == [True, False, False, False]
+
+
+def test_a_variant_is_expected_to_be_as_fast_as_its_model_and_others_at_its_price(
+    database: Database, catalog: Catalog, running: RunningWriter
+) -> None:
+    answer(running, "rtr_old", "p/one")
+    for model_id in ("p/one", "p/near"):
+        key = ("rtr_new", f"{model_id}@low")
+        prior = borrow_priors(database, catalog, {key}, {key[1]: model_id})[key]
+        assert prior.of_price_class
+        assert key[1] not in catalog  # no model by the variant's name is looked up
