@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database.engine import Database, first_line, unavailable
+from storage.database.sqlite import WRITER_CHECKPOINT_PAGES
 from storage.database.stepping import SteppingCursor
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
@@ -47,6 +48,7 @@ class WriteConnection:
             # The writer deletes nothing, and writes what refers to a request with it, or after it has read it: looking
             # each reference up took a twentieth of the time of a record.
             self.cursor.execute("PRAGMA foreign_keys = OFF")
+            self.cursor.execute(f"PRAGMA wal_autocheckpoint = {WRITER_CHECKPOINT_PAGES}")
         if progress is not None and not database.sqlite:
             self.cursor = SteppingCursor(self.cursor, progress)
             self.raw_cursor = SteppingCursor(self.raw_cursor, progress)
@@ -92,13 +94,6 @@ class WriteConnection:
             raise DatabaseUnavailable(f"the file {self._database.where} was replaced or removed while it was in use")
         try:
             return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
-        except self._errors as error:
-            raise self._as_ours(error) from error
-
-    def checkpoint(self) -> None:
-        """Run a passive checkpoint of SQLite's write-ahead log. Raises DatabaseUnavailable."""
-        try:
-            self.cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except self._errors as error:
             raise self._as_ours(error) from error
 

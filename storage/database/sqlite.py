@@ -14,10 +14,15 @@ BUSY_SECONDS = 4.0
 """Busy timeout: a lock that is held for longer counts as an outage."""
 
 CHECKPOINT_PAGES = 4_000
-"""Pages of the write-ahead log after which a commit checkpoints it: with SQLite's default of 1,000 one commit in 100
-waits for the disk, with 4,000 one in several hundred."""
+"""Pages of the write-ahead log after which a commit checkpoints it. The writer's does not: it has a `Checkpointer`."""
 
-LARGEST_LOG_BYTES = CHECKPOINT_PAGES * 4_096
+RESTART_PAGES = 16_000
+"""Pages at which the checkpointer begins the log anew, for which it locks out writing for as long as two syncs take."""
+
+WRITER_CHECKPOINT_PAGES = 64_000
+"""Pages after which a commit of the writer checkpoints nevertheless: the checkpointer does not keep up."""
+
+LARGEST_LOG_BYTES = RESTART_PAGES * 4_096
 """To which a write-ahead log that grew, because of a long read, is cut when it begins anew."""
 
 

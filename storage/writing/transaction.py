@@ -54,9 +54,6 @@ PIPELINED_BYTES = 512 * 1024
 GATHERED_ROWS = 2_000
 """Up to so many rows are written by one statement, but for what is copied: of it, too, nobody knows how far it is."""
 
-_CHECKPOINT_AFTER = 50
-"""Transactions on SQLite after which an idle moment is used for a checkpoint."""
-
 
 @dataclass(slots=True)
 class Written:
@@ -72,9 +69,9 @@ class Written:
 
 
 class Transactions:
-    """Writes batches through one connection, which is opened on demand. Not thread-safe.
+    """Writes batches through one connection, which is opened on demand. Not thread-safe, but for reading `commits`.
 
-    Event times are clamped to `clock`; None: they stay as they are.
+    `commits` is how many there were. Event times are clamped to `clock`; None: they stay as they are.
     """
 
     def __init__(
@@ -94,7 +91,7 @@ class Transactions:
         self._pacing = Pacing(self._statements.pacing, pace)
         self._cache = WriteCache()
         self._direct: WriteConnection | None = None
-        self._since_checkpoint = 0
+        self.commits = 0
         self._watchdog = watchdog
         self._clock = clock
 
@@ -133,7 +130,7 @@ class Transactions:
             self._cache = WriteCache()  # the ledger may have been restored
             raise
         update.commit()
-        self._since_checkpoint += 1
+        self.commits += 1
         return written
 
     def version(self) -> str | None:
@@ -144,12 +141,6 @@ class Transactions:
         except DatabaseUnavailable:
             self.close()
             raise
-
-    def checkpoint_if_due(self) -> None:
-        """Run a checkpoint that is due, so that no later commit has to wait for it. Raises DatabaseUnavailable."""
-        if self._database.sqlite and self._direct is not None and self._since_checkpoint >= _CHECKPOINT_AFTER:
-            self._since_checkpoint = 0
-            self._direct.checkpoint()
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""

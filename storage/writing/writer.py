@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import BudgetState
+from storage.database.checkpointer import Checkpointer
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable, RecordRefused, WriterFull
@@ -79,6 +80,8 @@ class Writer:
     ) -> None:
         self._watchdog = None if database.sqlite else Watchdog()
         self._transactions = Transactions(database, learn_scores, pace, self._watchdog, database.clock.now, scale_of)
+        transactions = self._transactions
+        self._checkpointer = Checkpointer(database, lambda: transactions.commits) if database.sqlite else None
         self._failover = FailoverWriter(database, self._transactions, spool)
         self._deliver = deliver
         self._follower = Follower(database, self._transactions, follow, self._watchdog, position) if follow else None
@@ -169,10 +172,10 @@ class Writer:
             try:
                 if batch:
                     self._deliver_results([token for _, token in batch], self._write([item for item, _ in batch]))
-                self._poll(idle=not taken)
+                self._poll()
             except Exception:  # the thread must outlive its own mistakes
                 log.exception("the ledger's writer could not poll for changes")
-        for closing in (self._follower, self._watchdog, self._failover):
+        for closing in (self._checkpointer, self._follower, self._watchdog, self._failover):
             try:
                 if closing is not None:
                     closing.close()
@@ -218,7 +221,7 @@ class Writer:
         if self._follower is not None and (written.deltas or written.judging_usd):
             self._follower.notify()
 
-    def _poll(self, *, idle: bool) -> None:
+    def _poll(self) -> None:
         """Replay the spool if need be, and poll for other processes' changes."""
         follower = self._follower
         if self._failover.state is not State.OK:
@@ -231,7 +234,5 @@ class Writer:
         try:
             if follower is not None:
                 follower.poll()
-            if idle:
-                self._transactions.checkpoint_if_due()
         except DatabaseUnavailable as error:
             self._failover.fail_over(error)
