@@ -18,6 +18,7 @@ from gateway.management.activity_views import (
     NamedOption,
     OverviewView,
     UsageBucketView,
+    fields_of,
     series_of,
     total,
     view_of,
@@ -88,7 +89,7 @@ def of_models(management: Management, window: Window, question: ActivityQuestion
     drawn = sum(counts[PLACES["requests"]] for counts in totals.values())
     views = [
         ModelActivityView(
-            **view_of(totals[model_id], shown).model_dump(),
+            **fields_of(totals[model_id], shown),
             model=model_id,
             share=totals[model_id][PLACES["requests"]] / drawn if drawn else 0.0,
             series=series_of(own, shown),
@@ -116,7 +117,9 @@ def of_keys(management: Management, window: Window, key_ids: Sequence[str]) -> K
     ordered = sorted(totals, key=lambda key_id: (-totals[key_id].cost_usd, key_id))
     series: dict[str, list[UsageBucketView]] = defaultdict(list)
     for at, key_id, used in store.of_keys(buckets, ordered[:MOST_SERIES]):
-        series[key_id].append(UsageBucketView(at=at, **used._asdict()))
+        series[key_id].append(
+            UsageBucketView(at=at, requests=used.requests, tokens=used.tokens, cost_usd=used.cost_usd)
+        )
     return KeysActivityView(
         from_at=buckets.since,
         to_at=buckets.until,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from operator import add
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -156,11 +157,16 @@ def total(counts: Iterable[Sequence[float]]) -> list[float]:
 
 def series_of(rows: Sequence[Summed], shown: Sequence[str]) -> list[BucketView]:
     """Each bucket's view."""
-    return [BucketView(at=each.at, **view_of(each.counts, shown).model_dump()) for each in rows]
+    return [BucketView(at=each.at, **fields_of(each.counts, shown)) for each in rows]
 
 
 def view_of(counts: Sequence[float], shown: Sequence[str]) -> ActivityView:
     """The view of sums. `shown` are the columns that count as requests."""
+    return ActivityView(**fields_of(counts, shown))
+
+
+def fields_of(counts: Sequence[float], shown: Sequence[str]) -> dict[str, Any]:
+    """The fields of an `ActivityView` of sums."""
 
     def of(name: str) -> int:
         return int(counts[PLACES[name]])
@@ -169,7 +175,7 @@ def view_of(counts: Sequence[float], shown: Sequence[str]) -> ActivityView:
         return counts[PLACES[name]] / of(number) if of(number) > 0 else None
 
     waits = [int(each) for each in counts[_FIRST_WAIT : _FIRST_WAIT + len(WAIT_EDGES) + 1]]
-    return ActivityView(
+    return dict(
         requests=sum(map(of, shown)),
         failed=of("failed_provider") + of("failed_own"),
         calls=of("attempts"),

@@ -5,6 +5,7 @@ from pydantic import BaseModel
 from gateway.management.context import Management
 from gateway.management.models import known_models
 from gateway.settings.table_reader import Fields, nearest
+from storage.key_usage import Usage
 from storage.records import NO_LIMITS, KeyLimits
 from storage.stores.key_usage import PresentUsage
 from storage.stores.routers import Routers
@@ -120,6 +121,10 @@ def usage_view(used: PresentUsage) -> UsageView:
     """What a key has used, as it is shown."""
     return UsageView(
         minute=MinuteUsage(requests=used.minute.requests, tokens=used.minute.tokens),
-        today=PeriodUsage(**used.today._asdict()),
-        month=PeriodUsage(**used.month._asdict()),
+        today=_period(used.today),
+        month=_period(used.month),
     )
+
+
+def _period(used: Usage) -> PeriodUsage:
+    return PeriodUsage(requests=used.requests, tokens=used.tokens, cost_usd=used.cost_usd)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import NoSuchModuleError
 
@@ -141,3 +141,15 @@ def _literal(text: str) -> str:
     # The driver takes a `%` for a parameter.
     inner = text.replace("\\", "\\\\").replace("'", "''").replace("%", "\\x25")
     return f"E'{inner}'"
+
+
+def prepare_sums(connection: Connection) -> None:
+    """Have this transaction's queries sum rows by hash, in one process.
+
+    Buckets times models are taken for more groups than there are, and whole rows would be sorted on disk by them; other
+    processes would take the cores of requests, and more of them than they save.
+    """
+    connection.execute(_SUMS)
+
+
+_SUMS = text("SELECT set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', '0', true)")

@@ -5,19 +5,38 @@ from dataclasses import dataclass
 from operator import add
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Integer, Select, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Double,
+    Integer,
+    Select,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from bandit.types import Epoch
 from storage.activity import COUNTS
 from storage.calendar import HOUR, start_of
 from storage.database.engine import Database
+from storage.database.postgresql import prepare_sums
 from storage.key_usage import USED, Usage
-from storage.stores.key_usage import every_key
+from storage.stores.key_usage import in_order_of_keys
 from storage.tables import activity, key_usage
 
-_SUMS = [func.sum(activity.c[name]) for name in COUNTS]
-_USED = [func.sum(key_usage.c[name]) for name in USED]
-_FIRST_SUM = COUNTS.index("cost_usd")
+
+def _sum_of(column: Column[Any]) -> ColumnElement[Any]:
+    """Its sum; PostgreSQL sums large integers as decimals, which take long to read."""
+    total = func.sum(column)
+    return total if isinstance(column.type, Double) else cast(total, BigInteger)
+
+
+_SUMS = [_sum_of(activity.c[name]) for name in COUNTS]
+_USED = [_sum_of(key_usage.c[name]) for name in USED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +92,19 @@ class Activity:
         query = _restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
         found: dict[tuple[Epoch, str], list[float]] = {}
         with self._database.read() as connection:
+            self._prepare(connection)
             for row in connection.execute(query):
                 key = (row[0] - row[0] % buckets.seconds, row[1] if by_model else "")
                 held, counts = found.get(key), row[len(keys) :]
                 found[key] = list(counts) if held is None else list(map(add, held, counts))
-        return [Summed(at, model_id, _numbers(counts)) for (at, model_id), counts in sorted(found.items())]
+        return [Summed(at, model_id, counts) for (at, model_id), counts in sorted(found.items())]
 
     def total(self, buckets: Buckets, of: ActivityFilter) -> Sequence[float]:
         """Sum the cells of all buckets."""
         with self._database.read() as connection:
+            self._prepare(connection)
             row = connection.execute(_restricted(select(*_SUMS), buckets, of)).one()
-        return _numbers([each or 0 for each in row])
+        return [each or 0 for each in row]
 
     def draws(self, router_id: str, buckets: Buckets) -> list[tuple[int, str, int]]:
         """First draws of each bucket and model, in order of time; those of which there are none are left out."""
@@ -114,9 +135,10 @@ class Activity:
         """Sum what keys have used in all buckets: these keys, or None: each that used something."""
         own = key_usage.c
         query = select(own.key_id, *_USED).where(*_in_time(buckets))
-        query = query.where(own.key_id.in_(every_key() if key_ids is None else key_ids))
+        query = query.where(*in_order_of_keys(self._database) if key_ids is None else (own.key_id.in_(key_ids),))
         with self._database.read() as connection:
-            return {row[0]: _usage(row[1:]) for row in connection.execute(query.group_by(own.key_id))}
+            self._prepare(connection)
+            return {row[0]: Usage(*row[1:]) for row in connection.execute(query.group_by(own.key_id))}
 
     def of_keys(self, buckets: Buckets, key_ids: Collection[str]) -> list[tuple[Epoch, str, Usage]]:
         """Sum what these keys have used in each bucket, in order of time."""
@@ -125,16 +147,16 @@ class Activity:
         query = select(at, own.key_id, *_USED).where(*_in_time(buckets), own.key_id.in_(key_ids))
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(at, own.key_id).order_by(at, own.key_id)).all()
-        return [(row[0], row[1], _usage(row[2:])) for row in rows]
+        return [(row[0], row[1], Usage(*row[2:])) for row in rows]
+
+    def _prepare(self, connection: Connection) -> None:
+        if not self._database.sqlite:
+            prepare_sums(connection)
 
 
 def _in_time(buckets: Buckets) -> tuple[ColumnElement[bool], ...]:
     own = key_usage.c
     return own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until
-
-
-def _usage(row: Sequence[Any]) -> Usage:
-    return Usage(int(row[0]), int(row[1]), float(row[2]))
 
 
 def _restricted(query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
@@ -147,10 +169,6 @@ def _restricted(query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Sel
     if of.provider is not None:
         query = query.where(own.model_id.startswith(f"{of.provider}/", autoescape=True))
     return query if of.task is None else query.where(own.task == of.task)
-
-
-def _numbers(counts: Sequence[Any]) -> Sequence[float]:
-    return [*map(int, counts[:_FIRST_SUM]), *counts[_FIRST_SUM:]]  # PostgreSQL sums large integers as decimals
 
 
 def _start_of(start: ColumnElement[int], seconds: int) -> ColumnElement[int]:

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column
 from bandit.types import Epoch
 from storage.calendar import DAY, MINUTE, month_start, start_of
 from storage.database.engine import Database
+from storage.database.postgresql import prepare_sums
 from storage.key_usage import UNUSED, USED, Cell, Usage
 from storage.tables import api_keys, key_usage
 
@@ -46,10 +47,12 @@ class KeyUsage:
         days = select(_own.key_id, *(func.sum(_own[name]) for name in USED), *of_day).where(of_month)
         minutes = select(_own.key_id, *(_own[name] for name in USED)).where(present)
         if key_id is None:
-            days = days.where(_own.key_id.in_(every_key()))
+            days = days.where(*in_order_of_keys(self._database))
         else:
             days, minutes = days.where(_own.key_id == key_id), minutes.where(_own.key_id == key_id)
         with self._database.read() as connection:
+            if not self._database.sqlite:
+                prepare_sums(connection)
             minute = {row[0]: _usage(row[1:]) for row in connection.execute(minutes)}
             return {
                 row[0]: PresentUsage(minute.get(row[0], UNUSED), _usage(row[4:]), _usage(row[1:4]))
@@ -63,12 +66,17 @@ class KeyUsage:
             return connection.execute(delete(key_usage).where(old)).rowcount
 
 
-def every_key() -> Select[Any]:
-    """Select each key that has used something, by one step through the primary key per key.
+def in_order_of_keys(database: Database) -> list[ColumnElement[bool]]:
+    """A condition that every row meets, with which SQLite reads a range of time of all keys in their order.
 
-    A range of time of all keys is read in the order of this, and not by `start` with a search for each row: a tenth of
-    the work on SQLite.
+    Else it reads it by `start`, with a search for each row: ten times the work. PostgreSQL, which reads whole pages and
+    sums by hash, would only join the same rows once more.
     """
+    return [_own.key_id.in_(_every_key())] if database.sqlite else []
+
+
+def _every_key() -> Select[Any]:
+    """Select each key that has used something, by one step through the primary key per key."""
     ids = select(func.min(_own.key_id).label("id")).cte("every_key", recursive=True)
     following = select(func.min(_own.key_id)).where(_own.key_id > ids.c.id).scalar_subquery()
     ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))

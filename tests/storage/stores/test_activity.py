@@ -1,9 +1,13 @@
 """Activity is read per bucket of time, of some routers, models, a provider or a class."""
 
+import pytest
+from sqlalchemy import text
+
 from bandit.types import Epoch
 from storage.activity import COUNTS
 from storage.calendar import DAY, HOUR, MINUTE
 from storage.database.engine import Database
+from storage.database.postgresql import prepare_sums
 from storage.stores.activity import Activity, ActivityFilter, Buckets
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
@@ -60,3 +64,16 @@ def test_sums_are_read_by_bucket_model_and_key(database: Database, running: Runn
     assert store.draws("rtr_a", Buckets(MINUTE, HOUR, START, START + HOUR)) == [(START, "n/one", 1)]
     assert store.of_tasks("rtr_b", Epoch(START)) == [("chat", "m/one", 4, 0), ("chat", "n/one", 2, 0)]
     assert store.of_tasks("rtr_b", Epoch(START + DAY)) == []
+
+
+def test_memory_for_sums_is_taken_for_their_transaction_alone(database: Database) -> None:
+    if database.sqlite:
+        pytest.skip("SQLite has no such settings")
+    settings = text("SELECT current_setting('work_mem'), current_setting('max_parallel_workers_per_gather')")
+    with database.read() as connection:
+        usual = tuple(connection.execute(settings).one())
+        prepare_sums(connection)
+        assert tuple(connection.execute(settings).one()) == ("64MB", "0")
+    for _ in range(10):
+        with database.read() as connection:
+            assert tuple(connection.execute(settings).one()) == usual
