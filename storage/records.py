@@ -135,6 +135,7 @@ class DecisionRecord:
     explored: bool = False  # drawn at random, although another model was better by the mean
     judge_probability: float | None = None  # with which its answer is drawn to be judged; None: there is no judge
     shadow_probability: float | None = None  # with which a second model is asked too; None: none is
+    conversation: str | None = None  # 16 hexadecimal digits, the same for all its turns in this router
 
 
 @quick_dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         decision.shadow_probability,
         None,  # a second model's answer is compared later
         None,
+        decision.conversation,
     )
 
 

@@ -61,7 +61,7 @@ class Decision:
     estimated_prompt_tokens: int  # of all parts, by their sizes
     cached: CachedChoice
     draw: Draw
-    conversation: bytes | None  # if the router keeps a conversation's model
+    conversation: bytes | None  # None: the caller does not tell them apart
     reserve: tuple[str, ...] = NO_MODELS
 
     @property
@@ -133,7 +133,7 @@ def decide(
         )
         steering, able = read.steering, _allowed_models(read, able, left_out)
         max_usd = min((usd for usd in (max_usd, read.max_usd) if usd is not None), default=None)
-    conversation = conversation_of(request.fields) if router.sticky else None
+    conversation = conversation_of(request.fields, router.secret)
     kept = router.sticky.kept(conversation, loop_time) if router.sticky and conversation is not None else None
     context = bucketed(
         task,

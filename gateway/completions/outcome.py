@@ -75,6 +75,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         explored=drawn.randomised and drawn.model_id != cached.best_model_id,
         judge_probability=None if options.judge is None else options.judge.share,
         shadow_probability=None if options.shadow is None else options.shadow.share,
+        conversation=None if decision.conversation is None else decision.conversation.hex(),
     )
 
 

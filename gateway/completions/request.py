@@ -166,18 +166,18 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     )
 
 
-def conversation_of(fields: Fields) -> bytes | None:
-    """A hash of what all turns of a conversation share, to recognise them.
+def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
+    """A hash of what all turns of a conversation share, keyed so that nobody can find out by guesses what it is of.
 
     That is `prompt_cache_key`, else `user` and the messages up to the user's first; None if the caller gives neither.
     """
     key = fields.get("prompt_cache_key", _NULL)
     if bytes(key) != b"null":
-        return hashlib.blake2b(b"key\0" + bytes(key), digest_size=16).digest()
+        return hashlib.blake2b(b"key\0" + bytes(key), digest_size=8, key=secret).digest()
     user = fields.get("user", _NULL)
     if bytes(user) == b"null":
         return None
-    opening = hashlib.blake2b(b"user\0" + bytes(user), digest_size=16)
+    opening = hashlib.blake2b(b"user\0" + bytes(user), digest_size=8, key=secret)
     for message in _MESSAGES.decode(fields["messages"]):
         opening.update(b"\0" + bytes(message))
         if _ROLE.decode(message).role == "user":

@@ -33,6 +33,7 @@ _ROW_EXAMPLE: dict[str, JsonValue] = {
     "reason": "Short code request: openai/gpt-5.5 has the best expected value of 4 models.",
     "api_key_id": "key_019abc…",
     "episode_id": None,
+    "conversation": "9c1185a5c5e9fc54",
     "outcome": {
         "status": "answered",
         "model_id": "openai/gpt-5.5",
@@ -72,8 +73,8 @@ class DecisionFields(BaseModel):
     """What a row and a decision in full have in common.
 
     `model` answered, null: none did; `drawn_model` was asked first, with this `probability`. `explored`: it was drawn
-    although another model was better by the mean; null: recorded by a version that did not note it. `score` is the
-    mean over its sources.
+    although another model was better by the mean; null: recorded by a version that did not note it. `conversation` is a
+    keyed hash, the same for all turns that this router was asked for. `score` is the mean over its sources.
     """
 
     id: str
@@ -98,6 +99,7 @@ class DecisionFields(BaseModel):
     reason: str
     api_key_id: str
     episode_id: str | None
+    conversation: str | None
     outcome: OutcomeView
 
 
@@ -163,6 +165,7 @@ def decision_fields(row: DecisionSummary) -> DecisionFields:
         reason=row.reason,
         api_key_id=row.key_id,
         episode_id=row.episode_id,
+        conversation=row.conversation,
         outcome=OutcomeView(**{name: getattr(row, name) for name in OutcomeView.model_fields}),
     )
 

@@ -53,6 +53,7 @@ class DecisionFilter:
     task: str | None = None
     statuses: Collection[Status] = ()
     explored: bool | None = None
+    conversation: str | None = None
     score_max: float | None = None
     since: Epoch | None = None
     until: Epoch | None = None
@@ -84,6 +85,7 @@ class DecisionSummary:
     estimated: bool
     reason: str
     episode_id: str | None
+    conversation: str | None
     score: float | None = None
 
 
@@ -205,6 +207,8 @@ class _Scan:
             filters.append(c.status.in_([status.value for status in wanted.statuses]))
         if wanted.explored is not None:
             filters.append(c.explored.is_(wanted.explored))
+        if wanted.conversation is not None:
+            filters.append(c.conversation == wanted.conversation)
         if wanted.score_max is not None:
             own = select(_MEAN).where(scores.c.completion_id == c.completion_id)
             filters.append(own.scalar_subquery() <= wanted.score_max)

@@ -60,6 +60,7 @@ decisions = Table(
     optional("shadow_probability", Double, "with which a second model was drawn to be asked too; null: none is"),
     optional("shadow_model_id", Text, "the second model, whose answer nobody got; null: none was compared"),
     optional("shadow_score", Double, "the judge's score of that, from 0 to 1; counts like one of the source judge"),
+    optional("conversation", Text, "keyed hash of what its turns share; null: the caller does not tell them apart"),
     Index(None, "router_id", "at"),
     Index(None, "key_id", "at"),
     Index(None, "key_id", "episode_id", "completion_id", **only("episode_id IS NOT NULL")),

@@ -33,12 +33,13 @@ def decisions(
     ending: Filtered = "",
     score: Filtered = "",
     drawn: Filtered = "",
+    conversation: Filtered = "",
     key: Filtered = "",
     cursor: str | None = None,
 ) -> Response:
     """A router's requests, the latest first."""
     live = visit.services.routers.get(router_id)
-    wanted = Wanted(model, task, ending, score, drawn, key)
+    wanted = Wanted(model, task, ending, score, drawn, key, conversation)
     known, called = (live.tasks.known(), live.tasks.called) if live else ([], {})
     tasks = {task: task_shown(task, called) for task in known}
     page = decisions_page(visit.management, router_id, wanted, tasks, cursor)

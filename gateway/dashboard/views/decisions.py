@@ -1,7 +1,7 @@
 """The page of a router's requests, the latest first, filtered by what they are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from urllib.parse import urlencode
 
@@ -38,12 +38,12 @@ class Wanted:
     score: str = ""
     drawn: str = ""
     key: str = ""
+    conversation: str = ""
 
     @property
     def query(self) -> str:
         """Those that are set, as a query."""
-        named = {name: getattr(self, name) for name in ("model", "task", "ending", "score", "drawn", "key")}
-        return urlencode({name: value for name, value in named.items() if value})
+        return urlencode({name: value for name, value in asdict(self).items() if value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,7 @@ def decisions_page(
             score_max=LOW_SCORE if wanted.score == "low" else None,
             explored=True if wanted.drawn == "explored" else None,
             key_id=wanted.key or None,
+            conversation=wanted.conversation or None,
         ),
         cursor,
         AT_ONCE,
@@ -163,6 +164,8 @@ def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: 
     anything = Option("", "any")
     models = [Option(model.id, model.id) for model in router.models]
     keys = [Option(key_id, label) for key_id, label in list_key_labels(management)]
+    conversation = Option(wanted.conversation, wanted.conversation)
+    of_one = Filter("conversation", "Conversation", wanted.conversation, [anything, conversation])
     return [
         Filter("model", "Model", wanted.model, [anything, *models]),
         Filter(
@@ -172,6 +175,7 @@ def _filters(management: Management, router: RouterView, wanted: Wanted, tasks: 
         Filter("score", "Score", wanted.score, [Option(name, told) for name, told in SCORES.items()]),
         Filter("drawn", "Drawn", wanted.drawn, [Option(name, told) for name, told in DRAWN.items()]),
         Filter("key", "Key", wanted.key, [anything, *keys]),
+        *([of_one] if wanted.conversation else ()),
     ]
 
 

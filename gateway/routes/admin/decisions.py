@@ -49,6 +49,9 @@ def get_decisions(
     status: Annotated[list[Status], Query(max_length=5, description="May be repeated.")] = [],  # noqa: B006
     api_key_id: Id = None,
     explored: bool | None = None,
+    conversation: Annotated[
+        str | None, Query(pattern=r"^[0-9a-f]{16}$", description="All turns of one, as a decision names it.")
+    ] = None,
     score_max: Annotated[float | None, Query(ge=0, le=1)] = None,
     since: Annotated[Instant, Query(alias="from")] = None,
     until: Annotated[Instant, Query(alias="to", description="Exclusive.")] = None,
@@ -66,6 +69,7 @@ def get_decisions(
         task=task,
         statuses=status,
         explored=explored,
+        conversation=conversation,
         score_max=score_max,
         since=_seconds(since),
         until=_seconds(until),

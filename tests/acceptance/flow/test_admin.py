@@ -113,6 +113,26 @@ def test_decisions_are_filtered_by_what_they_are(running: Running) -> None:
         assert row["id"] in {each["id"] for each in found(to=later)}
 
 
+def test_the_turns_of_a_conversation_are_found_together(running: Running) -> None:
+    client = running.client("rtr_second")
+    turns = [*MESSAGES, {"role": "assistant", "content": "Hello!"}, {"role": "user", "content": "And then?"}]
+    ids = [
+        client.chat.completions.create(model="dari/routing", messages=messages, user=user).id
+        for messages, user in ((MESSAGES, "mia"), (turns, "mia"), (MESSAGES, "ali"))
+    ]
+    alone = ask(running, "rtr_second")
+    with running.http("admin") as http:
+        shown = [http.get(f"/admin/decisions/{each}").json()["conversation"] for each in (*ids, alone)]
+        found = http.get("/admin/decisions", params={"conversation": shown[0], "router_id": "rtr_second"}).json()[
+            "data"
+        ]
+        refused = http.get("/admin/decisions", params={"conversation": "mia"})
+    assert shown[0] == shown[1] != shown[2]
+    assert shown[3] is None
+    assert [each["id"] for each in found] == [ids[1], ids[0]]
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "conversation")
+
+
 def test_health_tells_of_the_process_that_serves(running: Running) -> None:
     with running.http("admin") as http:
         wait_until(lambda: http.get("/admin/health").json()["replicas"][0]["ledger"] == "ok", "its state is told")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.completions.request import CompletionRequest, parse_completion, parse_json_object
+from gateway.completions.request import CompletionRequest, conversation_of, parse_completion, parse_json_object
 from gateway.errors import BadRequest, GatewayError
 
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -268,3 +268,26 @@ def test_only_bodies_nested_too_deep_are_refused_whatever_their_strings_hold(val
         assert "nested deeper" in str(error_of(raw))
     else:
         assert bytes(parse_json_object(raw)["x"]).startswith(b"[")
+
+
+def conversation(secret: bytes = b"secret", **fields: Any) -> bytes | None:
+    return conversation_of(parse(**fields).fields, secret)
+
+
+def test_the_turns_of_a_conversation_share_a_hash_that_only_its_router_can_make() -> None:
+    turns = [*MESSAGES, {"role": "assistant", "content": "Hi!"}, {"role": "user", "content": "And then?"}]
+    first = conversation(user="u1")
+    assert first is not None
+    assert len(first) == 8
+    assert conversation(user="u1", messages=turns) == first
+    assert conversation(user="u2", messages=turns) != first
+    assert conversation(b"another router's", user="u1") != first
+    assert conversation(user="u1", messages=[{"role": "system", "content": "Be brief"}, *turns]) != first
+    named = conversation(prompt_cache_key="thread-7", user="u1")
+    assert named == conversation(prompt_cache_key="thread-7", messages=turns[2:])
+    assert named not in {first, conversation(prompt_cache_key="thread-8")}
+
+
+def test_requests_that_name_no_user_and_no_thread_are_of_no_conversation() -> None:
+    assert conversation() is None
+    assert conversation(user=None, prompt_cache_key=None) is None

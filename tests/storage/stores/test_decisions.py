@@ -20,7 +20,7 @@ COUNT = 60
 
 
 def record(making: RecordMaker, index: int) -> CompletionRecord:
-    """A request each second: of three routers, two keys, two models and two tasks; every 10th failed."""
+    """A request each second: of three routers, two keys, models and tasks, six conversations; every 10th failed."""
     at = later(index)
     made = making.completion(
         ROUTERS[index % 3],
@@ -31,7 +31,8 @@ def record(making: RecordMaker, index: int) -> CompletionRecord:
         status=Status.FAILED if index % 10 == 9 else Status.ANSWERED,
         task="code" if index % 4 else "math",
     )
-    return replace(made, decision=replace(made.decision, explored=index % 5 == 0))
+    conversation = f"{index % 7:016x}" if index % 7 else None
+    return replace(made, decision=replace(made.decision, explored=index % 5 == 0, conversation=conversation))
 
 
 @pytest.fixture
@@ -70,6 +71,11 @@ FILTERS: list[tuple[dict[str, Any], Any]] = [
     ({"statuses": [Status.ANSWERED]}, lambda d, o: o.status is Status.ANSWERED),
     ({"explored": True}, lambda d, o: d.explored),
     ({"explored": False, "router_ids": ["rtr_a"]}, lambda d, o: not d.explored and d.router_id == "rtr_a"),
+    ({"conversation": f"{3:016x}"}, lambda d, o: d.conversation == f"{3:016x}"),
+    (
+        {"conversation": f"{3:016x}", "router_ids": ["rtr_a"]},
+        lambda d, o: (d.conversation, d.router_id) == (f"{3:016x}", "rtr_a"),
+    ),
     ({"since": later(10), "until": later(20)}, lambda d, o: later(10) <= d.at < later(20)),
     (
         {"since": later(10), "router_ids": ["rtr_a"]},
