@@ -80,7 +80,10 @@ class Posteriors:
         self._cells.values[self._cells.start_of(SNAPSHOT_AGE)] = age
 
     def _tell(self, router: LiveRouter) -> None:
-        snapshot = router.published(self._clock(), LoopTime(self._loop.time())).snapshot
+        # Not `published`, which would keep the snapshots of a router renewed that nobody asks here.
+        snapshot = router.newest_snapshot
+        if snapshot is None:
+            snapshot = router.renewed(self._clock(), LoopTime(self._loop.time())).snapshot
         before = self._told[router.id][1] if router.id in self._told else frozenset()
         written: set[Row] = set()
         for row, values in self._values(snapshot):
