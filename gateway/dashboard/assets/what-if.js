@@ -52,7 +52,8 @@ const ask = async () => {
       say("");
       if (Number(document.getElementById("answer").dataset.done) < 1) again = 500;
     } else {
-      say(fresh.querySelector("main p")?.textContent || "The gateway does not answer.");
+      const told = ["main h1", "main p"].map((each) => fresh.querySelector(each)?.textContent.trim()).filter(Boolean);
+      say(told.join(". ") || "The gateway does not answer.");
       again = answer.status >= 500 ? 3000 : 0;
     }
   } catch (error) {

@@ -8,6 +8,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from storage.database.engine import Database
+from storage.errors import DatabaseUnavailable
 from tests.acceptance.dashboard.conftest import Visitor
 from tests.support.browser import DESKTOP, PHONE, chromium, is_there, tab
 from tests.support.drawn_log import fill
@@ -178,4 +180,34 @@ def test_in_a_browser_a_slider_moves_the_answer_and_what_is_applied_is_undone(
         page.goto(shown)
         page.wait_for_selector("#answer >> text=Per 1,000 requests, with", timeout=60_000)
         assert opened.errors == []
+        assert opened.sideways() == 0
+
+
+@BROWSER
+def test_in_a_browser_the_last_answer_stays_while_the_database_is_away(
+    served: Running, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Database) -> None:
+        raise DatabaseUnavailable("it is away")
+
+    body = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+    with tab(browser, served.url) as opened, served.http() as client:
+        page = opened.page
+        opened.sign_in(served.keys["reader"])
+        opened.go(PAGE)
+        page.wait_for_selector("#answer >> text=Move a slider", timeout=60_000)
+        assert page.locator("[data-open], dialog").count() == 0, "a key that only reads has nothing to apply"
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "read", away)
+            page.focus("#quality_usd")
+            for _ in range(25):
+                page.keyboard.press("ArrowLeft")
+            page.wait_for_selector("#away:not([hidden]) >> text=The database does not answer", timeout=20_000)
+            assert "Move a slider" in page.inner_text("#answer")
+            assert page.locator("#answer svg").count() > 0
+            assert client.post("/rtr_support/chat/completions", json=body).status_code == 200
+            assert opened.axe() == []
+        page.wait_for_selector("#answer >> text=Copy as TOML", timeout=60_000)
+        assert page.locator("#away").is_hidden()
+        assert page.locator("[data-open], dialog").count() == 0
         assert opened.sideways() == 0
