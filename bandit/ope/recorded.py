@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.types import Choice
+from bandit.types import AppliedRule, Choice, Unpreferred
 
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
@@ -29,11 +29,16 @@ _ARM_FIELDS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RecordedChoice:
-    """One choice, in a tenth of the memory: its candidates' values and the terms that they share."""
+    """One choice, in a tenth of the memory: its candidates' values and the terms that they share.
+
+    Of the router's rules it has those that could decide: the one in force, and the next.
+    """
 
     model_ids: tuple[str, ...]
     arms: Floats  # (candidates, values)
     terms: Floats
+    rules: tuple[AppliedRule, ...] = ()
+    unpreferred: Unpreferred | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +47,7 @@ class RecordedChoices:
 
     `candidate` tells who could be chosen; the values of the others are 0. `objective` has shape (C, 3): the dollars of
     a perfect answer, a second and a failure. `price_multiplier`, `temperature` and `exploration` are one per choice,
-    and so is `thompson`: whether that was the policy.
+    and so is `thompson`: whether that was the policy. `rules` and `unpreferred` are those of each choice.
     """
 
     models: tuple[str, ...]
@@ -64,6 +69,8 @@ class RecordedChoices:
     temperature: Floats
     exploration: Floats
     thompson: Booleans
+    rules: tuple[tuple[AppliedRule, ...], ...]
+    unpreferred: tuple[Unpreferred | None, ...]
 
 
 def recorded_choice(choice: Choice) -> RecordedChoice:
@@ -83,6 +90,8 @@ def recorded_choice(choice: Choice) -> RecordedChoice:
                 float(choice.policy == "thompson"),
             ]
         ),
+        rules=tuple(rule for rule in choice.rules if rule.chooses),
+        unpreferred=choice.unpreferred,
     )
 
 
@@ -108,5 +117,7 @@ def stack(choices: Sequence[RecordedChoice]) -> RecordedChoices:
         temperature=terms[:, 4],
         exploration=terms[:, 5],
         thompson=terms[:, 6] > 0.0,
+        rules=tuple(each.rules for each in choices),
+        unpreferred=tuple(each.unpreferred for each in choices),
         **by_name,
     )

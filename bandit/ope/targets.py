@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bandit.ope.recorded import RecordedChoices
 from bandit.ope.thompson import thompson_probabilities
+from bandit.ope.without_rule import without_rule
 from bandit.policies.best import Best
 from bandit.policies.cheapest import Cheapest
 from bandit.policies.fastest import Fastest
@@ -17,7 +18,7 @@ from bandit.policies.latency_weighted import LatencyWeighted
 from bandit.policies.policy import RecordedPolicy
 from bandit.policies.thompson import Thompson
 from bandit.policies.uniform import Uniform
-from bandit.types import Objective
+from bandit.types import AppliedRule, Objective
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
@@ -43,6 +44,7 @@ class Proposal:
     objective: Objective | None = None
     models: Collection[str] | None = None
     exploration: float | None = None
+    without: AppliedRule | None = None  # a rule of the router that is left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,16 @@ def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats
     policy = recorded_policy(proposal.policy)
     if not choices.p.size:
         return choices.p
+    changed = np.zeros(len(choices.p), dtype=np.bool_)
+    if proposal.without is not None:
+        choices, changed = without_rule(choices, proposal.without)
     means, deviations = _prospects(choices, proposal.objective)
     candidate = choices.candidate
     if proposal.models is not None:
         wanted = candidate & np.array([model in proposal.models for model in choices.models], dtype=np.bool_)
         candidate = np.where(wanted.any(axis=1, keepdims=True), wanted, candidate)
     if policy.explores:
-        return _explored(choices, proposal, means, deviations, candidate)
+        return _explored(choices, proposal, means, deviations, candidate, changed)
     target = np.zeros_like(choices.p)
     patterns, pattern_of = np.unique(candidate, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
@@ -105,7 +110,12 @@ def recorded_policy(text: str) -> RecordedPolicy:
 
 
 def _explored(
-    choices: RecordedChoices, proposal: Proposal, means: Floats, deviations: Floats, candidate: NDArray[np.bool_]
+    choices: RecordedChoices,
+    proposal: Proposal,
+    means: Floats,
+    deviations: Floats,
+    candidate: NDArray[np.bool_],
+    changed: NDArray[np.bool_],
 ) -> Floats:
     """Thompson: as recorded where nothing is proposed that was not so, and computed anew elsewhere."""
     objective, exploration = choices.objective, choices.exploration
@@ -114,7 +124,10 @@ def _explored(
     if proposal.exploration is not None:
         exploration = np.full_like(exploration, proposal.exploration)
     same = (
-        choices.thompson & (objective == choices.objective).all(axis=1) & (candidate == choices.candidate).all(axis=1)
+        ~changed
+        & choices.thompson
+        & (objective == choices.objective).all(axis=1)
+        & (candidate == choices.candidate).all(axis=1)
     )
     other = ~(same & (exploration == choices.exploration))
     target = choices.p.copy()

@@ -61,6 +61,7 @@ class Analyst:
             exploration=proposal.exploration,
             points=points,
             wait_seconds=WAIT_SECONDS,
+            without=proposal.without,
         )
         ours = self._process if self._process is not None and self._process.poll() is None else None
         streams = await self._connected()

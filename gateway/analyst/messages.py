@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from bandit.types import AppliedRule
+
 LONGEST_LINE = 1 << 20
 
 
@@ -36,6 +38,7 @@ class Ask(msgspec.Struct, frozen=True):
     exploration: float | None
     points: int
     wait_seconds: float
+    without: AppliedRule | None = None
 
 
 class State(StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bandit.ope.targets import Proposal, recorded_policy
 from bandit.policies.fixed import Fixed
-from bandit.types import Objective
+from bandit.types import AppliedRule, Objective, RuleMode
 
 
 class InvalidQuestion(ValueError):
@@ -32,10 +32,12 @@ def proposal_of(
     models: str | None,
     objective: Objective | None = None,
     exploration: float | None = None,
+    without: AppliedRule | None = None,
 ) -> Proposal:
     """What is proposed to a router that has the models `known`; `models` are ids with commas between.
 
-    Raises InvalidQuestion for a policy that can't be recomputed from a record, and for a model that it does not have.
+    Raises InvalidQuestion for a policy that can't be recomputed from a record, for a model that it does not have, and
+    for leaving out a rule that excludes a model.
     """
     try:
         wanted = recorded_policy(policy)
@@ -43,8 +45,11 @@ def proposal_of(
         raise InvalidQuestion("policy", str(error)) from None
     if isinstance(wanted, Fixed) and wanted.model_id not in known:
         raise InvalidQuestion("policy", f"policy: {_no_model(router_id, wanted.model_id, known)}")
+    if without is not None and without.mode is RuleMode.NEVER:
+        why = f"rule {without.number} excludes {without.model_id}, which had no chance in the log"
+        raise InvalidQuestion("without_rule", f"without_rule: {why}: what it would have done can't be told")
     chosen = None if models is None else _models_of(models, router_id, known)
-    return Proposal(policy, objective, chosen, exploration)
+    return Proposal(policy, objective, chosen, exploration, without)
 
 
 def _models_of(text: str, router_id: str, known: Collection[str]) -> tuple[str, ...]:

@@ -103,7 +103,9 @@ class Work:
     def _steps(self, job: Job) -> Iterator[None]:
         """Work on a question, with a pause after each step."""
         ask = job.ask
-        proposal = Proposal(ask.policy, ask.objective and Objective(*ask.objective), ask.models, ask.exploration)
+        proposal = Proposal(
+            ask.policy, ask.objective and Objective(*ask.objective), ask.models, ask.exploration, ask.without
+        )
         held = self._log(ask, lambda part: setattr(job, "told", Told(State.WORKING, round(0.9 * part, 3))))
         evidence = held.evidence(Epoch(ask.now))
         if ask.kind is Kind.EVALUATION:

@@ -24,8 +24,10 @@ from gateway.cli.options import (
     toml_value,
 )
 from gateway.cli.output import print_json, print_table
+from gateway.management.evaluation import existing_rule
 from gateway.routing.objectives import preset_for
 from gateway.settings.router_options import RouterOptions
+from gateway.settings.rule_options import MOST_RULES
 from storage.calendar import DAY
 from storage.records import RouterRecord
 from storage.stores.first_draws import FirstDraws
@@ -50,6 +52,10 @@ def evaluate(
     exploration: Annotated[
         float | None, typer.Option(min=0.0, max=1.0, help="Share of exploration (default: as logged).")
     ] = None,
+    without_rule: Annotated[
+        int | None,
+        typer.Option(min=0, max=MOST_RULES, help="Leave out the router's rule of this number; 0: its default."),
+    ] = None,
     since: Annotated[str, typer.Option(help="How far back to look: 7d, 12h.")] = "30d",
     config: Config = None,
     database_url: DatabaseUrl = None,
@@ -62,9 +68,10 @@ def evaluate(
         known = [model.arm_id for model in record.models]
         dollars = _objective(objective, record, config, database_url)
         try:
-            proposal = proposal_of(router, known, policy, models, dollars, exploration)
+            without = None if without_rule is None else existing_rule(record, without_rule)
+            proposal = proposal_of(router, known, policy, models, dollars, exploration, without)
         except InvalidQuestion as error:
-            raise CommandError(f"--{error}", 2) from None
+            raise CommandError(f"--{str(error).replace('without_rule', 'without-rule', 1)}", 2) from None
         log = RouterLog(FirstDraws(database), router, seconds_of(since) / DAY, MOST_DECISIONS)
         log.read(now)
         answer = evaluation(log.evidence(now), proposal)

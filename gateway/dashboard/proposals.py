@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bandit.types import RuleMode
+from gateway.dashboard.rule_lines import line_of
 from gateway.management.routers import RouterModelView, RouterView
 from gateway.settings.table_reader import shown
 
@@ -15,13 +17,14 @@ NO_SETTING = ("best",)
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What the URL says; None, and no models: as the router is set."""
+    """What the URL says; None, and no models: as the router is set. `without_rule` 0 is the default."""
 
     days: int = 30
     dollars: Mapping[str, float] = field(default_factory=dict)
     policy: str | None = None
     models: Sequence[str] = ()
     exploration: float | None = None
+    without_rule: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def settled(proposed: Proposed, router: RouterView) -> Proposed:
         policy=None if proposed.policy == router.settings["policy"] else proposed.policy,
         models=() if len(chosen) == len(router.enabled_models) else chosen,
         exploration=None if proposed.exploration == router.settings["exploration"] else proposed.exploration,
+        without_rule=proposed.without_rule,
     )
 
 
@@ -63,11 +67,32 @@ def patch_of(proposed: Proposed, router: RouterView) -> dict[str, object]:
         patch["policy"] = proposed.policy
     if proposed.exploration is not None:
         patch["exploration"] = proposed.exploration
+    if proposed.without_rule is not None:
+        patch |= _without(proposed.without_rule, router)
     if proposed.models:
         patch["models"] = [
             {**model.model_dump(), "enabled": model.enabled and model.id in proposed.models} for model in router.models
         ]
     return patch
+
+
+def rule_lines(router: RouterView) -> list[tuple[int, str]]:
+    """The router's rules that can be left out, each with its number: what a ban has kept away is not in the log."""
+    rules = router.settings["rules"]
+    listed = list(enumerate(rules if isinstance(rules, list) else [], start=1))
+    found = [
+        (number, line_of(rule)) for number, rule in listed if isinstance(rule, dict) and rule["mode"] != RuleMode.NEVER
+    ]
+    default = router.settings["default"]
+    return [*found, (0, line_of(default))] if isinstance(default, dict) else found
+
+
+def _without(number: int, router: RouterView) -> dict[str, object]:
+    """The patch that leaves out a rule."""
+    rules = router.settings["rules"]
+    if number == 0 or not isinstance(rules, list):
+        return {"default": None}
+    return {"rules": [rule for place, rule in enumerate(rules, start=1) if place != number] or None}
 
 
 def differences(proposed: Proposed, router: RouterView) -> list[Difference]:
@@ -78,6 +103,9 @@ def differences(proposed: Proposed, router: RouterView) -> list[Difference]:
         found.append(Difference("policy", str(router.settings["policy"]), proposed.policy))
     if proposed.exploration is not None:
         found.append(Difference("exploration", f"{router.settings['exploration']:g}", f"{proposed.exploration:g}"))
+    if proposed.without_rule is not None:
+        lines = dict(rule_lines(router))
+        found.append(Difference("rules", lines.get(proposed.without_rule, ""), "left out"))
     if proposed.models:
         found.append(Difference("models", ", ".join(router.enabled_models), ", ".join(proposed.models)))
     return found
@@ -96,6 +124,8 @@ def toml_of(proposed: Proposed, router: RouterView) -> str:
         lines.append(f"policy = {shown(proposed.policy)}")
     if proposed.exploration is not None:
         lines.append(f"exploration = {proposed.exploration!r}")
+    if proposed.without_rule is not None:
+        lines += [f"{name} = {_toml(value)}" for name, value in _without(proposed.without_rule, router).items()]
     return "\n".join(lines)
 
 
@@ -109,9 +139,9 @@ def _entry(model: RouterModelView) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value in TOML, on one line."""
+    """A value in TOML, on one line; nothing is an empty list."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(part)}' for key, part in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value)
+    return "[]" if value is None else json.dumps(value)

@@ -23,10 +23,7 @@ def lines_of(settings: Mapping[str, JsonValue]) -> str:
     """The rules and the default of a router's settings, one a line."""
     rules, default = settings["rules"], settings["default"]
     listed = rules if isinstance(rules, list) else []
-    lines = [_line(rule, f"when {rule['when']}") for rule in listed if isinstance(rule, dict)]
-    if isinstance(default, dict):
-        lines.append(_line(default, "otherwise"))
-    return "\n".join(lines)
+    return "\n".join(line_of(rule) for rule in (*listed, default) if isinstance(rule, dict))
 
 
 def patch_of_lines(text: str) -> dict[str, object]:
@@ -53,7 +50,9 @@ def patch_of_lines(text: str) -> dict[str, object]:
     return {"rules": rules or None, "default": defaults[0] if defaults else None}
 
 
-def _line(rule: Mapping[str, JsonValue], ending: str) -> str:
-    weight = rule.get("weight")
+def line_of(rule: Mapping[str, JsonValue]) -> str:
+    """A rule as a line; without a condition it is the default."""
+    weight, when = rule.get("weight"), rule.get("when")
     strength = f" ({weight:g})" if rule["mode"] == RuleMode.PREFER and isinstance(weight, int | float) else ""
-    return f"{rule['mode']} {rule['use']}{strength} {' '.join(ending.split())}"
+    ending = f"when {' '.join(when.split())}" if isinstance(when, str) else "otherwise"
+    return f"{rule['mode']} {rule['use']}{strength} {ending}"

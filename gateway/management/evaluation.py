@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.analyst.questions import Question, proposal_of
+from bandit.types import AppliedRule
+from gateway.analyst.questions import InvalidQuestion, Question, proposal_of
 from gateway.management.context import Management
 from gateway.routing.objectives import objective_of
+from gateway.routing.rules import rule_of
+from gateway.settings.router_options import RouterOptions
+from storage.records import RouterRecord
 
 
 def question_of(
@@ -17,12 +21,27 @@ def question_of(
     models: str | None,
     dollars: Mapping[str, float],
     exploration: float | None,
+    without_rule: int | None = None,
 ) -> Question:
     """The question; `dollars` replace those of the router's objective. None of them: the objective of then.
+
+    `without_rule` is the number of a rule that is left out.
 
     Raises NotFound, InvalidQuestion.
     """
     record = management.existing_router(router_id)
     objective = replace(objective_of(record, management.catalog()), **dollars) if dollars else None
     known = [model.arm_id for model in record.models]
-    return Question(router_id, days, proposal_of(router_id, known, policy, models, objective, exploration))
+    without = None if without_rule is None else existing_rule(record, without_rule)
+    return Question(router_id, days, proposal_of(router_id, known, policy, models, objective, exploration, without))
+
+
+def existing_rule(record: RouterRecord, number: int) -> AppliedRule:
+    """The router's rule of that number; 0: its default. Raises InvalidQuestion."""
+    options = RouterOptions.from_json(record.settings)
+    rule = rule_of(options, number)
+    if rule is None:
+        count = len(options.rules)
+        has = "no default" if number == 0 else f"{count or 'no'} rule{'' if count == 1 else 's'}"
+        raise InvalidQuestion("without_rule", f"without_rule: {record.id} has {has}")
+    return rule

@@ -8,6 +8,7 @@ import msgspec
 from bandit.types import AppliedRule, RuleMode
 from gateway.instructions.conditions import Asked, kinds_of
 from gateway.instructions.facts import About, Circumstances, Fact
+from gateway.settings.router_options import RouterOptions
 from gateway.settings.rule_options import RuleOptions
 from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import Features, classify, is_long
@@ -106,6 +107,13 @@ def _in_order(
 
 def _passed_over(rule: AppliedRule, why: str) -> AppliedRule:
     return AppliedRule(rule.number, rule.mode, rule.model_id, rule.weight, rule.when, why)
+
+
+def rule_of(options: RouterOptions, number: int) -> AppliedRule | None:
+    """The rule of that number; 0: the default. None if there is none."""
+    if number == 0:
+        return None if options.default is None else _applied(0, options.default)
+    return _applied(number, options.rules[number - 1]) if number <= len(options.rules) else None
 
 
 def _applied(number: int, rule: RuleOptions) -> AppliedRule:

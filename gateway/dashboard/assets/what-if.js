@@ -11,6 +11,8 @@ const question = () => {
   }
   const policy = form.elements.policy;
   if (policy.value !== policy.dataset.now) query.set("policy", policy.value);
+  const rule = form.elements.without_rule;
+  if (rule?.value) query.set("without_rule", rule.value);
   const models = [...form.querySelectorAll("input[name=model]")], chosen = models.filter((each) => each.checked);
   if (chosen.length < models.length) for (const each of chosen) query.append("model", each.value);
   return query;

@@ -23,9 +23,12 @@ from gateway.errors import BadRequest, Unavailable
 from gateway.management.context import JsonFields
 from gateway.management.evaluation import question_of
 from gateway.management.routers import RouterView, change_router, get_router
+from gateway.settings.rule_options import MOST_RULES
 
 POINTS = 15
 LONGEST_DAYS = 366
+LONGEST_NUMBER = 3
+"""Characters of a rule's number; a cut one is no number up to 50."""
 
 router = APIRouter(route_class=PageRoute)
 Sent = Annotated[Form, Depends(read_form)]
@@ -40,11 +43,21 @@ def _proposed(
     policy: Annotated[str | None, Query(max_length=200)] = None,
     model: Annotated[list[str] | None, Query(max_length=200)] = None,
     exploration: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+    without_rule: Annotated[str, Query(max_length=LONGEST_NUMBER)] = "",
 ) -> Proposed:
     """The question: it is wholly in the URL."""
     dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
     given = {name: value for name, value in dollars.items() if value is not None}
-    return Proposed(days, given, policy or None, tuple(model or ()), exploration)
+    return Proposed(days, given, policy or None, tuple(model or ()), exploration, _rule_number(without_rule))
+
+
+def _rule_number(text: str) -> int | None:
+    """The number of the rule that is left out; empty: none is. Raises BadRequest."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and int(text) <= MOST_RULES):
+        raise BadRequest(f"`without_rule` must be a rule's number, up to {MOST_RULES}", param="without_rule")
+    return int(text)
 
 
 Wanted: TypeAlias = Annotated[Proposed, Depends(_proposed)]
@@ -128,6 +141,7 @@ def _question(
         models=",".join(wanted.models) or None,
         dollars=dollars,
         exploration=wanted.exploration,
+        without_rule=wanted.without_rule,
     )
 
 
@@ -158,4 +172,5 @@ def _sent(sent: Form) -> Proposed:
     days = value("days", LONGEST_DAYS)
     dollars = {name: each for name in DOLLARS if (each := value(name, 1e6)) is not None}
     policy = sent.text("policy") or None
-    return Proposed(int(days or 30), dollars, policy, tuple(sent.all("model")), value("exploration", 1.0))
+    rule = _rule_number(sent.text("without_rule")[:LONGEST_NUMBER])
+    return Proposed(int(days or 30), dollars, policy, tuple(sent.all("model")), value("exploration", 1.0), rule)

@@ -9,7 +9,7 @@ import numpy as np
 from bandit.objective import PRESETS
 from gateway.dashboard.colours import colours_of
 from gateway.dashboard.formats import percent, usd
-from gateway.dashboard.proposals import DOLLARS, TARGETS, Proposed, present_dollars
+from gateway.dashboard.proposals import DOLLARS, TARGETS, Proposed, present_dollars, rule_lines
 from gateway.dashboard.views.changes import ChangeRow, row_of
 from gateway.management.changes import list_changes
 from gateway.management.context import Management
@@ -63,6 +63,7 @@ class WhatIfPage:
     policy: str
     models: Sequence[ModelBox]
     presets: Sequence[tuple[str, str]]
+    rules: Sequence[tuple[int, str]]
     periods: Sequence[int]
     problems: Mapping[str, str] = field(default_factory=dict)
     conflict: ChangeRow | None = None
@@ -97,6 +98,7 @@ def what_if_page(
         models=[
             ModelBox(id_, colours[id_], not proposed.models or id_ in proposed.models) for id_ in router.enabled_models
         ],
+        rules=rule_lines(router),
         presets=_presets(management, router, proposed.days),
         periods=PERIODS,
         problems=problems or {},

@@ -15,6 +15,7 @@ from gateway.analyst.questions import Question
 from gateway.management.evaluation import question_of
 from gateway.routes.admin.calls import NO_STORE, Days, Reader
 from gateway.routes.services import services_of
+from gateway.settings.rule_options import MOST_RULES
 
 router = APIRouter(prefix="/admin", tags=["decisions"])
 
@@ -187,6 +188,10 @@ async def _asked(
     second_usd: Dollars = None,
     failure_usd: Dollars = None,
     exploration: Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False)] = None,
+    without_rule: Annotated[
+        int | None,
+        Query(ge=0, le=MOST_RULES, description="Leave out the router's rule of this number; 0: its default."),
+    ] = None,
 ) -> Question:
     """The question. Without dollars it has the objective of then; with some, the others are the present ones."""
     dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
@@ -199,6 +204,7 @@ async def _asked(
         models=models,
         dollars={name: value for name, value in dollars.items() if value is not None},
         exploration=exploration,
+        without_rule=without_rule,
     )
 
 

@@ -144,6 +144,24 @@ def test_a_proposal_is_applied_with_its_forecast_and_of_two_tabs_the_later_one_i
         assert http.get("/admin/routers/rtr_support").json()["settings"]["objective"] == "balanced"
 
 
+def test_a_rule_is_left_out_on_trial_and_for_good(served: Running, admin: httpx.Client) -> None:
+    rules = [{"when": "code", "use": "simulated/sage"}, {"when": "math", "use": "simulated/swift", "mode": "never"}]
+    with served.http("admin") as http:
+        assert http.patch("/admin/routers/rtr_support", json={"rules": rules}).status_code == 200
+        page = admin.get(f"{PAGE}?without_rule=1").text
+        assert '<option value="1" selected>prefer simulated/sage (20) when code</option>' in page
+        assert "simulated/swift when math" not in page  # a ban can't be asked about
+        told = answer(admin, "without_rule=1")
+        assert "<del>prefer simulated/sage (20) when code</del> → <ins>left out</ins>" in told
+        assert 'rules = [{ "when" = "math", "use" = "simulated/swift", "mode" = "never" }]' in unescape(told)
+        for query in ("without_rule=2", "without_rule=3", "without_rule=x", "without_rule=51"):
+            assert admin.get(f"{PAGE}/answer?{query}").status_code == 400, query
+        assert admin.post(PAGE, data=fields_of(told)).status_code == 303
+        settings = http.get("/admin/routers/rtr_support").json()["settings"]
+        assert [rule["when"] for rule in settings["rules"]] == ["math"]
+        assert http.patch("/admin/routers/rtr_support", json={"rules": None}).status_code == 200
+
+
 @BROWSER
 def test_in_a_browser_a_slider_moves_the_answer_and_what_is_applied_is_undone(
     served: Running, browser: Browser, admin: httpx.Client

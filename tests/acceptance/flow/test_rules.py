@@ -8,8 +8,13 @@ import httpx
 import openai
 import pytest
 
-from bandit.types import RuleMode
+from bandit.ope.targets import Proposal
+from bandit.types import Epoch, RuleMode
+from gateway.analyst.answers import evaluation
+from gateway.analyst.log import RouterLog
 from gateway.reports.explanation import Explained, explain
+from gateway.routing.rules import rule_of
+from storage.stores.first_draws import FirstDraws
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
 from tests.support.gateway import Running, run_gateway
@@ -160,16 +165,38 @@ def test_a_demanded_model_that_fails_is_followed_by_another_and_passed_over_whil
     assert ask(running, user="u1")[0] == "p/good-b"
 
 
-def test_without_rules_a_choice_is_what_it_was(running: Running, admin: httpx.Client) -> None:
+def test_what_would_have_come_without_a_rule_is_told_of_a_preference_and_refused_of_a_ban(
+    running: Running, admin: httpx.Client, ledger_url: str
+) -> None:
+    change(running, admin, rules=[rule("math", "good-a", "never"), rule("chat", "good-b", "prefer", weight=500)])
+    for _ in range(60):
+        ask(running)
+    change(
+        running,
+        admin,
+        rules=[rule("math", "good-a", "never"), rule("code", "good-a"), rule("chat", "good-b", "prefer")],
+    )
+    with_rule_three = rule_of(running.gateway.routers[ROUTER].options, 3)
+    now = Epoch(running.gateway.database.clock.now() + 1)
+    log = RouterLog(FirstDraws(running.gateway.database), ROUTER, 1.0, 100)
+    log.read(now)
+    told = evaluation(log.evidence(now), Proposal(without=with_rule_three))
+    assert told.target.decisions == 60
+    assert told.logged_shares["p/good-b"] > 0.9
+    assert told.shares["p/good-b"] == pytest.approx(1 / 3, abs=0.2)
+    for number, said in (("1", "excludes p/good-a"), ("4", "has 3 rules"), ("0", "has no default"), ("51", "")):
+        refused = admin.get(f"/admin/routers/{ROUTER}/evaluation", params={"without_rule": number})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "without_rule"
+        assert said in refused.json()["error"]["message"]
+    if ledger_url.startswith("sqlite"):  # the analyst's process is the same before either database
+        asked = f"/admin/routers/{ROUTER}/evaluation?without_rule=3"
+        wait_until(lambda: admin.get(asked).status_code == 200, "the answer is there", 60)
+        assert admin.get(asked).json()["shares"]["target"] == pytest.approx(told.shares)
+
+
+def test_a_wrong_rule_is_named_and_without_rules_a_choice_is_what_it_was(running: Running, admin: httpx.Client) -> None:
     before = ask(running, CODE)[2].choice
-    change(running, admin, rules=[rule("math", "good-a")])
-    change(running, admin, rules=None)
-    after = ask(running, CODE)[2].choice
-    assert (before.rules, before.unpreferred) == (after.rules, after.unpreferred) == ((), None)
-    assert admin.get(f"/admin/routers/{ROUTER}").json()["settings"]["rules"] == []
-
-
-def test_a_wrong_rule_changes_nothing_and_is_named(running: Running, admin: httpx.Client) -> None:
     for fields, param, said in (
         ({"rules": [rule("wenn es um Code geht", "good-a")]}, "rules[0].when", "“wenn es um Code geht”"),
         ({"rules": [rule("code", "status-500")]}, "rules[0].use", "has not enabled"),
@@ -187,3 +214,7 @@ def test_a_wrong_rule_changes_nothing_and_is_named(running: Running, admin: http
     (problem,) = answer.json()["error"]["problems"]
     assert problem["param"] == "models"
     assert "p/good-a" in problem["message"]
+    change(running, admin, rules=None)
+    after = ask(running, CODE)[2].choice
+    assert (before.rules, before.unpreferred) == (after.rules, after.unpreferred) == ((), None)
+    assert admin.get(f"/admin/routers/{ROUTER}").json()["settings"]["rules"] == []
