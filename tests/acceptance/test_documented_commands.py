@@ -111,6 +111,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             "--router ID": "--router rtr_a",
             "routers show ID": "routers show rtr_a",
             "routers set ID": "routers set rtr_a",
+            'use = "openai/gpt-5.5"': 'use = "simulated/sage"',
             "explain ID": f"explain {completion}",
             "models resume ID": "models resume simulated/swift",
             "keys revoke ID": "keys revoke $(bandit-gateway keys create --label gone --scope routing --json"

@@ -523,7 +523,10 @@ def test_a_key_is_made_for_a_router_that_the_first_start_will_make() -> None:
 def test_what_show_prints_set_takes() -> None:
     put_router()
     changed = ("max_attempts=2", "exploration=0.1", 'objective={"quality_usd": 1, "second_usd": 0, "failure_usd": 2}')
-    assert Ran("routers", "set", "rtr_a", *(part for each in changed for part in ("--set", each))).status == 0
+    rules = ('rules=[{ when = \'code and key "a"\', use = "simulated/swift" }]', "default=simulated/swift")
+    assert (
+        Ran("routers", "set", "rtr_a", *(part for each in (*changed, *rules) for part in ("--set", each))).status == 0
+    )
     before = json.loads(Ran("routers", "show", "rtr_a", "--json").out)["settings"]
     lines = [line.split("  ") for line in Ran("routers", "show", "rtr_a").out.splitlines()]
     printed = {parts[0]: next(filter(None, map(str.strip, parts[1:]))) for parts in lines if parts[0] in before}
