@@ -125,7 +125,10 @@ def toml_of(proposed: Proposed, router: RouterView) -> str:
     if proposed.exploration is not None:
         lines.append(f"exploration = {proposed.exploration!r}")
     if proposed.without_rule is not None:
-        lines += [f"{name} = {_toml(value)}" for name, value in _without(proposed.without_rule, router).items()]
+        lines += [
+            f"# no {name}" if value is None else f"{name} = {_toml(value)}"
+            for name, value in _without(proposed.without_rule, router).items()
+        ]
     return "\n".join(lines)
 
 
@@ -139,9 +142,9 @@ def _entry(model: RouterModelView) -> str:
 
 
 def _toml(value: object) -> str:
-    """A value in TOML, on one line; nothing is an empty list."""
+    """A value in TOML, on one line."""
     if isinstance(value, Mapping):
         return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(part)}' for key, part in value.items())} }}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    return "[]" if value is None else json.dumps(value)
+    return json.dumps(value)
