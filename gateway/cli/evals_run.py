@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +27,10 @@ from gateway.evals.run import Estimate, EvalPlan, EvalResult, EvalRun, estimate,
 from gateway.evals.summary import Graded, Summary, summaries, ungraded
 from gateway.management.evals import LONGEST_NAME, EvalCaption, EvalView, import_rows
 from gateway.management.models import known_models
+from gateway.routing.variants import ArmVariant, variant_of
 from gateway.settings import SIMULATED, Settings
 from gateway.settings.loading import load, override
+from storage.records import RouterModel
 from storage.stores.evals import EvalScore
 from storage.stores.routers import Routers
 
@@ -69,9 +72,11 @@ def run(
     if not name.strip() or len(name) > LONGEST_NAME:
         raise CommandError(f"--name must have 1 to {LONGEST_NAME} characters", 2)
     settings = override(load(config, os.environ), database_url=database_url)
+    asked = _models(settings, config, database_url, router, models)
     plan = EvalPlan(
         prompts=prompts,
-        models=_models(settings, config, database_url, router, models),
+        models=[model for model, _ in asked],
+        variants={model.id: variant for model, variant in asked if variant is not None},
         judge=_judge(settings, judge, prompts),
         max_usd=max_usd,
         concurrency=concurrency,
@@ -126,19 +131,20 @@ def _read(file: str) -> tuple[EvalPrompt, ...]:
 
 def _models(
     settings: Settings, config: Path | None, database_url: str | None, router_id: str, named: Sequence[str] | None
-) -> tuple[Model, ...]:
-    """The models to ask: those named, else all that are enabled in the router."""
+) -> list[tuple[Model, ArmVariant | None]]:
+    """The models and variants to ask, by their arms' ids: those named, else all that are enabled in the router."""
     with managed(config, database_url) as management:
         record = management.existing_router(router_id)
         known = known_models(management, Routers(management.database).all())
-    enabled = [model.model_id for model in record.models if model.enabled]
+    enabled = [model.arm_id for model in record.models if model.enabled]
+    arms = {model.arm_id: model for model in record.models}
     for model_id in named or ():
-        if model_id not in known:  # its scores could not be kept
+        if model_id not in known and model_id not in arms:  # its scores could not be kept
             raise CommandError(f"--models must be configured or in a router: {model_id[:80]!r} is not", 2)
     catalog = Catalog(settings, datetime.now(UTC))
     if not (named or enabled):
         raise CommandError(f"router {router_id} has no enabled model")
-    return tuple(_model(catalog, model_id) for model_id in dict.fromkeys(named or enabled))
+    return [_arm(catalog, arms.get(arm_id, RouterModel(arm_id))) for arm_id in dict.fromkeys(named or enabled)]
 
 
 def _judge(settings: Settings, judge: str | None, prompts: Sequence[EvalPrompt]) -> Model | None:
@@ -146,6 +152,16 @@ def _judge(settings: Settings, judge: str | None, prompts: Sequence[EvalPrompt])
     if judge is None and judged:
         raise CommandError(f"{len(judged)} prompts need a judge, the first is {judged[0]!r}: name one with --judge", 2)
     return _model(Catalog(settings, datetime.now(UTC)), judge) if judge is not None and judged else None
+
+
+def _arm(catalog: Catalog, entry: RouterModel) -> tuple[Model, ArmVariant | None]:
+    """A model, for a variant with the id and the price of its arm, and the variant."""
+    model = _model(catalog, entry.model_id)
+    try:
+        variant = variant_of(entry, model)
+    except UnknownModel as error:
+        raise CommandError(str(error), 2) from None
+    return (model if variant is None else replace(model, id=entry.arm_id, price=variant.price(model))), variant
 
 
 def _model(catalog: Catalog, model_id: str) -> Model:

@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from gateway.catalog.catalog import Model
@@ -21,6 +21,7 @@ from gateway.evals.summary import Graded
 from gateway.providers.build import build_providers
 from gateway.providers.http.client import HttpClient
 from gateway.providers.upstream.provider import Provider
+from gateway.routing.variants import ArmVariant
 from gateway.settings import SIMULATED, Settings
 from gateway.simulated import serve_simulated, true_quality
 from gateway.tasks.prompt_parts import estimate_parts
@@ -33,7 +34,10 @@ CUT_OFF = "its answer was cut off at max_tokens"
 
 @dataclass(frozen=True, slots=True)
 class EvalPlan:
-    """What is to be asked. `judge` None: no prompt needs one."""
+    """What is to be asked. `judge` None: no prompt needs one.
+
+    A variant of a model is among `models` with the id and the price of its arm, and with its settings in `variants`.
+    """
 
     prompts: Sequence[EvalPrompt]
     models: Sequence[Model]
@@ -41,6 +45,7 @@ class EvalPlan:
     max_usd: float
     concurrency: int
     timeout_seconds: float
+    variants: Mapping[str, ArmVariant] = field(default_factory=dict)
 
     def pairs(self) -> Iterator[tuple[EvalPrompt, Model]]:
         """Every prompt with every model."""
@@ -74,7 +79,7 @@ def estimate(plan: EvalPlan, journal: Journal) -> Estimate:
     expected = most = 0.0
     for prompt, model in plan.pairs():
         calls += 1
-        question = _question(prompt)
+        question = _question(prompt, plan.variants.get(model.id))
         if journal.answer(key_of(model.id, question.fields)) is not None:
             answered += 1
         else:
@@ -166,7 +171,7 @@ class EvalRun:
         if prompt.needs_judge and self._judge is not None and self._judge.stopped:
             return replace(nothing, why=f"the judge {self._judge.stopped}")
         try:
-            answer = await asker.ask(_question(prompt))
+            answer = await asker.ask(_question(prompt, self._plan.variants.get(asker.model.id)))
         except NoAnswer as error:
             return replace(nothing, why=str(error))
         answered = replace(nothing, answer=answer)
@@ -242,8 +247,9 @@ def _on_interrupt(interrupt: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, former)
 
 
-def _question(prompt: EvalPrompt) -> Question:
-    return Question(prompt.request.fields, sum(estimate_parts(prompt.request.features)), prompt.max_tokens)
+def _question(prompt: EvalPrompt, variant: ArmVariant | None) -> Question:
+    fields = prompt.request.fields if variant is None else variant.fields(prompt.request.fields)
+    return Question(fields, sum(estimate_parts(prompt.request.features)), prompt.max_tokens)
 
 
 def _usual_tokens(model: Model) -> int:

@@ -20,6 +20,7 @@ class Examinee:
 
     def __init__(self) -> None:
         self.asked: Counter[tuple[str, str]] = Counter()
+        self.efforts: Counter[str] = Counter()  # calls that state one
         self.at_once = self.most_at_once = 0
         self.release = threading.Event()
 
@@ -34,6 +35,7 @@ class Examinee:
             if scope["type"] != "http":
                 return
             request = json.loads(await read_body(receive))
+            self.efforts.update([request["reasoning_effort"]] if "reasoning_effort" in request else [])
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             status, answer = await self._answer(request["model"], request["messages"][-1]["content"])

@@ -55,6 +55,7 @@ def examinee(
     """The provider, and a folder with a configuration of its models and a database; retries come at once."""
     examinee, url = provider
     examinee.asked.clear()
+    examinee.efforts.clear()
     examinee.most_at_once = 0
     examinee.release.clear()
     monkeypatch.chdir(tmp_path)
@@ -64,7 +65,10 @@ def examinee(
     text = f'[providers.p]\nbase_url = "{url}/v1"\n'
     for model in MODELS:
         text += f'[models."p/{model}"]\ninput_usd_per_million = 100\noutput_usd_per_million = 1000\nabilities = []\n'
-    Path("bandit-gateway.toml").write_text(text + '[routers.rtr_a]\nmodels = ["p/right", "p/wrong"]\n')
+    text += '[routers.rtr_a]\nmodels = ["p/right", "p/wrong"]\n'
+    text += '[routers.rtr_levels]\nmodels = [{ id = "p/fair", thinking = ["low", "high"] }]\n'
+    text = text.replace('[models."p/fair"]\n', '[models."p/fair"]\nthinking = ["low", "high"]\n')
+    Path("bandit-gateway.toml").write_text(text)
     configured = read(lambda: load(None, {}))
     database = open_database("sqlite:///bandit-gateway.db")
     prepare(configured.settings, configured.catalog, database, time.time())
@@ -103,6 +107,14 @@ RUN = ("sums.jsonl", "--router", "rtr_a", "--yes", "--json")
 
 
 class TestRun:
+    def test_each_variant_is_asked_with_its_settings_and_scored_by_itself(self, examinee: Examinee) -> None:
+        write(3)
+        ran = Ran("sums.jsonl", "--router", "rtr_levels", "--yes", "--json")
+        assert (ran.status, ran.json()["missing"]) == (0, 0), ran.err
+        assert examinee.efforts == {"low": 3, "high": 3}
+        assert summary(ran, "fair@low")["quality"] == summary(ran, "fair@high")["quality"] == 0.0
+        assert summary(Ran(*RUN, "--models", "p/right"), "right")["quality"] == 1.0
+
     def test_every_enabled_model_is_asked_each_prompt_once_and_scored_rightly(self, examinee: Examinee) -> None:
         write(6)
         ran = Ran(*RUN, "--rows", "rows.csv")
