@@ -43,7 +43,7 @@ LAST_SECONDS = 0.2
 SHUTDOWN_SECONDS = 130
 """How long running answers may take after a stop was requested: a request's default deadline, and a little."""
 
-ROUTER_HEADERS = ("selected-model", "attempts", "cost-usd", "overhead-ms", "degraded")
+ROUTER_HEADERS = ("selected-model", "variant", "attempts", "cost-usd", "overhead-ms", "degraded")
 """Headers of answers, behind `x-router-`, that a web page may read."""
 
 Say = Callable[[str], None]

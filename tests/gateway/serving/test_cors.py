@@ -38,7 +38,9 @@ def test_a_preflight_of_a_configured_origin_is_allowed_with_its_headers() -> Non
 def test_answers_can_be_read_with_the_headers_of_the_gateway() -> None:
     answer = ask("POST", ORIGIN, ORIGIN)
     assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert "x-router-selected-model" in answer.headers["access-control-expose-headers"]
+    exposed = answer.headers["access-control-expose-headers"]
+    assert "x-router-selected-model" in exposed
+    assert "x-router-variant" in exposed
     assert "access-control-allow-origin" not in ask("POST", "https://evil.example", ORIGIN).headers
     assert "access-control-allow-origin" not in ask("POST", ORIGIN).headers
     assert ask("POST", "https://any.example", "*").headers["access-control-allow-origin"] == "*"
