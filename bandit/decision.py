@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from bandit.policies import named
+from bandit.experiment import Experiment, ExperimentView, PartView, part_at
+from bandit.policies import Policy, named
 from bandit.posteriors.snapshot import Snapshot
 from bandit.probabilities import Comparison, probabilities
 from bandit.shares import feasible
@@ -52,8 +53,11 @@ def choose(
     steering: Steering = NO_STEERING,
     left_out: tuple[tuple[str, str], ...] = (),
     rules: tuple[AppliedRule, ...] = (),
+    part: int | None = None,
 ) -> Choice:
     """The router's policy as probabilities over the candidates (model ids, in any order), with all they follow from.
+
+    With `part` it is the policy of this part of the router's experiment, beside what the others would do.
 
     Steps: expected values of each candidate for this context; what the policy compares of them; its probabilities,
     exploration and traffic shares (`bandit.probabilities`). Limits, floors, exploration and newcomers' caps are
@@ -68,28 +72,13 @@ def choose(
     except KeyError as unknown:
         raise ValueError(f"candidates: {unknown.args[0]!r} is no model of router {snapshot.router_id}") from None
     settings = snapshot.settings
-    policy = named(settings.policy)
+    experiment = settings.experiment if part is not None else None
+    policy = named(settings.policy if experiment is None or part is None else experiment.parts[part].policy)
     value, rule, unpreferred = evaluate(snapshot, context, rows, steering), rule_in_force(rules), None
     if rule is not None and rule.mode is RuleMode.PREFER:
         unpreferred = _unpreferred(value, rule)
         value = evaluate(snapshot, context, rows, steering, rule)
-    indexes, deviations = policy.compare(value)
-    newcomers = _newcomers(value) if policy.explores else [False] * len(rows)
-    low, high, relaxed = feasible(*_bounds(value, newcomers))
-    if rule is not None and rule.mode is RuleMode.ALWAYS:
-        low = [float(arm.model_id == rule.model_id) for arm in value.arms]
-        high, relaxed = low, False
-    compared = Comparison(
-        policy=policy,
-        exploration=settings.exploration if policy.explores else 0.0,
-        quality_usd=value.objective.quality_usd,
-        means_usd=value.mean_usd.tolist(),
-        indexes=indexes,
-        deviations=deviations,
-        limited=_limited(value) if policy.explores else [False] * len(rows),
-        low=low,
-        high=high,
-    )
+    compared, newcomers, relaxed = _compared(value, policy, rule)
     return Choice(
         algorithm=ALGORITHM,
         policy=policy.name,
@@ -107,6 +96,7 @@ def choose(
         doubted=snapshot.doubted if policy.explores else (),
         rules=rules,
         unpreferred=unpreferred,
+        experiment=None if experiment is None or part is None else _experiment_view(value, rule, experiment, part),
     )
 
 
@@ -150,8 +140,9 @@ def drawn_beside(secret: bytes, purpose: str, completion_id: str) -> float:
 def replay(choice: Choice, draw: Draw) -> Replay:
     """Recompute a decision from its record: probabilities from what was compared, the arm from the recorded u.
 
-    Identical: every probability is within 1e-9 of the recorded one, and the recorded ones give the same arm. A draw
-    that was not randomised keeps its arm: it was a re-draw after a failure, or that of a sticky conversation.
+    Identical: every probability is within 1e-9 of the recorded one, and the recorded ones give the same arm, in the
+    part of an experiment that the draw was assigned to. A draw that was not randomised keeps its arm: it was a re-draw
+    after a failure, or that of a sticky conversation.
     """
     arms = choice.arms
     again = probabilities(
@@ -170,7 +161,79 @@ def replay(choice: Choice, draw: Draw) -> Replay:
     difference = max(abs(arm.p - p) for arm, p in zip(arms, again.p, strict=True))
     model_id = _holding(arms, [arm.p for arm in arms], draw.u).model_id if draw.randomised else draw.model_id
     identical = difference <= REPLAY_TOLERANCE and model_id == draw.model_id
+    if choice.experiment is not None:
+        parts, u = choice.experiment.parts, draw.assignment
+        difference = max(difference, _parts_difference(choice, choice.experiment, draw))
+        assigned = u is not None and part_at([part.share for part in parts], u) == choice.experiment.part
+        identical = identical and assigned and difference <= REPLAY_TOLERANCE
     return Replay(identical, model_id, difference, ALGORITHM)
+
+
+def _compared(value: Value, policy: Policy, rule: AppliedRule | None) -> tuple[Comparison, list[bool], bool]:
+    """What a policy compares, which candidates are newcomers for it, and whether bounds of shares were relaxed."""
+    settings, nobody = value.snapshot.settings, [False] * len(value.rows)
+    indexes, deviations = policy.compare(value)
+    newcomers = _newcomers(value) if policy.explores else nobody
+    low, high, relaxed = feasible(*_bounds(value, newcomers))
+    if rule is not None and rule.mode is RuleMode.ALWAYS:
+        low = [float(arm.model_id == rule.model_id) for arm in value.arms]
+        high, relaxed = low, False
+    compared = Comparison(
+        policy=policy,
+        exploration=settings.exploration if policy.explores else 0.0,
+        quality_usd=value.objective.quality_usd,
+        means_usd=value.mean_usd.tolist(),
+        indexes=indexes,
+        deviations=deviations,
+        limited=_limited(value) if policy.explores else nobody,
+        low=low,
+        high=high,
+    )
+    return compared, newcomers, relaxed
+
+
+def _experiment_view(value: Value, rule: AppliedRule | None, experiment: Experiment, part: int) -> ExperimentView:
+    """What every part of the experiment compares and would choose."""
+    views: list[PartView] = []
+    for each in experiment.parts:
+        compared, _, _ = _compared(value, named(each.policy), rule)
+        view = PartView(
+            policy=compared.policy.name,
+            share=each.share,
+            exploration=compared.exploration,
+            index=tuple(compared.indexes),
+            index_deviation=tuple(compared.deviations),
+            limited=tuple(compared.limited),
+            low=tuple(compared.low),
+            high=tuple(compared.high),
+            p=tuple(probabilities(compared).p),
+        )
+        views.append(view)
+    return ExperimentView(experiment.id, experiment.unit, part, tuple(views))
+
+
+def _parts_difference(choice: Choice, view: ExperimentView, draw: Draw) -> float:
+    """The largest difference between the probabilities of an experiment's parts as recorded and as recomputed."""
+    largest = max(abs(arm.p - p) for arm, p in zip(choice.arms, view.parts[view.part].p, strict=True))
+    for arm, p in zip(choice.arms, view.logged, strict=True):
+        if draw.randomised and arm.model_id == draw.model_id:
+            largest = max(largest, abs(draw.propensity - p))
+    for part in view.parts:
+        again = probabilities(
+            Comparison(
+                policy=named(part.policy),
+                exploration=part.exploration,
+                quality_usd=choice.objective.quality_usd,
+                means_usd=[arm.mean_usd for arm in choice.arms],
+                indexes=part.index,
+                deviations=part.index_deviation,
+                limited=part.limited,
+                low=part.low,
+                high=part.high,
+            )
+        )
+        largest = max(largest, *(abs(p - q) for p, q in zip(part.p, again.p, strict=True)))
+    return largest
 
 
 def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tuple[ArmView, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple, NewType, TypeAlias
 
+from bandit.experiment import Experiment, ExperimentView
 from bandit.price import Price
 from bandit.quick import quick_dataclass
 
@@ -77,7 +78,7 @@ class RouterSettings:
     """Settings of one router. The default objective is `balanced` at a typical cost of $0.001.
 
     `policy` is a name that `bandit.policies.named` knows, with an argument after a colon if it takes one
-    (`fixed:openai/gpt-5.5`).
+    (`fixed:openai/gpt-5.5`). With an experiment its parts' policies count instead.
     """
 
     router_id: str
@@ -92,6 +93,7 @@ class RouterSettings:
     quality_floor: float | None = None  # share of the best arm's expected quality, in (0, 1)
     newcomer_share: float = 0.2
     newcomer_outcomes: int = 20
+    experiment: Experiment | None = None
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -248,6 +250,7 @@ class Choice:
     doubted: tuple[tuple[str, float], ...] = ()  # sources that users disagree with, and what is left of their weight
     rules: tuple[AppliedRule, ...] = ()  # those that fit, in order
     unpreferred: Unpreferred | None = None  # of the model that a rule prefers
+    experiment: ExperimentView | None = None
 
     @property
     def rule(self) -> AppliedRule | None:
@@ -257,13 +260,17 @@ class Choice:
 
 @quick_dataclass(frozen=True, slots=True)
 class Draw:
-    """One arm drawn from a choice. `randomised` False: a re-draw after a failure, or a sticky conversation."""
+    """One arm drawn from a choice. `assignment` is the number that chose the part of an experiment.
+
+    `randomised` False: a re-draw after a failure, a sticky conversation, or a part that leaves nothing to chance.
+    """
 
     attempt: int
     u: float
     model_id: str
     propensity: float
     randomised: bool
+    assignment: float | None = None
 
 
 class Ending(StrEnum):

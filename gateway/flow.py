@@ -100,7 +100,7 @@ class Flow:
                 features = request.features
                 sighting = Sighting(key.id, features.messages, classify(features))
                 self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
-            decision = await self.decide(http.request_id, router, request, allowance, key.label)
+            decision = await self.decide(http.request_id, router, request, allowance, key)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None
             if allowance is not None:
@@ -175,7 +175,7 @@ class Flow:
         router: LiveRouter,
         request: CompletionRequest,
         allowance: KeyAllowance | None,
-        key_label: str,
+        key: KeyRecord,
     ) -> Decision:
         """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
         loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
@@ -191,7 +191,7 @@ class Flow:
                     self.clock(),
                     LoopTime(loop.time()),
                     allowance,
-                    key_label,
+                    key,
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()

@@ -136,6 +136,8 @@ class DecisionRecord:
     judge_probability: float | None = None  # with which its answer is drawn to be judged; None: there is no judge
     shadow_probability: float | None = None  # with which a second model is asked too; None: none is
     conversation: str | None = None  # 16 hexadecimal digits, the same for all its turns in this router
+    experiment: str | None = None  # digest of the experiment's policies, shares and unit
+    assignment: float | None = None  # the number that assigned the unit to its policy: the same for all its requests
 
 
 @quick_dataclass(frozen=True, slots=True)

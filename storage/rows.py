@@ -67,6 +67,8 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         None,  # a second model's answer is compared later
         None,
         decision.conversation,
+        decision.experiment,
+        decision.assignment,
     )
 
 

@@ -11,7 +11,7 @@ VIEWS = {
             d.router_id, r.name AS router, d.key_id, d.task, d.policy, d.drawn_model_id, d.propensity, d.randomised,
             d.model_id, d.status, d.http_status, d.error_code, d.finish_reason, d.stream, d.seconds,
             d.overhead_seconds, d.attempts, d.prompt_tokens, d.cached_tokens, d.completion_tokens, d.cost_usd,
-            d.estimated, d.valid, d.reason, d.episode_id, d.conversation,
+            d.estimated, d.valid, d.reason, d.episode_id, d.conversation, d.experiment, d.assignment,
             (SELECT sum(s.score * s.weight) / sum(s.weight) FROM scores s
                 WHERE s.completion_id = d.completion_id) AS score
         FROM decisions d LEFT JOIN routers r ON r.id = d.router_id""",

@@ -87,7 +87,7 @@ def columns(
     left_out: Counter[str] = Counter()
     for one in log:
         if not one.randomised:
-            left_out["not randomised: a sticky conversation or a redraw"] += 1
+            left_out["not randomised: a sticky conversation, a redraw, or an experiment's fixed part"] += 1
         elif one.at > now - wait:
             left_out["too young: its score may still come"] += 1
         elif one.model_id not in place or chance[one.choice][place[one.model_id]] <= 0.0:

@@ -13,6 +13,7 @@ Booleans = NDArray[np.bool_]
 
 _ARM_FIELDS = (
     "p",
+    "own",
     "mean_usd",
     "deviation_usd",
     "quality",
@@ -47,12 +48,15 @@ class RecordedChoices:
 
     `candidate` tells who could be chosen; the values of the others are 0. `objective` has shape (C, 3): the dollars of
     a perfect answer, a second and a failure. `price_multiplier`, `temperature` and `exploration` are one per choice,
-    and so is `thompson`: whether that was the policy. `rules` and `unpreferred` are those of each choice.
+    and so is `thompson`: whether that was the policy, or that of a part of the router's experiment. `p` is the logged
+    probability, `own` what the policy gave: thompson's, where it had part in an experiment. `rules` and `unpreferred`
+    are those of each choice.
     """
 
     models: tuple[str, ...]
     candidate: Booleans
     p: Floats
+    own: Floats
     mean_usd: Floats
     deviation_usd: Floats
     quality: Floats
@@ -75,10 +79,20 @@ class RecordedChoices:
 
 def recorded_choice(choice: Choice) -> RecordedChoice:
     """What evaluation needs of a choice."""
-    objective = choice.objective
+    objective, experiment = choice.objective, choice.experiment
+    arms: dict[str, Sequence[float]] = {
+        name: [getattr(view, name) for view in choice.arms] for name in _ARM_FIELDS if name != "own"
+    }
+    arms["own"], exploration, is_thompson = arms["p"], choice.exploration, choice.policy == "thompson"
+    if experiment is not None:
+        arms["p"] = experiment.logged
+        part = next((part for part in experiment.parts if part.policy == "thompson"), None)
+        if part is not None:
+            exploration, is_thompson = part.exploration, True
+            arms |= {"own": part.p, "limited": part.limited, "low": part.low, "high": part.high}
     return RecordedChoice(
         model_ids=tuple(view.model_id for view in choice.arms),
-        arms=np.array([[getattr(view, name) for name in _ARM_FIELDS] for view in choice.arms], dtype=np.float64),
+        arms=np.array([arms[name] for name in _ARM_FIELDS], dtype=np.float64).T,
         terms=np.array(
             [
                 objective.quality_usd,
@@ -86,8 +100,8 @@ def recorded_choice(choice: Choice) -> RecordedChoice:
                 objective.failure_usd,
                 choice.price_multiplier,
                 choice.temperature,
-                choice.exploration,
-                float(choice.policy == "thompson"),
+                exploration,
+                float(is_thompson),
             ]
         ),
         rules=tuple(rule for rule in choice.rules if rule.chooses),

@@ -63,7 +63,7 @@ def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats
 
     If none of the proposal's models was a candidate, the candidates of then are used, as a router must choose somebody.
     Thompson explores within the limits and traffic shares of then: under the logged objective, models and exploration
-    it is the logged policy, exactly.
+    it is the logged policy, exactly, or its part of an experiment.
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
@@ -130,7 +130,7 @@ def _explored(
         & (candidate == choices.candidate).all(axis=1)
     )
     other = ~(same & (exploration == choices.exploration))
-    target = choices.p.copy()
+    target = choices.own.copy()
     target[other] = thompson_probabilities(
         means[other],
         deviations[other],

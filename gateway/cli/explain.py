@@ -79,6 +79,9 @@ def _print(explained: Explained) -> None:
     )
     drawn = f"u = {decision.u:.6f}" if decision.randomised else "not drawn at random"
     typer.echo(f"{drawn}: {decision.drawn_model_id}, with probability {decision.propensity:.4f}")
+    if choice.experiment is not None:
+        parts = ", ".join(f"{part.policy} {part.share:.3g}" for part in choice.experiment.parts)
+        typer.echo(f"experiment {choice.experiment.id} by {choice.experiment.unit}: {parts}")
     for attempt in view.attempts:
         detail = f" ({attempt.detail})" if attempt.detail else ""
         ended = f"{attempt.ending} after {attempt.seconds:.2f} s"

@@ -24,6 +24,7 @@ from gateway.management.routers import (
     rebuild_router,
     restore_router,
 )
+from gateway.settings.experiment_options import policy_in_words
 from storage.maintenance.retention import DELETED_AT_ONCE
 from storage.stores.routers import Routers
 
@@ -44,7 +45,7 @@ def list_all(config: Config = None, database_url: DatabaseUrl = None, json: Json
         print_json([router.model_dump() for router in routers])
         return
     rows = [
-        (router.id, router.name, str(router.settings["policy"]), ", ".join(router.enabled_models) or "none enabled")
+        (router.id, router.name, policy_in_words(router.settings), ", ".join(router.enabled_models) or "none enabled")
         for router in routers
     ]
     print_table(("id", "name", "policy", "models"), rows, "no routers yet: `bandit-gateway serve` makes the first")

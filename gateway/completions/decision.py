@@ -4,8 +4,10 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from bandit.assignment import assign, draw_assigned
 from bandit.buckets import bucketed
 from bandit.decision import draw
+from bandit.experiment import Experiment, Unit
 from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
@@ -25,6 +27,7 @@ from gateway.routing.router import CachedChoice, LiveRouter, Published
 from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import classify, is_long
 from gateway.tasks.prompt_parts import estimate_parts
+from storage.records import KeyRecord
 
 FORWARDED_BY_ALL = frozenset(
     {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
@@ -87,8 +90,8 @@ def decide(
     model_states: ModelStates,
     now: Epoch,
     loop_time: LoopTime,
-    allowance: KeyAllowance | None = None,
-    key_label: str = "",
+    allowance: KeyAllowance | None,
+    key: KeyRecord,
 ) -> Decision:
     """Choose a model.
 
@@ -118,7 +121,7 @@ def decide(
         (NO_RULES, able)
         if router.rules is None
         else fitting_rules(
-            router.rules, router, request, able, left_out, stated=stated, task=task, key=key_label, now=now
+            router.rules, router, request, able, left_out, stated=stated, task=task, key=key.label, now=now
         )
     )
     ready = _available(router, able, cooldowns, loop_time)
@@ -149,29 +152,26 @@ def decide(
         require_room(allowance, published.snapshot, context, able, estimated_prompt_tokens, request.max_tokens, now)
     limited = router.spend.limit_usd is not None or (allowance is not None and allowance.spending.is_limited)
     if max_usd is not None or limited:
-        costs = published.snapshot.costs_usd(context)
-        able = _affordable_models(able, costs, max_usd, router.spend, now, left_out, allowance)
+        able = _affordable_models(
+            able, published.snapshot.costs_usd(context), max_usd, router.spend, now, left_out, allowance
+        )
     if ready != able:
-        ready = tuple([model_id for model_id in ready if model_id in able])
-        if not ready:
-            ready = _last_resort(router, able, cooldowns, loop_time)
-        unready = [id_ for id_ in able if id_ not in ready]
-        left_out.update({id_: cooldowns.reason(router.models[id_].id, loop_time) or "" for id_ in unready})
+        ready = _still_ready(router, ready, able, cooldowns, loop_time, left_out)
     candidates, reserve = ready, NO_MODELS
     doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
     if doubts:
-        candidates, reserve = _least_doubtful(ready, doubts)
-        left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in reserve})
-    cached = published.choose(
-        context,
-        candidates,
-        steering,
-        tuple(sorted(left_out.items())),
-        ruled(fitting, candidates, left_out) if fitting else NO_RULES,
-    )
-    drawn = draw(cached.choice, router.secret, completion_id)
-    if kept is not None:
-        drawn = _sticky_draw(cached.choice, drawn, kept.model_id)
+        candidates, reserve = _least_doubtful(ready, doubts, left_out)
+    reasons = tuple(sorted(left_out.items()))
+    rules = ruled(fitting, candidates, left_out) if fitting else NO_RULES
+    experiment = router.settings.experiment
+    if experiment is None:
+        cached = published.choose(context, candidates, steering, reasons, rules)
+        drawn = draw(cached.choice, router.secret, completion_id)
+    else:
+        part, u = assign(experiment, router.secret, _unit(experiment, request, key.id, completion_id))
+        cached = published.choose(context, candidates, steering, reasons, rules, part)
+        drawn = draw_assigned(cached.choice, router.secret, completion_id, u)
+    drawn = drawn if kept is None else _sticky_draw(cached.choice, drawn, kept.model_id)
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -187,11 +187,34 @@ def decide(
     )
 
 
+def _unit(experiment: Experiment, request: CompletionRequest, key_id: str, completion_id: str) -> str:
+    """What an experiment assigns: the caller's user, else the API key; or each request apart."""
+    if experiment.unit == Unit.REQUEST:
+        return completion_id
+    user = request.user if experiment.unit == Unit.USER else None
+    return f"user {user}" if user else f"key {key_id}"
+
+
 def _available(router: LiveRouter, able: tuple[str, ...], cooldowns: Cooldowns, loop_time: LoopTime) -> tuple[str, ...]:
     """Those of the arms whose models a request may be sent to: variants share their model's breaker."""
     if not router.variants:
         return cooldowns.available_among(able, loop_time)
     return tuple([id_ for id_ in able if cooldowns.available(router.models[id_].id, loop_time)])
+
+
+def _still_ready(
+    router: LiveRouter,
+    ready: tuple[str, ...],
+    able: tuple[str, ...],
+    cooldowns: Cooldowns,
+    loop_time: LoopTime,
+    left_out: dict[str, str],
+) -> tuple[str, ...]:
+    """The able arms that are not cooling down, else those of one model that is. Raises NoModelAvailable."""
+    still = tuple([id_ for id_ in ready if id_ in able]) or _last_resort(router, able, cooldowns, loop_time)
+    unready = [id_ for id_ in able if id_ not in still]
+    left_out.update({id_: cooldowns.reason(router.models[id_].id, loop_time) or "" for id_ in unready})
+    return still
 
 
 def _last_resort(
@@ -300,12 +323,15 @@ def _doubts(
     return doubts
 
 
-def _least_doubtful(ready: tuple[str, ...], doubts: Mapping[str, Doubt]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _least_doubtful(
+    ready: tuple[str, ...], doubts: Mapping[str, Doubt], left_out: dict[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The models of the least doubt, and the others in the order in which they are asked after these."""
     weights = {model_id: doubts[model_id].weight if model_id in doubts else 0 for model_id in ready}
     least = min(weights.values())
     candidates = tuple([model_id for model_id, weight in weights.items() if weight == least])
     rest = [model_id for model_id, weight in weights.items() if weight != least]
+    left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in rest})
     return candidates, tuple(sorted(rest, key=lambda model_id: doubts[model_id]))
 
 

@@ -76,6 +76,8 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         judge_probability=None if options.judge is None else options.judge.share,
         shadow_probability=None if options.shadow is None else options.shadow.share,
         conversation=None if decision.conversation is None else decision.conversation.hex(),
+        experiment=None if cached.choice.experiment is None else cached.choice.experiment.id,
+        assignment=drawn.assignment,
     )
 
 

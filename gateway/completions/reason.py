@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bandit.experiment import ExperimentView
 from bandit.types import AppliedRule, ArmView, Attempt, Choice, Draw, Ending, RuleMode
 from gateway.routing.task_names import OTHER
 from gateway.tasks.call_sites import is_call_site
@@ -75,7 +76,7 @@ def _kind(choice: Choice, call_site: str) -> str:
 def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) -> str:
     if failed:
         return _instead(arm.model_id, failed)
-    if not draw.randomised:
+    if not draw.randomised and not _is_certain(choice):
         return f"{arm.model_id} answered this conversation before and keeps it"
     if choice.rule is not None and choice.rule.mode is RuleMode.ALWAYS:
         return f"{arm.model_id} by a rule of this router"
@@ -83,10 +84,21 @@ def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) ->
         others = "; ".join(f"{model_id} {why}" for model_id, why in choice.left_out)
         return f"{arm.model_id} is the only candidate" + (f": {others}" if others else "")
     if choice.policy != "thompson":
-        return f"{arm.model_id} by the policy {choice.policy}, with probability {arm.p:.2g}"
+        shared = _share(choice.experiment) if choice.experiment is not None else ""
+        return f"{arm.model_id} by the policy {choice.policy}{shared}, with probability {arm.p:.2g}"
     if arm.mean_usd < max(view.mean_usd for view in choice.arms):
         return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
     return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice)
+
+
+def _is_certain(choice: Choice) -> bool:
+    """Whether a part of an experiment leaves nothing to chance: its draws count as not randomised."""
+    certain = choice.experiment is not None and choice.policy != "thompson"
+    return certain and any(view.p <= 0.0 for view in choice.arms)
+
+
+def _share(view: ExperimentView) -> str:
+    return f", which an experiment gives {view.parts[view.part].share:.3g} of all {view.unit}s"
 
 
 def _instead(model_id: str, failed: Sequence[Attempt]) -> str:

@@ -99,6 +99,11 @@ class CompletionRequest:
         """The structure that the answer should have."""
         return self.fields.get("response_format")
 
+    @property
+    def user(self) -> str | None:
+        """Whom the caller asks for: `user`, else `safety_identifier`, as OpenAI calls it now."""
+        return _string(self.fields.get("user")) or _string(self.fields.get("safety_identifier"))
+
     def forwarded(self, task_key: str) -> Fields:
         """The fields for a provider: without the keys of `metadata` that state the task and the episode."""
         if task_key not in self.metadata and EPISODE_KEY not in self.metadata:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from bandit.types import RuleMode
 from gateway.dashboard.rule_lines import line_of
 from gateway.management.routers import RouterModelView, RouterView
+from gateway.settings.experiment_options import policy_in_words
 from gateway.settings.table_reader import shown
 
 DOLLARS = ("quality_usd", "second_usd", "failure_usd")
@@ -100,7 +101,7 @@ def differences(proposed: Proposed, router: RouterView) -> list[Difference]:
     present = present_dollars(router)
     found = [Difference(name, f"${present[name]:g}", f"${value:g}") for name, value in proposed.dollars.items()]
     if proposed.policy is not None:
-        found.append(Difference("policy", str(router.settings["policy"]), proposed.policy))
+        found.append(Difference("policy", policy_in_words(router.settings), proposed.policy))
     if proposed.exploration is not None:
         found.append(Difference("exploration", f"{router.settings['exploration']:g}", f"{proposed.exploration:g}"))
     if proposed.without_rule is not None:

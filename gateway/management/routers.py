@@ -13,6 +13,7 @@ from gateway.maintenance.rebuild import rebuild_of
 from gateway.management.context import JsonFields, Management
 from gateway.routing.edits import changed_router, new_router
 from gateway.routing.objectives import kept_dollars
+from gateway.settings.experiment_options import INSTEAD
 from gateway.settings.router_options import OPTION_KEYS, RouterOptions, half_lives_of
 from gateway.settings.table_reader import shown
 from storage.records import AuditRecord, RouterModel, RouterRecord
@@ -153,7 +154,7 @@ def change_router(
         rebuild = half_lives_of(changed.settings) != half_lives_of(former.settings)
         warnings = [
             f"`{name}` is set by line {former.declared[name]} of the configuration file: the next start sets it again"
-            for name in values
+            for name in [*values, *(INSTEAD[given] for given in values if given in INSTEAD)]
             if name in former.declared
         ]
         change = management.change("router.update", router_id, audited(former), audited(changed), reverts, forecast)

@@ -48,7 +48,7 @@ def explain(view: DecisionView, secret: bytes | None) -> Explained:
         choice = msgspec.json.decode(decision.choice, type=Choice)
     except msgspec.DecodeError:
         raise NotExplainable(f"the choice of {decision.completion_id} can't be read any more") from None
-    drawn = Draw(1, decision.u, decision.drawn_model_id, decision.propensity, decision.randomised)
+    drawn = Draw(1, decision.u, decision.drawn_model_id, decision.propensity, decision.randomised, decision.assignment)
     again = None
     if secret is not None and decision.randomised:
         again = draw(choice, secret, decision.completion_id).u == decision.u

@@ -28,6 +28,7 @@ FLOATS = frozenset(
         "judge_probability",
         "shadow_probability",
         "shadow_score",
+        "assignment",
     }
 )
 BOOLEANS = frozenset({"randomised", "stream", "estimated", "valid", "cost_known", "cost_stated", "current", "explored"})

@@ -9,6 +9,7 @@ from bandit.types import Json
 from gateway.catalog.catalog import Catalog, UnknownModel
 from gateway.routing.objectives import chosen_anew, with_dollars
 from gateway.routing.variants import unusable
+from gateway.settings.experiment_options import check_experiment, options_over
 from gateway.settings.judge_options import judging_models
 from gateway.settings.router_options import OptionsError, mentioned_options, read_models, read_options
 from gateway.settings.rule_options import check_rules
@@ -31,6 +32,7 @@ def new_router(router_id: str, values: Mapping[str, object], catalog: Catalog, n
     _check_judges(fields, settings, catalog)
     check_judged(fields, settings)
     check_rules(fields, settings, models)
+    check_experiment(fields, settings, _enabled(models))
     fields.close()
     if problems:
         raise OptionsError(problems)
@@ -53,9 +55,10 @@ def changed_router(record: RouterRecord, values: Mapping[str, object], catalog: 
         settings["automatic_models"] = False
     mentioned = mentioned_options(fields)
     _check_judges(fields, mentioned, catalog)
-    settings |= mentioned
+    settings = options_over(settings, mentioned)
     check_judged(fields, settings)
     check_rules(fields, settings, models)
+    check_experiment(fields, settings, _enabled(models))
     fields.close()
     if not problems:
         read_options(Fields(settings, problems), frozenset(model.arm_id for model in models))
@@ -69,6 +72,10 @@ def models_over(kept: tuple[RouterModel, ...], named: tuple[RouterModel, ...]) -
     """The models that are named now; the others stay, disabled, with what was learned of them."""
     ids = {model.arm_id for model in named}
     return (*named, *(replace(model, enabled=False) for model in kept if model.arm_id not in ids))
+
+
+def _enabled(models: tuple[RouterModel, ...]) -> list[str]:
+    return [model.arm_id for model in models if model.enabled]
 
 
 def _read_name(fields: Fields, default: str) -> str:

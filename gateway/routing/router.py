@@ -44,8 +44,10 @@ MOST_CHOICES = 512
 MOST_PREPARED = 4
 """Choices that are computed with a new snapshot before anybody asks: the last ones that were made from the former."""
 
-Question: TypeAlias = tuple[Context, tuple[str, ...], Steering, tuple[tuple[str, str], ...], tuple[AppliedRule, ...]]
-"""What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules."""
+Question: TypeAlias = tuple[
+    Context, tuple[str, ...], Steering, tuple[tuple[str, str], ...], tuple[AppliedRule, ...], int | None
+]
+"""What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, and part of an experiment."""
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -81,9 +83,13 @@ class Published:
         steering: Steering,
         left_out: tuple[tuple[str, str], ...],
         rules: tuple[AppliedRule, ...] = (),
+        part: int | None = None,
     ) -> CachedChoice:
-        """Return the distribution over the candidates, from the cache if it was computed before."""
-        question = (context, candidates, steering, left_out, rules)
+        """Return the distribution over the candidates, from the cache if it was computed before.
+
+        With `part` it is that of this part of the router's experiment.
+        """
+        question = (context, candidates, steering, left_out, rules, part)
         cached = self._choices.get(question)
         if cached is None:
             cached = self._prepared.pop(question, None) or _choose(self.snapshot, question)

@@ -16,6 +16,7 @@ from gateway.management.routers import audited
 from gateway.routing.edits import models_over
 from gateway.routing.objectives import with_dollars
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
+from gateway.settings.experiment_options import options_over
 from storage.database.engine import Database
 from storage.records import Actor, RouterModel, RouterRecord, Via
 from storage.stores.keys import Keys
@@ -123,7 +124,7 @@ def _declared_over(record: RouterRecord, declaration: RouterDeclaration, now: fl
         for key, value in declaration.options.items()
         if record.settings.get(key) != value
     ]
-    settings = {**record.settings, **declaration.options, "automatic_models": False}
+    settings = {**options_over(record.settings, declaration.options), "automatic_models": False}
     models = models_over(record.models, declaration.models)
     before, after = ({model for model in each if model.enabled} for each in (record.models, models))
     changes += [f"{model.arm_id} is enabled" for model in models if model in after - before]

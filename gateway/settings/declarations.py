@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bandit.price import TOKEN_RATES
+from gateway.settings.experiment_options import check_experiment
 from gateway.settings.judge_options import judging_models
 from gateway.settings.presets import PRESETS
 from gateway.settings.router_options import mentioned_options, read_models
@@ -136,6 +137,7 @@ def read_router(router_id: str, fields: Fields, providers: Mapping[str, Provider
             fields.problems.append(Problem((*fields.path, "judge", "model"), why))
     check_judged(fields, options)
     check_rules(fields, options, models)
+    check_experiment(fields, options, [model.arm_id for model in models if model.enabled])
     fields.close()
     return RouterDeclaration(id=router_id, name=name, models=models, options=options)
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import NamedTuple
 
+from bandit.experiment import Experiment, Part, Unit
 from bandit.objective import LARGEST_USD, PRESETS
 from bandit.types import HalfLives, Json, Objective, RouterSettings
+from gateway.settings.experiment_options import parts_to_json, read_parts, read_policy
 from gateway.settings.judge_options import JudgeOptions, read_judge
 from gateway.settings.rule_options import RuleOptions, read_default, read_rules
 from gateway.settings.shadow_options import ShadowOptions, read_shadow
-from gateway.settings.table_reader import Fields, Problem, nearest, shown
+from gateway.settings.table_reader import Fields, Problem, shown
 from gateway.settings.variant_options import read_entry
 from storage.records import RouterModel, Variant
 
@@ -41,10 +43,12 @@ class RouterOptions:
     `retention_days` None keeps the ledger forever; `sticky_seconds` None chooses anew for every request.
     `automatic_models`: the router uses all configured models, until its models are set. `feedback_scale` is the worst
     and the best score of feedback that states no scale. `call_site_names`: a call site is called by the first words of
-    its prompt.
+    its prompt. `policies` are the parts of an experiment, each with its share; without one `policy` counts.
     """
 
     policy: str = "thompson"
+    policies: tuple[Part, ...] = ()
+    experiment_unit: str = Unit.USER.value
     objective: Objective | str = "balanced"
     exploration: float = 0.02
     temperature: float = 0.25
@@ -88,6 +92,9 @@ class RouterOptions:
             shown_as["objective"] = {part: getattr(self.objective, part) for part in _OBJECTIVE_PARTS}
         shown_as["feedback_scale"] = list(self.feedback_scale)
         shown_as["retention_days"] = FOREVER if self.retention_days is None else self.retention_days
+        shown_as["policies"] = parts_to_json(self.policies)
+        if self.policies:
+            shown_as["policy"] = None
         shown_as["judge"] = None if self.judge is None else self.judge.to_json()
         shown_as["shadow"] = None if self.shadow is None else self.shadow.to_json()
         shown_as["rules"] = [rule.to_json() for rule in self.rules]
@@ -113,7 +120,9 @@ def read_options(fields: Fields, model_ids: frozenset[str] | None = None) -> Rou
     """Read the options of a table, without closing it. With `model_ids`, a fixed policy must name one of them."""
     default = DEFAULT_OPTIONS
     return RouterOptions(
-        policy=_policy(fields, model_ids),
+        policy=read_policy(fields, DEFAULT_OPTIONS.policy, model_ids),
+        policies=read_parts(fields),
+        experiment_unit=fields.choice("experiment_unit", default.experiment_unit, [unit.value for unit in Unit]),
         objective=_objective(fields),
         exploration=fields.number("exploration", default.exploration, high=1.0),
         temperature=fields.number("temperature", default.temperature, high=100.0, above=True),
@@ -212,24 +221,8 @@ def bandit_settings(router_id: str, options: RouterOptions, objective: Objective
         quality_floor=options.quality_floor,
         newcomer_share=options.newcomer_share,
         newcomer_outcomes=options.newcomer_outcomes,
+        experiment=Experiment(options.policies, Unit(options.experiment_unit)) if options.policies else None,
     )
-
-
-def _policy(fields: Fields, model_ids: frozenset[str] | None) -> str:
-    policy = fields.text("policy", DEFAULT_OPTIONS.policy)
-    if policy == DEFAULT_OPTIONS.policy:
-        return policy
-    from bandit.policies import PLAIN, named  # noqa: PLC0415 - half a second that most commands don't need
-
-    try:
-        named(policy)
-    except ValueError as error:
-        fields.blame("policy", str(error).removeprefix("policy: ") + nearest(policy, PLAIN))
-        return DEFAULT_OPTIONS.policy
-    kind, _, model_id = policy.partition(":")
-    if kind == "fixed" and model_ids is not None and model_id not in model_ids:
-        fields.blame("policy", f"fixes a model that the router does not have: {shown(model_id)}")
-    return policy
 
 
 def _objective(fields: Fields) -> Objective | str:

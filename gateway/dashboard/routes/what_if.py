@@ -23,6 +23,7 @@ from gateway.errors import BadRequest, Unavailable
 from gateway.management.context import JsonFields
 from gateway.management.evaluation import question_of
 from gateway.management.routers import RouterView, change_router, get_router
+from gateway.settings.experiment_options import first_policy
 from gateway.settings.rule_options import MOST_RULES
 
 POINTS = 15
@@ -137,7 +138,7 @@ def _question(
         visit.management,
         view.id,
         days=float(wanted.days),
-        policy=policy or str(view.settings["policy"]),
+        policy=policy or first_policy(view.settings),
         models=",".join(wanted.models) or None,
         dollars=dollars,
         exploration=wanted.exploration,

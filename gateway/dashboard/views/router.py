@@ -14,6 +14,7 @@ from gateway.dashboard.views.router_traffic import FEW_SCORES, Matrix, SharesOve
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, get_router
 from gateway.management.stats import IntervalView, ModelStatsView, StatsView
+from gateway.settings.experiment_options import policy_in_words
 
 PER = 1_000
 MOST_THIN = 3
@@ -183,7 +184,7 @@ def _facts(router: RouterView, stats: StatsView) -> list[Fact]:
     explored = f", {percent(exploration)} exploration" if isinstance(exploration, float | int) else ""
     facts = [
         ("objective", "Objective", f"{preset}{dollars}"),
-        ("policy", "Policy", f"{settings['policy']}{explored}"),
+        ("policy", "Policy", f"{policy_in_words(settings)}{explored}"),
     ]
     if budget.limit_usd is not None:
         counts = f"a dollar counts {budget.multiplier:.1f} times"

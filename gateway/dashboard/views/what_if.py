@@ -15,6 +15,7 @@ from gateway.management.changes import list_changes
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, get_router
 from gateway.routing.objectives import preset_for
+from gateway.settings.experiment_options import first_policy
 
 PERIODS = (7, 30)
 LABELS = {
@@ -85,7 +86,7 @@ def what_if_page(
     latest = list_changes(management, 1, None, router_id).data if done or conflict else []
     changed = row_of(latest[0]) if latest else None
     colours = colours_of(model.id for model in router.models)
-    policy, share = str(router.settings["policy"]), float(str(router.settings["exploration"]))
+    policy, share = first_policy(router.settings), float(str(router.settings["exploration"]))
     return WhatIfPage(
         router=router,
         proposed=proposed,

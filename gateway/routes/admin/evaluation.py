@@ -87,7 +87,9 @@ class EvaluationView(BaseModel):
                         "doubly_robust": {"cost_usd": _ESTIMATE},
                         "effective_size": {"cost_usd": 4_310.0},
                         "refused": {},
-                        "left_out": {"not randomised: a sticky conversation or a redraw": 120},
+                        "left_out": {
+                            "not randomised: a sticky conversation, a redraw, or an experiment's fixed part": 120
+                        },
                         "notes": ["scores are taken to be missing at random given the model and the class"],
                     },
                     "logged": {

@@ -69,6 +69,8 @@ class RouterPatch(BaseModel):
     enabled_models: list[str] | None = None
     eval_ids: list[str] | None = None
     policy: str | None = None
+    policies: list[dict[str, JsonValue]] | None = None
+    experiment_unit: str | None = None
     objective: str | dict[str, float] | None = None
     exploration: float | None = None
     temperature: float | None = None
