@@ -12,7 +12,7 @@ from gateway.analyst.answers import evaluation, to_json
 from gateway.analyst.log import RouterLog
 from gateway.analyst.questions import InvalidQuestion, proposal_of
 from gateway.cli.commands import new_app
-from gateway.cli.database import existing_router, opened
+from gateway.cli.database import existing_router, managed, opened
 from gateway.cli.errors import CommandError
 from gateway.cli.options import (
     Config,
@@ -23,8 +23,9 @@ from gateway.cli.options import (
     seconds_of,
     toml_value,
 )
-from gateway.cli.output import print_json, print_table
+from gateway.cli.output import print_json, print_table, print_view
 from gateway.management.evaluation import existing_rule
+from gateway.management.experiments import ComparedExperiment, FigureView, compare_experiment, in_words
 from gateway.routing.objectives import preset_for
 from gateway.settings.router_options import RouterOptions
 from gateway.settings.rule_options import MOST_RULES
@@ -56,12 +57,23 @@ def evaluate(
         int | None,
         typer.Option(min=0, max=MOST_RULES, help="Leave out the router's rule of this number; 0: its default."),
     ] = None,
+    experiment: Annotated[
+        bool, typer.Option("--experiment", help="Compare the parts of the router's experiment by what happened.")
+    ] = False,
     since: Annotated[str, typer.Option(help="How far back to look: 7d, 12h.")] = "30d",
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
     """Estimate from the log alone what another policy, objective or set of models would have cost and scored."""
+    if experiment:
+        with managed(config, database_url) as management:
+            compared = compare_experiment(management, router, seconds_of(since) / DAY)
+        if json:
+            print_view(compared)
+        else:
+            _print_experiment(compared, since)
+        return
     now = Epoch(time.time())
     with opened(config, database_url) as database:
         record = existing_router(database, router)
@@ -96,6 +108,40 @@ def evaluate(
         typer.echo(f"left out: {count} ({why})")
     for note in target.notes:
         typer.echo(f"note: {note}")
+
+
+def _print_experiment(compared: ComparedExperiment, since: str) -> None:
+    state = "running" if compared.running else "ended"
+    typer.echo(
+        f"experiment {compared.id} by {compared.unit} ({state}): {compared.requests:,} requests of the last {since}; "
+        "means per request with 95% intervals\n"
+    )
+    for part in compared.parts:
+        typer.echo(
+            f"{part.policy}, share {part.share:g}: {part.requests:,} requests of {part.units:,} {compared.unit}s"
+        )
+    rows = [
+        (
+            figure.value,
+            part.policy,
+            _bounds(part.figures[figure.value]),
+            _bounds(apart) if (apart := part.differences.get(figure.value)) else "",
+            in_words(figure.value, apart, compared.unit) if apart else "",
+        )
+        for figure in Figure
+        for part in compared.parts
+    ]
+    typer.echo("")
+    print_table(("", "policy", "mean→", f"less {compared.parts[0].policy}→", ""), rows, "")
+    if compared.others:
+        typer.echo(f"left out: {compared.others} (in another experiment, or with other shares)")
+    typer.echo("note: parts are compared by all requests, scores taken to be missing at random within each part")
+
+
+def _bounds(figure: FigureView) -> str:
+    if figure.mean is None:
+        return "-"
+    return f"{figure.mean:.4g}" + ("" if figure.low is None else f" [{figure.low:.4g}, {figure.high:.4g}]")
 
 
 def _objective(

@@ -47,7 +47,7 @@ MOST_PREPARED = 4
 Question: TypeAlias = tuple[
     Context, tuple[str, ...], Steering, tuple[tuple[str, str], ...], tuple[AppliedRule, ...], int | None
 ]
-"""What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, and part of an experiment."""
+"""What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, part."""
 
 
 @quick_dataclass(frozen=True, slots=True)

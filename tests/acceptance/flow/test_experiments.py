@@ -169,6 +169,40 @@ def test_off_policy_evaluation_and_savings_take_what_was_drawn_at_random(asked: 
     assert dear["cost_usd"]["low"] <= COST_USD <= dear["cost_usd"]["high"]
 
 
+def test_the_parts_of_an_experiment_are_compared_by_what_happened(asked: Running) -> None:
+    decisions = views(asked, "rtr_users")
+    mine = [view for view in decisions if view.decision.policy != "thompson"]
+    with asked.http("feedback") as client:
+        scored = [
+            {"completion_id": view.decision.completion_id, "score": 0.5 if view.decision.policy == "thompson" else 0.9}
+            for view in decisions
+        ]
+        for start in range(0, REQUESTS, 100):
+            assert client.post("/feedback", json=scored[start : start + 100]).status_code == 200
+    with asked.http("admin") as admin:
+        users = admin.get("/admin/routers/rtr_users/experiment").json()
+        requests = admin.get("/admin/routers/rtr_requests/experiment").json()
+        assert admin.get("/admin/routers/rtr_none/experiment").status_code == 404
+    first, other = users["parts"]
+    assert (users["unit"], users["requests"], users["others"]) == ("user", REQUESTS, 0)
+    assert (first["policy"], other["policy"], other["share"]) == ("thompson", "fixed:p/good-2", 0.4)
+    assert (other["requests"], other["scored"]) == (len(mine), len(mine))
+    assert other["units"] == len({view.decision.assignment for view in mine})
+    assert other["figures"]["cost_usd"]["mean"] == pytest.approx(COST_USD)
+    assert other["figures"]["quality"]["mean"] == pytest.approx(0.9)
+    seconds = sum(view.outcome.seconds for view in mine) / len(mine)
+    assert other["figures"]["seconds"]["mean"] == pytest.approx(seconds)
+    assert other["differences"]["cost_usd"]["verdict"] == "unknown", "30 users are too few"
+    assert other["differences"]["cost_usd"]["more_requests"] > 0
+    assert not users["enough"]
+    thompson, _, fixed = requests["parts"]
+    assert fixed["units"] == fixed["requests"] == pytest.approx(0.3 * REQUESTS, rel=0.3)
+    assert fixed["differences"]["cost_usd"]["verdict"] == "higher"
+    low, high = (fixed["differences"]["cost_usd"][name] for name in ("low", "high"))
+    assert low <= fixed["figures"]["cost_usd"]["mean"] - thompson["figures"]["cost_usd"]["mean"] <= high
+    assert fixed["differences"]["quality"]["more_requests"] is None, "nothing of it is scored"
+
+
 def test_an_experiment_that_is_changed_while_it_runs_goes_on_with_the_new_parts(asked: Running) -> None:
     parts = [{"policy": "cheapest", "share": 0.5}, {"policy": "uniform", "share": 0.5}]
     with asked.http("admin") as admin:
@@ -183,6 +217,10 @@ def test_an_experiment_that_is_changed_while_it_runs_goes_on_with_the_new_parts(
         ended = admin.patch("/admin/routers/rtr_users", json={"policy": "uniform"}).json()["settings"]
         assert (ended["policy"], ended["policies"]) == ("uniform", None)
         wait_until(lambda: policies_of(asked, admin, 4) == {"uniform"}, "requests are of the policy alone")
+        ended_experiment = admin.get("/admin/routers/rtr_users/experiment").json()
+        assert (ended_experiment["running"], ended_experiment["unit"]) == (False, "key")
+        assert {part["policy"] for part in ended_experiment["parts"]} == new
+        assert ended_experiment["others"] >= REQUESTS
         refused = admin.patch("/admin/routers/rtr_users", json={"policies": parts, "policy": "uniform"})
         assert refused.status_code == 400
         assert "can't be given beside policies" in refused.json()["error"]["message"]

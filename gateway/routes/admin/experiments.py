@@ -1,0 +1,14 @@
+"""/admin/routers/{id}/experiment: the parts of an experiment beside one another."""
+
+from fastapi import APIRouter
+
+from gateway.management.experiments import ComparedExperiment, compare_experiment
+from gateway.routes.admin.calls import Days, Reader
+
+router = APIRouter(prefix="/admin", tags=["decisions"])
+
+
+@router.get("/routers/{router_id}/experiment")
+def get_experiment(management: Reader, router_id: str, days: Days = 30.0) -> ComparedExperiment:
+    """What the parts of a router's experiment, else of its latest one, cost and scored, with 95 % intervals."""
+    return compare_experiment(management, router_id, days)
