@@ -1,5 +1,7 @@
 """Whatever is written, reading it takes few steps, stays within bounds, and gives the same result each time."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -56,9 +58,9 @@ def test_the_same_text_always_comes_to_the_same(text: str, task: str) -> None:
 @example("use when", "chat")
 @given(prose, tasks)
 def test_nothing_is_dropped_silently(text: str, task: str) -> None:
-    """A word that nobody knows is said, or named a model."""
+    """A word that nobody knows is said, or the last that is said shows that it was cut."""
     found = interpret(f"Prefer cheap models and {text} zyxwv.").apply(task, False, False, MODELS)
-    assert "zyxwv" in " ".join(found.steering.not_understood) or "more" in " ".join(found.steering.not_understood)[-8:]
+    assert re.search(r"zyxwv|…$| more$", found.steering.not_understood[-1])
 
 
 ATTACKS = {
