@@ -88,7 +88,7 @@ def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) ->
         return f"{arm.model_id} by the policy {choice.policy}{shared}, with probability {arm.p:.2g}"
     if arm.mean_usd < max(view.mean_usd for view in choice.arms):
         return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
-    return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice)
+    return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice, arm)
 
 
 def _is_certain(choice: Choice) -> bool:
@@ -106,8 +106,10 @@ def _instead(model_id: str, failed: Sequence[Attempt]) -> str:
     return f"{told}, so {model_id} answers instead"
 
 
-def _because(choice: Choice) -> str:
+def _because(choice: Choice, arm: ArmView) -> str:
     """What decided besides quality, cost and latency."""
+    if choice.unpreferred is not None and choice.rule is not None and choice.rule.model_id == arm.model_id:
+        return ", which a rule of this router adds to"
     if not any(view.scores for view in choice.arms):
         return ", by cost and wait while nothing is scored"
     budget = choice.price_multiplier / choice.steering.cost

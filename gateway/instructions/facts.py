@@ -223,7 +223,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Read | None]], ...] = (
     (
-        _compiled(rf"\bmetadata\.(?P<field>[\w-]{{1,64}}|{_QUOTED}){_IS}(?P<values>{_QUOTED_LIST}|(?!not\b){_WORD})"),
+        _compiled(
+            rf"\bmetadata\.(?P<field>[\w-]{{1,64}}|{_QUOTED}){_IS}(?P<values>{_QUOTED_LIST}|(?!(?:not|is|isn|and|or)\b){_WORD})"
+        ),
         _metadata,
     ),
     (_compiled(rf"\b(?:api\s+)?key(?:\s+label)?{_IS}(?P<values>{_QUOTED_LIST})"), _key),

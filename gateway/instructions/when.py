@@ -68,7 +68,9 @@ def read_when(text: str) -> When:
     unknown += _other_signs(whole)
     if not conditions and not unknown:
         unknown = [(len(_PREFIX), len(whole))]
-    return When(tuple(conditions), fragments(whole, sorted(set(unknown))))
+    said_by_us = len(_PREFIX)
+    spans = sorted({(max(start, said_by_us), max(end, said_by_us)) for start, end in unknown})
+    return When(tuple(conditions), fragments(whole, spans))
 
 
 def _not_understood(segment: Segment) -> Iterator[Word]:

@@ -7,6 +7,7 @@ from bandit.types import Json, RuleMode
 from gateway.instructions.when import ANY_REQUEST, When, read_when
 from gateway.settings.rule_conflicts import Never, conflict_of
 from gateway.settings.table_reader import Fields, Problem, shown
+from gateway.settings.variant_options import LEVELS
 from storage.records import RouterModel
 
 MOST_RULES = 50
@@ -104,6 +105,8 @@ def _read(fields: Fields, modes: Sequence[str], *, is_default: bool = False) -> 
     use = fields.text("use", "", right='a model id such as "openai/gpt-5.5"')
     if fields.raw("use") is None:
         fields.blame(None, "needs use, a model's id")
+    if (level := fields.choice("thinking", None, LEVELS)) is not None:
+        use = f"{use}@{level}"
     mode = RuleMode(fields.choice("mode", RuleMode.PREFER.value, modes))
     weight = fields.number("weight", USUAL_WEIGHT, high=LARGEST_WEIGHT, above=True)
     if fields.raw("weight") is not None and mode is not RuleMode.PREFER:

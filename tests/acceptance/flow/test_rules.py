@@ -126,7 +126,7 @@ def test_rules_decide_as_they_say(running: Running, admin: httpx.Client) -> None
 
     _, reason, explained = ask(running, "Compute the integral of x^2 from 0 to 3.")
     assert "Rule 8 prefers p/good-a, like 1000 scores of 1." in reason
-    assert "no scores yet" in reason
+    assert "which a rule of this router adds to (no scores yet" in reason
     assert explained.choice.unpreferred is not None
 
     whole = admin.get(f"/admin/decisions/{explained.view.decision.completion_id}").json()

@@ -81,6 +81,9 @@ def test_a_condition_holds_for_what_it_describes_alone(text: str, meant: list[As
         ("code between 9:30 and 10", "between 9:30 and 10"),
         ("between 9 and 9", "between 9 and 9"),
         ("metadata.team", "metadata.team"),
+        ("metadata.team is", "metadata.team"),
+        ('metadata.team is "' + " " * 300 + '"', "metadata.team"),
+        ("is is is", "is is is"),
         ("polish emails", "polish"),
         ("code <script>", "<script>"),
         ("for speed", "speed"),
@@ -92,6 +95,7 @@ def test_what_is_not_understood_is_quoted(text: str, quoted: str) -> None:
     unknown = read_when(text).unknown
     assert unknown
     assert quoted in " ".join(unknown) or text == "costs less than $1"
+    assert not " ".join(unknown).startswith("when")
 
 
 def test_every_language_can_be_named_and_is_one_that_the_model_tells() -> None:

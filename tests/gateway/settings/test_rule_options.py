@@ -11,7 +11,7 @@ from gateway.settings import SettingsError, load
 from gateway.settings.router_options import OptionsError, RouterOptions
 from gateway.settings.rule_options import LONGEST_WHEN, MOST_RULES, check_rules
 from gateway.settings.table_reader import Fields, Problem
-from storage.records import RouterModel
+from storage.records import RouterModel, Variant
 
 MODELS = (RouterModel("a/one"), RouterModel("b/two"), RouterModel("c/off", enabled=False))
 CODE = {"when": "code", "use": "a/one"}
@@ -64,7 +64,8 @@ def test_rules_are_shown_as_they_are_set_with_their_defaults() -> None:
         ({"rules": [CODE | {"weight": 0}]}, "rules[0].weight must be more than 0"),
         ({"rules": [CODE | {"weight": 1e5}]}, "at most 10,000"),
         ({"rules": [CODE | {"mode": "always", "weight": 3}]}, 'rules[0].weight is for mode "prefer" alone'),
-        ({"rules": [CODE | {"thinking": "high"}]}, "rules[0].thinking is not a known key"),
+        ({"rules": [CODE | {"thinking": "high"}]}, 'has not enabled: "a/one@high"; enabled are a/one, b/two'),
+        ({"rules": [CODE | {"thinking": "hihg"}]}, 'did you mean "high"?'),
         ({"default": "c/off"}, "default names a model that the router has not enabled"),
         ({"default": {"use": "a/one", "mode": "never"}}, 'default.mode must be "always" or "prefer"'),
         ({"default": {"use": "a/one", "when": "code"}}, "default.when is not a known key"),
@@ -74,6 +75,15 @@ def test_rules_are_shown_as_they_are_set_with_their_defaults() -> None:
 def test_a_mistake_is_named_at_its_place(settings: dict[str, Any], said: str) -> None:
     problems = problems_of(settings)
     assert any(said in problem for problem in problems), problems
+
+
+def test_a_level_of_thinking_names_the_arm_of_that_level() -> None:
+    models = (RouterModel("a/one", variant=Variant("low", thinking="low")), RouterModel("b/two"))
+    settings: dict[str, Any] = {"rules": [{"when": "math", "use": "a/one", "thinking": "low"}]}
+    assert problems_of(settings, models) == []
+    shown = RouterOptions.from_json(settings).to_json()["rules"]
+    assert shown == [{"when": "math", "use": "a/one@low", "mode": "prefer", "weight": 20.0}]
+    assert "has not enabled" in problems_of({"rules": [{"when": "math", "use": "a/one"}]}, models)[0]
 
 
 @pytest.mark.parametrize(
