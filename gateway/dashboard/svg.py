@@ -40,7 +40,7 @@ class Linear:
     def ticks(self, most: int = 5) -> Sequence[float]:
         """Two to `most` multiples of 1, 2, 2.5 or 5 times a power of ten."""
         power = 10.0 ** math.floor(math.log10(self.high - self.low))
-        for step in (power / 4, power / 2, power, 2 * power, 5 * power):
+        for step in (power / 4, power / 2, power, 2 * power, 2.5 * power, 5 * power):
             first = math.ceil(self.low / step - 1e-9)
             last = math.floor(self.high / step + 1e-9)
             if 2 <= last - first + 1 <= most:

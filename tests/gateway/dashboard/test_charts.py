@@ -60,3 +60,7 @@ def test_the_needle_of_a_draw_is_told(u: float | None) -> None:
 
 def test_a_timeline_of_nothing_is_a_chart() -> None:
     assert "Attempts over time" in charts.timeline([])
+
+
+def test_a_scale_around_zero_is_labelled_with_round_values() -> None:
+    assert list(Linear(-0.476, 0.476).ticks(4)) == [-0.25, 0.0, 0.25]
