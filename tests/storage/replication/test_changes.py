@@ -318,9 +318,10 @@ def test_a_lost_listening_connection_is_made_again(
     running, other = start_writer(opening(postgresql_url)), start_writer(opening(postgresql_url))
     other.write(making.completion("rtr_before"))
     running.until(lambda: any(key.router_id == "rtr_before" for key in running.sums), "the first completion is told")
-    listening = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    listening = "datname = current_database() AND (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%')"
     with opening(postgresql_url).write() as connection:
-        connection.execute(text(f"{listening} AND (query LIKE '%LISTEN%' OR query LIKE '%pg_notify%')"))
+        connection.execute(text(f"{others} AND {listening}"))
     other.write(making.completion("rtr_after"))
     running.until(lambda: any(key.router_id == "rtr_after" for key in running.sums), "the second completion is told")
 
