@@ -172,7 +172,7 @@ def _parsed(
     number = _numbers(values)
     own, signals = place >= 0, place // max(block, 1)
     sound = _sound(number, signals)
-    present = frozenset(SIGNALS[i] for i in np.unique(signals[own]))
+    present = frozenset(SIGNALS[i] for i in set(signals[own].tolist()))
     return Rows(keys, values, place, own, signals, number, sound, bool((own & sound).all()), present)
 
 

@@ -44,6 +44,8 @@ MOST_CHOICES = 512
 MOST_PREPARED = 4
 """Choices that are computed with a new snapshot before anybody asks: the last ones that were made from the former."""
 
+_PIECE_BYTES = 2_047
+
 Question: TypeAlias = tuple[
     Context, tuple[str, ...], Steering, tuple[tuple[str, str], ...], tuple[AppliedRule, ...], int | None
 ]
@@ -104,13 +106,21 @@ class Published:
             self._prepared[question] = _choose(self.snapshot, question)
 
 
+def _digest(json: bytes) -> str:
+    """BLAKE2b of a choice's JSON, in pieces: for more at once hashlib releases the GIL, and waits to get it back."""
+    digest = hashlib.blake2b(digest_size=16)
+    for start in range(0, len(json), _PIECE_BYTES):
+        digest.update(json[start : start + _PIECE_BYTES])
+    return digest.hexdigest()
+
+
 def _choose(snapshot: Snapshot, question: Question) -> CachedChoice:
     choice = choose(snapshot, *question)
     json = msgspec.json.encode(choice)
     return CachedChoice(
         choice,
         json,
-        hashlib.blake2b(json, digest_size=16).hexdigest(),
+        _digest(json),
         {arm.model_id: arm.cost_usd for arm in choice.arms},
         max(choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id,  # to obey a rule is no trial
         {},

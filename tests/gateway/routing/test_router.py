@@ -1,5 +1,7 @@
 """A router's snapshot is renewed within 50 ms of a score, and seldom after answers like those before."""
 
+import hashlib
+
 import pytest
 
 from bandit.decision import draw, replay
@@ -153,6 +155,11 @@ def test_choices_that_nobody_asks_for_are_prepared_anew_each_time(live: LiveRout
         score(live, 1.0)
         live.renew(Epoch(STARTED + seconds), LoopTime(seconds))
     assert len(published(live, 3.0)._prepared) == 1
+
+
+def test_the_digest_of_a_choice_is_that_of_its_whole_json(live: LiveRouter) -> None:
+    cached = published(live, 1.0).choose(CONTEXT, MODELS, NO_STEERING, (("p/none", "x" * 5_000),))
+    assert cached.choice_digest == hashlib.blake2b(cached.json, digest_size=16).hexdigest()
 
 
 def test_no_more_choices_are_kept_than_so_many(live: LiveRouter) -> None:
