@@ -29,8 +29,10 @@ class Publisher:
     def note(self, router_ids: Iterable[str]) -> None:
         """Renew soon what is out of date: something was learned of these routers."""
         for router_id in router_ids:
-            router = self._routers.get(router_id)
-            at = None if router is None else router.renewal_at(LoopTime(self._loop.time()))
+            router, waiting = self._routers.get(router_id), self._timers.get(router_id)
+            if router is None or (waiting is not None and waiting[0] <= router.next_at):
+                continue  # sooner is not allowed
+            at = router.renewal_at(LoopTime(self._loop.time()))
             if at is not None:
                 self._set_timer(router_id, at)
 

@@ -163,7 +163,8 @@ class RouterState:
         """Add the deltas of a commit of this process."""
         merge(self.sums, deltas)
         self.news.add(deltas)
-        self._tasks_of_sums.update([key.task for key in deltas])  # not by a generator, which is a call for each
+        for key in deltas:
+            self._tasks_of_sums.add(key.task)
         self.budget = budget or self.budget
         self.revision += 1
 
@@ -227,14 +228,14 @@ class LiveRouter:
         self.state = state
         self._published: Published | None = None
         self._published_of = (-1, -1)
-        self._next_at = LoopTime(0.0)
+        self.next_at = LoopTime(0.0)  # no other snapshot is taken before
         self._taken_at = LoopTime(0.0)
         self._asked_at = LoopTime(-math.inf)
         self._warned: frozenset[str] = frozenset()
         same = (self.settings, definition.arms, definition.evidence)
         if former is not None and (former.settings, former.definition.arms, former.definition.evidence) == same:
             self._published, self._published_of = former._published, former._published_of
-            self._next_at, self._taken_at, self._asked_at = former._next_at, former._taken_at, former._asked_at
+            self.next_at, self._taken_at, self._asked_at = former.next_at, former._taken_at, former._asked_at
             self._warned = former._warned
 
     @property
@@ -248,7 +249,7 @@ class LiveRouter:
         """Return the snapshot for a decision at `now`, which is `loop_time` by the event loop."""
         self._asked_at = loop_time
         current = self._published
-        if current is not None and (loop_time < self._next_at or not self._is_due(current, loop_time)):
+        if current is not None and (loop_time < self.next_at or not self._is_due(current, loop_time)):
             return current
         return self.renewed(now, loop_time)
 
@@ -256,7 +257,7 @@ class LiveRouter:
         """Return a snapshot of all that was learned until `PUBLISH_SECONDS` ago."""
         current, state = self._published, self.state
         of = (state.revision, state.tasks.revision)
-        if current is not None and (self._published_of == of or loop_time < self._next_at):
+        if current is not None and (self._published_of == of or loop_time < self.next_at):
             return current
         snapshot = take_snapshot(
             self.settings,
@@ -270,7 +271,7 @@ class LiveRouter:
         )
         self._warn(snapshot.warnings)
         self._published, self._published_of = Published(snapshot, now), of
-        self._taken_at, self._next_at = loop_time, LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
+        self._taken_at, self.next_at = loop_time, LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
         state.news = News()
         return self._published
 
@@ -280,7 +281,7 @@ class LiveRouter:
         if current is None or loop_time > self._asked_at + USED_SECONDS:
             return None
         if self._has_news(current):
-            return self._next_at
+            return self.next_at
         return LoopTime(self._taken_at + BESIDE_SECONDS)
 
     def renew(self, now: Epoch, loop_time: LoopTime) -> None:
