@@ -86,7 +86,8 @@ def test_a_full_pipe_stops_nobody_and_what_finds_no_room_is_counted(
     monkeypatch.setattr(batches, "FLUSH_SECONDS", 0.05)
     writer = writer_to(pipe)
     pipe.fill()
-    for number in range(2 * batches.MOST_WAITING + 500):
+    lines = 2 * batches.MOST_WAITING + 501  # the thread takes one, and then as many as wait
+    for number in range(lines):
         writer.put(answered(number))
     writer.flush()
     assert writer.counts["info", "lost"] >= 500
@@ -96,7 +97,7 @@ def test_a_full_pipe_stops_nobody_and_what_finds_no_room_is_counted(
     def all_told() -> bool:
         nonlocal found
         found += pipe.read()
-        return sum(writer.counts.values()) == 2 * batches.MOST_WAITING + 500
+        return sum(writer.counts.values()) == lines
 
     wait_until(all_told, "the rest is written once somebody reads")
     writer.put(answered(-1))
