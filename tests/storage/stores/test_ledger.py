@@ -1,7 +1,5 @@
 """Reading the ledger: pages, spend, traffic, and the whole of it as a stream."""
 
-import tracemalloc
-
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +14,7 @@ from storage.replication.changes import read_everything
 from storage.stores import ledger
 from storage.stores.exports import EXPORTS
 from storage.stores.ledger import Ledger
+from tests.support.memory import least_peak
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
 from tests.support.waiting import wait_until
 
@@ -128,18 +127,15 @@ def test_an_export_holds_everything_with_its_score(
 def test_an_export_takes_the_same_memory_however_long_it_is(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
-    running.write(*(making.completion("rtr_short") for _ in range(600)))
-    running.write(*(making.completion("rtr_long") for _ in range(2_400)))
+    sizes = {"rtr_short": 600, "rtr_long": 2_400}
+    for router_id, size in sizes.items():
+        running.write(*(making.completion(router_id) for _ in range(size)))
 
-    def peak(router_id: str) -> int:
-        tracemalloc.start()
-        assert sum(1 for _ in Ledger(database).export(router_id)) in {600, 2_400}
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
+    def read(router_id: str) -> None:
+        assert sum(1 for _ in Ledger(database).export(router_id)) == sizes[router_id]
 
-    peak("rtr_short")
-    assert peak("rtr_long") < 2 * peak("rtr_short"), "of four times as many requests"
+    short, long = least_peak(lambda: read("rtr_short")), least_peak(lambda: read("rtr_long"))
+    assert long < 2 * short, "of four times as many requests"
 
 
 def count_open_transactions(database: Database) -> int:
