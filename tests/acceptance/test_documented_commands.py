@@ -29,7 +29,17 @@ ELSEWHERE = re.compile(r"bandit-gateway (serve|demo|models refresh|restore|migra
 tests/reliability/test_restore.py: they serve, ask first, or need another database."""
 MESSAGES = [{"role": "user", "content": "Hi"}]
 BODY: Any = {"model": "dari/routing", "messages": MESSAGES, "metadata": {"episode_id": "run-17"}}
-CONFIGURATION = '[routers.rtr_a]\nmodels = ["simulated/swift", "simulated/sage"]\n'
+CONFIGURATION = """
+[routers.rtr_a]
+models = ["simulated/swift", "simulated/sage"]
+[routers.rtr_trial]
+models = ["simulated/swift", "simulated/sage"]
+policies = [{ policy = "thompson", share = 0.9 }, { policy = "uniform", share = 0.1 }]
+"""
+LEVELS = '--model \'{ id = "openai/gpt-6.1-sol", thinking = ["low", "high"] }\''
+VARIANTS = (
+    '--model simulated/swift --model \'{ id = "simulated/sage", as = "careful", params = { temperature = 0.2 } }\''
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     url = f"sqlite:///{folder}/bandit-gateway.db"
     with GatewayProcess(folder, f'database_url = "{url}"\n{CONFIGURATION}') as gateway, gateway.client() as http:
         completion = http.post("/rtr_a/chat/completions", json=BODY).json()["id"]
+        http.post("/rtr_trial/chat/completions", json=BODY)
         limited = http.post("/admin/api-keys", json={"label": "limited", "scopes": ["routing"]}).json()["id"]
         (folder / "feedback.csv").write_text(f"completion_id,score\n{completion},1\n")
         environ = {
@@ -97,6 +108,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             "COMPLETION_ID": completion,
             "KEY_ID": limited,
             "--model openai/gpt-5-mini": "--model simulated/swift",
+            f"routers set rtr_support {LEVELS}": f"routers set rtr_trial {VARIANTS}",
             "routers set rtr_support": "routers set rtr_a",
             '"model": "openai/gpt-5.5"': '"model": "simulated/sage"',
             "rtr_…": "rtr_a",
@@ -108,6 +120,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
             "--name N": f"--name n{secrets.token_hex(2)}",
             "--metric M": "--metric m",
             "--policy P": "--policy uniform",
+            "--router ID --experiment": "--router rtr_trial --experiment",
             "--router ID": "--router rtr_a",
             "routers show ID": "routers show rtr_a",
             "routers set ID": "routers set rtr_a",

@@ -11,6 +11,7 @@ from tests.reliability.scale.calls import API, PAGES
 
 _NOT_A_QUERY = {
     "/admin/routers/{router_id}/evaluation",  # questions to the log, of up to 100,000 requests, may take longer
+    "/admin/routers/{router_id}/experiment",
     "/admin/routers/{router_id}/frontier",
     "/routers/{router_id}/what-if/answer",
     "/assets/{digest}/{name}",
