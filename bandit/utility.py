@@ -1,23 +1,26 @@
 """The utility of a request: what its answer is worth less what it costs, in dollars."""
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.types import Objective
 
 Floats = NDArray[np.float64]
+F = TypeVar("F", float, Floats)
 
 
 def utility_usd(
     objective: Objective,
     *,
-    quality: Floats,
-    failed: Floats,
-    cost_usd: Floats,
-    seconds: Floats,
-    price_multiplier: float | Floats = 1.0,
-) -> Floats:
-    """U = Q·quality - F·failed - (1 + λ)·cost - w·seconds, in dollars; arrays of one shape.
+    quality: F,
+    failed: F,
+    cost_usd: F,
+    seconds: F,
+    price_multiplier: float | F = 1.0,
+) -> F:
+    """U = Q·quality - F·failed - (1 + λ)·cost - w·seconds, in dollars; numbers, or arrays of one shape.
 
     Q, F and w are the objective's dollars for a perfect answer, a failure and a second; `price_multiplier` is 1 + λ,
     the shadow price of a dollar. `quality` is the expected score of the request, a failure counting as 0, and `failed`
@@ -36,5 +39,5 @@ def utility_usd(
     [0.004, 0.0027]
     """
     worth = objective.quality_usd * quality - objective.failure_usd * failed
-    utility: Floats = worth - price_multiplier * cost_usd - objective.second_usd * seconds
+    utility: F = worth - price_multiplier * cost_usd - objective.second_usd * seconds
     return utility

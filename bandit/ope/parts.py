@@ -21,6 +21,7 @@ from scipy.special import stdtrit
 
 from bandit.ope.estimates import CONFIDENCE, Estimate, Figure
 from bandit.types import Objective
+from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
@@ -117,10 +118,8 @@ def _means(part: PartSums, objective: Objective) -> Mapping[Figure, _Mean | None
     products[4:, 4:] += np.array([[2.0, 1.0], [1.0, 1.0]])
     answered = (1.0 - failed[0]) * quality[0]
     slope = (1.0 - failed[0]) * quality[1] - quality[0] * failed[1]
-    worth = objective.quality_usd * answered - objective.failure_usd * failed[0]
-    worth -= cost[0] + objective.second_usd * seconds[0]
-    worth_slope = objective.quality_usd * slope - objective.failure_usd * failed[1]
-    worth_slope = worth_slope - cost[1] - objective.second_usd * seconds[1]
+    worth = utility_usd(objective, quality=answered, failed=failed[0], cost_usd=cost[0], seconds=seconds[0])
+    worth_slope = utility_usd(objective, quality=slope, failed=failed[1], cost_usd=cost[1], seconds=seconds[1])
     found[Figure.QUALITY] = _of(part, *quality, products) if scored > 0.0 else None
     found[Figure.UTILITY] = _of(part, worth, worth_slope, products)
     return found

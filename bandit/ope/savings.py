@@ -266,7 +266,8 @@ class _Fixed:
         shared = objective.quality_usd**2 * (self._own.variance - 2.0 * shared_scores(self._model))
         more = max(shared, -float(scores.variance.sum()))
         cost, seconds, failed = (float(each.sum()) / n for each in self._total)
-        worth = _utility(objective, float(self._scores.sum()) / n, failed, cost, seconds)
+        quality = float(self._scores.sum()) / n
+        worth = utility_usd(objective, quality=quality, failed=failed, cost_usd=cost, seconds=seconds)
         return interval(_worth(self._own.actual, objective) - worth, 1.0 / n, outcomes, scores, more=more)
 
     def _spread_of(self, figure: str) -> Spread:
@@ -284,13 +285,13 @@ def _scaled(estimate: Estimate, times: float, plus: float) -> Estimate:
 
 def _worth(actual: Actual, objective: Objective) -> float:
     quality = 0.0 if actual.quality is None else actual.quality
-    return _utility(objective, actual.success * quality, 1.0 - actual.success, actual.cost_usd, actual.seconds)
-
-
-def _utility(objective: Objective, quality: float, failed: float, cost_usd: float, seconds: float) -> float:
-    figures = np.array([quality, failed, cost_usd, seconds])[:, np.newaxis]
-    worth = utility_usd(objective, quality=figures[0], failed=figures[1], cost_usd=figures[2], seconds=figures[3])
-    return float(worth[0])
+    return utility_usd(
+        objective,
+        quality=actual.success * quality,
+        failed=1.0 - actual.success,
+        cost_usd=actual.cost_usd,
+        seconds=actual.seconds,
+    )
 
 
 def _unknown(model_id: str) -> Always:
