@@ -28,3 +28,14 @@ class Estimate:
     mean: float
     low: float
     high: float
+
+
+def wilson(rate: float, doubt: float) -> Estimate:
+    """Wilson's interval of a rate (1927); `doubt` is z² over as many independent trials as say as much of it.
+
+    >>> wilson(0.5, 1.96**2 / 10)
+    Estimate(mean=0.5, low=0.23658959361548731, high=0.7634104063845126)
+    """
+    middle = (rate + doubt / 2.0) / (1.0 + doubt)
+    half = (doubt * rate * (1.0 - rate) + doubt**2 / 4.0) ** 0.5 / (1.0 + doubt)
+    return Estimate(rate, middle - half, middle + half)

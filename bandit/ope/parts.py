@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from bandit.ope.estimates import CONFIDENCE, Estimate, Figure
+from bandit.ope.estimates import CONFIDENCE, Estimate, Figure, wilson
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
@@ -173,9 +173,8 @@ def _wilson(mean: _Mean, z: float) -> Estimate:
     rate = min(max(mean.mean, 0.0), 1.0)
     spread = rate * (1.0 - rate)
     size = spread / mean.variance if mean.variance > 0.0 and spread > 0.0 else mean.units
-    middle = (rate + z * z / (2.0 * size)) / (1.0 + z * z / size)
-    half = z * (spread / size + z * z / (4.0 * size * size)) ** 0.5 / (1.0 + z * z / size)
-    return Estimate(rate, min(middle - half, rate), max(middle + half, rate))
+    bounds = wilson(rate, z * z / size)
+    return Estimate(rate, min(bounds.low, rate), max(bounds.high, rate))
 
 
 def _difference(figure: Figure, mine: _Mean | None, its: _Mean | None, requests: float) -> Difference:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from bandit.ope.estimates import CELL_WEIGHT, CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, Estimate
+from bandit.ope.estimates import CELL_WEIGHT, CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, Estimate, wilson
 from bandit.ope.spread import NORMAL, Spread, freedom, interval
 from bandit.ope.sums import Sums, possible
 from bandit.ope.variances import (
@@ -231,9 +231,8 @@ class _Fixed:
         free = freedom(Spread(excess, self._model.sizes, NORMAL))
         doubt = float(stdtrit(free, 0.5 + CONFIDENCE / 2.0)) ** 2 * float(excess.sum()) / n**2
         failed = min(max(float(self._total[2].sum()) / n, 0.0), 1.0)
-        middle = (failed + doubt / 2.0) / (1.0 + doubt)
-        half = (doubt * failed * (1.0 - failed) + doubt**2 / 4.0) ** 0.5 / (1.0 + doubt)
-        return Estimate(1.0 - failed, 1.0 - middle - half, 1.0 - middle + half)
+        failures = wilson(failed, doubt)
+        return Estimate(1.0 - failed, 1.0 - failures.high, 1.0 - failures.low)
 
     def daily_cost(self) -> tuple[Daily, ...]:
         """What each day would have cost, its requests taken as what their classes cost in all days."""

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import sqrt
 from statistics import NormalDist, fmean
 
+from bandit.ope.estimates import wilson
 from gateway.evals.journal import Kept
 
 LEVEL = 0.9
@@ -66,23 +66,16 @@ def _summary(model_id: str, task: str | None, graded: Sequence[Graded]) -> Summa
     scores = [each.score for each in graded if each.score is not None]
     answers = [each.answer for each in graded if each.answer is not None]
     quality = fmean(scores) if scores else None
-    low, high = (None, None) if quality is None else wilson(quality, len(scores))
+    # Conservative for graded scores, which spread less than rights and wrongs.
+    sure = None if quality is None else wilson(quality, _Z * _Z / len(scores))
     return Summary(
         model_id=model_id,
         task=task,
         prompts=len(graded),
         graded=len(scores),
         quality=quality,
-        quality_low=low,
-        quality_high=high,
+        quality_low=None if sure is None else max(sure.low, 0.0),
+        quality_high=None if sure is None else min(sure.high, 1.0),
         cost_usd=fmean(each.cost_usd for each in answers) if answers else None,
         seconds=fmean(each.seconds for each in answers) if answers else None,
     )
-
-
-def wilson(mean: float, count: int) -> tuple[float, float]:
-    """Wilson's score interval of a mean of `count` scores in [0, 1] (Wilson 1927), conservative for graded ones."""
-    weight = 1.0 + _Z * _Z / count
-    middle = (mean + _Z * _Z / (2 * count)) / weight
-    half = _Z * sqrt(mean * (1.0 - mean) / count + _Z * _Z / (4.0 * count * count)) / weight
-    return max(middle - half, 0.0), min(middle + half, 1.0)
