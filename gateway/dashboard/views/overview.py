@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 from markupsafe import Markup
 
@@ -16,7 +17,7 @@ from gateway.management.activity_views import ActivityView, OverviewView
 from gateway.management.activity_window import Window
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, list_routers
-from gateway.management.savings import savings
+from gateway.management.savings import SavingsView, savings
 from storage.activity import Traffic
 from storage.calendar import DAY, HOUR, start_of
 
@@ -110,15 +111,11 @@ def overview_page(
     activity = hero = None
     against = baseline if chosen is not None and baseline in chosen.enabled_models else ""
     if busiest is not None and chosen is not None and busiest.requests:
-        first, last = window_of(management, days)
-        activity = overview(
-            management,
-            Window(from_=first, to=last, bucket_seconds=DAY if days > 1 else HOUR),
-            ActivityQuestion(router_id=chosen.id),
-        )
-        view = savings(management, chosen.id, first, last, against or None)
+        period = _Period(management, days)
+        activity = period.activity(chosen.id, DAY if days > 1 else HOUR)
+        view = period.savings(chosen.id, against or None)
         hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
-        rows = _compared(management, rows, days)
+        rows = _compared(period, rows)
     return OverviewPage(
         rows=rows,
         days=days,
@@ -154,16 +151,31 @@ def _tiles(view: OverviewView) -> Tiles:
     )
 
 
-def _compared(management: Management, rows: Sequence[RouterRow], days: int) -> list[RouterRow]:
+class _Period:
+    """What routers did in the last UTC days; asked again, the same is not computed again."""
+
+    def __init__(self, management: Management, days: int) -> None:
+        self._management = management
+        self._from, self._to = window_of(management, days)
+        self.savings = cache(self._savings)
+        self.activity = cache(self._activity)
+
+    def _savings(self, router_id: str, baseline: str | None) -> SavingsView:
+        return savings(self._management, router_id, self._from, self._to, baseline)
+
+    def _activity(self, router_id: str, bucket_seconds: int) -> OverviewView:
+        window = Window(from_=self._from, to=self._to, bucket_seconds=bucket_seconds)
+        return overview(self._management, window, ActivityQuestion(router_id=router_id))
+
+
+def _compared(period: _Period, rows: Sequence[RouterRow]) -> list[RouterRow]:
     """The rows, the busiest of them with what they saved, and with waits and scores."""
-    first, last = window_of(management, days)
     busiest = sorted((row for row in rows if row.requests), key=lambda row: -row.requests)[:MOST_COMPARED]
-    window = Window(from_=first, to=last, bucket_seconds=DAY)
     compared = {
         row.router.id: replace(
             row,
-            saved=saved_row(savings(management, row.router.id, first, last)),
-            activity=overview(management, window, ActivityQuestion(router_id=row.router.id)).summary,
+            saved=saved_row(period.savings(row.router.id, None)),
+            activity=period.activity(row.router.id, DAY).summary,
         )
         for row in busiest
     }
