@@ -13,6 +13,7 @@ from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
 from gateway.completions.agreeing import agreeing
 from gateway.completions.allowing import models_of_key, require_room
+from gateway.completions.doubts import doubts_of, least_doubtful
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
@@ -21,7 +22,6 @@ from gateway.limits.allowance import KeyAllowance
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.daily_spend import DailySpend
-from gateway.routing.holds import ESTIMATED, STATED, Doubt, Holds
 from gateway.routing.model_states import ModelStates
 from gateway.routing.router import CachedChoice, LiveRouter, Published
 from gateway.tasks.call_sites import is_call_site
@@ -158,9 +158,9 @@ def decide(
     if ready != able:
         ready = _still_ready(router, ready, able, cooldowns, loop_time, left_out)
     candidates, reserve = ready, NO_MODELS
-    doubts = _doubts(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
+    doubts = doubts_of(router, request, providers, estimated_prompt_tokens, ready, model_states.holds, loop_time)
     if doubts:
-        candidates, reserve = _least_doubtful(ready, doubts, left_out)
+        candidates, reserve = least_doubtful(ready, doubts, left_out)
     reasons = tuple(sorted(left_out.items()))
     rules = ruled(fitting, candidates, left_out) if fitting else NO_RULES
     experiment = router.settings.experiment
@@ -290,67 +290,6 @@ def _capable_models(
             + "; ".join(f"{model_id} {why}" for model_id, why in sorted(left_out.items()))
         )
     return (agreeing(router, request.fields, able, left_out) if router.variants else able), left_out
-
-
-def _doubts(
-    router: LiveRouter,
-    request: CompletionRequest,
-    providers: Mapping[str, Provider],
-    estimated_prompt_tokens: int,
-    model_ids: tuple[str, ...],
-    holds: Holds,
-    loop_time: LoopTime,
-) -> dict[str, Doubt]:
-    """The models that may not accept this request after all, each with the reason."""
-    if (
-        holds.are_none
-        and not request.features.images
-        and router.takes_everywhere(estimated_prompt_tokens, request.max_tokens or 0)
-    ):
-        return {}  # the usual case, in few steps
-    tokens = estimated_prompt_tokens + (request.max_tokens or 0)
-    doubts: dict[str, Doubt] = {}
-    for model_id in model_ids:
-        model, variant = router.models[model_id], router.variants.get(model_id)
-        fields = request.fields if variant is None else variant.fields(request.fields)
-        doubt = (
-            holds.doubt(model_id, fields, tokens, loop_time)
-            or _limit_exceeded(model, providers[model.provider], request)
-            or _context_exceeded(model, tokens)
-        )
-        if doubt is not None:
-            doubts[model_id] = doubt
-    return doubts
-
-
-def _least_doubtful(
-    ready: tuple[str, ...], doubts: Mapping[str, Doubt], left_out: dict[str, str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The models of the least doubt, and the others in the order in which they are asked after these."""
-    weights = {model_id: doubts[model_id].weight if model_id in doubts else 0 for model_id in ready}
-    least = min(weights.values())
-    candidates = tuple([model_id for model_id, weight in weights.items() if weight == least])
-    rest = [model_id for model_id, weight in weights.items() if weight != least]
-    left_out.update({model_id: f"is asked last: it {doubts[model_id].why}" for model_id in rest})
-    return candidates, tuple(sorted(rest, key=lambda model_id: doubts[model_id]))
-
-
-def _context_exceeded(model: Model, tokens: int) -> Doubt | None:
-    window = model.context_window
-    if window is None or tokens <= window:
-        return None
-    return Doubt(ESTIMATED, f"has a context of {window} tokens, and about {tokens} are needed")
-
-
-def _limit_exceeded(model: Model, provider: Provider, request: CompletionRequest) -> Doubt | None:
-    """Whether the request exceeds a known limit: of the model's answers, or on images at its kind of provider."""
-    asked, limit = request.max_tokens, model.output_limit
-    if asked is not None and limit is not None and asked > limit:
-        return Doubt(STATED, f"answers with at most {limit} tokens, and {asked} are asked for")
-    most = provider.max_image_bytes
-    if most is not None and request.features.images and request.size > most < request.largest_image_bytes():
-        return Doubt(STATED, f"takes images of at most {most / 2**20:g} MB in base64, and one is larger")
-    return None
 
 
 def _missing_abilities(model: Model, needs: frozenset[str]) -> str | None:
