@@ -20,17 +20,22 @@ def assign(experiment: Experiment, secret: bytes, unit: str) -> tuple[int, float
 def draw_assigned(choice: Choice, secret: bytes, completion_id: str, assignment: float) -> Draw:
     """Draw the arm of a first attempt from the choice of the part that `assignment` has led to.
 
-    The propensity is that of `ExperimentView.logged`. If users or keys are assigned, a part that gives some candidate
-    no probability says nothing about that one, and counts as not randomised; thompson explores, and is.
+    The propensity is that of `ExperimentView.logged`.
     """
     drawn, view = draw(choice, secret, completion_id), choice.experiment
     if view is None:
         raise ValueError("choice: was made in no experiment")
     logged = dict(zip((arm.model_id for arm in choice.arms), view.logged, strict=True))
-    explores = named(choice.policy).explores or min(logged.values()) > 0.0
-    return replace(
-        drawn,
-        propensity=logged[drawn.model_id],
-        randomised=view.unit == Unit.REQUEST or explores,
-        assignment=assignment,
-    )
+    return replace(drawn, propensity=logged[drawn.model_id], randomised=is_randomised(choice), assignment=assignment)
+
+
+def is_randomised(choice: Choice) -> bool:
+    """Whether a first draw from the choice counts as randomised.
+
+    If users or keys are assigned, a part that gives some candidate no probability says nothing about that one, and
+    does not; thompson explores, and does.
+    """
+    view = choice.experiment
+    if view is None or view.unit == Unit.REQUEST:
+        return True
+    return named(choice.policy).explores or min(view.logged) > 0.0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bandit.assignment import is_randomised
 from bandit.experiment import ExperimentView
 from bandit.types import AppliedRule, ArmView, Attempt, Choice, Draw, Ending, RuleMode
 from gateway.routing.task_names import OTHER
@@ -76,7 +77,7 @@ def _kind(choice: Choice, call_site: str) -> str:
 def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) -> str:
     if failed:
         return _instead(arm.model_id, failed)
-    if not draw.randomised and not _is_certain(choice):
+    if not draw.randomised and is_randomised(choice):
         return f"{arm.model_id} answered this conversation before and keeps it"
     if choice.rule is not None and choice.rule.mode is RuleMode.ALWAYS:
         return f"{arm.model_id} by a rule of this router"
@@ -89,12 +90,6 @@ def _why(choice: Choice, draw: Draw, arm: ArmView, failed: Sequence[Attempt]) ->
     if arm.mean_usd < max(view.mean_usd for view in choice.arms):
         return f"{arm.model_id} is tried, with probability {arm.p:.2g}, to learn"
     return f"{arm.model_id} has the best expected value of {len(choice.arms)} models" + _because(choice, arm)
-
-
-def _is_certain(choice: Choice) -> bool:
-    """Whether a part of an experiment leaves nothing to chance: its draws count as not randomised."""
-    certain = choice.experiment is not None and choice.policy != "thompson"
-    return certain and any(view.p <= 0.0 for view in choice.arms)
 
 
 def _share(view: ExperimentView) -> str:
