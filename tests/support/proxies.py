@@ -5,7 +5,7 @@ import socket
 import ssl
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -28,11 +28,11 @@ def program(name: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Different ports that nothing listens on now: all are held until the last is found."""
+    with ExitStack() as held:
+        listeners = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [listener.getsockname()[1] for listener in listeners]
 
 
 def replaced(text: str, replacements: Mapping[str, str]) -> str:
@@ -46,7 +46,7 @@ def replaced(text: str, replacements: Mapping[str, str]) -> str:
 @contextmanager
 def nginx(folder: Path, gateways: Sequence[int]) -> Iterator[httpx.Client]:
     """nginx before the gateways on these ports; yields a client of its URL that trusts its certificate."""
-    path, port = program("nginx"), free_port()
+    path, (port,) = program("nginx"), free_ports(1)
     make_certificate(folder)
     site = replaced(
         (DEPLOY / "nginx.conf").read_text(),
@@ -72,7 +72,7 @@ def nginx(folder: Path, gateways: Sequence[int]) -> Iterator[httpx.Client]:
 @contextmanager
 def caddy(folder: Path, gateways: Sequence[int]) -> Iterator[httpx.Client]:
     """Caddy before the gateways on these ports, without TLS: its certificates come from the network."""
-    path, port = program("caddy"), free_port()
+    path, (port,) = program("caddy"), free_ports(1)
     file = replaced(
         (DEPLOY / "Caddyfile").read_text(),
         {

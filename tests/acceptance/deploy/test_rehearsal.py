@@ -26,7 +26,7 @@ from tests.support.databases import execute
 from tests.support.gateway import COMMAND_LINE, clean_environ
 from tests.support.postgresql import PostgresqlServer
 from tests.support.processes import CHECKOUT, END_SECONDS, end, spawn, tail
-from tests.support.proxies import free_port, nginx, replaced
+from tests.support.proxies import free_ports, nginx, replaced
 from tests.support.systemd_unit import Service, read_unit
 from tests.support.threads import serve_app
 from tests.support.ticking_provider import TickingProvider
@@ -115,7 +115,7 @@ def team(postgresql: PostgresqlServer, tmp_path_factory: pytest.TempPathFactory)
         "/etc/bandit-gateway": str(etc),
         "/var/lib/bandit-gateway": str(folder / "state"),
     }
-    ports = [free_port(), free_port()]
+    ports = free_ports(2)
     replicas = [Replica(read_unit(UNIT, str(port), folders), port) for port in ports]
     with serve_app(provider) as url:
         example = (CHECKOUT / "deploy" / "bandit-gateway.toml").read_text()
