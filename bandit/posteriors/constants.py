@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.posteriors.latency import LogTime, log_time
+from bandit.posteriors.latency import LogTime, TimePriors, log_time, time_priors
 from bandit.posteriors.priors import (
     DEFAULT_COMPLETION_TOKENS,
     DEFAULT_QUALITY,
@@ -17,6 +17,7 @@ from bandit.posteriors.priors import (
     TOTAL_PRIOR,
     offset_tokens,
 )
+from bandit.posteriors.quality import Quality, unscored_quality
 from bandit.price import Price
 from bandit.types import Arm, ArmPrior
 
@@ -36,10 +37,11 @@ class Constants:
     the steps at which prices change with the prompt's length, ascending: the tokens beyond which each arm's step begins
     (inf: it has none), and its prices in the rows of `usd`.
 
-    `quality` and `quality_weight` are the prior of the arm effects. `times` are the priors of the latency signals first
-    token, per token, total: shape (3, 3, arms), mean, spread and weight first; `untried_times` are the expectations
-    without any observation. `offset_tokens` is the constant a of the plain answers' ln(seconds / (a + tokens)). Priors
-    are `own` if other routers saw the model itself. `joined_late`: the router already had traffic when the arm joined.
+    `quality` and `quality_weight` are the prior of the arm effects, `unscored` the quality in any class while there is
+    no score at all. `times` are the priors of the latency signals first token, per token, total: shape (3, arms);
+    `untried_times` are the expectations without any observation. `offset_tokens` is the constant a of the plain
+    answers' ln(seconds / (a + tokens)). Priors are own if other routers saw the model itself. `joined_late`: the router
+    already had traffic when the arm joined.
     """
 
     priced: NDArray[np.bool_]
@@ -48,10 +50,10 @@ class Constants:
     longer: tuple[tuple[Floats, Floats], ...]
     quality: Floats
     quality_weight: Floats
+    unscored: Quality
     completion_tokens: Floats
     offset_tokens: Floats
-    times: Floats
-    own_times: NDArray[np.bool_]
+    times: TimePriors
     untried_times: LogTime
     own_completion_tokens: NDArray[np.bool_]
     joined_late: NDArray[np.bool_]
@@ -72,20 +74,21 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     priced = [arm.price is not None for arm in arms]
     lengths = [(prior.completion_tokens or DEFAULT_COMPLETION_TOKENS, offset_tokens(prior)) for prior in priors]
     tokens, offset = np.array(lengths).T
-    times = np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1)
-    own_times = np.array([_own_times(prior) for prior in priors]).T
+    mean, spread, weight = np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1)
+    times = time_priors(mean, spread, weight, np.array([_own_times(prior) for prior in priors]).T)
+    quality, quality_weight = np.full(len(arms), DEFAULT_QUALITY), np.full(len(arms), DEFAULT_QUALITY_WEIGHT)
     return Constants(
         priced=np.array(priced),
         all_priced=all(priced),
         usd=np.array([_usd(price) for price in prices]).T,
         longer=_steps(prices),
-        quality=np.full(len(arms), DEFAULT_QUALITY),
-        quality_weight=np.full(len(arms), DEFAULT_QUALITY_WEIGHT),
+        quality=quality,
+        quality_weight=quality_weight,
+        unscored=unscored_quality(quality, quality_weight),
         completion_tokens=tokens,
         offset_tokens=offset,
         times=times,
-        own_times=own_times,
-        untried_times=log_time(np.zeros_like(times), times, own_times),
+        untried_times=log_time(np.zeros_like(times.sums), times),
         own_completion_tokens=np.array([prior.completion_tokens is not None for prior in priors]),
         joined_late=np.array([prior.joined_late for prior in priors]),
         any_joined_late=any(prior.joined_late for prior in priors),

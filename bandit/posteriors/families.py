@@ -19,8 +19,13 @@ IN_COMMON = 0.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Families:
-    """Which columns of the statistics are of one family: `members[i, j]` is 1 if i and j are, and differ."""
+    """Which columns of the statistics are of one family: `members[i, j]` is 1 if i and j are, and differ.
 
+    They follow from the class that each call site backs off to, and the columns.
+    """
+
+    parents: Mapping[str, str]
+    task_columns: Mapping[str, int]
     members: Floats
 
     def of_others(self, cells: Floats) -> Floats:
@@ -40,13 +45,20 @@ class Families:
         return self.of_others(rest * lean) / precision, 1.0 / (1.0 / precision + 1.0 / own_kappa)
 
 
-def families(parents: Mapping[str, str], task_columns: Mapping[str, int]) -> Families | None:
-    """The families of a table's columns, whose last one is empty, by the class that each call site backs off to."""
+def families(
+    parents: Mapping[str, str], task_columns: Mapping[str, int], former: Families | None = None
+) -> Families | None:
+    """The families of a table's columns, whose last one is empty, by the class that each call site backs off to.
+
+    They are the `former` ones if it is of the same objects.
+    """
     if not parents:
         return None
+    if former is not None and former.parents is parents and former.task_columns is task_columns:
+        return former
     root = np.arange(len(task_columns) + 1)
     for task, parent in parents.items():
         root[task_columns[task]] = task_columns[parent]
     members = (root[:, None] == root).astype(np.float64)
     np.fill_diagonal(members, 0.0)
-    return Families(members)
+    return Families(parents, task_columns, members)

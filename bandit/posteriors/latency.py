@@ -37,43 +37,73 @@ def clipped(log_seconds: float, prior: LogNormalPrior) -> float:
     return min(max(log_seconds, prior.mean - reach), prior.mean + reach)
 
 
-def log_time(sums: Floats, priors: Floats, own: NDArray[np.bool_]) -> LogTime:
-    """The posterior of expected times from weight, Σ y, Σ y² of y = ln time, and from mean, spread, weight of priors.
+@dataclass(frozen=True, slots=True)
+class TimePriors:
+    """Priors of ln(time), and what the posteriors need of them; arrays of shape (…, arms).
 
-    Both have shape (3, …, arms). m and s² are the posterior's location and expected variance, E[time] = e^(m + s²/2),
-    the mean of a log-normal, and its variance by the delta method: s²/n for m, s⁴/(2n) for s²/2. An arm whose prior is
-    not its model's `own` is expected to be like the router's other arms, as far as these are known.
+    An observation of a prior counts as any other: `sums` are its weight, Σ y and Σ y², shape (3, …, arms). Those that
+    are `own` were learned of the model itself. `defaults` are the moments of y and y², `default_weight` what they count
+    for beside other arms, `seen` the observations behind the own ones.
     """
-    mean, spread, _ = priors
+
+    own: NDArray[np.bool_]
+    all_own: bool
+    sums: Floats
+    lowest: Floats
+    highest: Floats
+    seen: Floats
+    defaults: Floats
+    default_weight: Floats
+
+
+def time_priors(mean: Floats, spread: Floats, weight: Floats, own: NDArray[np.bool_]) -> TimePriors:
+    """The priors with this mean and spread of ln(time), worth `weight` observations."""
     reach = CLIP_SPREADS * spread  # of the frozen priors, as observations were clipped
-    n, m, variance = _posterior(sums, np.where(own, priors, _pooled(sums, priors, own)))
+    defaults = np.array([mean, mean * mean + spread * spread])
+    return TimePriors(
+        own=own,
+        all_own=bool(own.all()),
+        sums=np.array([weight, weight * mean, weight * (spread * spread + mean * mean)]),
+        lowest=mean - reach,
+        highest=mean + reach,
+        seen=np.where(own, weight, 0.0),
+        defaults=defaults,
+        default_weight=DEFAULT_WEIGHT * weight,
+    )
+
+
+def log_time(sums: Floats, priors: TimePriors) -> LogTime:
+    """The posterior of expected times from weight, Σ y, Σ y² of y = ln time, shape (3, …, arms).
+
+    m and s² are the posterior's location and expected variance, E[time] = e^(m + s²/2), the mean of a log-normal, and
+    its variance by the delta method: s²/n for m, s⁴/(2n) for s²/2. An arm whose prior is not its model's own is
+    expected to be like the router's other arms, as far as these are known.
+    """
+    n, m, variance = _posterior(sums, priors.sums)
+    if not priors.all_own:
+        pooled = _pooled(sums[0], m, variance, priors)
+        n, m, variance = _posterior(sums, np.where(priors.own, priors.sums, pooled))
     half = 0.5 * variance
     relative = np.minimum(variance * (1.0 + half) / n, LARGEST_RELATIVE_VARIANCE)
-    return LogTime(np.exp(np.minimum(np.maximum(m, mean - reach), mean + reach) + half), relative)
+    return LogTime(np.exp(np.minimum(np.maximum(m, priors.lowest), priors.highest) + half), relative)
 
 
 def _posterior(sums: Floats, priors: Floats) -> tuple[Floats, Floats, Floats]:
     """Size n, location m and expected variance s² of the Normal-inverse-gamma posterior."""
-    weight, total, squares = sums
-    mean, spread, strength = priors
-    n = strength + weight
-    m = (strength * mean + total) / n
+    added = sums + priors
+    m, second = added[1:] / added[0]
     # s² is bounded: the mean of e^y under the log-Student-t of an unknown variance is infinite.
-    second = (strength * (spread * spread + mean * mean) + squares) / n
-    variance = np.minimum(np.maximum(second - m * m, SMALLEST_VARIANCE), LARGEST_VARIANCE)
-    return n, m, variance
+    return added[0], m, np.minimum(np.maximum(second - m * m, SMALLEST_VARIANCE), LARGEST_VARIANCE)
 
 
-def _pooled(sums: Floats, priors: Floats, own: NDArray[np.bool_]) -> Floats:
-    """Priors by empirical Bayes: mean and spread of the other arms' times, each arm by how well it is known."""
-    mean, spread, strength = priors
-    _, m, variance = _posterior(sums, priors)
-    seen = sums[0] + np.where(own, strength, 0.0)
+def _pooled(weight: Floats, m: Floats, variance: Floats, priors: TimePriors) -> Floats:
+    """Sums of a prior worth one observation, by empirical Bayes: like the other arms, each by how well it is known."""
     moments = np.array([m, m * m + variance])
-    defaults = np.array([mean, mean * mean + spread * spread])
-    first, second = pooled_by_others(moments, seen, defaults, DEFAULT_WEIGHT * strength)
-    spread = np.sqrt(np.maximum(second - first * first, SMALLEST_VARIANCE))
-    return np.array([first, spread, np.ones_like(first)])
+    first, second = pooled_by_others(moments, weight + priors.seen, priors.defaults, priors.default_weight)
+    pooled = np.ones_like(priors.sums)
+    pooled[1] = first
+    pooled[2] = np.maximum(second, first * first + SMALLEST_VARIANCE)
+    return pooled
 
 
 def log_of(seconds: float) -> float | None:

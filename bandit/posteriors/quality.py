@@ -122,6 +122,12 @@ def quality_posterior(
     return Quality(mean, variance, _over_tasks(weight))
 
 
+def unscored_quality(prior_mean: Floats, prior_weight: Floats) -> Quality:
+    """The posterior without any score, which is the same in every class: arrays of shape (arms, 1)."""
+    cells = np.zeros((3, len(WINDOWS), len(prior_mean), 1))
+    return quality_posterior(cells[:, 0], cells, prior_mean, prior_weight)
+
+
 def _since_the_change(
     weight: Floats, total: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats, noise: float
 ) -> tuple[Floats, Floats]:

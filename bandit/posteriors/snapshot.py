@@ -87,7 +87,8 @@ class Snapshot:
 
     def quality(self, task: str) -> tuple[Floats, Floats]:
         """Mean and variance of the expected score in a class, per arm."""
-        column, known = self.table.column(task), self._quality
+        known = self._quality
+        column = 0 if known is self.constants.unscored else self.table.column(task)
         return known.mean[:, column], known.variance[:, column]
 
     @property
@@ -198,7 +199,7 @@ class Snapshot:
 
     @cached_property
     def _seconds_known(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        known = self.constants.own_times | (self.table.times()[0] >= KNOWN_WEIGHT)
+        known = self.constants.times.own | (self.table.times()[0] >= KNOWN_WEIGHT)
         return known[WHOLE], known[FIRST] & known[EACH]
 
     @cached_property
@@ -207,7 +208,7 @@ class Snapshot:
         known = self.constants
         if self.table.signals.isdisjoint(LATENCIES):
             return known.untried_times
-        return log_time(self.table.times(), known.times, known.own_times)
+        return log_time(self.table.times(), known.times)
 
     @cached_property
     def trusts(self) -> Mapping[str, Trust]:
@@ -263,6 +264,8 @@ class Snapshot:
 
     @cached_property
     def _quality(self) -> Quality:
+        if Signal.QUALITY not in self.table.signals and not self._weighed:
+            return self.constants.unscored
         scores = self.users
         mean, weight = self.constants.quality, self.constants.quality_weight
         if self._weighed:
@@ -339,5 +342,5 @@ def take_snapshot(
     named = tasks_of(evidence) | parents.keys() | set(parents.values())
     table = read(settings.router_id, rows, sums, at, named, None if former is None else former.table)
     sources = arrange(evidence, rows, table.task_columns, None if former is None else former.sources)
-    found = families(parents, table.task_columns)
+    found = families(parents, table.task_columns, None if former is None else former.families)
     return Snapshot(settings, ordered, rows, table, budget, at, constants, sources, found)

@@ -21,7 +21,7 @@ _WRITE_SECONDS = 10.0
 
 def profile(provider_port: int, directory: Path, phase: Phase, seconds: float) -> dict[str, Any]:
     """Samples of one load: CPU seconds by thread, function and line, and the number of answers (or chunks)."""
-    out = directory / "samples.json"
+    out = directory / f"samples-{phase.name}.json"
     launcher = ("-m", "benchmarks.overhead.sampling", str(out))
     name, routers = f"profiled-{phase.name}", phase.traffic.routers
     with gateway(provider_port, directory, name=name, launcher=launcher, routers=routers) as target:

@@ -93,3 +93,12 @@ def test_answers_of_a_new_call_site_are_expected_to_be_as_long_as_those_of_its_c
     assert tokens["site:3"] < 0.1 * tokens["site:1"]
     costs = [snapshot.costs_usd(Context(task, 100))["p/a"] for task in ("site:1", "site:3")]
     assert costs[0] > 5 * costs[1]
+
+
+def test_without_a_score_a_class_and_a_call_site_are_what_scores_that_were_taken_back_would_leave() -> None:
+    taken_back = dict.fromkeys(KNOWN, (1e-12, 1e-12))  # a row that weighs nothing is no score, but is a row
+    for sites in ({}, SITES):
+        bare, computed = known({}, sites), known(taken_back, sites)
+        for task in ("code", "site:1", "unheard of"):
+            assert np.allclose(bare.quality(task), computed.quality(task), rtol=1e-14, atol=0)
+        assert bare.scores.tolist() == computed.scores.tolist() == [0.0, 0.0]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bandit.learning import learn_attempt, merge
-from bandit.posteriors.latency import log_time
+from bandit.posteriors.latency import log_time, time_priors
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.statistics import StatisticKey, Sums
@@ -54,9 +54,9 @@ def test_a_long_answer_does_not_make_a_model_look_slow() -> None:
 
 
 def test_no_sums_whatever_make_expected_seconds_infinite() -> None:
-    prior = np.array([[0.0], [1.5], [1.0]])
+    prior = time_priors(np.array([0.0]), np.array([1.5]), np.array([1.0]), np.array([True]))
     for mean in (-50.0, 0.0, 50.0):
-        told = log_time(np.array([[10.0], [10.0 * mean], [10.0 * mean * mean + 1e6]]), prior, np.array([True]))
+        told = log_time(np.array([[10.0], [10.0 * mean], [10.0 * mean * mean + 1e6]]), prior)
         assert math.isfinite(told.mean[0])
         assert 0.0 < told.relative_variance[0] <= 4.0
 
