@@ -7,12 +7,11 @@ import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
-from time import perf_counter
 
 from gateway import dashboard
 from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
-from gateway.asgi import Http, Message, Receive, Scope, Send
+from gateway.asgi import Http, Receive, Scope, Send, below, closing
 from gateway.bodies import Bodies
 from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
@@ -47,6 +46,7 @@ from gateway.routing.reloader import Reloader
 from gateway.routing.router import LiveRouter
 from gateway.routing.task_names import TaskAdmission
 from gateway.simulated import serve_simulated
+from gateway.telemetry.answers import observed
 from gateway.telemetry.cells import Cells
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
@@ -64,9 +64,6 @@ from storage.writing.failover import State
 from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
-
-METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-"""Methods that are told apart in metrics and logs; others are `""`."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
 _DIRECT = re.compile(rb"/([A-Za-z0-9_.~-]+)/(?:v1/)?chat/completions")  # of a URL that needs no decoding
@@ -129,15 +126,15 @@ class Gateway:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self.new_request_id()
         if self._draining:
-            send = _closing(send)
+            send = closing(send)
         root = self.settings.listening.root_path
-        path = _below(root, scope["path"])
+        path = below(root, scope["path"])
         match = _COMPLETIONS.fullmatch(path)
         if match is None:
             path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
-            await self.api(inner, bounded(receive), self._observed(inner, send, request_id))
+            await self.api(inner, bounded(receive), observed(self._observer, inner, send, request_id))
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self.complete(exchange(scope, receive, send, request_id), match[1])
@@ -149,20 +146,6 @@ class Gateway:
     def count_refusal(self, status: int) -> None:
         """Count an answer that a connection was given without a request."""
         self._observer.answered(self.new_request_id(), "", "", status, 0.0)
-
-    def _observed(self, scope: Scope, send: Send, request_id: str) -> Send:
-        """Tell of an answer when it starts, and add the request's id to its headers."""
-        started = perf_counter()
-
-        async def observed_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
-                method = scope["method"] if scope["method"] in METHODS else ""
-                seconds = perf_counter() - started
-                self._observer.answered(request_id, method, _route_of(scope), message["status"], seconds)
-            await send(message)
-
-        return observed_send
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -352,24 +335,3 @@ class Gateway:
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
-
-
-def _route_of(scope: Scope) -> str:
-    """The template of the route that answered, such as `/admin/decisions/{completion_id}`; "" if there is none."""
-    return getattr(scope.get("route"), "path", "")
-
-
-def _closing(send: Send) -> Send:
-    """Close the connection after the response: a proxy opens the next one to another gateway."""
-
-    async def send_and_close(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
-
-    return send_and_close
-
-
-def _below(root: str, path: str) -> str:
-    """The path below the root, whether a proxy has taken the root off or not."""
-    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path

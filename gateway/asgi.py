@@ -209,3 +209,19 @@ class WatchedClient:
         if self._task is not None:
             self._left = True
             self._task.cancel()
+
+
+def closing(send: Send) -> Send:
+    """Close the connection after the response: a proxy opens the next one to another gateway."""
+
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return send_and_close
+
+
+def below(root: str, path: str) -> str:
+    """The path below the root, whether a proxy has taken the root off or not."""
+    return path.removeprefix(root) if root and path.startswith(f"{root}/") else path
