@@ -20,6 +20,7 @@ from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Json, Router
 from gateway.cli.output import print_json, print_table, say
+from gateway.dollars import dollars
 from gateway.evals.journal import Journal, JournalError
 from gateway.evals.prompts import STARTER, EvalPrompt, PromptsError, read_file, read_starter
 from gateway.evals.rows import rows_of, write_csv
@@ -194,7 +195,7 @@ def _say_plan(plan: EvalPlan, before: Estimate, journal: Journal) -> None:
         say(f"spent before: ${journal.spent_usd:.4f}{lost}")
     say(
         f"expected cost: about ${before.expected_usd:.4f}, at most ${before.most_usd:.4f}; "
-        f"no call begins that could exceed ${plan.max_usd:g} in all"
+        f"no call begins that could exceed {dollars(plan.max_usd, 6)} in all"
     )
     if any(model.provider == SIMULATED for model in plan.models):
         say("simulated models say nothing that could be graded: their scores are drawn by their made-up quality")

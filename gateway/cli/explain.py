@@ -14,6 +14,7 @@ from gateway.cli.options import (
 )
 from gateway.cli.output import moment, print_table, print_view
 from gateway.completions.reason import rule_words
+from gateway.dollars import dollars
 from gateway.ids import parse_completion_id
 from gateway.management.decision_details import decision_view, find_decision
 from gateway.reports.explanation import Explained, NotExplainable
@@ -74,7 +75,8 @@ def _print(explained: Explained) -> None:
     goal = choice.objective
     typer.echo(
         f"\ntask {decision.task or 'general'}, about {decision.estimated_prompt_tokens} prompt tokens; a perfect "
-        f"answer is worth ${goal.quality_usd:.4g}, a second ${goal.second_usd:.4g}, a failure ${goal.failure_usd:.4g}; "
+        f"answer is worth {dollars(goal.quality_usd, 4)}, a second {dollars(goal.second_usd, 4)}, "
+        f"a failure {dollars(goal.failure_usd, 4)}; "
         f"a dollar counts {choice.price_multiplier:.3g}"
     )
     drawn = f"u = {decision.u:.6f}" if decision.randomised else "not drawn at random"

@@ -11,6 +11,7 @@ from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, setting_value
 from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, say
+from gateway.dollars import dollars
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import retention_of
 from gateway.management.routers import (
@@ -76,7 +77,7 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
     typer.echo("")
     settings = [(key, _value(value), _source(router, key)) for key, value in router.settings.items()]
     if router.objective_usd is not None:
-        parts = (f"{name} ${usd:.4g}" for name, usd in router.objective_usd.model_dump().items())
+        parts = (f"{name} {dollars(usd, 4)}" for name, usd in router.objective_usd.model_dump().items())
         settings.append(("objective in dollars", ", ".join(parts), "kept since it was chosen"))
     print_table(("setting", "value", ""), settings, "")
 

@@ -16,6 +16,7 @@ from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.doubts import doubts_of, least_doubtful
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
+from gateway.dollars import dollars
 from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.limits.allowance import KeyAllowance
@@ -247,18 +248,20 @@ def _affordable_models(
     affordable = tuple(model_id for model_id in able if costs[model_id] <= limit_usd)
     if not affordable:
         cheapest = min(able, key=lambda model_id: costs[model_id])
-        expected = f"{cheapest}, the cheapest that can serve this request, is expected to cost ${costs[cheapest]:.2g}"
+        expected = (
+            f"{cheapest}, the cheapest that can serve this request, is expected to cost {dollars(costs[cheapest])}"
+        )
         if allowance is not None and key_usd <= limit_usd:
             raise allowance.exhausted(now, expected)
         if left_usd <= limit_usd:
             raise BudgetExhausted(
-                f"${left_usd:.2g} are left of the router's ${spend.limit_usd:g} for this UTC day, and {expected}; it "
-                "serves again at midnight UTC",
+                f"{dollars(left_usd)} are left of the router's {dollars(spend.limit_usd or 0.0, 6)} for this UTC day, "
+                f"and {expected}; it serves again at midnight UTC",
                 should_retry=False,
             )
-        raise BudgetExhausted(f"this request may cost ${max_usd:g}, and {expected}", should_retry=False)
+        raise BudgetExhausted(f"this request may cost {dollars(limit_usd, 6)}, and {expected}", should_retry=False)
     over = [model_id for model_id in able if model_id not in affordable]
-    left_out.update({id_: f"is expected to cost ${costs[id_]:.2g}, more than ${limit_usd:.2g}" for id_ in over})
+    left_out.update({id_: f"is expected to cost {dollars(costs[id_])}, more than {dollars(limit_usd)}" for id_ in over})
     return affordable
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bandit.assignment import is_randomised
 from bandit.experiment import ExperimentView
 from bandit.types import AppliedRule, ArmView, Attempt, Choice, Draw, Ending, RuleMode
+from gateway.dollars import dollars
 from gateway.routing.task_names import OTHER
 from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import LONG_PROMPT_TOKENS, TASK_NAMES
@@ -117,5 +118,5 @@ def _figures(choice: Choice, arm: ArmView) -> str:
     is_preferred = choice.rule is not None and choice.rule.model_id == arm.model_id
     quality = choice.unpreferred.quality if choice.unpreferred is not None and is_preferred else arm.quality
     scored = f"quality {quality:.2f} from {arm.scores:.0f} scores" if arm.scores else "no scores yet"
-    cost = f"{scored}, about ${arm.cost_usd:.2g}"
+    cost = f"{scored}, about {dollars(arm.cost_usd)}"
     return f"{cost} and {arm.seconds:.1f} s" if arm.seconds_known else cost

@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime
 
 from bandit.types import Json
+from gateway.dollars import dollars
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
 
@@ -26,7 +27,7 @@ def usd(value: float | None) -> str:
 
 def axis_usd(value: float) -> str:
     """Dollars on an axis: $5, $0.3, −$2.5."""
-    return f"{'−' if value < 0 else ''}${abs(value):.3g}"
+    return f"{'−' if value < 0 else ''}{dollars(abs(value), 3)}"
 
 
 def count(value: float) -> str:

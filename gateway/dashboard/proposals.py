@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from bandit.types import RuleMode
 from gateway.dashboard.rule_lines import line_of
+from gateway.dollars import dollars
 from gateway.management.routers import RouterModelView, RouterView
 from gateway.settings.experiment_options import policy_in_words
 from gateway.settings.table_reader import shown
@@ -99,7 +100,10 @@ def _without(number: int, router: RouterView) -> dict[str, object]:
 def differences(proposed: Proposed, router: RouterView) -> list[Difference]:
     """The settings that would change, in words."""
     present = present_dollars(router)
-    found = [Difference(name, f"${present[name]:g}", f"${value:g}") for name, value in proposed.dollars.items()]
+    found = [
+        Difference(name, f"{dollars(present[name], 6)}", f"{dollars(value, 6)}")
+        for name, value in proposed.dollars.items()
+    ]
     if proposed.policy is not None:
         found.append(Difference("policy", policy_in_words(router.settings), proposed.policy))
     if proposed.exploration is not None:

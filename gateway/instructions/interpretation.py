@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from bandit.types import Steering
+from gateway.dollars import dollars
 from gateway.instructions.conditions import Asked, kinds_of
 from gateway.instructions.effects import Mention, Mode
 from gateway.instructions.lexicon import Dimension
@@ -138,7 +139,7 @@ class _Application:
             f"{_SAID[dimension][factor < 1.0]} ×{factor:.2g}" for dimension, factor in factors.items() if factor != 1.0
         ]
         if self.max_usd is not None:
-            said.append(f"at most ${self.max_usd:g}")
+            said.append(f"at most {dollars(self.max_usd, 6)}")
         spans = sorted({*unknown, *((word.start, word.end) for word in self.unknown)})
         steering = Steering(
             quality=factors[Dimension.QUALITY],

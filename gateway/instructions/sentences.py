@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
+from gateway.dollars import dollars
 from gateway.instructions.facts import Found
 from gateway.instructions.lexicon import CONDITIONS, EFFECTS, SUPERLATIVE, Entry, Kind, Table
 
@@ -113,7 +114,7 @@ def read_sentences(text: str, facts: Sequence[Found] = ()) -> tuple[list[list[Se
         group, found = match.lastgroup, match[0]
         if match["money"]:
             usd = _amount(match["usd"] or match["dollars"]) + _amount(match["cents"]) / 100.0
-            tokens.append(Word(f"at most ${usd:g}", Entry(Kind.MONEY, factor=usd), match.start(), match.end()))
+            tokens.append(Word(f"at most {dollars(usd, 6)}", Entry(Kind.MONEY, factor=usd), match.start(), match.end()))
             continue
         if group == "word":
             kept = found.rstrip(_TRAILING)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from bandit.types import Epoch
+from gateway.dollars import dollars
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.stores.alerts import claim_alert
@@ -49,8 +50,8 @@ class Alert:
             "its limit is reached, and requests are refused" if self.percent >= 100 else f"{self.percent}% are reached"
         )
         return (
-            f"API key {self.key_id} ({self.label}) has spent ${self.spent_usd:.4g} of its ${self.limit_usd:g} for the "
-            f"{period}: {told}"
+            f"API key {self.key_id} ({self.label}) has spent {dollars(self.spent_usd, 4)} of its "
+            f"{dollars(self.limit_usd, 6)} for the {period}: {told}"
         )
 
     def body(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from bandit.types import Epoch
 from gateway.asgi import Headers
 from gateway.catalog.catalog import Model
+from gateway.dollars import dollars
 from gateway.errors import InsufficientScope, KeyBudgetExhausted, RateLimitExceeded
 from gateway.limits.alerts import PERCENTS, Alert
 from gateway.limits.bucket import Bucket
@@ -129,8 +130,8 @@ class KeyAllowance:
         if left <= (1.0 - PERCENTS[0] / 100) * (limit or 0.0):  # else one request was too large, and others fit in
             self._tell(name, 100, now)
         return KeyBudgetExhausted(
-            f"${left:.2g} are left of the ${limit or 0.0:g} that API key {self._named()} has for this {period}, and "
-            f"{expected}; it can spend again from {end} on",
+            f"{dollars(left)} are left of the {dollars(limit or 0.0, 6)} that API key {self._named()} has for this "
+            f"{period}, and {expected}; it can spend again from {end} on",
             should_retry=False,
         )
 
