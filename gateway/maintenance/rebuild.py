@@ -12,7 +12,6 @@ from storage.maintenance.eval_rebuild import EvalRebuild
 from storage.maintenance.fold import RouterHalfLife
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.retention import Retention
-from storage.records import AuditRecord, RouterRecord
 from storage.stores.routers import Routers, lock_settings
 from storage.writing.scores import LearnScores
 
@@ -58,17 +57,6 @@ def _laws(settings: Mapping[str, Mapping[str, Json]]) -> tuple[LearnScores, Rout
         return learn_scores(before, after, known.get(before.router_id, HalfLives()).quality)
 
     return learned, half_life
-
-
-def keep_router(database: Database, record: RouterRecord, change: AuditRecord | None = None) -> bool:
-    """Store a router, and rebuild its statistics if its half-lives have changed. Returns whether they were rebuilt.
-
-    `change` goes to the audit trail in the same transaction.
-    """
-    due = Routers(database).put(record, change)
-    if due:
-        rebuild_of(database).run(record.id)
-    return due
 
 
 def rebuild_due(database: Database, now: Epoch) -> list[str]:

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 FIRST_SECONDS = 30.0
 """Delay after a start, which has enough to do."""
 
+FIRST_REBUILD_SECONDS = 1.0
+"""Delay after a start of the rebuilds that are due: until they are done, models are chosen by the former sums."""
+
 ROUND_SECONDS = 3_600.0
 CLAIM_SECONDS = 0.9 * ROUND_SECONDS
 """A claim keeps other processes from deleting for this long: together they would occupy SQLite's only write lock."""
@@ -39,7 +42,8 @@ FOREVER = Epoch(0.0)
 class RetentionWorker:
     """A thread that deletes old requests. In each round one process of a ledger does so.
 
-    It also finishes the rebuilds that a process which died has left unfinished.
+    It also does the rebuilds that are due: those of a start with changed half-lives, of an upgrade, and those that a
+    process which died has left unfinished.
     """
 
     def __init__(self, database: Database, clock: Callable[[], Epoch], first_seconds: float = FIRST_SECONDS) -> None:
@@ -133,16 +137,27 @@ class RetentionWorker:
         self._stopped.wait(max(SHORTEST_PAUSE_SECONDS, PAUSE * (time.monotonic() - began)))
 
     def _run(self) -> None:
+        if not self._stopped.wait(min(FIRST_REBUILD_SECONDS, self._first_seconds)):
+            self._attempt(self._rebuild)
         wait_seconds = self._first_seconds
         while not self._stopped.wait(wait_seconds):
             wait_seconds = ROUND_SECONDS
-            try:
-                for router_id in rebuild_due(self._database, self._clock()):
-                    log.info("the statistics of router %s are rebuilt, which no process had finished", router_id)
-                claimed = retention_of(self._database).claim(self._clock(), CLAIM_SECONDS)
-                if claimed and (deleted := self.delete_old()):
-                    log.info("%d requests were older than their routers keep them, and are deleted", deleted)
-            except DatabaseUnavailable as error:
-                log.info("old requests are deleted later: %s", error)
-            except Exception:  # the thread must outlive its own mistakes
-                log.exception("old requests could not be deleted")
+            self._attempt(self._rebuild)
+            self._attempt(self._delete)
+
+    def _attempt(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DatabaseUnavailable as error:
+            log.info("old requests are deleted and statistics rebuilt later: %s", error)
+        except Exception:  # the thread must outlive its own mistakes
+            log.exception("old requests could not be deleted, or statistics rebuilt")
+
+    def _rebuild(self) -> None:
+        for router_id in rebuild_due(self._database, self._clock()):
+            log.info("the statistics of router %s are rebuilt", router_id)
+
+    def _delete(self) -> None:
+        claimed = retention_of(self._database).claim(self._clock(), CLAIM_SECONDS)
+        if claimed and (deleted := self.delete_old()):
+            log.info("%d requests were older than their routers keep them, and are deleted", deleted)

@@ -7,10 +7,10 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bandit.types import Epoch, Json
+from bandit.types import Json
 from gateway.api_keys import EVERYTHING, hash_key, new_key
 from gateway.catalog.catalog import Catalog
-from gateway.maintenance.rebuild import keep_router, rebuild_due
+from gateway.maintenance.rebuild import rebuild_of
 from gateway.management.context import Management
 from gateway.management.routers import audited
 from gateway.routing.edits import models_over
@@ -62,8 +62,7 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
         if changes:
             declared = with_dollars(declared, catalog)
             change = management.change("router.update", record.id, audited(record), audited(declared))
-            if keep_router(database, declared, change):
-                changes.append("its statistics are rebuilt with the new half-lives")
+            routers.put(declared, change)
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")
     if not kept and not settings.routers:
         routers.add(with_dollars(_default_router(catalog, now), catalog))
@@ -76,8 +75,9 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
                 messages.append(f"router {record.id} follows what is configured: {names}")
     _keep_presets(routers, catalog)
     messages += [
-        f"router {router_id}: its statistics are rebuilt, as its half-lives or the form of the sums changed"
-        for router_id in rebuild_due(database, Epoch(now))
+        f"router {router_id}: its statistics are rebuilt beside the requests, as its half-lives or "
+        "the form of the sums changed"
+        for router_id in rebuild_of(database).due()
     ]
     routers.note_declared({declaration.id: declaration.lines for declaration in settings.routers.values()})
     return messages

@@ -87,16 +87,23 @@ class Rebuild:
         what another one has corrected during the comparison is compared anew.
         """
         with waiting_for_others(self._database):
+            return self._run(router_id)
+
+    def _run(self, router_id: str | None) -> list[Difference]:
+        compared = self._compare(router_id)
+        found = compared.differences
+        for _ in range(MOST_COMPARISONS):
+            if self._correct(compared):
+                return found
             compared = self._compare(router_id)
-            found = compared.differences
-            for _ in range(MOST_COMPARISONS):
-                if self._correct(compared):
-                    return found
-                compared = self._compare(router_id)
         raise DatabaseUnavailable(
             f"the statistics of {self._database.where} were still changed by others after {MOST_COMPARISONS} "
             "comparisons: run the rebuild again"
         )
+
+    def due(self) -> list[str]:
+        """Read which routers are marked as due and not rebuilt yet."""
+        return [mark.router_id for mark in self._read_due() if not mark.rebuilt]
 
     def run_due(self, now: Epoch) -> list[str]:
         """Rebuild what is marked as due, and return the routers that were rebuilt.
@@ -104,17 +111,22 @@ class Rebuild:
         A mark stays until a look after `FOLLOWED_SECONDS`: until then a process could still insert rows with the former
         half-lives.
         """
-        with self._database.read() as connection:
-            due = read_due(connection)
-        rebuilt = []
-        for mark in due:
-            if not mark.rebuilt or self._has_former_half_lives(mark.router_id):
-                self.run(mark.router_id)
-                rebuilt.append(mark.router_id)
-            elif not 0.0 <= now - mark.since < FOLLOWED_SECONDS:
-                with self._database.write() as connection:
-                    remove_due(connection, mark)
+        rebuilt: list[str] = []
+        if not self._read_due():
+            return rebuilt
+        with waiting_for_others(self._database):
+            for mark in self._read_due():  # without those that others have rebuilt during the wait
+                if not mark.rebuilt or self._has_former_half_lives(mark.router_id):
+                    self._run(mark.router_id)
+                    rebuilt.append(mark.router_id)
+                elif not 0.0 <= now - mark.since < FOLLOWED_SECONDS:
+                    with self._database.write() as connection:
+                        remove_due(connection, mark)
         return rebuilt
+
+    def _read_due(self) -> list[DueRebuild]:
+        with self._database.read() as connection:
+            return read_due(connection)
 
     def _compare(self, router_id: str | None) -> _Comparison:
         with keeping_months(self._database), self._database.snapshot() as connection:

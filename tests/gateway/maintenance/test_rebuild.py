@@ -9,7 +9,7 @@ from sqlalchemy import text
 from bandit.learning import half_life_of, learn_scores
 from bandit.statistics import Deltas, Signal, Sums
 from bandit.types import HalfLives, Json, Scores
-from gateway.maintenance.rebuild import keep_router, rebuild_due, rebuild_of, retention_of
+from gateway.maintenance.rebuild import rebuild_due, rebuild_of, retention_of
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
 from storage.records import CompletionRecord, RouterModel, RouterRecord
@@ -80,18 +80,23 @@ def test_retention_deletes_by_the_half_lives_that_hold_when_it_deletes(
     """Another process may have changed them since the round began."""
     fill(database, running)
     retention = retention_of(database)
-    assert keep_router(database, replace(ROUTER, settings={"half_lives": {"success_seconds": 3_600.0}}))
+    assert put_router(database, replace(ROUTER, settings={"half_lives": {"success_seconds": 3_600.0}}))
     assert rebuild_of(database).check() == []
     assert retention.delete_some("rtr_a", later(1_000.0)) == 4
     assert rebuild_of(database).check() == []
 
 
+def put_router(database: Database, record: RouterRecord) -> bool:
+    """Change a router, and rebuild what is due as the worker does."""
+    return Routers(database).put(record) and rebuild_due(database, NOW) == [record.id]
+
+
 def add_router(database: Database, record: RouterRecord) -> bool:
-    """Add a router as a start does, and rebuild what is due as the worker does."""
+    """The same of a router that is added."""
     return Routers(database).add(record) and rebuild_due(database, NOW) == [record.id]
 
 
-@pytest.mark.parametrize("keep", [keep_router, add_router])
+@pytest.mark.parametrize("keep", [put_router, add_router])
 def test_a_new_router_of_a_deleted_ones_id_continues_its_ledger_with_its_own_half_lives(
     database: Database, running: RunningWriter, keep: Keep
 ) -> None:
