@@ -22,6 +22,7 @@ from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Json
 from gateway.cli.output import print_json, say
 from gateway.errors import GatewayError
+from gateway.evidence.problems import Problems
 from gateway.feedback import Given, read_item
 from gateway.maintenance.rebuild import scales_of, scoring_of
 from gateway.settings.router_options import DEFAULT_OPTIONS, LARGEST_SCORE
@@ -41,6 +42,8 @@ ANY_SCALE = (-LARGEST_SCORE, LARGEST_SCORE)
 WRITTEN_AT_ONCE = 250
 """Rows per transaction: a gateway's own writer waits no longer than for these."""
 LONGEST_FIELD = 128 * 1024
+LONGEST_LINE = len(COLUMNS) * LONGEST_FIELD
+"""Characters: a longer line has a field too many, or one that is too long, in its beginning."""
 
 
 class Row(NamedTuple):
@@ -74,13 +77,15 @@ def import_file(
         total = file.stat().st_size
         checking = bar.add_task("checking", total=total)
         wrong = rows = 0
+        problems = Problems(f"{file}:")
         for row in _read(stream, bounds, defaults):
             rows += 1
             bar.update(checking, completed=os.lseek(stream.fileno(), 0, os.SEEK_CUR))
             if row.given is None:
                 wrong += 1
-                say(f"{file}:{row.number}: {row.problem}")
+                problems.add(row.number, row.problem)
         if wrong:
+            say("\n".join(problems.told()))
             raise CommandError(f"{wrong:,} of {rows:,} rows of {file} are wrong; nothing was recorded")
         if not dry_run:
             stream.seek(0)
@@ -142,7 +147,7 @@ def _explain(error: FeedbackError, records: Sequence[FeedbackRecord]) -> str:
 def _read(stream: TextIOWrapper, bounds: tuple[float, float] | None, defaults: dict[str, object]) -> Iterator[Row]:
     """Yield the rows of a CSV file, in constant memory. Raises CommandError if its header is wrong."""
     csv.field_size_limit(LONGEST_FIELD)
-    lines = csv.reader(stream, strict=True)
+    lines = csv.reader(iter(lambda: stream.readline(LONGEST_LINE), ""), strict=True)
     header = [name.strip() for name in next(_records(lines), (1, [], ""))[1]]
     unknown = [name for name in header if name not in COLUMNS]
     if unknown or not header or len(set(header)) < len(header):

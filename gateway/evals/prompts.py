@@ -13,6 +13,8 @@ from gateway.completions.request import REQUESTED_MODEL, CompletionRequest, pars
 from gateway.completions.routing_fields import TASK_LIMIT
 from gateway.errors import BadRequest
 from gateway.evals.graders import AnyGrader, Judged, read_grader
+from gateway.evidence.problems import Problems
+from gateway.evidence.reading import lines_of
 from gateway.settings.table_reader import Fields, Problem
 from gateway.tasks.classifier import classify
 from storage.rows import clean
@@ -37,7 +39,7 @@ Raws: TypeAlias = Mapping[str, msgspec.Raw]
 
 
 class PromptsError(ValueError):
-    """The prompts can't be used; `problems` names every wrong line."""
+    """The prompts can't be used; `problems` names the wrong lines, up to 20."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -72,7 +74,7 @@ class EvalPrompt:
 def read_file(path: Path) -> tuple[EvalPrompt, ...]:
     """The prompts of a file. Raises PromptsError, and OSError."""
     with path.open("rb") as lines:
-        return read_prompts(lines, str(path))
+        return read_prompts(lines_of(lines, LONGEST_LINE), str(path))
 
 
 def read_starter() -> tuple[EvalPrompt, ...]:
@@ -84,26 +86,28 @@ def read_prompts(lines: Iterable[bytes], name: str) -> tuple[EvalPrompt, ...]:
     """Read and check all lines. Raises PromptsError."""
     prompts: dict[str, EvalPrompt] = {}
     places: dict[str, int] = {}
-    problems: list[str] = []
-    size = 0
+    problems = Problems(f"{name}:")
+    size = filled = 0
     for number, line in enumerate(lines, 1):
         size += len(line)
-        if size > MOST_BYTES or len(places) >= MOST_PROMPTS:
-            most = f"{MOST_PROMPTS:,} prompts and {MOST_BYTES // 2**20} MB"
-            raise PromptsError([*problems, f"{name}:{number}: an eval has at most {most}; split the file"])
         body = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+        filled += bool(body.strip())
+        if size > MOST_BYTES or filled > MOST_PROMPTS:
+            most = f"{MOST_PROMPTS:,} prompts and {MOST_BYTES // 2**20} MB"
+            raise PromptsError([*problems.told(), f"{name}:{number}: an eval has at most {most}; split the file"])
         if not body.strip():
             continue
         prompt, wrong = _read_line(body.strip())
-        problems += [f"{name}:{number}: {each}" for each in wrong]
+        for each in wrong:
+            problems.add(number, each)
         if prompt is None:
             continue
         if prompt.prompt_id in places:
-            problems.append(f"{name}:{number}: `prompt_id` is that of line {places[prompt.prompt_id]}")
+            problems.add(number, f"`prompt_id` is that of line {places[prompt.prompt_id]}")
         places.setdefault(prompt.prompt_id, number)
         prompts[prompt.prompt_id] = prompt
     if problems:
-        raise PromptsError(problems)
+        raise PromptsError(problems.told())
     if not prompts:
         raise PromptsError([f"{name}: there are no prompts in it"])
     # A run that stops at its limit has asked a random part of each task, whatever the order of the file.
@@ -136,9 +140,10 @@ def _read_prompt(fields: Fields, raws: Raws) -> EvalPrompt | None:
     prompt_id = fields.text("prompt_id", "", pattern=r"(?s).{0,199}\S", right=f"1 to {LONGEST_ID} characters")
     if fields.raw("prompt_id") is None:
         fields.blame("prompt_id", "is required")
-    if clean(prompt_id) != prompt_id:
-        fields.blame("prompt_id", "has characters that no database can hold")
     task = fields.text("task", None, pattern=rf"(?s).{{0,{TASK_LIMIT - 1}}}\S", right=f"1 to {TASK_LIMIT} characters")
+    for name, text in (("prompt_id", prompt_id), ("task", task or "")):
+        if clean(text) != text:
+            fields.blame(name, "has characters that no database can hold")
     max_tokens = fields.integer("max_tokens", DEFAULT_MAX_TOKENS, low=1, high=MOST_TOKENS)
     reference = fields.text("reference", None)
     graders = tuple(_read_graders(fields))

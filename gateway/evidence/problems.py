@@ -12,10 +12,10 @@ class EvidenceError(ValueError):
 
 
 class Problems:
-    """Collects problems. `place` is what a row is called: line or row."""
+    """Collects problems of a file of any size: the first ones whole. `place` stands before the number of a row."""
 
-    def __init__(self, place: str = "line") -> None:
-        self.place = place
+    def __init__(self, place: str = "line ") -> None:
+        self._place = place
         self._told: list[str] = []
         self._others = 0
 
@@ -32,9 +32,13 @@ class Problems:
         if self.full:
             self._others += 1
         else:
-            self._told.append(f"{self.place} {number}: {problem}")
+            self._told.append(f"{self._place}{number}: {problem}")
+
+    def told(self) -> list[str]:
+        """The first problems, and how many more there are."""
+        return [*self._told, *([f"… and {self._others:,} more"] if self._others else [])]
 
     def complain(self) -> None:
         """Raises EvidenceError if there was any problem."""
         if self._told:
-            raise EvidenceError(*self._told, *([f"… and {self._others:,} more"] if self._others else []))
+            raise EvidenceError(*self.told())

@@ -13,7 +13,8 @@ from gateway.settings.table_reader import shown
 
 MAX_LINE = 4_000_000
 MAX_COLUMNS = 50
-PARQUET_ROWS = 5_000
+PARQUET_ROWS = 100
+"""Read at once: a cell may be large, and one that is in the file once may be the value of many rows."""
 
 NumberedRows: TypeAlias = Iterator[tuple[int, Mapping[str, object]]]
 """Rows with the line on which each begins, or their number."""
@@ -95,9 +96,9 @@ def _lines(stream: Iterable[bytes], problems: Problems) -> Iterator[str]:
         yield text
 
 
-def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+def lines_of(stream: BinaryIO, longest: int = MAX_LINE) -> Iterator[bytes]:
     """Yield the lines of a file, none of them longer than is needed to see that it is too long."""
-    while line := stream.readline(MAX_LINE + 1):
+    while line := stream.readline(longest + 1):
         yield line
 
 

@@ -55,8 +55,10 @@ def scale_of(unit: str, minimum: float | None, maximum: float | None) -> Scale:
     low, high = known or (0.0, 1.0)
     low = low if minimum is None else minimum
     high = high if maximum is None else maximum
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise EvidenceError(f"the range of the unit must rise from min to max, not from {low:g} to {high:g}")
+    if not (low < high and math.isfinite(high - low)):
+        raise EvidenceError(
+            f"the range of the unit must be finite and rise from min to max, not from {low:g} to {high:g}"
+        )
     return Scale(unit, low, high)
 
 

@@ -97,11 +97,12 @@ def get_eval(management: Management, eval_id: str) -> EvalView:
 
 
 def import_eval(
-    management: Management, caption: EvalCaption, read: Callable[[Problems], NumberedRows], place: str = "line"
+    management: Management, caption: EvalCaption, read: Callable[[Problems], NumberedRows], place: str = "line "
 ) -> EvalView:
     """Import an evaluation from rows of fields by name, as `gateway.evidence.reading` yields them.
 
-    In constant memory; whole or not at all. `place` is what a row is called. Raises BadRequest with the first problems.
+    In constant memory; whole or not at all. `place` stands before the number of a row. Raises BadRequest with the
+    first problems.
     """
     known = _checked(management, caption)
     problems = Problems(place)
@@ -121,7 +122,7 @@ def import_rows(management: Management, caption: EvalCaption, rows: Iterable[Eva
     For callers that have made the scores themselves. Raises BadRequest.
     """
     known = _checked(management, caption)
-    problems = Problems("row")
+    problems = Problems("row ")
 
     def numbered() -> Iterator[tuple[int, EvalScore]]:
         for number, row in enumerate(rows, start=1):

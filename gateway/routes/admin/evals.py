@@ -130,7 +130,7 @@ async def post_eval(
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     read: Callable[[Problems], NumberedRows]
-    place = "line"
+    place = "line "
     if kind in _STREAMS:
         if name is None or metric is None or unit is None:
             missing = next(
@@ -145,7 +145,7 @@ async def post_eval(
         except ValidationError as error:
             raise RequestValidationError([{**each, "loc": ("body", *each["loc"])} for each in error.errors()]) from None
         caption = EvalCaption(new.name, new.metric, new.unit, new.minimum, new.maximum, new.router_id, new.made_at)
-        place, rows = "row", [row.model_dump(exclude_none=True) for row in new.rows]
+        place, rows = "row ", [row.model_dump(exclude_none=True) for row in new.rows]
         read = lambda _: iter(enumerate(rows, start=1))  # noqa: E731 - as the readers of the other forms
     else:
         raise UnsupportedMedia("an evaluation is text/csv, application/x-ndjson or application/json")

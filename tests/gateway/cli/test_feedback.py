@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from bandit.statistics import Signal
 from gateway.cli.commands import app
 from tests.support.gateway import Running, run_gateway
+from tests.support.memory import least_peak
 from tests.support.waiting import wait_until
 
 CONFIGURATION = """database_url = "{url}"
@@ -117,6 +118,19 @@ def test_every_wrong_row_is_named_and_nothing_is_recorded(tmp_path: Path, monkey
     assert "`score` must be between -1e+06 and 1e+06, not 7e+06" in told[0]
     assert "is not valid UTF-8" in told[8]
     assert import_file(f"completion_id,score\n{known},3\n", "--scale", "1,5", "--dry-run").err == "1 rows are right\n"
+
+
+def test_of_many_wrong_rows_the_first_are_named_and_no_line_is_read_whole_that_is_too_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bandit-gateway.toml").write_text("")
+    told = import_file("completion_id,score\n" + "x,1\n" * 1_000).err.splitlines()
+    assert [each.partition(": ")[0] for each in told[:20]] == [f"scores.csv:{number}" for number in range(2, 22)]
+    assert told[20] == "… and 980 more"
+    assert told[21].endswith("1,000 of 1,000 rows of scores.csv are wrong; nothing was recorded")
+    Path("scores.csv").write_bytes(b"completion_id,score\n" + b"x" * 2**25)
+    assert least_peak(lambda: Ran("feedback", "import", "scores.csv", "--config", "bandit-gateway.toml")) < 2**24
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "completion_id,stars\n", "score,score\n", "completion_id;score\n"])

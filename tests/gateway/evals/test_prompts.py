@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
-from itertools import groupby
+from itertools import groupby, repeat
+from pathlib import Path
 
 import pytest
 
-from gateway.evals.prompts import EvalPrompt, PromptsError, read_prompts, read_starter
+from gateway.evals.prompts import EvalPrompt, PromptsError, read_file, read_prompts, read_starter
 from gateway.tasks.classifier import TASK_NAMES, classify
+from tests.support.memory import least_peak
 
 GRADER = {"type": "exact", "expected": "4"}
 
@@ -50,12 +52,13 @@ def test_every_wrong_line_is_named_with_all_its_mistakes() -> None:
         line(),
         line(prompt_id="i", reference="5"),
         line(prompt_id="j\0"),
+        line(prompt_id="m", task="x\0y"),
         b'{"prompt_id": "k", "prompt_id": "l"}\n',
         b"[]",
     )
     assert [each.split(" ", 1)[0] for each in told] == [
         *("f:3:", "f:4:", "f:5:", "f:6:", "f:7:", "f:8:", "f:8:", "f:9:", "f:10:", "f:11:", "f:12:", "f:13:"),
-        *("f:14:", "f:15:", "f:16:"),
+        *("f:14:", "f:15:", "f:16:", "f:17:"),
     ]
     assert "`prompt_id` is that of line 1" in told[10]
     assert "`reference` does not get a 1 from its own grader" in told[11]
@@ -69,6 +72,25 @@ def test_a_file_without_prompts_or_with_too_much_is_refused(monkeypatch: pytest.
     monkeypatch.setattr("gateway.evals.prompts.MOST_PROMPTS", 3)
     many = (line(prompt_id=str(number)) for number in range(4))
     assert "split the file" in problems(*many)[-1]
+
+
+def test_of_many_wrong_lines_the_first_are_named_and_no_more_are_read_than_an_eval_may_have() -> None:
+    with pytest.raises(PromptsError) as raised:
+        read_prompts(repeat(b"x\n"), "f")
+    told = str(raised.value).splitlines()
+    assert [each.split(" ", 1)[0] for each in told[:20]] == [f"f:{number}:" for number in range(1, 21)]
+    assert told[20:] == ["… and 9,980 more", "f:10001: an eval has at most 10,000 prompts and 64 MB; split the file"]
+
+
+def test_a_line_that_is_too_long_is_not_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    file.write_bytes(line(prompt="x" * 2**25))
+
+    def read() -> None:
+        with pytest.raises(PromptsError, match="at most 4,194,304 are taken"):
+            read_file(file)
+
+    assert least_peak(read) < 2**24
 
 
 def test_the_order_of_prompts_is_not_that_of_the_file_and_always_the_same() -> None:

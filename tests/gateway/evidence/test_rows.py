@@ -1,14 +1,20 @@
 """Scorecards are read whole or not at all, and every mistake is told with its line."""
 
+import math
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.evidence.problems import EvidenceError
-from gateway.evidence.reading import read_json_lines
+from gateway.evidence.reading import read_json_lines, read_parquet
 from gateway.evidence.rows import Scale, scale_of
 from storage.stores.evals import EvalScore
 from tests.support.evidence import PERCENT, read_all
+from tests.support.memory import least_peak
 
 KNOWN = {"a/one", "a/two"}
 
@@ -60,8 +66,9 @@ def test_known_units_bring_their_range_and_others_must_say_it() -> None:
     assert scale_of("elo", 800.0, 1_600.0) == Scale("elo", 800.0, 1_600.0)
     with pytest.raises(EvidenceError, match="give min and max"):
         scale_of("elo", 800.0, None)
-    with pytest.raises(EvidenceError, match="must rise"):
-        scale_of("elo", 800.0, 800.0)
+    for low, high in ((800.0, 800.0), (0.0, math.nan), (-math.inf, 0.0), (-1.7e308, 1.7e308)):
+        with pytest.raises(EvidenceError, match="must be finite and rise"):
+            scale_of("elo", low, high)
 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(lambda text: ("model_id,score\n" + text).encode()))
@@ -114,3 +121,26 @@ def test_rows_and_means_may_stand_in_one_file() -> None:
         EvalScore("a/one", 1.0, "code", "p1", 1.0, 20.0, 0.5),
         EvalScore("a/two", 0.5, "code", weight=40.0),
     )
+
+
+def test_parquet_is_read_as_the_other_forms_and_another_file_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"model_id": ["a/one", "a/two"], "score": [80.0, None], "prompt_id": ["p", None]}), file)
+    assert list(read_parquet(file)) == [
+        (1, {"model_id": "a/one", "score": 80.0, "prompt_id": "p"}),
+        (2, {"model_id": "a/two", "score": None, "prompt_id": None}),
+    ]
+    pq.write_table(pa.table({"model_id": ["a/one"], "stars": [5]}), file)
+    with pytest.raises(EvidenceError, match='"stars" is not a column'):
+        list(read_parquet(file))
+    file.write_bytes(b"PAR1")
+    with pytest.raises(EvidenceError, match="is no Parquet file"):
+        list(read_parquet(file))
+
+
+def test_a_large_cell_of_many_rows_that_parquet_holds_once_does_not_fill_the_memory(tmp_path: Path) -> None:
+    file, rows = tmp_path / "rows.parquet", 2_000
+    task = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["x" * 100_000]))
+    pq.write_table(pa.table({"model_id": ["a/one"] * rows, "score": [1.0] * rows, "task": task}), file)
+    assert file.stat().st_size < 150_000
+    assert least_peak(lambda: sum(1 for _ in read_parquet(file))) < 25_000_000
