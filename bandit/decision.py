@@ -68,9 +68,10 @@ def choose(
     if not candidates:
         raise ValueError("candidates: at least one model is needed")
     try:
-        rows = np.array(sorted({snapshot.rows[model_id] for model_id in candidates}))
+        places = sorted({snapshot.rows[model_id] for model_id in candidates})
     except KeyError as unknown:
         raise ValueError(f"candidates: {unknown.args[0]!r} is no model of router {snapshot.router_id}") from None
+    rows = snapshot.all_rows if len(places) == len(snapshot.arms) else np.array(places)
     settings = snapshot.settings
     experiment = settings.experiment if part is not None else None
     policy = named(settings.policy if experiment is None or part is None else experiment.parts[part].policy)

@@ -68,8 +68,8 @@ def best_probabilities(means: Sequence[float], deviations: Sequence[float]) -> l
 def _integrate(mu: list[float], sigma: list[float], lowest: float) -> list[float]:
     """Each value's integral, up to one common factor. Arrays have shape (values, nodes); z is reused in place."""
     x, weight = _grid(mu, sigma, lowest)
-    scale = np.array(sigma)[:, None]
-    z = (x - np.array(mu)[:, None]) / scale
+    center, scale = np.array([mu, sigma])[:, :, None]
+    z = (x - center) / scale
     below = ndtr(z)
     all_below = np.multiply.reduce(below, axis=0)
     all_below *= weight

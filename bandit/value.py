@@ -72,10 +72,10 @@ def evaluate(
     validity = np.ones_like(quality)
     if context.wants_json:
         validity = snapshot.validity.mean
-        second = (worth_variance + worth * worth) * (snapshot.validity.variance + validity * validity)
+        second = (worth_variance + worth * worth) * snapshot.validity.second_moment
         worth = worth * validity
         worth_variance = second - worth * worth
-    success, success_variance = snapshot.success.mean, snapshot.success.variance
+    success = snapshot.success.mean
     gain = objective.quality_usd * worth + objective.failure_usd
     cost, cost_variance = snapshot.cost_usd(context)
     seconds, seconds_variance = snapshot.seconds(context)
@@ -88,28 +88,33 @@ def evaluate(
         price_multiplier=multiplier,
     )
     variance = (
-        (success_variance + success * success) * (objective.quality_usd**2 * worth_variance)
-        + success_variance * (gain * gain)
+        snapshot.success.second_moment * (objective.quality_usd**2 * worth_variance)
+        + snapshot.success.variance * (gain * gain)
         + multiplier**2 * cost_variance
         + objective.second_usd**2 * seconds_variance
     )
     temperature = snapshot.settings.temperature
+    everyone = rows is snapshot.all_rows
+
+    def candidates(values: Floats) -> Floats:
+        return values if everyone else values[rows]
+
     return Value(
         snapshot=snapshot,
         rows=rows,
-        arms=tuple([snapshot.arms[row] for row in rows.tolist()]),
+        arms=snapshot.arms if everyone else tuple([snapshot.arms[row] for row in rows.tolist()]),
         context=context,
         objective=objective,
         price_multiplier=multiplier,
         temperature=temperature,
-        mean_usd=mean[rows],
-        deviation_usd=np.sqrt(temperature * variance)[rows],
-        quality=quality[rows],
-        quality_deviation=np.sqrt(quality_variance)[rows],
-        success=success[rows],
-        validity=validity[rows],
-        cost_usd=cost[rows],
-        seconds=seconds[rows],
+        mean_usd=candidates(mean),
+        deviation_usd=candidates(np.sqrt(temperature * variance)),
+        quality=candidates(quality),
+        quality_deviation=candidates(np.sqrt(quality_variance)),
+        success=candidates(success),
+        validity=candidates(validity),
+        cost_usd=candidates(cost),
+        seconds=candidates(seconds),
     )
 
 
@@ -117,4 +122,4 @@ def _part_of_doubt(snapshot: Snapshot) -> float:
     """The part of the variance of quality that counts: all of it once there is a score, else less with each outcome."""
     if snapshot.has_scores:
         return 1.0
-    return (PATIENT_OUTCOMES / (PATIENT_OUTCOMES + float(snapshot.outcomes.sum()))) ** 2
+    return (PATIENT_OUTCOMES / (PATIENT_OUTCOMES + snapshot.outcomes_of_all)) ** 2

@@ -49,6 +49,7 @@ class Share:
 
     mean: Floats
     variance: Floats
+    second_moment: Floats  # variance + mean²
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +107,16 @@ class Snapshot:
         """How many outcomes each arm has ever had."""
         outcomes: Floats = self.table.per_arm(Signal.OUTCOMES)[0]
         return outcomes
+
+    @cached_property
+    def outcomes_of_all(self) -> float:
+        """How many all arms have ever had."""
+        return float(self.outcomes.sum())
+
+    @cached_property
+    def all_rows(self) -> NDArray[np.int64]:
+        """The rows of all arms, in order."""
+        return np.arange(len(self.arms))
 
     @cached_property
     def attempts(self) -> float:
@@ -308,7 +319,8 @@ class Snapshot:
         weight, total, _ = self.table.per_arm(signal)
         size = prior_weight + weight
         mean = (prior_weight * prior_mean + np.minimum(np.maximum(total, 0.0), weight)) / size
-        return Share(mean, mean * (1.0 - mean) / (size + 1.0))
+        variance = mean * (1.0 - mean) / (size + 1.0)
+        return Share(mean, variance, variance + mean * mean)
 
 
 def take_snapshot(
