@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 
 from bandit.quick import quick_dataclass
-from gateway.tasks.fixed_words import READ_CHARS, fixed_words
+from gateway.tasks.fixed_words import READ_CHARS, fixed_words, opening_words
 from storage.rows import clean
 
 PREFIX = "site:"
@@ -42,10 +42,24 @@ _GENERAL = frozenset(_GENERAL_WORDS.split())
 
 @quick_dataclass(frozen=True, slots=True)
 class CallSite:
-    """Where a request comes from. `key` is the class of its statistics; `name` are the first words, to show."""
+    """Where a request comes from. `key` is the class of its statistics; the rest is what it was found by."""
 
     key: str
-    name: str
+    prompt: str
+    tool_names: tuple[str, ...]
+    schema_names: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What people are shown: the first words without "You are a", else the names of the tools or of the schema."""
+        words, start = opening_words(self.prompt) if self.prompt else (), 0
+        if tuple(map(str.lower, words[:2])) == _LEAD:
+            start = 3 if len(words) > 3 and words[2].lower() in _ARTICLES else 2
+        if words[start:]:
+            return _cut(" ".join(words[start : start + 8]))
+        if self.tool_names:
+            return _cut("tools: " + ", ".join(self.tool_names[:8]))
+        return _cut("answers in JSON: " + ", ".join(self.schema_names[:8]))
 
 
 class _Named(msgspec.Struct):
@@ -85,7 +99,8 @@ def call_site_of(
 
     None if nothing is left that would tell it from others: a prompt without content, and neither tools nor a schema.
     """
-    words, opening = fixed_words(system[:READ_CHARS]) if system else ((), ())
+    prompt = system[:READ_CHARS]
+    words = fixed_words(prompt) if prompt else ()
     tool_names = _names([name for raw in tools for name in _tool_names(raw)])
     schema_names = () if response_format is None else _schema_names(response_format)
     said = " ".join(words).casefold()
@@ -94,7 +109,7 @@ def call_site_of(
         return None
     text = "\0".join([said, "\1".join(tool_names), "\1".join(schema_names)])
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
-    return CallSite(PREFIX + digest.hexdigest(), _name(opening, tool_names, schema_names))
+    return CallSite(PREFIX + digest.hexdigest(), prompt, tool_names, schema_names)
 
 
 def is_call_site(task: str) -> bool:
@@ -132,18 +147,6 @@ def _schema_names(raw: msgspec.Raw) -> tuple[str, ...]:
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     """Names without digits, which ids and versions have; sorted, each once."""
     return tuple(sorted({"".join([each for each in name if not each.isdigit()]) for name in names}))
-
-
-def _name(words: tuple[str, ...], tool_names: tuple[str, ...], schema_names: tuple[str, ...]) -> str:
-    """What people are shown: the first words without "You are a", else the names of the tools or of the schema."""
-    start = 0
-    if tuple(map(str.lower, words[:2])) == _LEAD:
-        start = 3 if len(words) > 3 and words[2].lower() in _ARTICLES else 2
-    if words[start:]:
-        return _cut(" ".join(words[start : start + 8]))
-    if tool_names:
-        return _cut("tools: " + ", ".join(tool_names[:8]))
-    return _cut("answers in JSON: " + ", ".join(schema_names[:8]))
 
 
 def _cut(name: str) -> str:

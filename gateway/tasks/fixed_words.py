@@ -7,7 +7,6 @@ that nothing marks is not read in most prompts. Linear in the text, of which a b
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 READ_CHARS = 4_000
 """Characters of a system prompt that are read."""
@@ -69,26 +68,28 @@ _PASSING = frozenset(_DATES.split())
 """Words of dates and times."""
 
 
-class FixedWords(NamedTuple):
-    """The words, as they are written, and those of the first sentence."""
-
-    words: tuple[str, ...]
-    opening: tuple[str, ...]
+@lru_cache(maxsize=512)
+def fixed_words(text: str) -> tuple[str, ...]:
+    """The first words of a system prompt that are the same in each request, as they are written."""
+    return _words(_without_inserts(text))
 
 
 @lru_cache(maxsize=512)
-def fixed_words(text: str) -> FixedWords:
-    """The first words of a system prompt that are the same in each request."""
+def opening_words(text: str) -> tuple[str, ...]:
+    """Those of its first sentence, if they are more than one; else all of them."""
+    text = _without_inserts(text)
+    opening = _words(_SENTENCE_END.split(text.strip(), maxsplit=1)[0])
+    return opening if len(opening) > 1 else _words(text)
+
+
+def _without_inserts(text: str) -> str:
+    """The text up to where something is inserted at its end, without what is inserted before."""
     # Runs of blanks are one, or patterns that allow blanks twice in a row would take the square of their length.
     text = _FENCED.sub(" ", _BLANKS.sub(" ", text[:READ_CHARS]))
     text = _QUOTED.sub(" ", _ELEMENT.sub(" ", text))[:KEPT_CHARS]
     text = _NAMED.sub(r"\1", _LABELLED.sub(r"\1", text))
     marked = _FROM_HERE_ON.search(text)
-    if marked is not None and marked.start() > 0:
-        text = text[: marked.start()]
-    words = _words(text)
-    opening = _words(_SENTENCE_END.split(text.strip(), maxsplit=1)[0])
-    return FixedWords(words, opening if len(opening) > 1 else words)
+    return text[: marked.start()] if marked is not None and marked.start() > 0 else text
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -111,6 +112,8 @@ def _fixed(word: str) -> str:
     """The word without a digit, such as that of `gsm8k`; empty if it is a number, an id or of a date."""
     if (len(word) > LONGEST_WORD and word.isascii()) or word.casefold() in _PASSING:
         return ""
+    if word.isalpha():
+        return word
     digits = sum(map(str.isdigit, word))
     if not digits:
         return word

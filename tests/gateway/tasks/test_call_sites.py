@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from gateway.tasks.call_sites import NAME_LIMIT, CallSite, call_site_of, is_call_site
+from gateway.tasks.call_sites import NAME_LIMIT, call_site_of, is_call_site
 from gateway.tasks.fixed_words import READ_CHARS, fixed_words
 
 SUPPORT = "You are a support agent of Acme. "
@@ -147,7 +147,7 @@ def test_fields_that_a_provider_will_refuse_tell_nothing(broken: bytes) -> None:
 def test_a_megabyte_is_read_at_its_beginning_alone() -> None:
     long = SUPPORT + "Answer politely and list what is missing. " * 30_000
     assert call_site_of(long) == call_site_of(long[:READ_CHARS])
-    assert len(fixed_words(long[:READ_CHARS]).words) == 80
+    assert len(fixed_words(long[:READ_CHARS])) == 80
 
 
 def test_half_of_a_character_and_a_nul_do_no_harm() -> None:
@@ -178,7 +178,8 @@ def test_a_call_site_is_called_by_its_first_words_without_names_of_people(
     system: str, tools: tuple[str, ...], name: str
 ) -> None:
     site = call_site_of(system, [tools_of(*tools)] if tools else [])
-    assert site == CallSite(site.key if site else "", name)
+    assert site is not None
+    assert site.name == name
     assert len(name) <= NAME_LIMIT + 2
 
 
@@ -202,4 +203,4 @@ def test_a_call_site_is_called_by_its_first_words_without_names_of_people(
 )
 def test_no_prompt_takes_longer_than_its_length_asks_for(hostile: str) -> None:
     """The words are found whatever the prompt is; each pattern reads a text once (see the comments at them)."""
-    assert len(fixed_words((hostile * 4_000)[:READ_CHARS]).words) <= 80
+    assert len(fixed_words((hostile * 4_000)[:READ_CHARS])) <= 80
