@@ -1,12 +1,18 @@
 """What questions to the log take, and what they cost the completions that are answered meanwhile.
 
 python -m benchmarks.analyst --rounds 10
+python -m benchmarks.analyst --rounds 10 --pages 20
 
 A gateway on loopback with a provider that answers at once, and a ledger of 20,000 decisions. Seconds of load without a
-question and with one after the other take turns, so that a ratio compares neighbours in time.
+question and with one after the other take turns, so that a ratio compares neighbours in time. With --pages, that many
+live pages of the dashboard are open instead, which fetch themselves again as often as the gateway lets them.
+
+The gateway has one core of its own, and the analyst that it starts inherits it: as on a machine with one core, or with
+every core busy.
 """
 
 import argparse
+import asyncio
 import json
 import statistics
 import tempfile
@@ -14,19 +20,23 @@ import threading
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 
 from benchmarks.overhead.generator import Load, Measurement
 from benchmarks.overhead.servers import fake_provider, put_load_on
 from benchmarks.overhead.targets import ROUTER, gateway_process
 from storage.database.engine import open_database
 from tests.support.drawn_log import fill
+from tests.support.gateway import GatewayProcess
 from tests.support.processes import RunFailed
 from tests.support.records import RecordMaker, RunningWriter
 
 COUNT = 20_000
 STEP_SECONDS = 100.0
+PATHS = ("/", f"/routers/{ROUTER}", f"/routers/{ROUTER}?days=30", "/keys", "/health", f"/routers/{ROUTER}/decisions")
 
 
 def fill_ledger(url: str, distinct: int) -> None:
@@ -72,18 +82,64 @@ class Questions:
         self._stopping.set()
 
 
-def measure(load: Load, client: httpx.Client, *, asking: bool) -> tuple[Measurement, list[float]]:
-    """Put the load on, with or without questions."""
-    questions = Questions(client)
-    thread = threading.Thread(target=questions.run)
-    if asking:
-        thread.start()
+class Pages:
+    """Live pages of the dashboard: each has a stream of events, and after each fetch the pause that it was told."""
+
+    def __init__(self, gateway: GatewayProcess, count: int) -> None:
+        self._gateway = gateway
+        self._count = count
+        self._stopping = threading.Event()
+        self.milliseconds: list[float] = []
+
+    def run(self) -> None:
+        """Keep them open until stopped."""
+        asyncio.run(self._all_open())
+
+    def stop(self) -> None:
+        """Close them."""
+        self._stopping.set()
+
+    async def _all_open(self) -> None:
+        async with httpx.AsyncClient(base_url=self._gateway.url, timeout=60.0) as client:
+            signed_in = await client.post(
+                "/sign-in", data={"key": self._gateway.key}, headers={"origin": self._gateway.url}
+            )
+            if signed_in.status_code != 303:
+                raise RunFailed(signed_in.text)
+            tasks = [asyncio.create_task(self._open(client, PATHS[each % len(PATHS)])) for each in range(self._count)]
+            while not self._stopping.is_set():  # noqa: ASYNC110 - another thread sets it
+                await asyncio.sleep(0.05)
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            failed = [each for each in ended if isinstance(each, Exception)]  # a cancellation is none
+            if failed:
+                raise failed[0]
+
+    async def _open(self, client: httpx.AsyncClient, path: str) -> None:
+        async with client.stream("GET", "/events") as events:
+            seen: dict[str, str] = {}
+            async for _ in events.aiter_lines():
+                began = time.perf_counter()
+                answer = await client.get(path, headers={"x-refresh": "1", **seen})
+                if answer.status_code not in {200, 304}:
+                    raise RunFailed(answer.text)
+                self.milliseconds.append(1e3 * (time.perf_counter() - began))
+                seen = {"if-none-match": answer.headers["etag"]}
+                await asyncio.sleep(float(answer.headers["x-pause-seconds"]))
+
+
+def measure(load: Load, beside: Questions | Pages | None) -> Measurement:
+    """Put the load on, alone or beside what is measured."""
+    if beside is None:
+        return put_load_on(load)
+    thread = threading.Thread(target=beside.run)
+    thread.start()
     try:
-        return put_load_on(load), questions.milliseconds
+        return put_load_on(load)
     finally:
-        questions.stop()
-        if asking:
-            thread.join()
+        beside.stop()
+        thread.join()
 
 
 def main() -> None:
@@ -93,45 +149,59 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--distinct", type=int, default=1_000, help="choices that the decisions were drawn from")
+    parser.add_argument("--pages", type=int, default=0, help="live pages of the dashboard, in place of questions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="analyst-") as name, fake_provider(Path(name, "provider.log")) as port:
         folder = Path(name)
         with gateway_process(port, folder) as gateway:
             fill_ledger(f"sqlite:///{next(folder.glob('*.db'))}", options.distinct)
             with gateway.client() as client:
-                questions = Questions(client)
-                first_ms = questions.ask()
-                next_ms = [questions.ask() for _ in range(20)]
-                frontier_ms = questions.ask("frontier")
-                load = Load(
-                    host="127.0.0.1",
-                    port=gateway.port,
-                    paths=[f"/{ROUTER}/chat/completions"],
-                    connections=1,
-                    rate=options.rate,
-                    seconds=options.seconds,
-                    key=gateway.key,
-                    pids=[gateway.pid],
-                )
-                put_load_on(load)
-                pairs = []
-                meanwhile: list[float] = []
-                for number in range(options.rounds):
-                    order = (False, True) if number % 2 == 0 else (True, False)
-                    found = {asking: measure(load, client, asking=asking) for asking in order}
-                    meanwhile += found[True][1]
-                    pairs.append((found[False][0], found[True][0]))
-    report = {
+                print(json.dumps(report(gateway, client, options), indent=1))
+
+
+def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Namespace) -> dict[str, Any]:
+    """Ask alone, then measure completions in pairs."""
+    load = Load(
+        host="127.0.0.1",
+        port=gateway.port,
+        paths=[f"/{ROUTER}/chat/completions"],
+        connections=1,
+        rate=options.rate,
+        seconds=options.seconds,
+        key=gateway.key,
+        pids=[gateway.pid],
+    )
+    alone: dict[str, Any] = {} if options.pages else _alone(Questions(client))
+    put_load_on(load)
+    pairs: list[tuple[Measurement, Measurement]] = []
+    meanwhile: list[float] = []
+    for number in range(options.rounds):
+        beside = Pages(gateway, options.pages) if options.pages else Questions(client)
+        found = {each is not None: measure(load, each) for each in ((None, beside) if number % 2 else (beside, None))}
+        meanwhile += beside.milliseconds
+        pairs.append((found[False], found[True]))
+    return {
         "decisions": COUNT,
-        "first_question_ms": round(first_ms),
-        "next_question_ms": {"median": round(statistics.median(next_ms)), "largest": round(max(next_ms))},
-        "frontier_ms": round(frontier_ms),
-        "next_question_under_load_ms": round(statistics.median(meanwhile)),
+        **alone,
+        ("page_ms" if options.pages else "next_question_under_load_ms"): round(statistics.median(meanwhile)),
+        "pages_or_questions": len(meanwhile),
         "p99_ms": {"without": _median(pairs, 0), "with": _median(pairs, 1)},
         "p99_ratio": round(statistics.median(each[1].p99_ms / each[0].p99_ms for each in pairs), 3),
+        "p50_ratio": round(statistics.median(each[1].p50_ms / each[0].p50_ms for each in pairs), 3),
+        "p99_ratios": sorted(round(each[1].p99_ms / each[0].p99_ms, 2) for each in pairs),
         "answers_ratio": round(statistics.median(each[1].answers / each[0].answers for each in pairs), 3),
+        "machine_load": psutil.getloadavg()[0],
     }
-    print(json.dumps(report, indent=1))
+
+
+def _alone(questions: Questions) -> dict[str, Any]:
+    first_ms = questions.ask()
+    next_ms = [questions.ask() for _ in range(20)]
+    return {
+        "first_question_ms": round(first_ms),
+        "next_question_ms": {"median": round(statistics.median(next_ms)), "largest": round(max(next_ms))},
+        "frontier_ms": round(questions.ask("frontier")),
+    }
 
 
 def _median(pairs: list[tuple[Measurement, Measurement]], which: int) -> float:

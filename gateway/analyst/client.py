@@ -123,14 +123,16 @@ class Analyst:
         if former is not None:
             await asyncio.to_thread(_end, former)
         start = Start(str(self._folder()), self._database_url, self._sqlite_synchronous, self._schema)
-        # -P: no module of the working folder is imported. A session of its own: a terminal's signals are for us.
+        # -P: no module of the working folder is imported. A process group of its own: a terminal's signals are for us.
+        # Not a session of its own: Linux schedules sessions as groups (autogroup), and among groups niceness means
+        # nothing, so the analyst would get as much of a busy processor as the gateway.
         process = await asyncio.to_thread(
             subprocess.Popen,
             [sys.executable, "-P", "-m", "gateway.analyst"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # a buffer of 32 MB each, for no matrix of ours
-            start_new_session=True,
+            process_group=0,
         )
         self._process = process
         try:

@@ -31,7 +31,7 @@ OUT_OF_MEMORY = 12
 
 def main() -> None:
     """Serve until nobody has asked for `IDLE_SECONDS`, or standard input ends: the parent holds its other end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in a terminal is for the parent
+    signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a background process of a terminal may write to its log
     os.nice(NICENESS)
     # Of memory that is written to: libraries reserve much more.
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))

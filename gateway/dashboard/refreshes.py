@@ -1,8 +1,10 @@
 """Answers open pages that fetch themselves again: in turns, and so seldom that completions don't notice."""
 
 import asyncio
+import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,8 +13,10 @@ from fastapi.responses import Response
 HEADER = "x-refresh"
 """A page's script sends it with its fetches; what a person asks for waits for nobody."""
 PAUSE_HEADER = "x-pause-seconds"
-SHARE = 0.02
+SHARE = 0.01
 """The part of a process's time that all refreshes together take: Python renders in the process that answers."""
+SWITCH_SECONDS = 0.0005
+"""How long a refresh keeps the GIL from the event loop. Python's usual 5 ms, several times a completion, add up."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 60.0
 FRESH_SECONDS = 1.0
 MOST_KEPT = 64
@@ -57,7 +61,8 @@ class Refreshes:
             response = _again(kept, tag) if kept is not None and is_fresh else None
             if response is None:
                 began = self._clock()
-                response = await render()
+                with _short_turns():
+                    response = await render()
                 self._keep(page, response, self._clock(), self._clock() - began)
         pause = min(max(self._open_pages() * self._seconds / SHARE, SHORTEST_SECONDS), LONGEST_SECONDS)
         response.headers[PAUSE_HEADER] = f"{pause:.1f}"
@@ -72,6 +77,17 @@ class Refreshes:
         self._kept[page] = _Kept(now, tag, bytes(response.body) if response.status_code == 200 else None)
         if len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
+
+
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take turns more often. Not for ever: under load that costs some percent of the answers a second."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
 
 
 def _again(kept: _Kept, tag: str | None) -> Response | None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -74,6 +75,11 @@ async def test_one_process_serves_all_workers_dies_with_its_owner_and_is_started
             await until(lambda: len(analysts(others)) == 1, "one of two that were started is left")
             (process,) = analysts(others)
             assert process.nice() == min(19, os.nice(0) + 10)
+            # Of our session, so that it is weighed against us; its work waits for everybody.
+            assert (os.getsid(process.pid), os.getpgid(process.pid)) == (os.getsid(0), process.pid)
+            if sys.platform == "linux":
+                policies = {os.sched_getscheduler(each.id) for each in process.threads()}
+                assert policies == {os.SCHED_OTHER, os.SCHED_IDLE}
 
             os.kill(process.pid, signal.SIGSTOP)
             asking = asyncio.create_task(second.ask(Kind.EVALUATION, QUESTION, Epoch(later(COUNT + 101))))

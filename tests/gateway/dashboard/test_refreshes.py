@@ -1,6 +1,7 @@
 """Open pages are rendered in turns, once for all who see the same, and more seldom the more of them are open."""
 
 import asyncio
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,6 +38,18 @@ async def test_pages_are_rendered_in_turns_and_once_for_all_who_want_the_same() 
     answers = await asyncio.gather(*asked)
     assert (renderer.count, renderer.most) == (4, 1)
     assert {answer.body for answer in answers} == {b"page"}
+
+
+async def test_threads_take_short_turns_while_a_page_is_rendered_and_usual_ones_after_it() -> None:
+    usual, seen = sys.getswitchinterval(), list[float]()
+
+    async def render() -> Response:
+        seen.append(sys.getswitchinterval())
+        return Response("page", headers={"etag": '"1"'})
+
+    await Refreshes(lambda: 1).answer(PAGE, None, render)
+    assert seen == [pytest.approx(refreshes.SWITCH_SECONDS)]
+    assert sys.getswitchinterval() == usual
 
 
 async def test_what_the_browser_has_is_not_sent_again() -> None:
