@@ -25,12 +25,12 @@ from bandit.ope.sums import Sums, possible
 from bandit.ope.variances import (
     FIRST,
     ModelSums,
+    Outcomes,
     about,
     centre,
     effective_sizes,
     kish,
     mean_weight,
-    outcomes_spread,
     scores_spread,
     shared_scores,
 )
@@ -112,11 +112,12 @@ def actual_of(sums: Sums) -> Actual:
 
 def always(sums: Sums, model_id: str, objective: Objective) -> Always:
     """Estimate what always this model would have come to. A model without draws has no evidence."""
-    everything = float(sums.values["requests"].sum())
+    values = sums.values
+    everything = float(values["requests"].sum())
     arm = sums.models.index(model_id) if model_id in sums.models else None
-    if arm is None or not sums.values["requests"][:, :, arm].any():
+    if arm is None or not values["requests"][:, :, arm].any():
         return _unknown(model_id)
-    kept = possible(sums.values, arm)
+    kept = possible(values, arm)
     own = _Own(sums, kept)
     fixed = _Fixed(sums, arm, kept, own)
     size, quality_size = fixed.size, fixed.quality_size
@@ -155,8 +156,9 @@ class _Own:
 
     def __init__(self, sums: Sums, kept: Floats) -> None:
         # By class and model.
-        self.sums = {name: np.einsum("dgk,dg->gk", values, kept) for name, values in sums.values.items()}
-        self.by_task = {name: values.sum(axis=1) for name, values in self.sums.items()}
+        by_model = np.einsum("ndgk,dg->ngk", sums.cube, kept)
+        self.sums = dict(zip(sums.names, by_model, strict=True))
+        self.by_task = dict(zip(sums.names, by_model.sum(axis=2), strict=True))
         self.requests = float(self.by_task["requests"].sum())
         answered = self.sums["requests"] - self.sums["failed"]
         scored, quality = self.sums["scored"], self.sums["quality"]
@@ -190,8 +192,9 @@ class _Fixed:
     def __init__(self, sums: Sums, arm: int, kept: Floats, own: _Own) -> None:
         self._own = own
         self._n = own.by_task["requests"]  # N of each class
-        self._daily_n = sums.values["requests"].sum(axis=2) * kept
-        self._daily_cost = sums.values["cost"].sum(axis=2) * kept
+        values = sums.values
+        self._daily_n = values["requests"].sum(axis=2) * kept
+        self._daily_cost = values["cost"].sum(axis=2) * kept
         self._days = sums.days
         mine = {name: values[:, arm] for name, values in own.sums.items()}
         weight = mine["w_requests"]
@@ -216,6 +219,7 @@ class _Fixed:
             answers=answers,
             score_sizes=score_sizes,
         )
+        self._outcomes = Outcomes(self._model)
 
     def mean(self, figure: str) -> Estimate:
         """The mean `cost` or `seconds` of a request."""
@@ -260,7 +264,7 @@ class _Fixed:
             np.full_like(self._n, objective.second_usd),
             objective.failure_usd + self._model.quality * objective.quality_usd,
         ]
-        outcomes = outcomes_spread(self._model, coefficients)
+        outcomes = self._outcomes.spread(coefficients)
         scores = scores_spread(self._model).scaled(-objective.quality_usd)
         shared = objective.quality_usd**2 * (self._own.variance - 2.0 * shared_scores(self._model))
         more = max(shared, -float(scores.variance.sum()))
@@ -270,7 +274,7 @@ class _Fixed:
         return interval(_worth(self._own.actual, objective) - worth, 1.0 / n, outcomes, scores, more=more)
 
     def _spread_of(self, figure: str) -> Spread:
-        return outcomes_spread(self._model, [np.full_like(self._n, float(name == figure)) for name in FIRST])
+        return self._outcomes.spread([np.full_like(self._n, float(name == figure)) for name in FIRST])
 
 
 def _shrunk(total: Floats, number: Floats, prior: Floats | float) -> Floats:

@@ -14,12 +14,18 @@ EXPECTED_DRAWS = 5.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """Sums of first draws, of shape (days, classes, models) by name: see `storage.tables.fixed_sums`."""
+    """Sums of first draws, of shape (names, days, classes, models): see `storage.tables.fixed_sums`."""
 
     days: tuple[int, ...]
     tasks: tuple[str, ...]
     models: tuple[str, ...]
-    values: dict[str, Floats]
+    names: tuple[str, ...]
+    cube: Floats
+
+    @property
+    def values(self) -> dict[str, Floats]:
+        """Those of each name, of shape (days, classes, models)."""
+        return dict(zip(self.names, self.cube, strict=True))
 
     @classmethod
     def of(cls, names: Sequence[str], rows: Collection[tuple[int, str, str, Sequence[float]]]) -> "Sums":
@@ -30,7 +36,7 @@ class Sums:
         cube = np.zeros((len(names), len(days), len(tasks), len(models)))
         for day, task, model_id, sums in rows:
             cube[:, days[day], tasks[task], models[model_id]] += sums
-        return cls(tuple(days), tuple(tasks), tuple(models), dict(zip(names, cube, strict=True)))
+        return cls(tuple(days), tuple(tasks), tuple(models), tuple(names), cube)
 
 
 def possible(values: Mapping[str, Floats], arm: int) -> Floats:

@@ -51,29 +51,42 @@ class ModelSums:
     score_sizes: Floats
 
 
-def outcomes_spread(model: ModelSums, coefficients: Sequence[Floats]) -> Spread:
-    """The spread of a combination of cost, seconds and failures."""
-    weight, squares, sizes = model.sums["w_requests"], model.sums["ww_requests"], model.sizes
-    total, size = float(weight.sum()), kish(weight, squares)
-    usual = [float(model.sums[f"w_{name}"].sum()) / total for name in FIRST]
-    # A failure more, which costs nothing, and an answer more: none in a few draws doesn't mean that there are none.
-    failing = (size * usual[_FAILED] + 1.0) / (size + 2.0)
-    hidden = max(failing * (1.0 - failing) - usual[_FAILED] * (1.0 - usual[_FAILED]), 0.0)
-    jumps = (-usual[0], 0.0, 1.0)
-    own, pooled, shares = np.zeros_like(weight), np.zeros_like(weight), {}
-    for (i, j), name in _PAIRS.items():
-        factor = coefficients[i] * coefficients[j] * (1.0 if i == j else 2.0)
-        once = _moment(model, "w_", (i, j), name, (model.centres[i], model.centres[j]))
-        own += factor * (_moment(model, "ww_", (i, j), name, (model.centres[i], model.centres[j])) - once)
-        around = float(_moment(model, "w_", (i, j), name, (usual[i], usual[j])).sum()) / total
-        shares[i, j] = _leaning(sizes, ratio(once, weight), around + hidden * jumps[i] * jumps[j])
-        pooled += factor * shares[i, j]
-    excess = model.requests * (mean_weight(weight, squares) - 1.0)
-    # Not leaned on `failing`: the third moment of rare failures is proportional to their rate, which that overstates.
-    rate = (sizes * ratio(model.sums["w_failed"], weight) + SPREAD_WEIGHT * usual[_FAILED]) / (sizes + SPREAD_WEIGHT)
-    rate = np.clip(rate, SMALLEST_RATE, 1.0 - SMALLEST_RATE)
-    shape = _outcomes_shape(model.centres, coefficients, shares, rate, np.maximum(pooled, 0.0))
-    return Spread(_averaged(own, pooled, excess, sizes), sizes, shape)
+class Outcomes:
+    """The moments of a model's cost, seconds and failures, for the spread of any combination of them."""
+
+    def __init__(self, model: ModelSums) -> None:
+        self._model = model
+        weight, squares, sizes = model.sums["w_requests"], model.sums["ww_requests"], model.sizes
+        total, size = float(weight.sum()), kish(weight, squares)
+        usual = [float(model.sums[f"w_{name}"].sum()) / total for name in FIRST]
+        # A failure more, which costs nothing, and an answer more: none in a few draws doesn't mean that there are none.
+        failing = (size * usual[_FAILED] + 1.0) / (size + 2.0)
+        hidden = max(failing * (1.0 - failing) - usual[_FAILED] * (1.0 - usual[_FAILED]), 0.0)
+        jumps = (-usual[0], 0.0, 1.0)
+        self._own: dict[tuple[int, int], Floats] = {}
+        self._shares: dict[tuple[int, int], Floats] = {}
+        for (i, j), name in _PAIRS.items():
+            once = _moment(model, "w_", (i, j), name, (model.centres[i], model.centres[j]))
+            self._own[i, j] = _moment(model, "ww_", (i, j), name, (model.centres[i], model.centres[j])) - once
+            around = float(_moment(model, "w_", (i, j), name, (usual[i], usual[j])).sum()) / total
+            self._shares[i, j] = _leaning(sizes, ratio(once, weight), around + hidden * jumps[i] * jumps[j])
+        self._excess = model.requests * (mean_weight(weight, squares) - 1.0)
+        # Not leaned on `failing`: the third moment of rare failures is proportional to their rate, which that
+        # overstates.
+        leaned = sizes * ratio(model.sums["w_failed"], weight) + SPREAD_WEIGHT * usual[_FAILED]
+        self._rate = np.clip(leaned / (sizes + SPREAD_WEIGHT), SMALLEST_RATE, 1.0 - SMALLEST_RATE)
+
+    def spread(self, coefficients: Sequence[Floats]) -> Spread:
+        """The spread of a combination of cost, seconds and failures."""
+        sizes = self._model.sizes
+        own, pooled = np.zeros_like(sizes), np.zeros_like(sizes)
+        for i, j in _PAIRS:
+            factor = coefficients[i] * coefficients[j] * (1.0 if i == j else 2.0)
+            own += factor * self._own[i, j]
+            pooled += factor * self._shares[i, j]
+        centres = self._model.centres
+        shape = _outcomes_shape(centres, coefficients, self._shares, self._rate, np.maximum(pooled, 0.0))
+        return Spread(_averaged(own, pooled, self._excess, sizes), sizes, shape)
 
 
 def scores_spread(model: ModelSums) -> Spread:

@@ -10,6 +10,7 @@ from gateway.errors import BadRequest, InsufficientScope
 from gateway.management.activity_views import (
     PLACES,
     STATUSES,
+    ActivityView,
     FilterOptionsView,
     KeyActivityView,
     KeysActivityView,
@@ -77,6 +78,15 @@ def overview(management: Management, window: Window, question: ActivityQuestion)
         previous=None if previous is None else view_of(previous, shown),
         series=series_of(found, shown),
     )
+
+
+def summaries(management: Management, window: Window, router_ids: Sequence[str]) -> dict[str, ActivityView]:
+    """Sum the activity of each of some routers that the actor may see; those without any are left out.
+
+    Raises BadRequest.
+    """
+    totals = Activity(management.database).totals(buckets_of(window, management.now), router_ids)
+    return {router_id: view_of(counts, ("requests",)) for router_id, counts in totals.items()}
 
 
 def of_models(management: Management, window: Window, question: ActivityQuestion) -> ModelsActivityView:

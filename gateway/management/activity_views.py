@@ -1,6 +1,8 @@
 """What the activity calls answer, made of sums of cells."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from operator import add
 from typing import Any
 
@@ -21,6 +23,7 @@ STATUSES = {
 PLACES = {name: place for place, name in enumerate(COUNTS)}
 _FIRST_WAIT = PLACES["w0"]
 _HALF_OCTAVE = 2.0**0.5
+_QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _SAME = (
     *("answered", "partial", "failed_provider", "failed_own", "rejected", "client_gone", "redrawn", "explored"),
     *("prompt_tokens", "cached_tokens", "completion_tokens", "scored"),
@@ -184,9 +187,7 @@ def fields_of(counts: Sequence[float], shown: Sequence[str]) -> dict[str, Any]:
         mean_score=mean("score", "scored"),
         seconds=WaitView(
             mean=mean("seconds", "answered"),
-            p50=quantile(waits, 0.5),
-            p95=quantile(waits, 0.95),
-            p99=quantile(waits, 0.99),
+            **dict(zip(_QUANTILES, quantiles(waits, _QUANTILES.values()), strict=True)),
         ),
         first_token_seconds=mean("first_token_seconds", "first_tokens"),
         overhead_seconds=mean("overhead_seconds", "requests"),
@@ -194,19 +195,20 @@ def fields_of(counts: Sequence[float], shown: Sequence[str]) -> dict[str, Any]:
     )
 
 
-def quantile(waits: Sequence[int], share: float) -> float | None:
-    """Seconds below which a share of the waits lies, between the edges of its half-octave on a log scale.
+def quantiles(waits: Sequence[int], shares: Iterable[float]) -> list[float | None]:
+    """Seconds below which shares of the waits lie, between the edges of their half-octaves on a log scale.
 
-    >>> quantile([0, 0, 10] + [0] * 21, 0.5)  # all between 0.1 and 0.1414 s
-    0.118...
+    >>> quantiles([0, 0, 10] + [0] * 21, [0.5])  # all between 0.1 and 0.1414 s
+    [0.118...]
     """
-    wanted = share * sum(waits)
+    up_to = list(accumulate(waits))
+    return [_quantile(waits, up_to, share * up_to[-1]) for share in shares]
+
+
+def _quantile(waits: Sequence[int], up_to: Sequence[int], wanted: float) -> float | None:
     if wanted <= 0:
         return None
-    below = 0
-    for place, count in enumerate(waits):
-        if count and below + count >= wanted:
-            low = WAIT_EDGES[place - 1] if place else WAIT_EDGES[0] / _HALF_OCTAVE
-            return float(low * _HALF_OCTAVE ** ((wanted - below) / count))
-        below += count
-    return None
+    place = bisect_left(up_to, wanted)
+    low = WAIT_EDGES[place - 1] if place else WAIT_EDGES[0] / _HALF_OCTAVE
+    below = up_to[place] - waits[place]
+    return float(low * _HALF_OCTAVE ** ((wanted - below) / waits[place]))

@@ -1,6 +1,6 @@
 """Routers: list, show, create, change, delete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
@@ -84,8 +84,17 @@ class RouterChange:
 
 def list_routers(management: Management) -> list[RouterView]:
     """All routers that the actor may see, by id."""
-    records = Routers(management.database).all()
-    return [_view(management, record) for record in records if management.sees(record.id)]
+    return router_views(management, visible_routers(management))
+
+
+def visible_routers(management: Management) -> list[RouterRecord]:
+    """The records of all routers that the actor may see, by id."""
+    return [record for record in Routers(management.database).all() if management.sees(record.id)]
+
+
+def router_views(management: Management, records: Iterable[RouterRecord]) -> list[RouterView]:
+    """The views of records that were read already."""
+    return [_view(management, record) for record in records]
 
 
 def list_router_names(management: Management) -> list[tuple[str, str]]:

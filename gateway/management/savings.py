@@ -173,7 +173,20 @@ def savings(
     baseline: str | None = None,
 ) -> SavingsView:
     """Compare a router with always one of its models. Raises NotFound, BadRequest."""
-    record = management.existing_router(router_id)
+    return savings_of(management, management.existing_router(router_id), from_, to, baseline)
+
+
+def savings_of(
+    management: Management,
+    record: RouterRecord,
+    from_: str | None,
+    to: str | None,
+    baseline: str | None,
+    *,
+    by_day: bool = True,
+) -> SavingsView:
+    """The same of a router that was read already. Without `by_day`, days have no baseline. Raises BadRequest."""
+    router_id = record.id
     models = [model.arm_id for model in record.models if model.enabled or model.arm_id == baseline]
     if baseline is not None and baseline not in models:
         told = ", ".join(models) or "none"
@@ -210,7 +223,7 @@ def savings(
         fixed=[_fixed(told, objective, max(elapsed, 0.0)) for told in told_of.values()],
         days=_daily(
             {int(each.at): each.counts[PLACES["cost_usd"]] for each in spent},
-            () if chosen is None or chosen.cost_usd is None else daily_costs(sums, chosen.model_id),
+            daily_costs(sums, chosen.model_id) if by_day and chosen is not None and chosen.cost_usd is not None else (),
         ),
         notes=_notes(own, chosen, objective, int(total["requests"]), chosen_by_us=baseline is None),
     )

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from bandit.types import Epoch
 from storage.activity import COUNTS
-from storage.calendar import HOUR, start_of
+from storage.calendar import DAY, HOUR, start_of
 from storage.database.engine import Database
 from storage.database.postgresql import prepare_sums
 from storage.key_usage import USED, Usage
@@ -89,7 +89,7 @@ class Activity:
         in_order = self._database.sqlite and not by_model
         at: ColumnElement[int] = own.start if in_order else _start_of(own.start, buckets.seconds)
         keys = [at, own.model_id] if by_model else [at]
-        query = _restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
+        query = self._restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
         found: dict[tuple[Epoch, str], list[float]] = {}
         with self._database.read() as connection:
             self._prepare(connection)
@@ -103,14 +103,21 @@ class Activity:
         """Sum the cells of all buckets."""
         with self._database.read() as connection:
             self._prepare(connection)
-            row = connection.execute(_restricted(select(*_SUMS), buckets, of)).one()
+            row = connection.execute(self._restricted(select(*_SUMS), buckets, of)).one()
         return [each or 0 for each in row]
+
+    def totals(self, buckets: Buckets, router_ids: Collection[str]) -> dict[str, Sequence[float]]:
+        """Sum the cells of all buckets per router; those in which nothing happened are left out."""
+        query = self._restricted(select(activity.c.router_id, *_SUMS), buckets, ActivityFilter(router_ids))
+        with self._database.read() as connection:
+            self._prepare(connection)
+            return {row[0]: row[1:] for row in connection.execute(query.group_by(activity.c.router_id))}
 
     def draws(self, router_id: str, buckets: Buckets) -> list[tuple[int, str, int]]:
         """First draws of each bucket and model, in order of time; those of which there are none are left out."""
         own = activity.c
         query = select(own.start, own.model_id, own.requests).order_by(own.start)
-        query = _restricted(query, buckets, ActivityFilter((router_id,))).where(own.requests > 0)
+        query = self._restricted(query, buckets, ActivityFilter((router_id,))).where(own.requests > 0)
         if buckets.width == HOUR:  # one cell per class
             query = query.with_only_columns(own.start, own.model_id, func.sum(own.requests))
             query = query.group_by(own.start, own.model_id)
@@ -149,6 +156,21 @@ class Activity:
             rows = connection.execute(query.group_by(at, own.key_id).order_by(at, own.key_id)).all()
         return [(row[0], row[1], Usage(*row[2:])) for row in rows]
 
+    def _restricted(self, query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
+        own = activity.c
+        query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
+        if of.router_ids is not None:
+            query = query.where(own.router_id.in_(of.router_ids))
+        elif self._database.sqlite and buckets.width == DAY:
+            # In their order SQLite reads the days of each router at once, and not by `start` with a search for each
+            # row: two thirds of the work.
+            query = query.where(own.router_id.in_(_every_router()))
+        if of.model_ids is not None:
+            query = query.where(own.model_id.in_(of.model_ids))
+        if of.provider is not None:
+            query = query.where(own.model_id.startswith(f"{of.provider}/", autoescape=True))
+        return query if of.task is None else query.where(own.task == of.task)
+
     def _prepare(self, connection: Connection) -> None:
         if not self._database.sqlite:
             prepare_sums(connection)
@@ -159,16 +181,13 @@ def _in_time(buckets: Buckets) -> tuple[ColumnElement[bool], ...]:
     return own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until
 
 
-def _restricted(query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
+def _every_router() -> Select[Any]:
+    """Select each router that has activity, by one step through the primary key per router."""
     own = activity.c
-    query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
-    if of.router_ids is not None:
-        query = query.where(own.router_id.in_(of.router_ids))
-    if of.model_ids is not None:
-        query = query.where(own.model_id.in_(of.model_ids))
-    if of.provider is not None:
-        query = query.where(own.model_id.startswith(f"{of.provider}/", autoescape=True))
-    return query if of.task is None else query.where(own.task == of.task)
+    ids = select(func.min(own.router_id).label("id")).cte("every_router", recursive=True)
+    following = select(func.min(own.router_id)).where(own.router_id > ids.c.id).scalar_subquery()
+    ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
+    return select(ids.c.id).where(ids.c.id.is_not(None))
 
 
 def _start_of(start: ColumnElement[int], seconds: int) -> ColumnElement[int]:

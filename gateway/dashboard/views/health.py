@@ -1,11 +1,10 @@
 """The page of the gateway's health: what is broken, and what to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.dashboard.formats import seconds, span
 from gateway.dashboard.visit import Visit
-from gateway.management.context import Management
 from gateway.management.health import FindingView, ReplicaView, get_health
 from gateway.management.own_wait import own_seconds
 from storage.errors import DatabaseUnavailable
@@ -54,6 +53,16 @@ _AWAY = FindingRow(
 
 
 def health_page(visit: Visit) -> HealthPage:
+    """The findings, and the gateway's own share of the wait for a key of all routers."""
+    page = findings_page(visit)
+    own = own_seconds(visit.management) if page.heard else None
+    if own is None:
+        return page
+    told = FindingRow("good", f"The gateway's own share of the wait: {seconds(own)} on average.")
+    return replace(page, findings=[*page.findings, told])
+
+
+def findings_page(visit: Visit) -> HealthPage:
     """What the processes have told; without the database, or for a key of some routers, what this one knows itself."""
     management = visit.management
     if management.router_ids is None:
@@ -68,7 +77,7 @@ def health_page(visit: Visit) -> HealthPage:
         ]
         heard = sum(management.now - each.heard_at <= RECENT_SECONDS for each in health.replicas)
         told = f"{heard} of {len(replicas)} processes heard from within {RECENT_SECONDS:.0f} s"
-        return HealthPage([*rows, *_ledger(visit), *_own_wait(management)], replicas, told)
+        return HealthPage([*rows, *_ledger(visit)], replicas, told)
     return HealthPage([*_own_findings(visit), *_ledger(visit)], ())
 
 
@@ -88,13 +97,6 @@ def _own_findings(visit: Visit) -> list[FindingRow]:
         if not any(note.startswith(f"{model_id}: ") for note in standing.notes)
     ]
     return [*rows, *(FindingRow("info", remark) for remark in standing.remarks)]
-
-
-def _own_wait(management: Management) -> list[FindingRow]:
-    own = own_seconds(management)
-    return (
-        [] if own is None else [FindingRow("good", f"The gateway's own share of the wait: {seconds(own)} on average.")]
-    )
 
 
 def _ledger(visit: Visit) -> list[FindingRow]:

@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from markupsafe import Markup
 
 from bandit.types import Epoch
 from gateway.dashboard.formats import short_day
 from gateway.dashboard.savings_charts import spark
-from gateway.dashboard.views.health import FindingRow, health_page
+from gateway.dashboard.views.health import FindingRow, findings_page
 from gateway.dashboard.views.saved import Saved, SavedRow, saved, saved_row
 from gateway.dashboard.visit import Visit
-from gateway.management.activity import ActivityQuestion, overview
+from gateway.management.activity import ActivityQuestion, overview, summaries
 from gateway.management.activity_views import ActivityView, OverviewView
 from gateway.management.activity_window import Window
 from gateway.management.context import Management
-from gateway.management.routers import RouterView, list_routers
-from gateway.management.savings import SavingsView, savings
+from gateway.management.routers import RouterView, router_views, visible_routers
+from gateway.management.savings import SavingsView, savings_of
 from storage.activity import Traffic
 from storage.calendar import DAY, HOUR, start_of
+from storage.records import RouterRecord
 
 PERIODS = (1, 7, 30, 90)
 USUAL_DAYS = 30
@@ -102,20 +102,24 @@ def overview_page(
     management = visit.management
     since = Epoch(max(management.now - (days - 1) * DAY, 0.0))
     traffic = visit.services.ledger.traffic_of_all(since)
-    rows = [_row(visit, router, traffic.get(router.id, {})) for router in list_routers(management)]
+    records = {record.id: record for record in visible_routers(management)}
+    views = router_views(management, records.values())
+    rows = [_row(visit, router, traffic.get(router.id, {})) for router in views]
     requests = sum(row.requests for row in rows)
-    needs = [each for each in health_page(visit).findings if each.severity in {"bad", "warn"}]
+    needs = [each for each in findings_page(visit).findings if each.severity in {"bad", "warn"}]
     asked = [row for row in rows if row.router.id == router_id]
     busiest = max(asked or rows, key=lambda row: row.requests, default=None)
     chosen = None if busiest is None else busiest.router
     activity = hero = None
     against = baseline if chosen is not None and baseline in chosen.enabled_models else ""
     if busiest is not None and chosen is not None and busiest.requests:
-        period = _Period(management, days)
-        activity = period.activity(chosen.id, DAY if days > 1 else HOUR)
-        view = period.savings(chosen.id, against or None)
+        compared = sorted((row for row in rows if row.requests), key=lambda row: -row.requests)[:MOST_COMPARED]
+        compared_ids = [row.router.id for row in compared]
+        period = _Period(management, days, records)
+        activity = period.course(chosen.id, DAY if days > 1 else HOUR)
+        view = period.savings(chosen.id, against or None, by_day=True)
         hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
-        rows = _compared(period, rows)
+        rows = _compared(period, compared_ids, rows, {} if against else {chosen.id: view})
     return OverviewPage(
         rows=rows,
         days=days,
@@ -152,34 +156,43 @@ def _tiles(view: OverviewView) -> Tiles:
 
 
 class _Period:
-    """What routers did in the last UTC days; asked again, the same is not computed again."""
+    """What routers did in the last UTC days."""
 
-    def __init__(self, management: Management, days: int) -> None:
+    def __init__(self, management: Management, days: int, records: Mapping[str, RouterRecord]) -> None:
         self._management = management
+        self._records = records
         self._from, self._to = window_of(management, days)
-        self.savings = cache(self._savings)
-        self.activity = cache(self._activity)
 
-    def _savings(self, router_id: str, baseline: str | None) -> SavingsView:
-        return savings(self._management, router_id, self._from, self._to, baseline)
+    def savings(self, router_id: str, baseline: str | None = None, *, by_day: bool = False) -> SavingsView:
+        """What one router saved."""
+        record = self._records[router_id]
+        return savings_of(self._management, record, self._from, self._to, baseline, by_day=by_day)
 
-    def _activity(self, router_id: str, bucket_seconds: int) -> OverviewView:
+    def course(self, router_id: str, bucket_seconds: int) -> OverviewView:
+        """One router's activity in buckets, beside the time before."""
         window = Window(from_=self._from, to=self._to, bucket_seconds=bucket_seconds)
         return overview(self._management, window, ActivityQuestion(router_id=router_id))
 
+    def sums(self, router_ids: Sequence[str]) -> dict[str, ActivityView]:
+        """The activity of each of some routers."""
+        return summaries(self._management, Window(from_=self._from, to=self._to, bucket_seconds=DAY), router_ids)
 
-def _compared(period: _Period, rows: Sequence[RouterRow]) -> list[RouterRow]:
-    """The rows, the busiest of them with what they saved, and with waits and scores."""
-    busiest = sorted((row for row in rows if row.requests), key=lambda row: -row.requests)[:MOST_COMPARED]
-    compared = {
-        row.router.id: replace(
-            row,
-            saved=saved_row(period.savings(row.router.id, None)),
-            activity=period.activity(row.router.id, DAY).summary,
-        )
-        for row in busiest
-    }
-    return [compared.get(row.router.id, row) for row in rows]
+
+def _compared(
+    period: _Period, busiest: Sequence[str], rows: Sequence[RouterRow], known: Mapping[str, SavingsView]
+) -> list[RouterRow]:
+    """The rows, the busiest of them with what they saved, and with waits and scores.
+
+    `known` are savings against the best single model that need not be computed again.
+    """
+    sums = period.sums(busiest)
+    views = {id_: known.get(id_) or period.savings(id_) for id_ in busiest}
+    return [
+        replace(row, saved=saved_row(views[row.router.id]), activity=sums.get(row.router.id))
+        if row.router.id in views
+        else row
+        for row in rows
+    ]
 
 
 def _row(visit: Visit, router: RouterView, traffic: Mapping[str, Traffic]) -> RouterRow:

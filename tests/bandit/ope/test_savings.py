@@ -60,7 +60,7 @@ class Log:
             for name, term in terms.items():
                 values[power + name] = np.zeros((DAYS, len(TASKS), len(MODELS)))
                 np.add.at(values[power + name], (self.day, self.task, arm), term * times)
-        return Sums(tuple(range(DAYS)), TASKS, MODELS, values)
+        return Sums(tuple(range(DAYS)), TASKS, MODELS, tuple(values), np.stack([*values.values()]))
 
     def truth(self, arm: int) -> dict[str, float]:
         """What always this model would have come to."""
