@@ -14,5 +14,8 @@ def test_every_decision_of_a_mixed_run_replays_identically(tmp_path: Path) -> No
     assert report["over_http"] == {"replayed: identical": report["decisions"]}
     for policy in PLAIN:
         assert any(kind.startswith(f"policy {policy}") for kind in report["kinds"]), policy
-    for kind in ("with instructions", "streams", "with failover", "of a stated task", "scored", "not drawn at random"):
+    for kind in (
+        *("with instructions", "streams", "with failover", "of a stated task", "scored", "not drawn at random"),
+        *("of a variant", "in an experiment", "with a rule in force"),
+    ):
         assert report["kinds"].get(kind), kind

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 
 from bandit.policies import PLAIN
-from gateway.reports.explanation import explain
+from bandit.types import rule_in_force
+from gateway.reports.explanation import Explained, explain
 from storage.database.engine import open_database
 from storage.records import DecisionView
 from storage.stores.ledger import Ledger
@@ -47,9 +48,32 @@ ROUTERS = {
     "rtr_exploring": 'exploration = 0.5\nobjective = "cheapest"\n',
     "rtr_plain": "instructions = false\nmax_attempts = 1\n",
     "rtr_fixed": 'policy = "fixed:faulty/broken"\n',
+    "rtr_shares": "",
+    "rtr_variants": """\
+rules = [
+    { when = "translation", use = "faulty/dear@high", mode = "always" },
+    { when = "code", use = "faulty/cheap@low", mode = "never" },
+    { when = "code or chat", use = "faulty/dear", mode = "prefer", weight = 30 },
+]
+policies = [
+    { policy = "thompson", share = 0.6 },
+    { policy = "uniform", share = 0.3 },
+    { policy = "fixed:faulty/steady", share = 0.1 },
+]
+experiment_unit = "request"
+""",
     **{f"rtr_{name}": f'policy = "{name}"\n' for name in PLAIN if name != "thompson"},
 }
-SHARES = '{ id = "faulty/steady", min_share = 0.3 }, { id = "faulty/cheap", max_share = 0.2 }, "faulty/dear"'
+MODELS_OF = {
+    "rtr_shares": '{ id = "faulty/steady", min_share = 0.3 }, { id = "faulty/cheap", max_share = 0.2 }, "faulty/dear"',
+    "rtr_variants": """\
+"faulty/steady",
+{ id = "faulty/cheap", thinking = ["low", "high"] },
+{ id = "faulty/dear", thinking = ["default", "high"], max_share = 0.5 },
+{ id = "faulty/shaky", params = { temperature = 0.2 }, as = "careful" },
+""",
+}
+"""Entries of the routers that don't have all models as they are."""
 
 INSTRUCTIONS = (
     "Prefer lower cost for short summarization tasks.",
@@ -77,6 +101,7 @@ upstream_name = "{turns}"
 input_usd_per_million = {input_usd}
 output_usd_per_million = {output_usd}
 context_window = 100000
+thinking = ["low", "high"]
 """
 
 
@@ -92,9 +117,10 @@ def replay_run(url: str, count: int, seed: int, tell: Callable[[str], None]) -> 
     different: list[str] = []
     with closing(open_database(url, migrate=False)) as database:
         for secret, view in _views(Routers(database), Ledger(database)):
-            verdict = explain(view, secret).verdict
+            explained = explain(view, secret)
+            verdict = explained.verdict
             verdicts[verdict] += 1
-            seen.update(_kinds(view))
+            seen.update(_kinds(explained))
             if verdict != IDENTICAL and len(different) < 20:
                 different.append(f"{view.decision.completion_id} of {view.decision.router_id}: {verdict}")
     return {
@@ -116,8 +142,7 @@ def _run_gateway(folder: Path, database_url: str) -> Iterator[GatewayProcess]:
             text += _MODEL.format(name=name, turns=turns, input_usd=input_usd, output_usd=output_usd)
         every = ", ".join(f'"faulty/{name}"' for name in MODELS)
         for router_id, options in ROUTERS.items():
-            text += f"[routers.{router_id}]\nmodels = [{every}]\n{options}"
-        text += f"[routers.rtr_shares]\nmodels = [{SHARES}]\n"
+            text += f"[routers.{router_id}]\nmodels = [{MODELS_OF.get(router_id, every)}]\n{options}"
         with GatewayProcess(folder, text) as gateway:
             yield gateway
 
@@ -125,7 +150,7 @@ def _run_gateway(folder: Path, database_url: str) -> Iterator[GatewayProcess]:
 async def _ask_all(gateway: GatewayProcess, count: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
     """Ask until `count` decisions are recorded; requests that the daily limit refuses don't count."""
     chance, statuses, left = random.Random(seed), Counter[str](), count
-    headers, every = {"Authorization": f"Bearer {gateway.key}"}, [*ROUTERS, "rtr_shares"]
+    headers, every = {"Authorization": f"Bearer {gateway.key}"}, list(ROUTERS)
 
     async def ask_on(session: aiohttp.ClientSession) -> None:
         nonlocal left
@@ -184,7 +209,7 @@ def _views(routers: Routers, ledger: Ledger) -> Iterator[tuple[bytes, DecisionVi
 def _over_http(gateway: GatewayProcess) -> Counter[str]:
     verdicts: Counter[str] = Counter()
     with gateway.client() as client:
-        for router_id in [*ROUTERS, "rtr_shares"]:
+        for router_id in ROUTERS:
             query = {"router_id": router_id, "limit": str(ASKED_OVER_HTTP)}
             for listed in client.get("/admin/decisions", params=query).raise_for_status().json()["data"]:
                 shown = client.get(f"/admin/decisions/{listed['id']}")
@@ -194,8 +219,9 @@ def _over_http(gateway: GatewayProcess) -> Counter[str]:
     return verdicts
 
 
-def _kinds(view: DecisionView) -> Iterator[str]:
+def _kinds(explained: Explained) -> Iterator[str]:
     """The kinds of decision that this one is an example of."""
+    view = explained.view
     decision = view.decision
     yield f"policy {decision.policy}"
     yield f"status {view.outcome.status}"
@@ -206,6 +232,9 @@ def _kinds(view: DecisionView) -> Iterator[str]:
         "of a stated task": decision.task in {"billing", "triage"},
         "not drawn at random": not decision.randomised,
         "scored": bool(view.feedback),
+        "of a variant": "@" in decision.drawn_model_id,
+        "in an experiment": explained.choice.experiment is not None,
+        "with a rule in force": rule_in_force(explained.choice.rules) is not None,
     }.items():
         if holds:
             yield kind
