@@ -14,6 +14,10 @@ own. It starts `bandit-gateway serve` with one router over all of them and a new
 benchmarks/real_models/questions.py one after the other (sums, facts, JSON; a rule judges), sends each score to POST
 /feedback, and prints who got the traffic and how good, fast and expensive the answers were: before learning, after,
 and for each model alone on the same questions.
+
+With --evidence everything is asked twice, in the same order: through a gateway without evidence, and through one that
+was told before by `evals run`, of the prompts that are shipped and of other questions of the same kinds. --judge is a
+server that scores a share of the answers, too.
 """
 
 import argparse
@@ -31,6 +35,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.real_models.asking import Asked, Gateway, Server, ask_alone
+from benchmarks.real_models.evidence import run_eval, write_eval
 from benchmarks.real_models.questions import Question, questions
 from tests.support.gateway import GatewayProcess
 
@@ -57,6 +62,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="seed of the questions (default 1)")
     parser.add_argument("--objective", default="balanced", help="preset or TOML table (default balanced)")
     parser.add_argument("--send-task", action="store_true", help="send metadata.task; else the gateway classifies")
+    parser.add_argument("--evidence", type=int, metavar="N", help="ask again, with an eval of N other questions before")
+    parser.add_argument("--state", type=Path, metavar="FOLDER", help="where the answers to evals are kept")
+    parser.add_argument("--judge", nargs=4, metavar=("NAME", "URL", "INPUT_USD", "OUTPUT_USD"), help="judges answers")
+    parser.add_argument("--judge-share", type=float, default=0.1, help="of the answers (default 0.1)")
     parser.add_argument("--skip-alone", action="store_true", help="do not ask each model alone")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write every answer as JSON")
     options = parser.parse_args(arguments)
@@ -65,10 +74,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def configuration(servers: Sequence[Server], directory: Path, objective: str) -> str:
-    """The gateway's TOML file: a provider and a model for each server, all in one router."""
+def configuration(
+    servers: Sequence[Server], directory: Path, objective: str, judge: Server | None = None, judge_share: float = 0.0
+) -> str:
+    """The gateway's TOML file: a provider and a model for each server, all but the judge's in one router."""
     parts = [f'database_url = "sqlite:///{directory}/ledger.db"\n']
-    for server in servers:
+    for server in [*servers, *([judge] if judge else [])]:
         parts.append(f'[providers.{server.name}]\nkind = "openai"\nbase_url = "{server.url}"\n')
         parts.append(
             f'[models."{server.model_id}"]\ninput_usd_per_million = {server.input_usd}\n'
@@ -77,29 +88,48 @@ def configuration(servers: Sequence[Server], directory: Path, objective: str) ->
     listed = ", ".join(f'"{server.model_id}"' for server in servers)
     shown = objective if objective.startswith("{") else f'"{objective}"'
     parts.append(f'[routers.{ROUTER}]\nname = "Real models"\nmodels = [{listed}]\nobjective = {shown}\n')
+    if judge:
+        parts.append(f'[routers.{ROUTER}.judge]\nmodel = "{judge.model_id}"\nshare = {judge_share}\n')
     return "\n".join(parts)
 
 
 @contextmanager
-def gateway(servers: list[Server], options: argparse.Namespace) -> Iterator[Gateway]:
-    """The real gateway, running on these servers."""
+def gateway(servers: list[Server], options: argparse.Namespace, told: Sequence[Question] = ()) -> Iterator[Gateway]:
+    """The real gateway, running on these servers; told of the shipped prompts and these questions if there are some."""
     with tempfile.TemporaryDirectory(prefix="real-models-") as name:
         folder = Path(name)
-        with GatewayProcess(folder, configuration(servers, folder, options.objective)) as process:
+        written = configuration(servers, folder, options.objective, _judge(options), options.judge_share)
+        with GatewayProcess(folder, written) as process:
+            if told:
+                state = options.state or folder
+                write_eval(told, folder / "others.jsonl", with_task=options.send_task)
+                for each in ("starter", str(folder / "others.jsonl")):
+                    print(run_eval(each, folder / "bandit-gateway.toml", ROUTER, state))
             yield Gateway(process.url, ROUTER, process.key, servers, send_task=options.send_task)
 
 
-def table(routed: list[Asked], alone: dict[str, list[Asked]], servers: Sequence[Server], window: int) -> Table:
+def _judge(options: argparse.Namespace) -> Server | None:
+    return _server(options.judge) if options.judge else None
+
+
+def _server(stated: Sequence[str]) -> Server:
+    name, url, input_usd, output_usd = stated
+    return Server(name, url.rstrip("/"), float(input_usd), float(output_usd))
+
+
+def table(
+    title: str, routed: list[Asked], alone: dict[str, list[Asked]], servers: Sequence[Server], window: int
+) -> Table:
     """Traffic, quality, seconds and cost: before, after, overall, and of each model alone."""
-    shown = Table(title=f"{len(routed)} questions", title_justify="left")
+    shown = Table(title=f"{len(routed)} questions{title}", title_justify="left")
     for column in ("who answered", "questions", "share", "mean score", "mean seconds", "$ per 1,000"):
         shown.add_column(column, justify="left" if column == "who answered" else "right")
     parts = [(f"first {window}", routed[:window]), (f"last {window}", routed[-window:]), ("all", routed)]
-    for title, part in parts:
+    for name, part in parts:
         for server in servers:
             own = [asked for asked in part if asked.model_id == server.model_id]
-            shown.add_row(f"{title}: {server.name}", str(len(own)), f"{len(own) / len(part):.0%}", *_means(own))
-        shown.add_row(f"[bold]{title}: router[/bold]", str(len(part)), "", *_means(part), end_section=True)
+            shown.add_row(f"{name}: {server.name}", str(len(own)), f"{len(own) / len(part):.0%}", *_means(own))
+        shown.add_row(f"[bold]{name}: router[/bold]", str(len(part)), "", *_means(part), end_section=True)
     for model_id, asked in alone.items():
         shown.add_row(f"alone: {model_id.split('/')[0]}", str(len(asked)), "", *_means(asked))
         last = asked[-window:]
@@ -148,24 +178,35 @@ def main() -> None:
     """Ask everything, and print the tables."""
     options = parse()
     console = Console(width=None if sys.stdout.isatty() else 110)
-    servers = [Server(name, url.rstrip("/"), float(dear), float(out)) for name, url, dear, out in options.server]
-    asked_for = questions(options.count, options.seed)
-    with gateway(servers, options) as router:
-        routed = [router.ask(each) for each in track(asked_for, "through the gateway", console=console)]
+    servers = [_server(stated) for stated in options.server]
+    others, asked_for = _drawn(options)
+    runs: dict[str, list[Asked]] = {}
+    for title, told in {"": [], **({", with evidence": others} if others else {})}.items():
+        with gateway(servers, options, told) as router:
+            runs[title] = [router.ask(each) for each in track(asked_for, f"routed{title}", console=console)]
+            if options.judge:
+                console.print(f"judge{title}: {router.judged()}")
     alone: dict[str, list[Asked]] = {}
     for server in [] if options.skip_alone else servers:
         alone[server.model_id] = [
             ask_alone(server, each) for each in track(asked_for, f"{server.name} alone", console=console)
         ]
-    console.print(table(routed, alone, servers, options.window))
-    console.print(by_kind(routed, alone, asked_for))
-    console.print(blocks(routed, servers, max(options.window // 2, 1)))
-    console.print(f"The last reason: {routed[-1].reason}")
+    for title, routed in runs.items():
+        console.print(table(title, routed, alone, servers, options.window))
+        console.print(by_kind(routed, alone, asked_for))
+        console.print(blocks(routed, servers, max(options.window // 2, 1)))
+        console.print(f"The last reason: {routed[-1].reason}")
     if options.json:
-        answers = {"router": routed, **alone}
+        answers = {**{f"router{title}": routed for title, routed in runs.items()}, **alone}
         report = {name: [asdict(each) for each in asked] for name, asked in answers.items()}
         report["questions"] = [asdict(each) for each in asked_for]
         options.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _drawn(options: argparse.Namespace) -> tuple[list[Question], list[Question]]:
+    """The questions that the gateway is told of before, and those that are asked: none twice."""
+    drawn = questions(options.count + (options.evidence or 0), options.seed)
+    return drawn[options.count :], drawn[: options.count]
 
 
 if __name__ == "__main__":

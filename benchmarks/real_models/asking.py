@@ -46,6 +46,7 @@ class Gateway:
     def __init__(self, url: str, router_id: str, key: str, servers: list[Server], *, send_task: bool) -> None:
         self._client = OpenAI(base_url=f"{url}/{router_id}", api_key=key, max_retries=0, timeout=120)
         self._http = httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=30, trust_env=False)
+        self._router_id = router_id
         self._servers = {server.model_id: server for server in servers}
         self._send_task = send_task
 
@@ -70,6 +71,12 @@ class Gateway:
         cost = self._servers[answer.model].cost_usd(answer.usage.prompt_tokens, answer.usage.completion_tokens)
         routing = (answer.model_extra or {})["dari_routing"]
         return Asked(answer.model, score, seconds, cost, text, routing["reason"])
+
+    def judged(self) -> str:
+        """What the router's judge has done so far."""
+        judge = self._http.get(f"/admin/routers/{self._router_id}/stats").raise_for_status().json()["judge"]
+        agreement = judge["agreement"]
+        return f"{judge['calls']} calls, {judge['scored']} scores, ${judge['cost_usd']:.6f}, agreement {agreement}"
 
 
 def ask_alone(server: Server, question: Question) -> Asked:

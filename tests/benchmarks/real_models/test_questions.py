@@ -1,12 +1,15 @@
 """The questions for real models are many and different, and the rule that judges them is strict and fair."""
 
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from benchmarks.real_models.__main__ import ROUTER, configuration, parse
 from benchmarks.real_models.asking import Server
+from benchmarks.real_models.evidence import write_eval
 from benchmarks.real_models.questions import Kind, Question, judge, questions
+from gateway.evals.prompts import read_file
 from gateway.settings import load
 
 
@@ -46,9 +49,21 @@ def test_an_answer_is_judged_by_its_form_and_content(kind: Kind, right: str, ans
 def test_the_gateway_accepts_the_configuration_that_is_written(tmp_path: Path) -> None:
     servers = [Server("q4", "http://127.0.0.1:8191/v1", 0.1, 0.4), Server("q2", "http://127.0.0.1:8192/v1", 0.05, 0.2)]
     path = tmp_path / "bandit-gateway.toml"
-    path.write_text(configuration(servers, tmp_path, "balanced"))
+    path.write_text(configuration(servers, tmp_path, "balanced", Server("q8", "http://127.0.0.1:8193/v1", 1, 1), 0.1))
     settings = load(path, {})
     assert [model.model_id for model in settings.routers[ROUTER].models] == ["q4/q4", "q2/q2"]
+    assert settings.routers[ROUTER].options["judge"] == {"model": "q8/q8", "share": 0.1}
+
+
+def test_an_eval_of_the_questions_grades_as_the_rule_does(tmp_path: Path) -> None:
+    asked = questions(60, seed=4)
+    write_eval(asked, tmp_path / "others.jsonl", with_task=True)
+    prompts = {prompt.prompt_id: prompt for prompt in read_file(tmp_path / "others.jsonl")}
+    for number, question in enumerate(asked):
+        prompt = prompts[f"q{number}"]
+        assert prompt.task == question.kind
+        for answer in (question.right, f"It is {question.right}", "{}", "no"):
+            assert fmean(score or 0.0 for score in prompt.scores(answer)) == judge(question, answer)
 
 
 def test_one_server_is_nothing_to_choose_from(capsys: pytest.CaptureFixture[str]) -> None:
