@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from gateway.cli.errors import CommandError, exit_status
+from gateway.cli.terminal import printable
 
 COMMANDS = {
     "serve": "Run the gateway.",
@@ -92,7 +93,7 @@ class LazyGroup(TyperGroup):
             status = exit_status(error)
             if status is None:
                 raise
-            for line in str(error).splitlines():
+            for line in printable(str(error)).splitlines():
                 typer.echo(f"bandit-gateway: {line}", err=True)
             raise typer.Exit(status) from None
 

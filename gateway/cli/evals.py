@@ -13,7 +13,7 @@ from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.evals_run import run
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json
-from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report
+from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, tell
 from gateway.errors import BadRequest
 from gateway.evidence.problems import Problems
 from gateway.evidence.reading import NumberedRows, lines_of, read_csv, read_json_lines, read_parquet
@@ -87,9 +87,9 @@ def show(eval_id: Id, config: Config = None, database_url: DatabaseUrl = None, j
     if json:
         print_view(record)
         return
-    typer.echo(f"{record.id}  {record.name}, {record.metric} in {record.unit}, {record.router_id or 'all routers'}\n")
+    tell(f"{record.id}  {record.name}, {record.metric} in {record.unit}, {record.router_id or 'all routers'}\n")
     if record.withdrawn_at is not None:
-        typer.echo(f"withdrawn on {moment(record.withdrawn_at)}: it does not count\n")
+        tell(f"withdrawn on {moment(record.withdrawn_at)}: it does not count\n")
     rows = [
         (row.task or "-", row.model_id, f"{row.score:.4f}", f"{row.prompts:g}", _amount(row.cost_usd), row.notes)
         for row in record.rows

@@ -23,7 +23,7 @@ from gateway.cli.options import (
     seconds_of,
     toml_value,
 )
-from gateway.cli.output import print_json, print_table, print_view
+from gateway.cli.output import print_json, print_table, print_view, tell
 from gateway.management.evaluation import existing_rule
 from gateway.management.experiments import ComparedExperiment, FigureView, compare_experiment, in_words
 from gateway.routing.objectives import preset_for
@@ -102,24 +102,22 @@ def evaluate(
         )
         for figure in Figure
     ]
-    typer.echo(f"{target.decisions} decisions of the last {since}; means per request with 95% intervals\n")
+    tell(f"{target.decisions} decisions of the last {since}; means per request with 95% intervals\n")
     print_table(("", "as logged→", f"{policy}→", "difference→", "effective size→", ""), rows, "")
     for why, count in {**answer.left_out, **target.left_out}.items():
-        typer.echo(f"left out: {count} ({why})")
+        tell(f"left out: {count} ({why})")
     for note in target.notes:
-        typer.echo(f"note: {note}")
+        tell(f"note: {note}")
 
 
 def _print_experiment(compared: ComparedExperiment, since: str) -> None:
     state = "running" if compared.running else "ended"
-    typer.echo(
+    tell(
         f"experiment {compared.id} by {compared.unit} ({state}): {compared.requests:,} requests of the last {since}; "
         "means per request with 95% intervals\n"
     )
     for part in compared.parts:
-        typer.echo(
-            f"{part.policy}, share {part.share:g}: {part.requests:,} requests of {part.units:,} {compared.unit}s"
-        )
+        tell(f"{part.policy}, share {part.share:g}: {part.requests:,} requests of {part.units:,} {compared.unit}s")
     rows = [
         (
             figure.value,
@@ -131,11 +129,11 @@ def _print_experiment(compared: ComparedExperiment, since: str) -> None:
         for figure in Figure
         for part in compared.parts
     ]
-    typer.echo("")
+    tell("")
     print_table(("", "policy", "mean→", f"less {compared.parts[0].policy}→", ""), rows, "")
     if compared.others:
-        typer.echo(f"left out: {compared.others} (in another experiment, or with other shares)")
-    typer.echo("note: parts are compared by all requests, scores taken to be missing at random within each part")
+        tell(f"left out: {compared.others} (in another experiment, or with other shares)")
+    tell("note: parts are compared by all requests, scores taken to be missing at random within each part")
 
 
 def _bounds(figure: FigureView) -> str:

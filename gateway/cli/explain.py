@@ -12,7 +12,7 @@ from gateway.cli.options import (
     DatabaseUrl,
     Json,
 )
-from gateway.cli.output import moment, print_table, print_view
+from gateway.cli.output import moment, print_table, print_view, tell
 from gateway.completions.reason import rule_words
 from gateway.dollars import dollars
 from gateway.ids import parse_completion_id
@@ -46,10 +46,8 @@ def explain(
 def _print(explained: Explained) -> None:
     view, choice = explained.view, explained.choice
     decision, outcome = view.decision, view.outcome
-    typer.echo(
-        f"{decision.completion_id}  {moment(decision.at)}  router {decision.router_id}, policy {decision.policy}"
-    )
-    typer.echo(f"{outcome.reason}\n")
+    tell(f"{decision.completion_id}  {moment(decision.at)}  router {decision.router_id}, policy {decision.policy}")
+    tell(f"{outcome.reason}\n")
     rows = [
         (
             ("→ " if arm.model_id == decision.drawn_model_id else "  ") + arm.model_id,
@@ -68,30 +66,30 @@ def _print(explained: Explained) -> None:
     columns = ("  model", "p→", "p best→", "value $→", "± $→", "quality→", "scores→", "success→", "cost $→", "seconds→")
     print_table(columns, rows, "")
     for model_id, why in choice.left_out:
-        typer.echo(f"  {model_id} was no candidate: {why}")
+        tell(f"  {model_id} was no candidate: {why}")
     for rule in choice.rules:
         when = f" (when: {rule.when})" if rule.when else ""
-        typer.echo(f"  {rule_words(rule, in_force=rule is choice.rule)}{when}")
+        tell(f"  {rule_words(rule, in_force=rule is choice.rule)}{when}")
     goal = choice.objective
-    typer.echo(
+    tell(
         f"\ntask {decision.task or 'general'}, about {decision.estimated_prompt_tokens} prompt tokens; a perfect "
         f"answer is worth {dollars(goal.quality_usd, 4)}, a second {dollars(goal.second_usd, 4)}, "
         f"a failure {dollars(goal.failure_usd, 4)}; "
         f"a dollar counts {choice.price_multiplier:.3g}"
     )
     drawn = f"u = {decision.u:.6f}" if decision.randomised else "not drawn at random"
-    typer.echo(f"{drawn}: {decision.drawn_model_id}, with probability {decision.propensity:.4f}")
+    tell(f"{drawn}: {decision.drawn_model_id}, with probability {decision.propensity:.4f}")
     if choice.experiment is not None:
         parts = ", ".join(f"{part.policy} {part.share:.3g}" for part in choice.experiment.parts)
-        typer.echo(f"experiment {choice.experiment.id} by {choice.experiment.unit}: {parts}")
+        tell(f"experiment {choice.experiment.id} by {choice.experiment.unit}: {parts}")
     for attempt in view.attempts:
         detail = f" ({attempt.detail})" if attempt.detail else ""
         ended = f"{attempt.ending} after {attempt.seconds:.2f} s"
         source = " stated by the provider" if attempt.cost_stated else " estimated" if attempt.estimated else ""
-        typer.echo(f"attempt {attempt.number}: {attempt.model_id}, {ended}, ${attempt.cost_usd:.6f}{source}{detail}")
-    typer.echo(f"outcome: {outcome.status}, {outcome.seconds:.2f} s, ${outcome.cost_usd:.6f}")
+        tell(f"attempt {attempt.number}: {attempt.model_id}, {ended}, ${attempt.cost_usd:.6f}{source}{detail}")
+    tell(f"outcome: {outcome.status}, {outcome.seconds:.2f} s, ${outcome.cost_usd:.6f}")
     for each in view.feedback:
-        typer.echo(f"feedback: {each.score:g} from {each.source}, {moment(each.at)}")
+        tell(f"feedback: {each.score:g} from {each.source}, {moment(each.at)}")
     if view.shadow is not None:
-        typer.echo(f"shadow: {view.shadow.model_id}, {view.shadow.score:g} from judge")
-    typer.echo(explained.verdict)
+        tell(f"shadow: {view.shadow.model_id}, {view.shadow.score:g} from judge")
+    tell(explained.verdict)

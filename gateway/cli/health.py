@@ -5,7 +5,7 @@ import typer
 from gateway.cli.commands import new_app
 from gateway.cli.database import managed
 from gateway.cli.options import Config, DatabaseUrl, Json
-from gateway.cli.output import moment, print_table, print_view
+from gateway.cli.output import moment, print_table, print_view, tell
 from gateway.management.health import get_health
 
 app = new_app()
@@ -24,7 +24,7 @@ def health(config: Config = None, database_url: DatabaseUrl = None, json: Json =
             for each in found.findings
         ]
         print_table(("severity", "what", "what to do", "since"), findings, "nothing is wrong")
-        typer.echo("")
+        tell("")
         rows = [
             (each.host, str(each.pid), each.version, each.ledger or "-", str(each.spooled or 0), moment(each.heard_at))
             for each in found.replicas

@@ -12,7 +12,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, Json, read_settings
-from gateway.cli.output import print_json, print_table, report
+from gateway.cli.output import print_json, print_table, report, say
 from gateway.management.models import list_models, resume_model
 
 app = new_group("models")
@@ -80,7 +80,7 @@ def refresh(
     except OSError as error:
         raise CommandError(f"{path}: can't be written ({error.strerror})") from None
     for why in wrong:
-        typer.echo(f"left out: {why}", err=True)
+        say(f"left out: {why}")
     models = sum(map(len, facts.providers.values()))
     made = {"file": str(path), "models": models, "as_of": str(facts.as_of), "left_out": list(wrong)}
     report(made, f"{path}: {models:,} models of {len(facts.providers)} providers, as of {facts.as_of}", json=json)

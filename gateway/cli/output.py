@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.terminal import printable
+
 
 def print_json(value: object) -> None:
     """Print a JSON value on stdout."""
@@ -38,21 +40,26 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], empty: st
     """Print a table on stdout, or `empty` if it has no rows. Columns whose name ends in `→` are right-aligned."""
     lines = list(rows)
     if not lines:
-        typer.echo(empty)
+        tell(empty)
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         right = column.endswith("→")
         table.add_column(column.removesuffix("→"), justify="right" if right else "left", overflow="fold")
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*(printable(cell) for cell in line))
     width = None if sys.stdout.isatty() else 200
     Console(width=width, highlight=False, markup=False).print(table)
 
 
+def tell(text: str) -> None:
+    """Print a result, or a part of one, on stdout."""
+    typer.echo(printable(text))
+
+
 def say(message: str) -> None:
     """Print a remark on stderr; stdout is only for the result."""
-    typer.echo(message, err=True)
+    typer.echo(printable(message), err=True)
 
 
 def moment(seconds: float | None) -> str:

@@ -9,7 +9,7 @@ from bandit.statistics import Sums
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
 from gateway.cli.options import Config, DatabaseUrl, Json
-from gateway.cli.output import moment, print_json, print_table
+from gateway.cli.output import moment, print_json, print_table, tell
 from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of
 from storage.activity import Cell
 from storage.fixed_sums import Cell as FixedCell
@@ -69,29 +69,29 @@ def rebuild(
             }
         )
     elif equal:
-        typer.echo("equal: the statistics and the activity are the sum of the ledger")
+        tell("equal: the statistics and the activity are the sum of the ledger")
     if differences and not json:
         rows = [(*map(str, each.key), _sums(each.kept), _sums(each.folded)) for each in differences]
         print_table(("router", "model", "task", "signal", "kept (n, sum, squares)", "ledger"), rows, "")
-        typer.echo(f"{len(differences)} statistics " + ("differ" if check else "differed and are mended"))
+        tell(f"{len(differences)} statistics " + ("differ" if check else "differed and are mended"))
     if usage and not json:
         days = [
             (each.cell.key_id, moment(each.cell.start)[:10], _used(each.kept), _used(each.folded)) for each in usage
         ]
         print_table(("key", "day", "kept (requests, tokens, dollars)", "ledger"), days, "")
-        typer.echo(f"{len(usage)} days of keys " + ("differ" if check else "differed and are mended"))
+        tell(f"{len(usage)} days of keys " + ("differ" if check else "differed and are mended"))
     if cells and not json:
         columns = [
             (*map(str, each.cell), name, *map(str, pair)) for each in cells for name, pair in each.columns().items()
         ]
         print_table((*Cell._fields, "column", "kept", "ledger"), columns, "")
-        typer.echo(f"{len(cells)} cells of activity " + ("differ" if check else "differed and are mended"))
+        tell(f"{len(cells)} cells of activity " + ("differ" if check else "differed and are mended"))
     if sums and not json:
         columns = [
             (*map(str, each.cell), name, *map(str, pair)) for each in sums for name, pair in each.columns().items()
         ]
         print_table((*FixedCell._fields, "column", "kept", "ledger"), columns, "")
-        typer.echo(f"{len(sums)} sums of savings " + ("differ" if check else "differed and are mended"))
+        tell(f"{len(sums)} sums of savings " + ("differ" if check else "differed and are mended"))
     if check and not equal:
         raise typer.Exit(1)
 

@@ -10,7 +10,7 @@ from gateway.cli.commands import new_group
 from gateway.cli.database import managed
 from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, DryRun, Id, Json, setting_value
-from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, say
+from gateway.cli.output import is_or_would_be, moment, print_json, print_table, print_view, report, say, tell
 from gateway.dollars import dollars
 from gateway.maintenance.purge import purge_router
 from gateway.maintenance.rebuild import retention_of
@@ -60,7 +60,7 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
     if json:
         print_view(router)
         return
-    typer.echo(
+    tell(
         f"{router.id}  {router.name}  (revision {router.revision}, created {moment(router.created_at)})\n"
         f"{router.endpoint}\n"
     )
@@ -74,7 +74,7 @@ def show(router_id: Id, config: Config = None, database_url: DatabaseUrl = None,
         for model in router.models
     ]
     print_table(("model", "state", "share", "settings"), rows, "no models")
-    typer.echo("")
+    tell("")
     settings = [(key, _value(value), _source(router, key)) for key, value in router.settings.items()]
     if router.objective_usd is not None:
         parts = (f"{name} {dollars(usd, 4)}" for name, usd in router.objective_usd.model_dump().items())

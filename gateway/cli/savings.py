@@ -7,7 +7,7 @@ import typer
 from gateway.cli.commands import new_app
 from gateway.cli.database import managed
 from gateway.cli.options import Config, DatabaseUrl, Json, Router
-from gateway.cli.output import moment, print_table, print_view
+from gateway.cli.output import moment, print_table, print_view, tell
 from gateway.management.savings import ActualView, EstimateView, savings
 
 app = new_app()
@@ -31,12 +31,12 @@ def show_savings(
     if json:
         print_view(view)
         return
-    typer.echo(
+    tell(
         f"{view.requests:,} requests from {moment(view.from_at)[:10]} up to {moment(view.to_at)[:10]} cost "
         f"${view.spent_usd:.4f}; {view.used:,} are compared, by means per request with 95% intervals"
     )
     if view.baseline is not None and view.saved_usd is not None:
-        typer.echo(f"saved against always {view.baseline}: ${_told(view.saved_usd)}")
+        tell(f"saved against always {view.baseline}: ${_told(view.saved_usd)}")
     rows = [("this router", *_own(view.actual), "", "", "")]
     rows += [
         (
@@ -51,10 +51,10 @@ def show_savings(
         for each in view.fixed
     ]
     columns = ("always", "dollars→", "quality→", "seconds→", "worth of 1,000 less→", "effective size→", "evidence")
-    typer.echo("")
+    tell("")
     print_table(columns, rows, "")
     for note in view.notes:
-        typer.echo(f"note: {note}")
+        tell(f"note: {note}")
 
 
 def _own(actual: ActualView | None) -> tuple[str, str, str]:
