@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from bandit.types import Attempt, Ending, Epoch, Scores
 from storage.calendar import DAY, HOUR, MINUTE, day_of
-from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
+from storage.records import DecisionRecord, OutcomeRecord, Status
 from storage.rows import clean
 from storage.tables import ACTIVITY_COUNTS, ACTIVITY_SUMS, WAITS, activity, routers
 
@@ -74,12 +74,8 @@ class ActivityCounts:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, int, str, str], list[float]] = {}  # by router, minute, model and task
 
-    def add(self, record: CompletionRecord) -> None:
-        """Count one request and its attempts."""
-        self.add_request(record.decision, record.outcome, record.attempts)
-
     def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord, attempts: Sequence[Attempt]) -> None:
-        """Count one request, of its records or of its rows."""
+        """Count one request and its attempts, of its records or of its rows."""
         router_id, minute, task = decision.router_id, int(outcome.ended_at // MINUTE), clean(decision.task)
         drawn_id, model_id = decision.drawn_model_id, outcome.model_id
         drawn = counts = self._of(router_id, minute, drawn_id, task)
@@ -128,13 +124,9 @@ class ActivityCounts:
                 counts[_SCORE] += sign * mean
                 counts[_SQUARES] += sign * mean * mean
 
-    def spend_usd(self) -> dict[tuple[str, int], float]:
-        """Dollars by router and UTC day."""
-        spend: dict[tuple[str, int], float] = {}
-        for (router_id, minute, _, _), counts in self._counts.items():
-            key = (router_id, minute * MINUTE // DAY)
-            spend[key] = spend.get(key, 0.0) + counts[_COST]
-        return spend
+    def routers(self) -> set[str]:
+        """The routers that have counts."""
+        return {key[0] for key in self._counts}
 
     def cells(self) -> dict[Cell, list[float]]:
         """The counts of each minute, hour and day."""

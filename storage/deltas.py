@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 HalfLife = Callable[[str, Signal], float]
 """A router's half-life of a signal, in seconds."""
 
+_encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(dict[str, dict[str, list[float]]])
 _signals = {signal.value: signal for signal in Signal}
 
@@ -31,8 +32,9 @@ def encode_deltas(deltas: Deltas, at: float) -> str:
         model = models.get(model_id)
         if model is None:
             model = models[model_id] = {}
-        model[f"{signal}/{task}" if task else signal] = numbers
-    return msgspec.json.encode(models).decode()
+        name: str = signal._value_  # the member itself takes a third longer to encode
+        model[f"{name}/{task}" if task else name] = numbers
+    return _encoder.encode(models).decode()
 
 
 def extend_encoded(encoded: str, deltas: Deltas, at: float) -> str:

@@ -6,6 +6,7 @@ Sticky conversations, redraws, and calls whose ending says nothing about the mod
 """
 
 from collections.abc import Sequence
+from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -25,7 +26,7 @@ from sqlalchemy import (
 
 from bandit.types import Attempt, Ending, Scores
 from storage.calendar import DAY
-from storage.records import CompletionRecord, Status
+from storage.records import DecisionRecord, OutcomeRecord, Status
 from storage.rows import clean
 from storage.tables import FIXED_SUMS, OUTCOME_SUMS, SCORE_SUMS, attempts, decisions, scores
 
@@ -65,12 +66,11 @@ class FixedSums:
     def __init__(self) -> None:
         self._cells: dict[Cell, list[float]] = {}
 
-    def add(self, record: CompletionRecord) -> None:
+    def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord, attempts: Sequence[Attempt]) -> None:
         """Add one request."""
-        decision = record.decision
-        if decision.randomised and record.attempts:
-            place = (decision.router_id, record.outcome.ended_at, clean(decision.task), decision.drawn_model_id)
-            self.add_draw(*place, decision.propensity, record.attempts[0])
+        if decision.randomised and attempts:
+            place = (decision.router_id, outcome.ended_at, clean(decision.task), decision.drawn_model_id)
+            self.add_draw(*place, decision.propensity, attempts[0])
 
     def add_draw(
         self, router_id: str, ended_at: float, task: str, model_id: str, propensity: float, first: Attempt
@@ -86,11 +86,10 @@ class FixedSums:
             *(usd * usd, seconds * seconds, usd * seconds, usd * failures, seconds * failures),
         )
         w = 1.0 / propensity
-        if cell in self._cells:
-            _add(self._cells[cell], 0, terms, w)
-        else:
-            ww = w * w
-            self._cells[cell] = [*terms, *[w * term for term in terms], *[ww * term for term in terms], *_UNSCORED]
+        ww = w * w
+        added = [*terms, *[w * term for term in terms], *[ww * term for term in terms], *_UNSCORED]
+        held = self._cells.get(cell)
+        self._cells[cell] = added if held is None else list(map(add, held, added))
 
     def add_scores(self, draw: Draw, before: Scores, after: Scores) -> None:
         """Add that the scores of a completion have become other ones."""
@@ -101,7 +100,11 @@ class FixedSums:
                 weight = given.weight()
                 # Powers of the weight that the score has: in w² it stands squared, too.
                 terms = (sign * weight, sign * weight * mean, sign * weight * mean * mean)
-                _add(own, _SCORES_FROM, terms, 1.0 / draw.propensity, weight)
+                _add(own, terms, 1.0 / draw.propensity, weight)
+
+    def cells(self) -> dict[Cell, list[float]]:
+        """The sums of each cell."""
+        return self._cells
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `fixed_sums`, sorted: all processes lock rows in the same order."""
@@ -186,10 +189,10 @@ def cells_of(connection: Connection, query: Select[Any]) -> dict[Cell, list[floa
     return {Cell(*row[:size]): list(row[size:]) for row in connection.execute(query)}
 
 
-def _add(own: list[float], place: int, terms: Sequence[float], w: float, weight: float = 1.0) -> None:
-    """Add terms, times w and times w²; `weight` is what a score weighs, and is in the terms once."""
+def _add(own: list[float], terms: Sequence[float], w: float, weight: float) -> None:
+    """Add terms of a score, times w and times w²; `weight` is what the score weighs, and is in the terms once."""
     size = len(terms)
-    for number, term in enumerate(terms, place):
+    for number, term in enumerate(terms, _SCORES_FROM):
         own[number] += term
         own[number + size] += w * term
         own[number + 2 * size] += w * w * weight * term

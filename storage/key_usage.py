@@ -7,7 +7,7 @@ those of all its attempts.
 from typing import NamedTuple
 
 from storage.calendar import DAY, MINUTE
-from storage.records import CompletionRecord
+from storage.records import DecisionRecord, OutcomeRecord
 
 USED = ("requests", "tokens", "cost_usd")
 
@@ -43,10 +43,9 @@ class UsageCounts:
     def __init__(self) -> None:
         self._minutes: dict[tuple[str, int], list[float]] = {}
 
-    def add(self, record: CompletionRecord) -> None:
+    def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord) -> None:
         """Count one request."""
-        outcome = record.outcome
-        minute = (record.decision.key_id, int(outcome.ended_at // MINUTE))
+        minute = (decision.key_id, int(outcome.ended_at // MINUTE))
         used = self._minutes.get(minute)
         if used is None:
             used = self._minutes[minute] = [0, 0, 0.0]
@@ -61,7 +60,7 @@ class UsageCounts:
             usage = Usage(int(requests), int(tokens), cost_usd)
             cells[Cell(key_id, MINUTE, minute * MINUTE)] = usage
             day = Cell(key_id, DAY, minute * MINUTE // DAY * DAY)
-            cells[day] = cells.get(day, UNUSED).plus(usage)
+            cells[day] = cells[day].plus(usage) if day in cells else usage
         return cells
 
 

@@ -18,7 +18,7 @@ from storage.views import create_views, drop_views
 
 log = logging.getLogger(__name__)
 
-HEAD = "0035"
+HEAD = "0036"
 """The newest revision; a test compares it with the migrations' own head."""
 
 MIGRATIONS = Path(__file__).parent.parent / "migrations"

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import add
 
@@ -18,6 +19,7 @@ from storage.maintenance.claim import claim_correction, read_corrections, waitin
 from storage.maintenance.counting import COUNTED, count_requests
 from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
+from storage.pending_events import read_pending
 from storage.tables import activity, activity_checkpoints, arms, attempts, decisions, scores
 
 TOLERANCE = 1e-9
@@ -49,7 +51,7 @@ class ActivityDifference:
 class ActivityRebuild:
     """Makes activity equal to what the ledger and the checkpoint add up to. Methods raise DatabaseUnavailable.
 
-    Minutes and hours that are about to be deleted are left alone.
+    What is pending counts as activity. Minutes and hours that are about to be deleted are left alone.
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
@@ -84,9 +86,14 @@ class ActivityRebuild:
         differences: list[ActivityDifference] = []
         with keeping_months(self._database), self._database.snapshot() as connection:
             corrections = read_corrections(connection)
+            pending: dict[str, dict[Cell, list[float]]] = defaultdict(dict)
+            for cell, counts in read_pending(connection).activity.cells().items():
+                pending[cell.router_id][cell] = counts
             # Router by router: the cells of one fit into memory.
-            for own in _routers(connection) if router_id is None else [router_id]:
+            for own in _routers(connection, pending) if router_id is None else [router_id]:
                 kept, counted = _read_cells(connection, own), count_router(connection, own)
+                for cell, counts in pending[own].items():
+                    kept[cell] = list(map(add, kept.get(cell, NOTHING), counts))
                 for cell in sorted(kept.keys() | counted.keys()):
                     if cell.start >= since.get(cell.width, 0.0):
                         pair = kept.get(cell, NOTHING), counted.get(cell, NOTHING)
@@ -135,10 +142,10 @@ def _read_cells(connection: Connection, router_id: str) -> dict[Cell, Counts]:
     return {Cell(*row[:own]): row[own:] for row in connection.execute(query)}
 
 
-def _routers(connection: Connection) -> Iterator[str]:
-    """The routers that have activity, or requests, of which each has taught something."""
+def _routers(connection: Connection, pending: Iterable[str]) -> list[str]:
+    """The routers that have activity, pending or not, or requests, of which each has taught something."""
     known = (select(table.c.router_id) for table in (activity, activity_checkpoints, arms))
-    yield from sorted(connection.execute(union(*known)).scalars().all())
+    return sorted({*connection.execute(union(*known)).scalars(), *pending})
 
 
 def _is_close(one: float, other: float) -> bool:

@@ -15,6 +15,7 @@ from storage.fixed_sums import SUMS, Cell, cells_of, fold_query
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
+from storage.pending_events import read_pending
 from storage.tables import decisions, fixed_sums, fixed_sums_checkpoints
 
 TOLERANCE = 1e-9
@@ -41,7 +42,10 @@ class FixedDifference:
 
 
 class FixedSumsRebuild:
-    """Makes `fixed_sums` equal to what the ledger and the checkpoint add up to. Methods raise DatabaseUnavailable."""
+    """Makes `fixed_sums` equal to what the ledger and the checkpoint add up to. Methods raise DatabaseUnavailable.
+
+    What is pending counts as part of the sums.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -73,6 +77,9 @@ class FixedSumsRebuild:
             if router_id is not None:
                 kept = kept.where(fixed_sums.c.router_id == router_id)
             cells, folded = cells_of(connection, kept), fold_cells(connection, router_id)
+            for cell, sums in read_pending(connection).fixed.cells().items():
+                if router_id in {None, cell.router_id}:
+                    cells[cell] = list(map(add, cells.get(cell, _NOTHING), sums))
         differences = [
             FixedDifference(cell, *pair)
             for cell in sorted(cells.keys() | folded.keys())

@@ -20,6 +20,7 @@ from storage.errors import DatabaseUnavailable
 from storage.key_usage import UNUSED, USED, Cell, Usage, usage_rows
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.retired import keeping_months, read_retired
+from storage.pending_events import read_pending
 from storage.tables import decisions, key_usage, key_usage_checkpoints
 
 TOLERANCE = 1e-9
@@ -38,7 +39,7 @@ class UsageDifference:
 
 
 class UsageRebuild:
-    """Makes the days of `key_usage` equal to the ledger. Every method raises DatabaseUnavailable."""
+    """Makes the days of `key_usage`, with what is pending, equal to the ledger. Methods raise DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,6 +65,9 @@ class UsageRebuild:
         with keeping_months(self._database), self._database.snapshot() as connection:
             corrections = read_corrections(connection)
             kept = _days(connection, key_usage)
+            for cell, usage in read_pending(connection).usage.cells().items():
+                if cell.width == DAY:
+                    kept[cell] = kept.get(cell, UNUSED).plus(usage)
             folded = _fold(connection)
         cells = sorted(kept.keys() | folded.keys())
         found = [UsageDifference(cell, kept.get(cell, UNUSED), folded.get(cell, UNUSED)) for cell in cells]

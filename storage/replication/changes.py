@@ -115,12 +115,16 @@ class Changes:
         self._version = None
         self.position = {}
 
+    def is_known(self, version: str | None) -> bool:
+        """Test whether nothing has been committed since the last poll."""
+        return version is not None and version == self._version
+
     def poll(self, version: str | None, patience: float = 1.0) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
         `patience` multiplies the watchdog's limit. Raises DatabaseUnavailable.
         """
-        if version is not None and version == self._version:
+        if self.is_known(version):
             return None
         try:
             with self._database.errors_as_ours():

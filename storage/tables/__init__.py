@@ -16,6 +16,7 @@ from storage.tables.activity import (
     judging,
     key_usage,
     key_usage_checkpoints,
+    pending_events,
 )
 from storage.tables.evals import eval_scores, eval_sums, evals
 from storage.tables.feedback import feedback, scores, unmatched
@@ -67,6 +68,7 @@ __all__ = [
     "key_usage",
     "key_usage_checkpoints",
     "metadata",
+    "pending_events",
     "rebuilds_due",
     "refused_records",
     "replicas",

@@ -1,6 +1,6 @@
 """Tables of what was spent and done, by time, model and key."""
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Table, Text
 
 from storage.columns import check, key, one_of, optional, required
 from storage.tables.metadata import metadata, only
@@ -71,6 +71,21 @@ activity = Table(
     Index(None, "width", "start"),  # today's spend is read often, and old minutes and hours are deleted
     comment="what happened per model and minute (2 days), hour (100 days) and day (for ever)",
     sqlite_with_rowid=False,
+)
+
+pending_events = Table(
+    "pending_events",
+    metadata,
+    Column(
+        "id",
+        # SQLite numbers such rows itself, in the order of their transactions.
+        BigInteger().with_variant(Integer(), "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+        comment="in the order of the transactions",
+    ),
+    required("events", LargeBinary, "MessagePack: see storage.pending_events"),
+    comment="on SQLite: requests and scores that are added to activity, fixed_sums and key_usage within a second",
 )
 
 activity_checkpoints = Table(

@@ -61,6 +61,8 @@ class Follower:
             self._listener.notified.clear()
         self._polled = time.monotonic()
         version = self._transactions.version()
+        if not self._changes.is_known(version):
+            self._fold()
         try:
             changed = self._changes.poll(version, self._patience)
         except DatabaseTimeout as error:
@@ -86,3 +88,12 @@ class Follower:
         self._changes.close()
         if self._listener is not None:
             self._listener.close()
+
+    def _fold(self) -> None:
+        """Add all pending events to the roll-ups.
+
+        What is read then replaces what is known, and would lack what this process has left. What others have left, also
+        those that were killed, is read with it: their commit is why there is something to read.
+        """
+        while self._transactions.fold_some():
+            pass

@@ -14,7 +14,6 @@ from sqlalchemy import Dialect, Text, cast, func, select
 
 from bandit.statistics import Deltas
 from bandit.types import Epoch, Scores
-from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor, among, compile_text
 from storage.deltas import DeltaSums
 from storage.errors import (
@@ -26,8 +25,9 @@ from storage.errors import (
     TooManyCorrections,
     TooManySources,
 )
-from storage.fixed_sums import Draw, FixedSums, draw_of
+from storage.fixed_sums import Draw, draw_of
 from storage.records import FeedbackReceipt, FeedbackRecord, FeedbackStatus
+from storage.roll_ups import ScoreChange
 from storage.rows import clean, clean_json
 from storage.tables import decisions, feedback, scores
 from storage.writing.episodes import MOST_COMPLETIONS, NO_ANSWER, EpisodeQuery, Members, scores_of
@@ -133,11 +133,10 @@ class Scoring:
         self._added: Counter[str] = Counter()  # feedback of this batch by completion
         self.feedback_rows: list[tuple[object, ...]] = []
         self.score_rows: dict[tuple[str, str], tuple[object, ...]] = {}
+        self.changes: list[ScoreChange] = []
 
-    def apply(
-        self, records: tuple[FeedbackRecord, ...], learned: DeltaSums, counted: ActivityCounts, fixed: FixedSums
-    ) -> tuple[FeedbackReceipt, ...]:
-        """Apply a list of scores, all or none, and add what they change to the sums. Raises FeedbackError."""
+    def apply(self, records: tuple[FeedbackRecord, ...], learned: DeltaSums) -> tuple[FeedbackReceipt, ...]:
+        """Apply a list of scores, all or none, and add what they teach to the sums. Raises FeedbackError."""
         trial: dict[str, dict[str, _Current]] = {}
         rows: list[tuple[object, ...]] = []
         receipts: list[FeedbackReceipt] = []
@@ -174,11 +173,7 @@ class Scoring:
         self._accept(trial, rows)
         for completion, old, new in effects:
             learned.add(self._learn_scores(old, new))
-            if completion.explored is not None:
-                counted.add_scores(old, new)
-            draw = _draw(completion)
-            if draw is not None:
-                fixed.add_scores(draw, old, new)
+            self.changes.append(ScoreChange(old, new, completion.explored is not None, _draw(completion)))
         return tuple(receipts)
 
     def _reached(self, records: Sequence[FeedbackRecord]) -> Iterator[tuple[int, FeedbackRecord, float]]:

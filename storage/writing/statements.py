@@ -6,25 +6,21 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Dialect, bindparam, func, literal_column, make_url, select, update
 
-from storage.activity import COUNTS
 from storage.database.addition import add_counts, add_sums, note_changed_routers
 from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
 from storage.database.numbers import draw_number
-from storage.fixed_sums import SUMS as FIXED
 from storage.judging import COUNTS as JUDGING_COUNTS
-from storage.key_usage import USED
+from storage.pending_events import PendingEvents
+from storage.roll_ups import RollUpStatements
 from storage.tables import (
-    activity,
     arms,
     attempts,
     choices,
     contents,
     decisions,
     feedback,
-    fixed_sums,
     identity,
     judging,
-    key_usage,
     scores,
     tasks,
 )
@@ -55,9 +51,8 @@ class Statements:
         self.use_task = compile_text(used.where(tasks.c.last_used_at < bindparam("later")), dialect)
         self.arms = add_sums(arms, dialect)
         self.changed_routers = note_changed_routers(dialect)
-        self.activity = add_counts(activity, dialect, COUNTS)
-        self.fixed_sums = add_counts(fixed_sums, dialect, FIXED)
-        self.key_usage = add_counts(key_usage, dialect, USED)
+        self.roll_ups = RollUpStatements(dialect)
+        self.pending = PendingEvents(dialect)
         self.judging = add_counts(judging, dialect, JUDGING_COUNTS)
         # A restore by SQL makes the tables anew, and begins its epoch only after that.
         table: ColumnElement[int] = literal_column("tableoid::bigint" if dialect.name == "postgresql" else "0")

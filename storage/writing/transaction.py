@@ -1,6 +1,7 @@
 """Writes a batch of completions, validity records and scores, and their deltas, in one transaction."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ import msgspec
 
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import BudgetState, Epoch
-from storage.activity import ActivityCounts
 from storage.database.bulk import Cursor
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
@@ -18,9 +18,8 @@ from storage.database.gathering import GatheringCursor
 from storage.database.watchdog import Watchdog
 from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
-from storage.fixed_sums import FixedSums
 from storage.judging import JudgingCounts
-from storage.key_usage import Cell, Usage, UsageCounts, usage_rows
+from storage.key_usage import Cell, Usage, UsageCounts
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -29,13 +28,17 @@ from storage.records import (
     JudgingRecord,
     ValidityRecord,
 )
+from storage.roll_ups import RollUps, ScoreChange, spend_usd
 from storage.rows import attempt_row, decision_row
 from storage.writing.batch import size_of
 from storage.writing.budgets import Pace, Pacing
 from storage.writing.cache import CacheUpdate, WriteCache
 from storage.writing.clamping import clamped
+from storage.writing.deferring import Deferring
 from storage.writing.scores import LearnScores, ScaleOf, Scoring, unit_scale
 from storage.writing.statements import Statements, statements_for
+
+log = logging.getLogger(__name__)
 
 Item: TypeAlias = CompletionRecord | ValidityRecord | JudgingRecord | ComparisonRecord | tuple[FeedbackRecord, ...]
 """An item to write: a request, its validity, a judge's call, a comparison, or a list of scores, all or none."""
@@ -71,7 +74,8 @@ class Written:
 class Transactions:
     """Writes batches through one connection, which is opened on demand. Not thread-safe, but for reading `commits`.
 
-    `commits` is how many there were. Event times are clamped to `clock`; None: they stay as they are.
+    `commits` is how many there were. Event times are clamped to `clock`; None: they stay as they are. If `deferring`, a
+    busy writer's transactions leave it to `fold_some` to add to the roll-ups (`storage.pending_events`).
     """
 
     def __init__(
@@ -82,6 +86,8 @@ class Transactions:
         watchdog: Watchdog | None = None,
         clock: Callable[[], Epoch] | None = None,
         scale_of: ScaleOf = unit_scale,
+        *,
+        deferring: bool = False,
     ) -> None:
         self._database = database
         self._learn_scores = learn_scores
@@ -94,6 +100,7 @@ class Transactions:
         self.commits = 0
         self._watchdog = watchdog
         self._clock = clock
+        self._deferring = Deferring() if deferring else None
 
     def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -116,13 +123,13 @@ class Transactions:
                     gathered = {statements.require_ledger, statements.number}
                     cursor = GatheringCursor(direct.cursor, direct.raw_cursor, gathered)
                     update = self._cache.begin()
-                    written = self._write(statements, cursor, items, update, again)
+                    written = self._write(statements, cursor, items, update, again, rows)
                     cursor.execute(statements.require_ledger, ledger or ())
                     cursor.flush()
                 else:
                     self._require_ledger(direct.cursor)
                     update = self._cache.begin()
-                    written = self._write(statements, direct.cursor, items, update, again)
+                    written = self._write(statements, direct.cursor, items, update, again, rows)
         except DatabaseUnavailable:
             self.close()
             raise
@@ -141,6 +148,27 @@ class Transactions:
         except DatabaseUnavailable:
             self.close()
             raise
+
+    def fold_is_due(self, *, idle: bool) -> bool:
+        """Test whether this process has left events that are to be folded now. `idle`: there is nothing else to do."""
+        return self._deferring is not None and self._deferring.is_due(idle=idle)
+
+    def fold_some(self) -> bool:
+        """Add the oldest pending events, of any process, to the roll-ups. Returns whether there may be more.
+
+        Raises DatabaseUnavailable.
+        """
+        if self._deferring is None:
+            return False
+        try:
+            more = self._fold_some()
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # what can't be added must not keep others from it
+            log.exception("pending events can't be added, and are dropped: `bandit-gateway rebuild` mends that")
+            more = self._fold_some(drop=True)
+        self._deferring.folded(more=more)
+        return more
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""
@@ -169,21 +197,23 @@ class Transactions:
             self._cache = WriteCache(found[0])
 
     def _write(
-        self, statements: Statements, cursor: Cursor, items: Sequence[Item], update: CacheUpdate, again: bool
+        self,
+        statements: Statements,
+        cursor: Cursor,
+        items: Sequence[Item],
+        update: CacheUpdate,
+        again: bool,
+        rows: int,
     ) -> Written:
         records = [item for item in items if isinstance(item, CompletionRecord)]
         if again:
             records = self._unknown(cursor, records)
-        learned, counted, used, judged = DeltaSums(), ActivityCounts(), UsageCounts(), JudgingCounts()
-        fixed = FixedSums()
+        learned, judged = DeltaSums(), JudgingCounts()
         decision_rows: list[tuple[object, ...]] = []
         attempt_rows: list[tuple[object, ...]] = []
         content_rows: list[tuple[object, ...]] = []
         for record in records:
             decision = record.decision
-            counted.add(record)
-            fixed.add(record)
-            used.add(record)
             update.use_task(decision)
             kept = encode_deltas(learned.add(record.deltas), record.outcome.ended_at)
             decision_rows.append(decision_row(record, update.choice_id(decision), kept))
@@ -195,24 +225,47 @@ class Transactions:
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
         statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
-        results = self._score(cursor, items, learned, counted, fixed, again)
+        results, changes = self._score(cursor, items, learned, again)
         for item in items:
             if isinstance(item, JudgingRecord):
                 judged.add(item)
         cursor.execute(statements.number)
         moved = self._pacing.move(cursor, records)
-        learned_rows, activity_rows, judging_rows = learned.rows(), counted.rows(), judged.rows()
-        usage = used.cells()
+        learned_rows, judging_rows = learned.rows(), judged.rows()
         statements.arms.write(cursor, learned_rows)
-        statements.activity.write(cursor, activity_rows)
-        statements.fixed_sums.write(cursor, fixed.rows())
-        statements.key_usage.write(cursor, usage_rows(usage))
+        if self._deferring is not None and self._deferring.defers(rows):
+            self._deferring.left(rows)
+            statements.pending.leave(cursor, records, changes)
+            used = UsageCounts()
+            for record in records:
+                used.add_request(record.decision, record.outcome)
+        else:
+            sums = RollUps(records, changes)
+            statements.roll_ups.add(cursor, sums)
+            used = sums.usage
         statements.judging.write(cursor, judging_rows)
         for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
-        changed_rows = (*learned_rows, *activity_rows, *judging_rows)
-        statements.changed_routers.write(cursor, sorted({(str(row[0]),) for row in changed_rows}))
-        return Written(results, len(records), learned.deltas(), moved, counted.spend_usd(), usage, judged.spend_usd())
+        changed = {(str(row[0]),) for row in (*learned_rows, *judging_rows)}
+        changed.update((record.decision.router_id,) for record in records)
+        changed.update((change.after.router_id,) for change in changes)
+        statements.changed_routers.write(cursor, sorted(changed))
+        return Written(
+            results=results,
+            recorded=len(records),
+            deltas=learned.deltas(),
+            budgets=moved,
+            spend_usd=spend_usd(records),
+            usage=used.cells(),
+            judging_usd=judged.spend_usd(),
+        )
+
+    def _fold_some(self, *, drop: bool = False) -> bool:
+        direct = self._opened()
+        with direct.transaction():
+            more = self._statements.pending.fold_some(direct.cursor, drop=drop)
+        self.commits += 1
+        return more
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """Return the records whose ids are not in the ledger, each once."""
@@ -227,21 +280,19 @@ class Transactions:
         cursor: Cursor,
         items: Sequence[Item],
         learned: DeltaSums,
-        counted: ActivityCounts,
-        fixed: FixedSums,
         again: bool,
-    ) -> list[Result]:
+    ) -> tuple[list[Result], list[ScoreChange]]:
         lists = [_scores_in(item) for item in items]
         given = [record for each in lists for record in each]
         if not given:
-            return [()] * len(items)
+            return [()] * len(items), []
         known = self._statements.scoring.read(cursor, given, again=again)
         scoring = Scoring(known, self._learn_scores, self._scale_of)
         results: list[Result] = []
         compared: list[ComparisonRecord] = []
         for item, listed in zip(items, lists, strict=True):
             try:
-                results.append(scoring.apply(listed, learned, counted, fixed) if listed else ())
+                results.append(scoring.apply(listed, learned) if listed else ())
             except FeedbackError as error:
                 results.append(error)
             else:
@@ -249,7 +300,7 @@ class Transactions:
         self._statements.feedback.write(cursor, scoring.feedback_rows)
         self._statements.scores.write(cursor, list(scoring.score_rows.values()))
         self._statements.shadows.write(cursor, compared, self._learn_scores, learned)
-        return results
+        return results, scoring.changes
 
 
 def _scores_in(item: Item) -> tuple[FeedbackRecord, ...]:

@@ -61,7 +61,7 @@ class Writer:
     `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed since
     `position` (None: with everything that there is first).
     `queue_limit` bounds what waits, `batch_limit` what is written at once; `spool` takes completions while the database
-    is away.
+    is away. If `deferring`, a busy writer on SQLite adds to the roll-ups up to half a second later.
     """
 
     def __init__(
@@ -77,9 +77,18 @@ class Writer:
         queue_limit: int = 10_000,
         batch_limit: int = 100,
         scale_of: ScaleOf = unit_scale,
+        deferring: bool = True,
     ) -> None:
         self._watchdog = None if database.sqlite else Watchdog()
-        self._transactions = Transactions(database, learn_scores, pace, self._watchdog, database.clock.now, scale_of)
+        self._transactions = Transactions(
+            database,
+            learn_scores,
+            pace,
+            self._watchdog,
+            database.clock.now,
+            scale_of,
+            deferring=deferring and database.sqlite,
+        )
         transactions = self._transactions
         self._checkpointer = Checkpointer(database, lambda: transactions.commits) if database.sqlite else None
         self._failover = FailoverWriter(database, self._transactions, spool)
@@ -172,7 +181,7 @@ class Writer:
             try:
                 if batch:
                     self._deliver_results([token for _, token in batch], self._write([item for item, _ in batch]))
-                self._poll()
+                self._poll(idle=not taken or not open_)
             except Exception:  # the thread must outlive its own mistakes
                 log.exception("the ledger's writer could not poll for changes")
         for closing in (self._checkpointer, self._follower, self._watchdog, self._failover):
@@ -221,8 +230,15 @@ class Writer:
         if self._follower is not None and (written.deltas or written.judging_usd):
             self._follower.notify()
 
-    def _poll(self) -> None:
-        """Replay the spool if need be, and poll for other processes' changes."""
+    def _fold(self, *, idle: bool) -> None:
+        """Fold what is due: all if idle, else some between two batches. Raises DatabaseUnavailable."""
+        while self._transactions.fold_is_due(idle=idle):
+            self._transactions.fold_some()
+            if not idle:
+                return
+
+    def _poll(self, *, idle: bool) -> None:
+        """Replay the spool if need be, fold what is due, and poll for other processes' changes."""
         follower = self._follower
         if self._failover.state is not State.OK:
             written = self._failover.recover()
@@ -232,6 +248,7 @@ class Writer:
                 follower.reset()
             return
         try:
+            self._fold(idle=idle)
             if follower is not None:
                 follower.poll()
         except DatabaseUnavailable as error:

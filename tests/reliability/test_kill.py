@@ -8,12 +8,15 @@ from sqlalchemy import func, select
 
 from bandit.statistics import Signal
 from storage.database.engine import Database
+from storage.maintenance.activity_rebuild import ActivityRebuild
+from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
 from storage.maintenance.rebuild import Rebuild
+from storage.maintenance.usage import UsageRebuild
 from storage.stores.arms import Arms
 from storage.tables import attempts, decisions, scores
 from tests.reliability.recorder_process import score_of
 from tests.support.processes import CHECKOUT
-from tests.support.records import half_life, learn_scores
+from tests.support.records import NOW, half_life, learn_scores
 from tests.support.waiting import wait_until
 
 PROCESSES = 2
@@ -65,3 +68,6 @@ def _compare(database: Database, completions: set[str], scored: set[str]) -> Non
     outcomes = [sums.weight for key, sums in Arms(database).sums().items() if key.signal == Signal.OUTCOMES]
     assert outcomes == [len(kept)]
     assert Rebuild(database, learn_scores, half_life).check() == []
+    assert ActivityRebuild(database, lambda: NOW).check() == []
+    assert FixedSumsRebuild(database).check() == []
+    assert UsageRebuild(database).check() == []

@@ -22,8 +22,14 @@ def start_writer(opening: Opening) -> Iterator[Start]:
     """Starts writers, and closes them before their databases are."""
     started: list[RunningWriter] = []
 
-    def start(database: Database, *, spool: Spool | None = None, learn: LearnScores = learn_scores) -> RunningWriter:
-        started.append(RunningWriter(database, spool=spool, learn=learn))
+    def start(
+        database: Database,
+        *,
+        spool: Spool | None = None,
+        learn: LearnScores = learn_scores,
+        deferring: bool = False,
+    ) -> RunningWriter:
+        started.append(RunningWriter(database, spool=spool, learn=learn, deferring=deferring))
         return started[-1]
 
     yield start

@@ -66,7 +66,8 @@ def test_every_request_ends_in_one_way(making: RecordMaker) -> None:
         (Status.FAILED, 502),
         (Status.FAILED, 500),
     ):
-        counted.add(ended(making.completion(status=status, at=START), http_status=http_status))
+        record = ended(making.completion(status=status, at=START), http_status=http_status)
+        counted.add_request(record.decision, record.outcome, record.attempts)
     (counts,) = (counts for cell, counts in counted.cells().items() if cell.width == DAY)
     found = dict(zip(COUNTS, counts, strict=True))
     ends = ("answered", "failed_provider", "failed_own", "rejected", "client_gone")
@@ -79,7 +80,8 @@ def test_a_wait_is_counted_between_the_edges_of_its_half_octave(waits: list[floa
     counted, expected = ActivityCounts(), Counter[str]()
     making = RecordMaker()
     for seconds in waits:
-        counted.add(ended(making.completion(at=START), seconds=seconds))
+        record = ended(making.completion(at=START), seconds=seconds)
+        counted.add_request(record.decision, record.outcome, record.attempts)
         expected[f"w{sum(edge <= seconds for edge in WAIT_EDGES)}"] += 1
     for counts in counted.cells().values():
         found = dict(zip(COUNTS, counts, strict=True))

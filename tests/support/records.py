@@ -195,9 +195,16 @@ class RecordMaker:
 
 
 class RunningWriter:
-    """A running writer, and everything that it has delivered."""
+    """A running writer, and everything that it has delivered. What it has written is in the roll-ups at once."""
 
-    def __init__(self, database: Database, *, spool: Spool | None = None, learn: LearnScores = learn_scores) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        spool: Spool | None = None,
+        learn: LearnScores = learn_scores,
+        deferring: bool = False,
+    ) -> None:
         self.commits: list[Committed] = []
         self.changes: list[Changed] = []
         self.sums: dict[StatisticKey, Sums] = {}  # as an instance of the gateway would hold them in memory
@@ -210,6 +217,7 @@ class RunningWriter:
             deliver=self.deliver,
             follow=self.follow,
             spool=spool,
+            deferring=deferring,
         )
         self.writer.start()
 

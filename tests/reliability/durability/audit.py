@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from bandit.statistics import Signal, StatisticKey, Sums
 from gateway.maintenance.rebuild import rebuild_of
 from storage.database.engine import Database
+from storage.maintenance.activity_rebuild import ActivityRebuild
+from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
+from storage.maintenance.usage import UsageRebuild
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
 from tests.reliability.durability.client import Memory
@@ -12,7 +15,10 @@ from tests.reliability.durability.client import Memory
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Acknowledged answers and scores that are missing, outcomes counted twice, and whether the ledger adds up."""
+    """Acknowledged answers and scores that are missing, outcomes counted twice, and whether the ledger adds up.
+
+    `rebuild_equal`: to the statistics, and with what is pending to activity, usage by key and the sums of savings.
+    """
 
     lost: int
     counted_twice: int
@@ -30,7 +36,12 @@ def audit(database: Database, router_id: str, memory: Memory) -> Audit:
     outcomes = sum(sums.weight for key, sums in Arms(database).sums(router_id).items() if key.signal is Signal.OUTCOMES)
     differences = rebuild_of(database).check(router_id)
     folded = outcomes - sum(_excess(difference.kept, difference.folded, difference.key) for difference in differences)
-    return Audit(lost, max(round(outcomes - folded), 0), not differences)
+    roll_ups = [
+        *ActivityRebuild(database).check(router_id),
+        *FixedSumsRebuild(database).check(router_id),
+        *UsageRebuild(database).check(),
+    ]
+    return Audit(lost, max(round(outcomes - folded), 0), not differences and not roll_ups)
 
 
 def _current_scores(database: Database, memory: Memory) -> dict[tuple[str, str], float]:

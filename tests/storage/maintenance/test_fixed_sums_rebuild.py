@@ -80,7 +80,8 @@ _POWERS = (("", 1.0), ("w_", 4.0), ("ww_", 16.0))
 
 def test_a_failed_draw_counts_for_its_model_alone(making: RecordMaker) -> None:
     sums = FixedSums()
-    sums.add(making.completion(at=NOW, attempts=2, cost_usd=0.5))
+    record = making.completion(at=NOW, attempts=2, cost_usd=0.5)
+    sums.add_request(record.decision, record.outcome, record.attempts)
     ((_, _, _, model_id, *values),) = sums.rows()
     found = dict(zip(SUMS, values, strict=True))
     assert model_id == "m/failing"

@@ -1,0 +1,52 @@
+"""Decides which transactions leave their events to a fold, and when the fold is due."""
+
+import time
+from collections.abc import Callable
+
+FOLD_SECONDS = 0.5
+"""How long events are pending at most while records come in."""
+
+DIRECT = 8
+"""Transactions in `FOLD_SECONDS` that add to the roll-ups themselves: a quiet gateway needs no other one for it."""
+
+MOST_ROWS = 300
+"""A larger transaction adds to the roll-ups itself: its requests share that."""
+
+MOST_LEFT = 800
+"""A fold is due when transactions of so many rows, about 200 requests, wait: nothing is written while it lasts."""
+
+
+class Deferring:
+    """Counts transactions by time. Not thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._began = float("-inf")
+        self._direct = 0
+        self._left = 0  # rows of this process's transactions whose events may be pending
+        self._left_since = 0.0
+
+    def defers(self, rows: int) -> bool:
+        """Test whether a transaction of so many rows is to leave its events now, and count it."""
+        now = self._clock()
+        if now - self._began >= FOLD_SECONDS:
+            self._began, self._direct = now, DIRECT
+        self._direct -= 1
+        return self._direct < 0 and rows <= MOST_ROWS
+
+    def left(self, rows: int) -> None:
+        """Note that a transaction of so many rows may have left its events."""
+        if not self._left:
+            self._left_since = self._clock()
+        self._left += max(1, rows)
+
+    def is_due(self, *, idle: bool) -> bool:
+        """Test whether there is something to fold now: if there is nothing else to do, at once."""
+        if not self._left:
+            return False
+        return idle or self._left >= MOST_LEFT or self._clock() - self._left_since >= FOLD_SECONDS
+
+    def folded(self, *, more: bool) -> None:
+        """Note that events were folded, and whether there may be more."""
+        if not more:
+            self._left = 0

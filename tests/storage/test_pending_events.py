@@ -1,0 +1,189 @@
+"""Roll-ups plus pending events are what the ledger adds up to, whoever folds them, and whenever a process dies."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import func, insert, select
+
+from storage.calendar import day_of
+from storage.database.engine import Database
+from storage.maintenance.activity_rebuild import ActivityRebuild
+from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
+from storage.maintenance.transfer import copy_ledger
+from storage.maintenance.usage import UsageRebuild
+from storage.tables import activity, fixed_sums, key_usage, pending_events
+from storage.writing.transaction import Transactions
+from tests.support.databases import Opening
+from tests.support.records import NOW, RecordMaker, RunningWriter, Start, learn_scores, pace
+
+ROLL_UPS = (activity, fixed_sums, key_usage)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, opening: Opening) -> Database:
+    return opening(f"sqlite:///{tmp_path / 'busy.db'}")
+
+
+@pytest.fixture
+def busy(ledger: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Transactions]:
+    """Transactions of a process that leaves everything to a fold."""
+    monkeypatch.setattr("storage.writing.deferring.DIRECT", 0)
+    transactions = Transactions(ledger, learn_scores, pace, deferring=True)
+    yield transactions
+    transactions.close()
+
+
+def write(transactions: Transactions, making: RecordMaker) -> None:
+    """Write requests of each kind, and scores of them that are corrected and of two sources."""
+    records = [
+        making.completion(
+            model_id=f"m/{number % 2}", key_id=f"key_{number % 3}", cost_usd=0.01 * number, at=NOW + number
+        )
+        for number in range(9)
+    ]
+    failed = making.completion(attempts=2, cost_usd=0.5, task="ünï — 你好")
+    explored = replace(records[0], decision=replace(records[0].decision, explored=True))
+    for record in (explored, failed):
+        transactions.write([record])
+    transactions.write(records[1:])
+    for record, score in zip((records[0], records[0], *records), (0.25, 0.75, *[0.5] * 9), strict=True):
+        transactions.write([(making.score(record.decision.completion_id, score, key_id=record.decision.key_id),)])
+    own = records[0].decision
+    transactions.write([(making.score(own.completion_id, 1.0, source="judge", key_id=own.key_id),)])
+
+
+def pending(database: Database) -> int:
+    with database.read() as connection:
+        return connection.execute(select(func.count()).select_from(pending_events)).scalar_one()
+
+
+def rows(database: Database) -> list[list[Any]]:
+    """The rows of all roll-ups."""
+    with database.read() as connection:
+        return [
+            sorted(connection.execute(select(*(c for c in table.c if c.name != "revision"))).all())
+            for table in ROLL_UPS
+        ]
+
+
+def differences(database: Database) -> Sequence[object]:
+    return [
+        *ActivityRebuild(database, lambda: NOW).check(),
+        *FixedSumsRebuild(database).check(),
+        *UsageRebuild(database).check(),
+    ]
+
+
+def test_what_is_pending_counts_and_a_fold_makes_it_what_was_added_at_once(
+    busy: Transactions, ledger: Database, tmp_path: Path, opening: Opening
+) -> None:
+    write(busy, RecordMaker())
+    assert pending(ledger) > 10
+    assert rows(ledger) == [[], [], []]
+    assert differences(ledger) == []
+    assert not busy.fold_some()
+    assert (pending(ledger), differences(ledger)) == (0, [])
+    other = opening(f"sqlite:///{tmp_path / 'quiet.db'}")
+    quiet = Transactions(other, learn_scores, pace)
+    write(quiet, RecordMaker())
+    quiet.close()
+    for found, expected in zip(rows(ledger), rows(other), strict=True):
+        assert len(found) > 2
+        for one, same in zip(found, expected, strict=True):
+            assert list(one) == [pytest.approx(value) if isinstance(value, float) else value for value in same]
+
+
+def test_what_is_pending_is_not_added_again_by_a_rebuild(busy: Transactions, ledger: Database) -> None:
+    write(busy, RecordMaker())
+    with ledger.write() as connection:
+        connection.execute(pending_events.delete().where(pending_events.c.id == 3))
+    assert ActivityRebuild(ledger, lambda: NOW).run()
+    assert FixedSumsRebuild(ledger).run()
+    assert UsageRebuild(ledger).run()
+    busy.fold_some()
+    assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def test_events_of_a_process_that_was_killed_are_folded_and_followed_by_others(
+    busy: Transactions, ledger: Database, making: RecordMaker, start_writer: Start
+) -> None:
+    busy.write([making.completion(cost_usd=0.5, at=ledger.clock.now() - 1.0)])
+    busy.close()
+    running = start_writer(ledger, deferring=True)
+    today = ("rtr_a", day_of(ledger.clock.now()))
+    running.until(lambda: _spent(running).get(today) == 0.5, "the next process knows what was spent")
+    assert (pending(ledger), differences(ledger)) == (0, [])
+    busy.write([making.completion(cost_usd=0.5, at=ledger.clock.now() - 1.0)])
+    running.until(lambda: _spent(running).get(today) == 1.0, "a process that serves already knows it, too")
+    assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def test_what_others_change_is_read_with_what_this_process_left(
+    busy: Transactions, ledger: Database, making: RecordMaker, start_writer: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.writing.deferring.FOLD_SECONDS", 3_600.0)
+    running = start_writer(ledger, deferring=True)
+    now, today = ledger.clock.now(), ("rtr_a", day_of(ledger.clock.now()))
+    for _ in range(3):
+        running.write(making.completion(cost_usd=0.5, at=now - 2.0))
+        busy.write([making.completion(cost_usd=0.25, at=now - 2.0)])
+        busy.fold_some()
+        busy.write([])
+    running.until(lambda: _spent(running).get(today) == 2.25, "both processes' dollars are known")
+    for change in running.changes:  # never less than what this process had spent
+        spent = change.spend_usd.get(today)
+        assert spent is None or spent >= 0.5
+
+
+def _spent(running: RunningWriter) -> dict[tuple[str, int], float]:
+    return {key: usd for change in running.changes for key, usd in change.spend_usd.items()}
+
+
+def test_a_busy_writer_leaves_nothing_when_it_is_closed(
+    ledger: Database, making: RecordMaker, start_writer: Start
+) -> None:
+    running = start_writer(ledger, deferring=True)
+    for _ in range(40):
+        running.write(making.completion())
+    running.writer.close()
+    assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def test_rows_that_can_t_be_read_or_added_are_dropped_and_a_rebuild_mends_it(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    for _ in range(2):
+        busy.write([making.completion()])
+    with ledger.write() as connection:
+        (events,) = connection.execute(select(pending_events.c.events).where(pending_events.c.id == 1)).one()
+        decoded = msgspec.msgpack.decode(events)
+        decoded[0][0][-1][0][4] = 2**64 - 1  # the first call's prompt tokens
+        connection.execute(insert(pending_events).values(id=3, events=msgspec.msgpack.encode(decoded)))
+        connection.execute(insert(pending_events).values(id=4, events=b"\x00damaged"))
+    while busy.fold_some():
+        pass
+    assert pending(ledger) == 0
+    ActivityRebuild(ledger, lambda: NOW).run()
+    FixedSumsRebuild(ledger).run()
+    UsageRebuild(ledger).run()
+    assert differences(ledger) == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_what_is_pending_is_folded_when_a_ledger_is_copied(
+    kind: str, busy: Transactions, ledger: Database, tmp_path: Path, opening: Opening, request: pytest.FixtureRequest
+) -> None:
+    url = f"sqlite:///{tmp_path / 'target.db'}"
+    if kind == "postgresql":
+        url = f"{request.getfixturevalue('empty_postgresql_url')}&schema=target"
+    target = opening(url)
+    write(busy, RecordMaker())
+    copy_ledger(ledger, target, lambda table, count: None)
+    assert (pending(target), differences(target)) == (0, [])
+    busy.fold_some()
+    for found, expected in zip(rows(target), rows(ledger), strict=True):
+        assert len(found) == len(expected) > 2

@@ -1,0 +1,37 @@
+"""Which transactions leave their events to a fold, and when it is due."""
+
+from storage.writing.deferring import DIRECT, FOLD_SECONDS, MOST_LEFT, MOST_ROWS, Deferring
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_quiet_writer_adds_to_the_roll_ups_itself_and_a_busy_one_leaves_that() -> None:
+    clock = Clock()
+    deferring = Deferring(clock)
+    for _ in range(2):
+        assert [deferring.defers(4) for _ in range(DIRECT + 3)] == [False] * DIRECT + [True] * 3
+        assert not deferring.defers(MOST_ROWS + 1)
+        clock.now += FOLD_SECONDS
+
+
+def test_a_fold_is_due_when_it_is_idle_when_it_is_time_and_when_there_is_much() -> None:
+    clock = Clock()
+    deferring = Deferring(clock)
+    assert not deferring.is_due(idle=True)
+    deferring.left(4)
+    assert deferring.is_due(idle=True)
+    assert not deferring.is_due(idle=False)
+    deferring.left(MOST_LEFT - 4)
+    assert deferring.is_due(idle=False)
+    deferring.folded(more=True)
+    assert deferring.is_due(idle=False)
+    deferring.folded(more=False)
+    assert not deferring.is_due(idle=True)
+    deferring.left(4)
+    clock.now += FOLD_SECONDS
+    assert deferring.is_due(idle=False)
