@@ -244,6 +244,7 @@ class Gateway:
             readiness = Readiness(
                 self._recorder,
                 self.routers,
+                registry.unreadable,
                 self.model_states,
                 database.where,
                 [f"the database is reached through {POOLER}"] if database.pooler else [],

@@ -26,6 +26,7 @@ GatewayError
 ├── ProviderTimeout       504  provider_timeout
 ├── OurOwnFault           500  internal_error
 ├── EveryModelCooling     503  overloaded
+├── RouterUnreadable      503  router_unreadable
 └── Unavailable           503  overloaded, ledger_unavailable, not_recorded_yet, analyst_ended
 """
 
@@ -319,6 +320,21 @@ class EveryModelCooling(GatewayError):
     status = 503
     code = "overloaded"
     fault = Fault.PROVIDER
+
+
+class RouterUnreadable(GatewayError):
+    """This version can't read the router's stored settings, such as a rule of a newer one; other routers serve."""
+
+    status = 503
+    code = "router_unreadable"
+    fault = Fault.OWN
+
+    def __init__(self, router_id: str) -> None:
+        super().__init__(
+            f"the settings of router {router_id} can't be read by this version of the gateway: `/readyz` and "
+            "`bandit-gateway doctor` say why",
+            should_retry=False,
+        )
 
 
 class Unavailable(GatewayError):

@@ -20,7 +20,7 @@ from gateway.bodies import Bodies
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
-from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound
+from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound, RouterUnreadable
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.limits.allowance import KeyAllowance
 from gateway.limits.limiter import KeyLimiter
@@ -159,13 +159,18 @@ class Flow:
         return batch, receipts
 
     def authenticate(self, authorization: bytes | None, router_id: str) -> tuple[KeyRecord, LiveRouter]:
-        """The key and the router it may use. Raises InvalidApiKey, InsufficientScope, RouterNotFound."""
+        """The key and the router it may use.
+
+        Raises InvalidApiKey, InsufficientScope, RouterNotFound, RouterUnreadable.
+        """
         now = self.clock()
         key = self.keyring.authenticate(authorization, now)
         require(key, ("routing",), router_id)
         self._registry.reprice(now)
         router = self.routers.get(router_id)
         if router is None:
+            if router_id in self._registry.unreadable:
+                raise RouterUnreadable(router_id)
             raise RouterNotFound(router_id)
         return key, router
 

@@ -14,6 +14,7 @@ from storage.writing.failover import State
 class Readiness:
     """Judges by the ledger's state, the routers and the circuit breakers. `database` names the ledger in messages.
 
+    `unreadable` says of routers why their settings can't be read.
     `remarks` are facts that an operator should know, and need not change.
     `refused_configuration` says when and why the last reload was refused. Not ready once it is `stopping`, so that load
     balancers send requests elsewhere while they are still served.
@@ -23,6 +24,7 @@ class Readiness:
         self,
         recorder: Recorder,
         routers: Mapping[str, LiveRouter],
+        unreadable: Mapping[str, str],
         model_states: ModelStates,
         database: str,
         remarks: Sequence[str] = (),
@@ -33,6 +35,7 @@ class Readiness:
         self.refused_configuration: str | None = None
         self._recorder = recorder
         self._routers = routers
+        self._unreadable = unreadable
         self._cooldowns = model_states.cooldowns
         self._judges = model_states.judges
         self._database = database
@@ -47,7 +50,8 @@ class Readiness:
         if self._recorder.state is State.FULL:
             return ["neither the database nor the local spool can take a record: see the log"]
         if not self._routers:
-            return ["there is no router: declare one in the configuration file"]
+            lines = [f"the settings of router {router_id} can't be read" for router_id in sorted(self._unreadable)]
+            return lines or ["there is no router: declare one in the configuration file"]
         return self._unusable() if len(self._unusable()) == len(self._routers) else []
 
     def notes(self) -> list[str]:
@@ -64,6 +68,9 @@ class Readiness:
         if self.refused_configuration is not None:
             told = f"the configuration could not be read again, at {self.refused_configuration}"
             found.append(Finding("configuration_refused", told))
+        for router_id, why in sorted(self._unreadable.items()):
+            served = "is served with its former settings" if router_id in self._routers else "is not served"
+            found.append(Finding("router_unreadable", f"router {router_id} {served}; its own can't be read: {why}"))
         for router_id, live in sorted(self._routers.items()):
             for model_id, why in live.definition.left_out.items():
                 found.append(Finding("model_left_out", f"router {router_id} is served without {model_id}: {why}"))

@@ -38,7 +38,7 @@ def question_of(
 
 def existing_rule(record: RouterRecord, number: int) -> AppliedRule:
     """The router's rule of that number; 0: its default. Raises InvalidQuestion."""
-    options = RouterOptions.from_json(record.settings)
+    options = RouterOptions.readable(record.settings)
     rule = rule_of(options, number)
     if rule is None:
         count = len(options.rules)

@@ -105,7 +105,7 @@ def compare_experiment(management: Management, router_id: str, days: float) -> C
 
 
 def _running(record: RouterRecord) -> tuple[str, Unit, Mapping[str, float]] | None:
-    options = RouterOptions.from_json(record.settings)
+    options = RouterOptions.readable(record.settings)
     if not options.policies:
         return None
     experiment = Experiment(options.policies, Unit(options.experiment_unit))

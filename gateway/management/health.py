@@ -32,6 +32,7 @@ _REMEDIES = {
     "model_left_out": "configure its provider or model, or disable it in the router",
     "judging_idle": "configure a judge, a second model, or resume the judge once its provider takes the key",
     "spool_problem": "see what the message names; nothing is deleted by itself",
+    "router_unreadable": "change the setting that is named, or go back to the version that has written it",
     "router_unusable": "enable another model, or fix what its models are parked for",
 }
 

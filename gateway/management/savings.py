@@ -231,7 +231,7 @@ def savings_of(
 
 def _objective(management: Management, record: RouterRecord) -> Objective:
     """What the router values today, in dollars."""
-    wanted = RouterOptions.from_json(record.settings).objective
+    wanted = RouterOptions.readable(record.settings).objective
     if isinstance(wanted, Objective):
         return wanted
     return kept_dollars(record) or preset_for(wanted, record.models, management.catalog())

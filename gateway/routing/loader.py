@@ -30,14 +30,14 @@ EVERYTHING: Mapping[Topic, Subjects] = dict.fromkeys((Topic.ROUTERS, Topic.KEYS,
 class Loaded:
     """What was loaded: routers in `router_ids`, keys in `key_ids`, tasks of routers in `task_router_ids` (None: all).
 
-    What is not in `definitions` or `keys` is gone; the settings of routers in `unreadable` can't be read. Of deleted
-    routers only the half-lives are loaded: their completions can still be scored.
+    What is not in `definitions` or `keys` is gone; `unreadable` says of routers why their settings can't be read.
+    Of deleted routers only the half-lives are loaded: their completions can still be scored.
     """
 
     at: Epoch
     router_ids: Subjects = frozenset()
     definitions: Mapping[str, Definition] = field(default_factory=dict)
-    unreadable: frozenset[str] = frozenset()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
     deleted: Mapping[str, HalfLives] = field(default_factory=dict)
     key_ids: Subjects = frozenset()
     keys: Keyring = field(default_factory=Keyring)
@@ -73,19 +73,19 @@ class Loader:
         records = Routers(self._database).of(router_ids)
         priors = self._priors_of(router_ids, records)
         definitions: dict[str, Definition] = {}
-        unreadable: set[str] = set()
+        unreadable: dict[str, str] = {}
         for record in records:
             try:
                 definitions[record.id] = define(record, self._catalog, priors, self._evaluated)
             except OptionsError as error:
-                log.error("router %s stays as it was, because its settings can't be read: %s", record.id, error)
-                unreadable.add(record.id)
+                log.error("the settings of router %s can't be read: %s", record.id, error)
+                unreadable[record.id] = str(error)
         deleted = {record.id: half_lives_of(record.settings) for record in Routers(self._database).deleted(router_ids)}
         return replace(
             loaded,
             router_ids=router_ids,
             definitions=definitions,
-            unreadable=frozenset(unreadable),
+            unreadable=unreadable,
             deleted=deleted,
         )
 

@@ -19,7 +19,7 @@ KEPT = "preset_usd"
 
 def with_dollars(record: RouterRecord, catalog: Catalog) -> RouterRecord:
     """The router with its preset in dollars: as they were kept, or of its models' prices if it is chosen now."""
-    wanted = RouterOptions.from_json(record.settings).objective
+    wanted = RouterOptions.readable(record.settings).objective
     if isinstance(wanted, Objective):
         settings = {key: value for key, value in record.settings.items() if key != KEPT}
         return replace(record, settings=settings)
@@ -37,8 +37,8 @@ def chosen_anew(record: RouterRecord) -> RouterRecord:
 
 
 def objective_of(record: RouterRecord, catalog: Catalog) -> Objective:
-    """What the router values, in dollars. Raises OptionsError."""
-    wanted = RouterOptions.from_json(record.settings).objective
+    """What the router values, in dollars."""
+    wanted = RouterOptions.readable(record.settings).objective
     if isinstance(wanted, Objective):
         return wanted
     return _kept(record, wanted) or preset_for(wanted, record.models, catalog)
@@ -46,7 +46,7 @@ def objective_of(record: RouterRecord, catalog: Catalog) -> Objective:
 
 def kept_dollars(record: RouterRecord) -> Objective | None:
     """A preset's dollars as the router keeps them; None for an objective in dollars or one never served."""
-    wanted = RouterOptions.from_json(record.settings).objective
+    wanted = RouterOptions.readable(record.settings).objective
     return None if isinstance(wanted, Objective) else _kept(record, wanted)
 
 

@@ -28,6 +28,7 @@ class Registry:
 
     def __init__(self, everything: Changed, catalog: Catalog) -> None:
         self.routers: dict[str, LiveRouter] = {}
+        self.unreadable: dict[str, str] = {}  # why settings can't be read: such a router is served as it was, if it was
         self.scales = {DEFAULT_OPTIONS.feedback_scale}  # of all feedback that a router has asked for
         self._catalog = catalog
         self._states: dict[str, RouterState] = {}
@@ -73,7 +74,10 @@ class Registry:
             self._state(router_id).tasks.replace(loaded.tasks.get(router_id, {}), loaded.at)
         self._deleted.update(loaded.deleted)
         ids = self.routers.keys() | loaded.definitions.keys() if loaded.router_ids is None else loaded.router_ids
-        for router_id in ids - loaded.unreadable:
+        for router_id in ids | self.unreadable.keys() if loaded.router_ids is None else ids:
+            self.unreadable.pop(router_id, None)
+        self.unreadable.update(loaded.unreadable)
+        for router_id in ids - loaded.unreadable.keys():
             definition, former = loaded.definitions.get(router_id), self.routers.get(router_id)
             if definition is None:
                 self.routers.pop(router_id, None)

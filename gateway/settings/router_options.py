@@ -84,6 +84,11 @@ class RouterOptions:
             raise OptionsError(problems)
         return options
 
+    @classmethod
+    def readable(cls, settings: Mapping[str, Json]) -> "RouterOptions":
+        """The options of a stored router, with the default of each that can't be read: to show, never to serve."""
+        return read_options(Fields(settings, []))
+
     def to_json(self) -> dict[str, Json]:
         """All options, defaults included, to show them."""
         shown_as: dict[str, Json] = {name: getattr(self, name) for name in OPTION_KEYS}
@@ -286,16 +291,10 @@ def _check_shares(fields: Fields, models: Collection[RouterModel]) -> None:
 
 
 def feedback_scale_of(settings: Mapping[str, Json]) -> tuple[float, float]:
-    """A stored router's worst and best score; the default if its settings can't be read."""
-    try:
-        return RouterOptions.from_json(settings).feedback_scale
-    except OptionsError:
-        return DEFAULT_OPTIONS.feedback_scale
+    """A stored router's worst and best score; the default if it can't be read."""
+    return RouterOptions.readable(settings).feedback_scale
 
 
 def half_lives_of(settings: Mapping[str, Json]) -> HalfLives:
-    """A stored router's half-lives; the defaults if its settings can't be read."""
-    try:
-        return RouterOptions.from_json(settings).half_lives
-    except OptionsError:
-        return HalfLives()
+    """A stored router's half-lives; the defaults if they can't be read."""
+    return RouterOptions.readable(settings).half_lives

@@ -10,11 +10,10 @@ from bandit.statistics import ANY_TASK
 from bandit.types import Epoch
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render
+from gateway.dashboard.pages import PageRoute, render, see_other
 from gateway.dashboard.views.decisions import task_shown
 from gateway.dashboard.views.router import router_page
 from gateway.dashboard.visit import Reader
-from gateway.errors import NotFound
 from gateway.management.shares import task_shares
 from gateway.management.stats import router_stats
 from storage.calendar import DAY, start_of
@@ -36,8 +35,9 @@ async def router_overview(
     """Whom the router chooses, and what it believes of its models."""
     management, services = visit.management, visit.services
     live = services.routers.get(router_id) if management.sees(router_id) else None
-    if live is None:
-        raise NotFound(f"there is no router {router_id[:80]}", code="router_not_found")
+    if live is None:  # one whose settings can't be read is mended on their page
+        existing = await run_in_threadpool(management.existing_router, router_id)
+        return see_other(request, f"/routers/{existing.id}/settings")
     now = Epoch(management.now)
     since = Epoch(max(now - (days - 1) * DAY, 0.0))
     traffic = await run_in_threadpool(services.ledger.traffic, router_id, since)
