@@ -73,13 +73,14 @@ class Tasks:
                 if name is not None or not is_idle(rows[idle], at):
                     return rows
                 unused.add(idle)
-            connection.execute(delete(tasks).where(own, tasks.c.task.in_(unused)))
+            if unused:
+                connection.execute(delete(tasks).where(own, tasks.c.task.in_(unused)))
             kept = {other: row for other, row in rows.items() if other not in unused}
-            row = {"router_id": router_id, "task": task, "first_used_at": at, "last_used_at": at, "built_in": built_in}
-            row["name"] = None if name is None else _free_name(name, kept)
-            connection.execute(insert(tasks), row)
+            free = None if name is None else _free_name(name, kept)
+            row = {"router_id": router_id, "task": task, "first_used_at": at, "last_used_at": at}
+            connection.execute(insert(tasks), row | {"name": free, "built_in": built_in})
             mark_changed(connection, Topic.TASKS, router_id)
-            return _rows(connection, router_id)
+            return kept | {task: TaskRow(at, free, built_in)}
 
     def rename(self, router_id: str, task: str, name: str, change: AuditRecord) -> bool:
         """Give a call site another name; False if there is no such call site. Raises NameTaken."""
