@@ -97,7 +97,9 @@ def choose(
         doubted=snapshot.doubted if policy.explores else (),
         rules=rules,
         unpreferred=unpreferred,
-        experiment=None if experiment is None or part is None else _experiment_view(value, rule, experiment, part),
+        experiment=None
+        if experiment is None or part is None
+        else _experiment_view(value, rule, experiment, part, compared),
     )
 
 
@@ -193,11 +195,13 @@ def _compared(value: Value, policy: Policy, rule: AppliedRule | None) -> tuple[C
     return compared, newcomers, relaxed
 
 
-def _experiment_view(value: Value, rule: AppliedRule | None, experiment: Experiment, part: int) -> ExperimentView:
-    """What every part of the experiment compares and would choose."""
+def _experiment_view(
+    value: Value, rule: AppliedRule | None, experiment: Experiment, part: int, own: Comparison
+) -> ExperimentView:
+    """What every part of the experiment compares and would choose; `own` is what the chosen one does."""
     views: list[PartView] = []
-    for each in experiment.parts:
-        compared, _, _ = _compared(value, named(each.policy), rule)
+    for number, each in enumerate(experiment.parts):
+        compared = own if number == part else _compared(value, named(each.policy), rule)[0]
         view = PartView(
             policy=compared.policy.name,
             share=each.share,
