@@ -54,7 +54,7 @@ class ChangesView(BaseModel):
 def list_changes(management: Management, limit: int, cursor: str | None, target: str | None) -> ChangesView:
     """A page of changes: all, or those of one router, key or scorecard."""
     page = Audit(management.database).page(limit, before=cursor, target=target, targets=management.router_ids)
-    return ChangesView(data=_views(management, page.records), next_cursor=page.cursor)
+    return ChangesView(data=change_views(management, page.records), next_cursor=page.cursor)
 
 
 def revert_change(management: Management, change_id: str) -> ChangeView:
@@ -76,11 +76,12 @@ def revert_change(management: Management, change_id: str) -> ChangeView:
     else:
         change_router(management, record.target, fields, reverts=record)
     if management.dry_run:
-        return _views(management, [record])[0]
-    return _views(management, Audit(management.database).page(1, target=record.target).records)[0]
+        return change_views(management, [record])[0]
+    return change_views(management, Audit(management.database).page(1, target=record.target).records)[0]
 
 
-def _views(management: Management, records: Sequence[AuditRecord]) -> list[ChangeView]:
+def change_views(management: Management, records: Sequence[AuditRecord]) -> list[ChangeView]:
+    """The views of changes, with the labels of those who made them."""
     key_ids = {record.actor.key_id for record in records if record.actor.key_id is not None}
     labels = {key.id: key.label for key in Keys(management.database).of(key_ids)}
     return [_view(record, labels) for record in records]

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pydantic import BaseModel
 
 from bandit.price import TOKEN_RATES, Price
+from bandit.types import Json
 from gateway.catalog.catalog import Model
 from gateway.errors import NotFound
 from gateway.management.context import Management
@@ -78,14 +79,31 @@ def resume_model(management: Management, model_id: str) -> None:
         Resumptions(management.database).announce(model_id, management.change("model.resume", model_id, {}, {}))
 
 
+def prices_of(model: Model) -> dict[str, Json]:
+    """What a model costs: rates by their names in the configuration file, of long prompts and service tiers, too."""
+    prices: dict[str, Json] = {**_rates(model.price)}
+    for name, each in (("long_prompts", _long_prompts(model)), ("service_tiers", _tiers(model))):
+        if each:
+            prices[name] = {of: {**rates} for of, rates in each.items()}
+    return prices
+
+
+def _long_prompts(model: Model) -> dict[str, dict[str, float]]:
+    return {str(tokens): _rates(price) for tokens, price in model.price.longer}
+
+
+def _tiers(model: Model) -> dict[str, dict[str, float]]:
+    return {name: _rates(price) for name, price in model.price.tiers}
+
+
 def _view(model: Model, routers: list[RouterRecord]) -> ModelView:
     return ModelView(
         id=model.id,
         provider=model.provider,
         upstream_name=model.upstream_name,
         price={**_rates(model.price), "source": model.price_source},
-        long_prompts={str(tokens): _rates(price) for tokens, price in model.price.longer},
-        service_tiers={name: _rates(price) for name, price in model.price.tiers},
+        long_prompts=_long_prompts(model),
+        service_tiers=_tiers(model),
         context_window=model.context_window,
         output_limit=model.output_limit,
         reasoning=model.reasoning,

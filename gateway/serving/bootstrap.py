@@ -12,6 +12,7 @@ from gateway.api_keys import EVERYTHING, hash_key, new_key
 from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import rebuild_of
 from gateway.management.context import Management
+from gateway.management.prices import note_prices
 from gateway.management.routers import audited
 from gateway.routing.edits import models_over
 from gateway.routing.objectives import with_dollars
@@ -40,6 +41,7 @@ def prepare(settings: Settings, catalog: Catalog, database: Database, now: float
     Idempotent, and safe in several processes at once: what one has created the others find.
     """
     messages = [*_apply_routers(settings, catalog, database, now)]
+    note_prices(Management(database, lambda: catalog, Actor(Via.FILE), now, base_url=""))
     keys = Keys(database)
     messages += _apply_admin_key(settings.admin_key, keys, now)
     return Prepared(_make_first_key(keys, now), tuple(messages))

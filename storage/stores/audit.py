@@ -61,6 +61,7 @@ class Audit:
         before: str | None = None,
         target: str | None = None,
         targets: Collection[str] | None = None,
+        action: str | None = None,
     ) -> AuditPage:
         """Up to `limit` changes, the latest first: older than the cursor `before`, of one target and of these only."""
         query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
@@ -70,6 +71,8 @@ class Audit:
             query = query.where(audit.c.target == target)
         if targets is not None:
             query = query.where(audit.c.target.in_(targets))
+        if action is not None:
+            query = query.where(audit.c.action == action)
         with self._database.read() as connection:
             records = tuple(_record(row) for row in connection.execute(query))
         return AuditPage(records[:limit], records[limit - 1].id if len(records) > limit else None)

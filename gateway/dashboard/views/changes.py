@@ -22,8 +22,10 @@ _ACTIONS = {
     "eval.replace": "imported scorecard again",
     "eval.delete": "deleted scorecard",
     "model.resume": "resumed model",
+    "model.price": "changed the price of",
 }
 _ACTORS = {"cli": "the command line", "file": "the configuration file"}
+_PRICES = "the configuration file or the price list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def row_of(change: ChangeView) -> ChangeRow:
     fields = _fields(change) if change.action not in {"router.create", "router.delete", "router.restore"} else []
     return ChangeRow(
         change=change,
-        actor=_ACTORS.get(change.actor.via) or f"“{change.actor.label or change.actor.key_id or 'unknown'}”",
+        actor=_actor(change),
         what=_ACTIONS.get(change.action, change.action),
         fields=fields,
         link=f"{paths[kind]}{change.target}" if kind in paths and not gone else "",
@@ -86,10 +88,19 @@ def row_of(change: ChangeView) -> ChangeRow:
     )
 
 
+def _actor(change: ChangeView) -> str:
+    if change.action == "model.price":
+        return _PRICES
+    return _ACTORS.get(change.actor.via) or f"“{change.actor.label or change.actor.key_id or 'unknown'}”"
+
+
 def _fields(change: ChangeView) -> list[FieldChange]:
+    names = [*dict.fromkeys((*change.before, *change.after))]
+    if change.action == "model.price":  # what tiers and long prompts cost mostly goes with the model's own price
+        names = [name for name in names if isinstance(change.after.get(name), float | int)] or names
     return [
         FieldChange(name, _shown(change.before, name), _shown(change.after, name))
-        for name in dict.fromkeys((*change.before, *change.after))
+        for name in names
         if change.before.get(name) != change.after.get(name) or name not in change.before or name not in change.after
     ]
 

@@ -10,6 +10,7 @@ from gateway.dashboard import charts
 from gateway.dashboard.colours import GREY, colours_of
 from gateway.dashboard.formats import DAY, axis_usd, count, percent, seconds, span, usd
 from gateway.dashboard.svg import Linear, Scale, around
+from gateway.dashboard.views.experiment import ExperimentTable, experiment_table
 from gateway.dashboard.views.router_traffic import FEW_SCORES, Matrix, SharesOverTime, matrix, shares_over_time
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, get_router
@@ -86,6 +87,7 @@ class RouterPage:
     router: RouterView
     facts: Sequence[Fact]
     shares: SharesOverTime
+    experiment: ExperimentTable | None
     matrix: Matrix
     thin: str
     beliefs: Sequence[BeliefRow]
@@ -128,6 +130,7 @@ def router_page(
         router=router,
         facts=_facts(router, stats),
         shares=shares_over_time(management, router, colours, stats.from_at // DAY * DAY),
+        experiment=experiment_table(management, router, sum(each.requests for each in stats.models), days),
         matrix=matrix(stats.tasks, colours, tasks),
         thin=_thin(router, stats),
         beliefs=[_belief(each, colours.get(each.id, GREY), scales, router, unavailable) for each in by_share],

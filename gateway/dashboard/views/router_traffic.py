@@ -2,16 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.dashboard.colours import COLOURS, GREY
 from gateway.dashboard.formats import HOUR, MINUTE, percent, span
 from gateway.dashboard.stacked import Series, Stacked, stacked
-from gateway.dashboard.views.changes import ChangeRow, with_forecast
+from gateway.dashboard.views.changes import ChangeRow, row_of, with_forecast
 from gateway.dashboard.views.decisions import task_shown
 from gateway.management.changes import list_changes
 from gateway.management.context import Management
 from gateway.management.evals import list_evals
+from gateway.management.prices import price_changes
 from gateway.management.routers import RouterView
 from gateway.management.shares import Draws, TaskView, draws_over_time
 
@@ -131,9 +132,15 @@ def _series(draws: Draws, colours: Mapping[str, int]) -> list[Series]:
 
 
 def _marks(management: Management, router: RouterView, since: float) -> list[Mark]:
-    """Changes of the router and scorecards for it, since an instant, in order of time: the latest if there are many."""
+    """Changes of the router and of its models' prices, and scorecards for it, since an instant, in order of time.
+
+    The latest, if there are many.
+    """
     changes = list_changes(management, MOST_MARKS, None, router.id).data
     marks = [Mark(each.at, change=with_forecast(management, each)) for each in changes if each.at >= since]
+    for each in price_changes(management, {each.model or each.id for each in router.models}, MOST_MARKS):
+        row = row_of(each)
+        marks += [Mark(each.at, change=replace(row, what=f"{row.what} {each.target}"))] if each.at >= since else []
     for card in list_evals(management):
         counts = card.id in router.eval_ids if router.eval_ids is not None else card.router_id in {None, router.id}
         if counts and card.created_at >= since and card.withdrawn_at is None:

@@ -7,6 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
+from bandit.types import Json
+from gateway.ids import new_id
+from storage.records import Actor, AuditRecord, Via
+from storage.stores.model_prices import ModelPrices, Prices
+from tests.acceptance.dashboard.conftest import HOSTILE_MODEL
 from tests.support.gateway import Running
 
 HOSTILE = "\"'><script>alert(1)</script><img src=x>{{7*7}}"
@@ -53,6 +58,31 @@ def test_the_router_page_shows_every_model_with_its_posteriors(admin: httpx.Clie
     assert "Set by the configuration file" in page.text
     assert 'aria-label="Shares of the first choices over time, per minute' in page.text
     assert "Classes by model" in page.text
+
+
+def test_a_changed_price_is_marked_on_the_chart_of_the_routers_that_use_the_model(
+    admin: httpx.Client, running: Running, asked: Asked
+) -> None:
+    database, now = running.gateway.database, running.gateway.database.clock.now()
+
+    def change(model_id: str, before: Prices, after: Prices) -> AuditRecord:
+        return AuditRecord(new_id("chg", now), now, Actor(Via.FILE), "model.price", model_id, before, after)
+
+    for dollars in (1.0, 2.5):
+        present: dict[str, Prices] = {HOSTILE_MODEL: {"input_usd_per_million": dollars}}
+        tiers: Json = {"batch": {"input_usd_per_million": dollars}}
+        present["simulated/sage"] = {"input_usd_per_million": 2 * dollars, "service_tiers": tiers}
+        ModelPrices(database).note(present, now, change)
+    page = admin.get("/routers/rtr_support").text
+    marks = page[page.index('<ol class="marks">') : page.index("</ol>")]
+    assert "the configuration file or the price list changed the price of simulated/sage" in marks
+    assert "input_usd_per_million <del>2</del> → <ins>5</ins>" in marks
+    assert "elsewhere" not in marks, "no model of this router"
+    assert "service_tiers" not in marks, "they go with the model's own price"
+    for path in ("/changes", "/routers/rtr_hostile"):
+        shown = admin.get(path).text
+        assert "changed the price of" in shown, path
+        assert "<script>alert" not in shown, path
 
 
 def test_a_router_without_requests_says_how_to_send_one(admin: httpx.Client, running: Running) -> None:

@@ -16,6 +16,7 @@ from bandit.ope.targets import Proposal
 from bandit.types import Epoch
 from gateway.analyst.answers import evaluation
 from gateway.analyst.log import RouterLog
+from gateway.dashboard.formats import usd
 from gateway.reports.explanation import explain
 from storage.records import DecisionView
 from storage.stores.first_draws import FirstDraws
@@ -200,6 +201,18 @@ def test_the_parts_of_an_experiment_are_compared_by_what_happened(asked: Running
     low, high = (fixed["differences"]["cost_usd"][name] for name in ("low", "high"))
     assert low <= fixed["figures"]["cost_usd"]["mean"] - thompson["figures"]["cost_usd"]["mean"] <= high
     assert fixed["differences"]["quality"]["more_requests"] is None, "nothing of it is scored"
+    with asked.http(None) as browser:
+        browser.post("/sign-in", data={"key": asked.keys["admin"]}, headers={"origin": asked.url})
+        page = browser.get("/routers/rtr_requests").text
+    table = page[page.index('id="experiment"') :]
+    table = table[: table.index("</table>")]
+    assert table.count("<tr>") == 1 + len(requests["parts"])
+    for part in requests["parts"]:
+        assert f'<td class="strong cut">{part["policy"]}</td>' in table
+    assert "the others are compared with it" in table
+    assert "not enough: too few requests or scores" in table
+    assert f'<span class="strong">{usd(1e3 * fixed["figures"]["cost_usd"]["mean"])}</span>' in table
+    assert f'<div class="apart strong">+{usd(1e3 * fixed["differences"]["cost_usd"]["mean"])}</div>' in table
 
 
 def test_an_experiment_that_is_changed_while_it_runs_goes_on_with_the_new_parts(asked: Running) -> None:

@@ -15,7 +15,8 @@ from gateway.maintenance.retention import RetentionWorker
 from gateway.serving.bootstrap import Prepared, prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database
-from storage.records import RouterModel
+from storage.records import Actor, RouterModel, Via
+from storage.stores.audit import Audit
 from storage.stores.keys import Keys
 from storage.stores.routers import Routers
 from tests.support.records import RecordMaker, RunningWriter
@@ -153,3 +154,23 @@ def test_an_administrators_key_works_and_a_changed_one_replaces_it(start: Start,
     prepared = start(at=10.0, BANDIT_GATEWAY_ADMIN_KEY=first)
     assert "was revoked" in prepared.messages[1], "a secret that was given up does not come back, and the log says so"
     assert all(key.revoked_at for key in Keys(database).all())
+
+
+def test_a_price_of_the_file_that_has_changed_is_in_the_trail_with_what_it_was(
+    start: Start, database: Database
+) -> None:
+    text = """
+[providers.p]
+base_url = "http://127.0.0.1:1/v1"
+[models."p/one"]
+input_usd_per_million = {dollars}
+output_usd_per_million = 4
+[routers.rtr_a]
+models = ["p/one", "simulated/swift"]
+"""
+    for number, dollars in enumerate((1, 1, 2.5, 2.5)):
+        start(text.format(dollars=dollars), at=100.0 + number)
+    (change,) = Audit(database).page(9, action="model.price").records
+    assert (change.target, change.at, change.actor) == ("p/one", 102.0, Actor(Via.FILE))
+    assert (change.before["input_usd_per_million"], change.after["input_usd_per_million"]) == (1.0, 2.5)
+    assert "output_usd_per_million" not in change.after, "it is the same"
