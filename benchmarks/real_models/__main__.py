@@ -83,7 +83,8 @@ def configuration(
         parts.append(f'[providers.{server.name}]\nkind = "openai"\nbase_url = "{server.url}"\n')
         parts.append(
             f'[models."{server.model_id}"]\ninput_usd_per_million = {server.input_usd}\n'
-            f"output_usd_per_million = {server.output_usd}\ncontext_window = 2048\nabilities = []\n"
+            f"output_usd_per_million = {server.output_usd}\ncontext_window = 2048\n"
+            f"abilities = {['json_schema'] if server is judge else []}\n"
         )
     listed = ", ".join(f'"{server.model_id}"' for server in servers)
     shown = objective if objective.startswith("{") else f'"{objective}"'
