@@ -1,6 +1,7 @@
 """Savings: what a router spent and gained, against always one of its models, with 95% intervals."""
 
 from collections.abc import Sequence
+from math import floor
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -263,7 +264,7 @@ def _fixed(told: Always, objective: Objective, days: float) -> FixedView:
     if evidence is Evidence.NONE:
         what = "scored requests" if scores_count and told.quality_size < told.effective_size else "requests"
         refused = (
-            f"as good as {size:.0f} {what} sent there at random; {SMALLEST_EFFECTIVE_SIZE:.0f} are needed to compare"
+            f"as good as {floor(size)} {what} sent there at random; {SMALLEST_EFFECTIVE_SIZE:.0f} are needed to compare"
         )
         more_days = (SMALLEST_EFFECTIVE_SIZE - size) * days / size if size > 0.0 else None
     return FixedView(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
 
 from markupsafe import Markup
 
@@ -170,7 +171,7 @@ def _change(what: str, difference: Bar, unit: str, more: str, less: str) -> str:
 def _evidence(told: FixedView | None) -> Evidence:
     if told is None or told.evidence == "none":
         size = 0.0 if told is None else told.effective_size
-        text = f"The log says as much as {size:.0f} requests sent there at random; 30 are needed."
+        text = f"The log says as much as {floor(size)} requests sent there at random; 30 are needed."
         return Evidence("none", min(int(size // 30), 1), "Not enough evidence.", text)
     text = f"The log says as much as {told.effective_size:,.0f} requests sent there at random."
     if told.evidence == "strong":
@@ -204,7 +205,7 @@ def _wanted(each: FixedView) -> str:
     if each.evidence != "none":
         return "no scores yet"
     days = f", about {_days(each.more_days)} more" if each.more_days is not None and each.more_days <= SPAN_DAYS else ""
-    return f"{each.effective_size:.0f} of 30 needed{days}"
+    return f"{floor(each.effective_size)} of 30 needed{days}"
 
 
 def _row_title(model: str, bar: Bar | None) -> str:

@@ -24,6 +24,8 @@ ROUTER = "rtr_support"
 CHANGES = {
     0: ("/admin/api-keys", {"label": "app-production", "scopes": ["routing"], "limits": {"usd_per_day": 40}}),
     1: ("/admin/api-keys", {"label": "grafana", "scopes": ["read"]}),
+    # With 2% of exploration, a few hundred requests a day leave most comparisons without evidence.
+    2: (f"/admin/routers/{ROUTER}", {"exploration": 0.15}),
     30: (f"/admin/routers/{ROUTER}", {"objective": {"quality_usd": 0.01, "second_usd": 0.0004, "failure_usd": 0.004}}),
     62: (f"/admin/routers/{ROUTER}", {"exploration": 0.05, "max_usd_per_day": 50}),
 }
