@@ -18,6 +18,8 @@ and for each model alone on the same questions.
 With --evidence everything is asked twice, in the same order: through a gateway without evidence, and through one that
 was told before by `evals run`, of the prompts that are shipped and of other questions of the same kinds. --judge is a
 server that scores a share of the answers, too.
+
+With --params NAME={TOML table}, each model is an entry with a variant of each name (docs/variants.md).
 """
 
 import argparse
@@ -25,7 +27,8 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -34,7 +37,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from benchmarks.real_models.asking import Asked, Gateway, Server, ask_alone
+from benchmarks.real_models.asking import Asked, Gateway, Server, ask_alone, own_settings
 from benchmarks.real_models.evidence import run_eval, write_eval
 from benchmarks.real_models.questions import Question, questions
 from tests.support.gateway import GatewayProcess
@@ -57,6 +60,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar=("NAME", "URL", "INPUT_USD", "OUTPUT_USD"),
         help="a running server and its price per million tokens; give at least two",
     )
+    parser.add_argument("--params", action="append", default=[], metavar="NAME=TABLE", help="a variant of each model")
     parser.add_argument("--count", type=int, default=200, help="questions (default 200)")
     parser.add_argument("--window", type=int, default=50, help="questions of `before` and of `after` (default 50)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the questions (default 1)")
@@ -71,13 +75,24 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if len(options.server) < 2:
         parser.error("there is nothing to choose: give --server at least twice")
+    if unnamed := [each for each in options.params if "={" not in each]:
+        parser.error(f"--params is like short='{{max_tokens=8}}', not {unnamed[0]!r}")
+    options.params = dict(each.split("=", 1) for each in options.params)
     return options
 
 
 def configuration(
-    servers: Sequence[Server], directory: Path, objective: str, judge: Server | None = None, judge_share: float = 0.0
+    servers: Sequence[Server],
+    directory: Path,
+    objective: str,
+    judge: Server | None = None,
+    judge_share: float = 0.0,
+    params: Mapping[str, str] | None = None,
 ) -> str:
-    """The gateway's TOML file: a provider and a model for each server, all but the judge's in one router."""
+    """The gateway's TOML file: a provider and a model for each server, all but the judge's in one router.
+
+    `params` maps the name of a variant of each model to its parameters, a TOML table.
+    """
     parts = [f'database_url = "sqlite:///{directory}/ledger.db"\n']
     for server in [*servers, *([judge] if judge else [])]:
         parts.append(f'[providers.{server.name}]\nkind = "openai"\nbase_url = "{server.url}"\n')
@@ -86,7 +101,11 @@ def configuration(
             f"output_usd_per_million = {server.output_usd}\ncontext_window = 2048\n"
             f"abilities = {['json_schema'] if server is judge else []}\n"
         )
-    listed = ", ".join(f'"{server.model_id}"' for server in servers)
+    listed = ", ".join(
+        f'{{ id = "{server.model_id}", params = {params[name]}, as = "{name}" }}' if params else f'"{server.model_id}"'
+        for server in servers
+        for name in params or [""]
+    )
     shown = objective if objective.startswith("{") else f'"{objective}"'
     parts.append(f'[routers.{ROUTER}]\nname = "Real models"\nmodels = [{listed}]\nobjective = {shown}\n')
     if judge:
@@ -99,14 +118,16 @@ def gateway(servers: list[Server], options: argparse.Namespace, told: Sequence[Q
     """The real gateway, running on these servers; told of the shipped prompts and these questions if there are some."""
     with tempfile.TemporaryDirectory(prefix="real-models-") as name:
         folder = Path(name)
-        written = configuration(servers, folder, options.objective, _judge(options), options.judge_share)
+        judge = _judge(options)
+        written = configuration(servers, folder, options.objective, judge, options.judge_share, options.params)
         with GatewayProcess(folder, written) as process:
             if told:
                 state = options.state or folder
                 write_eval(told, folder / "others.jsonl", with_task=options.send_task)
                 for each in ("starter", str(folder / "others.jsonl")):
                     print(run_eval(each, folder / "bandit-gateway.toml", ROUTER, state))
-            yield Gateway(process.url, ROUTER, process.key, servers, send_task=options.send_task)
+            variants = bool(options.params)
+            yield Gateway(process.url, ROUTER, process.key, servers, send_task=options.send_task, variants=variants)
 
 
 def _judge(options: argparse.Namespace) -> Server | None:
@@ -118,23 +139,36 @@ def _server(stated: Sequence[str]) -> Server:
     return Server(name, url.rstrip("/"), float(input_usd), float(output_usd))
 
 
-def table(
-    title: str, routed: list[Asked], alone: dict[str, list[Asked]], servers: Sequence[Server], window: int
-) -> Table:
-    """Traffic, quality, seconds and cost: before, after, overall, and of each model alone."""
+def arms(servers: Sequence[Server], params: Mapping[str, str]) -> dict[str, tuple[Server, dict[str, object] | None]]:
+    """Each arm's server, and the settings of its own if it is a variant."""
+    if not params:
+        return {server.model_id: (server, None) for server in servers}
+    return {
+        f"{server.model_id}@{name}": (server, tomllib.loads(f"params = {stated}")["params"])
+        for server in servers
+        for name, stated in params.items()
+    }
+
+
+def _shown(arm_id: str) -> str:
+    return arm_id.split("/", 1)[1]
+
+
+def table(title: str, routed: list[Asked], alone: dict[str, list[Asked]], arm_ids: Sequence[str], window: int) -> Table:
+    """Traffic, quality, seconds and cost: before, after, overall, and of each arm alone."""
     shown = Table(title=f"{len(routed)} questions{title}", title_justify="left")
     for column in ("who answered", "questions", "share", "mean score", "mean seconds", "$ per 1,000"):
         shown.add_column(column, justify="left" if column == "who answered" else "right")
     parts = [(f"first {window}", routed[:window]), (f"last {window}", routed[-window:]), ("all", routed)]
     for name, part in parts:
-        for server in servers:
-            own = [asked for asked in part if asked.model_id == server.model_id]
-            shown.add_row(f"{name}: {server.name}", str(len(own)), f"{len(own) / len(part):.0%}", *_means(own))
+        for arm_id in arm_ids:
+            own = [asked for asked in part if asked.arm_id == arm_id]
+            shown.add_row(f"{name}: {_shown(arm_id)}", str(len(own)), f"{len(own) / len(part):.0%}", *_means(own))
         shown.add_row(f"[bold]{name}: router[/bold]", str(len(part)), "", *_means(part), end_section=True)
-    for model_id, asked in alone.items():
-        shown.add_row(f"alone: {model_id.split('/')[0]}", str(len(asked)), "", *_means(asked))
+    for arm_id, asked in alone.items():
+        shown.add_row(f"alone: {_shown(arm_id)}", str(len(asked)), "", *_means(asked))
         last = asked[-window:]
-        shown.add_row(f"alone, last {window}: {model_id.split('/')[0]}", str(len(last)), "", *_means(last))
+        shown.add_row(f"alone, last {window}: {_shown(arm_id)}", str(len(last)), "", *_means(last))
     return shown
 
 
@@ -163,14 +197,32 @@ def by_kind(routed: list[Asked], alone: dict[str, list[Asked]], asked_for: list[
     return shown
 
 
-def blocks(routed: list[Asked], servers: Sequence[Server], size: int) -> str:
-    """Each model's share of the traffic, block by block: how soon the router learned."""
+def arms_by_kind(routed: list[Asked], asked_for: list[Question], arm_ids: Sequence[str]) -> Table:
+    """Each arm's share of each kind of question in the second half, and its mean score of all: what was learned."""
+    shown = Table(title="By kind of question: share of the second half, mean score of all", title_justify="left")
+    kinds = sorted({question.kind for question in asked_for})
+    answered = list(zip(routed, asked_for, strict=True))
+    for column in ("who", *kinds):
+        shown.add_column(column)
+    for arm_id in arm_ids:
+        cells = []
+        for kind in kinds:
+            late = [asked for asked, question in answered[len(answered) // 2 :] if question.kind == kind]
+            own = [asked for asked, question in answered if question.kind == kind and asked.arm_id == arm_id]
+            part = sum(asked.arm_id == arm_id for asked in late) / max(len(late), 1)
+            cells.append(f"{part:.0%}, {_means(own)[0]} of {len(own)}")
+        shown.add_row(_shown(arm_id), *cells)
+    return shown
+
+
+def blocks(routed: list[Asked], arm_ids: Sequence[str], size: int) -> str:
+    """Each arm's share of the traffic, block by block: how soon the router learned."""
     lines = []
-    for server in servers:
+    for arm_id in arm_ids:
         parts = [routed[start : start + size] for start in range(0, len(routed), size)]
-        shares = [sum(asked.model_id == server.model_id for asked in part) / len(part) for part in parts]
+        shares = [sum(asked.arm_id == arm_id for asked in part) / len(part) for part in parts]
         lines.append(
-            f"Share of {server.name}, {size} questions at a time: " + " ".join(f"{each:.0%}" for each in shares)
+            f"Share of {_shown(arm_id)}, {size} questions at a time: " + " ".join(f"{each:.0%}" for each in shares)
         )
     return "\n".join(lines)
 
@@ -180,22 +232,27 @@ def main() -> None:
     options = parse()
     console = Console(width=None if sys.stdout.isatty() else 110)
     servers = [_server(stated) for stated in options.server]
+    arms_of_router = arms(servers, options.params)
+    arm_ids = list(arms_of_router)
     others, asked_for = _drawn(options)
     runs: dict[str, list[Asked]] = {}
     for title, told in {"": [], **({", with evidence": others} if others else {})}.items():
         with gateway(servers, options, told) as router:
             runs[title] = [router.ask(each) for each in track(asked_for, f"routed{title}", console=console)]
+            console.print(f"{router.replayed(runs[title])} of {len(asked_for)} decisions replay identically")
             if options.judge:
                 console.print(f"judge{title}: {router.judged()}")
     alone: dict[str, list[Asked]] = {}
-    for server in [] if options.skip_alone else servers:
-        alone[server.model_id] = [
-            ask_alone(server, each) for each in track(asked_for, f"{server.name} alone", console=console)
+    for arm_id, (server, params) in () if options.skip_alone else arms_of_router.items():
+        alone[arm_id] = [
+            ask_alone(server, each, arm_id, params or own_settings(each))
+            for each in track(asked_for, f"{_shown(arm_id)} alone", console=console)
         ]
     for title, routed in runs.items():
-        console.print(table(title, routed, alone, servers, options.window))
+        console.print(table(title, routed, alone, arm_ids, options.window))
         console.print(by_kind(routed, alone, asked_for))
-        console.print(blocks(routed, servers, max(options.window // 2, 1)))
+        console.print(arms_by_kind(routed, asked_for, arm_ids))
+        console.print(blocks(routed, arm_ids, max(options.window // 2, 1)))
         console.print(f"The last reason: {routed[-1].reason}")
     if options.json:
         answers = {**{f"router{title}": routed for title, routed in runs.items()}, **alone}

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks.real_models.__main__ import ROUTER, configuration, parse
+from benchmarks.real_models.__main__ import ROUTER, arms, configuration, parse
 from benchmarks.real_models.asking import Server
 from benchmarks.real_models.evidence import write_eval
 from benchmarks.real_models.questions import Kind, Question, judge, questions
@@ -53,6 +53,25 @@ def test_the_gateway_accepts_the_configuration_that_is_written(tmp_path: Path) -
     settings = load(path, {})
     assert [model.model_id for model in settings.routers[ROUTER].models] == ["q4/q4", "q2/q2"]
     assert settings.routers[ROUTER].options["judge"] == {"model": "q8/q8", "share": 0.1}
+
+
+def test_the_gateway_accepts_the_variants_that_are_written(tmp_path: Path) -> None:
+    stated = ["--server", "q4", "http://127.0.0.1:8191/v1", "0.1", "0.4"]
+    options = parse([*stated, *stated, "--params", "careful={max_tokens=48}", "--params", "short={max_tokens=8}"])
+    servers = [Server("q4", "http://127.0.0.1:8191/v1", 0.1, 0.4), Server("q2", "http://127.0.0.1:8192/v1", 0.05, 0.2)]
+    path = tmp_path / "bandit-gateway.toml"
+    path.write_text(configuration(servers, tmp_path, "balanced", params=options.params))
+    router = load(path, {}).routers[ROUTER]
+    listed = [model.arm_id for model in router.models]
+    assert listed == list(arms(servers, options.params))
+    assert listed == ["q4/q4@careful", "q4/q4@short", "q2/q2@careful", "q2/q2@short"]
+
+
+def test_a_variant_without_a_name_is_an_error_that_shows_the_form(capsys: pytest.CaptureFixture[str]) -> None:
+    stated = ["--server", "q4", "http://127.0.0.1:8191/v1", "0.1", "0.4"]
+    with pytest.raises(SystemExit, match="2"):
+        parse([*stated, *stated, "--params", "max_tokens=8"])
+    assert "short='{max_tokens=8}', not 'max_tokens=8'" in capsys.readouterr().err
 
 
 def test_an_eval_of_the_questions_grades_as_the_rule_does(tmp_path: Path) -> None:
