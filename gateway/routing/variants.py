@@ -151,4 +151,8 @@ def _tier_said(fields: Mapping[str, msgspec.Raw]) -> str | None:
 
 
 def _decoded(raw: msgspec.Raw) -> object:
-    return msgspec.json.decode(raw)
+    """A value; what is no value for us, such as 1e999, as an object that equals no level or tier."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return raw

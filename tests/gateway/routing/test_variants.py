@@ -115,6 +115,14 @@ def test_it_agrees_with_callers_who_say_the_same_or_nothing(said: dict[str, Any]
     assert (arm.contradicted(fields(**said)) is None) is agrees
 
 
+@pytest.mark.parametrize("huge", [b"1e999", b"9" * 5_000, b'{"effort":-1e999}'])
+def test_a_number_too_large_to_read_is_no_level_and_no_tier(huge: bytes) -> None:
+    arm, raw = variant(thinking="low", tier="priority"), msgspec.Raw(huge)
+    assert "how much by" in (arm.contradicted({"reasoning_effort": raw}) or "")
+    assert "how much by" in (arm.contradicted({"reasoning": raw}) or "")
+    assert arm.contradicted({"service_tier": raw}) is None
+
+
 def test_what_a_variant_leaves_open_is_for_the_caller_to_say() -> None:
     said = fields(service_tier="flex", reasoning_effort="high")
     assert variant(thinking=None, tier=None, params={"top_k": 1}).contradicted(said) is None
