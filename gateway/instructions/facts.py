@@ -234,6 +234,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], _Read | None]]
         _compiled(rf"\b(?:between|from|during)\s+(?P<first>{_HOUR})\s*(?:and|to|until|till|-|–)\s*(?P<second>{_HOUR})"),
         _hours,
     ),
+    (_compiled(rf"\bafter\s+(?P<first>{_HOUR})(?:\s*,)?(?:\s+and)?\s+before\s+(?P<second>{_HOUR})"), _hours),
+    (_compiled(rf"\bbefore\s+(?P<second>{_HOUR})(?:\s*,)?(?:\s+and)?\s+after\s+(?P<first>{_HOUR})"), _hours),
     (_compiled(rf"\b(?P<side>after|before)\s+(?P<hour>{_HOUR})"), _open_hours),
     (_compiled(rf"\b{_IMAGES}"), _images),
     (

@@ -26,7 +26,7 @@ _PRIORITIES = frozenset({Kind.NOUN, Kind.ADJECTIVE, Kind.IMPORTANT})
 """Words of "when correctness matters", which stand for kinds of task."""
 _WITH = frozenset({"with", "use", "uses", "using"})
 """Verbs of wishes that are prepositions of conditions, as in "agents that use tools"."""
-_SIGN = re.compile(r"[^\w\s.,;:!?'’\"“”()\[\]/&+–—-]")
+_SIGN = re.compile(r"[^\w\s.,;:!?'’\"“”/&+–—-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +79,56 @@ def _not_understood(segment: Segment) -> Iterator[Word]:
     priorities = kinds.isdisjoint({Kind.TOPIC, Kind.FACT})
     # "not long code or math": the grammar would deny what they have in common.
     unclear = not kinds.isdisjoint(_JOINERS) and not kinds.isdisjoint({Kind.FACT, Kind.SCALE, Kind.TOOLS})
-    for words in _stretches(segment.words):
+    former: Sequence[Word] = ()
+    for joiner, words in _stretches(segment.words):
         content = False
-        for word in words:
+        for number, word in enumerate(words):
             known = word.kind in _KNOWN or word.text in _WITH or (priorities and word.kind in _PRIORITIES)
-            if not known or ((content or unclear) and word.kind in _NEGATIONS):
+            negates = word.kind in _NEGATIONS
+            idle = negates and not any(other.kind in _CONTENT for other in words[number:])  # "not everything"
+            if not known or idle or ((content or unclear) and negates):
                 yield word
             content = content or word.kind in _CONTENT
+        # By the comma, "code, not in German" is an alternative; who writes it means an exception.
+        if joiner is Kind.COMMA and _denied(words) and not _all_topics_denied(former, words):
+            yield from words
+        former = words or former
 
 
-def _stretches(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """The words between joiners."""
+def _denied(words: Sequence[Word]) -> bool:
+    """Whether words say what a request is not to be."""
+    return any(
+        word.kind in _NEGATIONS
+        or (word.entry is not None and any(fact.negated for fact in word.entry.facts))
+        or (word.entry is not None and word.kind is Kind.TOOLS and not word.entry.flag)
+        for word in words
+    )
+
+
+def _all_topics_denied(*stretches: Sequence[Word]) -> bool:
+    """Whether each of some stretches denies a topic: "not code, not math" is neither."""
+    return all(
+        any(word.kind in _NEGATIONS for word in words)
+        and all(word.kind not in {Kind.FACT, Kind.TOOLS} for word in words)
+        for words in stretches
+    )
+
+
+def _stretches(words: Sequence[Word]) -> Iterator[tuple[Kind | None, list[Word]]]:
+    """The words between joiners, each stretch with the joiner before it."""
+    joiner: Kind | None = None
     stretch: list[Word] = []
     for word in words:
         if word.kind in _JOINERS:
-            yield stretch
-            stretch = []
+            yield joiner, stretch
+            joiner, stretch = word.kind, []
         else:
             stretch.append(word)
-    yield stretch
+    yield joiner, stretch
 
 
 def _other_signs(text: str) -> Iterator[tuple[int, int]]:
-    """Signs that are no words, such as emoji and formulas; within quotes any may stand."""
+    """Signs that are no words, such as emoji, and brackets, which would group; within quotes any may stand."""
     facts = find_facts(text)
     for sign in _SIGN.finditer(text):
         if not any(found.start <= sign.start() < found.end for found in facts):
