@@ -11,12 +11,13 @@ from gateway.catalog.thinking import in_order
 from gateway.providers.anthropic.requests import KNOWN
 from gateway.settings import ProviderSettings, Settings
 from gateway.settings.table_reader import one_of, shown
-from gateway.settings.variant_options import DEFAULT, THINKING_FIELDS, TIER_FIELDS
+from gateway.settings.variant_options import DEFAULT, LEVELS, THINKING_FIELDS, TIER_FIELDS
 from storage.records import RouterModel, Variant
 
 _LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 _UNSAID = frozenset({DEFAULT, "auto", "standard", "standard_only", "on_demand"})
 """Service tiers that callers name for the standard one."""
+_LONGEST_TIER = 32
 _OFF = frozenset({"none", "off", "disabled"})
 _NULL = msgspec.Raw(b"null")
 
@@ -138,7 +139,9 @@ def _thinking_said(fields: Mapping[str, msgspec.Raw]) -> str | None:
         return f"how much by `{min(said)}`"
     if isinstance(effort, str) and effort in _OFF:
         return "off"
-    return effort if isinstance(effort, str) else f"how much by `{said[0]}`"
+    if not isinstance(effort, str):
+        return f"how much by `{said[0]}`"
+    return effort if effort in LEVELS else shown(effort)  # cut short: records and errors repeat it for every arm
 
 
 def _tier_said(fields: Mapping[str, msgspec.Raw]) -> str | None:
@@ -147,7 +150,9 @@ def _tier_said(fields: Mapping[str, msgspec.Raw]) -> str | None:
     tier = speed if isinstance(speed, str) else _decoded(fields.get("service_tier", _NULL))
     if not isinstance(tier, str):
         return None
-    return DEFAULT if tier in _UNSAID else tier
+    if tier in _UNSAID:
+        return DEFAULT
+    return tier if len(tier) <= _LONGEST_TIER and tier.isidentifier() else shown(tier)
 
 
 def _decoded(raw: msgspec.Raw) -> object:

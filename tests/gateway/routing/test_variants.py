@@ -123,6 +123,15 @@ def test_a_number_too_large_to_read_is_no_level_and_no_tier(huge: bytes) -> None
     assert arm.contradicted({"service_tier": raw}) is None
 
 
+@pytest.mark.parametrize("name", ["reasoning_effort", "service_tier"])
+@pytest.mark.parametrize("said", ["x" * 100_000, "<b>\n\x1b[31m"])
+def test_long_or_hostile_words_of_callers_are_not_repeated_for_every_arm(name: str, said: str) -> None:
+    why = variant(thinking="low", tier="priority").contradicted(fields(**{name: said}))
+    assert why is not None
+    assert len(why) < 200
+    assert "\n" not in why
+
+
 def test_what_a_variant_leaves_open_is_for_the_caller_to_say() -> None:
     said = fields(service_tier="flex", reasoning_effort="high")
     assert variant(thinking=None, tier=None, params={"top_k": 1}).contradicted(said) is None
