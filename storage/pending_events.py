@@ -81,8 +81,7 @@ class PendingEvents:
         own = pending_events.c.id
         unnumbered = table(pending_events.name, column("events"))  # SQLite numbers the rows
         self._insert = compile_text(insert(unnumbered).values(events=bindparam("events")), dialect)
-        oldest = select(own, pending_events.c.events).order_by(own).limit(FOLDED_AT_ONCE)
-        self._oldest = str(oldest.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+        self._oldest = f"{compile_text(select(own, pending_events.c.events).order_by(own), dialect)} LIMIT "
         self._delete = compile_text(delete(pending_events).where(own <= bindparam("last")), dialect)
         self._number = compile_text(draw_number(dialect), dialect)
         self._roll_ups = RollUpStatements(dialect)
@@ -94,15 +93,18 @@ class PendingEvents:
             events = ([_packed(record) for record in records], changes)
             cursor.execute(self._insert, (_encoder.encode(events),))
 
-    def fold_some(self, cursor: Cursor, *, drop: bool = False) -> bool:
-        """Delete the oldest rows, and add them to the roll-ups if not `drop`. Returns whether there may be more."""
-        cursor.execute(self._oldest)
+    def fold_some(self, cursor: Cursor, count: int = FOLDED_AT_ONCE, *, drop: bool = False) -> bool:
+        """Delete the oldest rows, `count` at most, and add them to the roll-ups if not `drop`.
+
+        Returns whether there may be more.
+        """
+        cursor.execute(f"{self._oldest}{count:d}")
         rows = cursor.fetchall()
         if rows:
             if not drop:
                 self._add(cursor, _added_up(events for _, events in rows))
             cursor.execute(self._delete, (rows[-1][0],))
-        return len(rows) == FOLDED_AT_ONCE
+        return len(rows) == count
 
     def _add(self, cursor: Cursor, sums: RollUps) -> None:
         cursor.execute(self._number)
@@ -153,16 +155,32 @@ def _packed_call(attempt: Attempt) -> tuple[object, ...]:
 
 
 def _added_up(rows: Iterable[bytes]) -> RollUps:
-    sums = RollUps()
-    for row in rows:
-        try:
-            found, changes = _decoder.decode(row)
-        except msgspec.MsgspecError:
-            log.exception("a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that")
-            continue
-        requests: _Requests = found
-        for request in requests:
-            sums.add_request(request, request, request.attempts)
-        for change in changes:
-            sums.add_scores(change)
+    """Add up the events of all rows but of those that can't be read, such as damaged ones."""
+    listed, sums = list(rows), RollUps()
+    try:
+        for row in listed:
+            _add_row(sums, row)
+    except Exception:  # a damaged row must keep no other one from being counted
+        sums = RollUps()
+        for row in filter(_is_sound, listed):
+            _add_row(sums, row)
     return sums
+
+
+def _is_sound(row: bytes) -> bool:
+    """Test whether the events of a row can be read and added up."""
+    try:
+        _add_row(RollUps(), row)
+    except Exception:
+        log.exception("a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that")
+        return False
+    return True
+
+
+def _add_row(sums: RollUps, row: bytes) -> None:
+    found, changes = _decoder.decode(row)
+    requests: _Requests = found
+    for request in requests:
+        sums.add_request(request, request, request.attempts)
+    for change in changes:
+        sums.add_scores(change)

@@ -20,6 +20,7 @@ from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts
+from storage.pending_events import FOLDED_AT_ONCE
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -101,6 +102,7 @@ class Transactions:
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
+        self._folded_at_once = FOLDED_AT_ONCE  # half as many after what can't be added, until it alone is dropped
 
     def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -164,9 +166,13 @@ class Transactions:
             more = self._fold_some()
         except DatabaseUnavailable:
             raise
-        except Exception:  # what can't be added must not keep others from it
+        except Exception:  # what can't be added must keep no other from it
+            if self._folded_at_once > 1:
+                self._folded_at_once //= 2
+                return True
             log.exception("pending events can't be added, and are dropped: `bandit-gateway rebuild` mends that")
             more = self._fold_some(drop=True)
+        self._folded_at_once = min(FOLDED_AT_ONCE, 2 * self._folded_at_once)
         self._deferring.folded(more=more)
         return more
 
@@ -263,7 +269,7 @@ class Transactions:
     def _fold_some(self, *, drop: bool = False) -> bool:
         direct = self._opened()
         with direct.transaction():
-            more = self._statements.pending.fold_some(direct.cursor, drop=drop)
+            more = self._statements.pending.fold_some(direct.cursor, self._folded_at_once, drop=drop)
         self.commits += 1
         return more
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 
-from storage.calendar import day_of
+from storage.calendar import DAY, day_of
 from storage.database.engine import Database
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
@@ -153,20 +153,32 @@ def test_a_busy_writer_leaves_nothing_when_it_is_closed(
     assert (pending(ledger), differences(ledger)) == (0, [])
 
 
-def test_rows_that_can_t_be_read_or_added_are_dropped_and_a_rebuild_mends_it(
+def test_a_row_that_can_t_be_read_or_added_is_dropped_alone_and_a_rebuild_mends_it(
     busy: Transactions, ledger: Database, making: RecordMaker
 ) -> None:
-    for _ in range(2):
+    for _ in range(7):
         busy.write([making.completion()])
     with ledger.write() as connection:
         (events,) = connection.execute(select(pending_events.c.events).where(pending_events.c.id == 1)).one()
         decoded = msgspec.msgpack.decode(events)
         decoded[0][0][-1][0][4] = 2**64 - 1  # the first call's prompt tokens
-        connection.execute(insert(pending_events).values(id=3, events=msgspec.msgpack.encode(decoded)))
-        connection.execute(insert(pending_events).values(id=4, events=b"\x00damaged"))
+        damages = {
+            2: msgspec.msgpack.encode(decoded),
+            3: b"\x00damaged",
+            4: events[:-1],
+            5: events.replace(b"rtr_a", b"rtr_\xff"),
+            6: events.decode("latin-1"),
+        }
+        for number, damaged in damages.items():
+            driver: Any = connection.connection.driver_connection
+            driver.execute("UPDATE pending_events SET events = ? WHERE id = ?", (damaged, number))
+    assert differences(ledger)  # and no error
     while busy.fold_some():
         pass
     assert pending(ledger) == 0
+    with ledger.read() as connection:
+        counted = select(func.sum(key_usage.c.requests)).where(key_usage.c.width == DAY)
+        assert connection.execute(counted).scalar_one() == 2
     ActivityRebuild(ledger, lambda: NOW).run()
     FixedSumsRebuild(ledger).run()
     UsageRebuild(ledger).run()
