@@ -53,6 +53,11 @@ def patch_of_lines(text: str) -> dict[str, object]:
 def line_of(rule: Mapping[str, JsonValue]) -> str:
     """A rule as a line; without a condition it is the default."""
     weight, when = rule.get("weight"), rule.get("when")
-    strength = f" ({weight:g})" if rule["mode"] == RuleMode.PREFER and isinstance(weight, int | float) else ""
-    ending = f"when {' '.join(when.split())}" if isinstance(when, str) else "otherwise"
+    strength = (
+        f" ({str(weight).removesuffix('.0')})"
+        if rule["mode"] == RuleMode.PREFER and isinstance(weight, int | float)
+        else ""
+    )
+    # Spaces within quotes are part of a name.
+    ending = f"when {' '.join(when.splitlines())}" if isinstance(when, str) else "otherwise"
     return f"{rule['mode']} {rule['use']}{strength} {ending}"
