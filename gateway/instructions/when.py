@@ -80,6 +80,7 @@ def _not_understood(segment: Segment) -> Iterator[Word]:
     # "not long code or math": the grammar would deny what they have in common.
     unclear = not kinds.isdisjoint(_JOINERS) and not kinds.isdisjoint({Kind.FACT, Kind.SCALE, Kind.TOOLS})
     former: Sequence[Word] = ()
+    told = any(word.kind in _CONTENT for word in segment.words)
     for joiner, words in _stretches(segment.words):
         content = False
         for number, word in enumerate(words):
@@ -92,6 +93,9 @@ def _not_understood(segment: Segment) -> Iterator[Word]:
         # By the comma, "code, not in German" is an alternative; who writes it means an exception.
         if joiner is Kind.COMMA and _denied(words) and not _all_topics_denied(former, words):
             yield from words
+        # "code or everything": the grammar would read code alone.
+        if told and not content:
+            yield from (word for word in words if word.kind is Kind.ANY)
         former = words or former
 
 

@@ -89,6 +89,7 @@ def test_a_condition_holds_for_what_it_describes_alone(text: str, meant: list[As
         ("no, code", "no"),
         ("not everything", "not"),
         ("except everything", "except"),
+        ("in English or everything", "everything"),
         ("code, not in German", "not in German"),
         ("not in German, not in French", "not in French"),
         ("code – not math", "not math"),
