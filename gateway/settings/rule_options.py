@@ -130,6 +130,6 @@ def _when(fields: Fields) -> tuple[str, When]:
         fields.blame(
             "when",
             f"says what is not understood: {quoted}; write in English of kinds of task, call sites, length, tools, "
-            "images, language, metadata, keys or hours (docs/routing.md, Rules)",
+            "images, language, metadata, keys or hours (docs/rules.md)",
         )
     return when, meant
