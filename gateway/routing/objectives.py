@@ -10,7 +10,7 @@ import msgspec
 from bandit.objective import preset_usd, validate
 from bandit.types import Json, Objective
 from gateway.catalog.catalog import Catalog
-from gateway.settings.router_options import RouterOptions
+from gateway.settings.router_options import OptionsError, RouterOptions
 from storage.records import RouterModel, RouterRecord
 
 KEPT = "preset_usd"
@@ -18,8 +18,14 @@ KEPT = "preset_usd"
 
 
 def with_dollars(record: RouterRecord, catalog: Catalog) -> RouterRecord:
-    """The router with its preset in dollars: as they were kept, or of its models' prices if it is chosen now."""
-    wanted = RouterOptions.readable(record.settings).objective
+    """The router with its preset in dollars: as they were kept, or of its models' prices if it is chosen now.
+
+    As it is if its settings can't be read: the dollars of a newer version's preset are not ours to replace.
+    """
+    try:
+        wanted = RouterOptions.from_json(record.settings).objective
+    except OptionsError:
+        return record
     if isinstance(wanted, Objective):
         settings = {key: value for key, value in record.settings.items() if key != KEPT}
         return replace(record, settings=settings)

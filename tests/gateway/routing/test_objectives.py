@@ -9,7 +9,7 @@ import pytest
 from bandit.types import Json, Objective
 from gateway.catalog.catalog import Catalog
 from gateway.routing.edits import changed_router, new_router
-from gateway.routing.objectives import KEPT, kept_dollars, objective_of
+from gateway.routing.objectives import KEPT, kept_dollars, objective_of, with_dollars
 from gateway.settings import load
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -65,3 +65,10 @@ def test_kept_dollars_that_make_no_sense_are_chosen_anew(catalog: Catalog, broke
     router = new_router("rtr_a", {"models": ["p/small"]}, catalog, 1.0)
     damaged = replace(router, settings={KEPT: broken})
     assert objective_of(damaged, catalog) == objective_of(router, catalog)
+
+
+def test_the_dollars_of_a_newer_version_s_preset_are_kept(catalog: Catalog) -> None:
+    router = new_router("rtr_a", {"models": ["p/small"]}, catalog, 1.0)
+    dollars: dict[str, Json] = {"preset": "greenest", "quality_usd": 9.0, "second_usd": 1.0, "failure_usd": 1.0}
+    newer = replace(router, settings={**router.settings, "objective": "greenest", KEPT: dollars})
+    assert with_dollars(newer, catalog) == newer
