@@ -6,8 +6,8 @@ from collections.abc import Callable
 FOLD_SECONDS = 0.5
 """How long events are pending at most while records come in."""
 
-DIRECT = 8
-"""Transactions in `FOLD_SECONDS` that add to the roll-ups themselves: a quiet gateway needs no other one for it."""
+DIRECT = 50
+"""Transactions in `FOLD_SECONDS` that add to the roll-ups themselves: below 100 a second what reads them is exact."""
 
 MOST_ROWS = 300
 """A larger transaction adds to the roll-ups itself: its requests share that."""
