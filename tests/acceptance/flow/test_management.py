@@ -141,6 +141,10 @@ class TestRouters:
         assert (changed.status_code, changed.json()["rebuilding"]) == (202, True)
 
 
+def counted(admin: httpx.Client) -> list[int]:
+    return [model["requests"] for model in admin.get("/admin/routers/rtr_stats/stats").json()["models"]]
+
+
 class TestStats:
     def test_shares_spend_and_beliefs_are_told_with_their_intervals(
         self, running: Running, admin: httpx.Client
@@ -149,10 +153,10 @@ class TestStats:
         wait_until(lambda: status_of(running, "routing", "/rtr_stats/models") == 200, "the router is served")
         for _ in range(10):
             running.client("rtr_stats").chat.completions.create(model="dari/routing", messages=MESSAGES)
+        wait_until(lambda: sum(counted(admin)) == 10, "the requests are counted")
         stats = admin.get("/admin/routers/rtr_stats/stats").json()
         models = {model["id"]: model for model in stats["models"]}
         assert models.keys() == {"p/good-a", "p/good-b"}
-        assert sum(model["requests"] for model in stats["models"]) == 10
         (of_class,) = stats["tasks"]
         assert (of_class["requests"], of_class["scored"]) == (10, 0)
         assert of_class["shares"] == {model["id"]: model["share"] for model in stats["models"] if model["requests"]}

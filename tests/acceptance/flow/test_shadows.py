@@ -149,8 +149,11 @@ def test_nothing_of_it_is_traffic_spend_or_state_of_the_router_and_the_ledger_ad
     for _ in range(3):
         view = shadowed.compared(shadowed.ask("rtr_shadow"))
         assert view.outcome.cost_usd == pytest.approx(COST)
-    traffic = ledger.traffic("rtr_shadow", now)
-    assert sum(each.cost_usd for each in traffic.values()) - billed == pytest.approx(3 * COST)
+
+    def spent_usd() -> float:
+        return sum(each.cost_usd for each in ledger.traffic("rtr_shadow", now).values()) - billed
+
+    wait_until(lambda: spent_usd() == pytest.approx(3 * COST), "the spend of three answers is counted")
     calls = shadowed.spent("rtr_shadow")
     assert {each[0] for each in calls} == {Purpose.SHADOW}
     assert sum(each[4] for each in calls) - before == pytest.approx(9 * COST), "an answer and two comparisons each"

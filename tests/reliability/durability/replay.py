@@ -60,6 +60,7 @@ policies = [
     { policy = "uniform", share = 0.3 },
     { policy = "fixed:faulty/steady", share = 0.1 },
 ]
+default = { use = "faulty/steady", mode = "prefer", weight = 5 }
 experiment_unit = "request"
 """,
     **{f"rtr_{name}": f'policy = "{name}"\n' for name in PLAIN if name != "thompson"},
