@@ -14,8 +14,8 @@ from gateway.management.context import JsonFields, Management
 from gateway.routing.edits import changed_router, new_router
 from gateway.routing.objectives import kept_dollars
 from gateway.settings.experiment_options import INSTEAD
-from gateway.settings.router_options import OPTION_KEYS, OptionsError, RouterOptions, half_lives_of
-from gateway.settings.table_reader import shown
+from gateway.settings.router_options import OPTION_KEYS, half_lives_of, read_options
+from gateway.settings.table_reader import Fields, Problem, shown
 from storage.records import AuditRecord, RouterModel, RouterRecord
 from storage.stores.evals import Evals
 from storage.stores.routers import RouterChanged, Routers
@@ -257,18 +257,12 @@ def _known_evals(management: Management, router_id: str, eval_ids: object) -> tu
     return tuple(dict.fromkeys(eval_ids))
 
 
-def unreadable_options(record: RouterRecord) -> list[str]:
-    """What this version can't read of the router's stored settings, such as a rule of a newer one."""
-    try:
-        RouterOptions.from_json(record.settings)
-    except OptionsError as error:
-        served = "the router is not served, or with its former settings, until they are changed"
-        return [f"`{problem.dotted()}` {problem.message}: {served}" for problem in error.problems]
-    return []
-
-
 def _view(management: Management, record: RouterRecord, warnings: list[str] | None = None) -> RouterView:
     dollars = kept_dollars(record)
+    problems: list[Problem] = []  # what this version can't read of the settings, such as a rule of a newer one
+    options = read_options(Fields(record.settings, problems))
+    served = "the router is not served, or with its former settings, until they are changed"
+    unreadable = [f"`{problem.dotted()}` {problem.message}: {served}" for problem in problems]
     return RouterView(
         id=record.id,
         name=record.name,
@@ -276,12 +270,12 @@ def _view(management: Management, record: RouterRecord, warnings: list[str] | No
         enabled_models=[model.arm_id for model in record.models if model.enabled],
         models=[model_view(model) for model in record.models],
         eval_ids=None if record.eval_ids is None else list(record.eval_ids),
-        settings=RouterOptions.readable(record.settings).to_json(),
+        settings=options.to_json(),
         defaults=[key for key in OPTION_KEYS if key not in record.settings],
         objective_usd=None if dollars is None else ObjectiveView(**asdict(dollars)),
         declared=dict(record.declared),
         revision=record.revision,
         created_at=record.created_at,
         updated_at=record.updated_at,
-        warnings=[*unreadable_options(record), *(warnings or [])],
+        warnings=[*unreadable, *(warnings or [])],
     )

@@ -73,11 +73,11 @@ class Registry:
         for router_id in named:
             self._state(router_id).tasks.replace(loaded.tasks.get(router_id, {}), loaded.at)
         self._deleted.update(loaded.deleted)
-        ids = self.routers.keys() | loaded.definitions.keys() if loaded.router_ids is None else loaded.router_ids
-        for router_id in ids | self.unreadable.keys() if loaded.router_ids is None else ids:
-            self.unreadable.pop(router_id, None)
+        every = self.routers.keys() | self.unreadable.keys() | loaded.definitions.keys()
+        ids = every if loaded.router_ids is None else loaded.router_ids
         self.unreadable.update(loaded.unreadable)
         for router_id in ids - loaded.unreadable.keys():
+            self.unreadable.pop(router_id, None)
             definition, former = loaded.definitions.get(router_id), self.routers.get(router_id)
             if definition is None:
                 self.routers.pop(router_id, None)
