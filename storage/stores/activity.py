@@ -158,7 +158,7 @@ class Activity:
 
     def _restricted(self, query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
         own = activity.c
-        query = query.where(*_in_time(buckets))
+        query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
         if of.router_ids is not None:
             query = query.where(own.router_id.in_(of.router_ids))
         elif self._database.sqlite and buckets.width == DAY:
