@@ -47,7 +47,7 @@ def _laws_of(database: Database) -> tuple[LearnScores, RouterHalfLife]:
 
 
 def _laws(settings: Mapping[str, Mapping[str, Json]]) -> tuple[LearnScores, RouterHalfLife]:
-    known = {router_id: half_lives_of(own) for router_id, own in settings.items()}
+    known = {router_id: own for router_id, each in settings.items() if (own := half_lives_of(each)) is not None}
 
     def half_life(router_id: str, signal: Signal) -> float | None:
         half_lives = known.get(router_id)

@@ -80,7 +80,10 @@ class Loader:
             except OptionsError as error:
                 log.error("the settings of router %s can't be read: %s", record.id, error)
                 unreadable[record.id] = str(error)
-        deleted = {record.id: half_lives_of(record.settings) for record in Routers(self._database).deleted(router_ids)}
+        deleted = {
+            record.id: half_lives_of(record.settings) or HalfLives()
+            for record in Routers(self._database).deleted(router_ids)
+        }
         return replace(
             loaded,
             router_ids=router_ids,

@@ -295,6 +295,8 @@ def feedback_scale_of(settings: Mapping[str, Json]) -> tuple[float, float]:
     return RouterOptions.readable(settings).feedback_scale
 
 
-def half_lives_of(settings: Mapping[str, Json]) -> HalfLives:
-    """A stored router's half-lives; the defaults if they can't be read."""
-    return RouterOptions.readable(settings).half_lives
+def half_lives_of(settings: Mapping[str, Json]) -> HalfLives | None:
+    """A stored router's half-lives; None if they can't be read."""
+    problems: list[Problem] = []
+    half_lives = _half_lives(Fields(settings, problems))
+    return None if problems else half_lives

@@ -16,7 +16,7 @@ from storage.tables import checkpoints, decisions, scores
 from storage.writing.scores import LearnScores
 
 RouterHalfLife = Callable[[str, Signal], float | None]
-"""A router's half-life of a signal, in seconds; None if the router was deleted."""
+"""A router's half-life of a signal, in seconds; None if it is not known: the rows of its statistics keep theirs."""
 
 _ROWS_AT_ONCE = 1_000
 
@@ -56,7 +56,7 @@ def fold(
         outcomes = of_router(select_outcomes(requests), requests, router_id).where(left)
         current = of_router(current_scores(requests, given), requests, router_id).where(left)
         fold_outcomes(_stream(connection, outcomes), half_life, gathered)
-        fold_scores(_stream(connection, current), learn_scores, gathered)
+        fold_scores(_stream(connection, current), learn_scores, half_life, gathered)
     return gathered.deltas()
 
 
@@ -66,7 +66,7 @@ def fold_outcomes(rows: Iterable[Any], half_life: HalfLives, gathered: DeltaSums
         gathered.add(dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)))
 
 
-def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaSums) -> None:
+def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, half_life: HalfLives, gathered: DeltaSums) -> None:
     """Add the deltas of current scores: rows of `current_scores`, grouped by completion."""
     completion: Any = None
     by_source: dict[str, float] = {}
@@ -75,7 +75,9 @@ def fold_scores(rows: Iterable[Any], learn_scores: LearnScores, gathered: DeltaS
     def learn() -> None:
         if completion is not None:
             place = (completion.router_id, completion.model_id, completion.task, completion.ended_at)
-            gathered.add(learn_scores(Scores(*place), Scores(*place, by_source, weights)))
+            for key, sums in learn_scores(Scores(*place), Scores(*place, by_source, weights)).items():
+                seconds = half_life(key.router_id, key.signal)
+                gathered.add({key: sums if sums.half_life == seconds else dataclasses.replace(sums, half_life=seconds)})
 
     for row in rows:
         if completion is None or row.completion_id != completion.completion_id:

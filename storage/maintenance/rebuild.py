@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection, collate, update
 
-from bandit.statistics import StatisticKey, Sums
+from bandit.statistics import Signal, StatisticKey, Sums
 from bandit.types import Epoch
 from storage.database.addition import SUMS, add_sums, note_changed_routers
 from storage.database.engine import Database
@@ -109,13 +109,15 @@ class Rebuild:
         """Rebuild what is marked as due, and return the routers that were rebuilt.
 
         A mark stays until a look after `FOLLOWED_SECONDS`: until then a process could still insert rows with the former
-        half-lives.
+        half-lives. That of a router whose half-lives are not known stays until they are.
         """
         rebuilt: list[str] = []
         if not self._read_due():
             return rebuilt
         with waiting_for_others(self._database):
             for mark in self._read_due():  # without those that others have rebuilt during the wait
+                if self._half_life(mark.router_id, Signal.SUCCESS) is None:
+                    continue
                 if not mark.rebuilt or self._has_former_half_lives(mark.router_id):
                     self._run(mark.router_id)
                     rebuilt.append(mark.router_id)

@@ -96,6 +96,26 @@ def add_router(database: Database, record: RouterRecord) -> bool:
     return Routers(database).add(record) and rebuild_due(database, NOW) == [record.id]
 
 
+@pytest.mark.parametrize("deleted", [False, True])
+def test_half_lives_of_a_newer_version_leave_the_statistics_as_they_are_and_due(
+    database: Database, running: RunningWriter, deleted: bool
+) -> None:
+    fill(database, running)
+    before = Arms(database).sums("rtr_a")
+    newer: dict[str, Json] = {"half_lives": {"quality_seconds": "adaptive"}}
+    assert Routers(database).put(replace(ROUTER, settings=newer))
+    if deleted:
+        Routers(database).delete("rtr_a", NOW)
+    assert rebuild_of(database).check() == []
+    assert [rebuild_due(database, later(seconds)) for seconds in (0.0, 1e6)] == [[], []]
+    assert rebuild_of(database).run() == []
+    assert Arms(database).sums("rtr_a") == before
+    assert retention_of(database).delete_some("rtr_a", later(1_000.0)) == 4
+    assert rebuild_of(database).check() == []
+    assert put_router(database, replace(ROUTER, settings={})), "it is rebuilt as soon as they can be read"
+    assert {sums.half_life for sums in quality_of(database)} == {HalfLives().quality}
+
+
 @pytest.mark.parametrize("keep", [put_router, add_router])
 def test_a_new_router_of_a_deleted_ones_id_continues_its_ledger_with_its_own_half_lives(
     database: Database, running: RunningWriter, keep: Keep
