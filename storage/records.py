@@ -46,13 +46,17 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class RouterModel:
-    """An arm of a router: a model, or a variant of it. A disabled one keeps its statistics."""
+    """An arm of a router: a model, or a variant of it. A disabled one keeps its statistics.
+
+    `unreadable` is a stored variant that this version can't read: it is kept as it is, and `model_id` is the arm's id.
+    """
 
     model_id: str
     enabled: bool = True
     min_share: float = 0.0
     max_share: float = 1.0
     variant: Variant | None = None
+    unreadable: str | None = None
 
     @property
     def arm_id(self) -> str:

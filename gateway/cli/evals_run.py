@@ -28,7 +28,7 @@ from gateway.evals.run import Estimate, EvalPlan, EvalResult, EvalRun, estimate,
 from gateway.evals.summary import Graded, Summary, summaries, ungraded
 from gateway.management.evals import LONGEST_NAME, EvalCaption, EvalView, import_rows
 from gateway.management.models import known_models
-from gateway.routing.variants import ArmVariant, variant_of
+from gateway.routing.variants import ArmVariant, resolve_entry
 from gateway.settings import SIMULATED, Settings
 from gateway.settings.loading import load, override
 from storage.records import RouterModel
@@ -157,9 +157,8 @@ def _judge(settings: Settings, judge: str | None, prompts: Sequence[EvalPrompt])
 
 def _arm(catalog: Catalog, entry: RouterModel) -> tuple[Model, ArmVariant | None]:
     """A model, for a variant with the id and the price of its arm, and the variant."""
-    model = _model(catalog, entry.model_id)
     try:
-        variant = variant_of(entry, model)
+        model, variant = resolve_entry(entry, catalog)
     except UnknownModel as error:
         raise CommandError(str(error), 2) from None
     return (model if variant is None else replace(model, id=entry.arm_id, price=variant.price(model))), variant

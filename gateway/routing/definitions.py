@@ -11,7 +11,7 @@ from gateway.catalog.catalog import Catalog, Model, UnknownModel
 from gateway.routing.evidence import EvaluatedModels
 from gateway.routing.objectives import objective_of
 from gateway.routing.rules import Rules, rules_of
-from gateway.routing.variants import ArmVariant, variant_of
+from gateway.routing.variants import ArmVariant, resolve_entry
 from gateway.settings.router_options import RouterOptions, bandit_settings
 from storage.records import RouterRecord
 from storage.stores.priors import ArmKey
@@ -66,8 +66,7 @@ def define(
         if not entry.enabled:
             continue
         try:
-            model = catalog.resolve(entry.model_id)
-            variant = variant_of(entry, model)
+            model, variant = resolve_entry(entry, catalog)
         except UnknownModel as error:
             log.warning("router %s is served without %s: %s", record.id, entry.arm_id, error)
             left_out[entry.arm_id] = str(error)

@@ -57,6 +57,17 @@ class ArmVariant:
         return None
 
 
+def resolve_entry(entry: RouterModel, catalog: Catalog) -> tuple[Model, ArmVariant | None]:
+    """The model and the variant of a router's entry; None for a model as it is.
+
+    Raises UnknownModel if it can't be used as things are configured, or its stored settings can't be read.
+    """
+    if entry.unreadable is not None:
+        raise UnknownModel("its stored settings can't be read: a newer version has written them")
+    model = catalog.resolve(entry.model_id)
+    return model, variant_of(entry, model)
+
+
 def variant_of(entry: RouterModel, model: Model) -> ArmVariant | None:
     """The variant of a router's entry; None for a model as it is. Raises UnknownModel if the model has no such one."""
     variant = entry.variant
@@ -80,8 +91,7 @@ def variant_of(entry: RouterModel, model: Model) -> ArmVariant | None:
 def unusable(entry: RouterModel, catalog: Catalog) -> str | None:
     """Why an arm can't be used as things are configured, in words; None if it can."""
     try:
-        model = catalog.resolve(entry.model_id)
-        variant = variant_of(entry, model)
+        model, variant = resolve_entry(entry, catalog)
     except UnknownModel as error:
         return str(error)
     provider = catalog.provider_of(model)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import product
 
 from gateway.settings.table_reader import Fields, nearest, shown
@@ -58,27 +59,21 @@ def read_entry(fields: Fields, known: Mapping[str, RouterModel]) -> tuple[Router
     """Read one entry, without what is wrong in it. An arm of `known`, by its id alone, keeps its variant."""
     given = {key: fields.raw(key) for key in ("model", "thinking", "tier", "tiers", "params", "as")}
     arm_id = fields.text("id", "", right='a model id such as "openai/gpt-5.5"')
-    model = RouterModel(
-        model_id=arm_id,
-        enabled=fields.flag("enabled", True),
-        min_share=fields.number("min_share", 0.0, high=1.0),
-        max_share=fields.number("max_share", 1.0, high=1.0, above=True),
-    )
-    if model.min_share > model.max_share:
-        fields.blame("min_share", f"is {model.min_share:g}, more than max_share, {model.max_share:g}")
-    found: list[tuple[str, Variant | None]] = [(arm_id, None)]
+    enabled = fields.flag("enabled", True)
+    min_share = fields.number("min_share", 0.0, high=1.0)
+    max_share = fields.number("max_share", 1.0, high=1.0, above=True)
+    if min_share > max_share:
+        fields.blame("min_share", f"is {min_share:g}, more than max_share, {max_share:g}")
+    found = [RouterModel(arm_id)]
     if all(value is None for value in given.values()):
-        kept = known.get(arm_id)
-        found = [(arm_id, None) if kept is None else (kept.model_id, kept.variant)]
+        found = [known.get(arm_id, RouterModel(arm_id))]
     elif given["model"] is not None:
-        found = list(_read_arm(fields, arm_id))
+        found = [RouterModel(model_id, variant=variant) for model_id, variant in _read_arm(fields, arm_id)]
     elif arm_id:
-        found = [(arm_id, variant) for variant in _read_variants(fields)]
+        found = [RouterModel(arm_id, variant=variant) for variant in _read_variants(fields)]
     fields.close()
     return tuple(
-        RouterModel(model_id, model.enabled, model.min_share, model.max_share, variant)
-        for model_id, variant in found
-        if model_id
+        replace(model, enabled=enabled, min_share=min_share, max_share=max_share) for model in found if model.model_id
     )
 
 

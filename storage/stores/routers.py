@@ -182,7 +182,7 @@ def _put_models(connection: Connection, record: RouterRecord) -> None:
             "enabled": model.enabled,
             "min_share": model.min_share,
             "max_share": model.max_share,
-            "variant": None if model.variant is None else _encoded(model.model_id, model.variant),
+            "variant": model.unreadable if model.variant is None else _encoded(model.model_id, model.variant),
         }
         for position, model in enumerate(record.models)
     ]
@@ -195,10 +195,14 @@ def _encoded(model_id: str, variant: Variant) -> str:
 
 
 def _router_model(row: Row[Any]) -> RouterModel:
+    shares = (row.enabled, row.min_share, row.max_share)
     if row.variant is None:
-        return RouterModel(row.model_id, row.enabled, row.min_share, row.max_share)
-    stored = msgspec.json.decode(row.variant, type=_StoredVariant)
-    return RouterModel(stored.model_id, row.enabled, row.min_share, row.max_share, stored.variant)
+        return RouterModel(row.model_id, *shares)
+    try:
+        stored = msgspec.json.decode(row.variant, type=_StoredVariant)
+    except msgspec.DecodeError:
+        return RouterModel(row.model_id, *shares, unreadable=row.variant)
+    return RouterModel(stored.model_id, *shares, stored.variant)
 
 
 def _record(row: Row[Any], models: Sequence[RouterModel]) -> RouterRecord:
