@@ -6,7 +6,8 @@ Targets take turns in rounds, so that a ratio compares neighbours in time; absol
 answer's status and length is checked, one in 50 word for word: a single wrong one ends the run with exit status 1.
 
   targets    gateway (SQLite, durability commit), gateway-async, forwarder (raw ASGI on uvicorn + aiohttp), provider
-             (no gateway: what the generator itself costs), each --peer, and gateway-before with --before
+             (no gateway: what the generator itself costs), each --peer, and gateway-before with --before; not by
+             default gateway-postgresql, with a server of its own, whose CPU is not the gateway's
   loads      c1, c32, c256: plain answers of 600 bytes over 1, 32 and 256 connections; stream32: 32 streams of 100
              chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads. Not by default: mixed32:
              1,000 prompts of 20 to 4,000 characters on 100 routers, some with tools or a task; mixed_1rps, 5, 50: the
@@ -37,9 +38,12 @@ from benchmarks.overhead.report import as_json, plot, show
 from benchmarks.overhead.rounds import PHASES, USUAL, measure_rounds
 from benchmarks.overhead.servers import fake_provider
 from benchmarks.overhead.targets import Peer, Target, forwarder, gateway, peer_target, provider_target
+from tests.support.postgresql import PostgresqlServer
 from tests.support.processes import RunFailed, can_pin
 
-TARGETS = ("provider", "forwarder", "gateway", "gateway-async")
+USUAL_TARGETS = ("provider", "forwarder", "gateway", "gateway-async")
+ON_POSTGRESQL = "gateway-postgresql"
+TARGETS = (*USUAL_TARGETS, ON_POSTGRESQL)
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -47,7 +51,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.overhead", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="default: all")
+    parser.add_argument(
+        "--targets", nargs="+", choices=TARGETS, default=USUAL_TARGETS, help="default: all but the last"
+    )
     names = [phase.name for phase in PHASES]
     usual = [phase.name for phase in USUAL]
     parser.add_argument("--loads", nargs="+", choices=names, default=usual, help=f"default: {' '.join(usual)}")
@@ -136,7 +142,10 @@ def _target(name: str, port: int, directory: Path, routers: int, stack: ExitStac
     if name == "forwarder":
         return stack.enter_context(forwarder(port, directory))
     durability = "async" if name == "gateway-async" else "commit"
-    return stack.enter_context(gateway(port, directory, name=name, durability=durability, routers=routers))
+    url = stack.enter_context(PostgresqlServer()).url() if name == ON_POSTGRESQL else None
+    return stack.enter_context(
+        gateway(port, directory, name=name, durability=durability, routers=routers, database_url=url)
+    )
 
 
 def _memory(port: int, directory: Path, console: Console) -> dict[str, float]:

@@ -17,7 +17,7 @@ from tests.support.processes import RunFailed, running, wait_for_port
 ROUTER = "rtr_bench"
 
 CONFIGURATION = """\
-database_url = "sqlite:///{directory}/ledger.db"
+database_url = "{database_url}"
 durability = "{durability}"
 
 [providers.bench]
@@ -136,15 +136,17 @@ def router_ids(routers: int) -> list[str]:
     return [ROUTER, *(f"{ROUTER}_{number}" for number in range(1, routers))]
 
 
-def configuration(provider_port: int, folder: Path, durability: str = "commit", routers: int = 1) -> str:
-    """The gateway's configuration: SQLite in this folder, and five models of the provider in each router."""
+def configuration(
+    provider_port: int, folder: Path, durability: str = "commit", routers: int = 1, database_url: str | None = None
+) -> str:
+    """The gateway's configuration: SQLite in this folder, or this database, and five models in each router."""
     models = "".join(
         MODEL.format(name=name, input_usd=prices[0], cached_usd=prices[1], output_usd=prices[2])
         for name, prices in PRICES.items()
     )
     listed = ", ".join(f'"bench/{name}"' for name in PRICES)
     general = CONFIGURATION.format(
-        directory=folder,
+        database_url=database_url or f"sqlite:///{folder}/ledger.db",
         durability=durability,
         provider_url=f"http://127.0.0.1:{provider_port}/v1",
         models=models,
@@ -159,11 +161,12 @@ def gateway_process(
     launcher: Sequence[str] = COMMAND_LINE,
     checkout: Path | None = None,
     routers: int = 1,
+    database_url: str | None = None,
 ) -> GatewayProcess:
     """A gateway on the targets' core. `checkout`: with the sources of another commit."""
     return GatewayProcess(
         folder,
-        configuration(provider_port, folder, durability, routers),
+        configuration(provider_port, folder, durability, routers, database_url),
         launcher=launcher,
         core=TARGET_CORE,
         environ=None if checkout is None else {"PYTHONPATH": str(checkout.resolve())},
@@ -181,13 +184,14 @@ def gateway(
     launcher: Sequence[str] = COMMAND_LINE,
     checkout: Path | None = None,
     routers: int = 1,
+    database_url: str | None = None,
 ) -> Iterator[Target]:
     """The gateway in a new folder of this name. `launcher`: what Python runs instead, with the same arguments.
 
-    `checkout`: the sources of another commit, in place of these.
+    `checkout`: the sources of another commit, in place of these. `database_url` None: SQLite.
     """
     home = directory / name
     home.mkdir()
-    with gateway_process(provider_port, home, durability, launcher, checkout, routers) as process:
+    with gateway_process(provider_port, home, durability, launcher, checkout, routers, database_url) as process:
         paths = [f"/{each}/chat/completions" for each in router_ids(routers)]
         yield Target(name, "127.0.0.1", process.port, paths, [process.pid], process.key, log=process.log)
