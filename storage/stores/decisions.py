@@ -1,19 +1,20 @@
 """Reads pages of requests as flat rows, the latest first, filtered by what they are, in bounded time.
 
 Each page follows one index: that of a key's requests, of a router's, of those that were not answered, or the ids, which
-have the time of their making in front. What no index serves is compared with up to `MOST_SCANNED` of its entries; a
-page that ends there says how far back it has searched.
+have the time of their making in front. What no index serves is compared with up to `MOST_SCANNED` of its entries, and
+for `MOST_SECONDS`; a page that ends there says how far back it has searched.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
+    RowMapping,
     Select,
     and_,
     func,
@@ -36,6 +37,15 @@ MOST_IN_A_PAGE = 200
 MOST_SCANNED = 2_500
 MOST_SCATTERED = 1_500
 """The same of indexes whose entries lead to rows far from one another: those of a key, and those without an answer."""
+
+FIRST_SCANNED = 100
+"""Entries that each page may compare: what they take says how many more there is time for."""
+
+MOST_SECONDS = 0.06
+"""Of one search. Rows that are in memory are compared 20 times as fast as those that wait for a disk."""
+
+_ABOVE_IDS = "~"
+"""Sorts after all ids."""
 
 _LATEST_DECISION_SECONDS = 3_600.0
 """A request is decided within this time after its id was made: large bodies come slowly."""
@@ -98,19 +108,28 @@ class DecisionPage:
     searched_to: float | None
 
 
+class _Edge(NamedTuple):
+    """The entry of the index up to which was searched, and whose id comes last of that instant."""
+
+    at: float
+    completion_id: str
+
+
 class Decisions:
     """The requests of this ledger. Every method raises DatabaseUnavailable if the database does not answer."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float] = time.perf_counter) -> None:
         self._database = database
+        self._clock = clock
 
     def page(self, wanted: DecisionFilter, cursor: str | None = None, limit: int = 50) -> DecisionPage:
         """Read a page of the requests that are wanted, the latest first. Raises InvalidCursor."""
         limit = max(1, min(limit, MOST_IN_A_PAGE))
-        scan = _Scan(wanted, None if cursor is None else read_cursor(cursor))
+        scan = _Scan(wanted)
         with self._database.read() as connection:
-            edge = connection.execute(scan.edge()).first() if scan.is_filtered else None
-            found = connection.execute(scan.rows(limit + 1, edge)).mappings().all()
+            found, edge = self._found(
+                connection, scan, None if cursor is None else _Edge(*read_cursor(cursor)), limit + 1
+            )
             mean = _scores_of(connection, [row["completion_id"] for row in found[:limit]])
         rows = tuple(_summary(row, mean.get(row["completion_id"])) for row in found[:limit])
         if len(found) > limit:
@@ -120,6 +139,30 @@ class Decisions:
             if edge is None
             else DecisionPage(rows, cursor_of(edge.at, edge.completion_id), edge.at)
         )
+
+    def _found(
+        self, connection: Connection, scan: "_Scan", after: _Edge | None, count: int
+    ) -> tuple[list[RowMapping], _Edge | None]:
+        """Read up to `count` rows that are wanted, and up to where was searched; None: as far as was needed.
+
+        A stretch of the index at a time: each tells how long a stretch the time that is left allows.
+        """
+        if not scan.is_filtered:
+            return list(connection.execute(scan.rows(after, None, count)).mappings()), None
+        began, rows, left = self._clock(), list[RowMapping](), scan.most
+        entries, now = min(left, max(FIRST_SCANNED, count)), began
+        while True:
+            edge = scan.edge(connection, after, entries)
+            rows += connection.execute(scan.rows(after, edge, count - len(rows), entries)).mappings()
+            left -= entries
+            if edge is None or len(rows) == count or not left:
+                return rows, edge
+            before, now = now, self._clock()
+            in_time = entries * (began + MOST_SECONDS - now) / max(now - before, 1e-6)
+            if in_time < min(FIRST_SCANNED, left):
+                return rows, edge
+            # Not all of the rest: rows that were read lately are in memory, older ones may not be.
+            entries, after = min(left, int(in_time), max(FIRST_SCANNED, scan.most // 4)), edge
 
     def summary(self, completion_id: str) -> DecisionSummary | None:
         """Read one request in short; None if the id is unknown."""
@@ -147,16 +190,19 @@ _columns = [decisions.c[field.name] for field in fields(DecisionSummary) if fiel
 
 
 class _Scan:
-    """The queries of a page: an index serves some conditions, and its entries are compared with the others."""
+    """The queries of a page: an index serves some conditions, and its entries are compared with the others.
 
-    def __init__(self, wanted: DecisionFilter, after: tuple[float, str] | None) -> None:
+    `most` are the entries that a page may compare.
+    """
+
+    def __init__(self, wanted: DecisionFilter) -> None:
         self._wanted = wanted
         routers = wanted.router_ids
         self._routers = routers
         c = decisions.c
         indexed: list[ColumnElement[bool]] = []
         self._by_id = False
-        self._most = min(MOST_SCANNED, MOST_SCATTERED)
+        self.most = min(MOST_SCANNED, MOST_SCATTERED)
         if wanted.key_id is not None:
             indexed.append(c.key_id == wanted.key_id)
         elif wanted.statuses and Status.ANSWERED not in wanted.statuses:
@@ -164,31 +210,43 @@ class _Scan:
         elif routers is not None and len(routers) == 1:
             indexed.append(c.router_id == next(iter(routers)))
             self._routers = None
-            self._most = MOST_SCANNED
+            self.most = MOST_SCANNED
         else:
             self._by_id = True
-            self._most = MOST_SCANNED
-        indexed += self._ids_between() if self._by_id else self._between(c)
-        if after is not None:
-            indexed += self._beyond(*after)
-        self._indexed = indexed
+            self.most = MOST_SCANNED
+        self._indexed = indexed + (self._ids_between() if self._by_id else self._between(c))
         self.is_filtered = bool(self._filters(c))
 
-    def edge(self) -> Select[Any]:
-        """Select the last entry of the index that one page may compare."""
-        query = select(decisions.c.at, decisions.c.completion_id).where(*self._indexed)
-        return query.order_by(*self._order(decisions.c)).limit(1).offset(self._most - 1)
+    def edge(self, connection: Connection, after: _Edge | None, entries: int) -> _Edge | None:
+        """Read where a stretch of so many entries ends; None: the index ends before.
 
-    def rows(self, count: int, edge: Row[Any] | None) -> Select[Any]:
-        """Select up to `count` rows, none beyond the edge."""
-        query = select(*_columns).where(*self._indexed).order_by(*self._order(decisions.c))
+        Without the rows that the entries lead to: each may be a page of its own. An index by time has no ids, so what
+        came at the same instant is left to the next stretch.
+        """
+        c = decisions.c
+        where = [*self._indexed, *self._beyond(after)]
+        if not self._by_id:
+            ats = select(c.at).where(*where).order_by(c.at.desc()).limit(entries).subquery()
+            query = select(func.count(), func.min(ats.c.at), func.max(ats.c.at))
+            count, first, last = connection.execute(query.select_from(ats)).one()
+            if count < entries:
+                return None
+            if first < last:
+                return _Edge(first, _ABOVE_IDS)
+        query = select(c.at, c.completion_id).where(*where).order_by(*self._order(c))
+        row = connection.execute(query.limit(1).offset(entries - 1)).first()
+        return None if row is None else _Edge(row.at, row.completion_id)
+
+    def rows(self, after: _Edge | None, edge: _Edge | None, count: int, entries: int = 0) -> Select[Any]:
+        """Select up to `count` rows of a stretch of the index: none beyond the edge."""
+        query = select(*_columns).where(*self._indexed, *self._beyond(after)).order_by(*self._order(decisions.c))
         if not self.is_filtered:
             return query.limit(count)
         if edge is not None:
-            query = query.where(self._until(edge.at, edge.completion_id))
+            query = query.where(self._until(edge))
         # A subquery with a limit is dissolved by no planner, which would find another index. The limit itself is
         # beyond the edge: entries may have been added since that was read.
-        scanned = query.limit(2 * self._most).subquery()
+        scanned = query.limit(2 * entries).subquery()
         return select(scanned).where(*self._filters(scanned.c)).order_by(*self._order(scanned.c)).limit(count)
 
     def _order(self, c: Columns) -> list[ColumnElement[Any]]:
@@ -228,18 +286,25 @@ class _Scan:
             bounds.append(c.completion_id < first_id(Epoch(until + _STEP_SECONDS)))
         return bounds
 
-    def _beyond(self, at: float, last_id: str) -> list[ColumnElement[bool]]:
+    def _beyond(self, after: _Edge | None) -> list[ColumnElement[bool]]:
         c = decisions.c
+        if after is None:
+            return []
+        at, last_id = after
         if self._by_id:
             return [c.completion_id < last_id]
+        if last_id == _ABOVE_IDS:
+            return [c.at <= at]
         # The first is redundant, but lets the query start in the index.
         return [c.at <= at, or_(c.at < at, and_(c.at == at, c.completion_id < last_id))]
 
-    def _until(self, at: float, last_id: str) -> ColumnElement[bool]:
+    def _until(self, edge: _Edge) -> ColumnElement[bool]:
         c = decisions.c
         if self._by_id:
-            return c.completion_id >= last_id
-        return and_(c.at >= at, or_(c.at > at, and_(c.at == at, c.completion_id >= last_id)))
+            return c.completion_id >= edge.completion_id
+        if edge.completion_id == _ABOVE_IDS:
+            return c.at > edge.at
+        return and_(c.at >= edge.at, or_(c.at > edge.at, and_(c.at == edge.at, c.completion_id >= edge.completion_id)))
 
 
 def _scores_of(connection: Connection, ids: Sequence[str]) -> dict[str, float]:

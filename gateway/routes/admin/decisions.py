@@ -60,7 +60,8 @@ def get_decisions(
 ) -> Response:
     """A page of requests, the latest first.
 
-    Filters that no index serves are compared with 2,500 requests a call: `searched_to` says how far back that went.
+    Filters that no index serves are compared with up to 2,500 requests a call, fewer if they wait for a disk:
+    `searched_to` says how far back that went.
     """
     wanted = DecisionFilter(
         router_ids=None if router_id is None else [router_id],

@@ -1,5 +1,6 @@
 """Pages of requests: filtered, complete, in order, and in bounded time."""
 
+import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -20,8 +21,8 @@ COUNT = 60
 
 
 def record(making: RecordMaker, index: int) -> CompletionRecord:
-    """A request each second: of three routers, two keys, models and tasks, six conversations; every 10th failed."""
-    at = later(index)
+    """Three requests each third second, of three routers, two keys, models and tasks; a tenth failed."""
+    at = later(index - index % 3)
     made = making.completion(
         ROUTERS[index % 3],
         f"m/{index % 2}",
@@ -90,8 +91,9 @@ def test_pages_have_all_that_is_wanted_once_and_the_latest_first(
     store, records = ledger
     for fields, wants in FILTERS:
         expected = [each.decision.completion_id for each in records if wants(each.decision, each.outcome)]
-        for scanned in (5_000, 7):
+        for scanned, first in ((5_000, 100), (7, 100), (5_000, 3), (8, 2)):
             monkeypatch.setattr(decisions, "MOST_SCANNED", scanned)
+            monkeypatch.setattr(decisions, "FIRST_SCANNED", first)
             assert read_all(store, DecisionFilter(**fields), 4)[0] == expected, fields
 
 
@@ -107,6 +109,35 @@ def test_a_page_ends_after_so_many_entries_and_says_how_far_it_has_searched(
     # What an index finds by itself is not searched for.
     assert read_all(store, DecisionFilter(key_id="key_0"), 50)[1] == 1
     assert len(store.page(DecisionFilter(statuses=[Status.FAILED])).rows) == COUNT // 10
+
+
+def test_a_search_goes_on_while_there_is_time(
+    ledger: tuple[Decisions, list[CompletionRecord]], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = ledger[1]
+    monkeypatch.setattr(decisions, "FIRST_SCANNED", 5)
+    monkeypatch.setattr(decisions, "MOST_SCANNED", 40)
+    monkeypatch.setattr(decisions, "MOST_SECONDS", 3.0)
+    wanted = DecisionFilter(task="unknown")
+    for seconds, searched in ((3.0, 5), (1.0, 5 + 10 + 10), (0.0, 40)):
+        clock = itertools.count(0.0, seconds)
+        page = Decisions(database, lambda: next(clock)).page(wanted, limit=1)  # noqa: B023
+        assert page.searched_to == records[searched - 1].decision.at, seconds
+
+
+def test_a_key_is_searched_without_the_rows_beyond_the_page(
+    ledger: tuple[Decisions, list[CompletionRecord]], database: Database
+) -> None:
+    """Each may lie on a page of the disk of its own: where a search ends is found in the index alone."""
+    if not database.sqlite:
+        pytest.skip("PostgreSQL uses no index of a table that is nearly empty")
+    asked: list[tuple[str, Any]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda _c, _u, sql, values, *_: asked.append((sql, values)))
+    Decisions(database).page(DecisionFilter(key_id="key_1", task="code"))
+    sql, values = next(each for each in asked if "FROM decisions" in each[0])
+    with database.read() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values).all()
+    assert any("COVERING INDEX ix_decisions_key_id_at" in row[-1] for row in plan), plan
 
 
 @pytest.mark.parametrize(
