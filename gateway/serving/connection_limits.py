@@ -95,6 +95,12 @@ class LimitedProtocol(HttpToolsProtocol):
         return not (self._in_headers or answering or self.transport.is_closing())
 
     @property
+    def is_between_requests(self) -> bool:
+        """Whether the request before has been read and answered, and nothing of the next one has come."""
+        before = self.cycle
+        return not self._in_headers and (before is None or (before.response_complete and not before.more_body))
+
+    @property
     def _is_pipelined(self) -> bool:
         """Whether the request before the one that is being read is not answered yet."""
         before = self.cycle

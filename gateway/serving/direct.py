@@ -7,7 +7,10 @@ paths, large, chunked and compressed bodies, web pages of other origins, HTTP/1.
 
 import asyncio
 import logging
+import re
+import time
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -22,6 +25,9 @@ LARGEST_BODY = 64 * 1024
 """Bodies up to this size are collected here."""
 
 _ASGI_ONLY = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"origin"})
+_END_OF_HEAD = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+) *\r\n", re.IGNORECASE)
+_LONGEST_LENGTH = len(str(LARGEST_BODY))
 
 
 class Completions(Protocol):
@@ -40,11 +46,63 @@ class Completions(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KnownHead:
+    """The line and headers of a request that was parsed and answered directly, around the digits of its length.
+
+    A client's requests on one connection have the same, as a rule: what equals it byte by byte needs no parser.
+    """
+
+    url: bytes
+    headers: dict[bytes, bytes]
+    before: bytes
+    after: bytes
+
+    @classmethod
+    def of(cls, data: bytes, url: bytes, headers: dict[bytes, bytes]) -> "KnownHead | None":
+        """The head of a request that these bytes are all of; None if they may be more or less than that."""
+        size = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        length = _LENGTH.search(data, 0, size)
+        if length is None or len(data) != size + int(length[1]):
+            return None
+        return cls(url, headers, data[: length.start(1)], data[length.end(1) : size])
+
+    def body_of(self, data: bytes) -> bytes | None:
+        """The body of a request that these bytes are all of, if it has this head; else None."""
+        start = len(self.before)
+        if not data.startswith(self.before):
+            return None
+        end = data.find(b"\r", start, start + _LONGEST_LENGTH + 1)
+        digits = data[start:end]
+        if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
+            return None
+        body = data[end + len(self.after) :]
+        return body if len(body) == int(digits) <= LARGEST_BODY else None
+
+
 class DirectProtocol(LimitedProtocol):
     """One client's connection. A request that is answered directly has a `DirectHttp` in place of uvicorn's cycle."""
 
     completions: Completions | None = None
     _exchange: "DirectHttp | None" = None
+    _known: KnownHead | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take a request whose head is known as it is; else parse, and remember the head if it is one of ours."""
+        known, last, is_between = self._known, self._exchange, self.is_between_requests
+        if known is not None and is_between and (body := known.body_of(data)) is not None:
+            exchange = self._exchange_for(known)
+            if exchange is not None:
+                self.received_at = time.monotonic()
+                self._unset_keepalive_if_required()
+                self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
+                exchange.body, exchange.more_body = body, False
+                exchange.begin()
+                return
+        super().data_received(data)
+        exchange = self._exchange
+        if is_between and exchange is not last and exchange is not None and exchange.keep_alive and not exchange.more_body:
+            self._known = KnownHead.of(data, self.url, exchange.headers)
 
     def begin_request(self) -> None:
         """Begin a request: what ASGI needs is made once it turns out to be needed."""
@@ -97,7 +155,15 @@ class DirectProtocol(LimitedProtocol):
             return None
         if self.parser.get_http_version() != "1.1":
             return None
-        return DirectHttp(self, self.completions, router_id, headers)
+        return DirectHttp(self, self.completions, router_id, headers, keep_alive=self.parser.should_keep_alive())
+
+    def _exchange_for(self, known: KnownHead) -> "DirectHttp | None":
+        """The exchange for a request with a known head, unless the gateway stops serving directly."""
+        completions = self.completions
+        router_id = None if completions is None else completions.router_of(known.url)
+        if completions is None or router_id is None:
+            return None
+        return DirectHttp(self, completions, router_id, known.headers, keep_alive=True)
 
 
 class DirectHttp(Http):
@@ -109,33 +175,39 @@ class DirectHttp(Http):
     __slots__ = (
         "_cancelled",
         "_completions",
-        "_headers",
         "_protocol",
         "_router_id",
         "_task",
         "_watched",
         "body",
         "disconnected",
+        "headers",
         "keep_alive",
         "more_body",
         "response_complete",
     )
 
     def __init__(
-        self, protocol: DirectProtocol, completions: Completions, router_id: str, headers: dict[bytes, bytes]
+        self,
+        protocol: DirectProtocol,
+        completions: Completions,
+        router_id: str,
+        headers: dict[bytes, bytes],
+        *,
+        keep_alive: bool,
     ) -> None:
         self.request_id = completions.new_request_id()
         self._protocol = protocol
         self._completions = completions
         self._router_id = router_id
-        self._headers = headers
+        self.headers = headers
         self._started = False
         self.standing = None
         self._task: asyncio.Task[None] | None = None
         self._watched = self._cancelled = False
         self.body = b""
         self.more_body = True
-        self.keep_alive = protocol.parser.should_keep_alive()
+        self.keep_alive = keep_alive
         self.disconnected = self.response_complete = False
 
     # What uvicorn's protocol calls.
@@ -151,6 +223,11 @@ class DirectHttp(Http):
     def message_event(self) -> "DirectHttp":
         """What uvicorn sets when the client has disconnected."""
         return self
+
+    @property
+    def response_started(self) -> bool:
+        """Whether a refusal would be written into the answer."""
+        return self._started
 
     def set(self) -> None:
         """The client has disconnected: cancel the task if it waits for a provider."""
@@ -171,7 +248,7 @@ class DirectHttp(Http):
 
     def header(self, name: bytes) -> bytes | None:
         """The header of that name (in lower case)."""
-        return self._headers.get(name)
+        return self.headers.get(name)
 
     async def _read(self, limit: int) -> bytes:
         if self.disconnected:

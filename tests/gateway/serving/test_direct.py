@@ -12,7 +12,7 @@ import pytest
 
 from gateway.asgi import ClientGone, Http, Receive, Scope, Send
 from gateway.serving.connection_limits import ConnectionLimits
-from gateway.serving.direct import LARGEST_BODY, DirectHttp
+from gateway.serving.direct import LARGEST_BODY, DirectHttp, DirectProtocol
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
@@ -207,6 +207,61 @@ def test_a_connection_serves_one_request_after_another_of_both_kinds(serving: Se
                 data = connection.recv(65_536)
                 assert data, told
                 told += data
+
+
+def exchanged(connection: socket.socket, pieces: list[bytes], ends: bytes) -> bytes:
+    """What is answered to these pieces, without what differs from request to request."""
+    told = b""
+    for piece in pieces:
+        connection.sendall(piece)
+    while not told.endswith(ends) and (data := connection.recv(65_536)):
+        told += data
+    return re.sub(rb"x-request-id: \w+", b"", told)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "ends"),
+    [
+        ([post(body="", close=False)], b"direct rtr_a "),
+        ([post(body="x" * 12_345, close=False)], b"x" * 12_345),
+        ([post(body="x" * LARGEST_BODY, close=False)], b"x" * LARGEST_BODY),
+        ([post(body="x" * (LARGEST_BODY + 1), close=False)], b"asgi"),
+        ([post(body="abc", close=False)[:-2], b"bc"], b"abc"),
+        ([post(body="abc", close=False)[:-9], post(body="abc", close=False)[-9:]], b"abc"),
+        ([post(body="abc" + post(body="d").decode(), close=False)], b"\r\n\r\nd"),
+        ([post(body="abc", close=False) + post(body="def")], b"asgi"),
+        ([post(PATH, "abc", "content-length: 0003", close=False)], b"abc"),
+        ([post(PATH, "abc", "content-length: 3\r\norigin: b", close=False)], b"asgi"),
+        ([post(PATH, "abc", "content-length: x", close=False)], b'invalid_http"}}'),
+        ([post("/rtr_b/chat/completions", "abc", close=False)], b"direct rtr_b abc"),
+        ([b"\r\n" + post(body="abc", close=False)], b"abc"),
+        ([post(body="abc", close=True)], b"abc"),
+    ],
+)
+def test_a_request_after_others_of_its_connection_is_answered_as_if_it_were_the_first(
+    serving: Serving, pieces: list[bytes], ends: bytes
+) -> None:
+    with serving.connect() as alone:
+        wanted = exchanged(alone, pieces, ends)
+    assert wanted.endswith(ends)
+    with serving.connect() as connection:
+        for body in ("{}", "a longer one", ""):
+            exchanged(connection, [post(body=body, close=False)], b"direct rtr_a " + body.encode())
+        assert exchanged(connection, pieces, ends) == wanted
+
+
+def test_bytes_behind_a_request_that_is_being_answered_close_its_connection(serving: Serving) -> None:
+    assert serving.answer(post(PATH, "abc", "content-length: 2", close=False)) == b""
+
+
+def test_a_request_like_the_one_before_is_not_parsed_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: list[bytes] = []
+    monkeypatch.setattr(DirectProtocol, "on_url", lambda self, url: (parsed.append(url), setattr(self, "url", url)))
+    with serving.connect() as connection:
+        for number in range(20):
+            told = exchanged(connection, [post(body=f"body {number:02}", close=False)], f"body {number:02}".encode())
+            assert told.endswith(f"direct rtr_a body {number:02}".encode())
+    assert parsed == [PATH.encode()]
 
 
 def test_an_idle_connection_holds_no_body(serving: Serving) -> None:
