@@ -39,20 +39,15 @@ class ClientGone(Exception):
 
 
 class HttpRequest:
-    """The headers and the body of a request."""
+    """The headers and the body of a request. `header` gives the first header of a name (in lower case)."""
 
-    __slots__ = ("_receive", "_scope")
+    __slots__ = ("_receive", "header")
+
+    header: Callable[[bytes], bytes | None]
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self._scope = scope
         self._receive = receive
-
-    def header(self, name: bytes) -> bytes | None:
-        """The first header of that name (in lower case)."""
-        for key, value in self._scope["headers"]:
-            if key == name:
-                return bytes(value)
-        return None
+        self.header = {name: bytes(value) for name, value in reversed(list(scope["headers"]))}.get
 
     @property
     def is_compressed(self) -> bool:
@@ -64,17 +59,12 @@ class HttpRequest:
 
         Raises UnsupportedMedia, RequestTooLarge, ClientGone.
         """
-        content_type = self.header(b"content-type") or b""
-        if content_type != b"application/json":
-            content_type = content_type.partition(b";")[0].strip().lower()
-        if content_type != b"application/json":
-            shown = content_type.decode("latin-1")[:100] or "none"
-            raise UnsupportedMedia(f"the Content-Type must be application/json, not {shown}")
+        require_json(self.header)
         if self._encoding() not in {b"", b"identity", *_GZIP}:
             shown = self._encoding().decode("latin-1")[:100]
             raise UnsupportedMedia(f"the Content-Encoding must be gzip or none, not {shown}")
         if int(self.header(b"content-length") or 0) > limit:
-            raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
+            raise too_large(limit)
         return await self._read(limit)
 
     async def _read(self, limit: int) -> bytes:
@@ -89,7 +79,7 @@ class HttpRequest:
             part: bytes = message.get("body", b"")
             size += len(part)
             if size > limit:
-                raise RequestTooLarge(f"the body is larger than {limit:,} bytes")
+                raise too_large(limit)
             if not message.get("more_body", False) and size == len(part):
                 return part
             whole.write(part)
@@ -98,6 +88,21 @@ class HttpRequest:
 
     def _encoding(self) -> bytes:
         return (self.header(b"content-encoding") or b"").strip().lower()
+
+
+def require_json(header: Callable[[bytes], bytes | None]) -> None:
+    """Check that a request's body is declared as JSON. Raises UnsupportedMedia."""
+    content_type = header(b"content-type") or b""
+    if content_type != b"application/json":
+        content_type = content_type.partition(b";")[0].strip().lower()
+    if content_type != b"application/json":
+        shown = content_type.decode("latin-1")[:100] or "none"
+        raise UnsupportedMedia(f"the Content-Type must be application/json, not {shown}")
+
+
+def too_large(limit: int) -> RequestTooLarge:
+    """The error for a body of more bytes than this."""
+    return RequestTooLarge(f"the body is larger than {limit:,} bytes")
 
 
 class Http(HttpRequest):

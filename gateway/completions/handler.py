@@ -157,9 +157,9 @@ class CompletionHandler:
             cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
             sticky.keep(conversation, model_id, cached_tokens, LoopTime(self._loop.time()))
 
-    async def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> T:
+    def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> Awaitable[T]:
         services = self._services
-        return await try_in_turn(
+        return try_in_turn(
             self._decision, self._attempts, services.providers, services.model_states, services.clock, call
         )
 
@@ -319,5 +319,5 @@ def _stopping() -> GatewayError:
     return Unavailable("the gateway is being stopped", retry_after_seconds=1)
 
 
-async def _answer(provider: Provider, call: Call) -> Answer:
-    return await provider.complete(call)
+def _answer(provider: Provider, call: Call) -> Awaitable[Answer]:
+    return provider.complete(call)

@@ -16,7 +16,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway import asgi
-from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Headers, Http
+from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Headers, Http, require_json, too_large
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,13 @@ class DirectProtocol(LimitedProtocol):
                 return
         super().data_received(data)
         exchange = self._exchange
-        if is_between and exchange is not last and exchange is not None and exchange.keep_alive and not exchange.more_body:
+        if (
+            is_between
+            and exchange is not last
+            and exchange is not None
+            and exchange.keep_alive
+            and not exchange.more_body
+        ):
             self._known = KnownHead.of(data, self.url, exchange.headers)
 
     def begin_request(self) -> None:
@@ -187,6 +193,8 @@ class DirectHttp(Http):
         "response_complete",
     )
 
+    is_compressed = False
+
     def __init__(
         self,
         protocol: DirectProtocol,
@@ -201,6 +209,7 @@ class DirectHttp(Http):
         self._completions = completions
         self._router_id = router_id
         self.headers = headers
+        self.header = headers.get
         self._started = False
         self.standing = None
         self._task: asyncio.Task[None] | None = None
@@ -246,13 +255,13 @@ class DirectHttp(Http):
 
     # What the flow calls.
 
-    def header(self, name: bytes) -> bytes | None:
-        """The header of that name (in lower case)."""
-        return self.headers.get(name)
-
-    async def _read(self, limit: int) -> bytes:
+    async def read_body(self, limit: int) -> bytes:
+        """Return the body. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
+        require_json(self.header)
         if self.disconnected:
             raise ClientGone
+        if len(self.body) > limit:
+            raise too_large(limit)
         body, self.body = self.body, b""  # an idle connection must not hold it
         return body
 
