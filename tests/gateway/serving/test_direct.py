@@ -256,7 +256,12 @@ def test_bytes_behind_a_request_that_is_being_answered_close_its_connection(serv
 
 def test_a_request_like_the_one_before_is_not_parsed_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     parsed: list[bytes] = []
-    monkeypatch.setattr(DirectProtocol, "on_url", lambda self, url: (parsed.append(url), setattr(self, "url", url)))
+
+    def on_url(protocol: DirectProtocol, url: bytes) -> None:
+        parsed.append(url)
+        protocol.url = url
+
+    monkeypatch.setattr(DirectProtocol, "on_url", on_url)
     with serving.connect() as connection:
         for number in range(20):
             told = exchanged(connection, [post(body=f"body {number:02}", close=False)], f"body {number:02}".encode())
