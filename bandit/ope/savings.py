@@ -12,8 +12,10 @@ With w = 1/p of each first draw of a model, N requests of a class and m the shru
 Days and classes in which a model was never drawn, although 5 draws or more were to be expected, are left out for it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,43 +114,48 @@ def actual_of(sums: Sums) -> Actual:
 
 def always(sums: Sums, model_id: str, objective: Objective) -> Always:
     """Estimate what always this model would have come to. A model without draws has no evidence."""
-    values = sums.values
-    everything = float(values["requests"].sum())
-    arm = sums.models.index(model_id) if model_id in sums.models else None
-    if arm is None or not values["requests"][:, :, arm].any():
+    fixed = _fixed(sums, model_id)
+    if fixed is None:
         return _unknown(model_id)
-    kept = possible(values, arm)
-    own = _Own(sums, kept)
-    fixed = _Fixed(sums, arm, kept, own)
-    size, quality_size = fixed.size, fixed.quality_size
-    enough = size >= SMALLEST_EFFECTIVE_SIZE
-    scored = quality_size >= SMALLEST_EFFECTIVE_SIZE and own.actual.quality is not None
-    told = enough and (scored or objective.quality_usd <= 0.0)
+    own, enough, scored, told = fixed.own, fixed.is_enough, fixed.is_scored, fixed.tells(objective)
     cost = fixed.mean("cost")
-    worth = fixed.worth_difference(objective) if told else None
-    own_worth = _worth(own.actual, objective)
     return Always(
         model_id=model_id,
-        covered=own.requests / everything,
+        covered=own.requests / float(sums.values["requests"].sum()),
         actual=own.actual,
         cost_usd=cost if enough else None,
         seconds=fixed.mean("seconds") if enough else None,
         success=fixed.success() if enough else None,
         quality=fixed.quality() if enough and scored else None,
         saved_usd=_scaled(cost, own.requests, -own.actual.cost_usd) if enough else None,
-        worth_difference_usd=worth,
-        worth_usd=None if worth is None else own_worth - worth.mean,
-        effective_size=size,
-        quality_size=quality_size,
+        worth_difference_usd=fixed.worth_difference(objective) if told else None,
+        worth_usd=fixed.worth(objective) if told else None,
+        effective_size=fixed.size,
+        quality_size=fixed.quality_size,
     )
+
+
+def best_fixed(sums: Sums, model_ids: Sequence[str], objective: Objective) -> str | None:
+    """The model with the largest estimated worth, of those that are known well enough; None: none is."""
+    of_models = ((model_id, _fixed(sums, model_id)) for model_id in model_ids)
+    worths = {id_: fixed.worth(objective) for id_, fixed in of_models if fixed is not None and fixed.tells(objective)}
+    return max(worths, key=worths.__getitem__, default=None)
 
 
 def daily_costs(sums: Sums, model_id: str) -> tuple[Daily, ...]:
     """What each day would have cost with always this model; nothing without enough evidence."""
-    arm = sums.models.index(model_id)
-    kept = possible(sums.values, arm)
-    fixed = _Fixed(sums, arm, kept, _Own(sums, kept))
-    return fixed.daily_cost() if fixed.size >= SMALLEST_EFFECTIVE_SIZE else ()
+    fixed = _fixed(sums, model_id)
+    return () if fixed is None or not fixed.is_enough else fixed.daily_cost()
+
+
+def _fixed(sums: Sums, model_id: str) -> "_Fixed | None":
+    """The estimates for a model over what it could have answered; None: it was never drawn."""
+    arm = sums.models.index(model_id) if model_id in sums.models else None
+    values = sums.values
+    if arm is None or not values["requests"][:, :, arm].any():
+        return None
+    kept = possible(values, arm)
+    return _Fixed(sums, arm, kept, _Own(sums, kept))
 
 
 class _Own:
@@ -190,7 +197,7 @@ class _Fixed:
     """Estimates for one model, class by class, added up."""
 
     def __init__(self, sums: Sums, arm: int, kept: Floats, own: _Own) -> None:
-        self._own = own
+        self.own = own
         self._n = own.by_task["requests"]  # N of each class
         values = sums.values
         self._daily_n = values["requests"].sum(axis=2) * kept
@@ -199,6 +206,8 @@ class _Fixed:
         mine = {name: values[:, arm] for name, values in own.sums.items()}
         weight = mine["w_requests"]
         self.size, self.quality_size = kish(weight, mine["ww_requests"]), kish(mine["w_scored"], mine["ww_scored"])
+        self.is_enough = self.size >= SMALLEST_EFFECTIVE_SIZE
+        self.is_scored = self.quality_size >= SMALLEST_EFFECTIVE_SIZE and own.actual.quality is not None
         sizes, score_sizes = effective_sizes(mine, "requests"), effective_sizes(mine, "scored")
         centres = [centre(mine[f"w_{name}"], weight, sizes) for name in FIRST]
         self._total = [
@@ -219,7 +228,14 @@ class _Fixed:
             answers=answers,
             score_sizes=score_sizes,
         )
-        self._outcomes = Outcomes(self._model)
+
+    @cached_property
+    def _outcomes(self) -> Outcomes:
+        return Outcomes(self._model)
+
+    def tells(self, objective: Objective) -> bool:
+        """Whether the worth of a request is known well enough."""
+        return self.is_enough and (self.is_scored or objective.quality_usd <= 0.0)
 
     def mean(self, figure: str) -> Estimate:
         """The mean `cost` or `seconds` of a request."""
@@ -254,9 +270,15 @@ class _Fixed:
         answers = max(float(self._model.answers.sum()), 1.0)
         return interval(float(self._scores.sum()) / answers, 1.0 / answers, scores_spread(self._model))
 
+    def worth(self, objective: Objective) -> float:
+        """The worth of a request with this model."""
+        n = float(self._n.sum())
+        cost, seconds, failed = (float(each.sum()) / n for each in self._total)
+        quality = float(self._scores.sum()) / n
+        return utility_usd(objective, quality=quality, failed=failed, cost_usd=cost, seconds=seconds)
+
     def worth_difference(self, objective: Objective) -> Estimate:
         """The worth of a request with the router minus that with this model, in one interval."""
-        n = float(self._n.sum())
         # Worth by class is Q·(1 - f)·q - cost - second·seconds - F·f: to first order, f counts -(F + Q·q).
         # The router's worth is known but for its scores.
         coefficients = [
@@ -266,12 +288,10 @@ class _Fixed:
         ]
         outcomes = self._outcomes.spread(coefficients)
         scores = scores_spread(self._model).scaled(-objective.quality_usd)
-        shared = objective.quality_usd**2 * (self._own.variance - 2.0 * shared_scores(self._model))
+        shared = objective.quality_usd**2 * (self.own.variance - 2.0 * shared_scores(self._model))
         more = max(shared, -float(scores.variance.sum()))
-        cost, seconds, failed = (float(each.sum()) / n for each in self._total)
-        quality = float(self._scores.sum()) / n
-        worth = utility_usd(objective, quality=quality, failed=failed, cost_usd=cost, seconds=seconds)
-        return interval(_worth(self._own.actual, objective) - worth, 1.0 / n, outcomes, scores, more=more)
+        difference = _worth(self.own.actual, objective) - self.worth(objective)
+        return interval(difference, 1.0 / float(self._n.sum()), outcomes, scores, more=more)
 
     def _spread_of(self, figure: str) -> Spread:
         return self._outcomes.spread([np.full_like(self._n, float(name == figure)) for name in FIRST])

@@ -192,8 +192,8 @@ def _of_versions(replicas: Sequence[Replica]) -> Iterator[FindingView]:
 
 
 def _of_routers(management: Management) -> Iterator[FindingView]:
-    records = Routers(management.database).all()
-    if not records:
+    store = Routers(management.database)
+    if not store.names():
         yield FindingView(
             severity="error",
             kind="no_router",
@@ -201,16 +201,15 @@ def _of_routers(management: Management) -> Iterator[FindingView]:
             remedy="create one, or declare one in the configuration file",
             link="/admin/routers",
         )
-    for record in records:
-        if not any(model.enabled for model in record.models):
-            yield FindingView(
-                severity="warning",
-                kind="router_without_models",
-                text=f"router {record.id} has no enabled model",
-                remedy="enable one",
-                since=record.updated_at,
-                link=f"/admin/routers/{record.id}",
-            )
+    for router_id, since in store.without_models():
+        yield FindingView(
+            severity="warning",
+            kind="router_without_models",
+            text=f"router {router_id} has no enabled model",
+            remedy="enable one",
+            since=since,
+            link=f"/admin/routers/{router_id}",
+        )
 
 
 def _of_records(management: Management) -> Iterator[FindingView]:

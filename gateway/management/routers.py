@@ -1,6 +1,6 @@
 """Routers: list, show, create, change, delete."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
@@ -84,7 +84,7 @@ class RouterChange:
 
 def list_routers(management: Management) -> list[RouterView]:
     """All routers that the actor may see, by id."""
-    return router_views(management, visible_routers(management))
+    return [router_view(management, record) for record in visible_routers(management)]
 
 
 def visible_routers(management: Management) -> list[RouterRecord]:
@@ -92,9 +92,9 @@ def visible_routers(management: Management) -> list[RouterRecord]:
     return [record for record in Routers(management.database).all() if management.sees(record.id)]
 
 
-def router_views(management: Management, records: Iterable[RouterRecord]) -> list[RouterView]:
-    """The views of records that were read already."""
-    return [_view(management, record) for record in records]
+def router_view(management: Management, record: RouterRecord) -> RouterView:
+    """The view of a record that was read already."""
+    return _view(management, record)
 
 
 def list_router_names(management: Management) -> list[tuple[str, str]]:

@@ -1,13 +1,24 @@
 """Savings: what a router spent and gained, against always one of its models, with 95% intervals."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import floor
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from bandit.ope.estimates import SMALLEST_EFFECTIVE_SIZE, Estimate
-from bandit.ope.savings import Actual, Always, Daily, Evidence, actual_of, always, daily_costs, evidence_of
+from bandit.ope.savings import (
+    Actual,
+    Always,
+    Daily,
+    Evidence,
+    actual_of,
+    always,
+    best_fixed,
+    daily_costs,
+    evidence_of,
+)
 from bandit.ope.sums import Sums
 from bandit.types import Objective
 from gateway.errors import BadRequest
@@ -166,6 +177,18 @@ class SavingsView(BaseModel):
     notes: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class BestSaving:
+    """What a router saved against its best single model, `baseline`; None: it can't be told yet.
+
+    `more_days`: after how many days more there will be enough evidence, as things go.
+    """
+
+    baseline: str | None
+    saved_usd: Estimate | None
+    more_days: float | None
+
+
 def savings(
     management: Management,
     router_id: str,
@@ -183,10 +206,8 @@ def savings_of(
     from_: str | None,
     to: str | None,
     baseline: str | None,
-    *,
-    by_day: bool = True,
 ) -> SavingsView:
-    """The same of a router that was read already. Without `by_day`, days have no baseline. Raises BadRequest."""
+    """The same of a router that was read already. Raises BadRequest."""
     router_id = record.id
     models = [model.arm_id for model in record.models if model.enabled or model.arm_id == baseline]
     if baseline is not None and baseline not in models:
@@ -203,7 +224,6 @@ def savings_of(
     buckets = Buckets(DAY, DAY * days, first * DAY, until * DAY)
     spent = activity.sums(buckets, ActivityFilter(router_ids=(router_id,)))
     total = {name: sum(each.counts[PLACES[name]] for each in spent) for name in ("requests", "redrawn", "cost_usd")}
-    elapsed = min(until * DAY, management.now) / DAY - (min(sums.days) if sums.days else first)
     return SavingsView(
         router_id=router_id,
         from_at=first * DAY,
@@ -221,13 +241,32 @@ def savings_of(
         baseline=None if chosen is None else chosen.model_id,
         baseline_is=None if chosen is None else "best_fixed" if baseline is None else "chosen",
         saved_usd=None if chosen is None else _estimate(chosen.saved_usd),
-        fixed=[_fixed(told, objective, max(elapsed, 0.0)) for told in told_of.values()],
+        fixed=[_fixed(told, objective, _elapsed(sums, until, management.now)) for told in told_of.values()],
         days=_daily(
             {int(each.at): each.counts[PLACES["cost_usd"]] for each in spent},
-            daily_costs(sums, chosen.model_id) if by_day and chosen is not None and chosen.cost_usd is not None else (),
+            daily_costs(sums, chosen.model_id) if chosen is not None and chosen.cost_usd is not None else (),
         ),
         notes=_notes(own, chosen, objective, int(total["requests"]), chosen_by_us=baseline is None),
     )
+
+
+def best_saving(management: Management, record: RouterRecord, from_: str, to: str) -> BestSaving:
+    """The same in short, with a fraction of the work. Raises BadRequest."""
+    first, until = _days(from_, to, management.now)
+    objective = _objective(management, record)
+    sums = Sums.of(SUMS, FixedSumsStore(management.database).read(record.id, first, until)[0])
+    models = [model.arm_id for model in record.models if model.enabled]
+    baseline = best_fixed(sums, models, objective)
+    if baseline is not None:
+        return BestSaving(baseline, always(sums, baseline, objective).saved_usd, None)
+    elapsed = _elapsed(sums, until, management.now)
+    waits = [_fixed(always(sums, model, objective), objective, elapsed).more_days for model in models]
+    return BestSaving(None, None, min((each for each in waits if each is not None), default=None))
+
+
+def _elapsed(sums: Sums, until: int, now: float) -> float:
+    """Days since the first that has sums."""
+    return max(min(until * DAY, now) / DAY - min(sums.days), 0.0) if sums.days else 0.0
 
 
 def _objective(management: Management, record: RouterRecord) -> Objective:

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
 
 from bandit.types import Attempt, Epoch, Scores
-from storage.activity import Traffic, traffic_by_model, traffic_by_router
+from storage.activity import Traffic, spent_by_router, traffic_by_model
 from storage.database.engine import Database
 from storage.judging import Judging, judging_by_model
 from storage.records import Content, DecisionView, FeedbackRecord, Shadow
@@ -73,10 +73,10 @@ class Ledger:
         with self._database.read() as connection:
             return traffic_by_model(connection, router_id, since)
 
-    def traffic_of_all(self, since: Epoch) -> dict[str, dict[str, Traffic]]:
-        """Read the traffic of each router and model, from the UTC day of `since` on."""
+    def spent_by_router(self, since: Epoch) -> dict[str, tuple[int, float]]:
+        """Read the requests and dollars of each router, from the UTC day of `since` on."""
         with self._database.read() as connection:
-            return traffic_by_router(connection, since)
+            return spent_by_router(connection, since)
 
     def judging(self, router_id: str, since: Epoch) -> list[Judging]:
         """Read a router's counts of judges' calls per purpose and model, from the UTC day of `since` on."""

@@ -58,6 +58,14 @@ class Routers:
         with self._database.read() as connection:
             return [(row.id, row.name) for row in connection.execute(query)]
 
+    def without_models(self) -> list[tuple[str, float]]:
+        """Id and last change of the routers that have no enabled model, by id."""
+        enabled = select(router_models.c.router_id).where(router_models.c.enabled)
+        query = select(routers.c.id, routers.c.updated_at).where(routers.c.deleted_at.is_(None))
+        with self._database.read() as connection:
+            rows = connection.execute(query.where(routers.c.id.not_in(enabled)).order_by(routers.c.id))
+            return [(row.id, row.updated_at) for row in rows]
+
     def deleted(self, router_ids: Collection[str] | None = None) -> list[RouterRecord]:
         """The deleted routers, of these ids or all of them, by id."""
         return self._read(router_ids, routers.c.deleted_at.is_not(None))

@@ -15,8 +15,9 @@ from storage.calendar import DAY, HOUR, MINUTE
 from storage.database import schema
 from storage.database.engine import Database, connect, open_database
 from storage.maintenance.activity_rebuild import ActivityRebuild
-from storage.records import CompletionRecord, Status
+from storage.records import CompletionRecord, RouterRecord, Status
 from storage.stores.ledger import Ledger
+from storage.stores.routers import Routers
 from storage.tables import activity
 from tests.support.records import NOW, RecordMaker, RunningWriter, later
 
@@ -115,6 +116,10 @@ def test_keys_models_days_and_the_ledger_have_the_same_sum(
             sums = connection.execute(by_column).all()
             assert sum(row[0] for row in sums) == pytest.approx(total)
         assert connection.execute(text("SELECT sum(cost_usd) FROM v_spend_by_day")).scalar() == pytest.approx(total)
+    Routers(database).put(RouterRecord("rtr_a", "A", b"s" * 32, {}, (), NOW, NOW))
+    requests, cost_usd = Ledger(database).spent_by_router(later(0.0))["rtr_a"]
+    assert requests == 60
+    assert cost_usd == pytest.approx(total)
 
 
 def test_days_of_traffic_are_activity_after_the_migration(empty_url: str) -> None:

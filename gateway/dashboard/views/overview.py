@@ -1,6 +1,6 @@
 """The first page: what was saved, and what needs somebody; before the first request, how to send one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -15,9 +15,8 @@ from gateway.management.activity import ActivityQuestion, overview, summaries
 from gateway.management.activity_views import ActivityView, OverviewView
 from gateway.management.activity_window import Window
 from gateway.management.context import Management
-from gateway.management.routers import RouterView, router_views, visible_routers
-from gateway.management.savings import SavingsView, savings_of
-from storage.activity import Traffic
+from gateway.management.routers import RouterView, router_view, visible_routers
+from gateway.management.savings import BestSaving, SavingsView, best_saving, savings_of
 from storage.calendar import DAY, HOUR, start_of
 from storage.records import RouterRecord
 
@@ -35,7 +34,7 @@ class RouterRow:
     `saved` and `activity` are None for a router that is not among the busiest.
     """
 
-    router: RouterView
+    router: RouterRecord
     requests: int
     cost_usd: float
     models: str
@@ -101,25 +100,23 @@ def overview_page(
     """
     management = visit.management
     since = Epoch(max(management.now - (days - 1) * DAY, 0.0))
-    traffic = visit.services.ledger.traffic_of_all(since)
+    spent = visit.services.ledger.spent_by_router(since)
     records = {record.id: record for record in visible_routers(management)}
-    views = router_views(management, records.values())
-    rows = [_row(visit, router, traffic.get(router.id, {})) for router in views]
+    rows = [_row(visit, router, *spent.get(router.id, (0, 0.0))) for router in records.values()]
     requests = sum(row.requests for row in rows)
     needs = [each for each in findings_page(visit).findings if each.severity in {"bad", "warn"}]
     asked = [row for row in rows if row.router.id == router_id]
     busiest = max(asked or rows, key=lambda row: row.requests, default=None)
-    chosen = None if busiest is None else busiest.router
+    chosen = None if busiest is None else router_view(management, busiest.router)
     activity = hero = None
     against = baseline if chosen is not None and baseline in chosen.enabled_models else ""
     if busiest is not None and chosen is not None and busiest.requests:
         compared = sorted((row for row in rows if row.requests), key=lambda row: -row.requests)[:MOST_COMPARED]
-        compared_ids = [row.router.id for row in compared]
         period = _Period(management, days, records)
         activity = period.course(chosen.id, DAY if days > 1 else HOUR)
-        view = period.savings(chosen.id, against or None, by_day=True)
+        view = period.savings(chosen.id, against or None)
         hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
-        rows = _compared(period, compared_ids, rows, {} if against else {chosen.id: view})
+        rows = _compared(period, [row.router.id for row in compared], rows)
     return OverviewPage(
         rows=rows,
         days=days,
@@ -130,7 +127,7 @@ def overview_page(
         saved=hero,
         tiles=None if activity is None else _tiles(activity),
         needs=needs[:MOST_FINDINGS],
-        first=rows[0].router if rows and (requests == 0 or tried is not None) else None,
+        first=router_view(management, rows[0].router) if rows and (requests == 0 or tried is not None) else None,
         may_try="routing" in visit.key.scopes,
         tried=tried,
     )
@@ -163,45 +160,42 @@ class _Period:
         self._records = records
         self._from, self._to = window_of(management, days)
 
-    def savings(self, router_id: str, baseline: str | None = None, *, by_day: bool = False) -> SavingsView:
+    def savings(self, router_id: str, baseline: str | None) -> SavingsView:
         """What one router saved."""
-        record = self._records[router_id]
-        return savings_of(self._management, record, self._from, self._to, baseline, by_day=by_day)
+        return savings_of(self._management, self._records[router_id], self._from, self._to, baseline)
+
+    def saved(self, router_id: str) -> BestSaving:
+        """What one router saved against its best single model."""
+        return best_saving(self._management, self._records[router_id], self._from, self._to)
 
     def course(self, router_id: str, bucket_seconds: int) -> OverviewView:
         """One router's activity in buckets, beside the time before."""
         window = Window(from_=self._from, to=self._to, bucket_seconds=bucket_seconds)
         return overview(self._management, window, ActivityQuestion(router_id=router_id))
 
-    def sums(self, router_ids: Sequence[str]) -> dict[str, ActivityView]:
+    def sums(self, router_ids: Collection[str]) -> dict[str, ActivityView]:
         """The activity of each of some routers."""
         return summaries(self._management, Window(from_=self._from, to=self._to, bucket_seconds=DAY), router_ids)
 
 
-def _compared(
-    period: _Period, busiest: Sequence[str], rows: Sequence[RouterRow], known: Mapping[str, SavingsView]
-) -> list[RouterRow]:
-    """The rows, the busiest of them with what they saved, and with waits and scores.
-
-    `known` are savings against the best single model that need not be computed again.
-    """
+def _compared(period: _Period, busiest: Collection[str], rows: Sequence[RouterRow]) -> list[RouterRow]:
+    """The rows, the busiest of them with what they saved, and with waits and scores."""
     sums = period.sums(busiest)
-    views = {id_: known.get(id_) or period.savings(id_) for id_ in busiest}
     return [
-        replace(row, saved=saved_row(views[row.router.id]), activity=sums.get(row.router.id))
-        if row.router.id in views
+        replace(row, saved=saved_row(period.saved(row.router.id)), activity=sums.get(row.router.id))
+        if row.router.id in busiest
         else row
         for row in rows
     ]
 
 
-def _row(visit: Visit, router: RouterView, traffic: Mapping[str, Traffic]) -> RouterRow:
-    drawn = sum(each.drawn for each in traffic.values())
-    usable = [each for each in router.enabled_models if each not in visit.standing.unavailable_arms]
+def _row(visit: Visit, router: RouterRecord, requests: int, cost_usd: float) -> RouterRow:
+    enabled = [model.arm_id for model in router.models if model.enabled]
+    usable = [each for each in enabled if each not in visit.standing.unavailable_arms]
     return RouterRow(
         router=router,
-        requests=drawn,
-        cost_usd=sum(each.cost_usd for each in traffic.values()),
-        models=f"{len(usable)} of {len(router.enabled_models)} models",
-        is_healthy=len(usable) == len(router.enabled_models),
+        requests=requests,
+        cost_usd=cost_usd,
+        models=f"{len(usable)} of {len(enabled)} models",
+        is_healthy=len(usable) == len(enabled),
     )

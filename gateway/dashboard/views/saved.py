@@ -9,7 +9,7 @@ from markupsafe import Markup
 from gateway.dashboard.colours import colours_of
 from gateway.dashboard.formats import count, usd
 from gateway.dashboard.savings_charts import Bar, Spent, forest, forest_ruler, forest_scale, spend, spend_title
-from gateway.management.savings import EstimateView, FixedView, SavingsView
+from gateway.management.savings import BestSaving, EstimateView, FixedView, SavingsView
 
 DECIMALS = 9
 """What floating point leaves of equal figures is no difference."""
@@ -71,15 +71,14 @@ class SavedRow:
     missing: str
 
 
-def saved_row(view: SavingsView) -> SavedRow:
+def saved_row(best: BestSaving) -> SavedRow:
     """What a router saved against the best single model."""
-    told = _bar(view.saved_usd)
-    if told is not None:
+    if best.saved_usd is not None:
+        told = Bar(best.saved_usd.low, best.saved_usd.mean, best.saved_usd.high)
         interval = f"{_plain(told.low)} to {_plain(told.high)}"
-        return SavedRow(usd(told.mean), interval, told.excludes_zero, f"against {view.baseline}")
-    waits = [each.more_days for each in view.fixed if each.more_days is not None]
-    days = min(waits, default=SPAN_DAYS + 1.0)
-    more = f": about {_days(days)} more" if days <= SPAN_DAYS else ""
+        return SavedRow(usd(told.mean), interval, told.excludes_zero, f"against {best.baseline}")
+    days = best.more_days
+    more = f": about {_days(days)} more" if days is not None and days <= SPAN_DAYS else ""
     return SavedRow("", "", False, f"not enough evidence{more}")
 
 
