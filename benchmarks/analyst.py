@@ -1,19 +1,23 @@
 """What questions to the log take, and what they cost the completions that are answered meanwhile.
 
 python -m benchmarks.analyst --rounds 10
+python -m benchmarks.analyst --rounds 10 --form
 python -m benchmarks.analyst --rounds 10 --pages 20
 
 A gateway on loopback with a provider that answers at once, and a ledger of 20,000 decisions. Seconds of load without a
-question and with one after the other take turns, so that a ratio compares neighbours in time. With --pages, that many
-live pages of the dashboard are open instead, which fetch themselves again as often as the gateway lets them.
+question and with one after the other take turns, so that a ratio compares neighbours in time. With --form it is the
+dashboard's page What if that asks, its curve included. With --pages, that many live pages of the dashboard are open
+instead, which fetch themselves again as often as the gateway lets them.
 
 The gateway has one core of its own, and the analyst that it starts inherits it: as on a machine with one core, or with
-every core busy.
+every core busy. Whoever asks shares the other core with the load, and works when the load does not.
 """
 
 import argparse
 import asyncio
 import json
+import os
+import re
 import statistics
 import tempfile
 import threading
@@ -26,7 +30,7 @@ import httpx
 import psutil
 
 from benchmarks.overhead.generator import Load, Measurement
-from benchmarks.overhead.servers import fake_provider, put_load_on
+from benchmarks.overhead.servers import LOAD_CORE, fake_provider, put_load_on
 from benchmarks.overhead.targets import ROUTER, gateway_process
 from storage.database.engine import open_database
 from tests.support.drawn_log import fill
@@ -36,6 +40,7 @@ from tests.support.records import RecordMaker, RunningWriter
 
 COUNT = 20_000
 STEP_SECONDS = 100.0
+_COMPLETE = re.compile(r'id="answer"[^>]* data-done="1(\.0)?"')
 PATHS = ("/", f"/routers/{ROUTER}", f"/routers/{ROUTER}?days=30", "/keys", "/health", f"/routers/{ROUTER}/decisions")
 
 
@@ -51,8 +56,9 @@ def fill_ledger(url: str, distinct: int) -> None:
 class Questions:
     """Asks questions until it is stopped, each another one, and keeps what each took."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, *, form: bool = False) -> None:
         self._client = client
+        self._form = form
         self._number = 0
         self._stopping = threading.Event()
         self.milliseconds: list[float] = []
@@ -61,20 +67,23 @@ class Questions:
         """Ask another question until its answer is there; the milliseconds that it took."""
         self._number += 1
         asked = {"quality_usd": f"{0.001 + 1e-6 * self._number:.6f}", "days": "30"}
+        path = f"/routers/{ROUTER}/what-if/answer" if self._form else f"/admin/routers/{ROUTER}/{what}"
         began = time.perf_counter()
         while True:
-            answer = self._client.get(f"/admin/routers/{ROUTER}/{what}", params=asked)
-            if answer.status_code == 200:
-                return 1e3 * (time.perf_counter() - began)
-            if answer.status_code != 202:
+            answer = self._client.get(path, params=asked)
+            if answer.status_code not in {200, 202}:
                 raise RunFailed(answer.text)
-            time.sleep(0.02)
+            if answer.status_code == 200 and (not self._form or _COMPLETE.search(answer.text)):
+                return 1e3 * (time.perf_counter() - began)
+            time.sleep(0.5 if self._form else 0.02)
 
     def run(self) -> None:
         """Ask until stopped."""
+        os.sched_setaffinity(0, {LOAD_CORE})
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         while not self._stopping.is_set():
             self.milliseconds.append(self.ask())
-            if self._number % 10 == 0:
+            if self._number % 10 == 0 and not self._form:
                 self.ask("frontier")
 
     def stop(self) -> None:
@@ -149,6 +158,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--distinct", type=int, default=1_000, help="choices that the decisions were drawn from")
+    parser.add_argument("--form", action="store_true", help="ask as the dashboard's page does")
     parser.add_argument("--pages", type=int, default=0, help="live pages of the dashboard, in place of questions")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="analyst-") as name, fake_provider(Path(name, "provider.log")) as port:
@@ -171,12 +181,14 @@ def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Name
         key=gateway.key,
         pids=[gateway.pid],
     )
-    alone: dict[str, Any] = {} if options.pages else _alone(Questions(client))
+    if options.form:
+        client.post("/sign-in", data={"key": gateway.key}, headers={"origin": gateway.url})
+    alone: dict[str, Any] = {} if options.pages else _alone(Questions(client, form=options.form))
     put_load_on(load)
     pairs: list[tuple[Measurement, Measurement]] = []
     meanwhile: list[float] = []
     for number in range(options.rounds):
-        beside = Pages(gateway, options.pages) if options.pages else Questions(client)
+        beside = Pages(gateway, options.pages) if options.pages else Questions(client, form=options.form)
         found = {each is not None: measure(load, each) for each in ((None, beside) if number % 2 else (beside, None))}
         meanwhile += beside.milliseconds
         pairs.append((found[False], found[True]))

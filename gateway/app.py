@@ -54,6 +54,7 @@ from gateway.telemetry.instruments import Instruments
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.observer import Observer
 from gateway.telemetry.posteriors import Posteriors
+from gateway.turns import Turns
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import Changed, read_everything
@@ -286,9 +287,10 @@ class Gateway:
                         )
                     )
                 ),
+                turns=(turns := Turns()),
             )
             if settings.dashboard:
-                await self._open_dashboard(keyring, registry, readiness)
+                await self._open_dashboard(keyring, registry, readiness, turns)
             self._readiness = readiness
             readiness.stopping = self._draining  # a signal may come while the gateway starts
             freeze(opened)
@@ -326,12 +328,12 @@ class Gateway:
         opened.callback(asyncio.create_task(posteriors.run()).cancel)
         return cells
 
-    async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness) -> None:
+    async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness, turns: Turns) -> None:
         secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
         self.api.state.sessions = Sessions(secret, keyring)
         events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
         self.api.state.events = events
-        self.api.state.refreshes = Refreshes(lambda: events.open_streams)
+        self.api.state.refreshes = Refreshes(lambda: events.open_streams, turns)
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""

@@ -1,22 +1,20 @@
 """Answers open pages that fetch themselves again: in turns, and so seldom that completions don't notice."""
 
 import asyncio
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi.responses import Response
+
+from gateway.turns import Turns
 
 HEADER = "x-refresh"
 """A page's script sends it with its fetches; what a person asks for waits for nobody."""
 PAUSE_HEADER = "x-pause-seconds"
 SHARE = 0.01
 """The part of a process's time that all refreshes together take: Python renders in the process that answers."""
-SWITCH_SECONDS = 0.0005
-"""How long a refresh keeps the GIL from the event loop. Python's usual 5 ms, several times a completion, add up."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 60.0
 FRESH_SECONDS = 1.0
 MOST_KEPT = 64
@@ -42,8 +40,11 @@ class _Kept:
 class Refreshes:
     """Renders one page at a time, and one for all who want the same. For the event loop alone."""
 
-    def __init__(self, open_pages: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, open_pages: Callable[[], int], turns: Turns, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._open_pages = open_pages
+        self._turns = turns
         self._clock = clock
         self._turn = asyncio.Semaphore(1)
         self._kept: dict[Page, _Kept] = {}
@@ -61,7 +62,7 @@ class Refreshes:
             response = _again(kept, tag) if kept is not None and is_fresh else None
             if response is None:
                 began = self._clock()
-                with _short_turns():
+                with self._turns.short():
                     response = await render()
                 self._keep(page, response, self._clock(), self._clock() - began)
         pause = min(max(self._open_pages() * self._seconds / SHARE, SHORTEST_SECONDS), LONGEST_SECONDS)
@@ -77,17 +78,6 @@ class Refreshes:
         self._kept[page] = _Kept(now, tag, bytes(response.body) if response.status_code == 200 else None)
         if len(self._kept) > MOST_KEPT:
             del self._kept[next(iter(self._kept))]
-
-
-@contextmanager
-def _short_turns() -> Iterator[None]:
-    """Let threads take turns more often. Not for ever: under load that costs some percent of the answers a second."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(SWITCH_SECONDS)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(usual)
 
 
 def _again(kept: _Kept, tag: str | None) -> Response | None:

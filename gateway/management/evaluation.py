@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bandit.types import AppliedRule
 from gateway.analyst.questions import InvalidQuestion, Question, proposal_of
-from gateway.management.context import Management
+from gateway.catalog.catalog import Catalog
 from gateway.routing.objectives import objective_of
 from gateway.routing.rules import rule_of
 from gateway.settings.router_options import RouterOptions
@@ -13,8 +13,8 @@ from storage.records import RouterRecord
 
 
 def question_of(
-    management: Management,
-    router_id: str,
+    record: RouterRecord,
+    catalog: Catalog,
     *,
     days: float,
     policy: str,
@@ -25,15 +25,12 @@ def question_of(
 ) -> Question:
     """The question; `dollars` replace those of the router's objective. None of them: the objective of then.
 
-    `without_rule` is the number of a rule that is left out.
-
-    Raises NotFound, InvalidQuestion.
+    `without_rule` is the number of a rule that is left out. Raises InvalidQuestion.
     """
-    record = management.existing_router(router_id)
-    objective = replace(objective_of(record, management.catalog()), **dollars) if dollars else None
+    objective = replace(objective_of(record, catalog), **dollars) if dollars else None
     known = [model.arm_id for model in record.models]
     without = None if without_rule is None else existing_rule(record, without_rule)
-    return Question(router_id, days, proposal_of(router_id, known, policy, models, objective, exploration, without))
+    return Question(record.id, days, proposal_of(record.id, known, policy, models, objective, exploration, without))
 
 
 def existing_rule(record: RouterRecord, number: int) -> AppliedRule:

@@ -18,6 +18,7 @@ from gateway.routing.model_states import ModelStates
 from gateway.routing.router import LiveRouter
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
+from gateway.turns import Turns
 from storage.database.engine import Database
 from storage.stores.ledger import Ledger
 
@@ -40,6 +41,7 @@ class RouteServices:
     configuration: Configuration
     reload_others: Callable[[], None]
     analyst: Analyst
+    turns: Turns
 
 
 def services_of(request: Request) -> RouteServices:

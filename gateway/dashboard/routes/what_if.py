@@ -1,5 +1,7 @@
 """/routers/{id}/what-if: what would have been, and making it so."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlencode
 
@@ -16,13 +18,13 @@ from gateway.dashboard.forms import Form, attempt, number, read_form
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render, see_other
 from gateway.dashboard.proposals import DOLLARS, Proposed, patch_of, present_dollars, settled
-from gateway.dashboard.views.answer import answer_view, working
+from gateway.dashboard.views.answer import AnswerView, answer_view, working
 from gateway.dashboard.views.what_if import what_if_page
 from gateway.dashboard.visit import Administrator, Reader, Visit
 from gateway.errors import BadRequest, Unavailable
-from gateway.management.context import JsonFields
+from gateway.management.context import JsonFields, Management
 from gateway.management.evaluation import question_of
-from gateway.management.routers import RouterView, change_router, get_router
+from gateway.management.routers import RouterView, change_router, router_view
 from gateway.settings.experiment_options import first_policy
 from gateway.settings.rule_options import MOST_RULES
 
@@ -76,21 +78,18 @@ def what_if(
 @router.get("/routers/{router_id}/what-if/answer")
 async def answer(request: Request, visit: Reader, router_id: str, proposed: Wanted) -> Response:
     """The answer to a proposal as a part of the page, as far as it is known."""
-    view = await run_in_threadpool(get_router, visit.management, router_id)
-    wanted = settled(proposed, view)
-    told = await _ask(visit, view, wanted)
-    if isinstance(told, Progress):
-        shown = working(view, wanted, told.done)
-    else:
-        known = await _frontier(visit, view, wanted)
-        done = known.done if isinstance(known, Progress) else 1.0
-        raw = known.content if isinstance(known, Progress) else known
-        shown = answer_view(view, wanted, msgspec.json.decode(told), msgspec.json.decode(raw), done)
+    turns, analyst, now = visit.services.turns, visit.services.analyst, Epoch(visit.management.now)
+    with turns.short():
+        asked = await run_in_threadpool(_asked, visit.management, router_id, proposed)
+    told = await analyst.ask(Kind.EVALUATION, asked.question, now)
+    known = None if isinstance(told, Progress) else await analyst.ask(Kind.FRONTIER, asked.frontier, now, POINTS)
 
     def rendered() -> Response:
-        return render(request, "what-if-answer.html", frame_of(visit, "what-if", router_id=router_id), shown)
+        page = _answer(asked, told, known)
+        return render(request, "what-if-answer.html", frame_of(visit, "what-if", router_id=router_id), page)
 
-    return await run_in_threadpool(rendered)
+    with turns.short():
+        return await run_in_threadpool(rendered)
 
 
 @router.post("/routers/{router_id}/what-if")
@@ -99,12 +98,11 @@ async def apply(request: Request, visit: Administrator, router_id: str, sent: Se
     proposed, revision = _sent(sent), sent.text("revision")
     if not (revision.isascii() and revision.isdecimal() and len(revision) < 19):
         raise BadRequest("the form does not say which revision it was opened with: load the page again")
-    view = await run_in_threadpool(get_router, visit.management, router_id)
-    wanted = settled(proposed, view)
-    forecast = await _forecast(visit, view, wanted)
+    asked = await run_in_threadpool(_asked, visit.management, router_id, proposed)
+    forecast = await _forecast(visit, asked)
 
     def applied() -> Response:
-        patch = patch_of(wanted, view)
+        patch = patch_of(asked.wanted, asked.view)
         tried = attempt(
             lambda: change_router(visit.management, router_id, patch, expected=int(revision), forecast=forecast)
         )
@@ -119,44 +117,58 @@ async def apply(request: Request, visit: Administrator, router_id: str, sent: Se
     return await run_in_threadpool(applied)
 
 
-async def _ask(visit: Visit, view: RouterView, wanted: Proposed) -> bytes | Progress:
-    question = await run_in_threadpool(_question, visit, view, wanted, dict(wanted.dollars), wanted.policy)
-    return await visit.services.analyst.ask(Kind.EVALUATION, question, Epoch(visit.management.now))
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A proposal without what is so already, and the questions that it comes to."""
+
+    view: RouterView
+    wanted: Proposed
+    question: Question
+    frontier: Question
 
 
-async def _frontier(visit: Visit, view: RouterView, wanted: Proposed) -> bytes | Progress:
-    """The frontier does not depend on what an answer is worth in the proposal: it is drawn for all of that."""
-    dollars = {**wanted.dollars, "quality_usd": present_dollars(view)["quality_usd"]}
-    question = await run_in_threadpool(_question, visit, view, wanted, dollars, "thompson")
-    return await visit.services.analyst.ask(Kind.FRONTIER, question, Epoch(visit.management.now), POINTS)
+def _asked(management: Management, router_id: str, proposed: Proposed) -> _Asked:
+    """What a proposal asks; reads the database once. Raises NotFound, InvalidQuestion, DatabaseUnavailable."""
+    record = management.existing_router(router_id)
+    view = router_view(management, record)
+    wanted = settled(proposed, view)
+
+    def question(dollars: Mapping[str, float], policy: str | None) -> Question:
+        return question_of(
+            record,
+            management.catalog(),
+            days=float(wanted.days),
+            policy=policy or first_policy(view.settings),
+            models=",".join(wanted.models) or None,
+            dollars=dollars,
+            exploration=wanted.exploration,
+            without_rule=wanted.without_rule,
+        )
+
+    # The frontier does not depend on what an answer is worth in the proposal: it is drawn for all of that.
+    everywhere = {**wanted.dollars, "quality_usd": present_dollars(view)["quality_usd"]}
+    return _Asked(view, wanted, question(wanted.dollars, wanted.policy), question(everywhere, "thompson"))
 
 
-def _question(
-    visit: Visit, view: RouterView, wanted: Proposed, dollars: dict[str, float], policy: str | None
-) -> Question:
-    return question_of(
-        visit.management,
-        view.id,
-        days=float(wanted.days),
-        policy=policy or first_policy(view.settings),
-        models=",".join(wanted.models) or None,
-        dollars=dollars,
-        exploration=wanted.exploration,
-        without_rule=wanted.without_rule,
-    )
+def _answer(asked: _Asked, told: bytes | Progress, known: bytes | Progress | None) -> AnswerView:
+    """What is known of the answer, and of the frontier, as a view."""
+    if isinstance(told, Progress):
+        return working(asked.view, asked.wanted, told.done)
+    done, raw = (known.done, known.content) if isinstance(known, Progress) else (1.0, known or b"null")
+    return answer_view(asked.view, asked.wanted, msgspec.json.decode(told), msgspec.json.decode(raw), done)
 
 
-async def _forecast(visit: Visit, view: RouterView, wanted: Proposed) -> JsonFields | None:
+async def _forecast(visit: Visit, asked: _Asked) -> JsonFields | None:
     """What is expected of the proposal; None if the analyst has no answer now, which keeps nobody from applying it."""
     try:
-        told = await _ask(visit, view, wanted)
+        told = await visit.services.analyst.ask(Kind.EVALUATION, asked.question, Epoch(visit.management.now))
     except Unavailable:
         return None
     if isinstance(told, Progress):
         return None
     found: dict[str, Any] = msgspec.json.decode(told)
     figures = {name: found["target"]["doubly_robust"].get(name) for name in ("cost_usd", "quality", "seconds")}
-    return {"days": wanted.days, "figures": {name: each for name, each in figures.items() if each is not None}}
+    return {"days": asked.wanted.days, "figures": {name: each for name, each in figures.items() if each is not None}}
 
 
 def _sent(sent: Form) -> Proposed:

@@ -17,7 +17,7 @@ _Id: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\
 _Instant: TypeAlias = Annotated[str | None, Query(max_length=40, description="Seconds since the epoch, or RFC 3339.")]
 
 
-def _window(
+async def _window(
     from_: Annotated[
         str | None,
         Query(alias="from", max_length=40, description="Seconds since the epoch or RFC 3339; default: a day before."),
@@ -30,7 +30,7 @@ def _window(
     return Window(from_=from_, to=to, bucket_seconds=bucket_seconds)
 
 
-def _question(
+async def _question(
     router_id: Annotated[str | None, Query(max_length=80)] = None,
     model: Annotated[list[_Id], Query(max_length=50, description="May be given several times.")] = [],  # noqa: B006 - FastAPI's way
     provider: Annotated[str | None, Query(max_length=200)] = None,

@@ -67,7 +67,7 @@ IdempotencyKey: TypeAlias = Annotated[
 """For the documentation alone: `IdempotentRoute` reads it."""
 
 
-def _reader(request: Request) -> Management:
+async def _reader(request: Request) -> Management:  # not in a thread: a hop takes longer, and completions wait for it
     return _management(request, READERS, dry_run=False)
 
 

@@ -179,6 +179,7 @@ _WORKING: dict[int | str, dict[str, Any]] = {
 
 
 async def _asked(
+    request: Request,
     management: Reader,
     router_id: str,
     policy: Annotated[
@@ -197,10 +198,11 @@ async def _asked(
 ) -> Question:
     """The question. Without dollars it has the objective of then; with some, the others are the present ones."""
     dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
-    return await run_in_threadpool(
-        question_of,
-        management,
-        router_id,
+    with services_of(request).turns.short():
+        record = await run_in_threadpool(management.existing_router, router_id)
+    return question_of(
+        record,
+        management.catalog(),
         days=days,
         policy=policy,
         models=models,

@@ -107,11 +107,11 @@ class OrganizationOptions(BaseModel):
     providers: list[str]
 
 
-def _window(from_: Annotated[_When, Query(alias="from")] = None, to: _When = None) -> Window:
+async def _window(from_: Annotated[_When, Query(alias="from")] = None, to: _When = None) -> Window:
     return Window(from_=from_, to=to)
 
 
-def _question(
+async def _question(
     router_id: Annotated[str | None, Query(max_length=80)] = None,
     model: _Ids = [],  # noqa: B006 - FastAPI's way
     provider: Annotated[str | None, Query(max_length=200)] = None,

@@ -1,12 +1,15 @@
 """A question to the log, its answer, and making it so: by HTTP as the page asks, and in a browser."""
 
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from html import unescape
 
 import httpx
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import Connection
 
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
@@ -95,6 +98,23 @@ def test_without_requests_or_evidence_the_page_says_what_is_missing(served: Runn
     assert "Thin evidence: as good as" in thin
     assert "too little evidence" in thin
     assert "can be evaluated, and not applied" in answer(admin, "policy=best")
+
+
+def test_an_answer_reads_the_database_once_for_the_router_and_once_for_the_navigation(
+    served: Running, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer(admin, CHEAPER)
+    read, count = Database.read, 0
+
+    def counted(database: Database) -> AbstractContextManager[Connection]:
+        nonlocal count
+        count += threading.current_thread().name.startswith("AnyIO")  # not what the gateway itself reads meanwhile
+        return read(database)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "read", counted)
+        assert admin.get(f"{PAGE}/answer?{CHEAPER}").status_code == 200
+    assert count == 2
 
 
 def test_questions_that_make_no_sense_are_refused(served: Running, admin: httpx.Client) -> None:

@@ -1,7 +1,6 @@
 """Open pages are rendered in turns, once for all who see the same, and more seldom the more of them are open."""
 
 import asyncio
-import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -9,6 +8,7 @@ from fastapi.responses import Response
 
 from gateway.dashboard import refreshes
 from gateway.dashboard.refreshes import LONGEST_SECONDS, PAUSE_HEADER, SHORTEST_SECONDS, Page, Refreshes
+from gateway.turns import Turns
 
 PAGE = Page("key_a", "/health")
 
@@ -31,7 +31,7 @@ class Renderer:
 
 
 async def test_pages_are_rendered_in_turns_and_once_for_all_who_want_the_same() -> None:
-    answering, renderer = Refreshes(lambda: 20), Renderer()
+    answering, renderer = Refreshes(lambda: 20, Turns()), Renderer()
     pages = [Page(key, url) for key in ("key_a", "key_b") for url in ("/", "/health")] * 5
     asked = [asyncio.create_task(answering.answer(page, None, renderer)) for page in pages]
     renderer.gate.set()
@@ -40,20 +40,8 @@ async def test_pages_are_rendered_in_turns_and_once_for_all_who_want_the_same() 
     assert {answer.body for answer in answers} == {b"page"}
 
 
-async def test_threads_take_short_turns_while_a_page_is_rendered_and_usual_ones_after_it() -> None:
-    usual, seen = sys.getswitchinterval(), list[float]()
-
-    async def render() -> Response:
-        seen.append(sys.getswitchinterval())
-        return Response("page", headers={"etag": '"1"'})
-
-    await Refreshes(lambda: 1).answer(PAGE, None, render)
-    assert seen == [pytest.approx(refreshes.SWITCH_SECONDS)]
-    assert sys.getswitchinterval() == usual
-
-
 async def test_what_the_browser_has_is_not_sent_again() -> None:
-    answering, renderer = Refreshes(lambda: 1), Renderer()
+    answering, renderer = Refreshes(lambda: 1, Turns()), Renderer()
     renderer.gate.set()
     first = await answering.answer(PAGE, None, renderer)
     again = await answering.answer(PAGE, first.headers["etag"], renderer)
@@ -61,7 +49,7 @@ async def test_what_the_browser_has_is_not_sent_again() -> None:
 
 
 async def test_an_error_is_told_to_everybody_and_not_kept() -> None:
-    answering = Refreshes(lambda: 1)
+    answering = Refreshes(lambda: 1, Turns())
 
     async def fails() -> Response:
         raise LookupError
@@ -80,7 +68,7 @@ async def test_the_more_pages_are_open_the_longer_they_pause() -> None:
         return Response("page", headers={"etag": '"1"'})
 
     async def pause(open_pages: int) -> float:
-        answering = Refreshes(lambda: open_pages, lambda: now)
+        answering = Refreshes(lambda: open_pages, Turns(), lambda: now)
         for number in range(40):
             answer = await answering.answer(Page("key_a", f"/{number}"), None, slow)
         return float(answer.headers[PAUSE_HEADER])
