@@ -8,6 +8,7 @@ from bandit.types import Attempt
 from gateway.completions.request import REQUESTED_MODEL, Fields
 from gateway.errors import GatewayError
 from gateway.providers.upstream.provider import Chunk
+from gateway.providers.upstream.template import Template
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
@@ -17,6 +18,7 @@ _CHUNK = msgspec.Raw(b'"chat.completion.chunk"')
 _COMPLETION = msgspec.Raw(b'"chat.completion"')
 _NONE = msgspec.Raw(b"[]")
 _OWN = ("id", "object", "created", "model")
+_NOWHERE = (b"", b"", b"")
 
 
 class Envelope:
@@ -25,7 +27,19 @@ class Envelope:
     `keeps_text`: keep a stream's text for `text`, which takes memory.
     """
 
-    __slots__ = ("_created", "_head", "_id", "_keeps_text", "_model", "_routing", "_text", "_usage", "finish_reason")
+    __slots__ = (
+        "_around",
+        "_created",
+        "_head",
+        "_id",
+        "_keeps_text",
+        "_model",
+        "_routing",
+        "_template",
+        "_text",
+        "_usage",
+        "finish_reason",
+    )
 
     def __init__(
         self, completion_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False
@@ -37,6 +51,8 @@ class Envelope:
         self._keeps_text = keeps_text
         self._text: list[str] = []
         self._usage: msgspec.Raw | None = None
+        self._template: Template | None = None
+        self._around = _NOWHERE  # of the content, in an event by that template
         self.finish_reason: str | None = None
 
     def whole(self, fields: Fields, cost_usd: float) -> bytes:
@@ -56,6 +72,11 @@ class Envelope:
         """The provider's chunks as events. Usage is kept back for `usage`, and chunks of nothing else are left out."""
         events = []
         for chunk in chunks:
+            if chunk.template is not None:
+                if self._keeps_text:
+                    self._text.append(chunk.text)
+                events.append(self._event_like(chunk, chunk.template))
+                continue
             fields = chunk.fields
             usage = fields.pop("usage", None)
             if chunk.usage is not None and (chunk.usage.is_told or self._usage is None):
@@ -81,6 +102,14 @@ class Envelope:
     def text(self) -> str:
         """The text of the first choice, as far as the provider's adapter reports it."""
         return "".join(self._text)
+
+    def _event_like(self, chunk: Chunk, template: Template) -> bytes:
+        """The event of a chunk that differs from others in its content alone."""
+        if template is not self._template:
+            fields = {name: raw for name, raw in template.fields.items() if name != "usage"}
+            self._template, self._around = template, template.around(self._event(fields))
+        before, middle, end = self._around
+        return b"%b%b%b%b%b" % (before, chunk.said, middle, chunk.padding, end)
 
     def _event(self, fields: Fields) -> bytes:
         """An event with these fields after our own, which come first, as in OpenAI's chunks. Takes `fields` apart."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 
 import msgspec
 
@@ -48,19 +47,14 @@ class AnthropicProvider:
             except ProviderError as error:
                 without = self._dialect.again(call.model, {}, error, without, _now())
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream. Raises ProviderError."""
-        without: frozenset[str] = frozenset()
-        while True:
+
+        def ask(without: frozenset[str]) -> tuple[Request, EventReader]:
             request, form = self._request(call, without, stream=True)
-            lists = self._upstream.stream(request, EventReader(form, self._upstream.secrets))
-            try:
-                async with aclosing(lists):
-                    async for chunks in lists:
-                        yield chunks
-                return
-            except ProviderError as error:
-                without = self._dialect.again(call.model, {}, error, without, _now())
+            return request, EventReader(form, self._upstream.secrets)
+
+        return self._upstream.stream(ask, self._dialect)
 
     def knows(self, field: str) -> bool:
         """Whether the field has a translation, or is a hint that can be dropped."""
@@ -77,7 +71,7 @@ class AnthropicProvider:
             url=self._url,
             model=call.model,
             body=msgspec.json.encode(body),
-            sent=fields.keys() | ({"metadata"} & body.keys()),
+            sent=dict.fromkeys(fields.keys() | ({"metadata"} & body.keys())),
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
             trace_headers=call.trace_headers + (FAST_MODE if body.get("speed") == "fast" else b""),

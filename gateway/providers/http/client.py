@@ -8,7 +8,7 @@ import asyncio
 import re
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -49,11 +49,13 @@ class HttpResponse:
             parts.append(_within(max_bytes, size, part))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def read_some(self, deadline: float) -> bytes:
+    def read_some(self, deadline: float) -> Awaitable[bytes]:
         """Wait for the next part of the body and return it decompressed; b"" at the end. Raises TransportError."""
-        decompressor = self._decompressor
-        if decompressor is None:
-            return await self._connection.read_some(deadline)
+        if self._decompressor is None:
+            return self._connection.read_some(deadline)
+        return self._decompressed(self._decompressor, deadline)
+
+    async def _decompressed(self, decompressor: Decompressor, deadline: float) -> bytes:
         loop = asyncio.get_running_loop()
         while True:
             compressed = b""

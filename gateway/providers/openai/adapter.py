@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -44,20 +43,14 @@ class OpenAIProvider:
             except ProviderError as error:
                 without = self._dialect.again(call.model, fields, error, without, _now())
 
-    async def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""
-        without: frozenset[str] = frozenset()
-        while True:
-            fields = self._fields(call, without, stream=True)
+
+        def ask(without: frozenset[str]) -> tuple[Request, ChunkReader]:
             reader = ChunkReader(self._upstream.secrets, _choices(call.fields.get("n")))
-            lists = self._upstream.stream(self._request(call, fields), reader)
-            try:
-                async with aclosing(lists):
-                    async for chunks in lists:
-                        yield chunks
-                return
-            except ProviderError as error:
-                without = self._dialect.again(call.model, fields, error, without, _now())
+            return self._request(call, self._fields(call, without, stream=True)), reader
+
+        return self._upstream.stream(ask, self._dialect)
 
     def knows(self, field: str) -> bool:
         """Always True: fields that the provider doesn't accept are dropped."""
@@ -75,7 +68,7 @@ class OpenAIProvider:
             url=self._url(call.model),
             model=call.model,
             body=_encode(fields),
-            sent=fields.keys(),
+            sent=fields,
             deadline=call.deadline,
             silence_seconds=call.silence_seconds,
             trace_headers=call.trace_headers,

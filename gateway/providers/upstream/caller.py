@@ -3,12 +3,13 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Protocol, TypeAlias
 
 from bandit.quick import quick_dataclass
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.error_bodies import parsed, read_error, read_refusal
 from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
@@ -26,12 +27,12 @@ MAX_REFUSAL_BYTES = 64 * 1024
 
 @quick_dataclass(frozen=True, slots=True)
 class Request:
-    """HTTP request in a provider's wire format. `sent` are the names of the caller's fields in it."""
+    """HTTP request in a provider's wire format. `sent` are the caller's fields in it."""
 
     url: str
     model: str
     body: bytes
-    sent: Collection[str]
+    sent: Mapping[str, object]
     deadline: float  # on the event loop's clock
     silence_seconds: float
     trace_headers: bytes = b""
@@ -52,6 +53,10 @@ class Reader(Protocol):
     def read(self, event: bytes) -> Chunk | None:
         """Translate an event to OpenAI's format. Raises ProviderError for an error event."""
         ...
+
+
+Ask: TypeAlias = Callable[[frozenset[str]], tuple[Request, Reader]]
+"""Makes a request without the fields of these names, and the reader of its stream."""
 
 
 class Upstream:
@@ -89,44 +94,48 @@ class Upstream:
         except TransportError as error:
             raise lost(error) from error
 
-    async def stream(self, request: Request, reader: Reader) -> AsyncGenerator[list[Chunk], None]:
-        """Send a request and yield its chunks, those of one network read at a time. Raises ProviderError."""
-        deadline = self._deadline(request)
-        parser = EventParser()
-        limits = _StreamLimits(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), deadline)
-        try:
-            with await self._open(request, deadline) as response:
-                await self._expect_events(response, deadline)
-                while not reader.ended and (data := await self._next(response, reader, limits)):
-                    chunks, broken = _read_all(parser, data, reader)
-                    if chunks:
-                        yield chunks
-                    # After the yield, so that a client that reads slowly doesn't count as the provider's silence.
-                    limits.received(len(data), lives=any(chunk.says or chunk.thinks for chunk in chunks))
-                    if broken is not None:
-                        raise broken
-                if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
-                    yield chunks
-                if not (reader.ended or reader.finished):
-                    raise ProviderError(Verdict.FAILED, "the stream broke off before its end")
-                if not reader.alive:
-                    raise empty()
-                await _drain(response)
-        except TransportError as error:
-            raise _told(lost(error), reader) from error
-        except ProviderError as error:
-            raise _told(error, reader) from error.__cause__
+    async def stream(self, ask: Ask, dialect: Dialect) -> AsyncGenerator[list[Chunk], None]:
+        """Send a request and yield its chunks, those of one network read at a time. Raises ProviderError.
 
-    async def _next(self, response: HttpResponse, reader: Reader, limits: "_StreamLimits") -> bytes:
-        """Read the next bytes within the time limits; b"" instead of an error if the answer is finished anyway."""
-        try:
-            return await response.read_some(limits.deadline(reader))
-        except TransportError as error:
-            if reader.finished:
-                return b""
-            if error.fault is Fault.TIMEOUT and reader.alive:
-                raise ProviderError(Verdict.TIMEOUT, "the provider fell silent in the middle of its answer") from None
-            raise
+        A request that is refused for some fields is sent again without them.
+        """
+        without: frozenset[str] = frozenset()
+        while True:
+            request, reader = ask(without)
+            deadline = self._deadline(request)
+            parser = EventParser()
+            limits = _StreamLimits(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), deadline)
+            try:
+                with await self._open(request, deadline) as response:
+                    await self._expect_events(response, deadline)
+                    while not reader.ended:
+                        try:
+                            data = await response.read_some(limits.deadline(reader))
+                        except TransportError as error:
+                            _require_finished(reader, error)
+                            break
+                        if not data:
+                            break
+                        chunks, broken = _read_all(parser, data, reader)
+                        if chunks:
+                            yield chunks
+                        # After the yield, so that a client that reads slowly doesn't count as the provider's silence.
+                        limits.received(len(data), chunks)
+                        if broken is not None:
+                            raise broken
+                    if chunks := [chunk for event in parser.finish() if (chunk := _read_last(event, reader))]:
+                        yield chunks
+                    if not (reader.ended or reader.finished):
+                        raise ProviderError(Verdict.FAILED, "the stream broke off before its end")
+                    if not reader.alive:
+                        raise empty()
+                    await _drain(response)
+                return
+            except TransportError as error:
+                raise _told(lost(error), reader) from error
+            except ProviderError as error:
+                now = asyncio.get_running_loop().time()
+                without = dialect.again(request.model, request.sent, _told(error, reader), without, now)
 
     def _deadline(self, request: Request) -> float:
         return min(request.deadline, asyncio.get_running_loop().time() + self._timeout_seconds)
@@ -189,13 +198,15 @@ class _StreamLimits:
         self._lived_at = first_deadline
         self._bytes = 0
 
-    def received(self, size: int, *, lives: bool) -> None:
-        """Count received bytes. Raises ProviderError if the stream is too large."""
+    def received(self, size: int, chunks: list[Chunk]) -> None:
+        """Count received bytes, and note a sign of life in their chunks. Raises ProviderError if they are too many."""
         self._bytes += size
         if self._bytes > MAX_STREAM_BYTES:
             raise malformed(f"a stream of more than {MAX_STREAM_BYTES:,} bytes")
-        if lives:
-            self._lived_at = self._loop.time()
+        for chunk in chunks:
+            if chunk.says or chunk.thinks:
+                self._lived_at = self._loop.time()
+                break
 
     def deadline(self, reader: Reader) -> float:
         """When the next bytes must have been received, on the event loop's clock."""
@@ -207,6 +218,15 @@ class _StreamLimits:
         if reader.alive:
             return min(now + self._idle_seconds, self._lived_at + self._silence_seconds)
         return self._first_deadline
+
+
+def _require_finished(reader: Reader, error: TransportError) -> None:
+    """Take the end of a finished answer for one, however it came. Raises the error, or ProviderError."""
+    if reader.finished:
+        return
+    if error.fault is Fault.TIMEOUT and reader.alive:
+        raise ProviderError(Verdict.TIMEOUT, "the provider fell silent in the middle of its answer") from None
+    raise error
 
 
 def _told(error: ProviderError, reader: Reader) -> ProviderError:

@@ -1,0 +1,104 @@
+"""A stream is read and told alike, whether its chunks are parsed one by one or compared with those before."""
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.completions.response import Envelope
+from gateway.providers.openai import responses
+from gateway.providers.openai.responses import ChunkReader
+from gateway.providers.upstream.caller import as_utf8
+from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.template import Template
+
+Told = tuple[bytes, str, list[tuple[object, ...]]]
+
+TEXTS = st.one_of(
+    st.sampled_from([" tok", "\n", '"', "\\", "é", "😀", "", '"content":"x"', '"}', '","obfuscation":"a"}']),
+    st.text(max_size=8),
+)
+DELTAS = st.one_of(
+    *[st.builds(lambda text: {"content": text}, TEXTS)] * 6,
+    st.sampled_from([{}, {"role": "assistant", "content": ""}, {"content": None}, {"refusal": "no"}]),
+    st.builds(lambda text: {"content": text, "reasoning": "so"}, TEXTS),
+    st.builds(lambda text: {"content": text, "extra": {"content": "y"}}, TEXTS),
+    st.builds(lambda text: {"content": [{"type": "text", "text": text}]}, TEXTS),
+    st.just({"tool_calls": [{"index": 0, "function": {"name": "f", "arguments": "{}"}}]}),
+)
+AFTER = st.one_of(
+    st.builds(lambda letters: {"usage": None, "obfuscation": letters}, st.text("aZ9", max_size=4)),
+    st.builds(lambda letters: {"p": letters}, st.text('aZ9"é', max_size=4)),
+    st.just({"usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}),
+    *[st.just({})] * 4,
+)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> bytes:
+    index, finish = draw(st.sampled_from([0, 0, 0, 0, 1])), draw(st.sampled_from([None, None, None, None, "stop"]))
+    choice = {"index": index, "delta": draw(DELTAS), "finish_reason": finish}
+    chunk = {"id": "c", "object": "chat.completion.chunk", "model": "m", "choices": [choice], **draw(AFTER)}
+    compact = draw(st.booleans())
+    text = json.dumps(chunk, separators=(",", ":") if compact else None, ensure_ascii=draw(st.booleans()))
+    event = text.encode("utf-8", "replace")
+    at = draw(st.integers(-2_000, len(event)))  # rarely a byte that is another one
+    return event if at < 0 else event[:at] + draw(st.sampled_from([b"", b'"', b"x", b"\\", b"\n"])) + event[at + 1 :]
+
+
+def told(stream: Sequence[bytes]) -> Told:
+    """What a stream tells its client, its text, and what is read of each of its events."""
+    reader, envelope = ChunkReader(choices=2), Envelope("req_1", 1, "ours", "why", keeps_text=True)
+    written, read = b"", list[tuple[object, ...]]()
+    for event in stream:
+        try:
+            chunk = reader.read(as_utf8(event))
+        except ProviderError as error:
+            read.append((error.verdict, error.message))
+            continue
+        assert chunk is not None
+        flags = (reader.alive, reader.finished, reader.complete, reader.ended)
+        read.append((chunk.says, chunk.thinks, chunk.finish_reason, chunk.usage, chunk.text_bytes, chunk.text, *flags))
+        written += envelope.chunks([chunk])
+    return written, envelope.text(), read
+
+
+@given(st.lists(events(), min_size=2, max_size=12))
+def test_a_chunk_like_those_before_is_told_as_if_it_were_parsed(stream: list[bytes]) -> None:
+    found = told(stream)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(responses, "_MOST_TEMPLATES", 0)
+        assert found == told(stream)
+
+
+@pytest.mark.parametrize("after", ["", ',"usage":null,"obfuscation":"a1Z"'])
+def test_chunks_that_differ_in_their_content_alone_are_parsed_once(after: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = counted(monkeypatch, responses, "decode")
+    event = '{"id":"c","model":"m","choices":[{"index":0,"delta":{"content":%s},"finish_reason":null}]%s}'
+    stream = [(event % (json.dumps(f"word {number} é\n"), after)).encode() for number in range(50)]
+    written, text, _ = told(stream)
+    assert len(parsed) == 1
+    assert text == "".join(f"word {number} é\n" for number in range(50))
+    assert written.count(b"data: {") == 50
+    assert (b"obfuscation" in written) == bool(after)
+
+
+def test_a_stream_whose_chunks_are_never_alike_costs_few_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = counted(monkeypatch, Template, "of")
+    event = '{"id":"%d","model":"m","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}'
+    told([(event % number).encode() for number in range(50)])
+    assert len(made) == 4
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[object]:
+    """The calls of a function from now on."""
+    calls, function = list[object](), getattr(owner, name)
+
+    def call(*arguments: object) -> object:
+        calls.append(arguments)
+        return function(*arguments)
+
+    monkeypatch.setattr(owner, name, call)
+    return calls
