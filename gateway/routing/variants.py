@@ -20,6 +20,7 @@ _UNSAID = frozenset({DEFAULT, "auto", "standard", "standard_only", "on_demand"})
 _LONGEST_TIER = 32
 _OFF = frozenset({"none", "off", "disabled"})
 _NULL = msgspec.Raw(b"null")
+_NOTHING: tuple[object, ...] = (None, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class ArmVariant:
     def overruled(self, fields: Mapping[str, msgspec.Raw]) -> str | None:
         """The first of its parameters to which the caller gives another value; None if there is none."""
         for name, _ in self.variant.params:
-            if _says(fields, name) and fields.get(name) != self.sent.get(name):
+            if _says(fields, name) and _decoded(fields.get(name, _NULL)) != _decoded(self.sent.get(name, _NULL)):
                 return name
         return None
 
@@ -138,7 +139,7 @@ def _says(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
 
 def _thinking_said(fields: Mapping[str, msgspec.Raw]) -> str | None:
     """The level that the caller states; another word if it speaks a provider's own language; None if it is silent."""
-    said = [name for name in THINKING_FIELDS & fields.keys() if fields[name] != _NULL]
+    said = [name for name in THINKING_FIELDS & fields.keys() if _decoded(fields[name]) not in _NOTHING]
     if not said:
         return None
     if said == ["reasoning_effort"]:

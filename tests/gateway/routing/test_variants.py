@@ -98,6 +98,7 @@ def test_its_fields_are_sent_in_place_of_the_callers_words_for_the_same() -> Non
         ({"reasoning_effort": "low"}, True),
         ({"reasoning_effort": None}, True),
         ({"reasoning": {"effort": "low"}}, True),
+        ({"reasoning": {}}, True),
         ({"reasoning_effort": "high"}, False),
         ({"reasoning_effort": "none"}, False),
         ({"reasoning_effort": 3}, False),
@@ -141,6 +142,7 @@ def test_what_a_variant_leaves_open_is_for_the_caller_to_say() -> None:
 def test_a_parameter_is_overruled_by_another_value_alone() -> None:
     arm = variant(params={"temperature": 0.2, "max_tokens": 50})
     assert arm.overruled(fields(temperature=0.2)) is None
+    assert arm.overruled({"temperature": msgspec.Raw(b"0.20")}) is None
     assert arm.overruled(fields(temperature=None)) is None
     assert arm.overruled(fields(temperature=0.3)) == "temperature"
     assert arm.overruled(fields(max_completion_tokens=60)) == "max_tokens"
