@@ -1,5 +1,6 @@
 """Deletes old requests in batches, and adds their part of the fold to a checkpoint."""
 
+import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
@@ -8,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bandit.types import Epoch
 from storage.activity import COUNTS, KEPT_SECONDS, ActivityCounts
+from storage.calendar import DAY
 from storage.database.addition import add_counts, add_sums
 from storage.database.engine import Database
 from storage.database.months import add_months, first_id
@@ -45,10 +47,14 @@ from storage.tables import (
 from storage.writing.cache import CHOICE_SECONDS
 from storage.writing.scores import LearnScores
 
+log = logging.getLogger(__name__)
+
 DELETED_AT_ONCE = 200
 FOLDED_AT_ONCE = 2_000
 _EXPIRED_AT_ONCE = 24  # minutes or hours of activity
 _CLAIM = "retention"
+DOUBTED_SECONDS = float(DAY)
+"""A round so long after the last one may be a clock's mistake."""
 
 Laws: TypeAlias = Callable[[Connection, Collection[str]], tuple[LearnScores, RouterHalfLife]]
 """Return how scores of these routers are learned and their half-lives, locked until the commit.
@@ -74,15 +80,29 @@ class Retention:
         self._insert = sqlite.insert if database.sqlite else postgresql.insert
 
     def claim(self, at: Epoch, seconds: float) -> bool:
-        """Claim a round of deleting, unless a process has claimed one within the last `seconds`. Returns whether."""
-        own, long_ago = settings.c.name == _CLAIM, settings.c.updated_at <= at - seconds
+        """Claim a round of deleting, unless a process has claimed one within the last `seconds`. Returns whether.
+
+        A round that comes more than `DOUBTED_SECONDS` after the last is noted alone: the next one is granted. So a
+        clock that is ahead at a start, and is set right soon, deletes nothing.
+        """
+        own = settings.c.name == _CLAIM
         with self._database.write() as connection:
-            claimed = update(settings).where(own, long_ago | (settings.c.updated_at > at)).values(updated_at=at)
-            if connection.execute(claimed).rowcount:
-                return True
-            row = {"name": _CLAIM, "value": "null", "updated_at": at}
-            first = self._insert(settings).values(row).on_conflict_do_nothing().returning(settings.c.name)
-            return connection.execute(first).first() is not None
+            last = connection.execute(select(settings.c.updated_at).where(own).with_for_update()).scalar()
+            if last is None:
+                row = {"name": _CLAIM, "value": "null", "updated_at": at}
+                first = self._insert(settings).values(row).on_conflict_do_nothing().returning(settings.c.name)
+                return connection.execute(first).first() is not None
+            if 0.0 <= at - last < seconds:
+                return False
+            connection.execute(update(settings).where(own).values(updated_at=at))
+        if at - last <= DOUBTED_SECONDS:
+            return True
+        log.info(
+            "old requests are deleted in the next round: by the clock the last one was %.1f days ago, and if the clock "
+            "is wrong that must not cost what is kept",
+            (at - last) / DAY,
+        )
+        return False
 
     def count_before(self, router_id: str, before: Epoch) -> int:
         """Count a router's requests that were decided before an instant."""

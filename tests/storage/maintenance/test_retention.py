@@ -101,6 +101,16 @@ def test_one_process_in_an_hour_takes_it_upon_itself(ledger_url: str, database: 
         other.close()
 
 
+def test_a_clock_that_was_ahead_at_a_start_and_is_set_right_within_the_hour_deletes_nothing(database: Database) -> None:
+    claim = retention_of(database).claim
+    assert claim(NOW, 3_000.0)
+    ahead = Epoch(NOW + 365 * DAY)
+    assert not claim(ahead, 3_000.0)
+    assert claim(Epoch(NOW + 60.0), 3_000.0)
+    # Nobody serves for a week, or the clock stays as it is.
+    assert [claim(Epoch(NOW + 7 * DAY + at), 3_000.0) for at in (0.0, 60.0, 3_600.0)] == [False, False, True]
+
+
 def test_a_gateway_that_stops_does_not_wait_for_the_next_round(database: Database) -> None:
     retaining = RetentionWorker(database, lambda: NOW, first_seconds=3_600.0)
     retaining.start()
