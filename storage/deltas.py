@@ -45,6 +45,17 @@ def extend_encoded(encoded: str, deltas: Deltas, at: float) -> str:
     return msgspec.json.encode(models).decode()
 
 
+def moved_back(encoded: str, now: float) -> str:
+    """Return encoded deltas without instants of their own after `now`, for an outcome that is moved to `now`."""
+    models = _decoder.decode(encoded)
+    if not any(len(numbers) > 3 and numbers[3] > now for entries in models.values() for numbers in entries.values()):
+        return encoded
+    for entries in models.values():
+        for name, numbers in entries.items():
+            entries[name] = [*numbers[:3], *(min(own, now) for own in numbers[3:])]
+    return msgspec.json.encode(models).decode()
+
+
 def decode_deltas(encoded: str, router_id: str, at: float, half_life: HalfLife) -> Iterator[tuple[StatisticKey, Sums]]:
     """Decode an outcome's deltas, with today's half-lives; unknown signals are left out."""
     for model_id, entries in _decoder.decode(encoded).items():

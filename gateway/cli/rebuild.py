@@ -8,14 +8,16 @@ import typer
 from bandit.statistics import Sums
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, opened
+from gateway.cli.errors import CommandError
 from gateway.cli.options import Config, DatabaseUrl, Json
-from gateway.cli.output import moment, print_json, print_table, tell
+from gateway.cli.output import moment, print_json, print_table, say, tell
 from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of
 from storage.activity import Cell
 from storage.fixed_sums import Cell as FixedCell
 from storage.key_usage import Usage
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
+from storage.maintenance.future import FutureEvents
 from storage.maintenance.usage import UsageDifference, UsageRebuild
 
 app = new_app()
@@ -25,12 +27,24 @@ app = new_app()
 def rebuild(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exit status 1 on a difference.")] = False,
     router: Annotated[str | None, typer.Option(help="Only this router (default: all).")] = None,
+    move_back: Annotated[
+        bool, typer.Option("--move-back", help="First move what is recorded later than now, by a wrong clock, to now.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Move without a question.")] = False,
     config: Config = None,
     database_url: DatabaseUrl = None,
     json: Json = False,
 ) -> None:
     """Recompute the statistics and the activity from the ledger. Gateways may keep serving meanwhile."""
+    if move_back and (check or router is not None):
+        raise CommandError("--move-back is for all routers, and changes the ledger: give it alone", 2)
     with opened(config, database_url) as database:
+        if move_back:
+            now = moment(database.clock.now())
+            if not yes and not typer.confirm(f"It is {now} by the database's clock. Is that right?"):
+                raise typer.Abort
+            moved = FutureEvents(database).move_back()
+            say(f"{moved:,} requests were recorded later than now, and are moved to now")
         if router is not None:
             existing_router(database, router)
         rebuilding = rebuild_of(database)

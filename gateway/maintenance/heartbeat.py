@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
+from storage.maintenance.future import FutureEvents
 from storage.stores.keys import Keys
 from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Replica, Replicas, ReplicaState
@@ -70,6 +72,8 @@ class Heartbeat:
         self._replicas: list[Replica] = []
         self._refused = RefusedRecords(database.watched(self._watchdog))
         self._refused_count = 0
+        self._future = FutureEvents(database.watched(self._watchdog))
+        self._latest: Epoch | None = None  # what is recorded later than the present
         self._adopted: frozenset[str] = frozenset()  # dead replicas, whose spools this one adopts
         self._is_spooling: Callable[[], bool] = lambda: True
         self._take_uses: Callable[[], Mapping[str, float]] = dict
@@ -132,7 +136,7 @@ class Heartbeat:
         return max(sum(last - each.heartbeat_at <= OVERDUE_SECONDS for each in self._replicas), 1)
 
     def remarks(self) -> list[str]:
-        """What an operator should see to: this machine's clock, and refused records."""
+        """What an operator should see to: clocks, and refused records."""
         return self._clock_remarks() + (
             [f"records that the database refused: {self._refused_count}; see `bandit-gateway records list`"]
             if self._refused_count
@@ -140,14 +144,20 @@ class Heartbeat:
         )
 
     def _clock_remarks(self) -> list[str]:
-        ahead = self._clock.ahead_seconds
-        if abs(ahead) <= CLOCK_SECONDS:
-            return []
-        which = "ahead of" if ahead > 0 else "behind"
-        return [
-            f"this machine's clock is {abs(ahead):,.0f} s {which} the database's: set it (events are recorded at the "
-            "database's time)"
-        ]
+        remarks, ahead = [], self._clock.ahead_seconds
+        if abs(ahead) > CLOCK_SECONDS:
+            which = "ahead of" if ahead > 0 else "behind"
+            remarks.append(
+                f"this machine's clock is {abs(ahead):,.0f} s {which} the database's: set it (events are recorded at "
+                "the database's time)"
+            )
+        if self._latest is not None:
+            remarks.append(
+                f"requests are recorded as of {datetime.fromtimestamp(self._latest, UTC):%Y-%m-%d %H:%M} UTC, later "
+                "than now: the database's clock was ahead, or is behind, and until then what is learned counts little; "
+                "set the clock, and if it is right, run `bandit-gateway rebuild --move-back`"
+            )
+        return remarks
 
     def _run(self) -> None:
         was_spooling, beaten = True, time.monotonic()
@@ -190,7 +200,7 @@ class Heartbeat:
         self._is_heard = False
         self._own = replace(self._own, state=self._state)
         self._replicas = self._store.beat(self._own, gone)
-        self._refused_count = self._refused.count()
+        self._refused_count, self._latest = self._refused.count(), self._future.latest()
         if time.monotonic() - self._noted >= NOTED_SECONDS:
             self._noted = time.monotonic()
             self._note_uses()
@@ -206,7 +216,7 @@ class Heartbeat:
     def _warn(self) -> None:
         remarks = self._clock_remarks()
         if remarks and not self._is_warned:
-            log.warning("%s", remarks[0])
+            log.warning("%s", "; ".join(remarks))
         self._is_warned = bool(remarks)
 
     def _is_dead(self, other: Replica) -> bool:

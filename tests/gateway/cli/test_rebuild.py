@@ -37,6 +37,9 @@ def test_a_statistic_that_the_ledger_does_not_know_is_found_and_mended(
             "VALUES ('rtr_a', 'a/b', '', 'success', 5.0, 3600.0, 7.0, 6.0, 6.0, 0)"
         )
     database.close()
+    refused = CliRunner().invoke(app, ["rebuild", "--move-back", "--check"])
+    assert (refused.exit_code, "give it alone" in refused.stderr) == (2, True)
+    assert CliRunner().invoke(app, ["rebuild", "--move-back"], input="n\n").exit_code == 130
     checked = CliRunner().invoke(app, ["rebuild", "--check", "--json"])
     assert checked.exit_code == 1
     (difference,) = json.loads(checked.stdout)["differences"]
@@ -44,6 +47,9 @@ def test_a_statistic_that_the_ledger_does_not_know_is_found_and_mended(
     mended = CliRunner().invoke(app, ["rebuild", "--router", "rtr_a"])
     assert "1 statistics differed and are mended" in mended.stdout
     assert CliRunner().invoke(app, ["rebuild", "--check"]).exit_code == 0
+    moved = CliRunner().invoke(app, ["rebuild", "--move-back"], input="y\n")
+    assert "0 requests were recorded later than now" in moved.output
+    assert moved.exit_code == 0
     database = open_database(url)
     kept = Arms(database).sums().get(StatisticKey("rtr_a", "a/b", "", Signal.SUCCESS))
     database.close()

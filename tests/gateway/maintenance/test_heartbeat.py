@@ -21,7 +21,7 @@ from storage.records import KeyRecord
 from storage.stores.keys import Keys
 from storage.stores.replicas import FORGOTTEN_SECONDS, Replica, Replicas
 from storage.stores.unmatched import Unmatched
-from storage.tables import replicas
+from storage.tables import activity, replicas
 from tests.support.databases import Opening
 from tests.support.waiting import wait_until
 
@@ -172,3 +172,14 @@ async def test_a_machine_whose_clock_is_off_says_so_and_its_events_are_on_time(d
     assert "31,536,000 s ahead of the database's" in ahead.remarks()[0]
     assert "behind the database's" in behind.remarks()[0]
     assert max(each.heartbeat_at for each in stored(database)) < time.time() + 60.0
+
+
+async def test_requests_of_the_future_are_told_with_the_remedy(
+    database: Database, beat: Beat, caplog: pytest.LogCaptureFixture
+) -> None:
+    counts = dict.fromkeys(activity.columns.keys(), 0) | {"router_id": "rtr_a", "model_id": "m", "task": "t"}
+    with database.write() as connection:
+        connection.execute(activity.insert().values({**counts, "width": 60, "start": 4_000_000_020}))
+    (remark,) = (await beat()).remarks()
+    assert "requests are recorded as of 2096-10-02 07:07 UTC" in remark
+    assert "bandit-gateway rebuild --move-back" in caplog.text
