@@ -58,6 +58,7 @@ from gateway.turns import Turns
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import Changed, read_everything
+from storage.stores.day_sums import DaySums
 from storage.stores.ledger import Ledger
 from storage.stores.sign_in import SignIn
 from storage.stores.tasks import Tasks
@@ -273,6 +274,7 @@ class Gateway:
                 clock=database.clock.now,
                 model_states=self.model_states,
                 database=database,
+                days=DaySums(database) if database.sqlite else None,
                 readiness=readiness,
                 recorder=self._recorder,
                 configuration=self.configuration,

@@ -82,6 +82,7 @@ async def _reader(request: Request) -> Visit:
         now=services.clock(),
         base_url=str(request.base_url).rstrip("/"),
         router_ids=key.routers,
+        days=services.days,
     )
     return Visit(management, key, services, _standing(services))
 

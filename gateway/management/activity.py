@@ -61,7 +61,7 @@ def overview(management: Management, window: Window, question: ActivityQuestion)
     """Sum activity per bucket. Raises BadRequest, NotFound."""
     buckets, of = _asked(management, window, question)
     shown = _columns(question.status)
-    store = Activity(management.database)
+    store = management.activity
     found = store.sums(buckets, of)
     length = buckets.until - buckets.since
     before = Buckets(buckets.width, buckets.seconds, buckets.since - length, buckets.since)
@@ -93,7 +93,7 @@ def of_models(management: Management, window: Window, question: ActivityQuestion
     """Sum activity per model and bucket. Raises BadRequest, NotFound."""
     buckets, of = _asked(management, window, question)
     shown = _columns(question.status)
-    rows = sorted(Activity(management.database).sums(buckets, of, by_model=True), key=lambda each: each.model_id)
+    rows = sorted(management.activity.sums(buckets, of, by_model=True), key=lambda each: each.model_id)
     by_model = {model_id: list(own) for model_id, own in groupby(rows, key=lambda each: each.model_id)}
     totals = {model_id: total(each.counts for each in own) for model_id, own in by_model.items()}
     drawn = sum(counts[PLACES["requests"]] for counts in totals.values())

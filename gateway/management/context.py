@@ -10,6 +10,8 @@ from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
 from storage.database.engine import Database
 from storage.records import Actor, AuditRecord, RouterRecord
+from storage.stores.activity import Activity
+from storage.stores.day_sums import DaySums
 from storage.stores.routers import Routers
 
 JsonFields: TypeAlias = Mapping[str, Json]
@@ -22,7 +24,7 @@ class Management:
 
     `catalog` returns the catalog, which takes time to make and which few calls need. `declared_routers` are those of
     the configuration file, which the first start will create. With `dry_run` everything is checked and nothing is
-    changed: the answer is what would be.
+    changed: the answer is what would be. `days` keeps sums of days from call to call.
     """
 
     database: Database
@@ -33,6 +35,12 @@ class Management:
     router_ids: tuple[str, ...] | None = None
     declared_routers: Collection[str] = ()
     dry_run: bool = False
+    days: DaySums | None = None
+
+    @property
+    def activity(self) -> Activity:
+        """What happened."""
+        return Activity(self.database, self.days)
 
     def sees(self, router_id: str) -> bool:
         """Whether the actor may see this router."""

@@ -20,6 +20,7 @@ from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.gauges import Gauges
 from gateway.turns import Turns
 from storage.database.engine import Database
+from storage.stores.day_sums import DaySums
 from storage.stores.ledger import Ledger
 
 
@@ -36,6 +37,7 @@ class RouteServices:
     clock: Callable[[], Epoch]
     model_states: ModelStates
     database: Database
+    days: DaySums | None
     readiness: Readiness
     recorder: Recorder
     configuration: Configuration

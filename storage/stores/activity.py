@@ -1,19 +1,15 @@
 """Reads activity and the usage of keys: sums per bucket of time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
-    Double,
     Integer,
     Select,
-    cast,
     func,
     literal_column,
     select,
@@ -25,18 +21,11 @@ from storage.calendar import DAY, HOUR, start_of
 from storage.database.engine import Database
 from storage.database.postgresql import prepare_sums
 from storage.key_usage import USED, Usage
+from storage.stores.day_sums import SUMMED, DaySums, every_router, sum_of
 from storage.stores.key_usage import in_order_of_keys
 from storage.tables import activity, key_usage
 
-
-def _sum_of(column: Column[Any]) -> ColumnElement[Any]:
-    """Its sum; PostgreSQL sums large integers as decimals, which take long to read."""
-    total = func.sum(column)
-    return total if isinstance(column.type, Double) else cast(total, BigInteger)
-
-
-_SUMS = [_sum_of(activity.c[name]) for name in COUNTS]
-_USED = [_sum_of(key_usage.c[name]) for name in USED]
+_USED = [sum_of(key_usage.c[name]) for name in USED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +56,9 @@ class Summed(NamedTuple):
     counts: Sequence[float]  # in the order of COUNTS
 
 
+_NOTHING = Summed(Epoch(0), "", [0] * len(COUNTS))
+
+
 class TaskActivity(NamedTuple):
     """What happened to the requests of one class, by model: first draws, and answers that have a score."""
 
@@ -77,38 +69,47 @@ class TaskActivity(NamedTuple):
 
 
 class Activity:
-    """What happened. Every method raises DatabaseUnavailable if the database does not answer."""
+    """What happened. Every method raises DatabaseUnavailable if the database does not answer.
 
-    def __init__(self, database: Database) -> None:
+    With `days` the days of all routers come from there.
+    """
+
+    def __init__(self, database: Database, days: DaySums | None = None) -> None:
         self._database = database
+        self._days = days
 
     def sums(self, buckets: Buckets, of: ActivityFilter, *, by_model: bool = False) -> list[Summed]:
         """Sum the cells of each bucket, in order of time; buckets in which nothing happened are left out."""
+        if (days := self._kept(buckets, of)) is not None:
+            sums = (
+                ((day - day % buckets.seconds, model_id if by_model else ""), counts) for day, model_id, counts in days
+            )
+            return _added(sums)
         own = activity.c
         # SQLite sorts all cells by the bucket, unless they are summed in the order of the key, and by bucket here.
         in_order = self._database.sqlite and not by_model
         at: ColumnElement[int] = own.start if in_order else _start_of(own.start, buckets.seconds)
         keys = [at, own.model_id] if by_model else [at]
-        query = self._restricted(select(*keys, *_SUMS), buckets, of).group_by(*keys).order_by(*keys)
-        found: dict[tuple[Epoch, str], list[float]] = {}
+        query = self._restricted(select(*keys, *SUMMED), buckets, of).group_by(*keys).order_by(*keys)
         with self._database.read() as connection:
             self._prepare(connection)
-            for row in connection.execute(query):
-                key = (row[0] - row[0] % buckets.seconds, row[1] if by_model else "")
-                held, counts = found.get(key), row[len(keys) :]
-                found[key] = list(counts) if held is None else list(map(add, held, counts))
-        return [Summed(at, model_id, counts) for (at, model_id), counts in sorted(found.items())]
+            rows = connection.execute(query)
+            return _added(
+                ((row[0] - row[0] % buckets.seconds, row[1] if by_model else ""), row[len(keys) :]) for row in rows
+            )
 
     def total(self, buckets: Buckets, of: ActivityFilter) -> Sequence[float]:
         """Sum the cells of all buckets."""
+        if (days := self._kept(buckets, of)) is not None:
+            return next(iter(_added(((0, ""), counts) for *_, counts in days)), _NOTHING).counts
         with self._database.read() as connection:
             self._prepare(connection)
-            row = connection.execute(self._restricted(select(*_SUMS), buckets, of)).one()
+            row = connection.execute(self._restricted(select(*SUMMED), buckets, of)).one()
         return [each or 0 for each in row]
 
     def totals(self, buckets: Buckets, router_ids: Collection[str]) -> dict[str, Sequence[float]]:
         """Sum the cells of all buckets per router; those in which nothing happened are left out."""
-        query = self._restricted(select(activity.c.router_id, *_SUMS), buckets, ActivityFilter(router_ids))
+        query = self._restricted(select(activity.c.router_id, *SUMMED), buckets, ActivityFilter(router_ids))
         with self._database.read() as connection:
             self._prepare(connection)
             return {row[0]: row[1:] for row in connection.execute(query.group_by(activity.c.router_id))}
@@ -156,6 +157,17 @@ class Activity:
             rows = connection.execute(query.group_by(at, own.key_id).order_by(at, own.key_id)).all()
         return [(row[0], row[1], Usage(*row[2:])) for row in rows]
 
+    def _kept(self, buckets: Buckets, of: ActivityFilter) -> list[tuple[int, str, Sequence[float]]] | None:
+        """The days that are asked for, by model; None: they are not of all routers, or not kept."""
+        if self._days is None or buckets.width != DAY or of.router_ids is not None or of.task is not None:
+            return None
+        own = "" if of.provider is None else f"{of.provider}/"
+        return [
+            (day, model_id, counts)
+            for (day, model_id), counts in self._days.read(buckets.since, buckets.until).items()
+            if model_id.startswith(own) and (of.model_ids is None or model_id in of.model_ids)
+        ]
+
     def _restricted(self, query: Select[Any], buckets: Buckets, of: ActivityFilter) -> Select[Any]:
         own = activity.c
         query = query.where(own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until)
@@ -164,7 +176,7 @@ class Activity:
         elif self._database.sqlite and buckets.width == DAY:
             # In their order SQLite reads the days of each router at once, and not by `start` with a search for each
             # row: two thirds of the work.
-            query = query.where(own.router_id.in_(_every_router()))
+            query = query.where(own.router_id.in_(every_router()))
         if of.model_ids is not None:
             query = query.where(own.model_id.in_(of.model_ids))
         if of.provider is not None:
@@ -176,18 +188,18 @@ class Activity:
             prepare_sums(connection)
 
 
+def _added(sums: Iterable[tuple[tuple[int, str], Sequence[float]]]) -> list[Summed]:
+    """Add up what has the same bucket and model, in their order."""
+    found: dict[tuple[int, str], Sequence[float]] = {}
+    for key, counts in sums:
+        held = found.get(key)
+        found[key] = counts if held is None else list(map(add, held, counts))
+    return [Summed(Epoch(at), model_id, counts) for (at, model_id), counts in sorted(found.items())]
+
+
 def _in_time(buckets: Buckets) -> tuple[ColumnElement[bool], ...]:
     own = key_usage.c
     return own.width == buckets.width, own.start >= buckets.since, own.start < buckets.until
-
-
-def _every_router() -> Select[Any]:
-    """Select each router that has activity, by one step through the primary key per router."""
-    own = activity.c
-    ids = select(func.min(own.router_id).label("id")).cte("every_router", recursive=True)
-    following = select(func.min(own.router_id)).where(own.router_id > ids.c.id).scalar_subquery()
-    ids = ids.union_all(select(following).where(ids.c.id.is_not(None)))
-    return select(ids.c.id).where(ids.c.id.is_not(None))
 
 
 def _start_of(start: ColumnElement[int], seconds: int) -> ColumnElement[int]:

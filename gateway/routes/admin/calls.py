@@ -105,6 +105,7 @@ def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> 
         now=services.clock(),
         base_url=str(request.base_url).rstrip("/"),
         router_ids=key.routers,
+        days=services.days,
         dry_run=dry_run,
     )
 
