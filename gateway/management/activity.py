@@ -1,7 +1,7 @@
 """Activity over time: requests, ends, waits, tokens, dollars and scores, by bucket, model and API key."""
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from pydantic import BaseModel
@@ -80,7 +80,7 @@ def overview(management: Management, window: Window, question: ActivityQuestion)
     )
 
 
-def summaries(management: Management, window: Window, router_ids: Collection[str]) -> dict[str, ActivityView]:
+def summaries(management: Management, window: Window, router_ids: Sequence[str]) -> dict[str, ActivityView]:
     """Sum the activity of each of some routers that the actor may see; those without any are left out.
 
     Raises BadRequest.

@@ -1,6 +1,6 @@
 """Savings: what a router spent and gained, against always one of its models, with 95% intervals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import floor
 from typing import Literal
@@ -185,8 +185,13 @@ class BestSaving:
     """
 
     baseline: str | None
-    saved_usd: Estimate | None
+    saved_usd: EstimateView | None
     more_days: float | None
+
+    @classmethod
+    def of(cls, view: SavingsView) -> "BestSaving":
+        """Of savings against the best single model."""
+        return cls(view.baseline, view.saved_usd, _soonest(view.fixed))
 
 
 def savings(
@@ -258,10 +263,16 @@ def best_saving(management: Management, record: RouterRecord, from_: str, to: st
     models = [model.arm_id for model in record.models if model.enabled]
     baseline = best_fixed(sums, models, objective)
     if baseline is not None:
-        return BestSaving(baseline, always(sums, baseline, objective).saved_usd, None)
+        return BestSaving(baseline, _estimate(always(sums, baseline, objective).saved_usd), None)
     elapsed = _elapsed(sums, until, management.now)
-    waits = [_fixed(always(sums, model, objective), objective, elapsed).more_days for model in models]
-    return BestSaving(None, None, min((each for each in waits if each is not None), default=None))
+    return BestSaving(
+        None, None, _soonest(_fixed(always(sums, model, objective), objective, elapsed) for model in models)
+    )
+
+
+def _soonest(fixed: Iterable[FixedView]) -> float | None:
+    """After how many days there will be enough evidence of one more model."""
+    return min((each.more_days for each in fixed if each.more_days is not None), default=None)
 
 
 def _elapsed(sums: Sums, until: int, now: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Integer, func, literal_column, select
+from sqlalchemy import Integer, bindparam, func, literal_column, select
 
 from storage.database.engine import Database
 from storage.fixed_sums import SUMS
@@ -15,6 +15,16 @@ Cells = Sequence[tuple[int, str, str, Sequence[float]]]
 """Rows of a day (in days since the epoch), class, model, and the sums in the order of `SUMS`."""
 
 
+_WITHIN = (
+    fixed_sums.c.router_id == bindparam("router_id"),
+    fixed_sums.c.day >= bindparam("first"),
+    fixed_sums.c.day < bindparam("until"),
+)
+# Made once: to make a query of 39 columns takes a third as long as to read a month's cells.
+_COUNT = select(func.count()).where(*_WITHIN)
+_CELLS = select(*(fixed_sums.c[name] for name in ("day", "task", "model_id", *SUMS))).where(*_WITHIN)
+
+
 class FixedSumsStore:
     """The sums of first draws. Every method raises DatabaseUnavailable if the database does not answer."""
 
@@ -23,17 +33,15 @@ class FixedSumsStore:
 
     def read(self, router_id: str, first: int, until: int) -> tuple[Cells, int]:
         """Read a router's cells of the days from `first` up to before `until`, with how many days each is about."""
-        own = fixed_sums.c
-        within = (own.router_id == router_id, own.day >= first, own.day < until)
+        asked = {"router_id": router_id, "first": first, "until": until}
         with self._database.read() as connection:
-            count = connection.execute(select(func.count()).where(*within)).scalar_one()
-            days = 1 + count // MOST_CELLS
-            if days == 1:
-                query = select(own.day, own.task, own.model_id, *(own[name] for name in SUMS)).where(*within)
-            else:
+            days = 1 + connection.execute(_COUNT, asked).scalar_one() // MOST_CELLS
+            query = _CELLS
+            if days > 1:
                 # Not a parameter: PostgreSQL would not know that two of them are the same expression.
+                own = fixed_sums.c
                 start = (own.day - own.day % literal_column(str(days), Integer)).label("start")
                 sums = [func.sum(own[name]) for name in SUMS]
-                query = select(start, own.task, own.model_id, *sums).where(*within)
+                query = select(start, own.task, own.model_id, *sums).where(*_WITHIN)
                 query = query.group_by(start, own.task, own.model_id)
-            return [(row[0], row[1], row[2], row[3:]) for row in connection.execute(query)], days
+            return [(row[0], row[1], row[2], row[3:]) for row in connection.execute(query, asked)], days

@@ -1,6 +1,6 @@
 """The first page: what was saved, and what needs somebody; before the first request, how to send one."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -116,7 +116,8 @@ def overview_page(
         activity = period.course(chosen.id, DAY if days > 1 else HOUR)
         view = period.savings(chosen.id, against or None)
         hero = saved(view, [model.id for model in chosen.models], [short_day(each.at) for each in view.days])
-        rows = _compared(period, [row.router.id for row in compared], rows)
+        known = {} if against else {chosen.id: BestSaving.of(view)}
+        rows = _compared(period, [row.router.id for row in compared], rows, known)
     return OverviewPage(
         rows=rows,
         days=days,
@@ -173,17 +174,23 @@ class _Period:
         window = Window(from_=self._from, to=self._to, bucket_seconds=bucket_seconds)
         return overview(self._management, window, ActivityQuestion(router_id=router_id))
 
-    def sums(self, router_ids: Collection[str]) -> dict[str, ActivityView]:
+    def sums(self, router_ids: Sequence[str]) -> dict[str, ActivityView]:
         """The activity of each of some routers."""
         return summaries(self._management, Window(from_=self._from, to=self._to, bucket_seconds=DAY), router_ids)
 
 
-def _compared(period: _Period, busiest: Collection[str], rows: Sequence[RouterRow]) -> list[RouterRow]:
-    """The rows, the busiest of them with what they saved, and with waits and scores."""
+def _compared(
+    period: _Period, busiest: Sequence[str], rows: Sequence[RouterRow], known: Mapping[str, BestSaving]
+) -> list[RouterRow]:
+    """The rows, the busiest of them with what they saved, and with waits and scores.
+
+    `known` are savings that need not be computed again.
+    """
     sums = period.sums(busiest)
+    best = {id_: known.get(id_) or period.saved(id_) for id_ in busiest}
     return [
-        replace(row, saved=saved_row(period.saved(row.router.id)), activity=sums.get(row.router.id))
-        if row.router.id in busiest
+        replace(row, saved=saved_row(best[row.router.id]), activity=sums.get(row.router.id))
+        if row.router.id in best
         else row
         for row in rows
     ]

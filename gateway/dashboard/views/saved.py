@@ -73,8 +73,8 @@ class SavedRow:
 
 def saved_row(best: BestSaving) -> SavedRow:
     """What a router saved against the best single model."""
-    if best.saved_usd is not None:
-        told = Bar(best.saved_usd.low, best.saved_usd.mean, best.saved_usd.high)
+    told = _bar(best.saved_usd)
+    if told is not None:
         interval = f"{_plain(told.low)} to {_plain(told.high)}"
         return SavedRow(usd(told.mean), interval, told.excludes_zero, f"against {best.baseline}")
     days = best.more_days

@@ -271,7 +271,7 @@ def main() -> None:
         return
     if options.routers:
         sys.exit(report["load_seconds"] > START_LIMIT_SECONDS)
-    if report["slow"] or report["start_seconds"] > START_LIMIT_SECONDS:
+    if report["slow"] or report.get("start_seconds", 0.0) > START_LIMIT_SECONDS:
         sys.exit(1)
 
 
