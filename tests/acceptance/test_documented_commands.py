@@ -24,7 +24,9 @@ PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/*.md"))]
 BLOCK = re.compile(r"^```(sh)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`(bandit-gateway [a-z][^`]*)`")
 STUBS = ("useradd", "systemctl", "docker", "kubectl", "pip", "sqlite3")
-ELSEWHERE = re.compile(r"bandit-gateway (serve|demo|models refresh|restore|migrate --to|routers purge|COMMAND)")
+ELSEWHERE = re.compile(
+    r"bandit-gateway (serve|demo|models refresh|restore|migrate --to|routers purge|rebuild --move|COMMAND)"
+)
 """Commands that other tests run, such as tests/gateway/cli/test_serve.py, tests/gateway/catalog/test_refresh.py and
 tests/reliability/test_restore.py: they serve, ask first, or need another database."""
 MESSAGES = [{"role": "user", "content": "Hi"}]
