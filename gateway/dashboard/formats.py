@@ -83,6 +83,25 @@ def short_day(at: float) -> str:
     return f"{then:%b} {then.day}"
 
 
+def short(name: str, most: int = 28) -> str:
+    """A name in a chart, which neither wraps nor scrolls: cut in the middle, because variants differ at the end."""
+    if len(name) <= most:
+        return name
+    half = (most - 1) // 2
+    return f"{name[: most - 1 - half]}…{name[-half:]}"
+
+
+_OPENING, _CLOSING = frozenset("\u202a\u202b\u202d\u202e"), frozenset("\u2066\u2067\u2068")
+
+
+def closed(value: object) -> object:
+    """A text of a template, with the ends of the changes of direction that it leaves open: they would turn its line."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    ends = ["\u202c" if each in _OPENING else "\u2069" for each in value if each in _OPENING or each in _CLOSING]
+    return value + "".join(reversed(ends))
+
+
 def shown_json(value: Json, limit: int = 80) -> str:
     """A value of an option or of a change, in one line of at most `limit` characters."""
     match value:

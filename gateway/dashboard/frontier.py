@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from gateway.dashboard import svg
 from gateway.dashboard.colours import GREY
-from gateway.dashboard.formats import axis_usd, seconds, usd
+from gateway.dashboard.formats import axis_usd, seconds, short, usd
 from gateway.dashboard.svg import Linear, Point, Scale, around
 
 PER = 1_000
@@ -58,7 +58,7 @@ def frontier(known: Mapping[str, Any], proposed: Figures, colours: Mapping[str, 
         colour = colours.get(model, GREY)
         place = (_at(x, figures, "cost_usd"), 1 - quality.at(figures["quality"]["mean"]))
         upper += _cross(x, quality, figures, f"k{colour}") + _diamond(place, f"f{colour}")
-        upper += _label(place, f"always {model.partition('/')[2] or model}")
+        upper += _label(place, f"always {short(model.partition('/')[2] or model)}")
         lower += _diamond((place[0], 1 - wait.at(figures["seconds"]["mean"])), f"f{colour}")
     now_is_right = not all(map(_is_told, (now, proposed))) or now["cost_usd"]["mean"] >= proposed["cost_usd"]["mean"]
     for figures, name, kind in ((now, "now", "fs ki"), (proposed, "proposed", "fa ksf")):

@@ -104,6 +104,7 @@ def _environment() -> Environment:
         loader=PackageLoader("gateway.dashboard"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=formats.closed,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -8,7 +8,7 @@ import msgspec
 from markupsafe import Markup
 
 from gateway.dashboard import svg
-from gateway.dashboard.formats import percent
+from gateway.dashboard.formats import percent, short
 from gateway.dashboard.svg import Linear, Point
 
 HEIGHT = 250
@@ -139,7 +139,7 @@ def _ends(series: Sequence[Series], starts: Sequence[int]) -> str:
     places = _apart(places)
     return "".join(
         svg.text(0, y, percent(each.shares.get(starts[-1], 0.0)), "hi", dx=8, dy=4)
-        + svg.text(0, y, each.name, "lab prov-t", dx=50, dy=4)
+        + svg.text(0, y, short(each.name, 18), "lab prov-t", dx=50, dy=4)
         for each, y in zip(series, places, strict=True)
     )
 

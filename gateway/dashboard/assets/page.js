@@ -16,8 +16,25 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
+
+// A filter is sent when it is chosen with the pointer. With the arrow keys each option on the way is a change: then it is
+// sent at Enter, or when the field is left.
+let keyed = null;
+document.addEventListener("pointerdown", () => { keyed = null; });
+document.addEventListener("keydown", (event) => {
+  if (!event.target.matches("[data-filter] select")) return;
+  if (event.key === "Enter" && keyed) { event.preventDefault(); event.target.form.requestSubmit(); }
+  else if (event.key === "Tab" || event.key === "Shift") return;
+  else keyed = keyed || { field: event.target, value: event.target.value };
+});
+document.addEventListener("focusout", (event) => {
+  const { field, value } = keyed || {};
+  if (field !== event.target) return;
+  keyed = null;
+  if (field.value !== value) field.form.requestSubmit();
+});
 document.addEventListener("change", (event) => {
-  if (event.target.form?.hasAttribute("data-filter")) event.target.form.requestSubmit();
+  if (event.target.form?.hasAttribute("data-filter") && !keyed) event.target.form.requestSubmit();
 });
 
 // A file that is chosen or dropped becomes the field's text: it is sent as if it had been pasted.

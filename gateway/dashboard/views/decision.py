@@ -12,7 +12,7 @@ from gateway.completions.reason import ENDINGS, rule_words
 from gateway.dashboard import charts
 from gateway.dashboard.charts import DEVIATIONS, Bar, Interval
 from gateway.dashboard.colours import GREY, colours_of
-from gateway.dashboard.formats import MINUTE, axis_usd, percent, seconds, span, usd
+from gateway.dashboard.formats import MINUTE, axis_usd, percent, seconds, short, span, usd
 from gateway.dashboard.svg import Scale, around
 from gateway.dashboard.views.decisions import score_of
 from gateway.reports.explanation import Explained
@@ -242,7 +242,7 @@ def _bars(attempts: Sequence[Attempt], colours: Mapping[str, int]) -> list[Bar]:
     first = _since_first(attempts)
     return [
         Bar(
-            label=f"{each.number} {each.model_id}, {_ended(each)}{seconds(each.seconds)}",
+            label=f"{each.number} {short(each.model_id)}, {_ended(each)}{seconds(each.seconds)}",
             colour=colours.get(each.model_id, GREY),
             start=max(each.started_at - first, 0.0),
             seconds=each.seconds,

@@ -7,6 +7,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Browser
@@ -17,6 +18,7 @@ from gateway.demo.prompts import questions
 from gateway.demo.users import ask_all
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
+from tests.acceptance.dashboard.conftest import HOSTILE_MODEL
 from tests.support.browser import DESKTOP, PHONE, chromium, is_there, tab
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
@@ -195,3 +197,47 @@ def test_from_the_printed_link_to_a_revoked_key(running: Running, browser: Brows
         # The browser itself reports the forms that were refused: a scorecard, and a tab that was too late.
         refused = re.compile(r"responded with a status of (400|412)")
         assert [each for each in (*opened.errors, *second.errors) if not refused.search(each)] == []
+
+
+def test_filters_are_chosen_with_the_keyboard_alone(running: Running, browser: Browser, decision: str) -> None:
+    with tab(browser, running.url) as opened:
+        opened.sign_in(running.keys["reader"])
+        opened.go("/routers/rtr_support/decisions")
+        field = opened.page.locator("select[name=model]")
+        wanted = field.locator("option").nth(2).get_attribute("value") or ""
+        opened.page.evaluate("document.addEventListener('submit', () => { sessionStorage.sent = 1; })")
+        field.focus()
+        opened.page.keyboard.press("ArrowDown")
+        opened.page.keyboard.press("ArrowDown")
+        assert opened.page.evaluate("sessionStorage.sent") is None  # at an option on the way
+        opened.page.keyboard.press("Tab")
+        opened.page.wait_for_url(f"**?*model={quote(wanted, safe='')}*")
+        assert field.input_value() == wanted
+
+
+def test_the_longest_names_make_no_page_wider(running: Running, browser: Browser) -> None:
+    """The last test: its router and key stay."""
+    router, widest = f"rtr_{'w' * 60}", "W" * 200
+    models = [HOSTILE_MODEL, "simulated/swift"]
+    sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}], "metadata": {"task": "W" * 64}}
+    with running.http("admin") as admin, running.http() as client:
+        created = admin.post("/admin/routers", json={"id": router, "name": widest, "enabled_models": models})
+        assert created.status_code == 201, created.text
+        assert admin.post("/admin/api-keys", json={"label": widest, "scopes": ["routing"]}).status_code == 201
+        wait_until(lambda: client.get(f"/{router}/models").status_code == 200, "the router is served")
+        answer = client.post(f"/{router}/chat/completions", json=sent)
+        assert answer.status_code == 200, answer.text
+    paths = ("", "/decisions?task=" + "W" * 64, "/what-if", "/settings")
+    pages = ("/", *(f"/routers/{router}{path}" for path in paths), f"/decisions/{answer.json()['id']}", "/keys", "/evals")
+    with tab(browser, running.url) as opened:
+        opened.sign_in(running.keys["admin"])
+        found = {}
+        for path in pages:
+            opened.go(path)
+            for width in (DESKTOP[0], PHONE[0]):
+                opened.page.set_viewport_size({"width": width, "height": 900})
+                if opened.sideways():
+                    found[path, width] = opened.sideways()
+        assert found == {}
+        assert opened.errors == []
+        assert opened.page.locator("text=Sign out").is_visible()  # on a phone too

@@ -1,6 +1,7 @@
 """Figures are written as people read them, and never as what they are not."""
 
 import pytest
+from markupsafe import Markup
 
 from gateway.dashboard import formats
 
@@ -48,3 +49,16 @@ def test_values_of_changes_fit_in_a_line() -> None:
     assert formats.shown_json({"quality_usd": 0.1, "second_usd": None}) == "quality_usd 0.1"
     assert formats.shown_json(["a"] * 100).endswith("…")
     assert formats.shown_json(False) == "no"
+
+
+def test_a_long_name_in_a_chart_keeps_both_of_its_ends() -> None:
+    assert formats.short("simulated/swift") == "simulated/swift"
+    cut = formats.short("anthropic/claude-sonnet-5@thinking-high-priority", 28)
+    assert (len(cut), cut[:9], cut[-9:]) == (28, "anthropic", "-priority")
+
+
+def test_a_text_ends_the_changes_of_direction_that_it_leaves_open() -> None:
+    assert formats.closed("a\u202eb\u2066c") == "a\u202eb\u2066c\u2069\u202c"
+    assert formats.closed("שלום") == "שלום"
+    assert isinstance(formats.closed(Markup("ü")), Markup)
+    assert formats.closed(1.5) == 1.5
