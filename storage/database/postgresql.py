@@ -22,6 +22,12 @@ LOCK_SECONDS = 3
 FROZEN_SECONDS = 10
 """The server ends a transaction that is idle for this long, because a stopped process would hold its locks."""
 
+BINARY = "binary_results"
+"""Execution option of a query of many floats: to write and to read them as decimals is most of its work."""
+
+_BINARY_FORMAT = 1
+"""PostgreSQL's own number."""
+
 _LIMITS = {
     "statement_timeout": f"{STATEMENT_SECONDS}s",
     "lock_timeout": f"{LOCK_SECONDS}s",
@@ -92,6 +98,14 @@ def make_engine(place: URL, settings: Mapping[str, str], *, pooled: bool = True,
         raise DatabaseUnavailable(
             "PostgreSQL needs its driver: install bandit-gateway with the extra `postgres` (psycopg 3)"
         ) from None
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def choose_format(
+        _connection: Connection, cursor: Any, _sql: str, _parameters: object, context: Any, _: bool
+    ) -> None:
+        if context is not None and BINARY in context.execution_options:
+            cursor.format = _BINARY_FORMAT
+
     if pooler:
         prepare = set_locally(settings)
 

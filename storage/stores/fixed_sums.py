@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 
 from storage.database.engine import Database
+from storage.database.postgresql import BINARY
 from storage.fixed_sums import SUMS
 from storage.tables import fixed_sums
 
@@ -44,4 +45,5 @@ class FixedSumsStore:
                 sums = [func.sum(own[name]) for name in SUMS]
                 query = select(start, own.task, own.model_id, *sums).where(*_WITHIN)
                 query = query.group_by(start, own.task, own.model_id)
-            return [(row[0], row[1], row[2], row[3:]) for row in connection.execute(query, asked)], days
+            query = query.execution_options(**{BINARY: True})
+            return [(row[0], row[1], row[2], row[3:]) for row in connection.execute(query, asked).all()], days
