@@ -239,10 +239,10 @@ def _of_keys(management: Management) -> Iterator[FindingView]:
 def _of_scores(management: Management) -> Iterator[FindingView]:
     """Scores of today and yesterday that matched no completion: nothing is learned of them, and nobody else notices."""
     today = day_of(Epoch(management.now))
-    labels = dict(list_key_labels(management))
     found: dict[str, list[UnmatchedScores]] = defaultdict(list)
     for key_id, scores in Unmatched(management.database).since(today - 1, MOST_UNMATCHED):
         found[key_id].append(scores)
+    labels = dict(list_key_labels(management)) if found else {}
     for key_id, days in found.items():
         count = sum(each.count for each in days)
         yield FindingView(
