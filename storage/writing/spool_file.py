@@ -56,6 +56,7 @@ class Found:
 
 def inspect_file(path: Path) -> Found:
     """Look into a file without changing it. Raises SpoolRefused if it is damaged, DatabaseUnavailable."""
+    _require_file(path)
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -212,9 +213,16 @@ def unreadable(path: Path, error: Exception) -> SpoolRefused:
     )
 
 
+def _require_file(path: Path) -> None:
+    # Opening a pipe waits for its other end, with nobody to end that wait.
+    if path.exists() and not path.is_file():
+        raise SpoolRefused(f"{path} is no file, and is left alone: move it away")
+
+
 def _claim(path: Path) -> sqlite3.Connection | None:
     """Lock a file that is empty otherwise; None if a living process holds it. Raises our errors."""
     create_privately(path)
+    _require_file(path)
     for _ in range(2):
         claim: sqlite3.Connection | None = None
         try:

@@ -1,5 +1,6 @@
 """A spool's files: whose they are, what is done with damaged ones, and that none keeps the others."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -157,8 +158,15 @@ def test_a_damaged_lock_file_is_emptied_and_its_spool_is_replayed(
     assert running.writer.spool_problems == []
 
 
-def test_a_lock_that_can_t_be_opened_keeps_neither_the_thread_nor_the_others(
-    database: Database, start_writer: Start, making: RecordMaker, tmp_path: Path
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])
+@pytest.mark.parametrize("suffix", ["lock", "db"])
+def test_what_is_no_file_keeps_neither_the_thread_nor_the_others(
+    database: Database,
+    start_writer: Start,
+    making: RecordMaker,
+    tmp_path: Path,
+    suffix: str,
+    make: Callable[[Path], None],
 ) -> None:
     stem, owner = tmp_path / "it-", owner_of(database)
     living = Spool(stem, owner)
@@ -166,13 +174,13 @@ def test_a_lock_that_can_t_be_opened_keeps_neither_the_thread_nor_the_others(
     good = making.completion()
     spooled(stem, [good], owner)
     living.close()
-    lock = tmp_path / "it-spool-0.lock"
-    lock.unlink()
-    lock.mkdir()
+    path = tmp_path / f"it-spool-0.{suffix}"
+    path.unlink()
+    make(path)
     running = start_writer(database, spool=Spool(stem, owner))
     running.until(lambda: bool(running.commits) and running.writer.state is State.OK, "the other file is replayed")
     assert len(list(Ledger(database).export("rtr_a"))) == 1
-    assert "waits for the next start" in running.writer.spool_problems[0]
+    assert running.writer.spool_problems == [f"{path} is no file, and is left alone: move it away"]
 
 
 def test_a_record_that_can_t_be_read_stays_and_keeps_no_other(
