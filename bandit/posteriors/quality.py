@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.families import Families
+from bandit.posteriors.margins import over_arms, over_cells, over_tasks
 from bandit.statistics import Signal
 
 Floats = NDArray[np.float64]
@@ -88,26 +89,26 @@ def quality_posterior(
     weight = np.maximum(scores[0], 0.0)
     total = np.minimum(np.maximum(scores[1], 0.0), weight)
     noise = _noise(scores)
-    if windows[0, 0].any():
-        weight, total = _since_the_change(weight, total, windows, prior_mean, prior_weight, noise)
+    prior = prior_weight * prior_mean
+    if np.count_nonzero(windows[0, 0]):
+        weight, total = _since_the_change(weight, total, windows, prior, prior_weight, noise)
     n, s = weight / noise, total / noise
-    n_arm, n_class = _over_tasks(n), _over_arms(n)
-    s_class, s_arm = _over_arms(s), _over_tasks(s) + prior_weight * prior_mean
+    n_arm, n_class = over_tasks(n), over_arms(n)
+    s_class, s_arm = over_arms(s), over_tasks(s) + prior
     arm_size, class_size = n_arm + prior_weight, n_class + CLASS_WEIGHT
     # Backfitting: each effect from what the other leaves, Σ (S - N·other) over its cells.
     arm = s_arm / arm_size
     for _ in range(SWEEPS):
-        class_rest = s_class - arm @ n
-        effect = class_rest / class_size
-        arm_rest = s_arm - n @ effect
+        effect = (s_class - arm.dot(n)) / class_size
+        arm_rest = s_arm - n.dot(effect)
         arm = arm_rest / arm_size
 
     # Each cell's mean as the others predict it: effects without the cell, or κ would be flattered by its own scores.
     other_arms, other_classes = class_size - n, arm_size[:, None] - n
-    class_rest = s_class - arm @ n
+    class_rest = s_class - arm.dot(n)
     center = (arm_rest[:, None] - s + n * effect) / other_classes + (class_rest - s + n * arm[:, None]) / other_arms
     center = _within(center)
-    doubt = 1.0 / other_classes + 1.0 / other_arms
+    doubt = np.reciprocal(other_classes) + np.reciprocal(other_arms)
     kappa = _kappa(n, s, center, doubt)
 
     t = arm[:, None] + effect
@@ -119,7 +120,7 @@ def quality_posterior(
     size = strength + n
     mean = (_within(t) * strength + s) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
-    return Quality(mean, variance, _over_tasks(weight))
+    return Quality(mean, variance, over_tasks(weight))
 
 
 def unscored_quality(prior_mean: Floats, prior_weight: Floats) -> Quality:
@@ -129,7 +130,7 @@ def unscored_quality(prior_mean: Floats, prior_weight: Floats) -> Quality:
 
 
 def _since_the_change(
-    weight: Floats, total: Floats, windows: Floats, prior_mean: Floats, prior_weight: Floats, noise: float
+    weight: Floats, total: Floats, windows: Floats, prior: Floats, prior_weight: Floats, noise: float
 ) -> tuple[Floats, Floats]:
     """Weight and sum of the scores, the older ones reduced if an arm's recent scores contradict them.
 
@@ -143,13 +144,15 @@ def _since_the_change(
     """
     fresh = np.minimum(np.maximum(windows[0], 0.0), weight)
     most = np.minimum(np.minimum(fresh, total), windows[1])
-    fresh_total = np.maximum(most, np.maximum(fresh + (total - weight), 0.0))
-    arm = (_over_tasks(total) + prior_weight * prior_mean) / (_over_tasks(weight) + prior_weight)
+    fresh_total = np.maximum(most, np.maximum(fresh - (weight - total), 0.0))
+    arm = (over_tasks(total) + prior) / (over_tasks(weight) + prior_weight)
     mean = (total + CELL_WEIGHT * arm[:, None]) / (weight + CELL_WEIGHT)
-    spread = noise * np.maximum(mean - mean * mean, SMALLEST_SPREAD)
-    held = np.add.reduce(fresh, axis=2)
-    variance = np.maximum(0.5 * np.add.reduce(fresh * spread, axis=2), SMALLEST_EVIDENCE)
-    contradiction = np.add.reduce(fresh_total - fresh * mean, axis=2)
+    spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD)
+    held = over_tasks(fresh)
+    # Both are Σ_g fresh · what is expected of a score, per window and arm.
+    expected, uncertain = np.einsum("wag,kag->kwa", fresh, np.array([mean, spread]))
+    contradiction = over_tasks(fresh_total) - expected
+    variance = np.maximum((0.5 * noise) * uncertain, SMALLEST_EVIDENCE)
     squared = contradiction * contradiction / variance * (held >= WINDOW_SCORES)
     if squared.max() <= ALARM * ALARM:
         return weight, total
@@ -163,29 +166,15 @@ def _since_the_change(
 
 def _noise(scores: Floats) -> float:
     """Variance of scores within cells over that of coin flips with the same means, in [0.05, 1]."""
-    weight, total, squares = scores
-    explained = _over_all(total * total / np.maximum(weight, SMALLEST_WEIGHT))
-    flips = max(_over_all(total) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
-    within = max(_over_all(squares) - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
+    explained = float(np.vdot(scores[1], scores[1] / np.maximum(scores[0], SMALLEST_WEIGHT)))
+    total, squares = over_cells(scores[1:])
+    flips = max(total - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
+    within = max(squares - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
     return min(max(within / flips, SMALLEST_NOISE), 1.0)
 
 
 def _within(t: Floats) -> Floats:
     return np.minimum(np.maximum(t, SMALLEST_MEAN), LARGEST_MEAN)
-
-
-def _over_tasks(cells: Floats) -> Floats:
-    sums: Floats = np.add.reduce(cells, axis=1)
-    return sums
-
-
-def _over_all(cells: Floats) -> float:
-    return float(np.add.reduce(cells, axis=None))
-
-
-def _over_arms(cells: Floats) -> Floats:
-    sums: Floats = np.add.reduce(cells, axis=0)
-    return sums
 
 
 def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
@@ -198,7 +187,7 @@ def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
     shrink = 1.0 + n / LARGE_CELL
     importance = (several > 0.0) / (shrink * shrink)
     residual = s - n * t
-    excess = _over_all(importance * (residual * residual / (t - t * t) - n * (1.0 + n * doubt)))
-    pairs = _over_all(importance * n * several)
+    excess = float(np.vdot(importance, residual * residual / (t - t * t) - n * (1.0 + n * doubt)))
+    pairs = float(np.vdot(importance, n * several))
     share = (excess + EXPECTED_KAPPA_PAIRS / EXPECTED_KAPPA) / (pairs + EXPECTED_KAPPA_PAIRS)
     return min(max(1.0 / max(share, 1.0 / (LARGEST_KAPPA + 1.0)) - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)

@@ -1,7 +1,8 @@
 """Reads statistics: rows of sums become one dense array, faded to one instant; broken rows are reported, not used."""
 
+import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import compress
 from operator import is_not
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS
 from bandit.posteriors.quality import WINDOWS
+from bandit.quick import quick_dataclass
 from bandit.statistics import ANY_TASK, Signal, StatisticKey, Sums
 
 Floats = NDArray[np.float64]
@@ -98,11 +100,12 @@ class Table:
         return self.task_columns.get(task, -1)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@quick_dataclass(frozen=True, slots=True)
 class Rows:
     """The rows that a table was read from, as arrays, so that the next one reads only those that have changed.
 
     `place` is where each row stands in a table: signal, arm, task; negative for rows of other routers and models.
+    `cells` are the places of those that are used, in all three fields of the table.
     """
 
     keys: list[StatisticKey]
@@ -113,6 +116,8 @@ class Rows:
     number: Floats  # instant, half-life, weight, total, squares: shape (5, rows)
     sound: NDArray[np.bool_]
     all_usable: bool  # all are own and sound
+    size: int  # cells in one field of the table
+    cells: NDArray[np.int64]
     present: frozenset[Signal]
 
 
@@ -140,19 +145,18 @@ def read(
         names.discard(ANY_TASK)
         tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
         rows = _parsed(router_id, arm_rows, tasks, keys, values)
-    width = len(tasks) + 1
-    dense = np.zeros((3, len(SIGNALS), len(arm_rows), width))
+    shape = (3, len(SIGNALS), len(arm_rows), len(tasks) + 1)
     warnings: tuple[str, ...] = ()
-    number, place = rows.number, rows.place
+    number = rows.number
     if not rows.all_usable:
         warnings = tuple(_warning(keys[i], values[i]) for i in np.flatnonzero(rows.own & ~rows.sound))
-        used = rows.own & rows.sound
-        number, place = number[:, used], place[used]
+        number = number[:, rows.own & rows.sound]
     # Clocks of replicas differ: a row from the future would grow if it were brought back to `at`.
-    fade = np.exp2(-np.maximum(at - number[0], 0.0) / number[1])
+    fade = np.exp2(np.minimum(number[0] - at, 0.0) / number[1])
     fade *= number[2] * fade > SMALLEST_WEIGHT
-    dense.reshape(3, -1)[:, place] = number[2:] * fade
-    return Table(tasks, dense, warnings, rows.present, rows)
+    dense = np.zeros(math.prod(shape))
+    dense[rows.cells] = (number[2:] * fade).ravel()  # by one index, which costs a quarter of a slice and an index
+    return Table(tasks, dense.reshape(shape), warnings, rows.present, rows)
 
 
 def _parsed(
@@ -173,17 +177,42 @@ def _parsed(
     own, signals = place >= 0, place // max(block, 1)
     sound = _sound(number, signals)
     present = frozenset(SIGNALS[i] for i in set(signals[own].tolist()))
-    return Rows(keys, values, place, own, signals, number, sound, bool((own & sound).all()), present)
+    all_usable = bool((own & sound).all())
+    size = len(SIGNALS) * block
+    cells = _cells(place[own & sound], size)
+    return Rows(keys, values, place, own, signals, number, sound, all_usable, size, cells, present)
 
 
 def _updated(former: Rows, values: list[Sums]) -> Rows:
     changed = list(compress(range(len(values)), map(is_not, values, former.values)))
     if not changed:
         return former
-    number, sound = former.number.copy(), former.sound.copy()
-    number[:, changed] = some = _numbers([values[i] for i in changed])
-    sound[changed] = _sound(some, former.signals[changed])
-    return replace(former, values=values, number=number, sound=sound, all_usable=bool((former.own & sound).all()))
+    some = _numbers([values[i] for i in changed])
+    some_sound = _sound(some, former.signals.take(changed))
+    number, sound, all_usable, cells = former.number.copy(), former.sound, former.all_usable, former.cells
+    number[:, changed] = some
+    if not (all_usable and some_sound.all()):
+        sound = sound.copy()
+        sound[changed] = some_sound
+        usable = former.own & sound
+        all_usable, cells = bool(usable.all()), _cells(former.place[usable], former.size)
+    return Rows(
+        former.keys,
+        values,
+        former.place,
+        former.own,
+        former.signals,
+        number,
+        sound,
+        all_usable,
+        former.size,
+        cells,
+        former.present,
+    )
+
+
+def _cells(place: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    return np.concatenate([place, place + size, place + 2 * size])
 
 
 def _numbers(values: Sequence[Sums]) -> Floats:
@@ -195,11 +224,11 @@ def _numbers(values: Sequence[Sums]) -> Floats:
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which rows can be used; comparisons with NaN are false. An infinite half-life is sound: it never fades."""
     at, half_life, weight, total, squares = number
-    value = _LARGEST_VALUE[signals]
+    value = _LARGEST_VALUE.take(signals)
     largest = value * np.minimum(np.maximum(weight, 0.0), LARGEST_WEIGHT) + ROUNDING
     sound: NDArray[np.bool_] = (weight >= -ROUNDING) & (weight < LARGEST_WEIGHT)  # 0: all of it was taken back
     sound &= (half_life >= SMALLEST_HALF_LIFE_SECONDS) & (np.abs(at) < LARGEST_INSTANT)
-    sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE[signals])
+    sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE.take(signals))
     sound &= (squares >= -ROUNDING) & (squares <= largest * value)
     return sound
 
