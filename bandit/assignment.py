@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bandit.decision import draw, drawn_beside
+from bandit.draws import draw, drawn_beside
 from bandit.experiment import Experiment, Unit, part_at
 from bandit.policies import named
 from bandit.types import Choice, Draw

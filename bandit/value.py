@@ -1,23 +1,26 @@
 """Value of each candidate for one request: expected utility in dollars, its parts and its deviation."""
 
-from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.objective import steer
+from bandit.posteriors.margins import ones
 from bandit.posteriors.snapshot import Snapshot
 from bandit.preference import preferred
+from bandit.quick import quick_dataclass
 from bandit.types import AppliedRule, Arm, Context, Objective, Steering
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
+T = TypeVar("T", np.float64, np.bool_)
 
 PATIENT_OUTCOMES = 30.0
 """After this many outcomes without any score, the doubt about quality counts half (in deviations)."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Value:
     """Expected values of the candidates, arrays in their order (`arms`; `rows` of the snapshot), and their terms.
 
@@ -40,6 +43,8 @@ class Value:
     validity: Floats
     cost_usd: Floats
     seconds: Floats
+    seconds_known: NDArray[np.bool_]
+    scores: Floats  # weight of those behind the quality, all classes together
 
     @property
     def model_ids(self) -> list[str]:
@@ -69,7 +74,7 @@ def evaluate(
         row = snapshot.rows[preference.model_id]
         quality[row], quality_variance[row] = preferred(quality[row], quality_variance[row], preference.weight)
     worth, worth_variance = quality, quality_variance * _part_of_doubt(snapshot)
-    validity = np.ones_like(quality)
+    validity = ones(len(quality))
     if context.wants_json:
         validity = snapshot.validity.mean
         second = (worth_variance + worth * worth) * snapshot.validity.second_moment
@@ -96,7 +101,7 @@ def evaluate(
     temperature = snapshot.settings.temperature
     everyone = rows is snapshot.all_rows
 
-    def candidates(values: Floats) -> Floats:
+    def candidates(values: NDArray[T]) -> NDArray[T]:
         return values if everyone else values[rows]
 
     return Value(
@@ -115,6 +120,8 @@ def evaluate(
         validity=candidates(validity),
         cost_usd=candidates(cost),
         seconds=candidates(seconds),
+        seconds_known=candidates(snapshot.seconds_known(context.stream)),
+        scores=candidates(snapshot.scores),
     )
 
 

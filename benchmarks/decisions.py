@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bandit.buckets import bucketed
-from bandit.decision import draw
+from bandit.draws import draw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price

@@ -21,7 +21,7 @@ class StaticScorecard:
 
     def compare(self, value: Value) -> tuple[list[float], list[float]]:
         """The worth of the mean over all evaluations and tasks, less the cost."""
-        weight, total, _ = value.snapshot.evidence.sum(axis=2)[:, value.rows]
+        weight, total, _ = value.snapshot.counted.of_sources.sum(axis=2)[:, value.rows]
         cards = np.where(weight > 0.0, total / np.maximum(weight, SMALLEST_WEIGHT), DEFAULT_QUALITY)
         nothing = np.zeros_like(cards)
         utility = utility_usd(

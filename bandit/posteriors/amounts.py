@@ -3,13 +3,13 @@
 A call site's is shrunk to the mean of its family, and that to the arm's.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.families import Families
+from bandit.posteriors.margins import over_tasks
 from bandit.posteriors.pooling import DEFAULT_WEIGHT, pooled_by_others
+from bandit.quick import quick_dataclass
 
 Floats = NDArray[np.float64]
 
@@ -21,12 +21,28 @@ SMALLEST_VARIATION = 0.05
 """Deviation of one amount over its mean: prior, and floor."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Amounts:
-    """Posterior mean and variance of the expected amount; shape (arms, tasks)."""
+    """Posterior of an expected amount, from what was `seen` and `added` up per arm and task: shape (arms, tasks).
 
-    mean: Floats
-    variance: Floats
+    `spread` is the variance of one amount per arm. A cell is shrunk to its `base`, which has itself a variance of
+    `doubt` · spread: shape (arms, 1), or (arms, tasks) if call sites have families.
+    """
+
+    seen: Floats
+    added: Floats
+    spread: Floats
+    base: Floats
+    doubt: Floats
+
+    def of(self, column: int) -> tuple[Floats, Floats]:
+        """Mean and variance per arm in one class."""
+        own = column if self.base.shape[1] > 1 else 0
+        size = self.seen[:, column] + CLASS_STRENGTH
+        lean = CLASS_STRENGTH / size
+        mean = lean * self.base[:, own] + self.added[:, column] / size
+        variance = self.spread * (np.reciprocal(size) + self.doubt[:, own] * (lean * lean))
+        return np.maximum(mean, 0.0), variance
 
 
 def expected_amounts(
@@ -37,26 +53,28 @@ def expected_amounts(
     The mean is arithmetic, as dollars add up; that of a log-normal would be wrong by a factor. The variance of one
     observation is pooled over an arm's classes.
     """
-    seen, added, second = np.add.reduce(sums, axis=2)
+    seen, added, second = over_tasks(sums)
     seen = seen + prior_weight
-    arm = (prior_weight * prior_mean + added) / seen
-    second = second + prior_weight * prior_mean * prior_mean * (1.0 + PRIOR_VARIATION**2)
-    spread = np.maximum(second / seen - arm * arm, SMALLEST_VARIATION**2 * arm * arm)
-    size = sums[0] + CLASS_STRENGTH
-    lean = CLASS_STRENGTH / size
-    base, doubt = arm[:, None], 1.0 / seen[:, None]
+    prior = prior_weight * prior_mean
+    arm = (prior + added) / seen
+    square = arm * arm
+    second = second + (1.0 + PRIOR_VARIATION**2) * (prior * prior_mean)
+    spread = np.maximum(second / seen - square, SMALLEST_VARIATION**2 * square)
+    base, doubt = arm[:, None], np.reciprocal(seen)[:, None]
     if of_sites is not None:
         others = of_sites.of_others(sums[0])
         arm_share = CLASS_STRENGTH / (CLASS_STRENGTH + others)
         base = arm_share * (base + of_sites.of_others(sums[1]) / CLASS_STRENGTH)
         doubt = arm_share * arm_share * (doubt + others / CLASS_STRENGTH**2)
-    mean = lean * base + sums[1] / size
-    return Amounts(np.maximum(mean, 0.0), spread[:, None] * (1.0 / size + doubt * (lean * lean)))
+    return Amounts(sums[0], sums[1], spread, base, doubt)
 
 
 def pooled_means(sums: Floats, default: Floats, own: NDArray[np.bool_]) -> Floats:
     """Prior means per arm, from the sums as in `expected_amounts`: an arm's `own`, else the mean of the other arms."""
-    seen, added, _ = np.add.reduce(sums, axis=2)
-    mean = np.where(seen > 0.0, added / np.maximum(seen, SMALLEST_SEEN), default)
+    seen, added, _ = over_tasks(sums)
+    mean = added / np.maximum(seen, SMALLEST_SEEN)
+    if not np.count_nonzero(own):
+        return pooled_by_others(mean, seen, default, DEFAULT_WEIGHT)  # what was not seen counts nothing
+    mean = np.where(seen > 0.0, mean, default)
     seen = np.where(own, np.maximum(seen, 1.0), seen)
     return np.where(own, default, pooled_by_others(mean, seen, default, DEFAULT_WEIGHT))

@@ -10,13 +10,13 @@ Floats = NDArray[np.float64]
 
 def over_tasks(cells: Floats) -> Floats:
     """The sums over the last axis."""
-    sums: Floats = cells.dot(_ones(cells.shape[-1]))
+    sums: Floats = cells.dot(ones(cells.shape[-1]))
     return sums
 
 
 def over_arms(cells: Floats) -> Floats:
     """The sums over the first of two axes."""
-    sums: Floats = _ones(len(cells)).dot(cells)
+    sums: Floats = ones(len(cells)).dot(cells)
     return sums
 
 
@@ -27,7 +27,8 @@ def over_cells(cells: Floats) -> list[float]:
 
 
 @lru_cache(maxsize=1_024)
-def _ones(length: int) -> Floats:
-    ones = np.ones(length)
-    ones.flags.writeable = False
-    return ones
+def ones(length: int) -> Floats:
+    """A vector of ones, which can't be changed."""
+    vector = np.ones(length)
+    vector.flags.writeable = False
+    return vector

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from bandit.posteriors.margins import over_tasks
+
 Floats = NDArray[np.float64]
 
 DEFAULT_WEIGHT = 0.25
@@ -19,7 +21,7 @@ def pooled_by_others(values: Floats, seen: Floats, default: Floats, default_weig
     """
     known = seen / (seen + 1.0)
     weighed = known * values
-    others = np.add.reduce(known, axis=-1, keepdims=True) - known
-    added = np.add.reduce(weighed, axis=-1, keepdims=True) - weighed
+    others = over_tasks(known)[..., None] - known
+    added = over_tasks(weighed)[..., None] - weighed
     pooled: Floats = (default_weight * default + added) / (default_weight + others)
     return pooled

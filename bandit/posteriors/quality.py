@@ -16,13 +16,12 @@ For arm k and class g, with N scores of sum S in the cell:
 Everything but the sums is a pure function of the sums, so replicas and rebuilt statistics agree. O(arms × classes).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.families import Families
 from bandit.posteriors.margins import over_arms, over_cells, over_tasks
+from bandit.quick import quick_dataclass
 from bandit.statistics import Signal
 
 Floats = NDArray[np.float64]
@@ -64,17 +63,28 @@ SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.1
 """Floors of the variance of one score and of the recent scores' sum: one or two scores never raise the alarm."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Quality:
-    """Posterior of the expected score; arrays have shape (arms, tasks), `scores` is per arm.
+    """Posterior of the expected score: in a cell Beta(t·κ' + S, (1 - t)·κ' + N - S).
 
-    `mean` and `variance` are for choosing among arms of one class: what is unsure about the class alone moves all
-    arms alike and is left out.
+    `t` and the scores `n` (N) and `s` (S) have shape (arms, tasks), `strength` (κ') as well or (arms, 1), `scores`,
+    their weight over all classes, is per arm.
     """
 
-    mean: Floats
-    variance: Floats
+    t: Floats
+    strength: Floats
+    n: Floats
+    s: Floats
     scores: Floats
+
+    def of(self, column: int) -> tuple[Floats, Floats]:
+        """Mean and variance per arm in one class, for choosing among the arms: what is unsure about the class alone
+        moves all arms alike and is left out.
+        """
+        strength, s = self.strength[:, column if self.strength.shape[1] > 1 else 0], self.s[:, column]
+        size = strength + self.n[:, column]
+        mean = (self.t[:, column] * strength + s) / size
+        return mean, mean * (1.0 - mean) / (size + 1.0)
 
 
 def quality_posterior(
@@ -117,14 +127,11 @@ def quality_posterior(
     else:
         deviation, kappas = of_sites.deviations(n, s - n * t, kappa)
         t, strength = t + deviation, kappas * arm_size[:, None] / (kappas + arm_size[:, None])
-    size = strength + n
-    mean = (_within(t) * strength + s) / size
-    variance = mean * (1.0 - mean) / (size + 1.0)
-    return Quality(mean, variance, over_tasks(weight))
+    return Quality(_within(t), strength, n, s, over_tasks(weight))
 
 
 def unscored_quality(prior_mean: Floats, prior_weight: Floats) -> Quality:
-    """The posterior without any score, which is the same in every class: arrays of shape (arms, 1)."""
+    """The posterior without any score, which is the same in every class: one column."""
     cells = np.zeros((3, len(WINDOWS), len(prior_mean), 1))
     return quality_posterior(cells[:, 0], cells, prior_mean, prior_weight)
 

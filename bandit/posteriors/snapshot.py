@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
 from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
 from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
-from bandit.posteriors.evidence import SIGNALS, Sources, arrange, tasks_of
+from bandit.posteriors.evidence import Sources, arrange, tasks_of
 from bandit.posteriors.families import Families, families
 from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
-from bandit.posteriors.sources import EVALS_DISAGREE, JUDGES_DISAGREE, Trust, trust, weighed
+from bandit.posteriors.scores import CountedScores
 from bandit.posteriors.statistics import LATENCIES, Table, read
-from bandit.statistics import JUDGE, Evidence, Signal, StatisticKey, Sums
+from bandit.quick import quick_dataclass
+from bandit.statistics import Evidence, Signal, StatisticKey, Sums
 from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
 
 Floats = NDArray[np.float64]
@@ -32,8 +33,6 @@ VALIDITY_PRIOR = (0.95, 5.0)
 UNKNOWN_COST_USD = 0.001
 """Expected dollars of an answer if no arm has a price and none was reported."""
 
-DOUBTED = 0.5
-"""A source is doubted if users' scores have left this part of its weight, or less."""
 KNOWN_WEIGHT = 0.5
 """Seconds are known if observations of this weight are behind them: a single one, until its half-life is over."""
 
@@ -50,6 +49,19 @@ class Share:
     mean: Floats
     variance: Floats
     second_moment: Floats  # variance + mean²
+
+
+@quick_dataclass(frozen=True, slots=True)
+class InClass:
+    """Means and variances per arm in one class: of the score, the completion tokens, and the dollars if not all arms
+    have a price.
+    """
+
+    quality: Floats
+    quality_variance: Floats
+    tokens: Floats
+    tokens_variance: Floats
+    unpriced: tuple[Floats, Floats] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +98,27 @@ class Snapshot:
         """What answers, seconds and failures are worth in dollars."""
         return self.settings.objective
 
+    def in_class(self, task: str) -> InClass:
+        """What is expected of the arms in a class, whatever is asked."""
+        found = self._classes.get(task)
+        if found is None:
+            column, scored = self.table.column(task), self._quality is not self.constants.unscored
+            quality, quality_variance = self._quality.of(column if scored else 0)
+            tokens, tokens_variance = self._tokens.of(column)
+            unpriced = None if self.constants.all_priced else self._dollars.of(column)
+            found = InClass(quality, quality_variance, tokens, tokens_variance, unpriced)
+            self._classes[task] = found
+        return found
+
+    @cached_property
+    def _classes(self) -> dict[str, InClass]:
+        """Those that were asked for."""
+        return {}
+
     def quality(self, task: str) -> tuple[Floats, Floats]:
         """Mean and variance of the expected score in a class, per arm."""
-        known = self._quality
-        column = 0 if known is self.constants.unscored else self.table.column(task)
-        return known.mean[:, column], known.variance[:, column]
+        known = self.in_class(task)
+        return known.quality, known.quality_variance
 
     @property
     def scores(self) -> Floats:
@@ -100,7 +128,7 @@ class Snapshot:
     @cached_property
     def has_scores(self) -> bool:
         """Whether any answer has been scored at all."""
-        return Signal.QUALITY in self.table.signals and bool(self.table.per_task(Signal.QUALITY)[0].any())
+        return Signal.QUALITY in self.table.signals and np.count_nonzero(self.table.per_task(Signal.QUALITY)[0]) > 0
 
     @property
     def outcomes(self) -> Floats:
@@ -140,11 +168,8 @@ class Snapshot:
 
     def completion_tokens(self, task: str, max_tokens: int | None = None) -> tuple[Floats, Floats]:
         """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
-        column, known = self.table.column(task), self._tokens
-        mean = known.mean[:, column]
-        if max_tokens is not None:
-            mean = np.minimum(mean, max_tokens)
-        return mean, known.variance[:, column]
+        known = self.in_class(task)
+        return known.tokens if max_tokens is None else np.minimum(known.tokens, max_tokens), known.tokens_variance
 
     def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
         """Mean and variance of the expected dollars of an answer, per arm."""
@@ -169,14 +194,10 @@ class Snapshot:
         if row is not None:
             saved_usd = usd[0, row] - usd[CACHED, row]
             mean[row] -= min(context.cached_tokens, prompt_tokens[row]) * saved_usd
-        if known.all_priced:
+        unpriced = self.in_class(context.task).unpriced
+        if unpriced is None:
             return mean, variance
-        column = self.table.column(context.task)
-        dollars = self._dollars
-        return (
-            np.where(known.priced, mean, dollars.mean[:, column]),
-            np.where(known.priced, variance, dollars.variance[:, column]),
-        )
+        return np.where(known.priced, mean, unpriced[0]), np.where(known.priced, variance, unpriced[1])
 
     def costs_usd(self, context: Context) -> Mapping[str, float]:
         """Expected dollars of an answer by model id."""
@@ -194,7 +215,7 @@ class Snapshot:
             mean = (self.constants.offset_tokens + tokens) * times.mean[WHOLE]
             variance = mean * mean * times.relative_variance[WHOLE]
         deadline = self.settings.deadline_seconds
-        if mean.max() <= deadline:
+        if max(mean.tolist()) <= deadline:
             return mean, variance
         shortened = np.minimum(deadline / mean, 1.0)
         return mean * shortened, variance * shortened**2
@@ -222,67 +243,21 @@ class Snapshot:
         return log_time(self.table.times(), known.times)
 
     @cached_property
-    def trusts(self) -> Mapping[str, Trust]:
-        """How the scores of each source count beside users'."""
-        return {name: trusted for name, _, trusted in self._weighed}
-
-    @cached_property
-    def doubted(self) -> tuple[tuple[str, float], ...]:
-        """The sources that have lost half of their weight or more because users disagree, and what is left of it."""
-        if not self._weighed:
-            return ()
-        return tuple((name, one.kept) for name, one in self.trusts.items() if one.kept <= DOUBTED)
-
-    @cached_property
-    def _told(self) -> Floats:
-        """What evaluations say now, faded: shape (sources, signals, 3, arms, tasks)."""
-        return self.sources.faded_to(self.at, self.settings.half_lives)
-
-    @cached_property
-    def _weighed(self) -> list[tuple[str, Floats, Trust]]:
-        """Each source with the sums of its scores and how they count."""
-        table = self.table
-        if Signal.JUDGED_QUALITY not in table.signals and not self.sources.evidence:
-            return []
-        users = self.users
-        found = [
-            (evidence.source, said, trust(users, said, EVALS_DISAGREE))
-            for evidence, said in zip(self.sources.evidence, self._told[:, 0], strict=True)
-        ]
-        judged = table.per_task(Signal.JUDGED_QUALITY)
-        if judged[0].any():
-            found.append((JUDGE, judged, trust(users, judged, JUDGES_DISAGREE, table.per_arm(Signal.JUDGE_DIFFERENCE))))
-        return found
-
-    @cached_property
-    def users(self) -> Floats:
-        """Weight, sum and sum of squares of the scores that a judge has not given alone: shape (3, arms, tasks)."""
-        scores = self.table.per_task(Signal.QUALITY)
-        if Signal.JUDGED_QUALITY not in self.table.signals:
-            return scores
-        return np.maximum(scores - self.table.per_task(Signal.JUDGED_QUALITY), 0.0)
-
-    @cached_property
-    def evidence(self) -> Floats:
-        """Weight, sum and sum of squares of the scores of all sources, as they count: shape (3, arms, tasks).
-
-        In the column of no task are those that tell of a model, but of no class.
-        """
-        counted = np.zeros_like(self.table.per_task(Signal.QUALITY))
-        for _, said, trusted in self._weighed:
-            counted += weighed(self.users, said, trusted)
-        return counted
+    def counted(self) -> CountedScores:
+        """The scores of users, and those of other sources as they count."""
+        return CountedScores(self.table, self.sources, self.settings.half_lives, self.at)
 
     @cached_property
     def _quality(self) -> Quality:
-        if Signal.QUALITY not in self.table.signals and not self._weighed:
+        counted = self.counted
+        if Signal.QUALITY not in self.table.signals and not counted.sources:
             return self.constants.unscored
-        scores = self.users
+        scores = counted.by_users
         mean, weight = self.constants.quality, self.constants.quality_weight
-        if self._weighed:
-            scores = scores + self.evidence
+        if counted.sources:
+            scores = scores + counted.of_sources
             scores[:, :, 0] = 0.0
-            of_no_task = self.evidence[:, :, 0]
+            of_no_task = counted.of_sources[:, :, 0]
             mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
             weight = weight + of_no_task[0]
         return quality_posterior(scores, self.table.windows(), mean, weight, self.families)
@@ -290,7 +265,7 @@ class Snapshot:
     def _amounts(self, signal: Signal) -> Floats:
         """The sums of an amount per arm and task, with what the sources tell of it."""
         sums = self.table.per_task(signal)
-        return sums + self._told[:, SIGNALS.index(signal)].sum(axis=0) if self.sources.evidence else sums
+        return sums + self.counted.told(signal) if self.sources.evidence else sums
 
     @cached_property
     def _tokens(self) -> Amounts:

@@ -9,7 +9,8 @@ import numpy as np
 
 from bandit.buckets import bucketed
 from bandit.budget import pace
-from bandit.decision import choose, draw, redraw
+from bandit.decision import choose
+from bandit.draws import draw, redraw
 from bandit.learning import learn_attempt, learn_scores, merge
 from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot

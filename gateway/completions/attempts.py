@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from bandit.decision import redraw
+from bandit.draws import redraw
 from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited

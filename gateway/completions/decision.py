@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bandit.assignment import assign, draw_assigned
 from bandit.buckets import bucketed
-from bandit.decision import draw
+from bandit.draws import draw
 from bandit.experiment import Experiment, Unit
 from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from bandit.decision import drawn_beside
+from bandit.draws import drawn_beside
 from gateway.catalog.catalog import Model
 from gateway.routing.router import LiveRouter
 from storage.records import Purpose

@@ -192,7 +192,7 @@ def _of(judging: Sequence[Judging], purpose: Purpose) -> list[Judging]:
 
 
 def _judge(live: LiveRouter, judging: Sequence[Judging], snapshot: Snapshot, now: Epoch) -> JudgeView | None:
-    judge, spend, trusted = live.options.judge, live.state.judge_spend, snapshot.trusts.get(JUDGE)
+    judge, spend, trusted = live.options.judge, live.state.judge_spend, snapshot.counted.trusts.get(JUDGE)
     if judge is None:
         return None
     return JudgeView(

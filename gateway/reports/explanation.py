@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bandit.decision import Replay, draw, replay
+from bandit.draws import draw
+from bandit.replay import Replay, replay
 from bandit.types import Choice, Draw
 from storage.records import DecisionView
 

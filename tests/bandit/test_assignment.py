@@ -7,10 +7,11 @@ import msgspec
 import pytest
 
 from bandit.assignment import assign, draw_assigned
-from bandit.decision import choose, replay
+from bandit.decision import choose
 from bandit.experiment import Experiment, Part, Unit, part_at
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
+from bandit.replay import replay
 from bandit.types import Arm, BudgetState, Choice, Context, Draw, RouterSettings
 
 MODELS = ("a", "b", "c")

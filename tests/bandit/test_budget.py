@@ -5,7 +5,8 @@ import math
 import pytest
 
 from bandit.budget import pace
-from bandit.decision import choose, draw
+from bandit.decision import choose
+from bandit.draws import draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
 from bandit.statistics import Evidence, Signal

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from bandit.buckets import bucketed
-from bandit.decision import choose, draw
+from bandit.decision import choose
+from bandit.draws import draw
 from bandit.learning import learn_attempt, merge
 from bandit.objective import preset_usd
 from bandit.posteriors.snapshot import take_snapshot

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from bandit.buckets import bucketed
-from bandit.decision import choose, draw, redraw, replay
+from bandit.decision import choose
+from bandit.draws import draw, redraw
 from bandit.policies import PLAIN
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
+from bandit.replay import replay
 from bandit.types import Arm, BudgetState, Choice, PromptParts, RouterSettings
 
 ARMS = [Arm(name, Price(usd, 4 * usd, usd / 10)) for name, usd in (("a", 1e-6), ("b", 2e-6), ("c", 4e-6))]

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.decision import choose, draw, redraw, replay
+from bandit.decision import choose
+from bandit.draws import draw, redraw
 from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies import named
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
+from bandit.replay import replay
 from bandit.statistics import Signal, StatisticKey, Sums
 from bandit.types import Arm, ArmPrior, ArmView, BudgetState, Context, RouterSettings
 

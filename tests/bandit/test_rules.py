@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bandit.decision import choose, draw, redraw, replay
+from bandit.decision import choose
+from bandit.draws import draw, redraw
 from bandit.policies import PLAIN
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.preference import preferred
 from bandit.price import Price
+from bandit.replay import replay
 from bandit.statistics import Signal, StatisticKey, Sums
 from bandit.types import AppliedRule, Arm, BudgetState, Choice, Context, RouterSettings, RuleMode
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from bandit.decision import drawn_beside
+from bandit.draws import drawn_beside
 from bandit.learning import half_life_of, learn_scores
 from bandit.types import Epoch, HalfLives
 from gateway.judging import queue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bandit.decision import drawn_beside
+from bandit.draws import drawn_beside
 from bandit.learning import half_life_of, learn_scores
 from bandit.statistics import Signal, StatisticKey
 from bandit.types import Epoch, HalfLives

@@ -33,7 +33,7 @@ def test_expected_tokens_are_those_of_the_class_leaning_on_the_arm() -> None:
 def test_the_mean_is_arithmetic_because_dollars_add_up() -> None:
     seen = np.array([1.0] * 90 + [1_000.0] * 10)
     sums = np.array([[[100.0]], [[seen.sum()]], [[(seen**2).sum()]]])
-    assert expected_amounts(sums, np.array([100.0]), 2.0).mean[0, 0] == pytest.approx(seen.mean(), rel=0.02)
+    assert expected_amounts(sums, np.array([100.0]), 2.0).of(0)[0][0] == pytest.approx(seen.mean(), rel=0.02)
 
 
 def test_a_model_without_a_price_learns_reported_dollars() -> None:

@@ -73,9 +73,9 @@ def test_an_evaluation_fades_and_one_that_is_withdrawn_leaves_nothing() -> None:
 
 
 def test_a_source_that_agrees_with_users_keeps_its_weight_and_one_that_misleads_loses_it() -> None:
-    agreeing = known(users(CARD, 60.0), evaluation(CARD, 200.0)).trusts["eval:e"]
+    agreeing = known(users(CARD, 60.0), evaluation(CARD, 200.0)).counted.trusts["eval:e"]
     wrong = dict(zip(MODELS, (0.4, 0.9, 0.3, 0.8), strict=True))
-    misleading = known(users(CARD, 60.0), evaluation(wrong, 200.0)).trusts["eval:e"]
+    misleading = known(users(CARD, 60.0), evaluation(wrong, 200.0)).counted.trusts["eval:e"]
     assert agreeing.weight.min() > 0.5
     assert misleading.weight.max() < 0.05
     assert agreeing.compared == misleading.compared == 240.0
@@ -83,7 +83,7 @@ def test_a_source_that_agrees_with_users_keeps_its_weight_and_one_that_misleads_
 
 def test_a_source_that_is_lenient_with_all_alike_keeps_its_weight_and_is_moved() -> None:
     lenient = {model: score + 0.08 for model, score in CARD.items()}
-    trusted = known(users(CARD, 200.0), evaluation(lenient, 200.0)).trusts["eval:e"]
+    trusted = known(users(CARD, 200.0), evaluation(lenient, 200.0)).counted.trusts["eval:e"]
     assert trusted.weight.min() > 0.3
     assert trusted.offset == pytest.approx(0.08, abs=0.02)
 
@@ -128,7 +128,7 @@ def test_a_judge_orders_models_where_no_user_has_scored() -> None:
 
 
 def test_a_judge_that_users_contradict_on_the_same_answers_loses_its_weight() -> None:
-    fair = known(judged(CARD, 100.0, dict.fromkeys(MODELS, 0.1))).trusts["judge"]
+    fair = known(judged(CARD, 100.0, dict.fromkeys(MODELS, 0.1))).counted.trusts["judge"]
     unfair = known(judged(CARD, 100.0, dict(zip(MODELS, (0.3, -0.3, 0.2, -0.1), strict=True)))).trusts["judge"]
     assert fair.compared == unfair.compared == 80.0
     assert fair.offset == pytest.approx(0.1, abs=0.02)
@@ -149,7 +149,7 @@ def test_a_judge_that_nobody_could_contradict_yet_leaves_more_doubt_than_users_a
 def test_no_source_makes_users_scores_count_less() -> None:
     wrong = dict(zip(MODELS, (0.1, 0.9, 0.2, 0.8), strict=True))
     snapshot = known(users(CARD, 300.0), evaluation(wrong, 3_000.0))
-    assert (snapshot.evidence >= 0.0).all()
+    assert (snapshot.counted.of_sources >= 0.0).all()
     assert snapshot.quality("code")[0] == pytest.approx([*CARD.values()], abs=0.05)
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.decision import choose, draw
+from bandit.decision import choose
+from bandit.draws import draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
 from bandit.statistics import Signal, StatisticKey, Sums

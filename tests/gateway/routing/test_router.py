@@ -4,10 +4,11 @@ import hashlib
 
 import pytest
 
-from bandit.decision import draw, replay
+from bandit.draws import draw
 from bandit.learning import learn_attempt, learn_scores
 from bandit.posteriors.news import GROWTH
 from bandit.posteriors.snapshot import Snapshot
+from bandit.replay import replay
 from bandit.types import (
     NO_STEERING,
     Arm,

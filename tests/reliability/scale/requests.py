@@ -8,7 +8,8 @@ from itertools import islice
 
 import msgspec
 
-from bandit.decision import choose, draw
+from bandit.decision import choose
+from bandit.draws import draw
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
 from bandit.statistics import ANY_TASK, Signal, StatisticKey, Sums
