@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from bandit.experiment import Experiment, ExperimentView, PartView
 from bandit.policies import Policy, named
 from bandit.posteriors.snapshot import Snapshot
@@ -48,10 +46,9 @@ def choose(
     if not candidates:
         raise ValueError("candidates: at least one model is needed")
     try:
-        places = sorted({snapshot.rows[model_id] for model_id in candidates})
+        rows = sorted({snapshot.rows[model_id] for model_id in candidates})
     except KeyError as unknown:
         raise ValueError(f"candidates: {unknown.args[0]!r} is no model of router {snapshot.router_id}") from None
-    rows = snapshot.all_rows if len(places) == len(snapshot.arms) else np.array(places)
     settings = snapshot.settings
     experiment = settings.experiment if part is not None else None
     policy = named(settings.policy if experiment is None or part is None else experiment.parts[part].policy)
@@ -96,7 +93,7 @@ def _compared(value: Value, policy: Policy, rule: AppliedRule | None) -> tuple[C
         policy=policy,
         exploration=settings.exploration if policy.explores else 0.0,
         quality_usd=value.objective.quality_usd,
-        means_usd=value.mean_usd.tolist(),
+        means_usd=value.mean_usd,
         indexes=indexes,
         deviations=deviations,
         limited=_limited(value) if policy.explores else nobody,
@@ -131,25 +128,20 @@ def _experiment_view(
 def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tuple[ArmView, ...]:
     """The candidates as the choice records them."""
     steps = probabilities(compared)
-    deviations_usd = value.deviation_usd.tolist()
-    quality, quality_deviations = value.quality.tolist(), value.quality_deviation.tolist()
-    scores = value.scores.tolist()
-    success, validity = value.success.tolist(), value.validity.tolist()
-    cost_usd, seconds = value.cost_usd.tolist(), value.seconds.tolist()
-    seconds_known = value.seconds_known.tolist()
+    scores, seconds_known = value.snapshot.scores, value.snapshot.seconds_known(value.context.stream)
     return tuple(
         [
             ArmView(
                 model_id=arm.model_id,
                 mean_usd=compared.means_usd[k],
-                deviation_usd=deviations_usd[k],
-                quality=quality[k],
-                quality_deviation=quality_deviations[k],
-                scores=scores[k],
-                success=success[k],
-                validity=validity[k],
-                cost_usd=cost_usd[k],
-                seconds=seconds[k],
+                deviation_usd=value.deviation_usd[k],
+                quality=value.quality[k],
+                quality_deviation=value.quality_deviation[k],
+                scores=scores[row],
+                success=value.success[k],
+                validity=value.validity[k],
+                cost_usd=value.cost_usd[k],
+                seconds=value.seconds[k],
                 low=compared.low[k],
                 high=compared.high[k],
                 p_best=steps.p_best[k],
@@ -159,9 +151,9 @@ def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tup
                 index_deviation=compared.deviations[k],
                 limited=compared.limited[k],
                 newcomer=newcomers[k],
-                seconds_known=seconds_known[k],
+                seconds_known=seconds_known[row],
             )
-            for k, arm in enumerate(value.arms)
+            for k, (arm, row) in enumerate(zip(value.arms, value.rows, strict=True))
         ]
     )
 
@@ -170,10 +162,10 @@ def _unpreferred(value: Value, rule: AppliedRule) -> Unpreferred:
     """What is expected of a rule's model before it is preferred."""
     k = value.model_ids.index(rule.model_id)
     return Unpreferred(
-        quality=float(value.quality[k]),
-        quality_deviation=float(value.quality_deviation[k]),
-        mean_usd=float(value.mean_usd[k]),
-        deviation_usd=float(value.deviation_usd[k]),
+        quality=value.quality[k],
+        quality_deviation=value.quality_deviation[k],
+        mean_usd=value.mean_usd[k],
+        deviation_usd=value.deviation_usd[k],
     )
 
 
@@ -189,10 +181,10 @@ def _limited(value: Value) -> list[bool]:
     settings = value.snapshot.settings
     limited = [False] * len(value.rows)
     if settings.latency_limit_seconds is not None:
-        limited = (value.seconds > settings.latency_limit_seconds).tolist()
+        limited = [seconds > settings.latency_limit_seconds for seconds in value.seconds]
     if settings.quality_floor is not None:
-        floor = settings.quality_floor * float(value.quality.max())
-        limited = [over or quality < floor for over, quality in zip(limited, value.quality.tolist(), strict=True)]
+        floor = settings.quality_floor * max(value.quality)
+        limited = [over or quality < floor for over, quality in zip(limited, value.quality, strict=True)]
     return limited
 
 

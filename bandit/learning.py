@@ -97,7 +97,7 @@ def learn_attempt(
 
     def expected() -> Expected:
         tokens, _ = snapshot.completion_tokens(context.task, context.max_tokens)
-        return Expected(float(snapshot.wait_seconds(context)[row]), float(tokens[row]))
+        return Expected(snapshot.wait_seconds(context)[row], tokens[row])
 
     if lesson.success is not None:
         add(Signal.SUCCESS, _one(at, half_lives.success, lesson.success))

@@ -1,20 +1,14 @@
 """Value of each candidate for one request: expected utility in dollars, its parts and its deviation."""
 
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Sequence
+from math import sqrt
 
 from bandit.objective import steer
-from bandit.posteriors.margins import ones
 from bandit.posteriors.snapshot import Snapshot
 from bandit.preference import preferred
 from bandit.quick import quick_dataclass
 from bandit.types import AppliedRule, Arm, Context, Objective, Steering
 from bandit.utility import utility_usd
-
-Floats = NDArray[np.float64]
-T = TypeVar("T", np.float64, np.bool_)
 
 PATIENT_OUTCOMES = 30.0
 """After this many outcomes without any score, the doubt about quality counts half (in deviations)."""
@@ -22,29 +16,27 @@ PATIENT_OUTCOMES = 30.0
 
 @quick_dataclass(frozen=True, slots=True)
 class Value:
-    """Expected values of the candidates, arrays in their order (`arms`; `rows` of the snapshot), and their terms.
+    """Expected values of the candidates, lists in their order (`arms`; `rows` of the snapshot), and their terms.
 
     `mean_usd` and `deviation_usd` are those of the utility; the temperature is applied to the deviation.
     `price_multiplier` is 1 + λ with the caller's wish.
     """
 
     snapshot: Snapshot
-    rows: NDArray[np.int64]
-    arms: tuple[Arm, ...]
+    rows: Sequence[int]
+    arms: Sequence[Arm]
     context: Context
     objective: Objective
     price_multiplier: float
     temperature: float
-    mean_usd: Floats
-    deviation_usd: Floats
-    quality: Floats
-    quality_deviation: Floats
-    success: Floats
-    validity: Floats
-    cost_usd: Floats
-    seconds: Floats
-    seconds_known: NDArray[np.bool_]
-    scores: Floats  # weight of those behind the quality, all classes together
+    mean_usd: Sequence[float]
+    deviation_usd: Sequence[float]
+    quality: Sequence[float]
+    quality_deviation: Sequence[float]
+    success: Sequence[float]
+    validity: Sequence[float]
+    cost_usd: Sequence[float]
+    seconds: Sequence[float]
 
     @property
     def model_ids(self) -> list[str]:
@@ -55,7 +47,7 @@ class Value:
 def evaluate(
     snapshot: Snapshot,
     context: Context,
-    rows: NDArray[np.int64],
+    rows: Sequence[int],
     steering: Steering,
     preference: AppliedRule | None = None,
 ) -> Value:
@@ -65,63 +57,63 @@ def evaluate(
     is that of s·(Q·v·q + F), plus those of cost and seconds, and is multiplied by the temperature. As long
     as there is no score at all, the doubt about quality fades with every outcome: trying teaches nothing of quality, so
     cost and latency come to decide among models that scorecards leave equal. A `preference` is scores in advance.
+
+    In plain floats, arm by arm: up to some thirty arms that takes less than arrays do, and no list is made of them.
     """
     objective = steer(snapshot.objective, steering)
-    multiplier = snapshot.budget.multiplier * steering.cost
-    quality, quality_variance = snapshot.quality(context.task)
-    if preference is not None:
-        quality, quality_variance = quality.copy(), quality_variance.copy()
-        row = snapshot.rows[preference.model_id]
-        quality[row], quality_variance[row] = preferred(quality[row], quality_variance[row], preference.weight)
-    worth, worth_variance = quality, quality_variance * _part_of_doubt(snapshot)
-    validity = ones(len(quality))
-    if context.wants_json:
-        validity = snapshot.validity.mean
-        second = (worth_variance + worth * worth) * snapshot.validity.second_moment
-        worth = worth * validity
-        worth_variance = second - worth * worth
-    success = snapshot.success.mean
-    gain = objective.quality_usd * worth + objective.failure_usd
-    cost, cost_variance = snapshot.cost_usd(context)
-    seconds, seconds_variance = snapshot.seconds(context)
-    mean = utility_usd(
-        objective,
-        quality=success * worth,
-        failed=1.0 - success,
-        cost_usd=cost,
-        seconds=seconds,
-        price_multiplier=multiplier,
-    )
-    variance = (
-        snapshot.success.second_moment * (objective.quality_usd**2 * worth_variance)
-        + snapshot.success.variance * (gain * gain)
-        + multiplier**2 * cost_variance
-        + objective.second_usd**2 * seconds_variance
-    )
-    temperature = snapshot.settings.temperature
-    everyone = rows is snapshot.all_rows
-
-    def candidates(values: NDArray[T]) -> NDArray[T]:
-        return values if everyone else values[rows]
-
+    multiplier, temperature = snapshot.budget.multiplier * steering.cost, snapshot.settings.temperature
+    preferred_row = None if preference is None else snapshot.rows[preference.model_id]
+    scores, score_variances = snapshot.quality(context.task)
+    costs, cost_variances = snapshot.cost_usd(context)
+    waits, wait_variances = snapshot.seconds(context)
+    doubt, successes = _part_of_doubt(snapshot), snapshot.success
+    validities = snapshot.validity if context.wants_json else None
+    quality_usd2, multiplier2, second_usd2 = objective.quality_usd**2, multiplier**2, objective.second_usd**2
+    mean_usd, deviation_usd, qualities, quality_deviations = [], [], [], []
+    for row in rows:
+        quality, quality_variance = scores[row], score_variances[row]
+        if preference is not None and row == preferred_row:
+            quality, quality_variance = preferred(quality, quality_variance, preference.weight)
+        worth, worth_variance = quality, quality_variance * doubt
+        if validities is not None:
+            second = (worth_variance + worth * worth) * validities.second_moment[row]
+            worth *= validities.mean[row]
+            worth_variance = second - worth * worth
+        success, gain = successes.mean[row], objective.quality_usd * worth + objective.failure_usd
+        mean = utility_usd(
+            objective,
+            quality=success * worth,
+            failed=1.0 - success,
+            cost_usd=costs[row],
+            seconds=waits[row],
+            price_multiplier=multiplier,
+        )
+        variance = (
+            successes.second_moment[row] * (quality_usd2 * worth_variance)
+            + successes.variance[row] * (gain * gain)
+            + multiplier2 * cost_variances[row]
+            + second_usd2 * wait_variances[row]
+        )
+        mean_usd.append(mean)
+        deviation_usd.append(sqrt(temperature * max(variance, 0.0)))  # by rounding alone it would be less
+        qualities.append(quality)
+        quality_deviations.append(sqrt(quality_variance))
     return Value(
         snapshot=snapshot,
         rows=rows,
-        arms=snapshot.arms if everyone else tuple([snapshot.arms[row] for row in rows.tolist()]),
+        arms=[snapshot.arms[row] for row in rows],
         context=context,
         objective=objective,
         price_multiplier=multiplier,
         temperature=temperature,
-        mean_usd=candidates(mean),
-        deviation_usd=candidates(np.sqrt(temperature * variance)),
-        quality=candidates(quality),
-        quality_deviation=candidates(np.sqrt(quality_variance)),
-        success=candidates(success),
-        validity=candidates(validity),
-        cost_usd=candidates(cost),
-        seconds=candidates(seconds),
-        seconds_known=candidates(snapshot.seconds_known(context.stream)),
-        scores=candidates(snapshot.scores),
+        mean_usd=mean_usd,
+        deviation_usd=deviation_usd,
+        quality=qualities,
+        quality_deviation=quality_deviations,
+        success=[successes.mean[row] for row in rows],
+        validity=[1.0 if validities is None else validities.mean[row] for row in rows],
+        cost_usd=[costs[row] for row in rows],
+        seconds=[waits[row] for row in rows],
     )
 
 

@@ -52,10 +52,10 @@ class _Prospects:
     """What is expected of one choice's candidates."""
 
     model_ids: Sequence[str]
-    mean_usd: Floats
-    deviation_usd: Floats
-    cost_usd: Floats
-    seconds: Floats
+    mean_usd: Sequence[float]
+    deviation_usd: Sequence[float]
+    cost_usd: Sequence[float]
+    seconds: Sequence[float]
 
 
 def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats:
@@ -88,10 +88,10 @@ def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats
         for row in np.flatnonzero(pattern_of.reshape(-1) == number).tolist():
             prospects = _Prospects(
                 model_ids=model_ids,
-                mean_usd=means[row, columns],
-                deviation_usd=deviations[row, columns],
-                cost_usd=choices.cost_usd[row, columns],
-                seconds=choices.seconds[row, columns],
+                mean_usd=means[row, columns].tolist(),
+                deviation_usd=deviations[row, columns].tolist(),
+                cost_usd=choices.cost_usd[row, columns].tolist(),
+                seconds=choices.seconds[row, columns].tolist(),
             )
             target[row, columns] = policy.probabilities(*policy.compare(prospects))
     return target

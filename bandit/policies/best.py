@@ -15,7 +15,7 @@ class Best:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """The utility's mean."""
-        return without_deviation(value.mean_usd.tolist())
+        return without_deviation(list(value.mean_usd))
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""

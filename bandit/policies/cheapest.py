@@ -15,7 +15,7 @@ class Cheapest:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Dollars, negated."""
-        return without_deviation((-value.cost_usd).tolist())
+        return without_deviation([-usd for usd in value.cost_usd])
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""

@@ -15,7 +15,7 @@ class Fastest:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Seconds, negated."""
-        return without_deviation((-value.seconds).tolist())
+        return without_deviation([-seconds for seconds in value.seconds])
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """All on the best."""

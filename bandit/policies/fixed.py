@@ -20,7 +20,7 @@ class Fixed:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Expected utility, the fixed model's above all others."""
-        indexes = value.mean_usd.tolist()
+        indexes = list(value.mean_usd)
         models = value.model_ids
         if self.model_id in models:
             indexes[models.index(self.model_id)] = max(indexes) + 1.0

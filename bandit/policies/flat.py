@@ -18,11 +18,12 @@ def flat_scores(value: Value) -> tuple[Floats, Floats, Floats]:
 
 def flat_utility_usd(value: Value, quality: Floats) -> Floats:
     """Expected utility in dollars if the candidates' qualities were these; cost and latency as they are learned."""
+    success, validity, cost_usd, seconds = np.array([value.success, value.validity, value.cost_usd, value.seconds])
     return utility_usd(
         value.objective,
-        quality=value.success * value.validity * quality,
-        failed=1.0 - value.success,
-        cost_usd=value.cost_usd,
-        seconds=value.seconds,
+        quality=success * validity * quality,
+        failed=1.0 - success,
+        cost_usd=cost_usd,
+        seconds=seconds,
         price_multiplier=value.price_multiplier,
     )

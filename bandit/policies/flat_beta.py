@@ -23,7 +23,7 @@ class FlatBeta:
         size = number + 2.0
         mean = (total + 1.0) / size
         deviation = np.sqrt(mean * (1.0 - mean) / (size + 1.0))
-        usd = value.objective.quality_usd * value.success * deviation
+        usd = value.objective.quality_usd * np.array(value.success) * deviation
         return flat_utility_usd(value, mean).tolist(), usd.tolist()
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:

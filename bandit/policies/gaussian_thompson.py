@@ -28,7 +28,7 @@ class GaussianThompson:
         mean = (total + DEFAULT_QUALITY) / size
         second = (squares + DEFAULT_QUALITY**2 + PRIOR_VARIANCE) / size
         deviation = np.sqrt(np.maximum(second - mean**2, 1e-4) / size)
-        usd = value.objective.quality_usd * value.success * deviation
+        usd = value.objective.quality_usd * np.array(value.success) * deviation
         return flat_utility_usd(value, mean).tolist(), usd.tolist()
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:

@@ -17,7 +17,7 @@ class LatencyWeighted:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """Answers per second."""
-        return without_deviation([1.0 / max(seconds, SHORTEST_SECONDS) for seconds in value.seconds.tolist()])
+        return without_deviation([1.0 / max(seconds, SHORTEST_SECONDS) for seconds in value.seconds])
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """In proportion to the index."""

@@ -3,16 +3,11 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bandit.value import Value
-
-Floats = NDArray[np.float64]
 
 
 class Prospects(Protocol):
-    """What is expected of the candidates, arrays in their order: for a request now, or as a choice's record says."""
+    """What is expected of the candidates, in their order: for a request now, or as a choice's record says."""
 
     @property
     def model_ids(self) -> Sequence[str]:
@@ -20,22 +15,22 @@ class Prospects(Protocol):
         ...
 
     @property
-    def mean_usd(self) -> Floats:
+    def mean_usd(self) -> Sequence[float]:
         """Expected utility."""
         ...
 
     @property
-    def deviation_usd(self) -> Floats:
+    def deviation_usd(self) -> Sequence[float]:
         """Of the utility's posterior, the temperature applied."""
         ...
 
     @property
-    def cost_usd(self) -> Floats:
+    def cost_usd(self) -> Sequence[float]:
         """Expected cost."""
         ...
 
     @property
-    def seconds(self) -> Floats:
+    def seconds(self) -> Sequence[float]:
         """Expected seconds until the whole answer is there."""
         ...
 

@@ -28,7 +28,7 @@ class StaticScorecard:
             value.objective,
             quality=cards,
             failed=nothing,
-            cost_usd=value.cost_usd,
+            cost_usd=np.array(value.cost_usd),
             seconds=nothing,
             price_multiplier=value.price_multiplier,
         )

@@ -16,7 +16,7 @@ class Thompson:
 
     def compare(self, value: Prospects) -> tuple[list[float], list[float]]:
         """The utility's mean and deviation."""
-        return value.mean_usd.tolist(), value.deviation_usd.tolist()
+        return list(value.mean_usd), list(value.deviation_usd)
 
     def probabilities(self, indexes: Sequence[float], deviations: Sequence[float]) -> list[float]:
         """The probability that each is the best."""

@@ -1,8 +1,8 @@
 """Prices and priors of a router's arms, as arrays."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,20 +22,21 @@ from bandit.price import Price
 from bandit.types import Arm, ArmPrior
 
 Floats = NDArray[np.float64]
+Rates: TypeAlias = tuple[float, ...]
 
 _FREE = Price(0.0, 0.0, 0.0)
 
 CACHED, OUTPUT, REQUEST = 5, 6, 7
-"""Rows of `Constants.usd` after those of the prompt's parts, which are in the order of `PromptParts`."""
+"""Places in `Constants.usd` after those of the prompt's parts, which are in the order of `PromptParts`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Constants:
-    """Arrays in the arms' order.
+    """Prices and priors in the arms' order.
 
-    `usd` are prices in dollars per token, and per request in its last row; zero where `priced` is false. `longer` are
-    the steps at which prices change with the prompt's length, ascending: the tokens beyond which each arm's step begins
-    (inf: it has none), and its prices in the rows of `usd`.
+    `usd` are each arm's prices in dollars per token, and per request in the last place; zero where `priced` is false.
+    `longer` are the steps at which they change with the prompt's length, ascending: the tokens beyond which a step
+    begins, and its prices; empty if no arm has any.
 
     `quality` and `quality_weight` are the prior of the arm effects, `unscored` the quality in any class while there is
     no score at all. `times` are the priors of the latency signals first token, per token, total: shape (3, arms);
@@ -46,25 +47,28 @@ class Constants:
 
     priced: NDArray[np.bool_]
     all_priced: bool
-    usd: Floats
-    longer: tuple[tuple[Floats, Floats], ...]
+    usd: Sequence[Rates]
+    longer: Sequence[Sequence[tuple[int, Rates]]]
     quality: Floats
     quality_weight: Floats
     unscored: Quality
     completion_tokens: Floats
-    offset_tokens: Floats
+    offset_tokens: Sequence[float]
     times: TimePriors
     untried_times: LogTime
     own_completion_tokens: NDArray[np.bool_]
     joined_late: NDArray[np.bool_]
     any_joined_late: bool
 
-    def usd_at(self, prompt_tokens: Floats) -> Floats:
-        """The rows of `usd` if each arm's prompt has that many tokens."""
-        usd = self.usd
-        for beyond, stepped in self.longer:
-            usd = np.where(prompt_tokens > beyond, stepped, usd)
-        return usd
+    def usd_at(self, prompt_tokens: Sequence[float]) -> Sequence[Rates]:
+        """What `usd` is if each arm's prompt has that many tokens."""
+        if not self.longer:
+            return self.usd
+        at = []
+        for tokens, usd, steps in zip(prompt_tokens, self.usd, self.longer, strict=True):
+            reached = [stepped for beyond, stepped in steps if tokens > beyond]
+            at.append(reached[-1] if reached else usd)
+        return at
 
 
 def constants_of(arms: Sequence[Arm]) -> Constants:
@@ -80,13 +84,15 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     return Constants(
         priced=np.array(priced),
         all_priced=all(priced),
-        usd=np.array([_usd(price) for price in prices]).T,
-        longer=_steps(prices),
+        usd=[_usd(price) for price in prices],
+        longer=[[(tokens, _usd(longer)) for tokens, longer in price.longer] for price in prices]
+        if any(price.longer for price in prices)
+        else (),
         quality=quality,
         quality_weight=quality_weight,
         unscored=unscored_quality(quality, quality_weight),
         completion_tokens=tokens,
-        offset_tokens=offset,
+        offset_tokens=offset.tolist(),
         times=times,
         untried_times=log_time(np.zeros_like(times.sums), times),
         own_completion_tokens=np.array([prior.completion_tokens is not None for prior in priors]),
@@ -95,20 +101,11 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     )
 
 
-def _usd(price: Price) -> tuple[float, ...]:
+def _usd(price: Price) -> Rates:
     fresh = price.input_usd
     images = fresh if price.image_input_usd is None else price.image_input_usd
     audio = fresh if price.audio_input_usd is None else price.audio_input_usd
     return fresh, fresh, images, audio, fresh, price.cached_input_usd, price.output_usd, price.request_usd
-
-
-def _steps(prices: Sequence[Price]) -> tuple[tuple[Floats, Floats], ...]:
-    steps = []
-    for step in range(max((len(price.longer) for price in prices), default=0)):
-        each = [price.longer[step] if step < len(price.longer) else (math.inf, price) for price in prices]
-        beyond = np.array([tokens for tokens, _ in each], dtype=float)
-        steps.append((beyond, np.array([_usd(long) for _, long in each]).T))
-    return tuple(steps)
 
 
 def _times(prior: ArmPrior) -> tuple[float, ...]:

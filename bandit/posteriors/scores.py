@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from bandit.posteriors.evidence import SIGNALS, Sources
 from bandit.posteriors.sources import EVALS_DISAGREE, JUDGES_DISAGREE, Trust, trust, weighed
 from bandit.posteriors.statistics import Table
+from bandit.quick import kept_property
 from bandit.statistics import JUDGE, Signal
 from bandit.types import HalfLives
 
@@ -30,17 +30,17 @@ class CountedScores:
     half_lives: HalfLives
     at: float
 
-    @cached_property
+    @kept_property
     def trusts(self) -> Mapping[str, Trust]:
         """How the scores of each source count beside users'."""
         return {name: trusted for name, _, trusted in self.sources}
 
-    @cached_property
+    @kept_property
     def doubted(self) -> tuple[tuple[str, float], ...]:
         """The sources that have lost half of their weight or more because users disagree, and what is left of it."""
         return tuple([(name, one.kept) for name, _, one in self.sources if one.kept <= DOUBTED])
 
-    @cached_property
+    @kept_property
     def sources(self) -> list[tuple[str, Floats, Trust]]:
         """Each source with the sums of its scores and how they count."""
         table = self.table
@@ -56,7 +56,7 @@ class CountedScores:
             found.append((JUDGE, judged, trust(users, judged, JUDGES_DISAGREE, table.per_arm(Signal.JUDGE_DIFFERENCE))))
         return found
 
-    @cached_property
+    @kept_property
     def by_users(self) -> Floats:
         """Weight, sum and sum of squares of the scores that a judge has not given alone: shape (3, arms, tasks)."""
         scores = self.table.per_task(Signal.QUALITY)
@@ -64,7 +64,7 @@ class CountedScores:
             return scores
         return np.maximum(scores - self.table.per_task(Signal.JUDGED_QUALITY), 0.0)
 
-    @cached_property
+    @kept_property
     def of_sources(self) -> Floats:
         """Weight, sum and sum of squares of the scores of all sources, as they count: shape (3, arms, tasks).
 
@@ -80,7 +80,7 @@ class CountedScores:
         sums: Floats = self._told[:, SIGNALS.index(signal)].sum(axis=0)
         return sums
 
-    @cached_property
+    @kept_property
     def _told(self) -> Floats:
         """What evaluations say now, faded: shape (sources, signals, 3, arms, tasks)."""
         return self.evaluations.faded_to(self.at, self.half_lives)

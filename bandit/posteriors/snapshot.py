@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from statistics import median
 from types import MappingProxyType
 
@@ -12,18 +11,19 @@ from numpy.typing import NDArray
 
 from bandit.objective import TYPICAL_COMPLETION_TOKENS, TYPICAL_PROMPT_TOKENS, validate
 from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
-from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, constants_of
+from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, Rates, constants_of
 from bandit.posteriors.evidence import Sources, arrange, tasks_of
 from bandit.posteriors.families import Families, families
 from bandit.posteriors.latency import LogTime, log_time
+from bandit.posteriors.moments import InClass, Moments, Share, moments, share
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PromptRatios, prompt_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.scores import CountedScores
 from bandit.posteriors.statistics import LATENCIES, Table, read
-from bandit.quick import quick_dataclass
+from bandit.quick import kept_property
 from bandit.statistics import Evidence, Signal, StatisticKey, Sums
-from bandit.types import Arm, BudgetState, Context, Objective, RouterSettings
+from bandit.types import Arm, BudgetState, Context, Objective, PromptParts, RouterSettings
 
 Floats = NDArray[np.float64]
 
@@ -40,28 +40,6 @@ NO_PARENTS: Mapping[str, str] = MappingProxyType({})
 
 FIRST, EACH, WHOLE = 0, 1, 2
 """Rows of `Snapshot.times`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """A Beta posterior of a probability, per arm."""
-
-    mean: Floats
-    variance: Floats
-    second_moment: Floats  # variance + mean²
-
-
-@quick_dataclass(frozen=True, slots=True)
-class InClass:
-    """Means and variances per arm in one class: of the score, the completion tokens, and the dollars if not all arms
-    have a price.
-    """
-
-    quality: Floats
-    quality_variance: Floats
-    tokens: Floats
-    tokens_variance: Floats
-    unpriced: tuple[Floats, Floats] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,32 +81,35 @@ class Snapshot:
         found = self._classes.get(task)
         if found is None:
             column, scored = self.table.column(task), self._quality is not self.constants.unscored
-            quality, quality_variance = self._quality.of(column if scored else 0)
-            tokens, tokens_variance = self._tokens.of(column)
-            unpriced = None if self.constants.all_priced else self._dollars.of(column)
-            found = InClass(quality, quality_variance, tokens, tokens_variance, unpriced)
+            found = InClass(
+                moments(*self._quality.of(column if scored else 0)),
+                moments(*self._tokens.of(column)),
+                None if self.constants.all_priced else moments(*self._dollars.of(column)),
+            )
             self._classes[task] = found
         return found
 
-    @cached_property
+    @kept_property
     def _classes(self) -> dict[str, InClass]:
         """Those that were asked for."""
         return {}
 
-    def quality(self, task: str) -> tuple[Floats, Floats]:
+    def quality(self, task: str) -> Moments:
         """Mean and variance of the expected score in a class, per arm."""
-        known = self.in_class(task)
-        return known.quality, known.quality_variance
+        return self.in_class(task).quality
 
-    @property
-    def scores(self) -> Floats:
+    @kept_property
+    def scores(self) -> Sequence[float]:
         """Weight of the scores behind each arm's quality, all classes together."""
-        return self._quality.scores
+        scores: list[float] = self._quality.scores.tolist()
+        return scores
 
-    @cached_property
+    @kept_property
     def has_scores(self) -> bool:
         """Whether any answer has been scored at all."""
-        return Signal.QUALITY in self.table.signals and np.count_nonzero(self.table.per_task(Signal.QUALITY)[0]) > 0
+        if Signal.QUALITY not in self.table.signals:
+            return False
+        return bool(np.count_nonzero(self.table.per_task(Signal.QUALITY)[0]))
 
     @property
     def outcomes(self) -> Floats:
@@ -136,105 +117,126 @@ class Snapshot:
         outcomes: Floats = self.table.per_arm(Signal.OUTCOMES)[0]
         return outcomes
 
-    @cached_property
+    @kept_property
     def outcomes_of_all(self) -> float:
         """How many all arms have ever had."""
         return float(self.outcomes.sum())
 
-    @cached_property
-    def all_rows(self) -> NDArray[np.int64]:
-        """The rows of all arms, in order."""
-        return np.arange(len(self.arms))
-
-    @cached_property
+    @kept_property
     def attempts(self) -> float:
         """How many attempts of all arms are behind it; they fade within hours, as latencies do."""
         return float(self.table.per_arm(Signal.SUCCESS)[0].sum())
 
-    @cached_property
+    @kept_property
     def success(self) -> Share:
         """Probability that an attempt ends in an answer."""
-        return self._share(Signal.SUCCESS, *SUCCESS_PRIOR)
+        weight, total, _ = self.table.per_arm(Signal.SUCCESS)
+        return share(weight, total, *SUCCESS_PRIOR)
 
-    @cached_property
+    @kept_property
     def validity(self) -> Share:
         """Probability that a structured answer is what was asked for."""
-        return self._share(Signal.VALIDITY, *VALIDITY_PRIOR)
+        weight, total, _ = self.table.per_arm(Signal.VALIDITY)
+        return share(weight, total, *VALIDITY_PRIOR)
 
-    @cached_property
+    @kept_property
     def prompt_ratios(self) -> PromptRatios:
         """Billed prompt tokens per estimated one, by part."""
         return prompt_ratios(self.table.prompt_parts(), self.table.prompt_pairs())
 
-    def completion_tokens(self, task: str, max_tokens: int | None = None) -> tuple[Floats, Floats]:
+    def completion_tokens(self, task: str, max_tokens: int | None = None) -> Moments:
         """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
-        known = self.in_class(task)
-        return known.tokens if max_tokens is None else np.minimum(known.tokens, max_tokens), known.tokens_variance
+        known = self.in_class(task).tokens
+        if max_tokens is None:
+            return known
+        return [min(tokens, max_tokens) for tokens in known[0]], known[1]
 
-    def cost_usd(self, context: Context) -> tuple[Floats, Floats]:
+    def cost_usd(self, context: Context) -> Moments:
         """Mean and variance of the expected dollars of an answer, per arm."""
-        known, ratios = self.constants, self.prompt_ratios
-        parts = context.parts
-        if any(parts[1:]):
-            expected = np.array(parts, dtype=float)[:, None] * ratios.mean
-            prompt_tokens = expected.sum(axis=0)
-            usd = known.usd_at(prompt_tokens)
-            by_part = expected * usd[: len(parts)]
-            prompt = by_part.sum(axis=0)
-            prompt_variance = np.einsum("ja,ajk,ka->a", by_part, ratios.covariance, by_part)
-        else:  # the same in less steps: plain text is what most requests are
-            prompt_tokens = parts.text * ratios.mean[0]
-            usd = known.usd_at(prompt_tokens)
-            prompt = prompt_tokens * usd[0]
-            prompt_variance = ratios.covariance[:, 0, 0] * (prompt * prompt)
+        known = self.constants
+        prompt_tokens, usd, prompt, prompt_variance = self._prompt(context.parts)
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
-        mean = prompt + tokens * usd[OUTPUT] + usd[REQUEST]
-        variance = tokens_variance * (usd[OUTPUT] * usd[OUTPUT]) + prompt_variance
+        mean = [p + n * u[OUTPUT] + u[REQUEST] for p, n, u in zip(prompt, tokens, usd, strict=True)]
+        variance = [
+            v * (u[OUTPUT] * u[OUTPUT]) + p for p, v, u in zip(prompt_variance, tokens_variance, usd, strict=True)
+        ]
         row = None if context.cached_by is None else self.rows.get(context.cached_by)
         if row is not None:
-            saved_usd = usd[0, row] - usd[CACHED, row]
+            saved_usd = usd[row][0] - usd[row][CACHED]
             mean[row] -= min(context.cached_tokens, prompt_tokens[row]) * saved_usd
         unpriced = self.in_class(context.task).unpriced
-        if unpriced is None:
-            return mean, variance
-        return np.where(known.priced, mean, unpriced[0]), np.where(known.priced, variance, unpriced[1])
+        if unpriced is not None:
+            for row in np.flatnonzero(~known.priced).tolist():
+                mean[row], variance[row] = unpriced[0][row], unpriced[1][row]
+        return mean, variance
+
+    def _prompt(self, parts: PromptParts) -> tuple[Sequence[float], Sequence[Rates], Sequence[float], Sequence[float]]:
+        """Expected tokens of the prompt, the prices at that length, and mean and variance of its dollars, per arm."""
+        if any(parts[1:]):
+            ratios = self.prompt_ratios
+            expected = np.array(parts, dtype=float)[:, None] * ratios.mean
+            prompt_tokens: list[float] = expected.sum(axis=0).tolist()
+            usd = self.constants.usd_at(prompt_tokens)
+            by_part = expected * np.array(usd).T[: len(parts)]
+            variance: list[float] = np.einsum("ja,ajk,ka->a", by_part, ratios.covariance, by_part).tolist()
+            return prompt_tokens, usd, by_part.sum(axis=0).tolist(), variance
+        # The same in less steps: plain text is what most requests are.
+        mean_ratios, relative_variances = self._text_ratios
+        prompt_tokens = [parts.text * ratio for ratio in mean_ratios]
+        usd = self.constants.usd_at(prompt_tokens)
+        prompt = [tokens * u[0] for tokens, u in zip(prompt_tokens, usd, strict=True)]
+        return prompt_tokens, usd, prompt, [v * (p * p) for v, p in zip(relative_variances, prompt, strict=True)]
+
+    @kept_property
+    def _text_ratios(self) -> Moments:
+        ratios = self.prompt_ratios
+        return ratios.mean[0].tolist(), ratios.covariance[:, 0, 0].tolist()
 
     def costs_usd(self, context: Context) -> Mapping[str, float]:
         """Expected dollars of an answer by model id."""
-        return dict(zip(self.rows, self.cost_usd(context)[0].tolist(), strict=True))
+        return dict(zip(self.rows, self.cost_usd(context)[0], strict=True))
 
-    def seconds(self, context: Context) -> tuple[Floats, Floats]:
+    def seconds(self, context: Context) -> Moments:
         """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
         tokens, _ = self.completion_tokens(context.task, context.max_tokens)
-        times = self.times
+        means, relative = self._times
         if context.stream:
-            first, whole = times.mean[FIRST], tokens * times.mean[EACH]
-            mean = first + whole
-            variance = first * first * times.relative_variance[FIRST] + whole * whole * times.relative_variance[EACH]
+            whole = [n * each for n, each in zip(tokens, means[EACH], strict=True)]
+            mean = [first + rest for first, rest in zip(means[FIRST], whole, strict=True)]
+            variance = [
+                first * first * v + rest * rest * w
+                for first, v, rest, w in zip(means[FIRST], relative[FIRST], whole, relative[EACH], strict=True)
+            ]
         else:
-            mean = (self.constants.offset_tokens + tokens) * times.mean[WHOLE]
-            variance = mean * mean * times.relative_variance[WHOLE]
+            mean = [(a + n) * m for a, n, m in zip(self.constants.offset_tokens, tokens, means[WHOLE], strict=True)]
+            variance = [m * m * v for m, v in zip(mean, relative[WHOLE], strict=True)]
         deadline = self.settings.deadline_seconds
-        if max(mean.tolist()) <= deadline:
-            return mean, variance
-        shortened = np.minimum(deadline / mean, 1.0)
-        return mean * shortened, variance * shortened**2
+        if max(mean) > deadline:
+            shortened = [min(deadline / m, 1.0) for m in mean]
+            mean = [m * short for m, short in zip(mean, shortened, strict=True)]
+            variance = [v * short**2 for v, short in zip(variance, shortened, strict=True)]
+        return mean, variance
 
-    def wait_seconds(self, context: Context) -> Floats:
+    def wait_seconds(self, context: Context) -> Sequence[float]:
         """Expected seconds until something comes: a stream's first token, or a whole plain answer."""
-        return self.times.mean[FIRST] if context.stream else self.seconds(context)[0]
+        return self._times[0][FIRST] if context.stream else self.seconds(context)[0]
 
-    def seconds_known(self, stream: bool) -> NDArray[np.bool_]:
+    def seconds_known(self, stream: bool) -> Sequence[bool]:
         """Whether an arm's expected seconds come from answers of its model, in this router or another."""
         plain, streamed = self._seconds_known
         return streamed if stream else plain
 
-    @cached_property
-    def _seconds_known(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    @kept_property
+    def _seconds_known(self) -> tuple[Sequence[bool], Sequence[bool]]:
         known = self.constants.times.own | (self.table.times()[0] >= KNOWN_WEIGHT)
-        return known[WHOLE], known[FIRST] & known[EACH]
+        return known[WHOLE].tolist(), (known[FIRST] & known[EACH]).tolist()
 
-    @cached_property
+    @kept_property
+    def _times(self) -> tuple[list[list[float]], list[list[float]]]:
+        """Means and relative variances of `times`."""
+        return self.times.mean.tolist(), self.times.relative_variance.tolist()
+
+    @kept_property
     def times(self) -> LogTime:
         """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
         known = self.constants
@@ -242,12 +244,12 @@ class Snapshot:
             return known.untried_times
         return log_time(self.table.times(), known.times)
 
-    @cached_property
+    @kept_property
     def counted(self) -> CountedScores:
         """The scores of users, and those of other sources as they count."""
         return CountedScores(self.table, self.sources, self.settings.half_lives, self.at)
 
-    @cached_property
+    @kept_property
     def _quality(self) -> Quality:
         counted = self.counted
         if Signal.QUALITY not in self.table.signals and not counted.sources:
@@ -267,35 +269,28 @@ class Snapshot:
         sums = self.table.per_task(signal)
         return sums + self.counted.told(signal) if self.sources.evidence else sums
 
-    @cached_property
+    @kept_property
     def _tokens(self) -> Amounts:
         sums, known = self._amounts(Signal.COMPLETION_TOKENS), self.constants
         prior = pooled_means(sums, known.completion_tokens, known.own_completion_tokens)
         return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT, self.families)
 
-    @cached_property
+    @kept_property
     def _dollars(self) -> Amounts:
         sums = self._amounts(Signal.COST)
         return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0, self.families)
 
-    @cached_property
+    @kept_property
     def _typical_cost_usd(self) -> float:
         """The arms' median cost of a typical request; an arm without a price by the mean of its reported dollars."""
         known = self.constants
-        costs = TYPICAL_PROMPT_TOKENS * known.usd[0] + TYPICAL_COMPLETION_TOKENS * known.usd[OUTPUT]
+        costs = np.array([TYPICAL_PROMPT_TOKENS * u[0] + TYPICAL_COMPLETION_TOKENS * u[OUTPUT] for u in known.usd])
         if known.all_priced:
             return float(median(costs.tolist()))
         weight, total, _ = self._amounts(Signal.COST).sum(axis=2)
         reported = ~known.priced & (weight > 0.0)
         each: list[float] = costs[known.priced].tolist() + (total[reported] / weight[reported]).tolist()
         return median(each) if each else UNKNOWN_COST_USD
-
-    def _share(self, signal: Signal, prior_mean: float, prior_weight: float) -> Share:
-        weight, total, _ = self.table.per_arm(signal)
-        size = prior_weight + weight
-        mean = (prior_weight * prior_mean + np.minimum(np.maximum(total, 0.0), weight)) / size
-        variance = mean * (1.0 - mean) / (size + 1.0)
-        return Share(mean, variance, variance + mean * mean)
 
 
 def take_snapshot(

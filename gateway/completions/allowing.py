@@ -42,5 +42,5 @@ def require_room(
         allowance.require_tokens(prompt_tokens, max_tokens, now, stated=True)
         return
     expected = snapshot.completion_tokens(context.task)[0]
-    least = min(float(expected[snapshot.rows[model_id]]) for model_id in able)
+    least = min(expected[snapshot.rows[model_id]] for model_id in able)
     allowance.require_tokens(prompt_tokens, least, now, stated=False)

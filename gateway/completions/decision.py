@@ -80,7 +80,7 @@ class Decision:
             return float(self.estimated_prompt_tokens + self.request.max_tokens)
         snapshot = self.published.snapshot
         answer = snapshot.completion_tokens(self.context.task)[0][snapshot.rows[self.draw.model_id]]
-        return self.estimated_prompt_tokens + float(answer)
+        return self.estimated_prompt_tokens + answer
 
 
 def decide(

@@ -242,9 +242,9 @@ def _model(
         failed=traffic.failures,
         cost_usd=traffic.cost_usd,
         quality=QualityView(**_normal(arm.quality, arm.quality_deviation, 0.0, 1.0).model_dump(), scores=arm.scores),
-        success=_normal(float(success.mean[row]), sqrt(float(success.variance[row])), 0.0, 1.0),
-        seconds=_log_normal(float(seconds[row]), float(seconds_variance[row])),
-        cost_per_answer_usd=_log_normal(float(cost_usd[row]), float(cost_variance[row])),
+        success=_normal(success.mean[row], sqrt(success.variance[row]), 0.0, 1.0),
+        seconds=_log_normal(seconds[row], seconds_variance[row]),
+        cost_per_answer_usd=_log_normal(cost_usd[row], cost_variance[row]),
         worth_usd=_normal(arm.mean_usd, deviation),
     )
 

@@ -104,7 +104,7 @@ class Posteriors:
             prompt = PromptParts(int(TYPICAL_PROMPT_TOKENS))
             context = bucketed(task, prompt, max_tokens=None, stream=False, wants_json=False)
             (quality, variance), (seconds, _) = snapshot.quality(task), snapshot.seconds(context)
-            columns = (quality.tolist(), variance.tolist(), seconds.tolist(), snapshot.cost_usd(context)[0].tolist())
+            columns = (quality, variance, seconds, snapshot.cost_usd(context)[0])
             for arm, (mean, spread, *amounts) in zip(snapshot.arms, zip(*columns, strict=True), strict=True):
                 yield (snapshot.router_id, arm.model_id, task), (mean, sqrt(spread), *amounts)
 

@@ -22,7 +22,7 @@ def snapshot_of(sums: dict[tuple[str, str, Signal], Sums], budget: BudgetState |
 
 
 def value_of(snapshot: Snapshot, context: Context = CONTEXT, steering: Steering = NO_STEERING) -> Value:
-    return evaluate(snapshot, context, np.arange(2), steering)
+    return evaluate(snapshot, context, range(2), steering)
 
 
 def answered(number: float) -> dict[tuple[str, str, Signal], Sums]:
@@ -32,7 +32,7 @@ def answered(number: float) -> dict[tuple[str, str, Signal], Sums]:
 def test_while_nothing_is_scored_the_doubt_about_quality_fades_with_outcomes() -> None:
     new, used = value_of(snapshot_of({})), value_of(snapshot_of(answered(300.0)))
     assert used.deviation_usd[0] < 0.5 * new.deviation_usd[0]
-    assert used.quality_deviation.tolist() == new.quality_deviation.tolist()
+    assert used.quality_deviation == new.quality_deviation
 
 
 def test_the_first_score_brings_all_of_the_doubt_back() -> None:
@@ -44,15 +44,15 @@ def test_the_first_score_brings_all_of_the_doubt_back() -> None:
 def test_validity_counts_for_requests_that_ask_for_json_alone() -> None:
     snapshot = snapshot_of({("p/cheap", "", Signal.VALIDITY): Sums(0.0, 1e9, 100.0, 20.0, 20.0)})
     plain, json = value_of(snapshot), value_of(snapshot, replace(CONTEXT, wants_json=True))
-    assert plain.validity.tolist() == [1.0, 1.0]
+    assert plain.validity == [1.0, 1.0]
     assert json.validity[0] < 0.3
     assert json.validity[1] > 0.9
     assert json.mean_usd[0] < plain.mean_usd[0] - 0.005
-    assert json.quality.tolist() == plain.quality.tolist()
+    assert json.quality == plain.quality
 
 
 def test_the_shadow_price_and_a_wish_for_low_cost_multiply_what_a_dollar_counts() -> None:
     paced, wished = snapshot_of({}, BudgetState(multiplier=3.0)), Steering(cost=2.0)
     free, both = value_of(snapshot_of({})), value_of(paced, steering=wished)
     assert both.price_multiplier == 6.0
-    assert (free.mean_usd - both.mean_usd).tolist() == pytest.approx((5.0 * free.cost_usd).tolist())
+    assert np.subtract(free.mean_usd, both.mean_usd).tolist() == pytest.approx([5.0 * usd for usd in free.cost_usd])

@@ -18,7 +18,7 @@ def snapshot_of(price: Price | None, sums: dict[StatisticKey, Sums]) -> Snapshot
 
 
 def test_a_price_change_counts_at_once_and_in_proportion() -> None:
-    before, after = (snapshot_of(Price(usd, 4 * usd, usd), TOKENS).cost_usd(CONTEXT)[0] for usd in (1e-5, 1e-6))
+    before, after = (snapshot_of(Price(usd, 4 * usd, usd), TOKENS).cost_usd(CONTEXT)[0][0] for usd in (1e-5, 1e-6))
     assert after == pytest.approx(before / 10.0)
 
 

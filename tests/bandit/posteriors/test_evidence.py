@@ -47,7 +47,7 @@ def test_an_evaluation_orders_models_before_any_score_in_its_task_and_in_others(
     for task in ("code", "chat"):
         quality, variance = snapshot.quality(task)
         assert (np.diff(quality) < 0.0).all()
-        assert (variance < known({}).quality(task)[1]).all()
+        assert (np.array(variance) < known({}).quality(task)[1]).all()
     assert snapshot.quality("code")[0] == pytest.approx([*CARD.values()], abs=0.03)
     assert not snapshot.has_scores, "users have scored nothing"
 
@@ -66,10 +66,10 @@ def test_a_mean_of_no_task_moves_the_model_in_every_class() -> None:
 def test_an_evaluation_fades_and_one_that_is_withdrawn_leaves_nothing() -> None:
     made = evaluation(CARD, 50.0)
     fresh = known({}, made)
-    assert known({}, made, at=HALF_LIFE, former=fresh).evidence[0].sum() == pytest.approx(
-        fresh.evidence[0].sum() / 2.0, rel=0.2
+    assert known({}, made, at=HALF_LIFE, former=fresh).counted.of_sources[0].sum() == pytest.approx(
+        fresh.counted.of_sources[0].sum() / 2.0, rel=0.2
     )
-    assert known({}, former=fresh).quality("code")[0].tolist() == known({}).quality("code")[0].tolist()
+    assert known({}, former=fresh).quality("code")[0] == known({}).quality("code")[0]
 
 
 def test_a_source_that_agrees_with_users_keeps_its_weight_and_one_that_misleads_loses_it() -> None:
@@ -89,7 +89,7 @@ def test_a_source_that_is_lenient_with_all_alike_keeps_its_weight_and_is_moved()
 
 
 def test_a_source_that_speaks_of_other_classes_cannot_be_compared() -> None:
-    trusted = known(users(CARD, 200.0, task="chat"), evaluation(CARD, 50.0)).trusts["eval:e"]
+    trusted = known(users(CARD, 200.0, task="chat"), evaluation(CARD, 50.0)).counted.trusts["eval:e"]
     assert (trusted.compared, trusted.offset) == (0.0, 0.0)
 
 
@@ -105,7 +105,7 @@ def test_no_sums_of_an_evaluation_make_anything_but_finite_figures(moments: tupl
         snapshot = known(scores, Evidence("eval:e", 0.0, sums))
         mean, variance = snapshot.quality("code")
         assert np.isfinite(mean).all()
-        assert (variance > 0.0).all()
+        assert min(variance) > 0.0
         assert np.isfinite(snapshot.completion_tokens("code")[0]).all()
 
 
@@ -129,7 +129,7 @@ def test_a_judge_orders_models_where_no_user_has_scored() -> None:
 
 def test_a_judge_that_users_contradict_on_the_same_answers_loses_its_weight() -> None:
     fair = known(judged(CARD, 100.0, dict.fromkeys(MODELS, 0.1))).counted.trusts["judge"]
-    unfair = known(judged(CARD, 100.0, dict(zip(MODELS, (0.3, -0.3, 0.2, -0.1), strict=True)))).trusts["judge"]
+    unfair = known(judged(CARD, 100.0, dict(zip(MODELS, (0.3, -0.3, 0.2, -0.1), strict=True)))).counted.trusts["judge"]
     assert fair.compared == unfair.compared == 80.0
     assert fair.offset == pytest.approx(0.1, abs=0.02)
     assert fair.weight.min() > 5.0 * unfair.weight.max()

@@ -101,4 +101,4 @@ def test_without_a_score_a_class_and_a_call_site_are_what_scores_that_were_taken
         bare, computed = known({}, sites), known(taken_back, sites)
         for task in ("code", "site:1", "unheard of"):
             assert np.allclose(bare.quality(task), computed.quality(task), rtol=1e-14, atol=0)
-        assert bare.scores.tolist() == computed.scores.tolist() == [0.0, 0.0]
+        assert bare.scores == computed.scores == [0.0, 0.0]

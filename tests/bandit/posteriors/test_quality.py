@@ -77,7 +77,7 @@ def test_a_model_that_is_asked_the_hard_questions_is_not_worse_for_it() -> None:
         {("p/a", "easy"): (40, 36), ("p/a", "hard"): (360, 144), ("p/b", "easy"): (360, 288), ("p/b", "hard"): (40, 12)}
     )
     for task in ("easy", "hard"):
-        a, b = snapshot.quality(task)[0].tolist()
+        a, b = snapshot.quality(task)[0]
         assert a > b
 
 

@@ -41,7 +41,7 @@ def score(live: LiveRouter) -> None:
 def scored(live: LiveRouter) -> float:
     """The scores behind the snapshot that requests meet, which is not renewed here."""
     assert live._published is not None
-    return float(live._published.snapshot.scores.sum())
+    return sum(live._published.snapshot.scores)
 
 
 async def until(condition: Callable[[], bool], what: str) -> None:

@@ -310,12 +310,12 @@ def test_a_router_expects_and_bills_the_price_of_the_hour(tmp_path: Path, price_
     loader, registry = Loader(database, price_list, lambda: epoch(CHEAP_HOUR)), Registry(Changed(), price_list)
     registry.replace(loader.load(EVERYTHING))
     router = registry.routers["rtr_a"]
-    before = router.published(epoch(CHEAP_HOUR), SOON).snapshot.cost_usd(CONTEXT)[0]
+    (before,), _ = router.published(epoch(CHEAP_HOUR), SOON).snapshot.cost_usd(CONTEXT)
     stale = loader.load(EVERYTHING)
     registry.reprice(epoch(DEAR_HOUR))
     registry.replace(stale)
     assert registry.routers["rtr_a"] is router, "what it has learned stays"
-    after = router.published(epoch(DEAR_HOUR), SOON).snapshot.cost_usd(CONTEXT)[0]
+    (after,), _ = router.published(epoch(DEAR_HOUR), SOON).snapshot.cost_usd(CONTEXT)
     assert after == pytest.approx(2 * before)
     assert router.models["deepseek/deepseek-v4-pro"].price == price_list.resolve("deepseek/deepseek-v4-pro").price
     database.close()
