@@ -39,7 +39,7 @@ class WriteConnection:
             self._holder = database.unpooled.raw_connection()
         except (DBAPIError, PoolTimeout, self._errors) as error:
             raise self._as_ours(error) from error
-        self._file = database.file_number()
+        self._file = database.files.database() if database.files else None
         connection: Any = self._holder.driver_connection
         self.connection = connection
         self.cursor: Any = connection.cursor()
@@ -87,9 +87,11 @@ class WriteConnection:
 
         Raises DatabaseUnavailable.
         """
-        if not self._database.sqlite:
+        files = self._database.files
+        if files is None:
             return None
-        if self._database.file_number() != self._file:
+        if files.database() != self._file:
+            files.remove_former_log()  # while we hold it open
             self._database.close()  # pooled connections have the former file open, too
             raise DatabaseUnavailable(f"the file {self._database.where} was replaced or removed while it was in use")
         try:

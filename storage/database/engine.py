@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database import postgresql, sqlite
 from storage.database.clock import DatabaseClock
+from storage.database.open_files import OpenFiles
 from storage.database.placement import Placement, find_ledger
 from storage.database.schema import migrate_database, require_current_schema
 from storage.database.watchdog import Watchdog
@@ -47,16 +48,25 @@ _WRONG_URL = "the database URL must be sqlite:///PATH or postgresql://USER:PASSW
 class Database:
     """An open database of the ledger. `where` is its URL without the password; `unpooled` opens a new connection.
 
-    `clock` is the one that all its processes share; `placement` is that of a ledger on PostgreSQL.
+    `clock` is the one that all its processes share; `placement` is that of a ledger on PostgreSQL, `files` are those of
+    one on SQLite.
     """
 
-    def __init__(self, engine: Engine, unpooled: Engine, where: str, placement: Placement | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        unpooled: Engine,
+        where: str,
+        placement: Placement | None = None,
+        files: OpenFiles | None = None,
+    ) -> None:
         self.engine = engine
         self.unpooled = unpooled
         self.where = where
         self.clock = DatabaseClock()
         self.sqlite = engine.dialect.name == "sqlite"
         self.placement = placement
+        self.files = files
         self._watchdog: Watchdog | None = None
 
     def watched(self, watchdog: Watchdog) -> "Database":
@@ -147,10 +157,6 @@ class Database:
                 assert driver is not None  # noqa: S101 - it is open
                 driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def file_number(self) -> tuple[int, int] | None:
-        """Return what tells a SQLite file from another one in its place; None without a file."""
-        return sqlite.file_number(self.where) if self.sqlite else None
-
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
@@ -201,8 +207,11 @@ def connect(url: str, sqlite_synchronous: str, schema: str | None = None) -> Dat
     if sqlite_synchronous not in {"normal", "full"}:
         raise DatabaseUnavailable(f'sqlite_synchronous must be "normal" or "full", not {sqlite_synchronous!r}')
     sqlite.create_privately(Path(parsed.database))
-    engine, unpooled = (sqlite.make_engine(parsed, sqlite_synchronous, pooled=pooled) for pooled in (True, False))
-    return Database(engine, unpooled, str(Path(parsed.database)))
+    files = OpenFiles(parsed.database)
+    engine, unpooled = (
+        sqlite.make_engine(parsed, sqlite_synchronous, files, pooled=pooled) for pooled in (True, False)
+    )
+    return Database(engine, unpooled, str(Path(parsed.database)), files=files)
 
 
 def _connect_server(address: postgresql.Address) -> Database:

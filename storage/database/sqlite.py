@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from storage.database.open_files import OpenFiles
+
 BUSY_SECONDS = 4.0
 """Busy timeout: a lock that is held for longer counts as an outage."""
 
@@ -26,7 +28,7 @@ LARGEST_LOG_BYTES = RESTART_PAGES * 4_096
 """To which a write-ahead log that grew, because of a long read, is cut when it begins anew."""
 
 
-def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
+def make_engine(url: URL, synchronous: str, files: OpenFiles, *, pooled: bool = True) -> Engine:
     """Make an engine for a file. Writing transactions need the execution option `immediate`."""
     place = url.set(drivername="sqlite+pysqlite")
     wait = {"timeout": BUSY_SECONDS}
@@ -38,8 +40,9 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
     @event.listens_for(engine, "do_connect")
     def require_file(*_: object) -> None:
         # SQLite would make an empty file in place of one that is being replaced.
-        if not Path(str(url.database)).exists():
+        if files.database() is None:
             raise sqlite3.OperationalError("unable to open database file: it is not there")
+        files.remove_former_log()
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
@@ -51,6 +54,7 @@ def make_engine(url: URL, synchronous: str, *, pooled: bool = True) -> Engine:
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG_BYTES}")
         ensure_power(connection)
+        files.note()
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
@@ -80,15 +84,6 @@ def is_damage(error: BaseException) -> bool:
             return code & 0xFF in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
         found = found.__cause__
     return False
-
-
-def file_number(path: str) -> tuple[int, int] | None:
-    """Return the device and the inode of a file; None if it is not there."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def ensure_power(connection: sqlite3.Connection) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import schema
+from storage.database.checkpointer import checkpoint
 from storage.database.engine import Database, connect
 from storage.errors import BackupError
 from storage.maintenance import backup as module
@@ -165,6 +166,32 @@ def test_a_file_that_is_replaced_under_a_process_is_noticed_and_used(
     spooling.write(making.completion(), making.completion())
     with sqlite3.connect(tmp_path / "ledger.db") as file:
         assert file.execute("SELECT count(*) FROM decisions").fetchone() == (2,)
+
+
+def test_the_log_of_a_file_that_is_replaced_does_not_damage_the_new_one(
+    database: Database,
+    running: RunningWriter,
+    making: RecordMaker,
+    start_writer: Start,
+    tmp_path: Path,
+    opening: Opening,
+) -> None:
+    running.write(making.completion())
+    back_up(database, tmp_path / "backup.db")
+    other = start_writer(opening(f"sqlite:///{tmp_path / 'ledger.db'}"))
+    for writing in (running, other):
+        writing.write(*(making.completion(task=f"task-{number}") for number in range(100)))
+    for writing in (running, other):
+        writing.until(partial(has_read_everything, writing, 1), "what there is was read")
+    (tmp_path / "backup.db").rename(tmp_path / "ledger.db")
+    checkpoint(database)  # as a thread of its own does a quarter of a second after many commits
+    for writing in (running, other):
+        writing.until(partial(has_read_everything, writing, 2), "the new file is used")
+    for writing in (running, other, running):
+        writing.write(making.completion())
+    with sqlite3.connect(tmp_path / "ledger.db") as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert file.execute("SELECT count(*) FROM decisions").fetchone() == (4,)
 
 
 def test_a_file_that_is_gone_is_not_made_anew(database: Database, tmp_path: Path, start_writer: Start) -> None:
