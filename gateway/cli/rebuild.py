@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from bandit.statistics import Sums
 from gateway.cli.commands import new_app
@@ -47,17 +48,22 @@ def rebuild(
             say(f"{moved:,} requests were recorded later than now, and are moved to now")
         if router is not None:
             existing_router(database, router)
-        rebuilding = rebuild_of(database)
-        differences = rebuilding.check(router) if check else rebuilding.run(router)
-        usage: list[UsageDifference] = []
-        if router is None:
-            evals = eval_rebuild_of(database)
-            differences += evals.check() if check else evals.run()
-            usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
-        counting = ActivityRebuild(database)
-        cells = counting.check(router) if check else counting.run(router)
-        summing = FixedSumsRebuild(database)
-        sums = summing.check(router) if check else summing.run(router)
+        # On a terminal alone: each step reads all requests, which takes minutes if there are millions.
+        with Console(stderr=True).status("reading the ledger for the statistics") as status:
+            rebuilding = rebuild_of(database)
+            differences = rebuilding.check(router) if check else rebuilding.run(router)
+            usage: list[UsageDifference] = []
+            if router is None:
+                evals = eval_rebuild_of(database)
+                differences += evals.check() if check else evals.run()
+                status.update("reading the ledger for the usage of keys")
+                usage = UsageRebuild(database).check() if check else UsageRebuild(database).run()
+            status.update("reading the ledger for activity")
+            counting = ActivityRebuild(database)
+            cells = counting.check(router) if check else counting.run(router)
+            status.update("reading the ledger for savings")
+            summing = FixedSumsRebuild(database)
+            sums = summing.check(router) if check else summing.run(router)
     equal = not differences and not usage and not cells and not sums
     if json:
         print_json(
