@@ -91,7 +91,7 @@ class WriteConnection:
         if files is None:
             return None
         if files.database() != self._file:
-            files.remove_former_log()  # while we hold it open
+            files.remove_former_log()
             self._database.close()  # pooled connections have the former file open, too
             raise DatabaseUnavailable(f"the file {self._database.where} was replaced or removed while it was in use")
         try:

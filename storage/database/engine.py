@@ -160,6 +160,8 @@ class Database:
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
+        if self.files is not None:
+            self.files.forget()
 
 
 def open_database(

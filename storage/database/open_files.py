@@ -7,6 +7,7 @@ one's log for its own, and copies it into the new file.
 import contextlib
 import logging
 import os
+import threading
 
 log = logging.getLogger(__name__)
 
@@ -15,11 +16,14 @@ FileNumber = tuple[int, int]
 
 
 class OpenFiles:
-    """Knows which files the path named when it was opened last. In any thread."""
+    """Knows which files the path named when it was opened last. Thread-safe."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._known: tuple[FileNumber | None, dict[str, FileNumber | None]] = (None, {})
+        self._log_path = f"{path}-wal"
+        self._former: FileNumber | None = None
+        self._log: int | None = None  # holds the log open, so that no other file can get its inode
+        self._lock = threading.Lock()
 
     def database(self) -> FileNumber | None:
         """Return what tells the database from another one at its path; None if there is none."""
@@ -27,27 +31,41 @@ class OpenFiles:
 
     def note(self) -> None:
         """Note which files there are, after one was opened."""
-        logs = {path: _number(path) for path in (f"{self._path}-wal", f"{self._path}-shm")}
-        self._known = (_number(self._path), logs)
+        with self._lock:
+            self._forget()
+            self._former = _number(self._path)
+            with contextlib.suppress(OSError):
+                self._log = os.open(self._log_path, os.O_RDONLY)
 
     def remove_former_log(self) -> None:
         """Remove the log of a database that another one was put in place of, unless another process has done so.
 
-        Call it before the new one is opened, and while a connection holds the former log open: else another file may
-        have got its inode. SQLite does not delete the new one's log when it closes a database that was moved away.
+        Call it before the new one is opened. SQLite leaves the new one's log alone when it closes a database that was
+        moved away.
         """
-        former, logs = self._known
-        found = _number(self._path)
-        if former is None or found is None or found == former:
-            return
-        for path, number in logs.items():
-            if number is not None and _number(path) == number:
-                with contextlib.suppress(OSError):
-                    os.unlink(path)
-                    log.warning("%s belonged to a database that was replaced, and is removed", path)
+        with self._lock:
+            found = _number(self._path)
+            if self._former is None or found is None or found == self._former:
+                return
+            if self._log is not None and _number(self._log) == _number(self._log_path):
+                for path in (self._log_path, f"{self._path}-shm"):
+                    with contextlib.suppress(OSError):
+                        os.unlink(path)
+                log.warning("%s belonged to a database that was replaced, and is removed", self._log_path)
+            self._forget()
+
+    def forget(self) -> None:
+        """Forget which files there are."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._log is not None:
+            os.close(self._log)  # SQLite has no locks on it, which this would release
+        self._former = self._log = None
 
 
-def _number(path: str) -> FileNumber | None:
+def _number(path: str | int) -> FileNumber | None:
     try:
         found = os.stat(path)
     except OSError:
