@@ -26,6 +26,7 @@ from gateway.ids import RequestIds
 from gateway.judging.queues import open_queues
 from gateway.limits.alerts import Alerts
 from gateway.limits.limiter import KeyLimiter
+from gateway.maintenance.days import keep_days
 from gateway.maintenance.heartbeat import Heartbeat
 from gateway.maintenance.retention import RetentionWorker
 from gateway.maintenance.unmatched import UnmatchedCounter
@@ -58,7 +59,6 @@ from gateway.turns import Turns
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
 from storage.replication.changes import Changed, read_everything
-from storage.stores.day_sums import DaySums
 from storage.stores.ledger import Ledger
 from storage.stores.sign_in import SignIn
 from storage.stores.tasks import Tasks
@@ -274,7 +274,7 @@ class Gateway:
                 clock=database.clock.now,
                 model_states=self.model_states,
                 database=database,
-                days=DaySums(database) if database.sqlite else None,
+                days=keep_days(database, opened),
                 readiness=readiness,
                 recorder=self._recorder,
                 configuration=self.configuration,
