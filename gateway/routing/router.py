@@ -13,7 +13,7 @@ from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
-from bandit.quick import quick_dataclass
+from bandit.quick import kept_property, quick_dataclass
 from bandit.statistics import Deltas, StatisticKey, Sums
 from bandit.types import AppliedRule, BudgetState, Choice, Context, Epoch, LoopTime, Steering
 from gateway.catalog.catalog import Catalog, Model
@@ -52,19 +52,35 @@ Question: TypeAlias = tuple[
 """What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, part."""
 
 
-@quick_dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=False)
 class CachedChoice:
-    """A choice, and what all decisions that are drawn from it share: its JSON, and by model dollars and reason.
+    """A choice, and what all decisions that are drawn from it share, computed for the first of them.
 
     `reasons` is filled with those of first draws when they are first asked for.
     """
 
     choice: Choice
-    json: bytes
-    choice_digest: str
-    costs_usd: Mapping[str, float]
-    best_model_id: str  # by the mean utility
     reasons: dict[str, str]
+
+    @kept_property
+    def json(self) -> bytes:
+        """As it is recorded."""
+        return msgspec.json.encode(self.choice)
+
+    @kept_property
+    def choice_digest(self) -> str:
+        """Of its JSON."""
+        return _digest(self.json)
+
+    @kept_property
+    def costs_usd(self) -> Mapping[str, float]:
+        """Expected dollars of an answer by model."""
+        return {arm.model_id: arm.cost_usd for arm in self.choice.arms}
+
+    @kept_property
+    def best_model_id(self) -> str:
+        """The model of the largest mean utility; to obey a rule is no trial."""
+        return max(self.choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id
 
 
 class Published:
@@ -115,16 +131,7 @@ def _digest(json: bytes) -> str:
 
 
 def _choose(snapshot: Snapshot, question: Question) -> CachedChoice:
-    choice = choose(snapshot, *question)
-    json = msgspec.json.encode(choice)
-    return CachedChoice(
-        choice,
-        json,
-        _digest(json),
-        {arm.model_id: arm.cost_usd for arm in choice.arms},
-        max(choice.arms, key=lambda arm: (arm.low >= 1.0, arm.mean_usd)).model_id,  # to obey a rule is no trial
-        {},
-    )
+    return CachedChoice(choose(snapshot, *question), {})
 
 
 class RouterState:

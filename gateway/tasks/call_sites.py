@@ -7,6 +7,7 @@ the prompt is kept, but for its first words, which name the class.
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -100,16 +101,21 @@ def call_site_of(
     None if nothing is left that would tell it from others: a prompt without content, and neither tools nor a schema.
     """
     prompt = system[:READ_CHARS]
-    words = fixed_words(prompt) if prompt else ()
+    said = _said(prompt) if prompt else ""
     tool_names = _names([name for raw in tools for name in _tool_names(raw)])
     schema_names = () if response_format is None else _schema_names(response_format)
-    said = " ".join(words).casefold()
     shaped = tool_names or (schema_names and schema_names != _ANY_JSON)
     if not shaped and (len(said) < SHORTEST_PROMPT or _GENERAL.issuperset(said.split())):
         return None
     text = "\0".join([said, "\1".join(tool_names), "\1".join(schema_names)])
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8)
     return CallSite(PREFIX + digest.hexdigest(), prompt, tool_names, schema_names)
+
+
+@lru_cache(maxsize=2_048)
+def _said(prompt: str) -> str:
+    """The words that are the same in each request: they take as long as the rest of a decision."""
+    return " ".join(fixed_words(prompt)).casefold()
 
 
 def is_call_site(task: str) -> bool:

@@ -16,7 +16,7 @@ MOST_WORDS = 80
 LONGEST_WORD = 24
 """Longer ones in ASCII are ids."""
 
-_BLANKS = re.compile(r"[ \t]+")
+_BLANKS = re.compile(r"[ \t]{2,}|\t")  # one space stays as it is
 _FENCED = re.compile(r"```.*?(?:```|\Z)|~~~.*?(?:~~~|\Z)|\"\"\".*?(?:\"\"\"|\Z)|'''.*?(?:'''|\Z)", re.DOTALL)
 _ELEMENT = re.compile(
     r"<((?:[a-z]+[_-])?(?:context|documents?|docs?|sources?|passages?|excerpts?|results?|memory|memories|history|"
@@ -26,7 +26,7 @@ _ELEMENT = re.compile(
 )
 _QUOTED = re.compile(
     r'"[^"\n]{1,500}"|“[^“”\n]{1,500}”|«[^«»\n]{1,500}»|„[^„“”\n]{1,500}[“”]|「[^「」\n]{1,500}」|`[^`\n]{1,500}`'
-    r"|(?<!\w)'[^'\n]{1,500}'(?!\w)"
+    r"|'(?<!\w')[^'\n]{1,500}'(?!\w)"  # each begins with its mark, so that a search looks for these alone
 )
 _FROM_HERE_ON = re.compile(
     r"^[ \t#*>=_\[(-]*(?:(?:retrieved|relevant|additional|provided|following|the|background|search|reference|source|"
@@ -68,7 +68,6 @@ _PASSING = frozenset(_DATES.split())
 """Words of dates and times."""
 
 
-@lru_cache(maxsize=512)
 def fixed_words(text: str) -> tuple[str, ...]:
     """The first words of a system prompt that are the same in each request, as they are written."""
     return _words(_without_inserts(text))
