@@ -32,9 +32,14 @@ SMALLEST_RATIO = 1e-4
 """Deviations are floored at this share of the largest, which bounds the number of panels."""
 SMALLEST_DEVIATION = 1e-12
 
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
-_HALF_NODES: Floats = (_NODES + 1.0) / 2.0  # on [0, 1]
-_HALF_WEIGHTS: Floats = _WEIGHTS / 2.0 / math.sqrt(2.0 * math.pi)  # with the density's constant
+NODES = 4
+"""In each panel."""
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
+# A panel's start and width times this are its nodes, and their weights with the density's constant.
+_OF_PANEL: Floats = np.array(
+    [[1.0] * NODES + [0.0] * NODES, [*((_NODES + 1.0) / 2.0), *(_WEIGHTS / 2.0 / math.sqrt(2.0 * math.pi))]]
+)
 _TINY = 1e-300
 
 
@@ -108,5 +113,5 @@ def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, F
         gaps = rest
         if not gaps:
             break
-    width_of = np.array(widths)[:, None]
-    return (np.array(starts)[:, None] + width_of * _HALF_NODES).ravel(), (width_of * _HALF_WEIGHTS).ravel()
+    nodes_and_weights = np.array([starts, widths]).T.dot(_OF_PANEL)
+    return nodes_and_weights[:, :NODES].ravel(), nodes_and_weights[:, NODES:].ravel()

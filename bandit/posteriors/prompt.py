@@ -82,18 +82,24 @@ def prompt_ratios(parts: Floats, pairs: Floats) -> PromptRatios:
 
     Rows that can't be sums of the same requests, because one was broken and is left out, count as none.
     """
-    estimated, billed, _ = parts
-    count = parts.shape[2]
+    estimated, count = parts[0], parts.shape[2]
     mean = np.ones((len(PART_SIGNALS), count))
     covariance = np.empty((count, len(PART_SIGNALS), len(PART_SIGNALS)))
     covariance[:] = _PRIOR_COVARIANCE
-    # Arms that have seen nothing but text, in closed form: this is what most routers are asked.
-    mean[0] = np.minimum((PRIOR_TOKENS[0] + billed[0]) / (PRIOR_TOKENS[0] + estimated[0]), LARGEST_RATIOS[0])
-    covariance[:, 0, 0] = NOISE / (PRIOR_TOKENS[0] + estimated[0])
+    mean[0], covariance[:, 0, 0] = text_ratios(parts)
     if estimated[1:].any():
         mixed = np.flatnonzero(estimated[1:].any(axis=0))
         mean[:, mixed], covariance[mixed] = _solve(parts[:, :, mixed], pairs[:, mixed])
     return PromptRatios(mean, covariance)
+
+
+def text_ratios(parts: Floats) -> tuple[Floats, Floats]:
+    """The text's ratio and its relative variance for arms that have seen nothing but text, in closed form.
+
+    This is what most routers are asked.
+    """
+    size = PRIOR_TOKENS[0] + parts[0, 0]
+    return np.minimum((PRIOR_TOKENS[0] + parts[1, 0]) / size, LARGEST_RATIOS[0]), NOISE / size
 
 
 def _solve(parts: Floats, pairs: Floats) -> tuple[Floats, Floats]:

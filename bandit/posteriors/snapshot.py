@@ -17,7 +17,7 @@ from bandit.posteriors.families import Families, families
 from bandit.posteriors.latency import LogTime, log_time
 from bandit.posteriors.moments import InClass, Moments, Share, moments, share
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
-from bandit.posteriors.prompt import PromptRatios, prompt_ratios
+from bandit.posteriors.prompt import PART_SIGNALS, PromptRatios, prompt_ratios, text_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
 from bandit.posteriors.scores import CountedScores
 from bandit.posteriors.statistics import LATENCIES, Table, read
@@ -189,8 +189,10 @@ class Snapshot:
 
     @kept_property
     def _text_ratios(self) -> Moments:
+        if self.table.signals.isdisjoint(PART_SIGNALS[1:]):
+            return moments(*text_ratios(self.table.prompt_parts()))
         ratios = self.prompt_ratios
-        return ratios.mean[0].tolist(), ratios.covariance[:, 0, 0].tolist()
+        return moments(ratios.mean[0], ratios.covariance[:, 0, 0])
 
     def costs_usd(self, context: Context) -> Mapping[str, float]:
         """Expected dollars of an answer by model id."""
@@ -228,7 +230,9 @@ class Snapshot:
 
     @kept_property
     def _seconds_known(self) -> tuple[Sequence[bool], Sequence[bool]]:
-        known = self.constants.times.own | (self.table.times()[0] >= KNOWN_WEIGHT)
+        known = self.constants.times.own
+        if not self.table.signals.isdisjoint(LATENCIES):
+            known = known | (self.table.times()[0] >= KNOWN_WEIGHT)
         return known[WHOLE].tolist(), (known[FIRST] & known[EACH]).tolist()
 
     @kept_property

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
+from itertools import compress, product
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from bandit.types import (
     Ending,
     HalfLives,
     Objective,
+    PromptParts,
     RouterSettings,
     Scores,
 )
@@ -154,12 +155,11 @@ class Engine:
         return arms
 
     def _offered(self, t: int) -> tuple[str, ...]:
-        return tuple(
-            m for m, offered in zip(self._world.models, self._world.offered[t].tolist(), strict=True) if offered
-        )
+        offered = self._world.offered[t].tolist()
+        return self._world.models if all(offered) else tuple(compress(self._world.models, offered))
 
     def _context(self, t: int) -> Context:
-        parts = estimate_parts(features_of(self._world.prompts[t]))
+        parts = _parts_of(self._world.prompts[t])
         return bucketed(self._world.tasks[t], parts, max_tokens=None, stream=False, wants_json=False)
 
     def _choose_again(self, t: int, failed: frozenset[int]) -> int | None:
@@ -200,6 +200,10 @@ class Static(Engine):
 
 
 @lru_cache(maxsize=20_000)
+def _parts_of(prompt: str) -> PromptParts:
+    return estimate_parts(features_of(prompt))
+
+
 def features_of(prompt: str) -> Features:
     """A prompt as the gateway would see it: one user turn, nothing else."""
     return Features(
