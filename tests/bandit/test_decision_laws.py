@@ -1,6 +1,5 @@
 """The laws of a choice: probabilities are probabilities, match their definition, and follow from the record alone."""
 
-import hmac
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bandit.decision import choose
-from bandit.draws import draw, redraw
+from bandit.draws import draw
 from bandit.exploration import explored
 from bandit.matching import best_probabilities
 from bandit.policies import named
@@ -91,20 +90,6 @@ def test_every_policys_choice_sums_to_one_ignores_order_and_replays(
     assert draw(choice, b"a secret", str(id_)) == drawn
 
 
-def test_draws_follow_the_probabilities() -> None:
-    choice = choose(snapshot_of([(8, 0.5), (6, 0.6), (9, 0.7), (3, 0.9)]), CONTEXT, MODELS)
-    drawn = [draw(choice, b"s", f"req_{number}").model_id for number in range(20_000)]
-    for arm in choice.arms:
-        assert drawn.count(arm.model_id) / 20_000 == pytest.approx(arm.p, abs=0.015)
-
-
-@given(st.binary(max_size=200), st.text(max_size=60))
-def test_a_draw_is_that_of_the_standard_librarys_hmac(secret: bytes, message: str) -> None:
-    choice = choose(snapshot_of([(9.0, 0.5)] * 4), CONTEXT, MODELS)
-    digest = hmac.new(secret, message.encode(), "sha256").digest()
-    assert draw(choice, secret, message).u == ((int.from_bytes(digest[:8], "big") >> 12) + 0.5) / 2**52
-
-
 def test_exploration_leaves_every_candidate_a_share() -> None:
     settings = RouterSettings("rtr_x", exploration=0.08)
     choice = choose(snapshot_of([(4_000, 0.0), (4_000, 0.0), (4_000, 0.0), (4_000, 1.0)], settings), CONTEXT, MODELS)
@@ -153,21 +138,6 @@ def test_a_model_that_was_there_from_the_start_is_no_newcomer_however_little_it_
     assert arm.p > 0.5
 
 
-def test_a_failed_first_choice_is_redrawn_from_the_others_alone() -> None:
-    choice = choose(snapshot_of([(8, 0.5), (6, 0.6), (9, 0.7), (3, 0.9)]), CONTEXT, MODELS)
-    failed: set[str] = set()
-    for attempt in range(2, 5):
-        failed.add(choice.arms[attempt - 2].model_id)
-        again = redraw(choice, b"s", "req_1", attempt, failed)
-        assert again is not None
-        assert again.model_id not in failed
-        assert not again.randomised
-        left = sum(arm.p for arm in choice.arms if arm.model_id not in failed)
-        of = next(arm for arm in choice.arms if arm.model_id == again.model_id)
-        assert again.propensity == pytest.approx(of.p / left)
-    assert redraw(choice, b"s", "req_1", 5, set(MODELS)) is None
-
-
 def test_a_policy_that_does_not_exist_is_named() -> None:
     with pytest.raises(ValueError, match="thomson"):
         named("thomson")
@@ -183,10 +153,3 @@ def test_no_candidate_and_an_unknown_one_are_refused() -> None:
 
 def _outcomes(count: float) -> dict[StatisticKey, Sums]:
     return {StatisticKey("rtr_x", model_id, "", Signal.OUTCOMES): Sums(0.0, float("inf"), count) for model_id in MODELS}
-
-
-def test_ids_draw_evenly() -> None:
-    choice = choose(snapshot_of([(0, 0.0)] * 4, RouterSettings("rtr_x", policy="uniform")), CONTEXT, MODELS)
-    u = sorted(draw(choice, b"another secret", f"req_{number}").u for number in range(4_000))
-    assert max(abs(value - (rank + 0.5) / 4_000) for rank, value in enumerate(u)) < 0.03
-    assert 0.0 < u[0] < u[-1] < 1.0
