@@ -13,6 +13,8 @@ from gateway.cli.options import Config, DatabaseUrl, Json
 from gateway.cli.output import report, say
 from gateway.maintenance.rebuild import eval_rebuild_of, rebuild_of, retention_of
 from storage.database.engine import Database, open_database
+from storage.maintenance.activity_rebuild import ActivityRebuild
+from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
 
@@ -61,10 +63,16 @@ def _copy(source: Database, target: Database) -> dict[str, int]:
         f"{sum(rows.values()):,} rows of {len(rows)} tables, {rows['decisions']:,} requests among them, are in "
         f"{target.where} ({seconds:,.1f} s); every table has as many as in {source.where}"
     )
-    differences = [*rebuild_of(target).check(), *eval_rebuild_of(target).check(), *UsageRebuild(target).check()]
+    differences = [
+        *rebuild_of(target).check(),
+        *eval_rebuild_of(target).check(),
+        *UsageRebuild(target).check(),
+        *ActivityRebuild(target).check(),
+        *FixedSumsRebuild(target).check(),
+    ]
     if differences:
         raise CommandError(
-            f"{len(differences)} statistics differ from the ledger there: see `bandit-gateway rebuild --check` with "
+            f"{len(differences)} sums differ from the ledger there: see `bandit-gateway rebuild --check` with "
             "either database, and mend them with `rebuild`"
         )
     return dict(rows)

@@ -1,14 +1,16 @@
 """Copies a whole ledger to another database, of either kind: all or nothing."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import msgspec
 from sqlalchemy import JSON, Connection, Table, exists, func, insert, select, text, update
+from sqlalchemy.exc import DBAPIError
 
 from storage.database.bulk import Copy
-from storage.database.engine import Database
+from storage.database.engine import Database, first_line
 from storage.database.numbers import current_revision, draw_number
 from storage.database.revisions import Topic
 from storage.errors import TransferRefused
@@ -54,17 +56,22 @@ def copy_ledger(source: Database, target: Database, progress: Progress) -> dict[
     is as it was.
     """
     with source.snapshot() as reading, target.write() as writing:
+        refusals = tuple(getattr(target.engine.dialect.loaded_dbapi, name) for name in ("IntegrityError", "DataError"))
         _require_unserved(source, reading)
         _require_whole(source, reading)
         _lock(target, writing)
         _require_empty(target, writing)
         writing.execute(draw_number(writing.dialect))
         revision: int = writing.execute(select(current_revision(writing.dialect))).scalar_one()
-        rows_of = {
-            table.name: _copy(reading, writing, table, revision, progress)
-            for table in metadata.sorted_tables
-            if table not in _OWN
-        }
+        rows_of: dict[str, int] = {}
+        for table in metadata.sorted_tables:
+            if table not in _OWN:
+                try:
+                    rows_of[table.name] = _copy(reading, writing, table, revision, progress)
+                except (DBAPIError, *refusals) as error:
+                    if not isinstance(getattr(error, "orig", error), refusals):
+                        raise
+                    raise TransferRefused(_told(target, table, error)) from error
         for table in metadata.sorted_tables:
             if table.name in rows_of and _count(writing, table) != rows_of[table.name]:
                 raise TransferRefused(f"{table.name} has another number of rows in {target.where}: nothing was copied")
@@ -141,6 +148,18 @@ def _rows(stream: Iterator[Any], table: Table, reading: Connection, revision: in
             revision if own else msgspec.json.encode(value).decode() if json and value is not None else value
             for value, json, own in zip(row, encoded, revised, strict=True)
         )
+
+
+def _told(target: Database, table: Table, error: Exception) -> str:
+    """Tell which row is refused, and why, without its values, which may be what people asked."""
+    cause = getattr(error, "orig", None) or error
+    context: str = getattr(getattr(cause, "diag", None), "context", None) or ""
+    found = re.search(r'^COPY \w+, line \d+: "(\w+)', context)
+    named = f"the row {found[1]}" if found else "a row"
+    return (
+        f"{target.where} refuses {named} of {table.name} ({first_line(cause)}): mend or delete it where it is; "
+        "nothing was copied"
+    )
 
 
 def _writer(connection: Connection, table: Table) -> Callable[[Sequence[tuple[object, ...]]], None]:
