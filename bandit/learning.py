@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from types import MappingProxyType
 
 from bandit.posteriors.latency import clipped, log_of
@@ -91,33 +92,33 @@ def learn_attempt(
     arm, settings, lesson = snapshot.arms[row], snapshot.settings, LESSONS[attempt.ending]
     half_lives = settings.half_lives
     deltas: dict[StatisticKey, Sums] = {}
-
-    def add(signal: Signal, sums: Sums, task: str = ANY_TASK) -> None:
-        deltas[StatisticKey(settings.router_id, arm.model_id, task, signal)] = sums
+    names = (settings.router_id, arm.model_id)
 
     def expected() -> Expected:
         tokens, _ = snapshot.completion_tokens(context.task, context.max_tokens)
         return Expected(snapshot.wait_seconds(context)[row], tokens[row])
 
     if lesson.success is not None:
-        add(Signal.SUCCESS, _one(at, half_lives.success, lesson.success))
-        add(Signal.OUTCOMES, _one(at, math.inf, 1.0))
+        deltas[_key(*names, ANY_TASK, Signal.SUCCESS)] = _one(at, half_lives.success, lesson.success)
+        deltas[_key(*names, ANY_TASK, Signal.OUTCOMES)] = Sums(at, math.inf, 1.0, 1.0, 1.0)
     for signal, seconds in _latencies(lesson.wait, arm, expected, attempt):
         log_seconds = log_of(seconds)
         if log_seconds is not None:
-            add(signal, _one(at, half_lives.latency, clipped(log_seconds, log_prior(arm.prior, signal))))
+            seen = clipped(log_seconds, log_prior(arm.prior, signal))
+            deltas[_key(*names, ANY_TASK, signal)] = _one(at, half_lives.latency, seen)
     if not lesson.amounts or attempt.estimated:
         return deltas
     tokens, prompt = attempt.completion_tokens, attempt.prompt_tokens
     if tokens is not None and tokens >= 0:
         cap = min(completion_tokens_cap(arm.prior), math.inf if max_tokens is None else max_tokens)
-        add(Signal.COMPLETION_TOKENS, _one(at, half_lives.tokens, min(float(tokens), cap)), context.task)
+        counted = min(float(tokens), cap)
+        deltas[_key(*names, context.task, Signal.COMPLETION_TOKENS)] = _one(at, half_lives.tokens, counted)
     if prompt is not None and prompt > 0:
         for signal, weight, total, squares in observe(context.parts, prompt):
-            add(signal, Sums(at, half_lives.tokens, weight, total, squares))
+            deltas[_key(*names, ANY_TASK, signal)] = Sums(at, half_lives.tokens, weight, total, squares)
     reported = attempt.ending is Ending.COMPLETE or tokens is not None
     if arm.price is None and attempt.cost_known and reported and attempt.cost_usd >= 0.0:
-        add(Signal.COST, _one(at, half_lives.tokens, attempt.cost_usd), context.task)
+        deltas[_key(*names, context.task, Signal.COST)] = _one(at, half_lives.tokens, attempt.cost_usd)
     return deltas
 
 
@@ -212,6 +213,10 @@ def merge(into: dict[StatisticKey, Sums], deltas: Deltas) -> None:
     for key, delta in deltas.items():
         known = into.get(key)
         into[key] = delta if known is None else known + delta
+
+
+_key = lru_cache(maxsize=8_192)(StatisticKey)
+"""Each answer of a model has the keys of the one before: to look them up costs half of making them."""
 
 
 def _one(at: float, half_life: float, value: float) -> Sums:

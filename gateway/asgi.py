@@ -127,7 +127,7 @@ class Http(HttpRequest):
         """Whether the response's status has been sent."""
         return self._started
 
-    def watched(self) -> contextlib.AbstractAsyncContextManager[object]:
+    def watched(self) -> contextlib.AbstractContextManager[object]:
         """Context in which the task is cancelled when the client disconnects, and raises ClientGone instead."""
         return WatchedClient(self)
 
@@ -177,7 +177,7 @@ class Http(HttpRequest):
 
 
 class WatchedClient:
-    """Async context manager that cancels the task inside it when the client disconnects, and raises ClientGone instead.
+    """Context manager that cancels the task inside it when the client disconnects, and raises ClientGone instead.
 
     Used around waits for a provider, never around a commit.
     """
@@ -189,12 +189,12 @@ class WatchedClient:
         self._left = False
         self._watch: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "WatchedClient":
+    def __enter__(self) -> "WatchedClient":
         self._task = asyncio.current_task()
         self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._timer.cancel()
         if self._watch is not None:
             self._watch.cancel()

@@ -94,7 +94,8 @@ class Flow:
             stated = request.task(router.options.task_metadata_key)
             if allowance is not None:
                 allowance.require_task(stated or classify(request.features))
-            await self._admission.admit(router.id, router.tasks, stated)
+            if stated is not None:
+                await self._admission.admit(router.id, router.tasks, stated)
             site = request.call_site
             if site is not None and not stated and router.knows_call_sites and site.key not in router.tasks:
                 features = request.features

@@ -63,12 +63,13 @@ def completion_tokens_cap(prior: ArmPrior) -> float:
 
 def log_prior(prior: ArmPrior, signal: Signal) -> LogNormalPrior:
     """The prior of a latency signal. Raises KeyError for a signal that is no latency."""
-    chosen, default = {
-        Signal.FIRST_TOKEN: (prior.first_token, FIRST_TOKEN_PRIOR),
-        Signal.PER_TOKEN: (prior.per_token, PER_TOKEN_PRIOR),
-        Signal.TOTAL: (prior.total, TOTAL_PRIOR),
-    }[signal]
-    return chosen or default
+    if signal is Signal.TOTAL:
+        return prior.total or TOTAL_PRIOR
+    if signal is Signal.FIRST_TOKEN:
+        return prior.first_token or FIRST_TOKEN_PRIOR
+    if signal is Signal.PER_TOKEN:
+        return prior.per_token or PER_TOKEN_PRIOR
+    raise KeyError(signal)
 
 
 def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums]) -> ArmPrior:

@@ -25,7 +25,10 @@ T = TypeVar("T")
 
 
 class AttemptLog:
-    """The calls made for one decision. `draw` is the latest; `provider_seconds` were spent waiting for providers."""
+    """The calls made for one decision. `provider_seconds` were spent waiting for providers.
+
+    `draw` is the latest, `model_id` its arm, `served_id` the model of that arm.
+    """
 
     __slots__ = (
         "_counted_bytes",
@@ -38,7 +41,9 @@ class AttemptLog:
         "done",
         "draw",
         "first_token_seconds",
+        "model_id",
         "provider_seconds",
+        "served_id",
         "text_bytes",
         "trace",
         "trace_headers",
@@ -49,7 +54,7 @@ class AttemptLog:
         self._decision = decision
         self.trace = trace
         self.trace_headers = b""
-        self.draw = decision.draw
+        self._draw(decision.draw)
         self._running = False
         self._started = self._started_at = 0.0
         self.began_at = 0.0  # the running call, on the event loop's clock
@@ -65,28 +70,24 @@ class AttemptLog:
         """Calls that were started."""
         return len(self.done) + self._running
 
-    @property
-    def model_id(self) -> str:
-        """The arm of the running call, else of the last one."""
-        return self.draw.model_id
-
-    @property
-    def served_id(self) -> str:
-        """The model of that arm."""
-        return self._decision.router.models[self.draw.model_id].id
-
     def waited(self) -> float:
         """Seconds spent waiting for providers, including the running call."""
         return self.provider_seconds + (perf_counter() - self._started if self._running else 0.0)
 
     def begin(self, draw: Draw, now: Epoch, loop_time: float) -> None:
         """Start a call; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
-        self.draw, self._running = draw, True
+        if draw is not self.draw:
+            self._draw(draw)
+        self._running = True
         if self.trace is not None:
             self.trace_headers = self.trace.begin_attempt()
         self._started, self._started_at, self.began_at = perf_counter(), now, loop_time
         self.first_token_seconds = self.usage = None
         self.text_bytes = self._counted_bytes = 0
+
+    def _draw(self, draw: Draw) -> None:
+        self.draw, self.model_id = draw, draw.model_id
+        self.served_id = self._decision.router.models[draw.model_id].id
 
     def take(self, chunk: Chunk) -> None:
         """Count a stream's chunk: its text and usage, and the time to the first content."""

@@ -100,7 +100,7 @@ class CompletionHandler:
             await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
-        async with self._http.watched():
+        with self._http.watched():
             answer = await self._in_turn(_answer)
         self._attempts.count(answer.usage, answer.text_bytes)
         self._complete(answer.finish_reason)
@@ -111,7 +111,7 @@ class CompletionHandler:
         self._check(answer.text, ended_at)
 
     async def _stream(self) -> None:
-        async with self._http.watched():
+        with self._http.watched():
             held, events = await self._in_turn(self._hold)
             async with contextlib.aclosing(events):
                 self._reason = self._explain()

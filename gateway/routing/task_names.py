@@ -129,9 +129,9 @@ class TaskAdmission:
         self._room = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
 
-    async def admit(self, router_id: str, names: TaskNames, stated: str | None) -> None:
+    async def admit(self, router_id: str, names: TaskNames, stated: str) -> None:
         """Admit a name that is stated for the first time, if there is room, and wait for that a little."""
-        if stated is None or stated in names or is_call_site(stated):
+        if stated in names or is_call_site(stated):
             return
         loop = asyncio.get_running_loop()
         admission = names.waiting.get(stated)

@@ -16,7 +16,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway import asgi
-from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Headers, Http, require_json, too_large
+from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Http, require_json, too_large
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ LARGEST_BODY = 64 * 1024
 """Bodies up to this size are collected here."""
 
 _ASGI_ONLY = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade", b"origin"})
+_JSON, _STREAM = (b"".join(b"%b: %b\r\n" % each for each in kind) for kind in (JSON_HEADERS, STREAM_HEADERS))
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+) *\r\n", re.IGNORECASE)
 _LONGEST_LENGTH = len(str(LARGEST_BODY))
@@ -269,13 +270,13 @@ class DirectHttp(Http):
         """Context in which the task is cancelled when the client disconnects, and raises ClientGone instead."""
         return self
 
-    async def __aenter__(self) -> "DirectHttp":
+    def __enter__(self) -> "DirectHttp":
         if self.disconnected:
             raise ClientGone
         self._watched = True
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         self._watched = False
         if self._cancelled and self._task is not None:
             # The cancellation may have come just as the wait ended: uncancel, or the next await is cancelled instead.
@@ -285,13 +286,13 @@ class DirectHttp(Http):
 
     async def respond(self, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> None:
         """Send a complete response in one write."""
-        head = self._head(status, JSON_HEADERS, headers)
+        head = self._head(STATUS_LINE[status] + _JSON, headers)
         self._write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self._finish()
 
     async def start_stream(self, headers: Iterable[tuple[bytes, bytes]], first: bytes) -> None:
         """Send the headers of an event stream and its first events."""
-        head = self._head(200, STREAM_HEADERS, headers)
+        head = self._head(STATUS_LINE[200] + _STREAM, headers)
         self._write(b"%btransfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (head, len(first), first))
 
     async def write(self, data: bytes) -> None:
@@ -311,22 +312,18 @@ class DirectHttp(Http):
         self._write(last + b"0\r\n\r\n")
         self._finish()
 
-    def _head(self, status: int, kind: Headers, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    def _head(self, start: bytes, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+        """The answer's head from a start of it on, but for what tells where its body ends."""
         self._started = True
-        own = (
-            *self._protocol.server_state.default_headers,
-            *kind,
-            *headers,
-            (b"x-request-id", self.request_id.encode()),
-            *(() if self.standing is None else self.standing()),
-        )
-        lines = [b"%b: %b\r\n" % header for header in own]
+        own = [*self._protocol.server_state.default_headers, *headers, (b"x-request-id", self.request_id.encode())]
+        if self.standing is not None:
+            own += self.standing()
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        head = b"".join(lines)
-        if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+            own.append((b"connection", b"close"))
+        head = (b"%b: %b\r\n" * len(own)) % tuple([part for header in own for part in header])
+        if head.count(b"\n") != len(own) or head.count(b"\r") != len(own):
             raise RuntimeError("a line break in a header")
-        return STATUS_LINE[status] + head
+        return start + head
 
     def _write(self, data: bytes) -> None:
         transport = self._protocol.transport

@@ -4,13 +4,13 @@ Quality statistics are kept per class, and the reason of an answer names it, so 
 Only the ends of long texts are read: 20 MB take no longer than 20 kB.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
 from bandit.quick import quick_dataclass
 from gateway.tasks.shapes import Shape, shape_of
-from gateway.tasks.words import word_evidence
+from gateway.tasks.words import Evidence, word_evidence
 
 TASK_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -107,13 +107,14 @@ def _task(features: Features, text: str) -> str:
     if features.system:
         for task, weight in _system_evidence(features.system[:ASK_CHARS]).items():
             evidence[task] = evidence.get(task, 0.0) + SYSTEM_SHARE * weight
-    for task, weight in _of_shape(features, shape):
-        evidence[task] = evidence.get(task, 0.0) + weight
+    _add_shape(evidence, features, shape)
     if len(text) > SMALL_TALK_CHARS and "chat" in evidence:
         evidence["chat"] *= 0.4
     best = max(evidence.values())
     if best >= LEAST_EVIDENCE:
-        return next(task for task in TASK_NAMES if evidence.get(task) == best)
+        for task in TASK_NAMES:
+            if evidence.get(task) == best:
+                return task
     small = len(text) < SMALL_TALK_CHARS / 2 and not shape.asks
     return "chat" if small or "chat" in evidence else "question_answering"
 
@@ -124,14 +125,13 @@ def _system_evidence(text: str) -> Mapping[str, float]:
     return word_evidence(text)
 
 
-def _of_shape(features: Features, shape: Shape) -> Iterator[tuple[str, float]]:
-    yield "code", shape.code
-    yield "math", shape.math
+def _add_shape(evidence: Evidence, features: Features, shape: Shape) -> None:
+    evidence["code"] = evidence.get("code", 0.0) + shape.code
+    evidence["math"] = evidence.get("math", 0.0) + shape.math
     if shape.asks:
-        yield "question_answering", 1.0 if len(features.text) < SMALL_TALK_CHARS / 2 else 1.5
-    if features.wants_json:
-        yield "extraction", 3.0
-    elif shape.table:
-        yield "extraction", 2.5
+        weight = 1.0 if len(features.text) < SMALL_TALK_CHARS / 2 else 1.5
+        evidence["question_answering"] = evidence.get("question_answering", 0.0) + weight
+    if features.wants_json or shape.table:
+        evidence["extraction"] = evidence.get("extraction", 0.0) + (3.0 if features.wants_json else 2.5)
     if features.prompt_chars > 4_000:
-        yield "summarization", 2.0
+        evidence["summarization"] = evidence.get("summarization", 0.0) + 2.0

@@ -47,7 +47,7 @@ def shape_of(text: str) -> Shape:
 
 
 def _code(text: str, lines: list[str]) -> float:
-    ends = sum(line[-1:] in _CODE_ENDS or line.endswith("):") for line in lines if line)
+    ends = len([line for line in lines if line and (line[-1] in _CODE_ENDS or line.endswith("):"))])
     query = "SELECT" in text and "FROM" in text
     return min(ends, 3) * 1.5 + (6.0 if query else 0.0)
 
@@ -74,5 +74,7 @@ def _options(text: str, lines: list[str]) -> bool:
             return True
         if not text.isascii() and "Б)" in text and "А)" in text:
             return True
-    starts = {line[:2] for line in lines}
-    return ("A." in starts and "B." in starts) or ("a." in starts and "b." in starts) or "Option 2" in text
+    if "Option 2" in text:
+        return True
+    starts = {line[:2] for line in lines} if len(lines) > 1 else {""}
+    return ("A." in starts and "B." in starts) or ("a." in starts and "b." in starts)

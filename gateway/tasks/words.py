@@ -30,6 +30,7 @@ _FIRST_UNSPACED = "\u2e80"
 UNSPACED_SAMPLE = 40
 UNSPACED_CHARS = 160
 
+_DIGIT = re.compile("[0-9]")
 _LATIN = re.compile("[a-z]+[+#]*")
 _PUNCTUATION = str.maketrans(dict.fromkeys(".,:;!?()[]{}<>\"'`|/=*_-%$¿¡«»„“”‘’\n", " "))
 _KNOWN = {word: (WORDS.get(word), PHRASES.get(word, ())) for word in KNOWN_WORDS}
@@ -54,7 +55,8 @@ def word_evidence(text: str) -> Evidence:
             if phrase in flat:
                 evidence[task] = evidence.get(task, 0.0) + weight
     asks = "?" in text
-    _add_sums(evidence, known, words, asks)
+    if not text.isascii() or _DIGIT.search(text) or not known.isdisjoint(NUMERALS):
+        _add_sums(evidence, known, words, asks)
     _add_opening(evidence, words, asks)
     if not text.isascii() and max(text[:UNSPACED_SAMPLE] + text[-UNSPACED_SAMPLE:]) >= _FIRST_UNSPACED:
         _add_unspaced(evidence, text[:UNSPACED_CHARS] + text[-UNSPACED_CHARS:])
@@ -87,7 +89,7 @@ def _is_year(number: str) -> bool:
 
 def _add_opening(evidence: Evidence, words: list[str], asks: bool) -> None:
     """A question begins with a question word, perhaps after a greeting; without a question mark, at once."""
-    if any(word in OPENERS for word in words[: OPENING_WORDS if asks else 1]):
+    if not OPENERS.isdisjoint(words[: OPENING_WORDS if asks else 1]):
         evidence["question_answering"] = evidence.get("question_answering", 0.0) + OPENER_WEIGHT
     task, weight = WORDS.get(words[0], ("", 0.0)) if words else ("", 0.0)
     if weight > COMMON_WEIGHT:

@@ -98,7 +98,7 @@ class HttpClient:
 
     def __init__(self, ssl_context: ssl.SSLContext | None = None) -> None:
         self._ssl = ssl_context
-        self._targets: dict[tuple[str, str], tuple[Target, bytes]] = {}
+        self._targets: dict[tuple[str, str], tuple[Target, bytes, deque[Connection]]] = {}
         self._pools: dict[tuple[str, int, bool], deque[Connection]] = {}
         self._resolver = Resolver()
         self._open = False
@@ -122,8 +122,7 @@ class HttpClient:
         """
         if not self._open:
             raise RuntimeError("the HTTP client was not started")
-        target, first_lines = self._target(method, url)
-        pool = self._pools.setdefault(target.origin, deque())
+        target, first_lines, pool = self._targets.get((method, url)) or self._target(method, url)
         head = b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body))
         reused = self._idle(pool)
         if reused is not None:
@@ -136,11 +135,10 @@ class HttpClient:
                     raise
         return await _exchange(await dial(target, self._resolver, self._ssl, deadline), pool, head, body, deadline)
 
-    def _target(self, method: str, url: str) -> tuple[Target, bytes]:
-        found = self._targets.get((method, url))
-        if found is None:
-            target = locate(url)
-            found = self._targets[method, url] = target, target.first_lines(method)
+    def _target(self, method: str, url: str) -> "tuple[Target, bytes, deque[Connection]]":
+        target = locate(url)
+        pool = self._pools.setdefault(target.origin, deque())
+        found = self._targets[method, url] = target, target.first_lines(method), pool
         return found
 
     def _idle(self, pool: "deque[Connection]") -> Connection | None:

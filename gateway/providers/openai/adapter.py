@@ -28,6 +28,7 @@ class OpenAIProvider:
     def __init__(self, settings: ProviderSettings, client: HttpClient) -> None:
         self._dialect = Dialect(settings)
         self._base_url = settings.base_url
+        self._url = f"{settings.base_url}/chat/completions"
         self._api_version = settings.api_version
         self._upstream = Upstream(
             client, KeyRing(settings.api_keys), self._authorize, settings.timeout_seconds, settings.idle_seconds
@@ -65,7 +66,7 @@ class OpenAIProvider:
 
     def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
         return Request(
-            url=self._url(call.model),
+            url=self._url if self._api_version is None else self._azure_url(call.model, self._api_version),
             model=call.model,
             body=_encode(fields),
             sent=fields,
@@ -74,13 +75,11 @@ class OpenAIProvider:
             trace_headers=call.trace_headers,
         )
 
-    def _url(self, model: str) -> str:
-        if self._api_version is None:
-            return f"{self._base_url}/chat/completions"
-        # Azure: the classic form names the deployment in the path; the v1 form does not.
+    def _azure_url(self, model: str, api_version: str) -> str:
+        # The classic form names the deployment in the path; the v1 form does not.
         base = self._base_url if urlsplit(self._base_url).path else f"{self._base_url}/openai"
         place = "" if base.endswith("/v1") else f"/deployments/{quote(model, safe='')}"
-        return f"{base}{place}/chat/completions?api-version={self._api_version}"
+        return f"{base}{place}/chat/completions?api-version={api_version}"
 
     def _authorize(self, key: str) -> Mapping[str, str]:
         headers = {

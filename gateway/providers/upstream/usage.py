@@ -68,7 +68,8 @@ def find_usage(fields: Mapping[str, msgspec.Raw], in_choice: msgspec.Raw | None 
     if told_first != _NULL:
         tokens = _usual(told_first)
         if tokens is not None:
-            return Usage(tokens, tier=_name(_decoded(fields.get("service_tier"))))
+            tier = fields.get("service_tier")
+            return Usage(tokens, tier=None if tier is None else _name(_decoded(tier)))
     elif (in_choice is None or in_choice == _NULL) and _OTHER_PLACES.isdisjoint(fields):
         return None
     told = [told_first, in_choice, *(fields.get(place) for place in _ELSEWHERE)]

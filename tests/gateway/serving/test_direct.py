@@ -54,14 +54,14 @@ class Echo:
             await http.end(b"")
         elif router_id == "wait":
             try:
-                async with http.watched():
+                with http.watched():
                     await http.start_stream([], b"a")
                     await asyncio.get_running_loop().create_future()
             except ClientGone:
                 self.left.append("wait while it was waited for")
         elif router_id == "endless":
             try:
-                async with http.watched():
+                with http.watched():
                     await http.start_stream([], b"a")
                     while True:
                         await http.write(b"b")
