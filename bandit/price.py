@@ -104,7 +104,9 @@ class Price:
 
     def bill_usd(self, tokens: Tokens, tier: str | None = None) -> float:
         """Dollars for a call, each token at the rate of the smallest bucket it is in."""
-        price = self.served_as(tier).at(tokens.prompt_tokens)
+        price = self.served_as(tier) if self.tiers else self
+        if price.longer:
+            price = price.at(tokens.prompt_tokens)
         if any(_counts_of_details(tokens)):
             return price._prompt_usd(tokens) + price._completion_usd(tokens)
         fresh = max(tokens.prompt_tokens - tokens.cached_tokens, 0) * price.input_usd

@@ -101,7 +101,7 @@ class Flow:
                 features = request.features
                 sighting = Sighting(key.id, features.messages, classify(features))
                 self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
-            decision = await self.decide(http.request_id, router, request, allowance, key)
+            decision = await self.decide(http.request_id, router, request, allowance, key, stated)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None
             if allowance is not None:
@@ -182,6 +182,7 @@ class Flow:
         request: CompletionRequest,
         allowance: KeyAllowance | None,
         key: KeyRecord,
+        stated: str | None,
     ) -> Decision:
         """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
         loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
@@ -198,6 +199,7 @@ class Flow:
                     LoopTime(loop.time()),
                     allowance,
                     key,
+                    stated,
                 )
             except NoModelAvailable as unavailable:
                 now = loop.time()

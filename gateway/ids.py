@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Iterator
 
 _RANDOM_BYTES = 10
 _POOLED_IDS = 1_024
@@ -21,17 +20,15 @@ class RequestIds:
     """
 
     def __init__(self) -> None:
-        self._pool: Iterator[str] = iter(())
+        self._pool: list[str] = []
 
     def new(self, now: float) -> str:
         """A fresh request id; it is also the completion's id."""
-        random = next(self._pool, None)
-        if random is None:
+        if not self._pool:
             width = 2 * _RANDOM_BYTES
             many = os.urandom(_RANDOM_BYTES * _POOLED_IDS).hex()
-            self._pool = (many[start : start + width] for start in range(0, len(many), width))
-            random = next(self._pool)
-        return _join("req", now, random)
+            self._pool = [many[start : start + width] for start in range(0, len(many), width)]
+        return _join("req", now, self._pool.pop())
 
 
 def parse_completion_id(text: str) -> str | None:

@@ -9,7 +9,7 @@ two parts that are no text: weight G_jk. The text's products follow, as Σ_k G_j
 writes one row: its estimated tokens, and the billed ones.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,16 +65,20 @@ class PromptRatios:
     covariance: Floats
 
 
-def observe(parts: Sequence[int], billed_tokens: int) -> Iterator[tuple[Signal, float, float, float]]:
+def observe(parts: Sequence[int], billed_tokens: int) -> list[tuple[Signal, float, float, float]]:
     """The rows of one answer: signal, weight, total and squares."""
     estimated = float(sum(parts))
+    if estimated == parts[0]:  # the usual prompt: nothing but text
+        return [(PART_SIGNALS[0], estimated, estimated * billed_tokens / estimated, 0.0)] if estimated > 0.0 else []
+    rows: list[tuple[Signal, float, float, float]] = []
     present = [(place, float(tokens)) for place, tokens in enumerate(parts) if tokens > 0]
     for nth, (place, tokens) in enumerate(present):
         squares = tokens * tokens / estimated if place else 0.0
-        yield PART_SIGNALS[place], tokens, tokens * billed_tokens / estimated, squares
+        rows.append((PART_SIGNALS[place], tokens, tokens * billed_tokens / estimated, squares))
         if place:
             for other, others in present[nth + 1 :]:
-                yield PAIR_SIGNALS[place, other], tokens * others / estimated, 0.0, 0.0
+                rows.append((PAIR_SIGNALS[place, other], tokens * others / estimated, 0.0, 0.0))
+    return rows
 
 
 def prompt_ratios(parts: Floats, pairs: Floats) -> PromptRatios:

@@ -41,6 +41,7 @@ class AttemptLog:
         "done",
         "draw",
         "first_token_seconds",
+        "is_estimated",
         "model_id",
         "provider_seconds",
         "served_id",
@@ -60,6 +61,7 @@ class AttemptLog:
         self.began_at = 0.0  # the running call, on the event loop's clock
         self.done: list[Attempt] = []
         self.cost_usd = 0.0  # of these
+        self.is_estimated = False  # or a part of it
         self.provider_seconds = 0.0
         self.first_token_seconds: float | None = None
         self.usage: Usage | None = None
@@ -125,6 +127,7 @@ class AttemptLog:
         bill = self._bill(ending, draw.model_id)
         tokens = bill.tokens
         self.cost_usd += bill.cost_usd
+        self.is_estimated = self.is_estimated or bill.estimated
         self.done.append(
             Attempt(
                 number=draw.attempt,

@@ -93,8 +93,9 @@ def decide(
     loop_time: LoopTime,
     allowance: KeyAllowance | None,
     key: KeyRecord,
+    stated: str | None,
 ) -> Decision:
-    """Choose a model.
+    """Choose a model. `stated` is the task that the caller states.
 
     What models have refused before orders the candidates but never empties the list: the choice is among the least
     doubtful models that are available, and if all are cooling down, one of them is the last resort. Of the router's
@@ -105,7 +106,6 @@ def decide(
     cooldowns = model_states.cooldowns
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
-    stated = request.task(router.options.task_metadata_key)
     site = request.call_site if router.knows_call_sites else None
     if stated:
         task = router.tasks.use(stated, now)

@@ -80,7 +80,10 @@ def read_features(
     `tools`: it offers some. `format_type` is that of its `response_format`.
     """
     attached = _Attachments({"tools"} if tools else set())
-    schema_bytes = sum([_json_bytes(fields[name]) for name in _SCHEMA_FIELDS if name in fields])
+    schema_bytes = 0
+    for name in _SCHEMA_FIELDS:
+        if name in fields:
+            schema_bytes += _json_bytes(fields[name])
     chars = turns = tool_turns = 0
     system: list[str] = []
     user: list[str] = []
@@ -103,7 +106,7 @@ def read_features(
         attached.needs.add("json_schema")
         schema_bytes += _json_bytes(fields.get("response_format"))
     features = Features(
-        system=_ends("\n".join(system)),
+        system=_ends("\n".join(system)) if system else "",
         text=_ends("\n".join(user)),
         prompt_chars=chars,
         tools=tools,

@@ -77,8 +77,9 @@ class CompletionHandler:
         self._loop = asyncio.get_running_loop()
         self._recorded = False
         self._reason = ""
-        self._is_judged = is_judged(decision.router, decision.completion_id)
-        self._is_compared = is_compared(decision.router, decision.completion_id)
+        options = decision.router.options
+        self._is_judged = options.judge is not None and is_judged(decision.router, decision.completion_id)
+        self._is_compared = options.shadow is not None and is_compared(decision.router, decision.completion_id)
 
     async def serve(self) -> None:
         """Send the answer, or the error that says why there is none."""
@@ -138,9 +139,10 @@ class CompletionHandler:
             judge(services.queues.judging, self._decision, done[-1], text)
         if self._is_compared:
             compare(services.queues.comparing, self._decision, done, text, services.model_states)
-        check = check_for(self._decision, self._attempts.done[-1], text, ended_at)
-        if check is not None:
-            self._services.validator.add(check)
+        if self._decision.request.features.wants_json:
+            check = check_for(self._decision, done[-1], text, ended_at)
+            if check is not None:
+                services.validator.add(check)
 
     def _complete(self, finish_reason: str | None) -> None:
         """End the running call with a complete answer."""

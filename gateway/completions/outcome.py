@@ -40,7 +40,7 @@ def build_record(
             cached_tokens=last.cached_tokens if last else 0,
             completion_tokens=last.completion_tokens if last else None,
             cost_usd=attempts.cost_usd,
-            estimated=any(attempt.estimated for attempt in done),
+            estimated=attempts.is_estimated,
             finish_reason=last.finish_reason if last else None,
             reason=reason,
             http_status=error.status if error else http_status,

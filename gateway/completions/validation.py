@@ -35,9 +35,9 @@ class ValidityCheck:
 
 
 def check_for(decision: Decision, attempt: Attempt, text: str | None, ended_at: float) -> ValidityCheck | None:
-    """The check of an answer; None if no structure was asked for or the answer is not complete."""
+    """The check of an answer that was asked for in JSON; None if it is not complete, or a part is too large."""
     asked = decision.request.response_format
-    if asked is None or text is None or not decision.request.features.wants_json:
+    if asked is None or text is None:
         return None
     if attempt.ending is not Ending.COMPLETE or attempt.finish_reason in UNCHECKED_FINISHES:
         return None

@@ -38,20 +38,19 @@ class BatchThread(Generic[T]):
         """Add an entry; False if there is no room. Thread-safe."""
         if self._queue.qsize() >= self._limit:
             return False
-        self._put(entry)
+        self._queue.put(entry)
+        if self._thread is None:  # looked at after the entry is there: see `_end`
+            self._start()
         return True
 
     def flush(self) -> None:
         """Return when what was added is handled, or after `FLUSH_SECONDS`: what is stuck must not keep us."""
         if self._thread is not None or not self._queue.empty():
             done = threading.Event()
-            self._put(done)
+            self._queue.put(done)
+            if self._thread is None:
+                self._start()
             done.wait(FLUSH_SECONDS)
-
-    def _put(self, entry: "T | threading.Event") -> None:
-        self._queue.put(entry)
-        if self._thread is None:  # looked at after the entry is there: see `_end`
-            self._start()
 
     def _reset(self) -> None:
         self._queue: SimpleQueue[T | threading.Event] = SimpleQueue()

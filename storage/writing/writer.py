@@ -97,8 +97,8 @@ class Writer:
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._closing = False
+        self._thread = threading.Thread(target=self._run_to_end, name="ledger-writer", daemon=True)
+        self._closing = self._has_ended = False
         self._turned = time.monotonic()
         self.adopted = False  # whether the spools of dead processes were taken over
 
@@ -132,7 +132,7 @@ class Writer:
         """Why nothing is recorded: the thread has ended, or is stuck; None if it is at work."""
         if self._closing:
             return None
-        if not self._thread.is_alive():
+        if self._has_ended:  # every request asks: Thread.is_alive takes a lock
             return "the ledger's writer has ended: restart the gateway, and report the error in the log"
         last = self._turned if self._watchdog is None else max(self._turned, self._watchdog.progressed)
         silent = time.monotonic() - last
@@ -168,6 +168,12 @@ class Writer:
                 max(0, self.queued - 1),
             )
         return stopped
+
+    def _run_to_end(self) -> None:
+        try:
+            self._run()
+        finally:
+            self._has_ended = True
 
     def _run(self) -> None:
         self._failover.adopt()

@@ -41,7 +41,7 @@ class HttpResponse:
         """Read the whole body, decompressed. Raises TransportError: TOO_LARGE past `max_bytes`, or TIMEOUT."""
         whole = self._connection.take_all() if self._decompressor is None else None
         if whole is not None:  # the usual answer: it has come with its headers
-            return _within(max_bytes, len(whole), whole)
+            return whole if len(whole) <= max_bytes else _within(max_bytes, len(whole), whole)
         parts: list[bytes] = []
         size = 0
         while part := await self.read_some(deadline):
@@ -127,13 +127,16 @@ class HttpClient:
         reused = self._idle(pool)
         if reused is not None:
             try:
-                return await _exchange(reused, pool, head, body, deadline)
+                await reused.exchange(head, body, deadline)
+                return HttpResponse(reused, pool)
             except TransportError as error:
                 # A kept-alive connection that closes before a byte had timed out at the server. On a new connection
                 # the server may have worked on the request: a retry could be billed twice.
                 if not error.before_any_byte:
                     raise
-        return await _exchange(await dial(target, self._resolver, self._ssl, deadline), pool, head, body, deadline)
+        connection = await dial(target, self._resolver, self._ssl, deadline)
+        await connection.exchange(head, body, deadline)
+        return HttpResponse(connection, pool)
 
     def _target(self, method: str, url: str) -> "tuple[Target, bytes, deque[Connection]]":
         target = locate(url)
@@ -157,19 +160,6 @@ def _within(max_bytes: int, size: int, part: bytes) -> bytes:
     if size > max_bytes:
         raise TransportError(Fault.TOO_LARGE, f"the answer is larger than {max_bytes:,} bytes")
     return part
-
-
-async def _exchange(
-    connection: Connection, pool: "deque[Connection]", head: bytes, body: bytes, deadline: float
-) -> HttpResponse:
-    """Send a request on a connection and wait for the status and headers of its response."""
-    try:
-        connection.request(head, body)
-        await connection.read_head(deadline)
-        return HttpResponse(connection, pool)
-    except BaseException:
-        connection.abort()
-        raise
 
 
 def encode_headers(headers: Mapping[str, str]) -> bytes:

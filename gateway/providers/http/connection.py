@@ -89,23 +89,24 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: dict[str, str] = {}  # names in lower case
 
-    def request(self, head: bytes, body: bytes) -> None:
-        """Write a request; `read_head` then waits for its response."""
+    async def exchange(self, head: bytes, body: bytes, deadline: float) -> None:
+        """Send a request and wait for the response's status and headers. Raises TransportError, and aborts."""
         self._reset()
-        transport = self._transport
-        if transport is None or not self.is_open:
-            self._break(Fault.LOST, "the provider closed the connection")
-        elif len(body) <= _JOINED_BYTES:
-            transport.write(head + body)
-        else:
-            transport.writelines((head, body))
-
-    async def read_head(self, deadline: float) -> None:
-        """Wait for the response's status and headers. Raises TransportError."""
-        while self.status == 0:
-            if self._error is not None:
-                raise self._error
-            await self._wait(deadline)
+        try:
+            transport = self._transport
+            if transport is None or not self.is_open:
+                self._break(Fault.LOST, "the provider closed the connection")
+            elif len(body) <= _JOINED_BYTES:
+                transport.write(head + body)
+            else:
+                transport.writelines((head, body))
+            while self.status == 0:
+                if self._error is not None:
+                    raise self._error
+                await self._wait(deadline)
+        except BaseException:
+            self.abort()
+            raise
 
     async def read_some(self, deadline: float) -> bytes:
         """Return the part of the body that has been received, or wait for it; b"" at its end. Raises TransportError."""

@@ -132,6 +132,13 @@ async def test_a_connection_that_its_server_closed_while_idle_is_not_used_again(
     assert raw.connections == 3
 
 
+class Sink(asyncio.Transport):
+    """Takes what is written: the test itself calls the protocol with what is received."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+
 @pytest.mark.parametrize("portion", [1, 2, 7, 1_000])
 @pytest.mark.parametrize(
     "head",
@@ -144,11 +151,13 @@ async def test_a_connection_that_its_server_closed_while_idle_is_not_used_again(
 async def test_an_obsolete_head_is_read_alike_however_it_comes(head: bytes, portion: int) -> None:
     loop = asyncio.get_running_loop()
     connection = Connection(loop)
-    connection.request(b"", b"")
-    connection._error = None  # without a transport: the test calls the protocol itself
+    connection.connection_made(Sink())
+    answered = asyncio.create_task(connection.exchange(b"", b"", loop.time() + 5))
+    await asyncio.sleep(0)
     for start in range(0, len(head), portion):
         connection.data_received(head[start : start + portion])
     connection.data_received(b"ok")
+    await answered
     assert (connection.status, connection.headers["x-a"], connection.complete) == (200, "a b c", True)
     assert await connection.read_some(loop.time() + 5) == b"ok"
 
@@ -326,8 +335,7 @@ async def test_an_answer_that_nobody_reads_makes_its_provider_wait() -> None:
     async with listening(flood) as port:
         _, connection = await loop.create_connection(lambda: Connection(loop), "127.0.0.1", port)
         made.append(connection)
-        connection.request(b"GET / HTTP/1.1\r\n\r\n", b"")
-        await connection.read_head(loop.time() + 5)
+        await connection.exchange(b"GET / HTTP/1.1\r\n\r\n", b"", loop.time() + 5)
         await asyncio.wait_for(stuck.wait(), 10)
         held = len(await connection.read_some(loop.time() + 5))
         assert held <= HIGH_WATER + 512 * 1024
