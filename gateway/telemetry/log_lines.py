@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -21,6 +22,7 @@ LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 8_000
 _WITHOUT_VALUES = ("gateway.flow", "gateway.completions", "uvicorn")
 """Loggers of the request path: the text of an exception there may hold what the caller sent, and is left out."""
+_LEVEL_WORDS = {level: logging.getLevelName(level).lower() for level in logging.getLevelNamesMapping().values()}
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
@@ -45,7 +47,7 @@ class Ended(NamedTuple):
         decision, outcome = self.decision, self.outcome
         return {
             "at": _time(outcome.ended_at),
-            "level": logging.getLevelName(self.level).lower(),
+            "level": level_word(self.level),
             "event": outcome.status.value,
             "request_id": decision.completion_id,
             "router": decision.router_id,
@@ -89,7 +91,7 @@ class Refused(NamedTuple):
         """What its line says."""
         return {
             "at": _time(self.at),
-            "level": logging.getLevelName(self.level).lower(),
+            "level": level_word(self.level),
             "event": "refused",
             "request_id": self.request_id,
             "router": self.router_id,
@@ -122,7 +124,7 @@ class Answered(NamedTuple):
         """What its line says."""
         return {
             "at": _time(self.at),
-            "level": logging.getLevelName(self.level).lower(),
+            "level": level_word(self.level),
             "event": "http",
             "request_id": self.request_id,
             "method": self.method,
@@ -158,7 +160,7 @@ class Message(NamedTuple):
         """What its line says."""
         fields: Fields = {
             "at": _time(self.at),
-            "level": logging.getLevelName(self.level).lower(),
+            "level": level_word(self.level),
             "event": "message",
             "logger": self.logger,
             "message": self.message[:LONGEST_MESSAGE],
@@ -209,8 +211,20 @@ def as_words(fields: Fields) -> bytes:
     return "\n".join([line, *(f"    {frame.translate(_CONTROLS)}" for frame in frames), ""]).encode("utf-8", "replace")
 
 
+def level_word(level: int) -> str:
+    """A level's name in lower case."""
+    return _LEVEL_WORDS.get(level) or logging.getLevelName(level).lower()
+
+
 def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second = int(at // 1.0)
+    return f"{_second(second)}.{int((at - second) * 1_000):03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(second: int) -> str:
+    """All lines of a second begin alike."""
+    return datetime.fromtimestamp(second, UTC).isoformat().removesuffix("+00:00")
 
 
 def _exception(record: logging.LogRecord) -> str | None:

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from gateway.telemetry.batches import BatchThread
-from gateway.telemetry.log_lines import Fields, Form, Line, Message, lost, message_of, suppressed
+from gateway.telemetry.log_lines import Fields, Form, Line, Message, level_word, lost, message_of, suppressed
 from gateway.telemetry.repetitions import AT_ONCE, Repetitions, Subject
 
 ATOMIC_BYTES = 4_096
 """Writes up to this size are not mixed with those of other workers that share a pipe: PIPE_BUF on Linux."""
 REDACTED = b"[redacted]"
-_OWN_KEYS = re.compile(rb"sk-bg-[A-Za-z0-9_-]{8,}")
+_OWN_PREFIX = b"sk-bg-"
+_OWN_KEYS = re.compile(_OWN_PREFIX + rb"[A-Za-z0-9_-]{8,}")
 
 
 class LogWriter:
@@ -98,8 +99,8 @@ class LogWriter:
 
     def _finish(self, lines: Sequence[Line], data: bytes) -> None:
         if self._write_bytes(data):
-            for line in lines:
-                self._count(line.level, "written")
+            for level, count in Counter([line.level for line in lines]).items():
+                self._count(level, "written", count)
         else:
             for line in lines:
                 self._lose(line.level)
@@ -111,7 +112,7 @@ class LogWriter:
             told = self._form({name: fields[name] for name in ("at", "level")} | {"event": type(error).__name__})
         for secret in self._secrets:
             told = told.replace(secret, REDACTED)
-        return _OWN_KEYS.sub(REDACTED, told)
+        return _OWN_KEYS.sub(REDACTED, told) if _OWN_PREFIX in told else told
 
     def _write_bytes(self, data: bytes) -> bool:
         while data:
@@ -123,9 +124,9 @@ class LogWriter:
                 return False
         return True
 
-    def _count(self, level: int, result: str) -> None:
+    def _count(self, level: int, result: str, count: int = 1) -> None:
         with self._counting:
-            self._counts[logging.getLevelName(level).lower(), result] += 1
+            self._counts[level_word(level), result] += count
 
     def _lose(self, level: int) -> None:
         self._count(level, "lost")
