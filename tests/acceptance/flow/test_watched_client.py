@@ -38,8 +38,9 @@ async def test_a_client_that_leaves_ends_the_wait() -> None:
     client = Client()
     asyncio.get_running_loop().call_later(0.01, client.left.set)
     with pytest.raises(ClientGone):
-        async with asyncio.timeout(60), WatchedClient(client.http()):
-            await asyncio.Event().wait()
+        async with asyncio.timeout(60):
+            with WatchedClient(client.http()):
+                await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize("turns_between", range(10))
@@ -50,7 +51,7 @@ async def test_a_client_that_leaves_as_the_wait_ends_cancels_nothing_later(
     """What comes after the wait, such as the record's commit, is never interrupted."""
     client = Client()
     try:
-        async with WatchedClient(client.http()):
+        with WatchedClient(client.http()):
             await asyncio.sleep(0.01)
             client.left.set()
             await turns(turns_between)
