@@ -228,7 +228,7 @@ def test_the_longest_names_make_no_page_wider(running: Running, browser: Browser
         answer = client.post(f"/{router}/chat/completions", json=sent)
         assert answer.status_code == 200, answer.text
     paths = ("", "/decisions?task=" + "W" * 64, "/what-if", "/settings")
-    pages = ("/", *(f"/routers/{router}{path}" for path in paths), f"/decisions/{answer.json()['id']}", "/keys", "/evals")
+    pages = ("/", *(f"/routers/{router}{path}" for path in paths), f"/decisions/{answer.json()['id']}", "/keys")
     with tab(browser, running.url) as opened:
         opened.sign_in(running.keys["admin"])
         found = {}
