@@ -38,7 +38,7 @@ Sent = Annotated[Form, Depends(read_form)]
 Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
 
 
-def _proposed(
+async def _proposed(
     days: Annotated[int, Query(ge=1, le=LONGEST_DAYS)] = 30,
     quality_usd: Dollars = None,
     second_usd: Dollars = None,
