@@ -113,9 +113,9 @@ def spend(days: Sequence[Spent], title: str) -> Markup:
     every = -(-len(days) // 6)
     below = "".join(
         svg.text(place / last, 0.8, day.label, anchor="start" if place == 0 else "middle", kind="alt" * (place % 2))
-        for place, day in enumerate(days)
-        if place % every == 0 and place / last < 0.93
-    )
+        for place, day in enumerate(days[:-1])
+        if place % every == 0 and place / last < 0.9
+    ) + svg.text(1, 0.8, "today", anchor="end")
     axis = svg.chart(labels, SPEND_HEIGHT)
     plot = svg.chart(grid + svg.stretched(paths), SPEND_HEIGHT, title)
     return axis + plot + Markup("<span></span>") + svg.chart(below, 22)

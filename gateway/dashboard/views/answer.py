@@ -99,7 +99,8 @@ def answer_view(
     """The answer, with the frontier as far as it is `known`."""
     colours = colours_of(model.id for model in router.models)
     logged, target = told["logged"]["doubly_robust"], told["target"]["doubly_robust"]
-    figures = [_figure(row, logged, target, told["difference"]) for row in _ROWS]
+    changed = differences(proposed, router)
+    figures = [_figure(row, logged, target, told["difference"], is_proposed=bool(changed)) for row in _ROWS]
     now, then = told["shares"]["logged"], told["shares"]["target"]
     ids = sorted(now, key=lambda id_: -max(now[id_], then[id_]))
     evidence, kind = _evidence(told["target"])
@@ -107,7 +108,7 @@ def answer_view(
         router=router,
         proposed=proposed,
         done=1.0,
-        sentence=sentence(told),
+        sentence=sentence(told) if changed else "This is how the router is set: nothing would change.",
         figures=figures,
         shares=[
             ShareRow(id_.rpartition("/")[2], colours.get(id_, GREY), percent(now[id_]), percent(then[id_]))
@@ -124,7 +125,7 @@ def answer_view(
         evidence_kind=kind,
         empty=told["sampled"]["decisions"] == 0,
         notes=_notes(told, proposed.days),
-        differences=differences(proposed, router),
+        differences=changed,
         toml=toml_of(proposed, router),
         no_setting=proposed.policy in NO_SETTING,
     )
@@ -137,7 +138,7 @@ def sentence(told: Told) -> str:
         if (each := told["difference"].get(row.key)) is None:
             continue
         low, mean, high = (row.factor * each[name] for name in ("low", "mean", "high"))
-        if low <= 0.0 <= high:
+        if not _is_seen(row, each):
             parts.append(f"{row.name.lower()} would not measurably change")
         else:
             more = "more" if mean > 0 else "less"
@@ -151,22 +152,29 @@ def sentence(told: Told) -> str:
     return f"Per 1,000 requests, with 95% intervals: {text}."
 
 
-def _figure(row: _Row, logged: Told, target: Told, difference: Told) -> Figure:
+def _figure(row: _Row, logged: Told, target: Told, difference: Told, *, is_proposed: bool) -> Figure:
     def shown(estimates: Told) -> str:
         each = estimates.get(row.key)
         return "–" if each is None else row.text(row.factor * (1.0 - each["mean"] if row.complement else each["mean"]))
 
     change = difference.get(row.key)
+    if not is_proposed:
+        return Figure(row.name, shown(logged), shown(target), "–", "–", "same")
     if change is None:
         return Figure(row.name, shown(logged), shown(target), "–", "too little evidence", "same")
     sign = -1.0 if row.complement else 1.0
     mean, half = sign * row.factor * change["mean"], row.factor * (change["high"] - change["low"]) / 2.0
     interval = f"± {row.text(half)}"
-    if change["low"] <= 0.0 <= change["high"]:
+    if not _is_seen(row, change):
         return Figure(row.name, shown(logged), shown(target), interval, "no difference seen", "same")
     better = (mean < 0.0) == row.less_is_better
     text = f"{'−' if mean < 0.0 else '+'}{row.text(abs(mean))}"
     return Figure(row.name, shown(logged), shown(target), interval, text, "better" if better else "worse")
+
+
+def _is_seen(row: _Row, change: Told) -> bool:
+    """Whether a change is one: its interval excludes zero, and it is more than an error of rounding."""
+    return not change["low"] <= 0.0 <= change["high"] and row.text(row.factor * abs(change["mean"])) != row.text(0.0)
 
 
 def _evidence(target: Told) -> tuple[str, str]:

@@ -142,7 +142,8 @@ def _sentences(view: SavingsView, chosen: FixedView | None) -> list[str]:
     """The story, each sentence with its interval."""
     if view.requests == 0:
         return []
-    spent = f"{usd(view.spent_usd)} went to {view.requests:,} requests."
+    requests = f"{view.requests:,} request{'' if view.requests == 1 else 's'}"
+    spent = f"{usd(view.spent_usd)} went to {requests}."
     if chosen is None or chosen.cost_usd is None or view.saved_usd is None:
         return [spent]
     compared = chosen.actual.cost_usd * view.used * chosen.covered
@@ -160,11 +161,18 @@ def _sentences(view: SavingsView, chosen: FixedView | None) -> list[str]:
 
 
 def _change(what: str, difference: Bar, unit: str, more: str, less: str) -> str:
-    numbers = f"{_signed(difference.low)} to {_signed(difference.high)} {unit}"
+    low, high = difference.low, difference.high
+    places = next((each for each in range(1, DECIMALS) if _tells_apart(low, high, each)), DECIMALS)
+    numbers = f"{_signed(low, places)} to {_signed(high, places)} {unit}"
     if not difference.excludes_zero:
         return f"{what} did not measurably change ({numbers})."
     way = more if difference.mean > 0.0 else less
     return f"{what} is {abs(difference.mean):.2g} {unit} {way} ({numbers})."
+
+
+def _tells_apart(low: float, high: float, places: int) -> bool:
+    """Whether an interval has a width when it is rounded, and touches zero only if it does."""
+    return 10.0**-places <= 0.51 * (high - low) and all(end == 0.0 or round(end, places) for end in (low, high))
 
 
 def _evidence(told: FixedView | None) -> Evidence:
@@ -224,10 +232,11 @@ def _difference(actual: float | None, fixed: EstimateView | None, times: float, 
     return _signed(value)
 
 
-def _signed(value: float) -> str:
+def _signed(value: float, places: int | None = None) -> str:
+    """A difference with its sign: to that many places, or about two digits of it."""
     if value == 0.0:
         return "0"
-    text = f"{abs(value):.1f}" if abs(value) >= 1.0 else f"{abs(value):.2g}"
+    text = f"{abs(value):.{places}f}" if places else f"{abs(value):.1f}" if abs(value) >= 1.0 else f"{abs(value):.2g}"
     return f"{'−' if value < 0.0 else '+'}{text}"
 
 

@@ -75,7 +75,7 @@ def test_a_request_moves_the_page_without_a_reload(running: Running, browser: Br
         opened.page.wait_for_selector("#live:not([hidden])")
         assert "No request has come" in opened.page.inner_text("#shares")
         assert client.post("/rtr_code/chat/completions", json=body).status_code == 200
-        opened.page.wait_for_selector("#traffic >> text=1 requests", timeout=20_000)
+        opened.page.wait_for_selector("#traffic >> text=1 request,", timeout=20_000)
         assert opened.errors == []
 
 

@@ -43,6 +43,7 @@ def test_a_test_request_is_answered_and_leads_to_its_story(running: Running, vis
     story = re.search(r'href="(/decisions/chatcmpl-req_[^"]+)"', page)
     assert story is not None, page
     assert first.get(story[1]).status_code == 200
+    assert f'"completion_id": "{story[1].removeprefix("/decisions/")}"' in page  # the command that scores it
 
 
 def test_a_router_is_made_used_changed_and_the_change_undone(running: Running, admin: httpx.Client) -> None:

@@ -88,7 +88,8 @@ def test_the_question_is_in_the_url_and_answered_in_words_figures_and_curves(
     assert "[routers.rtr_support]\nobjective = { quality_usd = 0.001, second_usd = " in unescape(told)
 
     as_it_is = answer(admin, "")
-    assert "this is how the router is set" in as_it_is
+    assert "This is how the router is set: nothing would change." in as_it_is
+    assert "no difference seen" not in as_it_is
     assert "<dialog" not in as_it_is
 
 

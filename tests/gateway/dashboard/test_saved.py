@@ -52,6 +52,14 @@ def test_the_story_tells_what_did_not_measurably_change_and_how_far_to_believe_i
     assert "95% interval $2.40 to $4.00" in row.cell
 
 
+def test_the_ends_of_an_interval_are_told_apart_however_near_they_are() -> None:
+    fixed = EXAMPLE.fixed[0].model_dump()
+    waited = fixed["actual"]["seconds"]
+    fixed["seconds"] = {"mean": waited + 0.12, "low": waited + 0.09, "high": waited + 0.14}
+    story = " ".join(saved(view(fixed=[fixed]), MODELS, ["Nov 1"]).sentences)
+    assert "The wait is 0.12 s shorter (−0.14 to −0.09 s)." in story
+
+
 def test_thin_evidence_is_told_in_words_without_a_number() -> None:
     unknown = {
         **EXAMPLE.fixed[0].model_dump(),
