@@ -58,7 +58,8 @@ from gateway.telemetry.posteriors import Posteriors
 from gateway.turns import Turns
 from storage.database.engine import POOLER, Database
 from storage.database.watchdog import Watchdog
-from storage.replication.changes import Changed, read_everything
+from storage.pending_events import fold_pending
+from storage.replication.changes import Changed, Position, read_everything
 from storage.stores.ledger import Ledger
 from storage.stores.sign_in import SignIn
 from storage.stores.tasks import Tasks
@@ -171,7 +172,7 @@ class Gateway:
             await client.start()
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
-            everything, position = read_everything(database)
+            everything, position = _read_all(database)
             watchdog = Watchdog()
             opened.callback(watchdog.close)
             registry = Registry(everything, catalog)
@@ -340,3 +341,10 @@ class Gateway:
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
+
+
+def _read_all(database: Database) -> tuple[Changed, Position]:
+    """Read all statistics, with what a process that was killed has left. Raises DatabaseUnavailable."""
+    with database.write() as connection:
+        fold_pending(connection)
+    return read_everything(database)

@@ -6,7 +6,7 @@ so every column adds up to the router's total. Only hours are divided by task.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import add
 from typing import Any, NamedTuple
@@ -126,6 +126,10 @@ class ActivityCounts:
     def routers(self) -> set[str]:
         """The routers that have counts."""
         return {key[0] for key in self._counts}
+
+    def numbers(self) -> Iterable[Sequence[float]]:
+        """The counts of each minute, model and task."""
+        return self._counts.values()
 
     def cells(self) -> dict[Cell, list[float]]:
         """The counts of each minute, hour and day."""

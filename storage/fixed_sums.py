@@ -6,7 +6,6 @@ Sticky conversations, redraws, and calls whose ending says nothing about the mod
 """
 
 from collections.abc import Sequence
-from operator import add
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -28,7 +27,7 @@ from bandit.types import Attempt, Ending, Scores
 from storage.calendar import DAY
 from storage.records import DecisionRecord, OutcomeRecord, Status
 from storage.rows import clean
-from storage.tables import FIXED_SUMS, OUTCOME_SUMS, SCORE_SUMS, attempts, decisions, scores
+from storage.tables import FIXED_SUMS, OUTCOME_SUMS, attempts, decisions, scores
 
 SUMS = tuple(FIXED_SUMS)
 
@@ -39,7 +38,6 @@ FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
 """Endings of a call that are the model's own failure. Others but COMPLETE say nothing about the model."""
 
 _SCORES_FROM = len(OUTCOME_SUMS)
-_UNSCORED = (0.0,) * len(SCORE_SUMS)
 
 
 class Cell(NamedTuple):
@@ -86,10 +84,11 @@ class FixedSums:
             *(usd * usd, seconds * seconds, usd * seconds, usd * failures, seconds * failures),
         )
         w = 1.0 / propensity
-        ww = w * w
-        added = [*terms, *[w * term for term in terms], *[ww * term for term in terms], *_UNSCORED]
-        held = self._cells.get(cell)
-        self._cells[cell] = added if held is None else list(map(add, held, added))
+        own, number = self._of(cell), 0
+        for power in (1.0, w, w * w):
+            for term in terms:
+                own[number] += power * term
+                number += 1
 
     def add_scores(self, draw: Draw, before: Scores, after: Scores) -> None:
         """Add that the scores of a completion have become other ones."""
@@ -183,7 +182,7 @@ def fold_query(
     return query.group_by(*keys)
 
 
-def cells_of(connection: Connection, query: Select[Any]) -> dict[Cell, list[float]]:
+def cells_of(connection: Connection, query: Select[Any]) -> dict[Cell, Sequence[float]]:
     """Read cells: the rows of `fold_query`, or of a table."""
     size = len(Cell._fields)
     return {Cell(*row[:size]): list(row[size:]) for row in connection.execute(query)}

@@ -4,6 +4,7 @@ A request counts for the minute and the day in which it ended. Its tokens are th
 those of all its attempts.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from storage.calendar import DAY, MINUTE
@@ -52,6 +53,10 @@ class UsageCounts:
         used[0] += 1
         used[1] += (outcome.prompt_tokens or 0) + (outcome.completion_tokens or 0)
         used[2] += outcome.cost_usd
+
+    def numbers(self) -> Iterable[Sequence[float]]:
+        """The sums by minute."""
+        return self._minutes.values()
 
     def cells(self) -> dict[Cell, Usage]:
         """The sums by minute and by day."""

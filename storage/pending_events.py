@@ -1,9 +1,9 @@
-"""Pending events: on SQLite a busy writer leaves it to a fold to add requests and scores to the roll-ups.
+"""Pending events: on SQLite a busy writer leaves it to a fold to add to statistics and roll-ups.
 
-Adding them is a third of the work of a single request's transaction: ten rows of up to 46 columns, on pages of their
-own. A row of `pending_events` has what the roll-ups need of a transaction, and is committed with it. A fold adds up
-many such rows, in a transaction that deletes them: so the roll-ups plus what is pending is what the ledger adds up to
-at every instant, also after a crash.
+Adding is half of the work of a single request's transaction: some twenty rows of up to 46 columns, on pages of their
+own. A row of `pending_events` has what they need of a transaction, and is committed with it. A fold adds up many such
+rows, in a transaction that deletes them: so statistics and roll-ups plus what is pending are what the ledger adds up
+to at every instant, also after a crash.
 
 Transactions of SQLite are serial, so a fold misses none that commits late, and two never add the same row. PostgreSQL
 has the table, but leaves it empty: there adding is the server's work, and rows that are deleted all the time would stay
@@ -11,25 +11,33 @@ in the way of every fold while a long query runs.
 """
 
 import logging
+import sqlite3
 from collections.abc import Iterable, Sequence
+from itertools import chain
+from math import isfinite
 from typing import Any, TypeAlias
 
 import msgspec
-from sqlalchemy import Connection, Dialect, bindparam, column, delete, insert, select, table
+from sqlalchemy import Connection, Dialect, bindparam, column, delete, exists, insert, select, table
 
+from bandit.statistics import StatisticKey, Sums
 from bandit.types import Attempt, Ending
-from storage.database.addition import note_changed_routers
+from storage.database.addition import add_sums, note_changed_routers
 from storage.database.bulk import Cursor, compile_text
 from storage.database.numbers import draw_number
+from storage.deltas import SIGNALS, Parts, add_parts, arm_rows
 from storage.records import CompletionRecord, Status
 from storage.roll_ups import RollUps, RollUpStatements, ScoreChange
 from storage.rows import clean
-from storage.tables import pending_events
+from storage.tables import arms, pending_events
 
 log = logging.getLogger(__name__)
 
 FOLDED_AT_ONCE = 200
 """Rows of a fold, at most."""
+
+_UNUSABLE = (OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+"""What the driver raises about a value, and not about the database."""
 
 
 class _Call(msgspec.Struct, array_like=True):
@@ -70,8 +78,20 @@ class _Request(msgspec.Struct, array_like=True):
 
 _Requests: TypeAlias = Sequence[Any]  # `_Request` has the attributes of a decision and of an outcome, as rows have
 
+_Statistic: TypeAlias = tuple[str, str, str, str, float, float, float, float, float]
+"""A row of `arms`: what a transaction adds to it."""
+
+
+class _Events(msgspec.Struct, array_like=True):
+    """What a transaction has left."""
+
+    requests: list[_Request]
+    changes: list[ScoreChange]
+    learned: list[_Statistic] = []
+
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[list[_Request], list[ScoreChange]])
+_decoder = msgspec.msgpack.Decoder(_Events)
 
 
 class PendingEvents:
@@ -85,36 +105,123 @@ class PendingEvents:
         self._delete = compile_text(delete(pending_events).where(own <= bindparam("last")), dialect)
         self._number = compile_text(draw_number(dialect), dialect)
         self._roll_ups = RollUpStatements(dialect)
+        self._arms = add_sums(arms, dialect)
         self._note_changed = note_changed_routers(dialect)
 
-    def leave(self, cursor: Cursor, records: Sequence[CompletionRecord], changes: Sequence[ScoreChange]) -> None:
-        """Leave the events of a transaction, on SQLite."""
-        if records or changes:
-            events = ([_packed(record) for record in records], changes)
+    def leave(
+        self,
+        cursor: Cursor,
+        records: Sequence[CompletionRecord],
+        changes: Sequence[ScoreChange],
+        learned: Sequence[tuple[object, ...]],
+    ) -> None:
+        """Leave the events of a transaction, on SQLite; `learned` are rows of `arms`."""
+        if records or changes or learned:
+            events = ([_packed(record) for record in records], changes, learned)
             cursor.execute(self._insert, (_encoder.encode(events),))
 
-    def fold_some(self, cursor: Cursor, count: int = FOLDED_AT_ONCE, *, drop: bool = False) -> bool:
-        """Delete the oldest rows, `count` at most, and add them to the roll-ups if not `drop`.
+    def fold_some(self, cursor: Cursor, count: int = FOLDED_AT_ONCE) -> bool:
+        """Delete the oldest rows, `count` at most, and add them. Returns whether there may be more.
 
-        Returns whether there may be more.
+        A row that can't be read or added, such as a damaged one, is dropped alone.
         """
         cursor.execute(f"{self._oldest}{count:d}")
         rows = cursor.fetchall()
         if rows:
-            if not drop:
-                self._add(cursor, _added_up(events for _, events in rows))
+            found = [events for _, events in rows]
+            if not self._try(cursor, found):
+                for events in found:
+                    if not self._try(cursor, [events]):
+                        log.error(
+                            "a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that",
+                        )
             cursor.execute(self._delete, (rows[-1][0],))
         return len(rows) == count
 
-    def _add(self, cursor: Cursor, sums: RollUps) -> None:
+    def fold(self, cursor: Cursor) -> None:
+        """Fold all rows."""
+        while self.fold_some(cursor):
+            pass
+
+    def _try(self, cursor: Cursor, rows: Sequence[bytes]) -> bool:
+        """Add the rows, all or none. Returns whether they could be added."""
+        sums = _added_up(rows)
+        if sums is None:
+            return False
+        cursor.execute("SAVEPOINT added")
+        try:
+            self._add(cursor, sums)
+        except _UNUSABLE:
+            cursor.execute("ROLLBACK TO added")
+            added = False
+        else:
+            added = True
+        cursor.execute("RELEASE added")
+        return added
+
+    def _add(self, cursor: Cursor, sums: "Pending") -> None:
         cursor.execute(self._number)
-        self._roll_ups.add(cursor, sums)
-        self._note_changed.write(cursor, [(router_id,) for router_id in sorted(sums.activity.routers())])
+        self._arms.write(cursor, arm_rows(sums.learned))
+        self._roll_ups.add(cursor, sums.roll_ups)
+        changed = sums.roll_ups.activity.routers() | {key[0] for key in sums.learned}
+        self._note_changed.write(cursor, [(router_id,) for router_id in sorted(changed)])
 
 
-def read_pending(connection: Connection) -> RollUps:
-    """Add up what is pending."""
-    return _added_up(connection.execute(select(pending_events.c.events)).scalars())
+class Pending:
+    """The sum of what transactions have left. `learned` are the fields of `Sums` by those of `StatisticKey`."""
+
+    __slots__ = ("learned", "roll_ups")
+
+    def __init__(self) -> None:
+        self.roll_ups = RollUps()
+        self.learned: dict[tuple[str, str, str, str], Parts] = {}
+
+    def add(self, row: bytes) -> None:
+        """Add a row's events. Raises an error if it is damaged; some of its events may have been added."""
+        events = _decoder.decode(row)
+        requests: _Requests = events.requests
+        for request in requests:
+            self.roll_ups.add_request(request, request, request.attempts)
+        for change in events.changes:
+            self.roll_ups.add_scores(change)
+        for router_id, model_id, task, signal, *parts in events.learned:
+            add_parts(self.learned, (router_id, model_id, task, signal), *parts)
+
+    def is_finite(self) -> bool:
+        """Test whether all sums are finite."""
+        learned = (at + weight + total + squares for at, _, weight, total, squares in self.learned.values())
+        return all(map(isfinite, chain(self.roll_ups.totals(), learned)))
+
+    def sums(self, router_id: str | None = None) -> dict[StatisticKey, Sums]:
+        """What was learned, of one router or of all; signals that this version does not know are left out."""
+        return {
+            StatisticKey(own, model_id, task, SIGNALS[signal]): Sums(*parts)
+            for (own, model_id, task, signal), parts in self.learned.items()
+            if signal in SIGNALS and router_id in {None, own}
+        }
+
+
+def fold_pending(connection: Connection) -> None:
+    """Fold all that is pending in the connection's transaction."""
+    if connection.execute(select(exists().select_from(pending_events))).scalar_one():
+        PendingEvents(connection.dialect).fold(connection.connection.cursor())
+
+
+def read_pending(connection: Connection) -> Pending:
+    """Add up what is pending, but for rows that a fold drops."""
+    rows = connection.execute(select(pending_events.c.events)).scalars().all()
+    return _added_up(rows) or _added_up([row for row in rows if _added_up([row])]) or Pending()
+
+
+def _added_up(rows: Iterable[bytes]) -> Pending | None:
+    """Add up rows; None if some can't be read, or if a sum is not finite."""
+    sums = Pending()
+    try:
+        for row in rows:
+            sums.add(row)
+        return sums if sums.is_finite() else None
+    except Exception:  # a damaged row may raise any
+        return None
 
 
 def _packed(record: CompletionRecord) -> tuple[object, ...]:
@@ -152,35 +259,3 @@ def _packed_call(attempt: Attempt) -> tuple[object, ...]:
         attempt.completion_tokens,
         attempt.first_token_seconds,
     )
-
-
-def _added_up(rows: Iterable[bytes]) -> RollUps:
-    """Add up the events of all rows but of those that can't be read, such as damaged ones."""
-    listed, sums = list(rows), RollUps()
-    try:
-        for row in listed:
-            _add_row(sums, row)
-    except Exception:  # a damaged row must keep no other one from being counted
-        sums = RollUps()
-        for row in filter(_is_sound, listed):
-            _add_row(sums, row)
-    return sums
-
-
-def _is_sound(row: bytes) -> bool:
-    """Test whether the events of a row can be read and added up."""
-    try:
-        _add_row(RollUps(), row)
-    except Exception:
-        log.exception("a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that")
-        return False
-    return True
-
-
-def _add_row(sums: RollUps, row: bytes) -> None:
-    found, changes = _decoder.decode(row)
-    requests: _Requests = found
-    for request in requests:
-        sums.add_request(request, request, request.attempts)
-    for change in changes:
-        sums.add_scores(change)

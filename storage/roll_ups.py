@@ -1,6 +1,7 @@
 """Roll-ups: what requests and scores add to activity, to the sums of savings and to the usage of keys."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from sqlalchemy import Dialect
@@ -39,6 +40,10 @@ class RollUps:
             self.add_request(record.decision, record.outcome, record.attempts)
         for change in changes:
             self.add_scores(change)
+
+    def totals(self) -> Iterator[float]:
+        """The total of each cell's numbers, which is finite if all of them are."""
+        return map(sum, chain(self.activity.numbers(), self.fixed.cells().values(), self.usage.numbers()))
 
     def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord, attempts: Sequence[Attempt]) -> None:
         """Add one request with its attempts."""

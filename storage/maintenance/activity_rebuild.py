@@ -5,12 +5,12 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import add
 
-from sqlalchemy import Connection, select, union
+from sqlalchemy import Connection, Table, select, union
 
 from storage.activity import COUNTS, KEPT_SECONDS, ActivityCounts, Cell
 from storage.calendar import DAY, HOUR, MINUTE
+from storage.cells import add_cells
 from storage.database.addition import add_counts, note_changed_routers
 from storage.database.engine import Database
 from storage.database.numbers import mark_statistics_changed
@@ -19,7 +19,7 @@ from storage.maintenance.claim import claim_correction, read_corrections, waitin
 from storage.maintenance.counting import COUNTED, count_requests
 from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
-from storage.pending_events import read_pending
+from storage.pending_events import fold_pending, read_pending
 from storage.tables import activity, activity_checkpoints, arms, attempts, decisions, scores
 
 TOLERANCE = 1e-9
@@ -86,14 +86,13 @@ class ActivityRebuild:
         differences: list[ActivityDifference] = []
         with keeping_months(self._database), self._database.snapshot() as connection:
             corrections = read_corrections(connection)
-            pending: dict[str, dict[Cell, list[float]]] = defaultdict(dict)
-            for cell, counts in read_pending(connection).activity.cells().items():
+            pending: dict[str, dict[Cell, Counts]] = defaultdict(dict)
+            for cell, counts in read_pending(connection).roll_ups.activity.cells().items():
                 pending[cell.router_id][cell] = counts
             # Router by router: the cells of one fit into memory.
             for own in _routers(connection, pending) if router_id is None else [router_id]:
-                kept, counted = _read_cells(connection, own), count_router(connection, own)
-                for cell, counts in pending[own].items():
-                    kept[cell] = list(map(add, kept.get(cell, NOTHING), counts))
+                kept, counted = _read_cells(connection, activity, own), count_router(connection, own)
+                add_cells(kept, pending[own])
                 for cell in sorted(kept.keys() | counted.keys()):
                     if cell.start >= since.get(cell.width, 0.0):
                         pair = kept.get(cell, NOTHING), counted.get(cell, NOTHING)
@@ -106,6 +105,7 @@ class ActivityRebuild:
         with self._database.write() as connection:
             if not claim_correction(connection, corrections, time.time()):
                 return False
+            fold_pending(connection)
             mark_statistics_changed(connection)
             found = ((each.cell, each.kept, each.counted) for each in differences)
             rows = missing_rows(connection, activity, found)
@@ -118,7 +118,7 @@ class ActivityRebuild:
 NOTHING: Counts = (0,) * len(COUNTS)
 
 
-def count_router(connection: Connection, router_id: str) -> dict[Cell, list[float]]:
+def count_router(connection: Connection, router_id: str) -> dict[Cell, Counts]:
     """Count a router's requests: those of the checkpoint, and those that are in the ledger or in retired months."""
     counted = ActivityCounts()
     tables = [(decisions, attempts, scores, "")]
@@ -128,16 +128,13 @@ def count_router(connection: Connection, router_id: str) -> dict[Cell, list[floa
         query = select(*(requests.c[name] for name in COUNTED)).where(own)
         stream = connection.execution_options(yield_per=1_000).execute(query)
         count_requests(connection, stream, counted, tried, given)
-    cells = counted.cells()
-    kept = select(activity_checkpoints).where(activity_checkpoints.c.router_id == router_id)
-    for row in connection.execute(kept):
-        cell, counts = Cell(*row[: len(Cell._fields)]), list(row[len(Cell._fields) :])
-        cells[cell] = list(map(add, cells[cell], counts)) if cell in cells else counts
+    cells: dict[Cell, Counts] = {**counted.cells()}
+    add_cells(cells, _read_cells(connection, activity_checkpoints, router_id))
     return cells
 
 
-def _read_cells(connection: Connection, router_id: str) -> dict[Cell, Counts]:
-    query = select(*(activity.c[name] for name in (*Cell._fields, *COUNTS))).where(activity.c.router_id == router_id)
+def _read_cells(connection: Connection, table: Table, router_id: str) -> dict[Cell, Counts]:
+    query = select(*(table.c[name] for name in (*Cell._fields, *COUNTS))).where(table.c.router_id == router_id)
     own = len(Cell._fields)
     return {Cell(*row[:own]): row[own:] for row in connection.execute(query)}
 

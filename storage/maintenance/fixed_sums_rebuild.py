@@ -4,10 +4,10 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import add
 
 from sqlalchemy import Connection, select
 
+from storage.cells import add_cells
 from storage.database.addition import add_counts
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
@@ -15,7 +15,7 @@ from storage.fixed_sums import SUMS, Cell, cells_of, fold_query
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.missing import missing_rows
 from storage.maintenance.retired import keeping_months, read_retired
-from storage.pending_events import read_pending
+from storage.pending_events import fold_pending, read_pending
 from storage.tables import decisions, fixed_sums, fixed_sums_checkpoints
 
 TOLERANCE = 1e-9
@@ -77,9 +77,8 @@ class FixedSumsRebuild:
             if router_id is not None:
                 kept = kept.where(fixed_sums.c.router_id == router_id)
             cells, folded = cells_of(connection, kept), fold_cells(connection, router_id)
-            for cell, sums in read_pending(connection).fixed.cells().items():
-                if router_id in {None, cell.router_id}:
-                    cells[cell] = list(map(add, cells.get(cell, _NOTHING), sums))
+            pending = read_pending(connection).roll_ups.fixed.cells().items()
+            add_cells(cells, {cell: sums for cell, sums in pending if router_id in {None, cell.router_id}})
         differences = [
             FixedDifference(cell, *pair)
             for cell in sorted(cells.keys() | folded.keys())
@@ -92,13 +91,14 @@ class FixedSumsRebuild:
         with self._database.write() as connection:
             if not claim_correction(connection, corrections, time.time()):
                 return False
+            fold_pending(connection)
             found = ((each.cell, each.kept, each.folded) for each in differences)
             rows = missing_rows(connection, fixed_sums, found)
             self._add.write(connection.connection.cursor(), rows)
         return True
 
 
-def fold_cells(connection: Connection, router_id: str | None = None) -> dict[Cell, list[float]]:
+def fold_cells(connection: Connection, router_id: str | None = None) -> dict[Cell, Sequence[float]]:
     """Add up the requests of the checkpoint, of the ledger and of retired months."""
     kept = select(fixed_sums_checkpoints)
     queries = [(decisions, fold_query())]
@@ -110,8 +110,7 @@ def fold_cells(connection: Connection, router_id: str | None = None) -> dict[Cel
         queries = [(requests, query.where(requests.c.router_id == router_id)) for requests, query in queries]
     cells = cells_of(connection, kept)
     for _, query in queries:
-        for cell, sums in cells_of(connection, query).items():
-            cells[cell] = list(map(add, cells[cell], sums)) if cell in cells else sums
+        add_cells(cells, cells_of(connection, query))
     return cells
 
 

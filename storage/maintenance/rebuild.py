@@ -17,9 +17,10 @@ from storage.database.numbers import current_revision, mark_statistics_changed
 from storage.deltas import DeltaSums
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
-from storage.maintenance.fold import HalfLives, RouterHalfLife, fold, of_router
+from storage.maintenance.fold import HalfLives, RouterHalfLife, fold
 from storage.maintenance.retired import keeping_months
-from storage.stores.arms import read_sums, select_sums
+from storage.pending_events import fold_pending
+from storage.stores.arms import read_statistics, read_sums, select_sums
 from storage.stores.rebuilds_due import DueRebuild, note_rebuilt, read_due, remove_due
 from storage.tables import arms, checkpoints
 from storage.writing.scores import LearnScores
@@ -133,7 +134,7 @@ class Rebuild:
     def _compare(self, router_id: str | None) -> _Comparison:
         with keeping_months(self._database), self._database.snapshot() as connection:
             corrections, due = read_corrections(connection), read_due(connection, router_id)
-            kept = read_sums(connection.execute(of_router(select_sums(arms), arms, router_id)))
+            kept = read_statistics(connection, router_id)
             half_lives = HalfLives(self._half_life, kept.items())
             folded = fold(connection, half_lives, self._learn_scores, router_id)
         differences = [
@@ -153,6 +154,7 @@ class Rebuild:
             with self._database.write() as connection:
                 if not claim_correction(connection, corrections, time.time()):
                     return False
+                fold_pending(connection)
                 replaced |= self._correct_some(connection, piece)
             corrections += 1
         if not replaced:
@@ -197,7 +199,7 @@ class Rebuild:
 
     def _has_former_half_lives(self, router_id: str) -> bool:
         with self._database.read() as connection:
-            kept = read_sums(connection.execute(of_router(select_sums(arms), arms, router_id)))
+            kept = read_statistics(connection, router_id)
         half_lives = HalfLives(self._half_life, kept.items())
         return any(sums.half_life != half_lives(router_id, key.signal) for key, sums in kept.items())
 

@@ -14,7 +14,7 @@ from storage.database.engine import Database, first_line
 from storage.database.numbers import current_revision, draw_number
 from storage.database.revisions import Topic
 from storage.errors import TransferRefused
-from storage.pending_events import PendingEvents
+from storage.pending_events import fold_pending
 from storage.stores.identity import identity_in
 from storage.tables import (
     activity,
@@ -76,9 +76,7 @@ def copy_ledger(source: Database, target: Database, progress: Progress) -> dict[
             if table.name in rows_of and _count(writing, table) != rows_of[table.name]:
                 raise TransferRefused(f"{table.name} has another number of rows in {target.where}: nothing was copied")
         # On PostgreSQL nobody folds.
-        pending, cursor = PendingEvents(writing.dialect), writing.connection.cursor()
-        while pending.fold_some(cursor):
-            pass
+        fold_pending(writing)
         found = identity_in(reading)
         writing.execute(update(identity).values(ledger_id=found.ledger_id, epoch=found.epoch + 1))
         counted = update(revisions).where(revisions.c.topic != Topic.STATISTICS.value)

@@ -5,13 +5,14 @@ Minutes are not compared: they serve limits per minute, and are gone after two d
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Dialect, Table, cast, func, literal_column, select
 
 from storage.calendar import DAY, start_of
+from storage.cells import add_cells
 from storage.database.addition import add_counts
 from storage.database.bulk import Bulk
 from storage.database.engine import Database
@@ -20,7 +21,7 @@ from storage.errors import DatabaseUnavailable
 from storage.key_usage import UNUSED, USED, Cell, Usage, usage_rows
 from storage.maintenance.claim import claim_correction, read_corrections, waiting_for_others
 from storage.maintenance.retired import keeping_months, read_retired
-from storage.pending_events import read_pending
+from storage.pending_events import fold_pending, read_pending
 from storage.tables import decisions, key_usage, key_usage_checkpoints
 
 TOLERANCE = 1e-9
@@ -64,19 +65,18 @@ class UsageRebuild:
     def _compare(self) -> tuple[int, list[UsageDifference]]:
         with keeping_months(self._database), self._database.snapshot() as connection:
             corrections = read_corrections(connection)
-            kept = _days(connection, key_usage)
-            for cell, usage in read_pending(connection).usage.cells().items():
-                if cell.width == DAY:
-                    kept[cell] = kept.get(cell, UNUSED).plus(usage)
-            folded = _fold(connection)
+            kept, folded = _days(connection, key_usage), _fold(connection)
+            pending = read_pending(connection).roll_ups.usage.cells().items()
+            add_cells(kept, {cell: usage for cell, usage in pending if cell.width == DAY})
         cells = sorted(kept.keys() | folded.keys())
-        found = [UsageDifference(cell, kept.get(cell, UNUSED), folded.get(cell, UNUSED)) for cell in cells]
+        found = [UsageDifference(cell, _usage(kept.get(cell)), _usage(folded.get(cell))) for cell in cells]
         return corrections, [each for each in found if not _equal(each.kept, each.folded)]
 
     def _correct(self, corrections: int, differences: list[UsageDifference]) -> bool:
         with self._database.write() as connection:
             if not claim_correction(connection, corrections, time.time()):
                 return False
+            fold_pending(connection)
             mark_statistics_changed(connection)
             added = {each.cell: _minus(each.folded, each.kept) for each in differences}
             self._add.write(connection.connection.cursor(), usage_rows(added))
@@ -98,7 +98,7 @@ def deleted_usage(rows: Iterable[Any]) -> list[tuple[object, ...]]:
     return usage_rows(days)
 
 
-def _fold(connection: Connection) -> dict[Cell, Usage]:
+def _fold(connection: Connection) -> dict[Cell, Sequence[float]]:
     """Compute the days from checkpoints and decisions alone."""
     folded = _days(connection, key_usage_checkpoints)
     tables = [(decisions, "")] + [(month.decisions, month.folded_to) for month in read_retired(connection)]
@@ -108,19 +108,22 @@ def _fold(connection: Connection) -> dict[Cell, Usage]:
         tokens = func.sum(func.coalesce(own.prompt_tokens, 0) + func.coalesce(own.completion_tokens, 0))
         query = select(own.key_id, day.label("day"), func.count().label("requests"), tokens, func.sum(own.cost_usd))
         query = query.where(own.completion_id > folded_to).group_by(own.key_id, day)
-        for key_id, number, count, token_count, cost_usd in connection.execute(query):
-            cell = Cell(key_id, DAY, number * DAY)
-            folded[cell] = folded.get(cell, UNUSED).plus(Usage(count, int(token_count), cost_usd))
+        rows = connection.execute(query)
+        add_cells(folded, {Cell(row[0], DAY, row.day * DAY): (row.requests, int(row[3]), row[4]) for row in rows})
     return folded
 
 
-def _days(connection: Connection, table: Table) -> dict[Cell, Usage]:
+def _days(connection: Connection, table: Table) -> dict[Cell, Sequence[float]]:
     own = table.c
     query = select(own.key_id, own.start, own.requests, own.tokens, own.cost_usd).where(own.width == DAY)
-    return {
-        Cell(row.key_id, DAY, row.start): Usage(row.requests, row.tokens, row.cost_usd)
-        for row in connection.execute(query)
-    }
+    return {Cell(row.key_id, DAY, row.start): row[2:] for row in connection.execute(query)}
+
+
+def _usage(numbers: Sequence[float] | None) -> Usage:
+    if numbers is None:
+        return UNUSED
+    requests, tokens, cost_usd = numbers
+    return Usage(int(requests), int(tokens), cost_usd)
 
 
 def _equal(kept: Usage, folded: Usage) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable
 from itertools import product
 from typing import Any
 
-from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy import Connection, Select, Table, bindparam, select
 
 from bandit.statistics import Signal, StatisticKey, Sums
 from storage.database.addition import SUMS
 from storage.database.engine import Database
+from storage.pending_events import read_pending
 from storage.tables import arms
 
 log = logging.getLogger(__name__)
@@ -29,11 +30,8 @@ class Arms:
 
     def sums(self, router_id: str | None = None) -> dict[StatisticKey, Sums]:
         """Read the statistics of one router or of all. Broken rows are returned too, as NaN if need be."""
-        query = select_sums(arms)
-        if router_id is not None:
-            query = query.where(arms.c.router_id == router_id)
         with self._database.read() as connection:
-            return read_sums(connection.execute(query))
+            return read_statistics(connection, router_id)
 
     def of_models(self, model_ids: Collection[str], signals: Collection[Signal]) -> dict[StatisticKey, Sums]:
         """Read up to 20 rows of each signal of each model, over all routers and tasks."""
@@ -49,6 +47,17 @@ class Arms:
         query = select(arms.c.router_id, arms.c.model_id).where(arms.c.router_id.in_(router_ids)).distinct()
         with self._database.read() as connection:
             return {(row.router_id, row.model_id) for row in connection.execute(query)}
+
+
+def read_statistics(connection: Connection, router_id: str | None = None) -> dict[StatisticKey, Sums]:
+    """Read the statistics of one router or of all, with what is pending of them. Broken rows are returned as NaN."""
+    query = select_sums(arms)
+    if router_id is not None:
+        query = query.where(arms.c.router_id == router_id)
+    found = read_sums(connection.execute(query))
+    for key, sums in read_pending(connection).sums(router_id).items():
+        found[key] = found[key] + sums if key in found else sums
+    return found
 
 
 def select_sums(table: Table) -> Select[Any]:

@@ -1,6 +1,6 @@
 """The routers' budgets: one row each, updated by every answer under the row's lock."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, bindparam, select, update
@@ -35,16 +35,18 @@ class Pacing:
         self._statements = statements
         self._pace = pace
 
-    def move(self, cursor: Cursor, records: Sequence[CompletionRecord]) -> dict[str, BudgetState]:
-        """Update the budgets by these answers, in order, and return those that changed."""
+    def costs(self, records: Iterable[CompletionRecord]) -> dict[str, list[float]]:
+        """The dollars of each answer, in order, of each router that has a budget."""
         costs: dict[str, list[float]] = {}
         for record in records:
             if record.outcome.model_id is not None:
                 costs.setdefault(record.decision.router_id, []).append(record.outcome.cost_usd)
+        return {own: usd for own, usd in costs.items() if self._pace(own, BudgetState(), 0.0) is not None}
+
+    def move(self, cursor: Cursor, costs: Mapping[str, Sequence[float]]) -> dict[str, BudgetState]:
+        """Update the budgets by the dollars of answers, and return them. The transaction has drawn its number."""
         moved: dict[str, BudgetState] = {}
         for router_id in sorted(costs):  # sorted, so that processes can't deadlock
-            if self._pace(router_id, BudgetState(), 0.0) is None:
-                continue
             state = self._locked(cursor, router_id)
             for cost_usd in costs[router_id]:
                 state = self._pace(router_id, state, cost_usd) or state

@@ -90,7 +90,7 @@ class Follower:
             self._listener.close()
 
     def _fold(self) -> None:
-        """Add all pending events to the roll-ups.
+        """Fold all pending events.
 
         What is read then replaces what is known, and would lack what this process has left. What others have left, also
         those that were killed, is read with it: their commit is why there is something to read.

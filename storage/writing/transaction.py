@@ -20,7 +20,6 @@ from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts
-from storage.pending_events import FOLDED_AT_ONCE
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -102,7 +101,6 @@ class Transactions:
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
-        self._folded_at_once = FOLDED_AT_ONCE  # half as many after what can't be added, until it alone is dropped
 
     def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -162,17 +160,10 @@ class Transactions:
         """
         if self._deferring is None:
             return False
-        try:
-            more = self._fold_some()
-        except DatabaseUnavailable:
-            raise
-        except Exception:  # what can't be added must keep no other from it
-            if self._folded_at_once > 1:
-                self._folded_at_once //= 2
-                return True
-            log.exception("pending events can't be added, and are dropped: `bandit-gateway rebuild` mends that")
-            more = self._fold_some(drop=True)
-        self._folded_at_once = min(FOLDED_AT_ONCE, 2 * self._folded_at_once)
+        direct = self._opened()
+        with direct.transaction():
+            more = self._statements.pending.fold_some(direct.cursor)
+        self.commits += 1
         self._deferring.folded(more=more)
         return more
 
@@ -235,27 +226,30 @@ class Transactions:
         for item in items:
             if isinstance(item, JudgingRecord):
                 judged.add(item)
-        cursor.execute(statements.number)
-        moved = self._pacing.move(cursor, records)
-        learned_rows, judging_rows = learned.rows(), judged.rows()
-        statements.arms.write(cursor, learned_rows)
-        if self._deferring is not None and self._deferring.defers(rows):
-            self._deferring.left(rows)
-            statements.pending.leave(cursor, records, changes)
+        judging_rows = judged.rows()
+        costs = self._pacing.costs(records)
+        deferring = self._deferring if self._deferring is not None and self._deferring.defers(rows) else None
+        if deferring is None or costs or judging_rows:
+            cursor.execute(statements.number)
+        moved = self._pacing.move(cursor, costs)
+        changed = {*moved, *(str(row[0]) for row in judging_rows)}
+        if deferring is not None:
+            deferring.left(rows)
+            statements.pending.leave(cursor, records, changes, learned.rows())
             used = UsageCounts()
             for record in records:
                 used.add_request(record.decision, record.outcome)
         else:
-            sums = RollUps(records, changes)
+            learned_rows, sums = learned.rows(), RollUps(records, changes)
+            statements.arms.write(cursor, learned_rows)
             statements.roll_ups.add(cursor, sums)
             used = sums.usage
+            changed.update(str(row[0]) for row in learned_rows)
+            changed |= sums.activity.routers()
         statements.judging.write(cursor, judging_rows)
         for router_id, task, used_at in update.task_uses():
             cursor.execute(statements.use_task, (used_at, router_id, task, used_at))
-        changed = {(str(row[0]),) for row in (*learned_rows, *judging_rows)}
-        changed.update((record.decision.router_id,) for record in records)
-        changed.update((change.after.router_id,) for change in changes)
-        statements.changed_routers.write(cursor, sorted(changed))
+        statements.changed_routers.write(cursor, [(router_id,) for router_id in sorted(changed)])
         return Written(
             results=results,
             recorded=len(records),
@@ -265,13 +259,6 @@ class Transactions:
             usage=used.cells(),
             judging_usd=judged.spend_usd(),
         )
-
-    def _fold_some(self, *, drop: bool = False) -> bool:
-        direct = self._opened()
-        with direct.transaction():
-            more = self._statements.pending.fold_some(direct.cursor, self._folded_at_once, drop=drop)
-        self.commits += 1
-        return more
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """Return the records whose ids are not in the ledger, each once."""

@@ -11,16 +11,28 @@ from sqlalchemy import func, select
 
 from storage.calendar import DAY, day_of
 from storage.database.engine import Database
+from storage.errors import DatabaseUnavailable
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
+from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
-from storage.tables import activity, fixed_sums, key_usage, pending_events
+from storage.stores.arms import Arms
+from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
 from storage.writing.transaction import Transactions
 from tests.support.databases import Opening
-from tests.support.records import NOW, RecordMaker, RunningWriter, Start, learn_scores, pace
+from tests.support.records import (
+    NOW,
+    RecordMaker,
+    RunningWriter,
+    Start,
+    assert_same_sums,
+    half_life,
+    learn_scores,
+    pace,
+)
 
-ROLL_UPS = (activity, fixed_sums, key_usage)
+ADDED_TO = (activity, fixed_sums, key_usage, arms)
 
 
 @pytest.fixture
@@ -62,11 +74,11 @@ def pending(database: Database) -> int:
 
 
 def rows(database: Database) -> list[list[Any]]:
-    """The rows of all roll-ups."""
+    """The rows of all that events are added to."""
     with database.read() as connection:
         return [
             sorted(connection.execute(select(*(c for c in table.c if c.name != "revision"))).all())
-            for table in ROLL_UPS
+            for table in ADDED_TO
         ]
 
 
@@ -75,6 +87,21 @@ def differences(database: Database) -> Sequence[object]:
         *ActivityRebuild(database, lambda: NOW).check(),
         *FixedSumsRebuild(database).check(),
         *UsageRebuild(database).check(),
+        *statistics(database).check(),
+    ]
+
+
+def statistics(database: Database) -> Rebuild:
+    return Rebuild(database, learn_scores, half_life)
+
+
+def rebuild(database: Database) -> list[object]:
+    """Correct all, and return the differences that there were."""
+    return [
+        *ActivityRebuild(database, lambda: NOW).run(),
+        *FixedSumsRebuild(database).run(),
+        *UsageRebuild(database).run(),
+        *statistics(database).run(),
     ]
 
 
@@ -83,10 +110,12 @@ def test_what_is_pending_counts_and_a_fold_makes_it_what_was_added_at_once(
 ) -> None:
     write(busy, RecordMaker())
     assert pending(ledger) > 10
-    assert rows(ledger) == [[], [], []]
+    assert rows(ledger) == [[], [], [], []]
+    known = Arms(ledger).sums()
     assert differences(ledger) == []
     assert not busy.fold_some()
     assert (pending(ledger), differences(ledger)) == (0, [])
+    assert_same_sums(Arms(ledger).sums(), known)
     other = opening(f"sqlite:///{tmp_path / 'quiet.db'}")
     quiet = Transactions(other, learn_scores, pace)
     write(quiet, RecordMaker())
@@ -101,9 +130,8 @@ def test_what_is_pending_is_not_added_again_by_a_rebuild(busy: Transactions, led
     write(busy, RecordMaker())
     with ledger.write() as connection:
         connection.execute(pending_events.delete().where(pending_events.c.id == 3))
-    assert ActivityRebuild(ledger, lambda: NOW).run()
-    assert FixedSumsRebuild(ledger).run()
-    assert UsageRebuild(ledger).run()
+    assert len(statistics(ledger).check("rtr_a")) == len(statistics(ledger).check()) > 2
+    assert rebuild(ledger)
     busy.fold_some()
     assert (pending(ledger), differences(ledger)) == (0, [])
 
@@ -179,10 +207,76 @@ def test_a_row_that_can_t_be_read_or_added_is_dropped_alone_and_a_rebuild_mends_
     with ledger.read() as connection:
         counted = select(func.sum(key_usage.c.requests)).where(key_usage.c.width == DAY)
         assert connection.execute(counted).scalar_one() == 2
-    ActivityRebuild(ledger, lambda: NOW).run()
-    FixedSumsRebuild(ledger).run()
-    UsageRebuild(ledger).run()
+    rebuild(ledger)
     assert differences(ledger) == []
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_row_with_a_number_that_is_not_finite_is_dropped_and_a_rebuild_counts_nothing_twice(
+    number: float, busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    for _ in range(4):
+        busy.write([making.completion()])
+    with ledger.write() as connection:
+        rows = connection.execute(select(pending_events)).all()
+        for row, damage in zip(rows[1:], (_damaged_cost, _damaged_end, _damaged_statistic), strict=True):
+            damaged = damage(msgspec.msgpack.decode(row.events), number)
+            connection.execute(
+                pending_events.update()
+                .where(pending_events.c.id == row.id)
+                .values(events=msgspec.msgpack.encode(damaged))
+            )
+    assert differences(ledger)
+    assert rebuild(ledger)
+    assert (pending(ledger), differences(ledger)) == (0, [])
+    busy.write([making.completion()])
+    busy.fold_some()
+    assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def _damaged_cost(events: Any, number: float) -> Any:
+    events[0][0][15] = events[0][0][-1][0][3] = number
+    return events
+
+
+def _damaged_end(events: Any, number: float) -> Any:
+    events[0][0][9] = number
+    return events
+
+
+def _damaged_statistic(events: Any, number: float) -> Any:
+    events[2][0][6] = number
+    return events
+
+
+def test_a_fold_that_finds_the_disk_full_drops_nothing(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    busy.write([making.completion()])
+    with ledger.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE fixed_sums RENAME TO gone")  # an error that is not of a value
+    with pytest.raises(DatabaseUnavailable):
+        busy.fold_some()
+    with ledger.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE gone RENAME TO fixed_sums")
+    assert (pending(ledger), differences(ledger)) == (1, [])
+
+
+def test_a_ledger_that_does_not_know_a_signal_keeps_what_was_learned_of_it(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    busy.write([making.completion()])
+    with ledger.write() as connection:
+        (events,) = connection.execute(select(pending_events.c.events)).one()
+        newer = msgspec.msgpack.decode(events)
+        newer[2].append(["rtr_a", "m/one", "", "of a newer version", NOW, 60.0, 1.0, 1.0, 1.0])
+        newer.append("a part of a newer version")
+        connection.execute(pending_events.update().values(events=msgspec.msgpack.encode(newer)))
+    assert differences(ledger) == []
+    busy.fold_some()
+    assert differences(ledger) == []
+    with ledger.read() as connection:
+        assert connection.execute(select(arms.c.weight).where(arms.c.signal == "of a newer version")).all() == [(1.0,)]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
