@@ -63,8 +63,8 @@ class RollUpStatements:
     """The statements that add roll-ups to the tables, compiled once."""
 
     def __init__(self, dialect: Dialect) -> None:
-        self._activity = add_counts(activity, dialect, COUNTS)
-        self._fixed_sums = add_counts(fixed_sums, dialect, SUMS)
+        self._activity = add_counts(activity, dialect, COUNTS, sparse=True)
+        self._fixed_sums = add_counts(fixed_sums, dialect, SUMS, sparse=True)
         self._key_usage = add_counts(key_usage, dialect, USED)
 
     def add(self, cursor: Cursor, sums: RollUps) -> None:

@@ -39,9 +39,13 @@ def add_sums(table: Table, dialect: Dialect) -> Bulk:
     )
 
 
-def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
-    """Upsert rows of counts: add them to existing rows. A sum that an absurd count has filled takes no more."""
-    statement = insert_many(table, dialect)
+def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...], *, sparse: bool = False) -> Bulk:
+    """Upsert rows of counts: add them to existing rows. A sum that an absurd count has filled takes no more.
+
+    `sparse`: most counts of a row are zero.
+    """
+    zeros = counts if sparse else ()
+    statement = insert_many(table, dialect, zeros)
     new = statement.excluded
     most = func.min if dialect.name == "sqlite" else func.least
     values: dict[str, Any] = {
@@ -52,7 +56,7 @@ def add_counts(table: Table, dialect: Dialect, counts: tuple[str, ...]) -> Bulk:
     if "revision" in table.columns:
         values["revision"] = new.revision
     return compile_bulk(
-        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values), dialect
+        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=values), dialect, zeros
     )
 
 

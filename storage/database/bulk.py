@@ -6,7 +6,7 @@ PostgreSQL gets few rows as one JSON parameter, in one round trip with the rest 
 binding each value takes us three times the time, and reading JSON takes the server three times the time of COPY.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import isinf
@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import (
     JSON,
     ClauseElement,
+    ColumnClause,
     ColumnElement,
     Dialect,
     LargeBinary,
@@ -63,8 +64,11 @@ class Bulk(Protocol):
         ...
 
 
-def insert_many(table: Table, dialect: Dialect) -> Upsert:
-    """Build an insert of all the table's columns, but for `revision`, which is computed."""
+def insert_many(table: Table, dialect: Dialect, zeros: Collection[str] = ()) -> Upsert:
+    """Build an insert of all the table's columns, but for `revision`, which is computed.
+
+    `zeros` are columns of finite numbers of which most are zero: on PostgreSQL those are not sent.
+    """
     columns = [column for column in table.columns if column.name != "revision"]
     revised = {"revision": current_revision(dialect)} if "revision" in table.columns else {}
     if dialect.name == "sqlite":
@@ -75,7 +79,11 @@ def insert_many(table: Table, dialect: Dialect) -> Upsert:
     source = func.json_populate_recordset(record, rows).table_valued(
         *(column.name for column in columns), name="source"
     )
-    chosen = [source.c[column.name] for column in columns]
+    zero: ColumnElement[int] = literal_column("0")
+    chosen = [
+        func.coalesce(source.c[column.name], zero) if column.name in zeros else source.c[column.name]
+        for column in columns
+    ]
     return postgresql.insert(table).from_select(
         [*(column.name for column in columns), *revised], select(*chosen, *revised.values())
     )
@@ -95,10 +103,10 @@ def compile_text(statement: ClauseElement, dialect: Dialect) -> str:
     return str(statement.compile(dialect=dialect))
 
 
-def compile_bulk(statement: Upsert, dialect: Dialect) -> Bulk:
-    """Compile an `insert_many`, with or without ON CONFLICT."""
+def compile_bulk(statement: Upsert, dialect: Dialect, zeros: Collection[str] = ()) -> Bulk:
+    """Compile an `insert_many` with the same `zeros`, with or without ON CONFLICT."""
     sql = compile_text(statement, dialect)
-    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table, dialect)
+    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table, dialect, zeros)
 
 
 class _Values:
@@ -149,12 +157,15 @@ class _Json:
     JSON has neither infinity nor bytes; PostgreSQL reads both from strings.
     """
 
-    def __init__(self, sql: str, table: TableClause, dialect: Dialect) -> None:
+    def __init__(self, sql: str, table: TableClause, dialect: Dialect, zeros: Collection[str]) -> None:
         self._sql = sql
-        self._names = [column.name for column in table.columns if column.name != "revision"]
-        self._binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
-        self._json = {c.name for c in table.columns if isinstance(c.type.dialect_impl(dialect), JSON)}
-        self._endless = {"half_life"} & set(self._names)
+        columns = [column for column in table.columns if column.name != "revision"]
+        # What is left out is NULL, or zero. A struct is written ten times as fast as a mapping.
+        absent = [0 if it.name in zeros else None if it.nullable else msgspec.UNSET for it in columns]
+        fields = [(str(it.name), Any, default) for it, default in zip(columns, absent, strict=True)]
+        self._record = msgspec.defstruct(f"{table.name}_row", fields, omit_defaults=True)
+        converters = ((number, _converter(column, dialect)) for number, column in enumerate(columns))
+        self._converters = [(number, convert) for number, convert in converters if convert is not None]
 
     def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
         # In pieces: a statement's time is bounded, and the watchdog learns of the progress.
@@ -162,23 +173,38 @@ class _Json:
             self._write_some(cursor, rows[start : start + JSON_ROWS])
 
     def _write_some(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
-        records = [dict(zip(self._names, row, strict=True)) for row in rows]
-        for name in self._binary:
-            for record in records:
-                value = record[name]
-                if isinstance(value, bytes):
-                    record[name] = "\\x" + value.hex()
-        for name in self._json:
-            for record in records:
-                value = record[name]
-                if isinstance(value, str):
-                    record[name] = msgspec.Raw(value.encode())  # a string would become one inside of the jsonb
-        for name in self._endless:
-            for record in records:
-                value = record[name]
-                if isinstance(value, float) and isinf(value):
-                    record[name] = "Infinity"
+        if self._converters:
+            rows = list(map(self._converted, rows))
+        records = [self._record(*row) for row in rows]
         cursor.execute(self._sql, (msgspec.json.encode(records).decode(),))
+
+    def _converted(self, row: tuple[object, ...]) -> tuple[object, ...]:
+        values = list(row)
+        for number, convert in self._converters:
+            values[number] = convert(values[number])
+        return tuple(values)
+
+
+def _converter(column: ColumnClause[Any], dialect: Dialect) -> Callable[[object], object] | None:
+    """What makes a column's values JSON; None: they are as they are."""
+    if isinstance(column.type, LargeBinary):
+        return _hexadecimal
+    if isinstance(column.type.dialect_impl(dialect), JSON):
+        return _raw
+    return _endless if column.name == "half_life" else None
+
+
+def _hexadecimal(value: object) -> object:
+    return "\\x" + value.hex() if isinstance(value, bytes) else value
+
+
+def _raw(value: object) -> object:
+    # A string would become one inside of the jsonb.
+    return msgspec.Raw(value.encode()) if isinstance(value, str) else value
+
+
+def _endless(value: object) -> object:
+    return "Infinity" if isinstance(value, float) and isinf(value) else value
 
 
 class Copy:
