@@ -55,14 +55,22 @@ class WriteConnection:
             self.cursor = SteppingCursor(self.cursor, progress)
             self.raw_cursor = SteppingCursor(self.raw_cursor, progress)
 
+    @property
+    def commits_alone(self) -> bool:
+        """Whether a single statement can be a transaction: on PostgreSQL, unless a transaction has to be set up."""
+        return not self._database.sqlite and self._begin_sql is None
+
     @contextmanager
-    def transaction(self, *, together: bool = False) -> Iterator[None]:
+    def transaction(self, *, together: bool = False, alone: bool = False) -> Iterator[None]:
         """Commit at the end of the block, else roll back.
 
-        With `together`, PostgreSQL's statements are pipelined: the whole block takes one round trip. Raises
+        With `together`, PostgreSQL's statements are pipelined: the whole block takes one round trip. With `alone` the
+        block runs one statement, which is a transaction by itself: that spares the driver half of its time. Raises
         DatabaseUnavailable, Contention (a retry may succeed), RecordRefused (a retry won't help).
         """
         try:
+            if not self._database.sqlite and self.connection.autocommit != alone:
+                self.connection.autocommit = alone
             with self._pipeline() if together else contextlib.nullcontext():
                 if self._database.sqlite:
                     self.cursor.execute("BEGIN IMMEDIATE")
@@ -71,7 +79,7 @@ class WriteConnection:
                 yield
                 if self._database.sqlite:
                     self.cursor.execute("COMMIT")  # the driver's `commit` would prepare this anew each time
-                else:
+                elif not alone:
                     self.connection.commit()
         except BaseException as error:
             with contextlib.suppress(self._errors):

@@ -19,11 +19,13 @@ from storage.database.bulk import Cursor
 class GatheringCursor:
     """Wraps a cursor. Inserts, and what is `gathered`, wait for `flush`, or for the next statement of another kind.
 
-    `raw` is a raw cursor of the same connection.
+    `raw` is a raw cursor of the same connection. If `alone`, there must be no other kind: what is gathered is a
+    transaction by itself.
     """
 
-    def __init__(self, cursor: Any, raw: Cursor, gathered: Collection[str] = ()) -> None:
+    def __init__(self, cursor: Any, raw: Cursor, gathered: Collection[str] = (), *, alone: bool = False) -> None:
         self._cursor = cursor
+        self._alone = alone
         self._raw = raw
         self._gathered = gathered
         self._waiting: list[tuple[str, Sequence[object]]] = []
@@ -33,6 +35,8 @@ class GatheringCursor:
         if operation.startswith("INSERT ") or operation in self._gathered:
             self._waiting.append((operation, parameters))
             return None
+        if self._alone:
+            raise RuntimeError(f"this would be a transaction of its own: {operation}")
         self.flush()
         return self._cursor.execute(operation, parameters)
 

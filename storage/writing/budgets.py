@@ -35,13 +35,17 @@ class Pacing:
         self._statements = statements
         self._pace = pace
 
+    def has_budget(self, router_id: str) -> bool:
+        """Test whether a router has a budget."""
+        return self._pace(router_id, BudgetState(), 0.0) is not None
+
     def costs(self, records: Iterable[CompletionRecord]) -> dict[str, list[float]]:
         """The dollars of each answer, in order, of each router that has a budget."""
         costs: dict[str, list[float]] = {}
         for record in records:
             if record.outcome.model_id is not None:
                 costs.setdefault(record.decision.router_id, []).append(record.outcome.cost_usd)
-        return {own: usd for own, usd in costs.items() if self._pace(own, BudgetState(), 0.0) is not None}
+        return {own: usd for own, usd in costs.items() if self.has_budget(own)}
 
     def move(self, cursor: Cursor, costs: Mapping[str, Sequence[float]]) -> dict[str, BudgetState]:
         """Update the budgets by the dollars of answers, and return them. The transaction has drawn its number."""

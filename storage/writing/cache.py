@@ -28,6 +28,10 @@ class WriteCache:
         self.choices: OrderedDict[str, tuple[str, float]] = OrderedDict()  # digest → id, instant of the first use
         self.tasks: OrderedDict[tuple[str, str], float] = OrderedDict()  # router, task → last use that is stored
 
+    def knows_task(self, decision: DecisionRecord) -> bool:
+        """Test whether the stored use of the decision's task is recent enough."""
+        return 0.0 <= decision.at - self.tasks.get((decision.router_id, decision.task), 0.0) < TASK_SECONDS
+
     def begin(self) -> "CacheUpdate":
         """Begin a transaction's view of the cache."""
         return CacheUpdate(self)
@@ -56,9 +60,9 @@ class CacheUpdate:
 
     def use_task(self, decision: DecisionRecord) -> None:
         """Note a use of the decision's task."""
-        key = (decision.router_id, decision.task)
-        if 0.0 <= decision.at - self._cache.tasks.get(key, 0.0) < TASK_SECONDS:
+        if self._cache.knows_task(decision):
             return
+        key = (decision.router_id, decision.task)
         self._tasks[key] = max(self._tasks.get(key, decision.at), decision.at)
 
     def task_uses(self) -> list[tuple[str, str, float]]:

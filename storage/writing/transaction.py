@@ -116,12 +116,13 @@ class Transactions:
         rows, size = _size_of(items)
         gathering = not self._database.sqlite and ledger is not None and rows <= GATHERED_ROWS
         together = gathering and len(items) <= PIPELINED_ITEMS and rows <= PIPELINED_ROWS and size <= PIPELINED_BYTES
+        alone = together and not again and direct.commits_alone and self._only_inserts(items)
         statements = self._statements if together else self._copying
         try:
-            with self._watching(patience), direct.transaction(together=together):
+            with self._watching(patience), direct.transaction(together=together and not alone, alone=alone):
                 if gathering:
                     gathered = {statements.require_ledger, statements.number}
-                    cursor = GatheringCursor(direct.cursor, direct.raw_cursor, gathered)
+                    cursor = GatheringCursor(direct.cursor, direct.raw_cursor, gathered, alone=alone)
                     update = self._cache.begin()
                     written = self._write(statements, cursor, items, update, again, rows)
                     cursor.execute(statements.require_ledger, ledger or ())
@@ -183,6 +184,15 @@ class Transactions:
         if self._direct is None:
             self._direct = WriteConnection(self._database, None if self._watchdog is None else self._watchdog.progress)
         return self._direct
+
+    def _only_inserts(self, items: Sequence[Item]) -> bool:
+        """Test whether nothing has to be read or updated to write the items."""
+        return all(
+            isinstance(item, CompletionRecord)
+            and not self._pacing.has_budget(item.decision.router_id)
+            and self._cache.knows_task(item.decision)
+            for item in items
+        )
 
     def _require_ledger(self, cursor: Cursor) -> None:
         """Forget what was written before if the ledger was restored: it may be without that."""
