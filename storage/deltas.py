@@ -5,9 +5,8 @@ fourth number if it is not the outcome's own. Half-lives are not stored: they ar
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -70,65 +69,51 @@ def decode_deltas(encoded: str, router_id: str, at: float, half_life: HalfLife) 
                 yield key, sums
 
 
-Key = TypeVar("Key", bound=tuple[str, str, str, str])
-"""A `StatisticKey`, or its parts."""
-
-Parts: TypeAlias = list[float]
-"""The fields of `Sums`: they are added in place, without an object per event."""
-
-
-def add_parts(
-    sums: dict[Key, Parts], key: Key, at: float, half_life: float, weight: float, total: float, squares: float
-) -> None:
-    """Add to one statistic of `sums`, as `Sums.__add__` does. All numbers but the half-life are finite."""
-    held = sums.get(key)
-    if held is None:
-        sums[key] = [at, half_life, weight, total, squares]
-    elif at == held[0]:
-        held[2] += weight
-        held[3] += total
-        held[4] += squares
-    elif at > held[0]:
-        fade = 2.0 ** ((held[0] - at) / held[1])
-        held[0] = at
-        held[2] = held[2] * fade + weight
-        held[3] = held[3] * fade + total
-        held[4] = held[4] * fade + squares
-    else:
-        fade = 2.0 ** ((at - held[0]) / held[1])
-        held[2] += weight * fade
-        held[3] += total * fade
-        held[4] += squares * fade
-
-
-def arm_rows(sums: Mapping[Key, Parts]) -> list[tuple[object, ...]]:
-    """Rows of the table `arms`, sorted: all processes lock rows in the same order, so that they can't deadlock."""
-    return sorted((key[0], key[1], key[2], str(key[3]), *held) for key, held in sums.items())
-
-
 class DeltaSums:
-    """Deltas of many events, summed per statistic."""
+    """Deltas of many events, summed per statistic as `Sums.__add__` does, but in place: without an object per event."""
 
     __slots__ = ("_sums",)
 
     def __init__(self) -> None:
-        self._sums: dict[StatisticKey, Parts] = {}
+        self._sums: dict[StatisticKey, list[float]] = {}
 
     def add(self, deltas: Deltas) -> Deltas:
         """Add an event's deltas, and return those that were added. One that is not finite is logged as an error."""
+        sums = self._sums
         broken: list[StatisticKey] = []
         for key, new in deltas.items():
             at, weight, total, squares = new.at, new.weight, new.total, new.squares
-            if isfinite(at + weight + total + squares):
-                add_parts(self._sums, key, at, new.half_life, weight, total, squares)
-            else:
+            if not isfinite(at + weight + total + squares):
                 log.error("a statistic of %s would become %s: not learned", key, new)
                 broken.append(key)
+                continue
+            held = sums.get(key)
+            if held is None:
+                sums[key] = [at, new.half_life, weight, total, squares]
+            elif at == held[0]:
+                held[2] += weight
+                held[3] += total
+                held[4] += squares
+            elif at > held[0]:
+                fade = 2.0 ** ((held[0] - at) / held[1])
+                held[0] = at
+                held[2] = held[2] * fade + weight
+                held[3] = held[3] * fade + total
+                held[4] = held[4] * fade + squares
+            else:
+                fade = 2.0 ** ((at - held[0]) / held[1])
+                held[2] += weight * fade
+                held[3] += total * fade
+                held[4] += squares * fade
         return {key: new for key, new in deltas.items() if key not in broken} if broken else deltas
 
     def rows(self) -> list[tuple[object, ...]]:
-        """Rows of the table `arms`, sorted."""
-        return arm_rows(self._sums)
+        """Rows of the table `arms`, sorted: all processes lock rows in the same order, so that they can't deadlock."""
+        return sorted((key[0], key[1], key[2], str(key[3]), *held) for key, held in self._sums.items())
+
+    def parts(self) -> list[tuple[StatisticKey, list[float]]]:
+        """The sums so far, each as the fields of `Sums`."""
+        return list(self._sums.items())
 
     def deltas(self) -> dict[StatisticKey, Sums]:
         """The sums so far."""

@@ -13,7 +13,6 @@ in the way of every fold while a long query runs.
 import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
-from itertools import chain
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -25,7 +24,7 @@ from bandit.types import Attempt, Ending
 from storage.database.addition import add_sums, note_changed_routers
 from storage.database.bulk import Cursor, compile_text
 from storage.database.numbers import draw_number
-from storage.deltas import SIGNALS, Parts, add_parts, arm_rows
+from storage.deltas import SIGNALS, DeltaSums
 from storage.records import CompletionRecord, Status
 from storage.roll_ups import RollUps, RollUpStatements, ScoreChange
 from storage.rows import clean
@@ -78,8 +77,19 @@ class _Request(msgspec.Struct, array_like=True):
 
 _Requests: TypeAlias = Sequence[Any]  # `_Request` has the attributes of a decision and of an outcome, as rows have
 
-_Statistic: TypeAlias = tuple[str, str, str, str, float, float, float, float, float]
-"""A row of `arms`: what a transaction adds to it."""
+
+class _Sums(msgspec.Struct, array_like=True):
+    """The fields of `bandit.statistics.Sums`."""
+
+    at: float
+    half_life: float
+    weight: float
+    total: float
+    squares: float
+
+
+_Key: TypeAlias = tuple[str, str, str, str]
+"""The fields of a `StatisticKey`; the signal may be one of a newer version."""
 
 
 class _Events(msgspec.Struct, array_like=True):
@@ -87,7 +97,7 @@ class _Events(msgspec.Struct, array_like=True):
 
     requests: list[_Request]
     changes: list[ScoreChange]
-    learned: list[_Statistic] = []
+    learned: list[tuple[_Key, _Sums]] = []
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -113,11 +123,12 @@ class PendingEvents:
         cursor: Cursor,
         records: Sequence[CompletionRecord],
         changes: Sequence[ScoreChange],
-        learned: Sequence[tuple[object, ...]],
+        learned: DeltaSums,
     ) -> None:
-        """Leave the events of a transaction, on SQLite; `learned` are rows of `arms`."""
-        if records or changes or learned:
-            events = ([_packed(record) for record in records], changes, learned)
+        """Leave the events of a transaction, on SQLite."""
+        parts = learned.parts()
+        if records or changes or parts:
+            events = ([_packed(record) for record in records], changes, parts)
             cursor.execute(self._insert, (_encoder.encode(events),))
 
     def fold_some(self, cursor: Cursor, count: int = FOLDED_AT_ONCE) -> bool:
@@ -161,20 +172,21 @@ class PendingEvents:
 
     def _add(self, cursor: Cursor, sums: "Pending") -> None:
         cursor.execute(self._number)
-        self._arms.write(cursor, arm_rows(sums.learned))
+        learned = sums.learned.rows()
+        self._arms.write(cursor, learned)
         self._roll_ups.add(cursor, sums.roll_ups)
-        changed = sums.roll_ups.activity.routers() | {key[0] for key in sums.learned}
+        changed = sums.roll_ups.activity.routers() | {str(row[0]) for row in learned}
         self._note_changed.write(cursor, [(router_id,) for router_id in sorted(changed)])
 
 
 class Pending:
-    """The sum of what transactions have left. `learned` are the fields of `Sums` by those of `StatisticKey`."""
+    """The sum of what transactions have left. Signals in `learned` are names."""
 
     __slots__ = ("learned", "roll_ups")
 
     def __init__(self) -> None:
         self.roll_ups = RollUps()
-        self.learned: dict[tuple[str, str, str, str], Parts] = {}
+        self.learned = DeltaSums()
 
     def add(self, row: bytes) -> None:
         """Add a row's events. Raises an error if it is damaged; some of its events may have been added."""
@@ -184,19 +196,18 @@ class Pending:
             self.roll_ups.add_request(request, request, request.attempts)
         for change in events.changes:
             self.roll_ups.add_scores(change)
-        for router_id, model_id, task, signal, *parts in events.learned:
-            add_parts(self.learned, (router_id, model_id, task, signal), *parts)
+        learned: Any = dict(events.learned)  # with the attributes of deltas
+        self.learned.add(learned)
 
     def is_finite(self) -> bool:
-        """Test whether all sums are finite."""
-        learned = (at + weight + total + squares for at, _, weight, total, squares in self.learned.values())
-        return all(map(isfinite, chain(self.roll_ups.totals(), learned)))
+        """Test whether the sums of the roll-ups are finite; those of statistics are."""
+        return all(map(isfinite, self.roll_ups.totals()))
 
     def sums(self, router_id: str | None = None) -> dict[StatisticKey, Sums]:
         """What was learned, of one router or of all; signals that this version does not know are left out."""
         return {
             StatisticKey(own, model_id, task, SIGNALS[signal]): Sums(*parts)
-            for (own, model_id, task, signal), parts in self.learned.items()
+            for (own, model_id, task, signal), parts in self.learned.parts()
             if signal in SIGNALS and router_id in {None, own}
         }
 

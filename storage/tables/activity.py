@@ -85,7 +85,7 @@ pending_events = Table(
         comment="in the order of the transactions",
     ),
     required("events", LargeBinary, "MessagePack: see storage.pending_events"),
-    comment="on SQLite: requests and scores that are added to activity, fixed_sums and key_usage within a second",
+    comment="on SQLite: what is added to arms, activity, fixed_sums and key_usage within a second",
 )
 
 activity_checkpoints = Table(

@@ -7,10 +7,10 @@ FOLD_SECONDS = 0.5
 """How long events are pending at most while records come in."""
 
 DIRECT = 50
-"""Transactions in `FOLD_SECONDS` that add to the roll-ups themselves: below 100 a second what reads them is exact."""
+"""Transactions in `FOLD_SECONDS` that add to statistics and roll-ups themselves: below 100 a second they are exact."""
 
 MOST_ROWS = 300
-"""A larger transaction adds to the roll-ups itself: its requests share that."""
+"""A larger transaction adds to them itself: its requests share that."""
 
 MOST_LEFT = 800
 """A fold is due when transactions of so many rows, about 200 requests, wait: nothing is written while it lasts."""

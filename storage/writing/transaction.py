@@ -75,7 +75,7 @@ class Transactions:
     """Writes batches through one connection, which is opened on demand. Not thread-safe, but for reading `commits`.
 
     `commits` is how many there were. Event times are clamped to `clock`; None: they stay as they are. If `deferring`, a
-    busy writer's transactions leave it to `fold_some` to add to the roll-ups (`storage.pending_events`).
+    busy writer's transactions leave it to `fold_some` to add to statistics and roll-ups (`storage.pending_events`).
     """
 
     def __init__(
@@ -155,7 +155,7 @@ class Transactions:
         return self._deferring is not None and self._deferring.is_due(idle=idle)
 
     def fold_some(self) -> bool:
-        """Add the oldest pending events, of any process, to the roll-ups. Returns whether there may be more.
+        """Fold the oldest pending events, of any process. Returns whether there may be more.
 
         Raises DatabaseUnavailable.
         """
@@ -231,9 +231,13 @@ class Transactions:
         statements.decisions.write(cursor, decision_rows)
         statements.attempts.write(cursor, attempt_rows)
         statements.contents.write(cursor, content_rows)
-        statements.validity.write(cursor, [item for item in items if isinstance(item, ValidityRecord)], learned)
-        results, changes = self._score(cursor, items, learned, again)
-        for item in items:
+        others = [item for item in items if not isinstance(item, CompletionRecord)]
+        results: list[Result] = [()] * len(items)
+        changes: list[ScoreChange] = []
+        if others:
+            statements.validity.write(cursor, [item for item in others if isinstance(item, ValidityRecord)], learned)
+            results, changes = self._score(cursor, items, learned, again)
+        for item in others:
             if isinstance(item, JudgingRecord):
                 judged.add(item)
         judging_rows = judged.rows()
@@ -245,7 +249,7 @@ class Transactions:
         changed = {*moved, *(str(row[0]) for row in judging_rows)}
         if deferring is not None:
             deferring.left(rows)
-            statements.pending.leave(cursor, records, changes, learned.rows())
+            statements.pending.leave(cursor, records, changes, learned)
             used = UsageCounts()
             for record in records:
                 used.add_request(record.decision, record.outcome)

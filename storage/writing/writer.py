@@ -61,7 +61,7 @@ class Writer:
     `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed since
     `position` (None: with everything that there is first).
     `queue_limit` bounds what waits, `batch_limit` what is written at once; `spool` takes completions while the database
-    is away. If `deferring`, a busy writer on SQLite adds to the roll-ups up to half a second later.
+    is away. If `deferring`, a busy writer on SQLite adds to statistics and roll-ups up to half a second later.
     """
 
     def __init__(

@@ -245,7 +245,7 @@ def _damaged_end(events: Any, number: float) -> Any:
 
 
 def _damaged_statistic(events: Any, number: float) -> Any:
-    events[2][0][6] = number
+    events[2][0][1][2] = number
     return events
 
 
@@ -269,7 +269,7 @@ def test_a_ledger_that_does_not_know_a_signal_keeps_what_was_learned_of_it(
     with ledger.write() as connection:
         (events,) = connection.execute(select(pending_events.c.events)).one()
         newer = msgspec.msgpack.decode(events)
-        newer[2].append(["rtr_a", "m/one", "", "of a newer version", NOW, 60.0, 1.0, 1.0, 1.0])
+        newer[2].append([["rtr_a", "m/one", "", "of a newer version"], [NOW, 60.0, 1.0, 1.0, 1.0]])
         newer.append("a part of a newer version")
         connection.execute(pending_events.update().values(events=msgspec.msgpack.encode(newer)))
     assert differences(ledger) == []

@@ -1,14 +1,20 @@
 """The cursor that runs PostgreSQL's inserts as one statement."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import psycopg
+import pytest
+from sqlalchemy import func, select
 
 from storage.database.engine import open_database
 from storage.database.gathering import GatheringCursor
+from storage.errors import RecordRefused
+from storage.stores.tasks import Tasks
+from storage.tables import arms, budgets, decisions, tasks
 from storage.writing.transaction import Transactions
-from tests.support.records import RecordMaker, learn_scores, pace
+from tests.support.records import BUDGETED, NOW, RecordMaker, learn_scores, pace
 
 
 class CountingCursor:
@@ -65,6 +71,7 @@ def test_a_request_takes_one_statement_of_postgresql_and_a_group_one_more_than_c
     raw = transactions._direct.raw_cursor = CountingCursor(transactions._direct.raw_cursor)
     transactions.write([making.completion(attempts=3, choice=b"another"), making.completion()])
     assert (len(counting.ran), len(raw.ran)) == (0, 1)
+    assert transactions._direct.connection.autocommit  # and it is all of the transaction
     scored = making.completion()
     transactions.write([scored, (making.score(scored.decision.completion_id, 0.5),)])
     assert [each.split()[0] for each in counting.ran] == ["SELECT", "SELECT"]
@@ -75,4 +82,41 @@ def test_a_request_takes_one_statement_of_postgresql_and_a_group_one_more_than_c
     assert [" ".join(each.split()[:2]) for each in counting.ran] == ["COPY choices", "COPY decisions", "COPY attempts"]
     assert len(raw.ran) == 1
     transactions.close()
+    database.close()
+
+
+def test_what_must_be_read_or_updated_for_a_request_is_committed_with_it_or_not_at_all(postgresql_url: str) -> None:
+    database, making = open_database(postgresql_url), RecordMaker()
+    Tasks(database).admit("rtr_a", "stated", NOW)
+    transactions = Transactions(database, learn_scores, pace)
+    transactions.write([making.completion()])
+    for record in (making.completion(BUDGETED), making.completion(task="stated", at=NOW + 5_000.0)):
+        damaged = replace(record, attempts=(replace(record.attempts[0], seconds=-1.0),))
+        for broken in (damaged, replace(record, decision=replace(record.decision, u=7.0))):
+            with pytest.raises(RecordRefused):
+                transactions.write([broken])
+        with database.read() as connection:
+            for table in (arms, budgets, decisions):
+                own = table.c.router_id == BUDGETED
+                assert connection.execute(select(func.count()).select_from(table).where(own)).scalar_one() == 0
+            assert connection.execute(select(tasks.c.last_used_at)).scalars().all() == [NOW]
+            assert connection.execute(select(func.count()).select_from(decisions)).scalar_one() == 1
+    transactions.write([making.completion(BUDGETED)])
+    transactions.write([making.completion(task="stated", at=NOW + 5_000.0)])
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(budgets)).scalar_one() == 1
+        assert connection.execute(select(tasks.c.last_used_at)).scalars().all() == [NOW + 5_000.0]
+    transactions.close()
+    database.close()
+
+
+def test_a_cursor_whose_statement_is_a_transaction_refuses_another_one(postgresql_url: str) -> None:
+    database = open_database(postgresql_url)
+    with database.engine.connect() as connection:
+        cursor = CountingCursor(connection.connection.cursor())
+        gathering = GatheringCursor(cursor, cursor, alone=True)
+        gathering.execute("INSERT INTO tasks VALUES (1)")
+        with pytest.raises(RuntimeError, match="a transaction of its own"):
+            gathering.execute("UPDATE tasks SET last_used_at = 0")
+        assert cursor.ran == []
     database.close()
