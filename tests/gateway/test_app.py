@@ -10,13 +10,17 @@ from typing import NoReturn
 import psutil
 import pytest
 
+from bandit.statistics import Signal, StatisticKey
 from gateway import app
 from gateway.app import Gateway
 from gateway.providers.http.client import HttpClient
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
 from storage.database.engine import open_database
+from storage.replication.changes import Changed
+from storage.writing.transaction import Transactions
 from tests.support.instruments import instruments
+from tests.support.records import RecordMaker, learn_scores, pace
 
 STEPS = ["build_providers", "Registry", "Recorder", "Validator", "RetentionWorker", "Flow"]
 
@@ -77,3 +81,23 @@ async def test_a_gateway_that_is_stopped_leaves_no_thread_and_no_socket(tmp_path
         await gateway.stop()
         assert len(opened - before) > 3, "the writer, the validator, retention and the simulated models' port"
         assert not what_is_open() - before
+
+
+async def test_a_start_knows_what_a_process_that_was_killed_had_left_to_a_fold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known: list[Changed] = []
+
+    def note(everything: Changed, _: object) -> NoReturn:
+        known.append(everything)
+        raise StepFailed
+
+    monkeypatch.setattr(app, "Registry", note)
+    monkeypatch.setattr("storage.writing.deferring.DIRECT", 0)
+    with gateway_in(tmp_path) as gateway:
+        killed = Transactions(gateway.database, learn_scores, pace, deferring=True)
+        killed.write([RecordMaker().completion()])
+        killed.close()
+        with pytest.raises(StepFailed):
+            await gateway.start()
+    assert known[0].sums[StatisticKey("rtr_a", "m/one", "", Signal.OUTCOMES)].weight == 1.0
