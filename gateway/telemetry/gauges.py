@@ -34,7 +34,7 @@ from gateway.telemetry.families import (
     Family,
 )
 from gateway.telemetry.log_writer import LogWriter
-from gateway.telemetry.metrics import MOST_KEYS
+from gateway.telemetry.told_keys import ToldKeys
 from storage.writing.failover import State
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Gauges:
         self._refused_count = refused_count
         self._limiter = limiter
         self._key_budgets: set[tuple[str, str]] = set()  # scopes and ids, as they were written last
-        self._keys: set[str] = set()  # that were ever written: their cells are not given back
+        self._keys = ToldKeys()
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
         self._set(1.0, WORKERS)
@@ -116,7 +116,7 @@ class Gauges:
         budgets: dict[tuple[str, str], tuple[float, float]] = {}
         for allowance in self._limiter.all():
             spending = allowance.spending
-            if not spending.is_limited or not self._has_cells(allowance.key_id):
+            if not spending.is_limited or not self._keys.admit(allowance.key_id):
                 continue
             if spending.per_day is not None:
                 budgets["key", allowance.key_id] = (spending.today_usd(now), spending.per_day)
@@ -129,11 +129,6 @@ class Gauges:
             self._set(spent_usd, SPENT_USD, *budget)
             self._set(limit_usd, LIMIT_USD, *budget)
         self._key_budgets = set(budgets)
-
-    def _has_cells(self, key_id: str) -> bool:
-        if key_id not in self._keys and len(self._keys) < MOST_KEYS:
-            self._keys.add(key_id)
-        return key_id in self._keys
 
     def _write_model_states(self) -> None:
         ok = ("ok", "")

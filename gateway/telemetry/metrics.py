@@ -33,11 +33,11 @@ from gateway.telemetry.families import (
     SECONDS,
     TOKENS,
 )
+from gateway.telemetry.told_keys import ToldKeys
 from storage.records import CompletionRecord, FeedbackReceipt, Status
 
-MOST_KEYS = 1_000
-"""API keys that a process tells apart; what it counts of others has the label `OTHER_KEYS`."""
 OTHER_KEYS = "other"
+"""The label of what is counted of keys that are not told apart."""
 REFUSED = "refused"
 """Status of a request that was answered with an error before a model was chosen."""
 NO_FAULT = "none"
@@ -74,7 +74,7 @@ class Metrics:
         self._commit = cells.start_of(COMMIT)
         self._outcomes: dict[tuple[str, str | None, Status, str, str, bool, bool], _OutcomeCells] = {}
         self._attempts: dict[tuple[str, str, str, bool, bool], _AttemptCells] = {}
-        self._keys: set[str] = set()
+        self._keys = ToldKeys()
 
     def completed(self, record: CompletionRecord, error: GatewayError | None, commit_seconds: float) -> None:
         """Count a request that a model was chosen for. `error`: what its client was told instead of an answer."""
@@ -135,11 +135,7 @@ class Metrics:
         """The label of an API key: its id, for as many as are told apart."""
         if key_id is None:
             return ""
-        if key_id not in self._keys:
-            if len(self._keys) >= MOST_KEYS:
-                return OTHER_KEYS
-            self._keys.add(key_id)
-        return key_id
+        return key_id if self._keys.admit(key_id) else OTHER_KEYS
 
     def _observe(self, start: int, bounds: tuple[float, ...], amount: float) -> None:
         values = self._values

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.errors import InvalidApiKey, NotFound, RateLimitExceeded
-from gateway.telemetry import metrics as module
+from gateway.telemetry import told_keys as module
 from gateway.telemetry.cells import NOT_TOLD, Board
 from gateway.telemetry.exposition import Exposition
 from gateway.telemetry.families import SPENT_USD
