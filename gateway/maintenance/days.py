@@ -1,4 +1,4 @@
-"""Reads the days of all routers soon after a start, so that the first who asks for them does not wait for that."""
+"""Reads the days of all routers beside a start, so that the first who asks for them does not wait for that."""
 
 import asyncio
 import contextlib
@@ -11,15 +11,12 @@ from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.stores.day_sums import DaySums
 
-FIRST_SECONDS = 10.0
-"""Delay after a start, which has enough to do."""
-
 DAYS = 180
 """Of 90 days, the longest period that the dashboard offers, and of the time before."""
 
 
 def keep_days(database: Database, opened: AsyncExitStack) -> DaySums | None:
-    """The days of a gateway's ledger, which are read soon; None on PostgreSQL, which adds them up fast enough."""
+    """The days of a gateway's ledger, read in a thread; None on PostgreSQL, which adds them up fast enough."""
     if not database.sqlite:
         return None
     days = DaySums(database)
@@ -27,9 +24,8 @@ def keep_days(database: Database, opened: AsyncExitStack) -> DaySums | None:
     return days
 
 
-async def read_days(days: DaySums, clock: Callable[[], Epoch], first_seconds: float = FIRST_SECONDS) -> None:
+async def read_days(days: DaySums, clock: Callable[[], Epoch]) -> None:
     """Read the last days in a thread: of many routers that takes a tenth of a second."""
-    await asyncio.sleep(first_seconds)
     until = (day_of(clock()) + 1) * DAY
     with contextlib.suppress(DatabaseUnavailable):  # then whoever asks reads them
         await asyncio.to_thread(days.read, until - DAYS * DAY, until)

@@ -53,22 +53,28 @@ class DaySums:
         """
         # The lock first: whoever waits for it sees a state that is not older than what the one before has kept.
         with self._lock, self._database.read() as connection:
-            self._forget_changed(connection)
-            own = activity.c
-            first, last = (
-                connection.execute(select(edge(own.start)).where(own.width == DAY)).scalar() or 0
-                for edge in (func.min, func.max)
-            )
-            wanted = range(max(since, first), min(until, last + DAY), DAY)
-            for start, end in _runs([day for day in wanted if day not in self._days]):
-                self._days |= {day: {} for day in range(start, end, DAY)}
-                query = _of_days(and_(own.start >= start, own.start < end), own.start, own.model_id, *SUMMED)
-                for day, model_id, *sums in connection.execute(query.group_by(own.start, own.model_id)):
-                    if day is not None:
-                        self._days[day][model_id] = sums
+            wanted = self._read(connection, since, until)
             found = {(day, model): sums for day in wanted for model, sums in self._days[day].items()}
             self._forget_most()
         return found
+
+    def _read(self, connection: Connection, since: int, until: int) -> range:
+        """Read what is not kept, and return the days that there can be of those that are wanted."""
+        self._forget_changed(connection)
+        own = activity.c
+        first, last = (
+            connection.execute(select(edge(own.start)).where(own.width == DAY)).scalar() or 0
+            for edge in (func.min, func.max)
+        )
+        wanted = range(max(since, first), min(until, last + DAY), DAY)
+        for start, end in _runs([day for day in wanted if day not in self._days]):
+            found: dict[int, dict[str, Counts]] = {day: {} for day in range(start, end, DAY)}
+            query = _of_days(and_(own.start >= start, own.start < end), own.start, own.model_id, *SUMMED)
+            for day, model_id, *sums in connection.execute(query.group_by(own.start, own.model_id)):
+                if day is not None:
+                    found[day][model_id] = sums
+            self._days |= found  # at the end: a query that fails leaves nothing behind
+        return wanted
 
     def _forget_changed(self, connection: Connection) -> None:
         ledger, last = identity_in(connection), read_numbers(connection).last

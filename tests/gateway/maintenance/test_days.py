@@ -26,6 +26,6 @@ class Asked(DaySums):
 
 def test_the_days_of_two_long_periods_are_read_whether_or_not_the_database_answers(database: Database) -> None:
     days = Asked(database)
-    asyncio.run(read_days(days, lambda: NOW, 0.0))
+    asyncio.run(read_days(days, lambda: NOW))
     tomorrow = int(NOW // DAY + 1) * DAY
     assert days.windows == [(tomorrow - 180 * DAY, tomorrow)]

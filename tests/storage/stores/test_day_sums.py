@@ -3,14 +3,16 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, func
 
 from storage.calendar import DAY
 from storage.database.engine import Database
+from storage.errors import DatabaseUnavailable
 from storage.stores import day_sums
 from storage.stores.activity import Activity, ActivityFilter, Buckets
 from storage.stores.day_sums import DaySums
 from storage.stores.identity import begin_epoch
+from storage.tables import activity
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 TODAY = int(NOW // DAY) * DAY
@@ -77,6 +79,19 @@ def test_a_day_is_read_again_once_it_has_changed(
     running.write(record("rtr_a", "n/two", TODAY + 120.0))
     assert len(store.sums(days, ActivityFilter(), by_model=True)) == 3
     assert len(summed) == 1, "of one day"
+
+
+def test_a_query_that_fails_leaves_nothing_behind(
+    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running.write(making.completion("rtr_a", "m/one", at=FIRST + 60.0))
+    store, days = Activity(database, DaySums(database)), Buckets(DAY, DAY, FIRST, TODAY + DAY)
+    with monkeypatch.context() as patched:
+        patched.setattr(day_sums, "SUMMED", [func.no_such_function(activity.c.requests)])
+        with pytest.raises(DatabaseUnavailable):
+            store.sums(days, ActivityFilter())
+    assert len(store.sums(days, ActivityFilter())) == 1
+    assert_the_same(database, store)
 
 
 def test_of_many_days_and_models_the_latest_are_kept(
