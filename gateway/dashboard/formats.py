@@ -116,5 +116,6 @@ def shown_json(value: Json, limit: int = 80) -> str:
         case list():
             text = ", ".join(shown_json(each, limit) for each in value) or "none"
         case dict():
-            text = ", ".join(f"{name} {shown_json(each, limit)}" for name, each in value.items() if each is not None)
+            parts = (f"{name} {shown_json(each, limit)}" for name, each in value.items() if each is not None)
+            text = ", ".join(parts) or "none"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

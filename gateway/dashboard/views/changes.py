@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateway.dashboard.formats import shown_json
+from gateway.dashboard.formats import moment, shown_json
 from gateway.dashboard.views.forecasts import forecast_of
 from gateway.management.changes import REVERTIBLE, ChangeView, list_changes
 from gateway.management.context import Management
@@ -24,13 +24,15 @@ _ACTIONS = {
     "model.resume": "resumed model",
     "model.price": "changed the price of",
 }
+_CREATIONS = frozenset({"api_key.create", "eval.create"})
+"""Changes whose fields had no value before."""
 _ACTORS = {"cli": "the command line", "file": "the configuration file"}
 _PRICES = "the configuration file or the price list"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field's values before and after, in words."""
+    """A field's values before and after, in words; `before` is empty for what is new."""
 
     name: str
     before: str
@@ -95,6 +97,9 @@ def _actor(change: ChangeView) -> str:
 
 
 def _fields(change: ChangeView) -> list[FieldChange]:
+    if change.action in _CREATIONS:
+        shown = ((name, _shown(change.after, name)) for name in change.after)
+        return [FieldChange(name, "", value) for name, value in shown if value != "none"]
     names = [*dict.fromkeys((*change.before, *change.after))]
     if change.action == "model.price":  # what tiers and long prompts cost mostly goes with the model's own price
         names = [name for name in names if isinstance(change.after.get(name), float | int)] or names
@@ -109,6 +114,8 @@ def _shown(values: Mapping[str, object], name: str) -> str:
     if name not in values:
         return "default"
     value = values[name]
+    if name.endswith("_at") and isinstance(value, float | int):
+        return moment(value)
     if name == "rows" and isinstance(value, list):
         return f"{len(value)} models"
     if name == "models" and isinstance(value, list):
