@@ -241,6 +241,7 @@ class Gateway:
                 admission,
                 bodies,
                 heartbeat.may_be_spooled,
+                heartbeat.is_kept_aside,
                 limiter,
                 self._unmatched,
             )

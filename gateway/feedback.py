@@ -36,6 +36,9 @@ SOURCE_LIMIT = 32
 SETTLING_SECONDS = 60.0
 """A completion younger than this that is not found may still be on its way to the ledger: 503, not 404."""
 
+ASIDE_RETRY_SECONDS = 60.0
+"""Advice for a completion whose record waits for an operator."""
+
 SPOOLED_RETRY_SECONDS = 5.0
 """Advice for a completion that may be in a replica's spool."""
 
@@ -101,16 +104,21 @@ class FeedbackBatch:
                 )
 
     async def record(
-        self, recorder: Recorder, now: Epoch, may_be_spooled: Callable[[float], bool]
+        self,
+        recorder: Recorder,
+        now: Epoch,
+        may_be_spooled: Callable[[float], bool],
+        is_kept_aside: Callable[[str], bool],
     ) -> tuple[FeedbackReceipt, ...]:
         """Commit all, or none. Raises GatewayError, naming the index.
 
-        `may_be_spooled`: whether a completion whose id was made at a time may still be in the spool of some replica.
+        `may_be_spooled`: whether a completion whose id was made at a time may still be in the spool of some replica;
+        `is_kept_aside`: whether it is one whose record the database refused.
         """
         try:
             return await recorder.feedback(self.records)
         except FeedbackError as error:
-            raise self._explain(error, now, may_be_spooled) from error
+            raise self._explain(error, now, may_be_spooled, is_kept_aside) from error
         except DatabaseUnavailable as error:
             raise Unavailable(
                 "feedback can't be made durable now; nothing was recorded",
@@ -118,7 +126,13 @@ class FeedbackBatch:
                 retry_after_seconds=2,
             ) from error
 
-    def _explain(self, error: FeedbackError, now: Epoch, may_be_spooled: Callable[[float], bool]) -> GatewayError:
+    def _explain(
+        self,
+        error: FeedbackError,
+        now: Epoch,
+        may_be_spooled: Callable[[float], bool],
+        is_kept_aside: Callable[[str], bool],
+    ) -> GatewayError:
         record = self.records[error.index]
         named, param = record.completion_id or f"episode {record.episode_id!r}", self._param(error.index)
         if isinstance(error, NoAnswerToScore):
@@ -154,6 +168,14 @@ class FeedbackBatch:
                 code="not_recorded_yet",
                 param=param,
                 retry_after_seconds=SPOOLED_RETRY_SECONDS,
+            )
+        if is_kept_aside(named):
+            return Unavailable(
+                f"{named} is kept aside, because the database refused its record: it can be scored once an operator "
+                "has it written (`bandit-gateway records`)",
+                code="not_recorded_yet",
+                param=param,
+                retry_after_seconds=ASIDE_RETRY_SECONDS,
             )
         if record.episode_id is not None:
             return NotFound(

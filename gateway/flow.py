@@ -59,6 +59,7 @@ class Flow:
         admission: TaskAdmission,
         bodies: Bodies,
         may_be_spooled: Callable[[float], bool],
+        is_kept_aside: Callable[[str], bool],
         limiter: KeyLimiter,
         unmatched: UnmatchedCounter,
     ) -> None:
@@ -69,6 +70,7 @@ class Flow:
         self.clock = services.clock
         self.limits = limits
         self._may_be_spooled = may_be_spooled
+        self._is_kept_aside = is_kept_aside
         self._admission = admission
         self._bodies = bodies
         self._limiter = limiter
@@ -150,7 +152,7 @@ class Flow:
                 http, self.limits.feedback_bytes, lambda body: parse_feedback(body, key, now, scales)
             )
             batch.refuse_running(self.running)
-            receipts = await batch.record(self.services.recorder, now, self._may_be_spooled)
+            receipts = await batch.record(self.services.recorder, now, self._may_be_spooled, self._is_kept_aside)
         except GatewayError as error:
             self.services.observer.not_scored(error, key.id if key else None)
             if key is not None:

@@ -72,6 +72,7 @@ class Heartbeat:
         self._replicas: list[Replica] = []
         self._refused = RefusedRecords(database.watched(self._watchdog))
         self._refused_count = 0
+        self._refused_ids: frozenset[str] = frozenset()
         self._future = FutureEvents(database.watched(self._watchdog))
         self._latest: Epoch | None = None  # what is recorded later than the present
         self._adopted: frozenset[str] = frozenset()  # dead replicas, whose spools this one adopts
@@ -125,6 +126,10 @@ class Heartbeat:
         now = self._clock.now()
         since = (_spooling_since(each, now) for each in self._replicas if each.id != self._own.id)
         return any(at is not None and created_at >= at - LONGEST_REQUEST_SECONDS for at in since)
+
+    def is_kept_aside(self, completion_id: str) -> bool:
+        """Whether the database refused the record of this completion, which an operator may have it take yet."""
+        return completion_id in self._refused_ids
 
     def refused_count(self) -> int:
         """How many records the database refused, of all replicas."""
@@ -201,6 +206,7 @@ class Heartbeat:
         self._own = replace(self._own, state=self._state)
         self._replicas = self._store.beat(self._own, gone)
         self._refused_count, self._latest = self._refused.count(), self._future.latest()
+        self._refused_ids = self._refused.ids() if self._refused_count else frozenset()
         if time.monotonic() - self._noted >= NOTED_SECONDS:
             self._noted = time.monotonic()
             self._note_uses()

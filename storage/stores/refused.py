@@ -16,6 +16,7 @@ from storage.rows import clean
 from storage.tables import refused_records
 
 MOST_LISTED = 1_000
+MOST_IDS = 10_000
 
 
 class _Stored(msgspec.Struct, array_like=True):
@@ -96,6 +97,12 @@ class RefusedRecords:
         """Delete one that is in the ledger now."""
         with self._database.write() as connection:
             connection.execute(delete(refused_records).where(refused_records.c.completion_id == completion_id))
+
+    def ids(self) -> frozenset[str]:
+        """Read the ids of up to 10,000 of them, the newest."""
+        query = select(refused_records.c.completion_id).order_by(refused_records.c.refused_at.desc()).limit(MOST_IDS)
+        with self._database.read() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def count(self) -> int:
         """Count them."""

@@ -11,9 +11,11 @@ from bandit.types import Epoch
 from gateway.ids import new_id
 from gateway.maintenance import heartbeat
 from gateway.maintenance.heartbeat import LONGEST_REQUEST_SECONDS
+from storage.stores.refused import RefusedRecords
 from storage.stores.replicas import Replica, Replicas
 from storage.tables import replicas
 from tests.support.gateway import Running
+from tests.support.records import RecordMaker
 from tests.support.waiting import wait_until
 
 MESSAGES: Any = [{"role": "user", "content": "Hi"}]
@@ -110,7 +112,7 @@ def test_unknown_and_young_ids_differ(running: Running) -> None:
 
 
 def test_not_found_is_final_only_if_no_replica_may_hold_the_completion(running: Running) -> None:
-    """Another replica could not write for five minutes, and a score comes after two."""
+    """Another replica could not write for five minutes, and a score comes after two; or the database refused it."""
     now = time.time()
     recent, old = new_id("req", now - 120.0), new_id("req", now - 2 * LONGEST_REQUEST_SECONDS)
 
@@ -129,6 +131,14 @@ def test_not_found_is_final_only_if_no_replica_may_hold_the_completion(running: 
     assert status(old) == 404
     Replicas(running.gateway.database).remove(other.id)
     wait_until(lambda: status(recent) == 404, "the other replica has stopped with an empty spool")
+    aside = RefusedRecords(running.gateway.database)
+    aside.put(RecordMaker().completion(completion_id=old), "it is not liked")
+    wait_until(lambda: status(old) == 503, "its record is known to be kept aside")
+    kept = send(running, completion_id=old, score=1)
+    assert (kept.json()["error"]["code"], kept.headers["retry-after"]) == ("not_recorded_yet", "60")
+    assert "bandit-gateway records" in kept.json()["error"]["message"]
+    assert status(recent) == 404
+    aside.remove(old)
 
 
 def test_a_key_scores_its_own_completions_and_a_feedback_key_all(running: Running) -> None:
