@@ -21,7 +21,6 @@ from storage.stores.first_draws import FirstDraws
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 600.0
-NICENESS = 10
 MOST_BYTES = 300 << 20
 SOCKET, LOCK = "analyst.sock", "analyst.lock"
 READY, TAKEN = b"ready\n", b"taken\n"
@@ -32,7 +31,6 @@ OUT_OF_MEMORY = 12
 def main() -> None:
     """Serve until nobody has asked for `IDLE_SECONDS`, or standard input ends: the parent holds its other end."""
     signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # a background process of a terminal may write to its log
-    os.nice(NICENESS)
     # Of memory that is written to: libraries reserve much more.
     resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, resource.getrlimit(resource.RLIMIT_DATA)[1]))
     logging.basicConfig(level=logging.WARNING)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -105,3 +106,11 @@ async def test_a_database_that_is_away_and_a_process_that_does_not_start_are_tol
 
 def _nowhere() -> str:
     raise FileNotFoundError("no usable temporary directory")
+
+
+def test_it_gives_way_before_its_imports() -> None:
+    program = (
+        "import os, runpy, sys; os.nice = lambda _: sys.exit('numpy' in sys.modules); "
+        "runpy.run_module('gateway.analyst', run_name='__main__')"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
