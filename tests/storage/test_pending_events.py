@@ -1,5 +1,6 @@
 """Roll-ups plus pending events are what the ledger adds up to, whoever folds them, and whenever a process dies."""
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
+from storage.maintenance.future import FutureEvents
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
@@ -293,3 +295,17 @@ def test_what_is_pending_is_folded_when_a_ledger_is_copied(
     busy.fold_some()
     for found, expected in zip(rows(target), rows(ledger), strict=True):
         assert len(found) == len(expected) > 2
+
+
+def test_events_that_a_clock_which_was_ahead_has_left_are_moved_to_the_present(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    busy.write([making.completion(at=time.time() + 365.0 * DAY)])
+    assert pending(ledger) == 1
+    future = FutureEvents(ledger)
+    assert future.move_back() == 1
+    assert pending(ledger) == 0
+    for rebuilding in (ActivityRebuild(ledger), FixedSumsRebuild(ledger), UsageRebuild(ledger), statistics(ledger)):
+        rebuilding.run()
+        assert rebuilding.check() == []
+    assert future.latest() is None
