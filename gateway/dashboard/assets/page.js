@@ -18,12 +18,20 @@ document.addEventListener("submit", (event) => {
 });
 
 // A filter is sent when it is chosen with the pointer. With the arrow keys each option on the way is a change: then it is
-// sent at Enter, or when the field is left.
+// sent at Enter, or when the field is left. The filtered page has the focus where it was.
 let keyed = null;
+const send = (form, focused) => {
+  sessionStorage.focused = focused?.name || "";
+  form.requestSubmit();
+};
+if (sessionStorage.focused) {
+  document.querySelector(`[data-filter] [name="${CSS.escape(sessionStorage.focused)}"]`)?.focus();
+  sessionStorage.removeItem("focused");
+}
 document.addEventListener("pointerdown", () => { keyed = null; });
 document.addEventListener("keydown", (event) => {
   if (!event.target.matches("[data-filter] select")) return;
-  if (event.key === "Enter" && keyed) { event.preventDefault(); event.target.form.requestSubmit(); }
+  if (event.key === "Enter" && keyed) { event.preventDefault(); send(event.target.form, event.target); }
   else if (event.key === "Tab" || event.key === "Shift") return;
   else keyed = keyed || { field: event.target, value: event.target.value };
 });
@@ -31,10 +39,10 @@ document.addEventListener("focusout", (event) => {
   const { field, value } = keyed || {};
   if (field !== event.target) return;
   keyed = null;
-  if (field.value !== value) field.form.requestSubmit();
+  if (field.value !== value) send(field.form, event.relatedTarget);
 });
 document.addEventListener("change", (event) => {
-  if (event.target.form?.hasAttribute("data-filter") && !keyed) event.target.form.requestSubmit();
+  if (event.target.form?.hasAttribute("data-filter") && !keyed) send(event.target.form, event.target);
 });
 
 // A file that is chosen or dropped becomes the field's text: it is sent as if it had been pasted.

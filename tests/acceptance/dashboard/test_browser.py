@@ -213,6 +213,8 @@ def test_filters_are_chosen_with_the_keyboard_alone(running: Running, browser: B
         opened.page.keyboard.press("Tab")
         opened.page.wait_for_url(f"**?*model={quote(wanted, safe='')}*")
         assert field.input_value() == wanted
+        opened.page.wait_for_function("document.activeElement.name === 'task'")  # the next one
+        assert opened.errors == []
 
 
 def test_the_longest_names_make_no_page_wider(running: Running, browser: Browser) -> None:
