@@ -4,6 +4,7 @@ import hashlib
 import logging
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
@@ -13,7 +14,7 @@ from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
-from bandit.quick import kept_property, quick_dataclass
+from bandit.quick import kept_property
 from bandit.statistics import Deltas, StatisticKey, Sums
 from bandit.types import AppliedRule, BudgetState, Choice, Context, Epoch, LoopTime, Steering
 from gateway.catalog.catalog import Catalog, Model
@@ -42,7 +43,7 @@ MOST_CHOICES = 512
 """Choices that are kept with a snapshot."""
 
 MOST_PREPARED = 4
-"""Choices that are computed with a new snapshot before anybody asks: the last ones that were made from the former."""
+"""Choices that are computed with a new snapshot before anybody asks: the last of those that are asked repeatedly."""
 
 _PIECE_BYTES = 2_047
 
@@ -52,15 +53,17 @@ Question: TypeAlias = tuple[
 """What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, part."""
 
 
-@quick_dataclass(frozen=True, slots=False)
+@dataclass(eq=False)
 class CachedChoice:
     """A choice, and what all decisions that are drawn from it share, computed for the first of them.
 
-    `reasons` is filled with those of first draws when they are first asked for.
+    `recurs` tells whether its question was asked twice, of one snapshot or of two in turn. `reasons` is filled with
+    those of first draws when they are first asked for.
     """
 
     choice: Choice
-    reasons: dict[str, str]
+    recurs: bool
+    reasons: dict[str, str] = field(default_factory=dict)
 
     @kept_property
     def json(self) -> bytes:
@@ -86,11 +89,15 @@ class CachedChoice:
 class Published:
     """One snapshot and the choices already made from it: equal questions get equal probabilities."""
 
-    __slots__ = ("_choices", "_prepared", "at", "snapshot")
+    __slots__ = ("_before", "_choices", "_prepared", "at", "snapshot")
 
-    def __init__(self, snapshot: Snapshot, at: Epoch) -> None:
+    def __init__(self, snapshot: Snapshot, at: Epoch, former: "Published | None" = None) -> None:
         self.snapshot = snapshot
         self.at = at
+        # What was asked of the last snapshot of which anything was.
+        self._before: frozenset[Question] = frozenset()
+        if former is not None:
+            self._before = frozenset(former._choices) or former._before
         self._choices: dict[Question, CachedChoice] = {}
         self._prepared: dict[Question, CachedChoice] = {}  # those that nobody has asked for yet
 
@@ -109,17 +116,22 @@ class Published:
         """
         question = (context, candidates, steering, left_out, rules, part)
         cached = self._choices.get(question)
-        if cached is None:
-            cached = self._prepared.pop(question, None) or _choose(self.snapshot, question)
+        if cached is not None:
+            cached.recurs = True
+        else:
+            cached = self._prepared.pop(question, None)
+            if cached is None:
+                cached = CachedChoice(choose(self.snapshot, *question), recurs=question in self._before)
             if len(self._choices) >= MOST_CHOICES:
                 del self._choices[next(iter(self._choices))]
             self._choices[question] = cached
         return cached
 
     def prepare(self, former: "Published") -> None:
-        """Compute the choices that were made last from the former snapshot."""
-        for question in islice(reversed(former._choices or former._prepared), MOST_PREPARED):
-            self._prepared[question] = _choose(self.snapshot, question)
+        """Compute the choices that were made last from the former snapshot, of those that recur."""
+        asked = reversed((former._choices or former._prepared).items())
+        for question in islice((question for question, cached in asked if cached.recurs), MOST_PREPARED):
+            self._prepared[question] = CachedChoice(choose(self.snapshot, *question), recurs=True)
 
 
 def _digest(json: bytes) -> str:
@@ -128,10 +140,6 @@ def _digest(json: bytes) -> str:
     for start in range(0, len(json), _PIECE_BYTES):
         digest.update(json[start : start + _PIECE_BYTES])
     return digest.hexdigest()
-
-
-def _choose(snapshot: Snapshot, question: Question) -> CachedChoice:
-    return CachedChoice(choose(snapshot, *question), {})
 
 
 class RouterState:
@@ -277,7 +285,7 @@ class LiveRouter:
             state.tasks.built_in,
         )
         self._warn(snapshot.warnings)
-        self._published, self._published_of = Published(snapshot, now), of
+        self._published, self._published_of = Published(snapshot, now, current), of
         self._taken_at, self.next_at = loop_time, LoopTime(loop_time + PUBLISH_SECONDS)  # by a clock that nobody sets
         state.news = News()
         return self._published

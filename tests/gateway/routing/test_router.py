@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from bandit.decision import choose
 from bandit.draws import draw
 from bandit.learning import learn_attempt, learn_scores
 from bandit.posteriors.news import GROWTH
@@ -14,6 +15,7 @@ from bandit.types import (
     Arm,
     Attempt,
     BudgetState,
+    Choice,
     Context,
     Ending,
     Epoch,
@@ -21,7 +23,6 @@ from bandit.types import (
     RouterSettings,
     Scores,
 )
-from gateway.routing import router
 from gateway.routing.definitions import Definition
 from gateway.routing.router import (
     BESIDE_SECONDS,
@@ -30,7 +31,6 @@ from gateway.routing.router import (
     OLDEST_SECONDS,
     PUBLISH_SECONDS,
     USED_SECONDS,
-    CachedChoice,
     LiveRouter,
     Published,
     Question,
@@ -125,23 +125,29 @@ def test_it_is_renewed_beside_the_requests_while_there_are_some(live: LiveRouter
     assert live.renewal_at(LoopTime(1.1 + USED_SECONDS)) is None
 
 
-def test_the_choices_that_were_made_last_are_there_before_anybody_asks(
-    live: LiveRouter, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Context]:
+    """The contexts of the choices that are computed, in order."""
+    made: list[Context] = []
+
+    def counted(snapshot: Snapshot, *question: *Question) -> Choice:
+        made.append(question[0])
+        return choose(snapshot, *question)
+
+    monkeypatch.setattr("gateway.routing.router.choose", counted)
+    return made
+
+
+def test_the_recurring_choices_that_were_made_last_are_there_before_anybody_asks(
+    live: LiveRouter, made: list[Context]
 ) -> None:
     contexts = [Context(task="", prompt_tokens=10 * number) for number in range(1, MOST_PREPARED + 3)]
     first = published(live, 1.0)
-    for context in contexts:
+    for context in contexts * 2:
         first.choose(context, MODELS, NO_STEERING, ())
     score(live, 1.0)
     live.renew(Epoch(STARTED + 2.0), LoopTime(2.0))
-    made: list[Context] = []
-
-    def counted(snapshot: Snapshot, question: Question) -> CachedChoice:
-        made.append(question[0])
-        return make(snapshot, question)
-
-    make = router._choose
-    monkeypatch.setattr(router, "_choose", counted)
+    made.clear()
     second = published(live, 2.0)
     for context in contexts:
         cached = second.choose(context, MODELS, NO_STEERING, ())
@@ -150,12 +156,40 @@ def test_the_choices_that_were_made_last_are_there_before_anybody_asks(
     assert made == contexts[:-MOST_PREPARED]
 
 
-def test_choices_that_nobody_asks_for_are_prepared_anew_each_time(live: LiveRouter) -> None:
-    probability(published(live, 1.0))
+def test_a_question_that_is_asked_once_of_each_snapshot_is_prepared_from_the_third_on(
+    live: LiveRouter, made: list[Context]
+) -> None:
+    asked = []
+    for seconds in (1.0, 2.0, 3.0, 4.0):
+        published(live, seconds).choose(CONTEXT, MODELS, NO_STEERING, ())
+        asked.append(len(made))
+        score(live, 1.0)
+        live.renew(Epoch(STARTED + seconds + 0.5), LoopTime(seconds + 0.5))
+    assert asked == [1, 2, 3, 4], "the third was made before it was asked for"
+    assert len(made) == 5
+
+
+def test_questions_that_were_asked_once_alone_are_not_prepared(live: LiveRouter, made: list[Context]) -> None:
+    for number in (1, 2, 3):
+        published(live, float(number)).choose(Context("", 10 * number), MODELS, NO_STEERING, ())
+        score(live, 1.0)
+        live.renew(Epoch(STARTED + number + 0.5), LoopTime(number + 0.5))
+    assert [context.prompt_tokens for context in made] == [10, 20, 30]
+
+
+def test_recurring_choices_that_nobody_asks_for_are_prepared_anew_each_time(live: LiveRouter) -> None:
+    for _ in range(2):
+        probability(published(live, 1.0))
     for seconds in (2.0, 3.0):
         score(live, 1.0)
         live.renew(Epoch(STARTED + seconds), LoopTime(seconds))
     assert len(published(live, 3.0)._prepared) == 1
+
+
+def test_no_choice_is_encoded_before_a_request_uses_it(live: LiveRouter) -> None:
+    cached = published(live, 1.0).choose(CONTEXT, MODELS, NO_STEERING, ())
+    assert not {"json", "choice_digest"} & vars(cached).keys()
+    assert cached.json is cached.json
 
 
 def test_the_digest_of_a_choice_is_that_of_its_whole_json(live: LiveRouter) -> None:
