@@ -3,6 +3,8 @@
 import math
 from datetime import UTC, datetime
 
+from markupsafe import Markup
+
 from bandit.types import Json
 from gateway.dollars import dollars
 
@@ -95,8 +97,11 @@ _OPENING, _CLOSING = frozenset("\u202a\u202b\u202d\u202e"), frozenset("\u2066\u2
 
 
 def closed(value: object) -> object:
-    """A text of a template, with the ends of the changes of direction that it leaves open: they would turn its line."""
-    if not isinstance(value, str) or value.isascii():
+    """A text of a template, with the ends of the changes of direction that it leaves open: they would turn its line.
+
+    Not markup: its own texts are closed already, and one behind its last element would be a cell of a grid.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.isascii():
         return value
     ends = ["\u202c" if each in _OPENING else "\u2069" for each in value if each in _OPENING or each in _CLOSING]
     return value + "".join(reversed(ends))

@@ -117,6 +117,7 @@ def _environment() -> Environment:
         formats.moment,
         formats.day,
         formats.shown_json,
+        formats.short,
     )
     environment.filters |= {each.__name__: each for each in filters}
     return environment
