@@ -98,14 +98,16 @@ class FailoverWriter:
         self._update_state()
         return written
 
-    def adopt(self) -> None:
-        """Take over the spools of processes that died."""
+    def adopt(self) -> bool:
+        """Take over the spools of processes that died. Returns whether this is done, or to be tried again."""
+        done = True
         if self._spool is not None:
             try:
-                self._spool.adopt()
+                done = self._spool.adopt()
             except Exception:  # the thread must outlive every file
                 log.exception("spools that were left behind can't be taken over")
             self._update_state()
+        return done
 
     def close(self) -> None:
         """Stop. What is in the spool stays there."""

@@ -88,18 +88,23 @@ class Spool:
         for file in tuple(self._files):
             self._using(file, partial(file.remove, ids))
 
-    def adopt(self) -> None:
-        """Take over the files of dead processes. One that can't be taken over does not keep the others."""
-        mine = {file.path for file in self._files}
+    def adopt(self) -> bool:
+        """Take over the files of dead processes. One that can't be taken over does not keep the others.
+
+        Returns whether this is done; if not, a file can't be opened now, and it is to be called again.
+        """
+        mine, done = {file.path for file in self._files}, True
         for path in _paths(self._stem):
             if path not in mine:
                 try:
                     file = self._claimed(path, empty=False)
                 except DatabaseUnavailable as error:
-                    self._refuse(path, f"{path} can't be opened, and waits for the next start: {error}")
+                    self._refuse(path, f"{path} can't be opened, and is tried again: {error}")
+                    done = False
                     continue
                 if file is not None:
                     self._files.append(file)
+        return done
 
     def close(self) -> None:
         """Release the claims. Completions stay in the files."""

@@ -33,6 +33,9 @@ from storage.writing.transaction import Transactions
 
 log = logging.getLogger(__name__)
 
+LOCKED_SECONDS = 0.2
+"""How long a file that somebody has locked is waited for: records wait meanwhile."""
+
 _EMPTIED = (choices, arms, activity, key_usage)
 _OWNER = "spool_of"
 
@@ -58,7 +61,8 @@ def inspect_file(path: Path) -> Found:
     """Look into a file without changing it. Raises SpoolRefused if it is damaged, DatabaseUnavailable."""
     _require_file(path)
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        place = f"{path.absolute().as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(place, uri=True, timeout=LOCKED_SECONDS)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             if "decisions" not in tables:
                 return Found()

@@ -36,6 +36,9 @@ STOP_SECONDS = 20.0
 SILENT_SECONDS = 120.0
 """A thread that gets nothing done for so long is taken for stuck."""
 
+ADOPT_SECONDS = 10.0
+"""After which a spool that could not be opened is tried again."""
+
 IDLE_SECONDS = 0.1
 """How long the thread waits for a record before it polls for changes."""
 
@@ -101,6 +104,7 @@ class Writer:
         self._closing = self._has_ended = False
         self._turned = time.monotonic()
         self.adopted = False  # whether the spools of dead processes were taken over
+        self._adopting_at = 0.0
 
     @property
     def state(self) -> State:
@@ -176,11 +180,12 @@ class Writer:
             self._has_ended = True
 
     def _run(self) -> None:
-        self._failover.adopt()
-        self.adopted = True
+        self._adopt()
         open_ = True
         while open_:
             self._turned = time.monotonic()
+            if not self.adopted and self._turned >= self._adopting_at:
+                self._adopt()
             taken = self._take()
             batch = [entry for entry in taken if entry is not None]
             open_ = len(batch) == len(taken)
@@ -196,6 +201,10 @@ class Writer:
                     closing.close()
             except Exception:  # the others must be closed, too
                 log.exception("a part of the ledger's writer could not be closed")
+
+    def _adopt(self) -> None:
+        self.adopted = self._failover.adopt()
+        self._adopting_at = time.monotonic() + ADOPT_SECONDS
 
     def _take(self) -> list[tuple[Item, object] | None]:
         """Wait for an entry, and take as many more as belong into the same transaction."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,28 @@ def test_what_is_no_file_keeps_neither_the_thread_nor_the_others(
     running.until(lambda: bool(running.commits) and running.writer.state is State.OK, "the other file is replayed")
     assert len(list(Ledger(database).export("rtr_a"))) == 1
     assert running.writer.spool_problems == [f"{path} is no file, and is left alone: move it away"]
+
+
+def test_a_file_that_can_t_be_opened_at_a_start_is_taken_over_later(
+    database: Database,
+    start_writer: Start,
+    making: RecordMaker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("storage.writing.writer.ADOPT_SECONDS", 0.05)
+    stem, owner = tmp_path / "it-", owner_of(database)
+    path = spooled(stem, [making.completion()], owner)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:  # as somebody who looks into it
+        reader.execute("PRAGMA locking_mode = EXCLUSIVE")
+        reader.execute("BEGIN EXCLUSIVE")
+        running = start_writer(database, spool=Spool(stem, owner))
+        running.until(lambda: bool(running.writer.spool_problems), "it can't be opened")
+        assert "is tried again" in running.writer.spool_problems[0]
+        assert not running.writer.adopted
+    running.until(lambda: running.writer.adopted and running.writer.state is State.OK, "it is taken over")
+    assert running.writer.spool_problems == []
+    assert len(list(Ledger(database).export("rtr_a"))) == 1
 
 
 def test_a_record_that_can_t_be_read_stays_and_keeps_no_other(
