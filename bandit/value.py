@@ -72,7 +72,7 @@ def evaluate(
     mean_usd, deviation_usd, qualities, quality_deviations = [], [], [], []
     for row in rows:
         quality, quality_variance = scores[row], score_variances[row]
-        if preference is not None and row == preferred_row:
+        if preference is not None and row == preferred_row and quality_variance > 0.0:
             quality, quality_variance = preferred(quality, quality_variance, preference.weight)
         worth, worth_variance = quality, quality_variance * doubt
         if validities is not None:

@@ -214,7 +214,7 @@ class Snapshot:
             variance = [m * m * v for m, v in zip(mean, relative[WHOLE], strict=True)]
         deadline = self.settings.deadline_seconds
         if max(mean) > deadline:
-            shortened = [min(deadline / m, 1.0) for m in mean]
+            shortened = [deadline / m if m > deadline else 1.0 for m in mean]
             mean = [m * short for m, short in zip(mean, shortened, strict=True)]
             variance = [v * short**2 for v, short in zip(variance, shortened, strict=True)]
         return mean, variance

@@ -8,7 +8,17 @@ import pytest
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.statistics import Signal, StatisticKey, Sums
-from bandit.types import NO_STEERING, Arm, BudgetState, Context, Objective, RouterSettings, Steering
+from bandit.types import (
+    NO_STEERING,
+    AppliedRule,
+    Arm,
+    BudgetState,
+    Context,
+    Objective,
+    RouterSettings,
+    RuleMode,
+    Steering,
+)
 from bandit.value import Value, evaluate
 
 SETTINGS = RouterSettings("rtr_v", objective=Objective(quality_usd=0.02, second_usd=0.0, failure_usd=0.005))
@@ -56,3 +66,14 @@ def test_the_shadow_price_and_a_wish_for_low_cost_multiply_what_a_dollar_counts(
     free, both = value_of(snapshot_of({})), value_of(paced, steering=wished)
     assert both.price_multiplier == 6.0
     assert np.subtract(free.mean_usd, both.mean_usd).tolist() == pytest.approx([5.0 * usd for usd in free.cost_usd])
+
+
+def test_a_preference_for_a_model_whose_quality_is_beyond_doubt_changes_nothing() -> None:
+    scores = {"p/cheap": Sums(0.0, 1e15, 9e14, 4.5e14, 2.25e14), "p/dear": Sums(0.0, 1e15, 9e14, 9e14, 9e14)}
+    certain = snapshot_of({(model, "code", Signal.QUALITY): sums for model, sums in scores.items()})
+    assert certain.quality("code")[1][1] == 0.0
+    for weight in (1.0, 16.0):
+        rule = AppliedRule(1, RuleMode.PREFER, "p/dear", weight)
+        value = evaluate(certain, CONTEXT, range(2), NO_STEERING, rule)
+        assert value.quality[1] == 1.0
+        assert np.isfinite([*value.mean_usd, *value.deviation_usd]).all()
