@@ -107,7 +107,7 @@ def test_where_not_even_the_spool_can_be_written_requests_are_refused_before_a_p
     outage: Outage,
 ) -> None:
     for number in range(3):
-        (outage.folder / f"ledger.spool-{number}.lock").mkdir()
+        (outage.folder / f"ledger.spool-{number}.lock").symlink_to(outage.folder / "missing" / "lock")
     with outage.running.http() as http:
         outage.begin()
         assert complete(http).json()["error"]["code"] == "ledger_unavailable"
