@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import math
 import time
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import delete, text
@@ -25,6 +26,22 @@ from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_s
 
 def changed(record: CompletionRecord, **outcome: object) -> CompletionRecord:
     return dataclasses.replace(record, outcome=dataclasses.replace(record.outcome, **outcome))  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def identity_made_anew(database: Database) -> Iterator[None]:
+    """Another table of its name and content, as a restore makes it; afterwards the former one is back."""
+
+    def execute(*statements: str) -> None:
+        with database.write() as connection:
+            for statement in statements:
+                connection.execute(text(statement))
+
+    execute("ALTER TABLE identity RENAME TO identity_before", "CREATE TABLE identity AS SELECT * FROM identity_before")
+    try:
+        yield
+    finally:
+        execute("DROP TABLE identity", "ALTER TABLE identity_before RENAME TO identity")
 
 
 def test_a_completion_is_read_back_as_it_was_written(
@@ -71,16 +88,12 @@ def test_a_choice_is_stored_again_if_a_restore_has_taken_it_back(database: Datab
     # On PostgreSQL the tables are made anew before the epoch begins.
     if not database.sqlite:
         with database.write() as connection:
-            for statement in (
-                "DELETE FROM choices",
-                "ALTER TABLE identity RENAME TO identity_before",
-                "CREATE TABLE identity AS SELECT * FROM identity_before",
-            ):
-                connection.execute(text(statement))
-        with pytest.raises(Contention):
+            connection.execute(delete(choices))
+        with identity_made_anew(database):
+            with pytest.raises(Contention):
+                transactions.write(records[59:])
             transactions.write(records[59:])
-        transactions.write(records[59:])
-        assert records[59].decision.completion_id not in lacking()
+            assert records[59].decision.completion_id not in lacking()
     transactions.close()
 
 
