@@ -35,7 +35,11 @@ class HttpResponse:
         self.headers: Mapping[str, str] = connection.headers  # names in lower case
         self._decompressor: Decompressor | None = None
         if "content-encoding" in self.headers and (encodings := content_codings(self.headers["content-encoding"])):
-            self._decompressor = Decompressor(encodings)
+            try:
+                self._decompressor = Decompressor(encodings)
+            except TransportError:
+                connection.abort()
+                raise
 
     async def read(self, deadline: float, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         """Read the whole body, decompressed. Raises TransportError: TOO_LARGE past `max_bytes`, or TIMEOUT."""

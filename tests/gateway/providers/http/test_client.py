@@ -101,9 +101,12 @@ async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: 
     ],
 )
 async def test_what_is_no_whole_answer_is_an_error(answer: bytes, fault: Fault, client: HttpClient) -> None:
-    async with listening(Raw(answer).serve) as port:
+    raw = Raw(answer)
+    async with listening(raw.serve) as port:
         with pytest.raises(TransportError) as told:
             await ask(client, f"http://127.0.0.1:{port}/")
+        async with asyncio.timeout(60), raw.closed:
+            await raw.closed.wait_for(lambda: raw.ended == 1)  # the connection is not left open
     assert told.value.fault is fault
     assert told.value.before_any_byte == (answer == b"")
 
