@@ -151,7 +151,7 @@ def _run_gateway(folder: Path, database_url: str) -> Iterator[GatewayProcess]:
 async def _ask_all(gateway: GatewayProcess, count: int, seed: int, tell: Callable[[str], None]) -> Counter[str]:
     """Ask until `count` decisions are recorded; requests that the daily limit refuses don't count."""
     chance, statuses, left = random.Random(seed), Counter[str](), count
-    headers, every = {"Authorization": f"Bearer {gateway.key}"}, list(ROUTERS)
+    headers, every = {"Authorization": f"Bearer {gateway.key}"}, [*ROUTERS, *2 * ["rtr_variants"]]
 
     async def ask_on(session: aiohttp.ClientSession) -> None:
         nonlocal left
@@ -159,8 +159,8 @@ async def _ask_all(gateway: GatewayProcess, count: int, seed: int, tell: Callabl
             left -= 1
             if left % 100 == 0:
                 tell(f"{count - left:,} of {count:,} requests")
-            router_id = every[left % len(every)]
-            async with session.post(f"{gateway.url}/{router_id}/chat/completions", json=_request(chance)) as answer:
+            router_id, request = every[left % len(every)], _request(chance, PROMPTS[left % len(PROMPTS)])
+            async with session.post(f"{gateway.url}/{router_id}/chat/completions", json=request) as answer:
                 await answer.read()
                 statuses[f"completion {answer.status}"] += 1
                 if answer.status == 429:  # refused before a decision
@@ -177,10 +177,10 @@ async def _ask_all(gateway: GatewayProcess, count: int, seed: int, tell: Callabl
     return statuses
 
 
-def _request(chance: random.Random) -> dict[str, Any]:
+def _request(chance: random.Random, prompt: str) -> dict[str, Any]:
     request: dict[str, Any] = {
         "model": "dari/routing",
-        "messages": [{"role": "user", "content": chance.choice(PROMPTS)}],
+        "messages": [{"role": "user", "content": prompt}],
         "stream": chance.random() < 0.3,
         "prompt_cache_key": chance.choice(("a", "b")),
     }
