@@ -77,7 +77,10 @@ def test_the_views_say_what_the_tables_say(filled: Database) -> None:
     ("query", "index"),
     [
         ("SELECT * FROM v_requests WHERE key_id = :key AND at >= :since ORDER BY at DESC", "ix_decisions_key_id_at"),
-        ("SELECT * FROM v_requests WHERE status <> 'answered' AND at >= :since", "ix_decisions_unanswered"),
+        (  # in a partition PostgreSQL gives the index a name; of an empty one it may take any
+            "SELECT * FROM v_requests WHERE status <> 'answered' AND at >= :since",
+            "ix_decisions_unanswered|decisions_20\\w+_at_idx",
+        ),
         ("SELECT * FROM v_feedback WHERE at >= :since AND at < :until", "ix_feedback_at|feedback_\\w+_at_idx"),
     ],
 )
