@@ -150,8 +150,9 @@ def plot(path: Path, report: dict[str, Any]) -> None:
     right.set_xscale("log")
     for axes in (left, right):
         axes.set_yscale("log")
-    left.legend()
-    figure.savefig(path, dpi=120)
+    right.set_xlabel("answers per second, one point per load")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=len(names))
+    figure.savefig(path, dpi=100)
 
 
 def _cell(value: float, low: float, high: float) -> str:
