@@ -98,10 +98,12 @@ def limited_usage(now: Epoch, moved: ColumnElement[bool] | None, changed_keys: C
     month = minutes | ((_own.width == DAY) & (_own.start >= min(month_start(now), today - DAY)))
     if moved is None:
         return [_CELLS.where(_own.key_id.in_(limited), month)]
-    # Each request changes its day, and only days have an index by what has moved.
-    days = select(_own.key_id).where(_own.width == DAY, moved)
+    # Each request changes its day, and only days have an index by what has moved. From there to the keys: there may be
+    # 100,000, and each look would read all of them.
+    days = key_usage.join(api_keys, api_keys.c.id == _own.key_id)
+    active = select(_own.key_id).select_from(days).where(_own.width == DAY, moved, api_keys.c.limits.is_not(None))
     recent = minutes | ((_own.width == DAY) & (_own.start >= today - DAY))
-    found = [_CELLS.where(_own.key_id.in_(limited), _own.key_id.in_(days), recent | moved)]
+    found = [_CELLS.where(_own.key_id.in_(active.correlate(None)), recent | moved)]
     if changed_keys:
         found.append(_CELLS.where(_own.key_id.in_(limited.where(api_keys.c.id.in_(changed_keys))), month))
     return found
