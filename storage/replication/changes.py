@@ -21,7 +21,18 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, func, select, true, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    func,
+    literal_column,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.exc import DBAPIError
 
 from bandit.statistics import StatisticKey, Sums
@@ -232,7 +243,12 @@ class Changes:
         if since is not None and since >= last and changed_keys == frozenset():
             return {}
         everything = since is None or changed_keys is None
-        moved = None if everything else key_usage.c.revision.between((since or 0) + 1, last_number(connection.dialect))
+        moved: ColumnElement[bool] | None = None
+        if not everything:
+            newer = key_usage.c.revision > (since or 0)
+            if self._database.sqlite:  # without this it takes the index by width, and reads the days of all keys
+                newer = func.likelihood(newer, literal_column("0.0001"))
+            moved = newer & (key_usage.c.revision <= last_number(connection.dialect))
         queries = limited_usage(self._database.clock.now(), moved, changed_keys or ())
         keys = list(key_usage.primary_key)
         return dict(read_cell(row) for query in queries for row in self._pages(connection, query, keys))

@@ -101,7 +101,8 @@ def limited_usage(now: Epoch, moved: ColumnElement[bool] | None, changed_keys: C
     # Each request changes its day, and only days have an index by what has moved. From there to the keys: there may be
     # 100,000, and each look would read all of them.
     days = key_usage.join(api_keys, api_keys.c.id == _own.key_id)
-    active = select(_own.key_id).select_from(days).where(_own.width == DAY, moved, api_keys.c.limits.is_not(None))
+    of_days = _own.width == literal_column(str(DAY))  # no parameter: of one SQLite can't tell that the index has them
+    active = select(_own.key_id).select_from(days).where(of_days, moved, api_keys.c.limits.is_not(None))
     recent = minutes | ((_own.width == DAY) & (_own.start >= today - DAY))
     found = [_CELLS.where(_own.key_id.in_(active.correlate(None)), recent | moved)]
     if changed_keys:
