@@ -13,7 +13,7 @@ from bandit.types import Epoch
 from storage.calendar import MINUTE, day_of
 from storage.database.engine import Database
 from storage.deltas import moved_back
-from storage.pending_events import PendingEvents
+from storage.pending_events import fold_pending
 from storage.stores.rebuilds_due import mark_due
 from storage.tables import (
     activity,
@@ -56,9 +56,7 @@ class FutureEvents:
         Returns the number of requests. Rebuild everything then: what is counted by minute, hour and day is not moved.
         """
         with self._database.write() as connection:  # or they would be added to cells of the future later
-            pending, cursor = PendingEvents(connection.dialect), connection.connection.cursor()
-            while pending.fold_some(cursor):
-                pass
+            fold_pending(connection)
         with self._database.read() as connection:
             known = union(select(activity.c.router_id), select(arms.c.router_id))
             router_ids = connection.execute(known.order_by("router_id")).scalars().all()
