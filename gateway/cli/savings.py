@@ -8,7 +8,8 @@ from gateway.cli.commands import new_app
 from gateway.cli.database import managed
 from gateway.cli.options import Config, DatabaseUrl, Json, Router
 from gateway.cli.output import moment, print_table, print_view, tell
-from gateway.management.savings import ActualView, EstimateView, savings
+from gateway.management.savings import savings
+from gateway.management.savings_views import ActualView, EstimateView
 
 app = new_app()
 

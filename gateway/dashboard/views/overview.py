@@ -16,7 +16,8 @@ from gateway.management.activity_views import ActivityView, OverviewView
 from gateway.management.activity_window import Window
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, router_view, visible_routers
-from gateway.management.savings import BestSaving, SavingsView, best_saving, savings_of
+from gateway.management.savings import BestSaving, best_saving, savings_of
+from gateway.management.savings_views import SavingsView
 from storage.calendar import DAY, HOUR, start_of
 from storage.records import RouterRecord
 

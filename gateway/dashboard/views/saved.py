@@ -9,7 +9,8 @@ from markupsafe import Markup
 from gateway.dashboard.colours import colours_of
 from gateway.dashboard.formats import count, usd
 from gateway.dashboard.savings_charts import Bar, Spent, forest, forest_ruler, forest_scale, spend, spend_title
-from gateway.management.savings import BestSaving, EstimateView, FixedView, SavingsView
+from gateway.management.savings import BestSaving
+from gateway.management.savings_views import EstimateView, FixedView, SavingsView
 
 DECIMALS = 9
 """What floating point leaves of equal figures is no difference."""

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from gateway.management.savings import SavingsView, savings
+from gateway.management.savings import savings
+from gateway.management.savings_views import SavingsView
 from gateway.routes.admin.calls import Reader
 
 router = APIRouter(prefix="/admin", tags=["routers"])

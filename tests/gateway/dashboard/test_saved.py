@@ -7,7 +7,7 @@ import pytest
 from gateway.dashboard import savings_charts as charts
 from gateway.dashboard.savings_charts import Bar, Spent
 from gateway.dashboard.views.saved import saved
-from gateway.management.savings import SavingsView
+from gateway.management.savings_views import SavingsView
 
 EXAMPLE = SavingsView.model_validate(SavingsView.model_config["json_schema_extra"]["examples"][0])  # type: ignore[index]
 MODELS = ("openai/gpt-5.5", "openai/none")

@@ -9,7 +9,8 @@ from bandit.types import Json
 from gateway.catalog.catalog import Catalog
 from gateway.errors import BadRequest, NotFound
 from gateway.management.context import Management
-from gateway.management.savings import IN_HINDSIGHT, NO_SCORES, RANDOM_SCORES, SavingsView, best_saving, savings
+from gateway.management.savings import best_saving, savings
+from gateway.management.savings_views import IN_HINDSIGHT, NO_SCORES, RANDOM_SCORES, SavingsView
 from storage.calendar import DAY
 from storage.database.engine import Database
 from storage.records import Actor, CompletionRecord, RouterModel, RouterRecord, Via
