@@ -104,7 +104,7 @@ class Gateway:
         self._root_path = self.settings.listening.root_path.encode()
         self.api = build_api(version("bandit-gateway"))
         if self.settings.dashboard:
-            self.api.include_router(dashboard.router)
+            dashboard.add_to(self.api)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, as ASGI specifies."""
@@ -292,6 +292,7 @@ class Gateway:
                     )
                 ),
                 turns=(turns := Turns()),
+                replica_count=heartbeat.replica_count,
             )
             if settings.dashboard:
                 await self._open_dashboard(keyring, registry, readiness, turns)

@@ -22,6 +22,7 @@ class Frame:
     """What is around a page. `page` is the current one's name, `router` the one whose pages are in the navigation.
 
     `topics` are those of `/events` at which the page is fetched again. `signed_in_as` is the label of the key.
+    `keeps_router`: the pages of the whole gateway that come next have this router in their navigation, too.
     """
 
     page: str
@@ -32,23 +33,39 @@ class Frame:
     findings: int = 0
     ledger_ok: bool = True
     spooled: int = 0
+    replicas: int = 1
     topics: str = ""
+    keeps_router: bool = False
 
 
-def frame_of(visit: Visit, page: str, *, router_id: str | None = None, topics: Collection[str] = ()) -> Frame:
-    """The frame of a page of a signed-in user. Without the database it names the routers by their ids."""
-    links = _links(visit)
+def frame_of(
+    visit: Visit,
+    page: str,
+    *,
+    router_id: str | None = None,
+    topics: Collection[str] = (),
+    is_database_away: bool = False,
+) -> Frame:
+    """The frame of a page of a signed-in user. Without the database it names the routers by their ids.
+
+    A page of no router has the one in its navigation whose pages were shown last, else the first one.
+    """
+    links = _ids(visit) if is_database_away else _links(visit)
     standing = visit.standing
+    by_id = {link.id: link for link in links}
+    first = links[0] if links else None
     return Frame(
         page=page,
         signed_in_as=visit.key.label,
         may_change=visit.may_change,
         routers=links,
-        router=next((link for link in links if link.id == router_id), links[0] if links else None),
+        router=by_id.get(router_id or "", by_id.get(visit.last_router, first)),
         findings=len(standing.problems) + len(standing.notes),
         ledger_ok=standing.ledger is State.OK,
         spooled=standing.spooled,
+        replicas=standing.replicas,
         topics=" ".join(("health", *topics)),
+        keeps_router=router_id in by_id,
     )
 
 
@@ -56,4 +73,8 @@ def _links(visit: Visit) -> tuple[RouterLink, ...]:
     try:
         return tuple(RouterLink(id_, name) for id_, name in list_router_names(visit.management))
     except DatabaseUnavailable:
-        return tuple(RouterLink(id_, id_) for id_ in sorted(visit.services.routers) if visit.management.sees(id_))
+        return _ids(visit)
+
+
+def _ids(visit: Visit) -> tuple[RouterLink, ...]:
+    return tuple(RouterLink(id_, id_) for id_ in sorted(visit.services.routers) if visit.management.sees(id_))

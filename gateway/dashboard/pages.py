@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
@@ -16,9 +17,9 @@ from gateway.analyst.questions import InvalidQuestion
 from gateway.dashboard import formats
 from gateway.dashboard.assets import read_assets
 from gateway.dashboard.cross_site import refuse_cross_site
-from gateway.dashboard.frame import Frame
+from gateway.dashboard.frame import Frame, frame_of
 from gateway.dashboard.refreshes import HEADER, Page
-from gateway.dashboard.visit import SignedOut, session_key
+from gateway.dashboard.visit import SignedOut, is_secure, last_router_cookie, session_key, visit_of
 from gateway.errors import BadRequest, GatewayError, Unavailable
 from gateway.reports.explanation import NotExplainable
 from gateway.routes.services import services_of
@@ -64,12 +65,16 @@ class PageRoute(APIRoute):
             except SignedOut:
                 response = _to_sign_in(request)
             except TOLD as error:
-                response = _error_page(request, error)
-            for name, value in HEADERS.items():
-                response.headers.setdefault(name, value)
-            return response
+                response = await error_page(request, error)
+            return _with_headers(response)
 
         return handle_page
+
+
+def _with_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 async def _refreshed(request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
@@ -77,7 +82,8 @@ async def _refreshed(request: Request, handle: Callable[[Request], Coroutine[Any
     key, refreshes = session_key(request), request.app.state.refreshes
     if key is None or request.method != "GET":
         return await handle(request)
-    page, tag = Page(key.id, str(request.url)), request.headers.get("if-none-match")
+    last_router = request.cookies.get(last_router_cookie(request), "")
+    page, tag = Page(key.id, str(request.url), last_router), request.headers.get("if-none-match")
     response: Response = await refreshes.answer(page, tag, lambda: handle(request))
     return response
 
@@ -90,7 +96,12 @@ def render(request: Request, template: str, frame: Frame, page: object, status: 
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if status == 200 and request.method == "GET" and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})
-    return Response(body, status, headers={"etag": tag}, media_type="text/html; charset=utf-8")
+    response = Response(body, status, headers={"etag": tag}, media_type="text/html; charset=utf-8")
+    name = last_router_cookie(request) if frame.keeps_router else ""
+    if name and frame.router is not None and request.cookies.get(name) != frame.router.id:
+        secure = is_secure(request)
+        response.set_cookie(name, frame.router.id, secure=secure, httponly=True, samesite="strict")
+    return response
 
 
 def see_other(request: Request, path: str) -> Response:
@@ -137,22 +148,29 @@ def _to_sign_in(request: Request) -> Response:
     return RedirectResponse(f"{target.path}?{target.query}" if target.query else target.path, 303)
 
 
-def _error_page(request: Request, error: Exception) -> Response:
-    told = _told(error)
+async def error_page(request: Request, error: Exception) -> Response:
+    """An error as a page, with the navigation if somebody is signed in."""
+    told, is_database = _told(request, error), isinstance(error, DatabaseUnavailable)
+    visit, frame = visit_of(request), Frame("")
+    if visit is not None:
+        asked = str(request.path_params.get("router_id", "")) or None
+        frame = await run_in_threadpool(frame_of, visit, "", router_id=asked, is_database_away=is_database)
     headers = {key.decode(): value.decode() for key, value in told.headers()}
     recorder = services_of(request).recorder
     page = {
         "status": told.status,
         "message": told.message,
-        "is_database": isinstance(error, DatabaseUnavailable),
+        "is_database": is_database,
+        "is_lost": told.status in {404, 405},
+        "is_sent": request.method == "POST",
         "waiting": recorder.queued + recorder.spooled,
     }
-    response = render(request, "error.html", Frame(""), page, told.status)
+    response = render(request, "error.html", frame, page, told.status)
     response.headers.update(headers)
-    return response
+    return _with_headers(response)
 
 
-def _told(error: Exception) -> GatewayError:
+def _told(request: Request, error: Exception) -> GatewayError:
     match error:
         case GatewayError():
             return error
@@ -162,7 +180,8 @@ def _told(error: Exception) -> GatewayError:
             first = error.errors()[0]
             return BadRequest(f"`{'.'.join(str(part) for part in first['loc'][1:])}`: {first['msg']}")
         case HTTPException():
-            told = BadRequest(str(error.detail))
+            is_lost = error.status_code in {404, 405}
+            told = BadRequest(f"there is no page at {request.url.path[:200]}" if is_lost else str(error.detail))
             told.status = error.status_code
             return told
         case InvalidQuestion():

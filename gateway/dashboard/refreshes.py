@@ -22,10 +22,11 @@ LATEST_WEIGHT = 0.2
 
 
 class Page(NamedTuple):
-    """A page as it is shown with one API key."""
+    """A page as it is shown with one API key, and with the router that its navigation has from before."""
 
     key_id: str
     url: str
+    last_router: str = ""
 
 
 @dataclass(frozen=True, slots=True)

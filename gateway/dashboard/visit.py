@@ -25,6 +25,7 @@ class Standing:
     """The state of this process, read on its event loop.
 
     `unavailable` are models that get no requests, with why, and `unavailable_arms` the routers' arms of these.
+    `replicas` is how many processes serve the ledger.
     """
 
     problems: Sequence[str]
@@ -37,16 +38,21 @@ class Standing:
     unavailable: Mapping[str, str]
     unavailable_arms: Mapping[str, str]
     loop_time: LoopTime
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A page's request: what it may see and change, and where it gets that."""
+    """A page's request: what it may see and change, and where it gets that.
+
+    `last_router` is the id of the router whose pages this browser has shown last; empty: none.
+    """
 
     management: Management
     key: KeyRecord
     services: RouteServices
     standing: Standing
+    last_router: str = ""
 
     @property
     def may_change(self) -> bool:
@@ -71,10 +77,16 @@ def session_key(request: Request) -> KeyRecord | None:
     return sessions_of(request).key_of(request.cookies, now, secure=is_secure(request))
 
 
-async def _reader(request: Request) -> Visit:
+def last_router_cookie(request: Request) -> str:
+    """The name of the cookie that keeps the id of the router whose pages this browser has shown last."""
+    return f"{sessions_of(request).name(secure=is_secure(request))}_router"
+
+
+def visit_of(request: Request) -> Visit | None:
+    """The request of a signed-in user; None without a session. For the event loop."""
     services, key = services_of(request), session_key(request)
     if key is None:
-        raise SignedOut
+        return None
     management = Management(
         database=services.database,
         catalog=lambda: services.configuration.configured.catalog,
@@ -84,7 +96,14 @@ async def _reader(request: Request) -> Visit:
         router_ids=key.routers,
         days=services.days,
     )
-    return Visit(management, key, services, _standing(services))
+    return Visit(management, key, services, _standing(services), request.cookies.get(last_router_cookie(request), ""))
+
+
+async def _reader(request: Request) -> Visit:
+    visit = visit_of(request)
+    if visit is None:
+        raise SignedOut
+    return visit
 
 
 async def _administrator(request: Request) -> Visit:
@@ -115,4 +134,5 @@ def _standing(services: RouteServices) -> Standing:
         unavailable={model_id: reason for model_id, reason in reasons.items() if reason is not None},
         unavailable_arms={arm_id: why for arm_id, id_ in models.items() if (why := reasons[id_]) is not None},
         loop_time=loop_time,
+        replicas=services.replica_count(),
     )

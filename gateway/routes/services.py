@@ -44,6 +44,7 @@ class RouteServices:
     reload_others: Callable[[], None]
     analyst: Analyst
     turns: Turns
+    replica_count: Callable[[], int]
 
 
 def services_of(request: Request) -> RouteServices:
