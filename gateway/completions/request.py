@@ -10,7 +10,15 @@ import numpy as np
 
 from bandit.quick import quick_dataclass
 from gateway.completions.features import Message, read_features
-from gateway.completions.routing_fields import EPISODE_KEY, TASK_LIMIT, HeaderOf, RoutingFields, no_header, read_routing
+from gateway.completions.routing_fields import (
+    EPISODE_KEY,
+    FLAT,
+    TASK_LIMIT,
+    HeaderOf,
+    RoutingFields,
+    no_header,
+    read_routing,
+)
 from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.call_sites import CallSite, call_site_of
@@ -153,18 +161,25 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     format_type = known.response_format.type if known.response_format else None
     calls = bool(known.tools) or bytes(fields.get("functions", _NULL)) not in {b"null", b"[]"}
     features, needs = read_features(known.messages, fields, calls, format_type)
+    forwarded: Fields = {}
+    flat: Fields = {}
+    for name, raw in fields.items():
+        if name.startswith(FLAT):
+            flat[name.removeprefix(FLAT)] = raw
+        elif name not in _OURS:
+            forwarded[name] = raw
     call_site = None
     if features.system or calls or format_type:
         tools = [fields[name] for name in _TOOLS if name in fields]
         call_site = call_site_of(features.system, tools, fields.get("response_format"))
     return CompletionRequest(
-        fields={key: raw for key, raw in fields.items() if key not in _OURS and not key.startswith("routing.")},
+        fields=forwarded,
         features=features,
         needs=needs,
         stream=bool(known.stream),
         include_usage=bool(known.stream_options and known.stream_options.include_usage),
         max_tokens=max_tokens,
-        routing=read_routing(known.routing or {}, known.metadata or {}, fields, header),
+        routing=read_routing(known.routing or {}, known.metadata or {}, flat, header),
         metadata=known.metadata or {},
         size=len(body),
         call_site=call_site,
@@ -196,8 +211,9 @@ def parse_json_object(body: bytes) -> Fields:
         if len(body) > SLICE_BYTES:
             check_structure(body)
         else:
-            body.decode()
-            if _depth(body) > NESTING_LIMIT:
+            if not body.isascii():
+                body.decode()
+            if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and _depth(body) > NESTING_LIMIT:
                 raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
         fields = _FIELDS.decode(body)
     except UnicodeDecodeError as error:
@@ -272,8 +288,6 @@ def _depth(body: bytes) -> int:
     if b"\\" in body:
         structure = structure.replace(b"\\\\", b"").replace(b'\\"', b"")
     structure = structure.translate(None, _NOT_STRUCTURE)
-    if structure.count(b"[") + structure.count(b"{") <= NESTING_LIMIT:
-        return 0
     each = np.frombuffer(structure, np.uint8)
     outside = np.logical_not(np.bitwise_and(np.cumsum(each == ord('"'), dtype=np.int32), 1))
     return int(np.cumsum(_STEPS[each] * outside, dtype=np.int32).max())

@@ -19,6 +19,9 @@ EPISODE_KEY = "episode_id"
 """The key of `metadata` that names an episode."""
 NAMES = ("instructions", "max_usd", EPISODE_KEY)
 
+FLAT = "routing."
+"""What the names of our fields begin with, if they stand beside the caller's others."""
+
 T = TypeVar("T", str, float)
 
 HeaderOf = Callable[[bytes], bytes | None]
@@ -51,14 +54,15 @@ NO_FIELDS = RoutingFields(None, None, None, None)
 def read_routing(
     nested: Mapping[str, msgspec.Raw],
     metadata: Mapping[str, msgspec.Raw],
-    fields: Mapping[str, msgspec.Raw],
+    flat: Mapping[str, msgspec.Raw],
     header: HeaderOf,
 ) -> RoutingFields:
-    """Read the fields; one in the body overrides its header. `nested` is the object `routing`, `fields` the whole body.
+    """Read the fields; one in the body overrides its header.
+
+    `nested` is the object `routing`, `flat` the fields that begin with `FLAT`, without that.
 
     Raises BadRequest, UnknownParameter.
     """
-    flat = {key.removeprefix("routing."): raw for key, raw in fields.items() if key.startswith("routing.")}
     if not (flat or nested or metadata) and list(map(header, _HEADERS)) == _NO_HEADERS:
         return NO_FIELDS
     for name in (*flat, *nested):

@@ -47,6 +47,9 @@ SYSTEM_SHARE = 0.5
 GAP_EVIDENCE = 3.0
 """From this many words of gaps and endings on, options are a cloze and not a multiple choice."""
 
+MATERIAL_CHARS = 4_000
+"""Longer prompts hold material, which more often is to be summarized."""
+
 SMALL_TALK_CHARS = 80
 """In longer texts a greeting is only politeness."""
 
@@ -77,10 +80,12 @@ class Features:
 
 def classify(features: Features) -> str:
     """The task of a request (one of `TASK_NAMES`), by its shape and by the words at the ends of its text."""
+    if features.tools or features.tool_turns:
+        return "tool_use"
     text = features.text
     if len(text) > HEAD_CHARS + TAIL_CHARS:
         text = text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]
-    return _task(features, text)
+    return _task(text, features.system[:ASK_CHARS], features.wants_json, features.prompt_chars > MATERIAL_CHARS)
 
 
 def is_long(features: Features) -> bool:
@@ -95,19 +100,24 @@ def estimate_prompt_tokens(features: Features) -> int:
     return max(1, round(features.prompt_chars * per_char / BYTES_PER_TOKEN))
 
 
-def _task(features: Features, text: str) -> str:
-    if features.tools or features.tool_turns:
-        return "tool_use"
+@lru_cache(maxsize=1_024)
+def _task(text: str, system: str, wants_json: bool, has_material: bool) -> str:
+    """The task by all that tells it, kept for the last texts: evaluations, retries and samples of one prompt repeat it.
+
+    `text` and `system` are cut to what is read.
+    """
     shape = shape_of(text)
     evidence = word_evidence(text if len(text) <= 2 * ASK_CHARS else f"{text[:ASK_CHARS]} {text[-ASK_CHARS:]}")
     if shape.options and not shape.fenced:
         return "cloze" if evidence.get("cloze", 0.0) >= GAP_EVIDENCE or " _ " in text else "multiple_choice"
     if shape.gap:
         return "cloze"
-    if features.system:
-        for task, weight in _system_evidence(features.system[:ASK_CHARS]).items():
+    if system:
+        for task, weight in _system_evidence(system).items():
             evidence[task] = evidence.get(task, 0.0) + SYSTEM_SHARE * weight
-    _add_shape(evidence, features, shape)
+    _add_shape(evidence, shape, len(text), wants_json=wants_json)
+    if has_material:
+        evidence["summarization"] = evidence.get("summarization", 0.0) + 2.0
     if len(text) > SMALL_TALK_CHARS and "chat" in evidence:
         evidence["chat"] *= 0.4
     best = max(evidence.values())
@@ -125,13 +135,11 @@ def _system_evidence(text: str) -> Mapping[str, float]:
     return word_evidence(text)
 
 
-def _add_shape(evidence: Evidence, features: Features, shape: Shape) -> None:
+def _add_shape(evidence: Evidence, shape: Shape, chars: int, *, wants_json: bool) -> None:
     evidence["code"] = evidence.get("code", 0.0) + shape.code
     evidence["math"] = evidence.get("math", 0.0) + shape.math
     if shape.asks:
-        weight = 1.0 if len(features.text) < SMALL_TALK_CHARS / 2 else 1.5
+        weight = 1.0 if chars < SMALL_TALK_CHARS / 2 else 1.5
         evidence["question_answering"] = evidence.get("question_answering", 0.0) + weight
-    if features.wants_json or shape.table:
-        evidence["extraction"] = evidence.get("extraction", 0.0) + (3.0 if features.wants_json else 2.5)
-    if features.prompt_chars > 4_000:
-        evidence["summarization"] = evidence.get("summarization", 0.0) + 2.0
+    if wants_json or shape.table:
+        evidence["extraction"] = evidence.get("extraction", 0.0) + (3.0 if wants_json else 2.5)
