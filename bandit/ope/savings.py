@@ -118,16 +118,15 @@ def always(sums: Sums, model_id: str, objective: Objective) -> Always:
     if fixed is None:
         return _unknown(model_id)
     own, enough, scored, told = fixed.own, fixed.is_enough, fixed.is_scored, fixed.tells(objective)
-    cost = fixed.mean("cost")
     return Always(
         model_id=model_id,
         covered=own.requests / float(sums.values["requests"].sum()),
         actual=own.actual,
-        cost_usd=cost if enough else None,
+        cost_usd=fixed.mean("cost") if enough else None,
         seconds=fixed.mean("seconds") if enough else None,
         success=fixed.success() if enough else None,
         quality=fixed.quality() if enough and scored else None,
-        saved_usd=_scaled(cost, own.requests, -own.actual.cost_usd) if enough else None,
+        saved_usd=fixed.saved() if enough else None,
         worth_difference_usd=fixed.worth_difference(objective) if told else None,
         worth_usd=fixed.worth(objective) if told else None,
         effective_size=fixed.size,
@@ -135,11 +134,12 @@ def always(sums: Sums, model_id: str, objective: Objective) -> Always:
     )
 
 
-def best_fixed(sums: Sums, model_ids: Sequence[str], objective: Objective) -> str | None:
-    """The model with the largest estimated worth, of those that are known well enough; None: none is."""
-    of_models = ((model_id, _fixed(sums, model_id)) for model_id in model_ids)
-    worths = {id_: fixed.worth(objective) for id_, fixed in of_models if fixed is not None and fixed.tells(objective)}
-    return max(worths, key=worths.__getitem__, default=None)
+def best_fixed(sums: Sums, model_ids: Sequence[str], objective: Objective) -> tuple[str, Estimate] | None:
+    """The model with the largest estimated worth, and what was saved against it; None: none is known well enough."""
+    of_models = [(model_id, _fixed(sums, model_id)) for model_id in model_ids]
+    told = {id_: fixed for id_, fixed in of_models if fixed is not None and fixed.tells(objective)}
+    best = max(told, key=lambda id_: told[id_].worth(objective), default=None)
+    return None if best is None else (best, told[best].saved())
 
 
 def daily_costs(sums: Sums, model_id: str) -> tuple[Daily, ...]:
@@ -241,6 +241,10 @@ class _Fixed:
         """The mean `cost` or `seconds` of a request."""
         n = float(self._n.sum())
         return interval(float(self._total[FIRST.index(figure)].sum()) / n, 1.0 / n, self._spread_of(figure))
+
+    def saved(self) -> Estimate:
+        """What all requests together cost less than with this model."""
+        return _scaled(self.mean("cost"), self.own.requests, -self.own.actual.cost_usd)
 
     def success(self) -> Estimate:
         """The share of requests that it does not fail: near 1, so the interval is not symmetric."""

@@ -34,8 +34,9 @@ class Sums:
         tasks = {task: place for place, task in enumerate(sorted({row[1] for row in rows}))}
         models = {model_id: place for place, model_id in enumerate(sorted({row[2] for row in rows}))}
         cube = np.zeros((len(names), len(days), len(tasks), len(models)))
-        for day, task, model_id, sums in rows:
-            cube[:, days[day], tasks[task], models[model_id]] += sums
+        if rows:
+            places = np.array([(days[row[0]], tasks[row[1]], models[row[2]]) for row in rows]).T
+            np.add.at(cube, (slice(None), *places), np.array([row[3] for row in rows]).T)
         return cls(tuple(days), tuple(tasks), tuple(models), tuple(names), cube)
 
 

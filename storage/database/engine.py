@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,7 @@ class Database:
         self.placement = placement
         self.files = files
         self._watchdog: Watchdog | None = None
+        self._shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
 
     def watched(self, watchdog: Watchdog) -> "Database":
         """Return this database for one thread at a time, whose calls fail soon if PostgreSQL hangs.
@@ -103,8 +105,27 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection for reading; on SQLite all its reads see one state. Raises DatabaseUnavailable."""
+        shared = self._shared.get()
+        if shared is not None:
+            with self.errors_as_ours():
+                yield shared
+            return
         with self.errors_as_ours(), self.engine.connect() as connection, self._watching(connection):
             yield connection
+
+    @contextmanager
+    def sharing_reads(self) -> Iterator[None]:
+        """Let all reads of this thread in the block use one connection, and on SQLite see one state.
+
+        On PostgreSQL a connection costs three round trips each time: a ping, BEGIN and ROLLBACK. What is written
+        meanwhile may not be seen. Raises DatabaseUnavailable.
+        """
+        with self.read() as connection:
+            token = self._shared.set(connection)
+            try:
+                yield
+            finally:
+                self._shared.reset(token)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

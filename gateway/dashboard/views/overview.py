@@ -16,7 +16,7 @@ from gateway.management.activity_views import ActivityView, OverviewView
 from gateway.management.activity_window import Window
 from gateway.management.context import Management
 from gateway.management.routers import RouterView, router_view, visible_routers
-from gateway.management.savings import BestSaving, best_saving, savings_of
+from gateway.management.savings import BestSaving, best_savings, savings_of
 from gateway.management.savings_views import SavingsView
 from storage.calendar import DAY, HOUR, start_of
 from storage.records import RouterRecord
@@ -99,6 +99,11 @@ def overview_page(
 
     `baseline` is the model to compare with; the best single one if the router has no such model.
     """
+    with visit.management.database.sharing_reads():
+        return _page(visit, tried, router_id, days, baseline)
+
+
+def _page(visit: Visit, tried: Tried | None, router_id: str | None, days: int, baseline: str) -> OverviewPage:
     management = visit.management
     since = Epoch(max(management.now - (days - 1) * DAY, 0.0))
     spent = visit.services.ledger.spent_by_router(since)
@@ -166,9 +171,9 @@ class _Period:
         """What one router saved."""
         return savings_of(self._management, self._records[router_id], self._from, self._to, baseline)
 
-    def saved(self, router_id: str) -> BestSaving:
-        """What one router saved against its best single model."""
-        return best_saving(self._management, self._records[router_id], self._from, self._to)
+    def saved(self, router_ids: Sequence[str]) -> dict[str, BestSaving]:
+        """What each of some routers saved against its best single model."""
+        return best_savings(self._management, [self._records[id_] for id_ in router_ids], self._from, self._to)
 
     def course(self, router_id: str, bucket_seconds: int) -> OverviewView:
         """One router's activity in buckets, beside the time before."""
@@ -188,7 +193,7 @@ def _compared(
     `known` are savings that need not be computed again.
     """
     sums = period.sums(busiest)
-    best = {id_: known.get(id_) or period.saved(id_) for id_ in busiest}
+    best = {**known, **period.saved([id_ for id_ in busiest if id_ not in known])}
     return [
         replace(row, saved=saved_row(best[row.router.id]), activity=sums.get(row.router.id))
         if row.router.id in best

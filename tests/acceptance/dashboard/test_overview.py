@@ -56,6 +56,7 @@ def test_thin_evidence_is_said_in_words(running: Running, reader: httpx.Client) 
 
 
 def test_savings_are_told_with_their_interval_and_as_json(filled: Running, reader: httpx.Client) -> None:
+    ask(filled)
     page = reader.get("/?router=rtr_support&days=7").text
     figures = reader.get("/routers/rtr_support/savings.json?days=7").json()
     with filled.http("admin") as client:

@@ -9,7 +9,7 @@ from bandit.types import Json
 from gateway.catalog.catalog import Catalog
 from gateway.errors import BadRequest, NotFound
 from gateway.management.context import Management
-from gateway.management.savings import best_saving, savings
+from gateway.management.savings import best_savings, savings
 from gateway.management.savings_views import IN_HINDSIGHT, NO_SCORES, RANDOM_SCORES, SavingsView
 from storage.calendar import DAY
 from storage.database.engine import Database
@@ -81,7 +81,7 @@ def test_savings_tell_what_always_one_model_would_have_cost(management: Manageme
     assert with_baseline - view.spent_usd == pytest.approx(view.saved_usd.mean)
     assert view.notes[:2] == [RANDOM_SCORES, IN_HINDSIGHT]
     assert "1 requests are not compared" in view.notes[2]
-    short = best_saving(management, management.existing_router("rtr_a"), str(view.from_at), str(view.to_at))
+    short = best_savings(management, [management.existing_router("rtr_a")], str(view.from_at), str(view.to_at))["rtr_a"]
     assert (short.baseline, short.saved_usd) == (view.baseline, view.saved_usd)
 
 
@@ -92,7 +92,9 @@ def test_the_baseline_is_a_persons_choice_and_a_window_is_whole_days(
     unknown = savings(management, "rtr_a")
     assert (unknown.baseline, unknown.saved_usd, NO_SCORES in unknown.notes) == (None, None, True)
     assert unknown.fixed[1].cost_usd is not None
-    short = best_saving(management, management.existing_router("rtr_a"), str(unknown.from_at), str(unknown.to_at))
+    short = best_savings(management, [management.existing_router("rtr_a")], str(unknown.from_at), str(unknown.to_at))[
+        "rtr_a"
+    ]
     assert (short.baseline, short.saved_usd, short.more_days) == (None, None, None)
     chosen = savings(management, "rtr_a", baseline="m/cheap")
     assert chosen.saved_usd is not None
@@ -114,7 +116,7 @@ def test_a_saving_in_short_says_how_long_it_takes_until_one_is_known(
     records = [drawn(making, number, "m/cheap", 0.75, 0.001) for number in range(10)]
     running.write(*records, *((making.score(each.decision.completion_id, 0.5),) for each in records))
     view = savings(management, "rtr_a")
-    short = best_saving(management, management.existing_router("rtr_a"), str(view.from_at), str(view.to_at))
+    short = best_savings(management, [management.existing_router("rtr_a")], str(view.from_at), str(view.to_at))["rtr_a"]
     assert short.baseline is None
     assert short.more_days is not None
     assert short.more_days == min(each.more_days for each in view.fixed if each.more_days is not None)
