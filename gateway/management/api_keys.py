@@ -47,10 +47,24 @@ class ApiKeyView(BaseModel):
 
 def list_api_keys(management: Management) -> list[ApiKeyView]:
     """All keys that the actor may see, the oldest first; revoked and expired ones too."""
-    records = [record for record in Keys(management.database).all() if _sees(management, record.routers)]
-    used = KeyUsage(management.database).now(Epoch(management.now))
-    last_used = Keys(management.database).last_used()
-    return [_shown(record, used.get(record.id, NOTHING_USED), last_used.get(record.id)) for record in records]
+    return _views(management, Keys(management.database).all(), None)
+
+
+def page_of_api_keys(management: Management, limit: int, cursor: str | None) -> tuple[list[ApiKeyView], str | None]:
+    """A page of them, shorter if some may not be seen, and the cursor of the next one. Raises InvalidCursor."""
+    records, following = Keys(management.database).page(limit, cursor)
+    return _views(management, records, [record.id for record in records]), following
+
+
+def _views(management: Management, records: Iterable[KeyRecord], ids: Sequence[str] | None) -> list[ApiKeyView]:
+    """Those that the actor may see, with their use. `ids` None: it is read of all keys at once."""
+    used = KeyUsage(management.database).now(Epoch(management.now), ids)
+    last_used = Keys(management.database).last_used(ids)
+    return [
+        _shown(record, used.get(record.id, NOTHING_USED), last_used.get(record.id))
+        for record in records
+        if _sees(management, record.routers)
+    ]
 
 
 def list_key_labels(management: Management) -> list[tuple[str, str]]:
@@ -234,8 +248,8 @@ def _audited(record: KeyRecord) -> JsonFields:
 
 
 def _view(management: Management, record: KeyRecord, secret: str | None = None) -> ApiKeyView:
-    used = KeyUsage(management.database).now(Epoch(management.now), record.id).get(record.id, NOTHING_USED)
-    return _shown(record, used, Keys(management.database).last_used(record.id).get(record.id), secret)
+    used = KeyUsage(management.database).now(Epoch(management.now), [record.id]).get(record.id, NOTHING_USED)
+    return _shown(record, used, Keys(management.database).last_used([record.id]).get(record.id), secret)
 
 
 def _shown(record: KeyRecord, used: PresentUsage, last_used_at: float | None, secret: str | None = None) -> ApiKeyView:

@@ -37,8 +37,8 @@ class KeyUsage:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def now(self, now: Epoch, key_id: str | None = None) -> dict[str, PresentUsage]:
-        """Usage of the present minute, day and month, of one key or of each that used something this month."""
+    def now(self, now: Epoch, key_ids: Collection[str] | None = None) -> dict[str, PresentUsage]:
+        """Usage of the present minute, day and month, of these keys or of each that used something this month."""
         of_month = (_own.width == DAY) & (_own.start >= month_start(now))
         present = (_own.width == MINUTE) & (_own.start == start_of(MINUTE, now))
         of_day = [
@@ -46,10 +46,10 @@ class KeyUsage:
         ]
         days = select(_own.key_id, *(func.sum(_own[name]) for name in USED), *of_day).where(of_month)
         minutes = select(_own.key_id, *(_own[name] for name in USED)).where(present)
-        if key_id is None:
+        if key_ids is None:
             days = days.where(*in_order_of_keys(self._database))
         else:
-            days, minutes = days.where(_own.key_id == key_id), minutes.where(_own.key_id == key_id)
+            days, minutes = (query.where(_own.key_id.in_(key_ids)) for query in (days, minutes))
         with self._database.read() as connection:
             if not self._database.sqlite:
                 prepare_sums(connection)

@@ -4,13 +4,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, tuple_, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
 from storage.errors import LedgerError
 from storage.records import NO_LIMITS, AuditRecord, KeyLimits, KeyRecord
 from storage.stores.audit import record_change
+from storage.stores.decisions import cursor_of, read_cursor
 from storage.tables import api_keys
 
 _decode = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -30,6 +31,14 @@ class Keys:
     def all(self) -> list[KeyRecord]:
         """Every key, the oldest first; the revoked and expired ones too."""
         return self._read(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
+
+    def page(self, limit: int, cursor: str | None = None) -> tuple[list[KeyRecord], str | None]:
+        """Up to `limit` keys, the oldest first, and the cursor of the next page, if any. Raises InvalidCursor."""
+        place = tuple_(api_keys.c.created_at, api_keys.c.id)
+        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(limit + 1)
+        found = self._read(query if cursor is None else query.where(place > read_cursor(cursor)))
+        last = found[limit - 1] if len(found) > limit else None
+        return found[:limit], None if last is None else cursor_of(last.created_at, last.id)
 
     def get(self, key_id: str) -> KeyRecord | None:
         """One key; None if there is none of this id."""
@@ -52,11 +61,11 @@ class Keys:
         live = (api_keys.c.label == label) & api_keys.c.revoked_at.is_(None)
         return self._read(select(api_keys).where(live).order_by(api_keys.c.created_at, api_keys.c.id))
 
-    def last_used(self, key_id: str | None = None) -> dict[str, float]:
-        """When one key or each was used last, of those that ever were."""
+    def last_used(self, key_ids: Collection[str] | None = None) -> dict[str, float]:
+        """When each key was used last, of these ids or of all that ever were."""
         query = select(api_keys.c.id, api_keys.c.last_used_at).where(api_keys.c.last_used_at.is_not(None))
         with self._database.read() as connection:
-            rows = connection.execute(query if key_id is None else query.where(api_keys.c.id == key_id)).all()
+            rows = connection.execute(query if key_ids is None else query.where(api_keys.c.id.in_(key_ids))).all()
         return {row.id: row.last_used_at for row in rows}
 
     def note_use(self, used_at: Mapping[str, float]) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,12 +12,14 @@ from gateway.management.api_keys import (
     create_api_key,
     get_api_key,
     list_api_keys,
+    page_of_api_keys,
     revoke_api_key,
     rotate_api_key,
 )
 from gateway.management.key_limits import LimitsView
-from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
+from gateway.routes.admin.calls import Administrator, Cursor, Listed, Reader, answer, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
+from storage.stores.decisions import MOST_IN_A_PAGE
 
 router = APIRouter(prefix="/admin", tags=["API keys"], route_class=IdempotentRoute)
 
@@ -67,9 +69,16 @@ class Rotation(BaseModel):
 
 
 @router.get("/api-keys", response_model=Listed[ApiKeyView])
-def get_api_keys(management: Reader) -> Response:
-    """All keys, the oldest first; revoked and expired ones too."""
-    return answer(Listed(data=list_api_keys(management)))
+def get_api_keys(
+    management: Reader,
+    limit: Annotated[int | None, Query(ge=1, le=MOST_IN_A_PAGE, description="How many at most; default: all.")] = None,
+    cursor: Cursor = None,
+) -> Response:
+    """The keys, the oldest first; revoked and expired ones too. With `limit` or `cursor`, a page of them."""
+    if limit is None and cursor is None:
+        return answer(Listed(data=list_api_keys(management)))
+    keys, following = page_of_api_keys(management, limit or MOST_IN_A_PAGE, cursor)
+    return answer(Listed(data=keys, next_cursor=following))
 
 
 @router.post("/api-keys", status_code=201, response_model=ApiKeyView)

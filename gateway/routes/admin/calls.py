@@ -15,6 +15,7 @@ from gateway.routes.schemas import ErrorBody
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via
+from storage.stores.decisions import MOST_IN_A_PAGE
 
 Item = TypeVar("Item")
 
@@ -41,11 +42,11 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 class Listed(BaseModel, Generic[Item]):
-    """All of a kind that the key may see: one page, whatever their number."""
+    """All of a kind that the key may see, or a page of them: then `next_cursor` asks for the next one."""
 
     object: Literal["list"] = "list"
     data: list[Item]
-    next_cursor: None = None
+    next_cursor: str | None = None
 
 
 Days: TypeAlias = Annotated[
@@ -54,7 +55,7 @@ Days: TypeAlias = Annotated[
 Cursor: TypeAlias = Annotated[
     str | None, Query(max_length=200, description="`next_cursor` of the page before; default: the first page.")
 ]
-PageSize: TypeAlias = Annotated[int, Query(ge=1, le=200, description="How many at most.")]
+PageSize: TypeAlias = Annotated[int, Query(ge=1, le=MOST_IN_A_PAGE, description="How many at most.")]
 
 IdempotencyKey: TypeAlias = Annotated[
     str | None,

@@ -259,6 +259,21 @@ class TestKeys:
         assert error_of(admin.post("/admin/api-keys", json={"lable": "x"}), 400)["code"] == "unknown_parameter"
         assert error_of(admin.get("/admin/api-keys/key_none"), 404)["code"] == "api_key_not_found"
 
+    def test_keys_are_listed_all_at_once_or_page_by_page(self, running: Running, admin: httpx.Client) -> None:
+        made = [make_key(admin, scopes=["routing"])["id"] for _ in range(3)]
+        all_ = [key["id"] for key in admin.get("/admin/api-keys").json()["data"]]
+        assert all_[-3:] == made
+        pages: list[list[str]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = admin.get("/admin/api-keys", params={"limit": "2", **({"cursor": cursor} if cursor else {})}).json()
+            pages.append([key["id"] for key in page["data"]])
+            cursor = page["next_cursor"]
+        assert [id_ for page in pages for id_ in page] == all_
+        assert {len(page) for page in pages[:-1]} == {2}
+        for wrong in ({"limit": "0"}, {"limit": "201"}, {"cursor": "none"}):
+            error_of(admin.get("/admin/api-keys", params=wrong), 400)
+
     def test_a_key_that_reads_sees_all_and_changes_nothing(self, running: Running, admin: httpx.Client) -> None:
         secret = make_key(admin, scopes=["read"])["secret"]
         with running.http(secret) as http:

@@ -92,7 +92,7 @@ async def test_replicas_are_counted_and_the_last_use_of_keys_is_noted(
     assert Keys(database).last_used() == {"key_1": 1_760_000_000.0}
     await asyncio.to_thread(wait_until, lambda: bool(Unmatched(database).since(0, 9)), "unmatched scores are noted")
     Keys(database).note_use({"key_1": 1.0})
-    assert Keys(database).last_used("key_1") == {"key_1": 1_760_000_000.0}, "another process noted a later use"
+    assert Keys(database).last_used(["key_1"]) == {"key_1": 1_760_000_000.0}, "another process noted a later use"
 
 
 async def test_while_another_replica_spools_any_completion_since_may_be_in_its_spool(
