@@ -17,10 +17,13 @@ FEW = 3
 """Labels that a table's cell has room for."""
 BASE = 0.74
 """Where the interval's line lies in its cell, from the top."""
-APART = 0.36
-"""The middles of a ruler's labels are at least this far apart."""
 NARROW = 0.045
-"""A share below this has no room for its own label."""
+"""A share below this has no room for its own label, and one below `NARROW_ON_PHONES` none on a phone."""
+NARROW_ON_PHONES = 0.1
+NARROWEST = 96
+"""Pixels of a table's cell with a chart, where it is narrowest."""
+CHARACTER, GAP = 6.3, 7.0
+"""Pixels: of a character of a label on average, and between two labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +86,14 @@ def _beta_ridge(scale: Scale, values: Interval) -> list[Point]:
     return [(curve[0][0], BASE), *curve, (curve[-1][0], BASE)]
 
 
-def ruler(scale: Scale, label: Callable[[float], str]) -> Markup:
-    """The labels below a column of intervals; of those that would touch only the first."""
+def ruler(scale: Scale, label: Callable[[float], str], most: int = FEW) -> Markup:
+    """The labels below a column of charts; of those that would touch only the first."""
     texts, free = "", -1.0
-    for tick in scale.ticks(FEW):
-        if scale.at(tick) >= free:
-            texts, free = texts + svg.text(scale.at(tick), 0.75, label(tick), anchor="middle"), scale.at(tick) + APART
+    for tick in scale.ticks(most):
+        words, at = label(tick), scale.at(tick)
+        half = 0.5 * CHARACTER * len(words) / NARROWEST
+        if at - half >= free:
+            texts, free = texts + svg.text(at, 0.75, words, anchor="middle"), at + half + GAP / NARROWEST
     return svg.chart(texts, 14, kind="cell plot ruler")
 
 
@@ -109,7 +114,8 @@ def strip(parts: Sequence[tuple[str, int, float]], u: float | None) -> Markup:
     for _, colour, probability in parts:
         body += svg.rect(left, 0.4, probability, 0.36, f"f{colour} a85")
         if probability >= NARROW:
-            body += svg.text(left + probability / 2, 0.58, percent(probability), "on", anchor="middle", dy=4)
+            kind = "on" if probability >= NARROW_ON_PHONES else "on alt"
+            body += svg.text(left + probability / 2, 0.58, percent(probability), kind, anchor="middle", dy=4)
         left += probability
         body += svg.line((left, 0.4), (left, 0.76), "ksf", 1.5)
     body += svg.text(0, 0.98, "0") + svg.text(1, 0.98, "1", anchor="end")

@@ -1,6 +1,7 @@
 """How figures, times and names are written on the pages: one place, so that two pages can't disagree."""
 
 import math
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from markupsafe import Markup
@@ -9,6 +10,7 @@ from bandit.types import Json
 from gateway.dollars import dollars
 
 MINUTE, HOUR, DAY = 60.0, 3_600.0, 86_400.0
+MOST_DIGITS = 4
 
 
 def usd(value: float | None) -> str:
@@ -25,6 +27,27 @@ def usd(value: float | None) -> str:
     shown = f"{size:.{digits}f}"
     trimmed = shown.rstrip("0")
     return f"{sign}${trimmed if len(trimmed.partition('.')[2]) >= 2 else shown[: shown.index('.') + 3]}"
+
+
+def usd_column(values: Iterable[float | None]) -> Callable[[float | None], str]:
+    """Writes the dollars of a column with equally many decimals, so that their points stand below one another.
+
+    As many as the smallest needs for two digits, if the largest then has up to `MOST_DIGITS`.
+    """
+    sizes = [abs(value) for value in values if value]
+    if not sizes:
+        return usd
+    smallest, largest = (math.floor(math.log10(size)) for size in (min(sizes), max(sizes)))
+    decimals = max(min(1 - smallest, MOST_DIGITS - 1 - largest), 2)
+
+    def shown(value: float | None) -> str:
+        if not value:
+            return usd(value)
+        sign, size = "−" if value < 0 else "", abs(value)
+        least = 10.0**-decimals
+        return f"{sign}${size:,.{decimals}f}" if size >= 0.5 * least else f"{sign}<${least:.{decimals}f}"
+
+    return shown
 
 
 def axis_usd(value: float) -> str:
@@ -56,6 +79,13 @@ def seconds(value: float | None) -> str:
         milliseconds = value * 1_000
         return f"{milliseconds:.0f} ms" if milliseconds >= 10 else f"{milliseconds:.1f} ms"
     return f"{value:.1f} s" if value < 30 else f"{value:,.0f} s"
+
+
+def both_seconds(values: tuple[float, float]) -> str:
+    """Two durations of requests, with their unit once if it is the same: 1.8 / 6.4 s."""
+    first, second = map(seconds, values)
+    unit = second.rpartition(" ")[2]
+    return f"{first.removesuffix(f' {unit}')} / {second}"
 
 
 def span(value: float) -> str:

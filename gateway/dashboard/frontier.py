@@ -8,10 +8,13 @@ from markupsafe import Markup
 from gateway.dashboard import svg
 from gateway.dashboard.colours import GREY
 from gateway.dashboard.formats import axis_usd, seconds, short, usd
+from gateway.dashboard.labels import Label, along, placed
 from gateway.dashboard.svg import Linear, Point, Scale, around
 
 PER = 1_000
 TALL, LOW = 300, 96
+MOST_TALL, MOST_LOW = 5, 3
+"""Ticks of the two vertical axes."""
 WIDE_RATIO = 20.0
 """Of costs whose largest is this many times the smallest, the axis is logarithmic."""
 
@@ -46,35 +49,42 @@ def frontier(known: Mapping[str, Any], proposed: Figures, colours: Mapping[str, 
     x: Scale = around(costs, logarithmic=wide) if wide else Linear(0.0, 1.08 * max(costs) or 1.0)
     quality = around(end for each in shown for end in (each["quality"]["low"], each["quality"]["high"]))
     wait = Linear(0.0, 1.15 * max(each["seconds"]["mean"] for each in shown) or 1.0)
-    upper, lower = _grid(x, quality), _grid(x, wait)
+    upper, lower = _grid(x, quality, MOST_TALL), _grid(x, wait, MOST_LOW)
+    drawn: list[Point] = []
+    named: list[Label] = []
     for scale, key in ((quality, "quality"), (wait, "seconds")):
         ordered = sorted((_at(x, each, "cost_usd"), 1 - scale.at(each[key]["mean"])) for each in curve)
         line = svg.stretched(svg.path(ordered, "nofill ka ns", width=2)) if len(ordered) > 1 else ""
         if key == "quality":
             upper += line
+            drawn += along(ordered)
         else:
             lower += line
     for model, figures in fixed:
         colour = colours.get(model, GREY)
         place = (_at(x, figures, "cost_usd"), 1 - quality.at(figures["quality"]["mean"]))
         upper += _cross(x, quality, figures, f"k{colour}") + _diamond(place, f"f{colour}")
-        upper += _label(place, f"always {short(model.partition('/')[2] or model)}")
+        drawn += _crossed(x, quality, figures)
+        named.append(Label(place, f"always {short(model.partition('/')[2] or model)}"))
         lower += _diamond((place[0], 1 - wait.at(figures["seconds"]["mean"])), f"f{colour}")
-    now_is_right = not all(map(_is_told, (now, proposed))) or now["cost_usd"]["mean"] >= proposed["cost_usd"]["mean"]
     for figures, name, kind in ((now, "now", "fs ki"), (proposed, "proposed", "fa ksf")):
         if not _is_told(figures):
             continue
         place = (_at(x, figures, "cost_usd"), 1 - quality.at(figures["quality"]["mean"]))
         if name == "proposed":
             upper += _cross(x, quality, figures, "ka")
-        upper += svg.dot(*place, 7, f"{kind} ring") + _label(place, name, "hi", right=(name == "now") == now_is_right)
+            drawn += _crossed(x, quality, figures)
+        upper += svg.dot(*place, 7, f"{kind} ring")
+        named.insert(0, Label(place, name, "hi"))
+        drawn.append(place)
         lower += svg.dot(place[0], 1 - wait.at(figures["seconds"]["mean"]), 6, f"{kind} ring")
+    upper += placed(named, drawn, TALL)
     title = _told(now, proposed, fixed)
     bottom = "".join(_bottom(x, tick) for tick in x.ticks())
     parts = (
-        _side(quality, TALL, lambda value: f"{value:.3g}"),
+        _side(quality, TALL, lambda value: f"{value:.3g}", MOST_TALL),
         svg.chart(upper, TALL, title),
-        _side(wait, LOW, lambda value: seconds(value) if value else "0 s", most=3),
+        _side(wait, LOW, lambda value: seconds(value) if value else "0 s", MOST_LOW),
         svg.chart(lower, LOW),
         Markup("<span></span>"),
         svg.chart(bottom, 20),
@@ -90,13 +100,13 @@ def _at(x: Scale, figures: Figures, key: str) -> float:
     return x.at(PER * figures[key]["mean"])
 
 
-def _grid(x: Scale, y: Scale) -> str:
-    across = (svg.line((0, 1 - y.at(tick)), (1, 1 - y.at(tick)), "gridline") for tick in y.ticks(4))
+def _grid(x: Scale, y: Scale, most: int) -> str:
+    across = (svg.line((0, 1 - y.at(tick)), (1, 1 - y.at(tick)), "gridline") for tick in y.ticks(most))
     down = (svg.line((x.at(tick), 0), (x.at(tick), 1), "gridline") for tick in x.ticks())
     return "".join((*across, *down))
 
 
-def _side(y: Scale, height: int, label: Any, most: int = 4) -> Markup:
+def _side(y: Scale, height: int, label: Any, most: int) -> Markup:
     texts = (svg.text(1, 1 - y.at(tick), label(tick), anchor="end", dx=-8, dy=4) for tick in y.ticks(most))
     return svg.chart("".join(texts), height)
 
@@ -114,16 +124,17 @@ def _cross(x: Scale, y: Scale, figures: Figures, kind: str) -> str:
     return across + svg.line((at, 1 - y.at(quality["low"])), (at, 1 - y.at(quality["high"])), kind, 1.6)
 
 
+def _crossed(x: Scale, y: Scale, figures: Figures) -> list[Point]:
+    """Points of a cross, which labels keep off."""
+    cost, quality = figures["cost_usd"], figures["quality"]
+    at, level = x.at(PER * cost["mean"]), 1 - y.at(quality["mean"])
+    across = [(x.at(PER * cost["low"]), level), (x.at(PER * cost["high"]), level)]
+    return along(across) + along([(at, 1 - y.at(quality["low"])), (at, 1 - y.at(quality["high"]))])
+
+
 def _diamond(place: Point, kind: str) -> str:
     at = f'x="{svg.percent(place[0])}" y="{svg.percent(place[1])}"'
     return f'<svg {at} overflow="visible"><path d="M0,-6L6,0L0,6L-6,0Z" class="{kind}"/></svg>'
-
-
-def _label(place: Point, words: str, kind: str = "lab", *, right: bool | None = None) -> str:
-    """A point's name, beside it: on the side where there is room, unless the side is given."""
-    right = place[0] < 0.6 if right is None else right
-    dy = -8 if place[1] > 0.12 else 16
-    return svg.text(*place, words, kind, anchor="start" if right else "end", dx=11 if right else -11, dy=dy)
 
 
 def _told(now: Figures, proposed: Figures, fixed: Sequence[tuple[str, Figures]]) -> str:

@@ -121,6 +121,8 @@ def _environment() -> Environment:
     )
     filters = (
         formats.usd,
+        formats.usd_column,
+        formats.both_seconds,
         formats.count,
         formats.percent,
         formats.seconds,

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from gateway.dashboard import svg
+from gateway.dashboard.charts import ruler
 from gateway.dashboard.formats import axis_usd, usd
 from gateway.dashboard.svg import Linear, Point, Scale
 
 FEW = 4
 SPARK_HEIGHT = 34
 SPEND_HEIGHT = 190
+BESIDE = 0.24
+"""A mean's figure stands beside its interval if this part of the cell is free there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +56,21 @@ def forest(scale: Scale, bar: Bar | None, colour: int, title: str) -> Markup:
     low, mean, high = (min(max(scale.at(each), 0.0), 1.0) for each in (bar.low, bar.mean, bar.high))
     own = str(colour) if bar.excludes_zero else "q"
     body += svg.line((low, 0.5), (high, 0.5), f"k{own}", 3, round_ends=True) + svg.dot(mean, 0.5, 4, f"f{own}")
+    kind = "hi" if bar.excludes_zero else ""
+    if high < 1.0 - BESIDE:
+        body += svg.text(high, 0.5, _signed(bar.mean), kind, dx=8, dy=4)
+    elif low > BESIDE:
+        body += svg.text(low, 0.5, _signed(bar.mean), kind, anchor="end", dx=-8, dy=4)
     return svg.chart(body, 30, title, "cell plot")
 
 
 def forest_ruler(scale: Scale) -> Markup:
     """The dollars below the forest."""
-    texts = (svg.text(scale.at(tick), 0.75, axis_usd(tick), anchor="middle") for tick in scale.ticks(FEW))
-    return svg.chart("".join(texts), 14, kind="cell plot ruler")
+    return ruler(scale, _signed, FEW)
+
+
+def _signed(dollars: float) -> str:
+    return f"+{axis_usd(dollars)}" if dollars > 0.0 else axis_usd(dollars) if dollars else "0"
 
 
 def spark(values: Sequence[float | None]) -> Markup:

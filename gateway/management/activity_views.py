@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from math import sqrt
 from operator import add
 from typing import Any
 
@@ -23,6 +24,7 @@ STATUSES = {
 PLACES = {name: place for place, name in enumerate(COUNTS)}
 _FIRST_WAIT = PLACES["w0"]
 _HALF_OCTAVE = 2.0**0.5
+_NORMAL_95 = 1.96
 _QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 _SAME = (
     *("answered", "partial", "failed_provider", "failed_own", "rejected", "client_gone", "redrawn", "explored"),
@@ -40,7 +42,10 @@ class WaitView(BaseModel):
 
 
 class ActivityView(BaseModel):
-    """What happened. `failed` is by fault of the providers or the gateway; `failed_calls` are of `calls` of models."""
+    """What happened. `failed` is by fault of the providers or the gateway; `failed_calls` are of `calls` of models.
+
+    `mean_score_margin` is half of the 95 % interval of `mean_score`; None: fewer than two scores.
+    """
 
     requests: int
     answered: int
@@ -60,6 +65,7 @@ class ActivityView(BaseModel):
     completion_tokens: int
     scored: int
     mean_score: float | None
+    mean_score_margin: float | None
     seconds: WaitView
     first_token_seconds: float | None
     overhead_seconds: float | None
@@ -185,6 +191,7 @@ def fields_of(counts: Sequence[float], shown: Sequence[str]) -> dict[str, Any]:
         failed_calls=of("failures"),
         cost_usd=counts[PLACES["cost_usd"]],
         mean_score=mean("score", "scored"),
+        mean_score_margin=_margin(of("scored"), counts[PLACES["score"]], counts[PLACES["score_squares"]]),
         seconds=WaitView(
             mean=mean("seconds", "answered"),
             **dict(zip(_QUANTILES, quantiles(waits, _QUANTILES.values()), strict=True)),
@@ -193,6 +200,18 @@ def fields_of(counts: Sequence[float], shown: Sequence[str]) -> dict[str, Any]:
         overhead_seconds=mean("overhead_seconds", "requests"),
         **{name: of(name) for name in _SAME},
     )
+
+
+def _margin(number: int, total: float, squares: float) -> float | None:
+    """Half of the 95 % interval of a mean, from the sum of values and of their squares.
+
+    >>> _margin(4, 2.0, 2.0)  # 0, 0, 1 and 1
+    0.565...
+    """
+    if number < 2:
+        return None
+    variance = max(squares - total * total / number, 0.0) / (number - 1)
+    return _NORMAL_95 * sqrt(variance / number)
 
 
 def quantiles(waits: Sequence[int], shares: Iterable[float]) -> list[float | None]:

@@ -28,11 +28,11 @@ class Candidate:
 
     model: str
     colour: int
-    gain: str
+    gain_usd: float
     quality: str
-    cost: str
-    wait: str
-    worth: str
+    cost_usd: float
+    wait_usd: float
+    worth_usd: float
     chart: Markup
     bar: Markup
     best: str
@@ -189,11 +189,11 @@ def _candidate(
     return Candidate(
         model=arm.model_id,
         colour=colour,
-        gain=usd(PER * gain),
+        gain_usd=PER * gain,
         quality=f"{arm.quality:.2f}",
-        cost=usd(-PER * choice.price_multiplier * arm.cost_usd),
-        wait=usd(-PER * goal.second_usd * arm.seconds),
-        worth=usd(worth.mean),
+        cost_usd=-PER * choice.price_multiplier * arm.cost_usd,
+        wait_usd=-PER * goal.second_usd * arm.seconds,
+        worth_usd=worth.mean,
         chart=charts.interval(scale, worth, colour, told),
         bar=charts.share(arm.p, colour),
         best=percent(arm.p_best),

@@ -30,7 +30,7 @@ MOST_COMPARED = 6
 
 @dataclass(frozen=True, slots=True)
 class RouterRow:
-    """A router with what it did in the period. `models` says how many of its models can be used.
+    """A router with what it did in the period. `state` says how many of its models can't be used, if not all can.
 
     `saved` and `activity` are None for a router that is not among the busiest.
     """
@@ -38,7 +38,7 @@ class RouterRow:
     router: RouterRecord
     requests: int
     cost_usd: float
-    models: str
+    state: str
     is_healthy: bool
     saved: SavedRow | None = None
     activity: ActivityView | None = None
@@ -202,6 +202,12 @@ def _compared(
     ]
 
 
+def _state(usable: int, enabled: int) -> str:
+    if usable == enabled:
+        return "healthy" if enabled else "no model"
+    return "no model can be used" if usable == 0 else f"{enabled - usable} of {enabled} models away"
+
+
 def _row(visit: Visit, router: RouterRecord, requests: int, cost_usd: float) -> RouterRow:
     enabled = [model.arm_id for model in router.models if model.enabled]
     usable = [each for each in enabled if each not in visit.standing.unavailable_arms]
@@ -209,6 +215,6 @@ def _row(visit: Visit, router: RouterRecord, requests: int, cost_usd: float) -> 
         router=router,
         requests=requests,
         cost_usd=cost_usd,
-        models=f"{len(usable)} of {len(enabled)} models",
+        state=_state(len(usable), len(enabled)),
         is_healthy=len(usable) == len(enabled),
     )

@@ -1,6 +1,6 @@
 """The page of one router: whom it chooses, and what it believes of its models."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -8,7 +8,7 @@ from markupsafe import Markup
 from bandit.statistics import ANY_TASK
 from gateway.dashboard import charts
 from gateway.dashboard.colours import GREY, colours_of
-from gateway.dashboard.formats import DAY, axis_usd, count, percent, seconds, span, usd
+from gateway.dashboard.formats import DAY, axis_usd, count, percent, seconds, span, usd, usd_column
 from gateway.dashboard.svg import Linear, Scale, around
 from gateway.dashboard.views.experiment import ExperimentTable, experiment_table
 from gateway.dashboard.views.router_traffic import FEW_SCORES, Matrix, SharesOverTime, matrix, shares_over_time
@@ -103,10 +103,14 @@ class RouterPage:
 
 @dataclass(frozen=True, slots=True)
 class _Scales:
+    """What the rows of the beliefs share: the scales of their charts, and how their dollars are written."""
+
     quality: Scale
     cost: Scale
     wait: Scale
     worth: Scale
+    cost_text: Callable[[float], str]
+    worth_text: Callable[[float], str]
 
 
 def router_page(
@@ -239,6 +243,8 @@ def _scales(models: Sequence[ModelStatsView]) -> _Scales:
         cost=around(ends([each.cost_per_answer_usd for each in models], PER), logarithmic=True),
         wait=around(ends([each.seconds for each in models]), logarithmic=True),
         worth=around(ends([each.worth_usd for each in models], PER)),
+        cost_text=usd_column(PER * each.cost_per_answer_usd.mean for each in models),
+        worth_text=usd_column(PER * each.worth_usd.mean for each in models),
     )
 
 
@@ -262,9 +268,11 @@ def _belief(
         share=percent(model.share_now),
         bar=charts.share(model.share_now, colour),
         quality=figure(scales.quality, model.quality, 1.0, "Quality", f"{model.quality.mean:.2f}", is_beta=True),
-        cost=figure(scales.cost, cost, PER, "Dollars per 1,000 answers", usd(PER * cost.mean)),
+        cost=figure(scales.cost, cost, PER, "Dollars per 1,000 answers", scales.cost_text(PER * cost.mean)),
         wait=figure(scales.wait, wait, 1.0, "Seconds of waiting", seconds(wait.mean)),
-        worth=figure(scales.worth, worth, PER, "Worth in dollars per 1,000 answers", usd(PER * worth.mean)),
+        worth=figure(
+            scales.worth, worth, PER, "Worth in dollars per 1,000 answers", scales.worth_text(PER * worth.mean)
+        ),
         scores=count(model.quality.scores),
         few_scores=few,
         state=state,

@@ -144,5 +144,6 @@ def _marks(management: Management, router: RouterView, since: float) -> list[Mar
     for card in list_evals(management):
         counts = card.id in router.eval_ids if router.eval_ids is not None else card.router_id in {None, router.id}
         if counts and card.created_at >= since and card.withdrawn_at is None:
-            marks.append(Mark(card.created_at, f"scorecard “{card.name}” imported, {len(card.rows)} models"))
+            models = f"{len(card.rows)} model{'' if len(card.rows) == 1 else 's'}"
+            marks.append(Mark(card.created_at, f"scorecard “{card.name}” imported, {models}"))
     return sorted(marks, key=lambda mark: mark.at)[-MOST_MARKS:]

@@ -7,7 +7,7 @@ from math import floor
 from markupsafe import Markup
 
 from gateway.dashboard.colours import colours_of
-from gateway.dashboard.formats import count, usd
+from gateway.dashboard.formats import closed, count, usd
 from gateway.dashboard.savings_charts import Bar, Spent, forest, forest_ruler, forest_scale, spend, spend_title
 from gateway.management.savings import BestSaving
 from gateway.management.savings_views import EstimateView, FixedView, SavingsView
@@ -53,7 +53,7 @@ class Saved:
     span: str
     missing: str
     baseline: str
-    sentences: Sequence[str]
+    sentences: Sequence[Markup]
     evidence: Evidence
     rows: Sequence[ForestRow]
     ruler: Markup
@@ -139,19 +139,19 @@ def _missing(view: SavingsView) -> str:
     return f"{nearest.model}: {nearest.refused}.{days}"
 
 
-def _sentences(view: SavingsView, chosen: FixedView | None) -> list[str]:
-    """The story, each sentence with its interval."""
+def _sentences(view: SavingsView, chosen: FixedView | None) -> list[Markup]:
+    """The story, each sentence with its interval, and its figures in bold."""
     if view.requests == 0:
         return []
     requests = f"{view.requests:,} request{'' if view.requests == 1 else 's'}"
-    spent = f"{usd(view.spent_usd)} went to {requests}."
+    spent = Markup("<b>{}</b> went to {}").format(usd(view.spent_usd), requests)
     if chosen is None or chosen.cost_usd is None or view.saved_usd is None:
-        return [spent]
+        return [spent + "."]
     compared = chosen.actual.cost_usd * view.used * chosen.covered
-    told = [
-        f"{spent} Those that can be compared cost {usd(compared)}; with {chosen.model} alone they would have cost "
-        f"{usd(compared + view.saved_usd.mean)}."
-    ]
+    if usd(compared) != usd(view.spent_usd):
+        spent += Markup(". Those that can be compared cost <b>{}</b>").format(usd(compared))
+    alone = Markup("; with {} alone they would have cost <b>{}</b>.")
+    told = [spent + alone.format(closed(chosen.model), usd(compared + view.saved_usd.mean))]
     if chosen.quality is not None and chosen.actual.quality is not None:
         told.append(
             _change("Quality", _minus(chosen.actual.quality, chosen.quality, 100.0), "points", "higher", "lower")
@@ -161,14 +161,15 @@ def _sentences(view: SavingsView, chosen: FixedView | None) -> list[str]:
     return told
 
 
-def _change(what: str, difference: Bar, unit: str, more: str, less: str) -> str:
+def _change(what: str, difference: Bar, unit: str, more: str, less: str) -> Markup:
     low, high = difference.low, difference.high
     places = next((each for each in range(1, DECIMALS) if _tells_apart(low, high, each)), DECIMALS)
     numbers = f"{_signed(low, places)} to {_signed(high, places)} {unit}"
     if not difference.excludes_zero:
-        return f"{what} did not measurably change ({numbers})."
+        return Markup("{} did not measurably change <b>({})</b>.").format(what, numbers)
     way = more if difference.mean > 0.0 else less
-    return f"{what} is {abs(difference.mean):.2g} {unit} {way} ({numbers})."
+    size = f"{abs(difference.mean):.2g} {unit} {way}"
+    return Markup("{} is <b>{}</b> ({}).").format(what, size, numbers)
 
 
 def _tells_apart(low: float, high: float, places: int) -> bool:

@@ -130,7 +130,7 @@ def test_what_callers_say_is_text_on_every_page(admin: httpx.Client, asked: Aske
 def test_what_there_is_not_is_said_on_a_page(admin: httpx.Client, path: str) -> None:
     answer = admin.get(path)
     assert answer.status_code == 404
-    assert "This did not work" in answer.text
+    assert "There is no such page" in answer.text
 
 
 def test_a_key_of_some_routers_sees_these_alone(visitor: Any, asked: Asked) -> None:

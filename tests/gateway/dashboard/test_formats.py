@@ -25,6 +25,26 @@ def test_dollars_have_about_three_digits(value: float | None, shown: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([0.00017, 0.001, 0.00092], ["$0.00017", "$0.00100", "$0.00092"]),
+        ([0.83206, 0.05415, 0.00048], ["$0.8321", "$0.0541", "$0.0005"]),
+        ([1240.4, 0.00002, 0.0, None], ["$1,240.40", "<$0.01", "$0", "–"]),
+        ([-0.18, -1.16, -0.026], ["−$0.180", "−$1.160", "−$0.026"]),
+        ([184.2, 240.77, 0.61], ["$184.20", "$240.77", "$0.61"]),
+        ([0.0, None], ["$0", "–"]),
+    ],
+)
+def test_the_dollars_of_a_column_have_equally_many_decimals(values: list[float | None], shown: list[str]) -> None:
+    assert [*map(formats.usd_column(values), values)] == shown
+
+
+def test_two_waits_have_their_unit_once_if_it_is_the_same() -> None:
+    assert formats.both_seconds((1.8, 6.4)) == "1.8 / 6.4 s"
+    assert formats.both_seconds((0.46, 6.4)) == "460 ms / 6.4 s"
+
+
+@pytest.mark.parametrize(
     ("value", "shown"),
     [(0.0, "0%"), (0.0001, "<0.1%"), (0.004, "0.4%"), (0.61, "61%"), (0.996, ">99%"), (1.0, "100%")],
 )

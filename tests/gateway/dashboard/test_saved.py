@@ -41,10 +41,10 @@ def test_a_figure_is_measurable_only_if_its_interval_excludes_nothing(
 def test_the_story_tells_what_did_not_measurably_change_and_how_far_to_believe_it() -> None:
     hero = saved(EXAMPLE, MODELS, ["Nov 1"])
     story = " ".join(hero.sentences)
-    assert "$33.10 went to 18,412 requests." in story
-    assert "with openai/gpt-5.5 alone they would have cost $91.56." in story
-    assert "Quality did not measurably change (−2.6 to 0 points)." in story
-    assert "The wait is 0.7 s shorter (−0.8 to −0.6 s)." in story
+    assert "<b>$33.10</b> went to 18,412 requests. Those that can be compared cost <b>$30.36</b>;" in story
+    assert "with openai/gpt-5.5 alone they would have cost <b>$91.56</b>." in story
+    assert "Quality did not measurably change <b>(−2.6 to 0 points)</b>." in story
+    assert "The wait is <b>0.7 s shorter</b> (−0.8 to −0.6 s)." in story
     assert (hero.evidence.kind, hero.evidence.steps, hero.baseline) == ("strong", 4, "openai/gpt-5.5")
     (row,) = hero.rows
     assert (row.spend, row.quality, row.wait, row.wanted) == ("−$3.60", "−1.3", "−0.7", "")
@@ -57,7 +57,7 @@ def test_the_ends_of_an_interval_are_told_apart_however_near_they_are() -> None:
     waited = fixed["actual"]["seconds"]
     fixed["seconds"] = {"mean": waited + 0.12, "low": waited + 0.09, "high": waited + 0.14}
     story = " ".join(saved(view(fixed=[fixed]), MODELS, ["Nov 1"]).sentences)
-    assert "The wait is 0.12 s shorter (−0.14 to −0.09 s)." in story
+    assert "The wait is <b>0.12 s shorter</b> (−0.14 to −0.09 s)." in story
 
 
 def test_thin_evidence_is_told_in_words_without_a_number() -> None:
@@ -76,7 +76,7 @@ def test_thin_evidence_is_told_in_words_without_a_number() -> None:
     )
     assert (hero.evidence.kind, hero.rows[0].wanted) == ("none", "12 of 30 needed, about 3 days more")
     assert "not enough evidence" in hero.rows[0].cell
-    assert hero.sentences == ["$33.10 went to 18,412 requests."]
+    assert hero.sentences == ["<b>$33.10</b> went to 18,412 requests."]
     nothing = saved(view(saved_usd=None, baseline=None, requests=0, fixed=[], days=[]), MODELS, [])
     assert (nothing.missing, nothing.sentences, nothing.rows) == ("Nothing can be compared yet.", [], [])
 
@@ -101,6 +101,24 @@ def test_spend_over_time_has_a_band_only_where_the_baseline_is_known() -> None:
 @pytest.mark.parametrize("bars", [[], [Bar(0.0, 0.0, 0.0)], [Bar(-1e9, 0.1, 1e9)], [Bar(2.0, 3.0, 4.0)]])
 def test_the_forest_always_shows_zero(bars: list[Bar]) -> None:
     assert 0.0 <= charts.forest_scale(bars).at(0.0) <= 1.0
+
+
+def test_the_story_escapes_names_and_says_once_what_is_all_compared() -> None:
+    name = "elsewhere/<b>\u202e"
+    fixed = {**EXAMPLE.fixed[0].model_dump(), "model": name, "covered": 1.0}
+    hero = saved(view(fixed=[fixed], baseline=name, used=18_412, spent_usd=18_412 * 0.0018), [name], ["Nov 1"])
+    assert hero.sentences[0] == (
+        "<b>$33.14</b> went to 18,412 requests; with elsewhere/&lt;b&gt;\u202e\u202c alone they would have cost "
+        "<b>$94.34</b>."
+    )
+
+
+def test_a_figure_stands_beside_its_interval_where_there_is_room() -> None:
+    scale = charts.forest_scale([Bar(-3.0, -2.0, -1.0), Bar(6.0, 7.7, 9.0)])
+    assert ">+$7.7</text>" in charts.forest(scale, Bar(6.0, 7.7, 9.0), 2, "")
+    assert ">−$2</text>" in charts.forest(scale, Bar(-3.0, -2.0, -1.0), 2, "")
+    assert "</text>" not in charts.forest(scale, Bar(-3.0, 1.0, 9.0), 2, "")
+    assert ">0</text>" in charts.forest_ruler(scale)
 
 
 def test_an_interval_that_includes_zero_is_grey() -> None:
