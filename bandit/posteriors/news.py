@@ -15,8 +15,8 @@ from bandit.types import BudgetState
 
 GROWTH = 0.125
 """A snapshot is renewed when outcomes have come since that are this part of its attempts."""
-FIRST_ATTEMPTS = 8.0
-"""Its priors are worth so many of them."""
+FIRST_ATTEMPTS = 24.0
+"""Its priors are worth so many of them: the first three answers are worth one."""
 PRICE_STEP = 0.01
 """Or when the budget's price of a dollar has moved by this part."""
 

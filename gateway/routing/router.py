@@ -313,9 +313,8 @@ class LiveRouter:
         return loop_time >= self._taken_at + OLDEST_SECONDS or self._has_news(current)
 
     def _has_news(self, current: Published) -> bool:
-        """Whether what was learned since is worth another snapshot."""
-        state = self.state
-        return self._published_of[1] != state.tasks.revision or state.news.outdates(current.snapshot, state.budget)
+        """Whether what was learned since is worth another snapshot. A new class is not: nothing is known of it."""
+        return self.state.news.outdates(current.snapshot, self.state.budget)
 
     def reprice(self, catalog: Catalog) -> None:
         """Use the catalog's present prices from now on."""

@@ -7,8 +7,10 @@ known, or for which there is no room, wait for nothing, and no request waits for
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from bandit.statistics import ANY_TASK
@@ -17,7 +19,7 @@ from gateway.routing.sightings import Sighting, Sightings
 from gateway.tasks.call_sites import CallSite, is_call_site
 from gateway.tasks.classifier import TASK_NAMES
 from storage.errors import DatabaseUnavailable
-from storage.stores.tasks import IDLE_SECONDS, LARGEST_COUNT, UNUSED_SECONDS, TaskRow, Tasks
+from storage.stores.tasks import IDLE_SECONDS, LARGEST_COUNT, UNUSED_SECONDS, NewTask, TaskRow, Tasks
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +32,11 @@ WAIT_SECONDS = 1.0
 RETRY_SECONDS = 5.0
 """Until the next attempt for a router after the database was unavailable or has refused a name."""
 
-MOST_AT_ONCE = 2
-"""Names that are admitted at one time: each takes a thread and a transaction."""
+GATHERED_SECONDS = 1.0
+"""How long a call site waits for others, if no stated name waits: to admit some takes hardly longer than one."""
+
+MOST_AT_ONCE = 100
+"""Names of a transaction."""
 
 ALWAYS = frozenset({ANY_TASK, OTHER, *TASK_NAMES})
 """Classes that are not admitted but always there: requests that state no name have those of the built-in classifier."""
@@ -67,7 +72,7 @@ class TaskNames:
         self.built_in: Mapping[str, str] = NO_CALL_SITES
         self.revision = 0
         self.retry_at = LoopTime(0.0)
-        self.waiting: dict[str, asyncio.Task[None]] = {}  # names that are being admitted
+        self.waiting: dict[str, asyncio.Future[None]] = {}  # names that are being admitted
         self.sightings = Sightings()
 
     def __contains__(self, task: str) -> bool:
@@ -120,14 +125,30 @@ class TaskNames:
         return self._last_used_at[task] < now - seconds
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A name that waits for its admission."""
+
+    names: TaskNames
+    task: NewTask
+    admission: "asyncio.Future[None]"
+
+    def end(self) -> None:
+        """Admitted or not, it waits no longer."""
+        del self.names.waiting[self.task.task]
+        if not self.admission.done():
+            self.admission.set_result(None)
+
+
 class TaskAdmission:
-    """Admits new names, a few at a time."""
+    """Admits new names: those that have come meanwhile, of any router, in one transaction."""
 
     def __init__(self, store: Tasks, clock: Callable[[], Epoch]) -> None:
         self._store = store
         self._clock = clock
-        self._room = asyncio.Semaphore(MOST_AT_ONCE)
-        self._running: set[asyncio.Task[None]] = set()
+        self._queue: list[_Wanted] = []
+        self._stated = asyncio.Event()  # a request waits
+        self._running: asyncio.Task[None] | None = None
 
     async def admit(self, router_id: str, names: TaskNames, stated: str) -> None:
         """Admit a name that is stated for the first time, if there is room, and wait for that a little."""
@@ -150,38 +171,63 @@ class TaskAdmission:
         """
         if site.key in names.waiting or asyncio.get_running_loop().time() < names.retry_at:
             return
-        if not names.have_room(self._clock(), for_call_site=True):
-            return
         built_in = names.sightings.add(site.key, sighting)
-        if built_in is not None:
+        if built_in is not None and names.have_room(self._clock(), for_call_site=True):
             name = site.name if named else f"call site {site.key[-6:]}"
             self._begin(router_id, names, site.key, name, built_in)
 
     async def close(self) -> None:
         """Stop, without admitting names that wait."""
-        for admission in self._running:
-            admission.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
 
     def _begin(
         self, router_id: str, names: TaskNames, task: str, name: str | None = None, built_in: str | None = None
-    ) -> asyncio.Task[None]:
-        admission = asyncio.get_running_loop().create_task(self._admit(router_id, names, task, name, built_in))
-        names.waiting[task] = admission
-        self._running.add(admission)
-        admission.add_done_callback(self._running.discard)
+    ) -> "asyncio.Future[None]":
+        admission = names.waiting[task] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Wanted(names, NewTask(router_id, task, self._clock(), name, built_in), admission))
+        if name is None:
+            self._stated.set()
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().create_task(self._run())
         return admission
 
-    async def _admit(self, router_id: str, names: TaskNames, task: str, name: str | None, built_in: str | None) -> None:
-        loop = asyncio.get_running_loop()
+    async def _run(self) -> None:
+        """Admit until nothing waits."""
         try:
-            async with self._room:
-                admitted = await asyncio.to_thread(self._store.admit, router_id, task, self._clock(), name, built_in)
-                names.replace(admitted, self._clock())
-            if task not in names:
-                names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
-        except DatabaseUnavailable as error:
-            log.info("a task's name of router %s is admitted later: %s", router_id, error)
-            names.retry_at = LoopTime(loop.time() + RETRY_SECONDS)
+            while self._queue:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GATHERED_SECONDS):
+                        await self._stated.wait()
+                wanted, self._queue = self._queue[:MOST_AT_ONCE], self._queue[MOST_AT_ONCE:]
+                if not self._queue:
+                    self._stated.clear()
+                try:
+                    await self._admit(wanted)
+                finally:
+                    for each in wanted:
+                        each.end()
         finally:
-            del names.waiting[task]
+            for each in self._queue:
+                each.end()
+            self._queue.clear()
+            self._stated.clear()
+
+    async def _admit(self, wanted: Sequence[_Wanted]) -> None:
+        retry_at = LoopTime(asyncio.get_running_loop().time() + RETRY_SECONDS)
+        try:
+            admitted = await asyncio.to_thread(self._store.admit, [each.task for each in wanted])
+        except DatabaseUnavailable as error:
+            log.info("%d names of tasks are admitted later: %s", len(wanted), error)
+            for each in wanted:
+                each.names.retry_at = retry_at
+            return
+        now = self._clock()
+        for names, rows in {
+            each.task.router_id: (each.names, admitted[each.task.router_id]) for each in wanted
+        }.values():
+            names.replace(rows, now)
+        for each in wanted:
+            if each.task.task not in each.names:
+                each.names.retry_at = retry_at

@@ -21,11 +21,12 @@ FORGOTTEN_AT_ONCE = 100
 """Older ones are deleted this many at a time, which spares each change a statement."""
 
 _MARK = text(
-    "WITH counted AS (UPDATE revisions SET value = value + 1 WHERE topic = :topic RETURNING topic, value), "
-    "named AS (INSERT INTO changes (topic, revision, subject) SELECT topic, value, :subject FROM counted) "
+    "WITH counted AS (UPDATE revisions SET value = value + :count WHERE topic = :topic RETURNING topic, value), "
+    "named AS (INSERT INTO changes (topic, revision, subject) SELECT topic, value - :count + number, subject "
+    "FROM counted, unnest(CAST(:subjects AS text[])) WITH ORDINALITY AS each_of (subject, number)) "
     "SELECT value, pg_notify(:channel, topic) FROM counted"
 )
-"""Counts, names and notifies of a change in one round trip."""
+"""Counts, names and notifies of changes in one round trip."""
 
 
 class Topic(StrEnum):
@@ -39,15 +40,18 @@ class Topic(StrEnum):
     STATISTICS = "statistics"  # arms, budgets, activity; not counted on PostgreSQL, see `storage.database.numbers`
 
 
-def mark_changed(connection: Connection, topic: Topic, subject: str) -> None:
-    """Count and record a change of the subject of this id (of a router: `tasks` too), and notify other processes."""
+def mark_changed(connection: Connection, topic: Topic, *subjects: str) -> None:
+    """Count and record a change of each of these ids (of routers: `tasks` too), and notify other processes."""
+    count = len(subjects)
     if connection.dialect.name == "postgresql":
-        parameters = {"topic": topic.value, "subject": subject, "channel": CHANNEL}
+        parameters = {"topic": topic.value, "count": count, "subjects": list(subjects), "channel": CHANNEL}
         revision: int = connection.execute(_MARK, parameters).scalar_one()
     else:
-        revision = connection.execute(count_change(topic).returning(revisions.c.value)).scalar_one()
-        connection.execute(insert(changes).values(topic=topic.value, revision=revision, subject=subject))
-    if revision % FORGOTTEN_AT_ONCE == 0:
+        revision = connection.execute(count_change(topic, count).returning(revisions.c.value)).scalar_one()
+        numbered = enumerate(subjects, start=revision - count + 1)
+        rows = [{"topic": topic.value, "revision": number, "subject": subject} for number, subject in numbered]
+        connection.execute(insert(changes), rows)
+    if revision % FORGOTTEN_AT_ONCE < count:
         old = (changes.c.topic == topic.value) & (changes.c.revision <= revision - KEPT_CHANGES)
         connection.execute(delete(changes).where(old))
 
@@ -57,10 +61,12 @@ def lock_topic(connection: Connection, topic: Topic) -> None:
     connection.execute(select(revisions.c.value).where(revisions.c.topic == topic.value).with_for_update())
 
 
-def count_change(topic: Topic) -> Update:
-    """Build the statement, without parameters, that counts a change of `topic`."""
+def count_change(topic: Topic, count: int = 1) -> Update:
+    """Build the statement, without parameters, that counts changes of `topic`."""
     named: ColumnElement[str] = literal_column(f"'{topic.value}'")
-    return update(revisions).where(revisions.c.topic == named).values(value=revisions.c.value + literal_column("1"))
+    return (
+        update(revisions).where(revisions.c.topic == named).values(value=revisions.c.value + literal_column(str(count)))
+    )
 
 
 def notify(connection: Connection, topic: Topic) -> None:

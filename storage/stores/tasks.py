@@ -1,10 +1,10 @@
 """Classes of a router's requests beside the built-in ones, up to 64: tasks that callers state, and call sites."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, lock_topic, mark_changed
@@ -30,6 +30,16 @@ class TaskRow(NamedTuple):
     built_in: str | None = None
 
 
+class NewTask(NamedTuple):
+    """A class that wants a place at the instant `at`: a task that is stated, or a call site with its name and class."""
+
+    router_id: str
+    task: str
+    at: float
+    name: str | None = None
+    built_in: str | None = None
+
+
 class NameTaken(ValueError):
     """Another class of the router has this name."""
 
@@ -42,51 +52,31 @@ class Tasks:
 
     def of(self, router_ids: Collection[str] | None) -> dict[str, dict[str, TaskRow]]:
         """Read the classes of some routers (None: of all)."""
-        query = select(tasks.c.router_id, tasks.c.task, tasks.c.last_used_at, tasks.c.name, tasks.c.built_in)
-        if router_ids is not None:
-            query = query.where(tasks.c.router_id.in_(router_ids))
-        found: dict[str, dict[str, TaskRow]] = defaultdict(dict)
         with self._database.read() as connection:
-            for router_id, task, *values in connection.execute(query):
-                found[router_id][task] = TaskRow(*values)
-        return dict(found)
+            return dict(_rows(connection, router_ids))
 
-    def admit(
-        self, router_id: str, task: str, at: float, name: str | None = None, built_in: str | None = None
-    ) -> dict[str, TaskRow]:
-        """Insert a class if there is room, and return the router's classes after that.
+    def admit(self, wanted: Sequence[NewTask]) -> dict[str, dict[str, TaskRow]]:
+        """Insert the classes for which there is room, in order, and return the classes of their routers after that.
 
-        Classes that were not used in the 30 days before `at` are deleted to make room; for a task that is stated also
-        the call site that was not used for the longest time, if that is a day. A call site has a `name`, which is
-        numbered if another class has it, and a `built_in` class. Processes take turns.
+        Classes that were not used in the 30 days before are deleted to make room; for a task that is stated also the
+        call site that was not used for the longest time, if that is a day. A call site's name is numbered if another
+        class has it. Processes take turns.
         """
-        own = tasks.c.router_id == router_id
         with self._database.write() as connection:
             lock_topic(connection, Topic.TASKS)
-            rows = _rows(connection, router_id)
-            unused = {other for other, row in rows.items() if row.last_used_at < at - UNUSED_SECONDS}
-            unused.discard(task)
-            if task in rows:
-                return rows
-            if len(rows) - len(unused) >= LARGEST_COUNT:
-                idle = min(rows, key=lambda other: (rows[other].built_in is None, rows[other].last_used_at, other))
-                if name is not None or not is_idle(rows[idle], at):
-                    return rows
-                unused.add(idle)
-            if unused:
-                connection.execute(delete(tasks).where(own, tasks.c.task.in_(unused)))
-            kept = {other: row for other, row in rows.items() if other not in unused}
-            free = None if name is None else _free_name(name, kept)
-            row = {"router_id": router_id, "task": task, "first_used_at": at, "last_used_at": at}
-            connection.execute(insert(tasks), row | {"name": free, "built_in": built_in})
-            mark_changed(connection, Topic.TASKS, router_id)
-            return kept | {task: TaskRow(at, free, built_in)}
+            found = _rows(connection, {new.router_id for new in wanted})
+            added = [new for new in wanted if _make_room(connection, found[new.router_id], new)]
+            if added:
+                rows = [new._asdict() | found[new.router_id][new.task]._asdict() for new in added]
+                connection.execute(insert(tasks).values(first_used_at=bindparam("at")), rows)
+                mark_changed(connection, Topic.TASKS, *sorted({new.router_id for new in added}))
+        return {new.router_id: found[new.router_id] for new in wanted}
 
     def rename(self, router_id: str, task: str, name: str, change: AuditRecord) -> bool:
         """Give a call site another name; False if there is no such call site. Raises NameTaken."""
         with self._database.write() as connection:
             lock_topic(connection, Topic.TASKS)
-            rows = _rows(connection, router_id)
+            rows = _rows(connection, (router_id,))[router_id]
             if task not in rows or rows[task].built_in is None:
                 return False
             if name in _names({other: row for other, row in rows.items() if other != task}):
@@ -104,9 +94,33 @@ def is_idle(row: TaskRow, at: float) -> bool:
     return row.built_in is not None and row.last_used_at < at - IDLE_SECONDS
 
 
-def _rows(connection: Connection, router_id: str) -> dict[str, TaskRow]:
-    query = select(tasks.c.task, tasks.c.last_used_at, tasks.c.name, tasks.c.built_in)
-    return {task: TaskRow(*values) for task, *values in connection.execute(query.where(tasks.c.router_id == router_id))}
+def _make_room(connection: Connection, rows: dict[str, TaskRow], new: NewTask) -> bool:
+    """Add a class to its router's `rows` if there is room, and delete those that made it. Returns whether it is new."""
+    if new.task in rows:
+        return False
+    unused = {other for other, row in rows.items() if row.last_used_at < new.at - UNUSED_SECONDS}
+    if len(rows) - len(unused) >= LARGEST_COUNT:
+        idle = min(rows, key=lambda other: (rows[other].built_in is None, rows[other].last_used_at, other))
+        if new.name is not None or not is_idle(rows[idle], new.at):
+            return False
+        unused.add(idle)
+    if unused:
+        own = tasks.c.router_id == new.router_id
+        connection.execute(delete(tasks).where(own, tasks.c.task.in_(unused)))
+        for other in unused:
+            del rows[other]
+    rows[new.task] = TaskRow(new.at, None if new.name is None else _free_name(new.name, rows), new.built_in)
+    return True
+
+
+def _rows(connection: Connection, router_ids: Collection[str] | None) -> defaultdict[str, dict[str, TaskRow]]:
+    query = select(tasks.c.router_id, tasks.c.task, tasks.c.last_used_at, tasks.c.name, tasks.c.built_in)
+    if router_ids is not None:
+        query = query.where(tasks.c.router_id.in_(router_ids))
+    found: defaultdict[str, dict[str, TaskRow]] = defaultdict(dict)
+    for router_id, task, *values in connection.execute(query):
+        found[router_id][task] = TaskRow(*values)
+    return found
 
 
 def _names(rows: dict[str, TaskRow]) -> set[str]:

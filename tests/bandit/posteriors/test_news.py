@@ -36,9 +36,11 @@ def snapshot() -> Snapshot:
     return taken(sums)
 
 
-def test_an_answer_is_worth_a_snapshot_at_first() -> None:
+def test_three_answers_are_worth_a_snapshot_at_first() -> None:
     news = News()
-    news.add(answer())
+    for came in range(3):
+        assert not news.outdates(taken({}), BUDGET), f"after {came}"
+        news.add(answer())
     assert news.outdates(taken({}), BUDGET)
 
 

@@ -1,13 +1,14 @@
 """A router's snapshot is renewed within 50 ms of a score, and seldom after answers like those before."""
 
 import hashlib
+from math import ceil
 
 import pytest
 
 from bandit.decision import choose
 from bandit.draws import draw
 from bandit.learning import learn_attempt, learn_scores
-from bandit.posteriors.news import GROWTH
+from bandit.posteriors.news import FIRST_ATTEMPTS, GROWTH
 from bandit.posteriors.snapshot import Snapshot
 from bandit.replay import replay
 from bandit.types import (
@@ -95,7 +96,7 @@ def test_answers_like_those_before_move_it_when_they_are_an_eighth_more(live: Li
     before = published(live, 1.0)
     answer(live, 50)
     assert published(live, 2.0) is before
-    answer(live, int(1_010 * GROWTH) - 50)
+    answer(live, ceil((1_000 + FIRST_ATTEMPTS) * GROWTH) - 50)
     assert published(live, 2.0).snapshot.outcomes.sum() > before.snapshot.outcomes.sum()
 
 

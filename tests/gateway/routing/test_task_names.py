@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -14,7 +14,7 @@ from gateway.routing.task_names import ALWAYS, OTHER, TaskAdmission, TaskNames
 from gateway.tasks.classifier import TASK_NAMES
 from storage.database.engine import Database, open_database
 from storage.errors import DatabaseUnavailable
-from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, TaskRow, Tasks
+from storage.stores.tasks import LARGEST_COUNT, UNUSED_SECONDS, NewTask, TaskRow, Tasks
 from tests.support.records import NOW, later
 
 STATED = [f"task {number}" for number in range(200)]
@@ -100,14 +100,12 @@ class SlowStore(Tasks):
         self.answers = threading.Event()
         self.away = False
 
-    def admit(
-        self, router_id: str, task: str, at: float, name: str | None = None, built_in: str | None = None
-    ) -> dict[str, TaskRow]:
-        self.asked.append(task)
+    def admit(self, wanted: Sequence[NewTask]) -> dict[str, dict[str, TaskRow]]:
+        self.asked += [new.task for new in wanted]
         if self.away:
             raise DatabaseUnavailable("away")
         assert self.answers.wait(60)
-        return super().admit(router_id, task, at, name, built_in)
+        return super().admit(wanted)
 
 
 async def test_a_name_is_asked_for_once_and_requests_that_know_theirs_wait_for_nothing(

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from storage.database.engine import open_database
 from storage.database.gathering import GatheringCursor
 from storage.errors import RecordRefused
-from storage.stores.tasks import Tasks
+from storage.stores.tasks import NewTask, Tasks
 from storage.tables import arms, budgets, decisions, tasks
 from storage.writing.transaction import Transactions
 from tests.support.records import BUDGETED, NOW, RecordMaker, learn_scores, pace
@@ -87,7 +87,7 @@ def test_a_request_takes_one_statement_of_postgresql_and_a_group_one_more_than_c
 
 def test_what_must_be_read_or_updated_for_a_request_is_committed_with_it_or_not_at_all(postgresql_url: str) -> None:
     database, making = open_database(postgresql_url), RecordMaker()
-    Tasks(database).admit("rtr_a", "stated", NOW)
+    Tasks(database).admit([NewTask("rtr_a", "stated", NOW)])
     transactions = Transactions(database, learn_scores, pace)
     transactions.write([making.completion()])
     for record in (making.completion(BUDGETED), making.completion(task="stated", at=NOW + 5_000.0)):
