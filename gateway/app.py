@@ -100,7 +100,7 @@ class Gateway:
         self._request_ids = RequestIds()
         self._unmatched = UnmatchedCounter()
         self._readiness: Readiness | None = None
-        self._draining = False
+        self.draining = False
         self._root_path = self.settings.listening.root_path.encode()
         self.api = build_api(version("bandit-gateway"))
         if self.settings.dashboard:
@@ -120,7 +120,7 @@ class Gateway:
     def router_of(self, url: bytes) -> str | None:
         """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
         match = _DIRECT.fullmatch(url.removeprefix(self._root_path))
-        return None if match is None or self._draining else match[1].decode()
+        return None if match is None or self.draining else match[1].decode()
 
     def complete(self, http: Http, router_id: str) -> Coroutine[object, object, None]:
         """Answer one completion request. The gateway must have been started."""
@@ -128,7 +128,7 @@ class Gateway:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = self.new_request_id()
-        if self._draining:
+        if self.draining:
             send = closing(send)
         root = self.settings.listening.root_path
         path = below(root, scope["path"])
@@ -297,13 +297,13 @@ class Gateway:
             if settings.dashboard:
                 await self._open_dashboard(keyring, registry, readiness, turns)
             self._readiness = readiness
-            readiness.stopping = self._draining  # a signal may come while the gateway starts
+            readiness.stopping = self.draining  # a signal may come while the gateway starts
             freeze(opened)
             self._opened = opened.pop_all()
 
     def drain(self) -> None:
         """Tell load balancers and kept connections to go elsewhere; what still comes is served. For signal handlers."""
-        self._draining = True
+        self.draining = True
         if self._readiness is not None:
             self._readiness.stopping = True
 

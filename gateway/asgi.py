@@ -118,6 +118,10 @@ class Http(HttpRequest):
         self.request_id = request_id
         self.standing: Callable[[], Headers] | None = None
 
+    def take_body(self, limit: int) -> bytes | None:
+        """The body of a chat completion, checked as `read_body` does, if it is here; None: it is to be read."""
+        return None
+
     def chat_body(self, body: bytes) -> bytes:
         """The body as a chat completion's: here it is one."""
         return body

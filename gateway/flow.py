@@ -89,8 +89,13 @@ class Flow:
             if allowance is not None:
                 http.standing = allowance.standing
                 allowance.admit(self.clock())
-            request = await self._bodies.read(
-                http, self.limits.body_bytes, lambda body: parse_completion(http.chat_body(body), http.header)
+            body = http.take_body(self.limits.body_bytes)
+            request = (
+                await self._bodies.read(
+                    http, self.limits.body_bytes, lambda body: parse_completion(http.chat_body(body), http.header)
+                )
+                if body is None
+                else parse_completion(body, http.header)
             )
             self.services.recorder.require_room()
             stated = request.task(router.options.task_metadata_key)

@@ -17,7 +17,7 @@ from gateway.completions.decision import Decision
 from gateway.completions.judged import compare, judge
 from gateway.completions.outcome import build_record
 from gateway.completions.reason import reason as explain
-from gateway.completions.response import DONE, Envelope, error_event, usd
+from gateway.completions.response import DONE, Envelope, error_event, usd, whole
 from gateway.completions.validation import Validator, check_for
 from gateway.errors import AllModelsFailed, GatewayError, OurOwnFault, Unavailable
 from gateway.judging.answered import is_compared, is_judged
@@ -106,9 +106,17 @@ class CompletionHandler:
         self._attempts.count(answer.usage, answer.text_bytes)
         self._complete(answer.finish_reason)
         self._reason = self._explain()
-        body = self._envelope().whole(answer.fields, self._attempts.cost_usd)
+        decision, cost = self._decision, usd(self._attempts.cost_usd)
+        body = whole(
+            answer.fields,
+            completion_id=decision.completion_id,
+            created=int(decision.at),
+            model_id=self._attempts.served_id,
+            reason=self._reason,
+            cost=cost,
+        )
         ended_at = await self._record(Status.ANSWERED, answer=body)
-        await self._http.respond(200, self._headers(cost_usd=self._attempts.cost_usd), body)
+        await self._http.respond(200, self._headers(cost), body)
         self._check(answer.text, ended_at)
 
     async def _stream(self) -> None:
@@ -213,7 +221,7 @@ class CompletionHandler:
         if self._http.started:
             await self._http.end(error_event(error))
         else:
-            await self._http.fail(error, self._headers(cost_usd=self._attempts.cost_usd))
+            await self._http.fail(error, self._headers(usd(self._attempts.cost_usd)))
 
     async def _stopped(self) -> None:
         """End a request that a stop of the gateway cancelled. Its cost is recorded, and the model is not blamed."""
@@ -300,18 +308,18 @@ class CompletionHandler:
             decision.completion_id, int(decision.at), self._attempts.served_id, self._reason, keeps_text=keeps_text
         )
 
-    def _headers(self, *, cost_usd: float | None = None) -> list[tuple[bytes, bytes]]:
-        """The headers of the answer. `cost_usd` is None for streams: it is known only at their end."""
+    def _headers(self, cost: bytes | None = None) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer. `cost` is None for streams: it is known only at their end."""
         overhead = perf_counter() - self._started - self._attempts.waited()
         headers = [
             (b"x-router-selected-model", self._attempts.served_id.encode()),
-            (b"x-router-attempts", str(self._attempts.started_count).encode()),
-            (b"x-router-overhead-ms", f"{max(overhead, 0.0) * 1000:.2f}".encode()),
+            (b"x-router-attempts", b"%d" % self._attempts.started_count),
+            (b"x-router-overhead-ms", b"%.2f" % (max(overhead, 0.0) * 1000)),
         ]
         if self._attempts.model_id in self._decision.router.variants:
             headers.append((b"x-router-variant", self._attempts.model_id.encode()))
-        if cost_usd is not None:
-            headers.append((b"x-router-cost-usd", usd(cost_usd)))
+        if cost is not None:
+            headers.append((b"x-router-cost-usd", cost))
         if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers

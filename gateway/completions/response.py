@@ -21,8 +21,19 @@ _OWN = ("id", "object", "created", "model")
 _NOWHERE = (b"", b"", b"")
 
 
+def whole(fields: Fields, *, completion_id: str, created: int, model_id: str, reason: str, cost: bytes) -> bytes:
+    """A complete completion: the provider's own `fields`, which are changed. Its usage includes the cost, by `usd`."""
+    usage = fields.get("usage")
+    if usage is not None:
+        fields["usage"] = _with_cost(usage, cost)
+    fields["id"], fields["object"] = msgspec.Raw(b'"chatcmpl-%b"' % completion_id.encode()), _COMPLETION
+    fields["created"] = msgspec.Raw(b"%d" % created)
+    fields["model"], fields["dari_routing"] = _told(model_id, reason)
+    return _encode(fields)
+
+
 class Envelope:
-    """Renders one answer. Every part of a stream has the same `id`, `created` and `model`.
+    """Renders one stream. Every part of it has the same `id`, `created` and `model`.
 
     `keeps_text`: keep a stream's text for `text`, which takes memory.
     """
@@ -44,8 +55,8 @@ class Envelope:
     def __init__(
         self, completion_id: str, created: int, model_id: str, reason: str, *, keeps_text: bool = False
     ) -> None:
-        self._id = msgspec.Raw(_encode(f"chatcmpl-{completion_id}"))
-        self._created = msgspec.Raw(str(created).encode())
+        self._id = msgspec.Raw(b'"chatcmpl-%b"' % completion_id.encode())
+        self._created = msgspec.Raw(b"%d" % created)
         self._model, self._routing = _told(model_id, reason)
         self._head = b""  # of every event of a stream
         self._keeps_text = keeps_text
@@ -54,15 +65,6 @@ class Envelope:
         self._template: Template | None = None
         self._around = _NOWHERE  # of the content, in an event by that template
         self.finish_reason: str | None = None
-
-    def whole(self, fields: Fields, cost_usd: float) -> bytes:
-        """A complete completion; its usage includes the cost."""
-        usage = fields.get("usage")
-        if usage is not None:
-            fields["usage"] = _with_cost(usage, cost_usd)
-        fields["id"], fields["object"], fields["created"] = self._id, _COMPLETION, self._created
-        fields["model"], fields["dari_routing"] = self._model, self._routing
-        return _encode(fields)
 
     def first(self) -> bytes:
         """The first event, with the model and the reason."""
@@ -97,7 +99,7 @@ class Envelope:
             counted = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
             details = {"prompt_tokens_details": {"cached_tokens": attempt.cached_tokens}}
             usage = msgspec.Raw(_encode(counted | details if attempt.cached_tokens else counted))
-        return self._event({"choices": _NONE, "usage": _with_cost(usage, cost_usd)})
+        return self._event({"choices": _NONE, "usage": _with_cost(usage, usd(cost_usd))})
 
     def text(self) -> str:
         """The text of the first choice, as far as the provider's adapter reports it."""
@@ -133,16 +135,16 @@ def usd(cost_usd: float) -> bytes:
     return f"{cost_usd:.12f}".rstrip("0").rstrip(".").encode()
 
 
-def _with_cost(usage: msgspec.Raw, cost_usd: float) -> msgspec.Raw:
+def _with_cost(usage: msgspec.Raw, cost: bytes) -> msgspec.Raw:
     """The provider's own figures with the cost added."""
     told = bytes(usage)
     if told.endswith(b"}") and b":" in told and b"cost_usd" not in told and b"\\" not in told:
-        return msgspec.Raw(b'%b,"cost_usd":%b}' % (told[:-1], usd(cost_usd)))
+        return msgspec.Raw(b'%b,"cost_usd":%b}' % (told[:-1], cost))
     try:
         figures = _FIGURES.decode(usage)
     except msgspec.DecodeError:
         return usage
-    return msgspec.Raw(_encode(figures | {"cost_usd": msgspec.Raw(usd(cost_usd))}))
+    return msgspec.Raw(_encode(figures | {"cost_usd": msgspec.Raw(cost)}))
 
 
 def error_event(error: GatewayError) -> bytes:

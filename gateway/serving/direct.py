@@ -34,6 +34,11 @@ _LONGEST_LENGTH = len(str(LARGEST_BODY))
 class Completions(Protocol):
     """Answers completion requests: `gateway.app.Gateway`."""
 
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to stop: ASGI tells clients then to close their connections."""
+        ...
+
     def router_of(self, url: bytes) -> str | None:
         """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
         ...
@@ -54,19 +59,19 @@ class KnownHead:
     A client's requests on one connection have the same, as a rule: what equals it byte by byte needs no parser.
     """
 
-    url: bytes
+    router_id: str
     headers: dict[bytes, bytes]
     before: bytes
     after: bytes
 
     @classmethod
-    def of(cls, data: bytes, url: bytes, headers: dict[bytes, bytes]) -> "KnownHead | None":
+    def of(cls, data: bytes, router_id: str, headers: dict[bytes, bytes]) -> "KnownHead | None":
         """The head of a request that these bytes are all of; None if they may be more or less than that."""
         size = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
         length = _LENGTH.search(data, 0, size)
         if length is None or len(data) != size + int(length[1]):
             return None
-        return cls(url, headers, data[: length.start(1)], data[length.end(1) : size])
+        return cls(router_id, headers, data[: length.start(1)], data[length.end(1) : size])
 
     def body_of(self, data: bytes) -> bytes | None:
         """The body of a request that these bytes are all of, if it has this head; else None."""
@@ -92,24 +97,20 @@ class DirectProtocol(LimitedProtocol):
         """Take a request whose head is known as it is; else parse, and remember the head if it is one of ours."""
         known, last, is_between = self._known, self._exchange, self.is_between_requests
         if known is not None and is_between and (body := known.body_of(data)) is not None:
-            exchange = self._exchange_for(known)
-            if exchange is not None:
+            completions = self.completions
+            if completions is not None and not completions.draining:
                 self.received_at = time.monotonic()
-                self._unset_keepalive_if_required()
+                if self.timeout_keep_alive_task is not None:
+                    self._unset_keepalive_if_required()
+                exchange = DirectHttp(self, completions, known.router_id, known.headers, keep_alive=True)
                 self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
                 exchange.body, exchange.more_body = body, False
                 exchange.begin()
                 return
         super().data_received(data)
-        exchange = self._exchange
-        if (
-            is_between
-            and exchange is not last
-            and exchange is not None
-            and exchange.keep_alive
-            and not exchange.more_body
-        ):
-            self._known = KnownHead.of(data, self.url, exchange.headers)
+        whole = self._exchange
+        if is_between and whole is not last and whole is not None and whole.keep_alive and not whole.more_body:
+            self._known = KnownHead.of(data, whole.router_id, whole.headers)
 
     def begin_request(self) -> None:
         """Begin a request: what ASGI needs is made once it turns out to be needed."""
@@ -164,14 +165,6 @@ class DirectProtocol(LimitedProtocol):
             return None
         return DirectHttp(self, self.completions, router_id, headers, keep_alive=self.parser.should_keep_alive())
 
-    def _exchange_for(self, known: KnownHead) -> "DirectHttp | None":
-        """The exchange for a request with a known head, unless the gateway stops serving directly."""
-        completions = self.completions
-        router_id = None if completions is None else completions.router_of(known.url)
-        if completions is None or router_id is None:
-            return None
-        return DirectHttp(self, completions, router_id, known.headers, keep_alive=True)
-
 
 class DirectHttp(Http):
     """A request and its response on uvicorn's connection: to the flow an `Http`, to uvicorn a cycle.
@@ -183,7 +176,6 @@ class DirectHttp(Http):
         "_cancelled",
         "_completions",
         "_protocol",
-        "_router_id",
         "_task",
         "_watched",
         "body",
@@ -192,6 +184,7 @@ class DirectHttp(Http):
         "keep_alive",
         "more_body",
         "response_complete",
+        "router_id",
     )
 
     is_compressed = False
@@ -208,7 +201,7 @@ class DirectHttp(Http):
         self.request_id = completions.new_request_id()
         self._protocol = protocol
         self._completions = completions
-        self._router_id = router_id
+        self.router_id = router_id
         self.headers = headers
         self.header = headers.get
         self._started = False
@@ -225,7 +218,7 @@ class DirectHttp(Http):
     def begin(self) -> None:
         """Answer the request in a task of its own."""
         protocol = self._protocol
-        self._task = protocol.loop.create_task(self._completions.complete(self, self._router_id))
+        self._task = protocol.loop.create_task(self._completions.complete(self, self.router_id))
         protocol.tasks.add(self._task)  # the server waits for these before it stops, or cancels them
         self._task.add_done_callback(self._ended)
 
@@ -258,6 +251,10 @@ class DirectHttp(Http):
 
     async def read_body(self, limit: int) -> bytes:
         """Return the body. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
+        return self.take_body(limit)
+
+    def take_body(self, limit: int) -> bytes:
+        """Return the body, which has come. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
         require_json(self.header)
         if self.disconnected:
             raise ClientGone
@@ -320,7 +317,7 @@ class DirectHttp(Http):
             own += self.standing()
         if not self.keep_alive:
             own.append((b"connection", b"close"))
-        head = (b"%b: %b\r\n" * len(own)) % tuple([part for header in own for part in header])
+        head = b"".join([b"%b: %b\r\n" % header for header in own])
         if head.count(b"\n") != len(own) or head.count(b"\r") != len(own):
             raise RuntimeError("a line break in a header")
         return start + head

@@ -26,26 +26,33 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+: [\x20-\x7e]*")
 class HttpResponse:
     """Response whose body is still to be read. Close it, or use it as a context manager."""
 
-    __slots__ = ("_connection", "_decompressor", "_pool", "headers", "status")
+    __slots__ = ("_connection", "_decompressor", "_headers", "_pool", "status")
 
     def __init__(self, connection: Connection, pool: "deque[Connection]") -> None:
         self._connection = connection
         self._pool: deque[Connection] | None = pool
         self.status = connection.status
-        self.headers: Mapping[str, str] = connection.headers  # names in lower case
+        self._headers = connection.headers
         self._decompressor: Decompressor | None = None
-        if "content-encoding" in self.headers and (encodings := content_codings(self.headers["content-encoding"])):
+        encoding = self._headers.get(b"content-encoding")
+        if encoding is not None and (encodings := content_codings(encoding.decode("latin-1"))):
             try:
                 self._decompressor = Decompressor(encodings)
             except TransportError:
                 connection.abort()
                 raise
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, their names in lower case."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+
+    def take_whole(self) -> bytes | None:
+        """The whole body, if it has come with its headers and needs no decompression; else None: read it."""
+        return self._connection.take_all() if self._decompressor is None else None
+
     async def read(self, deadline: float, max_bytes: int = MAX_BODY_BYTES) -> bytes:
         """Read the whole body, decompressed. Raises TransportError: TOO_LARGE past `max_bytes`, or TIMEOUT."""
-        whole = self._connection.take_all() if self._decompressor is None else None
-        if whole is not None:  # the usual answer: it has come with its headers
-            return whole if len(whole) <= max_bytes else _within(max_bytes, len(whole), whole)
         parts: list[bytes] = []
         size = 0
         while part := await self.read_some(deadline):

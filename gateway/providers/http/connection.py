@@ -32,7 +32,6 @@ class Connection(asyncio.Protocol):
         "_deadline",
         "_error",
         "_head",
-        "_header_bytes",
         "_interim",
         "_is_obsolete",
         "_keep_alive",
@@ -44,7 +43,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_timer_at",
         "_transport",
-        "_unparsed_bytes",
+        "_unbodied_bytes",
         "_until_end",
         "_waiter",
         "complete",
@@ -57,7 +56,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[bool] | None = None
+        self._waiter: asyncio.Future[None] | None = None
         self.is_open = True
         self._paused = False
         self._timer: asyncio.TimerHandle | None = None
@@ -84,10 +83,10 @@ class Connection(asyncio.Protocol):
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
 
     def _begin_parsing(self) -> None:
-        self._header_bytes = self._unparsed_bytes = 0
+        self._unbodied_bytes = 0
         self._interim, self._keep_alive, self._until_end = False, False, False
         self.status = 0
-        self.headers: dict[str, str] = {}  # names in lower case
+        self.headers: dict[bytes, bytes] = {}  # names in lower case
 
     async def exchange(self, head: bytes, body: bytes, deadline: float) -> None:
         """Send a request and wait for the response's status and headers. Raises TransportError, and aborts."""
@@ -148,7 +147,8 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self, deadline: float) -> None:
+    def _wait(self, deadline: float) -> "asyncio.Future[None]":
+        """What is done once anything has been received, and fails at the deadline. Raises TransportError."""
         if self._loop.time() >= deadline:
             # If bytes keep arriving, the timer is cancelled before it fires: check here as well.
             raise TransportError(Fault.TIMEOUT, LATE)
@@ -156,11 +156,7 @@ class Connection(asyncio.Protocol):
         self._deadline = deadline
         if deadline < self._timer_at:
             self._set_timer(deadline)
-        try:
-            if not await waiter:
-                raise TransportError(Fault.TIMEOUT, LATE)
-        finally:
-            self._waiter = None
+        return waiter
 
     def _set_timer(self, at: float) -> None:
         """Check the deadline at this time. One timer serves many waits: to set and cancel one for each costs more."""
@@ -173,13 +169,13 @@ class Connection(asyncio.Protocol):
         if self._waiter is None or self._waiter.done():
             return
         if self._loop.time() >= self._deadline:
-            self._waiter.set_result(False)
+            self._waiter.set_exception(TransportError(Fault.TIMEOUT, LATE))
         else:
             self._set_timer(self._deadline)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(True)
+            self._waiter.set_result(None)
 
     def _break(self, fault: Fault, message: str) -> None:
         if self._error is None:
@@ -208,8 +204,8 @@ class Connection(asyncio.Protocol):
             return
         self._no_byte_yet = False
         self._parse(data)
-        # Unparsed bytes count as well: the parser doesn't report a header that never ends.
-        if self._header_bytes + self._unparsed_bytes > MAX_HEADER_BYTES and not self.complete:
+        # Whatever is no part of a body counts: the parser doesn't report a header that never ends.
+        if self._unbodied_bytes > MAX_HEADER_BYTES and not self.complete:
             self._break(Fault.GARBLED, "the provider's answer has too many headers")
         if self._buffered > HIGH_WATER and not self._paused and not self.complete and self._transport is not None:
             self._paused = True
@@ -232,7 +228,7 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def _parse(self, data: bytes) -> None:
-        self._unparsed_bytes += len(data)
+        self._unbodied_bytes += len(data)
         if self.status == 0:
             self._head += data
             if self._is_obsolete:
@@ -270,12 +266,11 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header: repeated ones are joined, trailers are dropped."""
-        self._header_bytes += len(name) + len(value)
-        self._unparsed_bytes = 0
         if self.status:
             return
-        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
+        name = name.lower()
+        former = self.headers.get(name)
+        self.headers[name] = value if former is None else b"%b, %b" % (former, value)
 
     def on_headers_complete(self) -> None:
         """The headers are complete; those of interim responses (100, 103) are dropped."""
@@ -286,11 +281,11 @@ class Connection(asyncio.Protocol):
             return
         if self.complete:
             return
-        codings = _transfer_codings(self.headers["transfer-encoding"]) if "transfer-encoding" in self.headers else []
-        if codings not in ([], ["chunked"]):
+        codings = _transfer_codings(self.headers[b"transfer-encoding"]) if b"transfer-encoding" in self.headers else []
+        if codings not in ([], [b"chunked"]):
             self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
-        self._until_end = not codings and "content-length" not in self.headers and status not in {204, 304}
+        self._until_end = not codings and b"content-length" not in self.headers and status not in {204, 304}
         self.status = status
         self._head = b""
 
@@ -299,7 +294,7 @@ class Connection(asyncio.Protocol):
         if not self.complete and self._error is None:
             self._parts.append(body)
             self._buffered += len(body)
-        self._unparsed_bytes = 0
+        self._unbodied_bytes = 0
 
     def on_message_complete(self) -> None:
         """The response, interim or final, is complete."""
@@ -309,9 +304,9 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
 
-def _transfer_codings(value: str) -> list[str]:
+def _transfer_codings(value: bytes) -> list[bytes]:
     """The codings of a `Transfer-Encoding` header, without `identity`."""
-    return [name for coding in value.split(",") if (name := coding.strip().lower()) not in {"", "identity"}]
+    return [name for coding in value.split(b",") if (name := coding.strip().lower()) not in {b"", b"identity"}]
 
 
 def _modernised(head: bytes) -> bytes:

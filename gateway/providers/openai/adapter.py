@@ -14,6 +14,7 @@ from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 
+_OF_STREAMS = frozenset({"stream", "stream_options"})
 _TRUE = msgspec.Raw(b"true")
 _WITH_USAGE = msgspec.Raw(b'{"include_usage":true}')
 _OPTIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -58,9 +59,11 @@ class OpenAIProvider:
         return True
 
     def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, msgspec.Raw]:
-        wanted = {name: raw for name, raw in call.fields.items() if name not in {"stream", "stream_options"}}
+        wanted = call.fields
+        if "stream" in wanted or "stream_options" in wanted:
+            wanted = {name: raw for name, raw in wanted.items() if name not in _OF_STREAMS}
         if stream:
-            wanted |= {"stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
+            wanted = {**wanted, "stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
         adapted = self._dialect.fields(call.model, wanted, without, _now())
         return {"model": msgspec.Raw(_encode(call.model)), **adapted}
 

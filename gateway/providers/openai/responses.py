@@ -84,14 +84,17 @@ def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
         raise malformed("not a chat completion in JSON" if body else "an empty body") from None
     usage = find_usage(fields)
     _raise_told(fields, choices, usage, secrets)
-    said = [choice.message for choice in choices if choice.message is not None]
-    if not said:
-        raise malformed("no choices with a message")
-    text_bytes, lives, text = 0, False, _text(said[0])
-    for message in said:
-        size, speaks, thinks, _ = _measure(message)
+    text_bytes, lives, text, said = 0, False, None, False
+    for choice in choices:
+        if choice.message is None:
+            continue
+        size, speaks, thinks, told = _measure(choice.message)
+        if not said:
+            text, said = told, True
         text_bytes += size
         lives = lives or speaks or thinks
+    if not said:
+        raise malformed("no choices with a message")
     lives = lives or _has_unknown_thoughts(fields)
     if not lives and not any(says_by_itself(choice.finish_reason) for choice in choices):
         raise empty(usage)

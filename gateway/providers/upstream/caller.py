@@ -89,8 +89,12 @@ class Upstream:
         """Send a request and return the body of its answer, as valid UTF-8. Raises ProviderError."""
         deadline = self._deadline(request)
         try:
-            with await self._open(request, deadline) as response:
-                return as_utf8(await response.read(deadline))
+            response = await self._open(request, deadline)
+            try:
+                whole = response.take_whole()
+                return as_utf8(await response.read(deadline) if whole is None else whole)
+            finally:
+                response.close()
         except TransportError as error:
             raise lost(error) from error
 

@@ -26,6 +26,7 @@ class Echo:
     `endless` streams until it leaves."""
 
     def __init__(self) -> None:
+        self.draining = False
         self.ids = itertools.count(1)
         self.left: list[str] = []
         self.last: Http | None = None

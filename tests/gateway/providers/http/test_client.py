@@ -161,7 +161,7 @@ async def test_an_obsolete_head_is_read_alike_however_it_comes(head: bytes, port
         connection.data_received(head[start : start + portion])
     connection.data_received(b"ok")
     await answered
-    assert (connection.status, connection.headers["x-a"], connection.complete) == (200, "a b c", True)
+    assert (connection.status, connection.headers[b"x-a"], connection.complete) == (200, b"a b c", True)
     assert await connection.read_some(loop.time() + 5) == b"ok"
 
 
