@@ -49,7 +49,8 @@ const announce = (fresh) => {
 };
 
 const refresh = async () => {
-  if (busy || document.hidden) { due = true; return; }
+  if (document.hidden) return;  // it is fetched when it is seen again
+  if (busy) { due = true; return; }
   busy = true; due = false;
   try {
     const headers = { "x-refresh": "1", ...(etag && { "if-none-match": etag }) };
@@ -70,13 +71,46 @@ const refresh = async () => {
   }
 };
 
-if (topics.size) {
-  const events = new EventSource(document.body.dataset.events);
-  events.addEventListener("open", () => say("live", "live"));
+// The stream is open while the page is seen: a browser has six connections for all of its tabs. After a gap, whatever
+// made it, the page is fetched, since what happened meanwhile was told to nobody.
+const RETRY = 5000, ASLEEP = 90_000;
+let events = null, retrying = 0, ticked = Date.now();
+
+const close = () => {
+  clearTimeout(retrying);
+  events?.close();
+  events = null;
+};
+const open = () => {
+  close();
+  let missed = false;
+  events = new EventSource(document.body.dataset.events);
+  events.addEventListener("open", () => {
+    say("live", "live");
+    if (missed) refresh();
+    missed = false;
+  });
   events.addEventListener("changed", (event) => {
     if (JSON.parse(event.data).topics.some((topic) => topics.has(topic))) refresh();
   });
-  events.addEventListener("error", () => say("away", `figures of ${clock()} UTC: not live now`));
-  addEventListener("visibilitychange", () => { if (due) refresh(); });
-  addEventListener("pagehide", () => events.close());
+  events.addEventListener("error", () => {
+    missed = true;
+    say("away", `figures of ${clock()} UTC: not live now`);
+    // The browser goes on trying only if the connection broke, not after an error: a restart, or the session's end.
+    if (events?.readyState === EventSource.CLOSED) retrying = setTimeout(reopen, RETRY);
+  });
+};
+const reopen = () => { open(); refresh(); };
+
+if (topics.size) {
+  if (!document.hidden) open();
+  addEventListener("visibilitychange", () => { if (document.hidden) close(); else reopen(); });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => { if (event.persisted) reopen(); });
+  // A machine that slept has a stream that nobody writes to any more.
+  setInterval(() => {
+    const asleep = Date.now() - ticked > ASLEEP;
+    ticked = Date.now();
+    if (asleep && !document.hidden) reopen();
+  }, ASLEEP / 9);
 }

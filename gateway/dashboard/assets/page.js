@@ -1,5 +1,5 @@
-// What pages do besides: copy a text to the clipboard, ask before a form that can't be undone, filter on change, read a
-// file into a field.
+// What pages do besides: copy a text to the clipboard, ask before a form that can't be undone, send a form once, filter on
+// change, read a file into a field.
 // Everything is delegated: a live page replaces its parts.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
@@ -16,6 +16,16 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
+
+// A second click must not make a second key. What was given up, or is shown again by "back", can be sent anew.
+const ONCE = 10_000;
+let sent = new WeakMap();
+document.addEventListener("submit", (event) => {
+  if (event.defaultPrevented || event.target.method !== "post") return;
+  if (Date.now() - (sent.get(event.target) || 0) < ONCE) event.preventDefault();
+  else sent.set(event.target, Date.now());
+});
+addEventListener("pageshow", () => { sent = new WeakMap(); });
 
 // A filter is sent when it is chosen with the pointer. With the arrow keys each option on the way is a change: then it is
 // sent at Enter, or when the field is left. The filtered page has the focus where it was.

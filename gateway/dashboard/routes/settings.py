@@ -54,6 +54,8 @@ def change_settings(request: Request, visit: Administrator, router_id: str, sent
         return see_other(request, f"/routers/{router_id}/settings?done=1")
     if tried.code == "revision_conflict":
         page, status = conflict_page(management, router_id, sent), 412
+        if not page.conflicts:
+            return see_other(request, f"/routers/{router_id}/settings?done=1")
     else:
         page, status = refused_page(management, router_id, sent, tried.problems), 400
     return render(request, "settings.html", frame_of(visit, "settings", router_id=router_id), page, status)

@@ -106,9 +106,9 @@ async def apply(request: Request, visit: Administrator, router_id: str, sent: Se
         tried = attempt(
             lambda: change_router(visit.management, router_id, patch, expected=int(revision), forecast=forecast)
         )
-        if tried.answer is not None:
-            return see_other(request, f"/routers/{router_id}/what-if?{urlencode({'days': proposed.days, 'done': 1})}")
         conflict = tried.code == "revision_conflict"
+        if tried.answer is not None or (conflict and not patch):  # a second click finds all of it done
+            return see_other(request, f"/routers/{router_id}/what-if?{urlencode({'days': proposed.days, 'done': 1})}")
         problems = {} if conflict else {"": "; ".join(tried.problems.values())}
         page = what_if_page(visit.management, router_id, proposed, problems=problems, conflict=conflict)
         frame = frame_of(visit, "what-if", router_id=router_id)

@@ -90,11 +90,16 @@ def refused_page(management: Management, router_id: str, sent: Form, problems: M
 
 
 def conflict_page(management: Management, router_id: str, sent: Form) -> SettingsPage:
-    """The form as it was sent, on the router as somebody else has left it: to be applied on top, or dropped."""
+    """The form as it was sent, on the router as somebody else has left it: to be applied on top, or dropped.
+
+    There is no conflict if all that it changes is so already, as after a second click on Save.
+    """
     router = get_router(management, router_id)
     now, mine, was = _values(router), _sent(sent), _opened(sent, router)
     conflicts = [
-        Conflict(name, now[name] or "default", mine[name] or "default") for name in mine if mine[name] != was[name]
+        Conflict(name, now[name] or "default", mine[name] or "default")
+        for name in mine
+        if mine[name] not in {was[name], now[name]}
     ]
     latest = list_changes(management, 1, None, router_id).data
     by = row_of(latest[0]).actor if latest else ""

@@ -19,7 +19,7 @@ def test_a_browser_gets_a_page_where_there_is_nothing(admin: httpx.Client, runni
     answer = admin.get(path, headers=BROWSER)
     assert answer.status_code in {404, 405}
     assert "<h1>There is no such page</h1>" in answer.text
-    assert f"there is no page at {path}" in answer.text
+    assert f"There is no page at {path}" in answer.text
     assert "Nothing was changed" not in answer.text
     assert 'href="/keys"' in answer.text  # the navigation stays
     assert answer.headers["content-security-policy"] == CSP

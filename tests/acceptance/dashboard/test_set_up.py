@@ -98,6 +98,9 @@ def test_of_two_tabs_the_later_one_is_told_and_may_apply_its_change_on_top(admin
     assert "Somebody was quicker" in told.text
     assert 'value="0.05"' in told.text
 
+    again = admin.post("/routers/rtr_code/settings", data=first)
+    assert again.status_code == 303, "a second click on Save finds all of it done"
+
     on_top = admin.post("/routers/rtr_code/settings", data=form_of(told.text))
     assert on_top.status_code == 303
     now = form_of(admin.get("/routers/rtr_code/settings").text)

@@ -152,7 +152,9 @@ def test_a_proposal_is_applied_with_its_forecast_and_of_two_tabs_the_later_one_i
         assert settings["objective"]["quality_usd"] == 0.001
     assert "Compared with what happens after a day." in admin.get("/changes").text
 
-    refused = admin.post(PAGE, data=second)
+    again = admin.post(PAGE, data=second)
+    assert (again.status_code, again.headers["location"]) == (303, applied.headers["location"]), "it is so already"
+    refused = admin.post(PAGE, data={**second, "quality_usd": "0.002"})
     assert refused.status_code == 412
     assert "Somebody was quicker" in refused.text
     assert admin.post(PAGE, data={**second, "revision": "soon"}).status_code == 400

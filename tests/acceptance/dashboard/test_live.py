@@ -1,0 +1,88 @@
+"""A page stays live over what happens to its stream, and a form that is clicked twice is sent once."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+from playwright.sync_api import Browser
+
+from gateway.dashboard.events import Events
+from storage.stores.keys import Keys
+from tests.acceptance.dashboard.conftest import add_key
+from tests.support.browser import chromium, is_there, tab
+from tests.support.gateway import Running
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
+
+BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, browser: Browser) -> None:
+    """Refused, hidden, asleep, and at last signed out."""
+    secret = add_key(running, "gaps", ("read",))
+    events: Events = running.gateway.api.state.events
+    told = count(1)
+    with tab(browser, running.url) as opened, running.http() as client:
+        page = opened.page
+        page.clock.install()
+        opened.sign_in(secret)
+
+        def shows_another_request() -> None:
+            page.clock.fast_forward(2_500)  # the pause between two fetches
+            requests = next(told)
+            assert client.post("/rtr_code/chat/completions", json=BODY).status_code == 200
+            page.wait_for_selector(f"#traffic >> text=/^{requests} request/", timeout=20_000)
+
+        def seen(hidden: bool) -> None:
+            page.evaluate(
+                "hidden => { Object.defineProperty(document, 'hidden', { get: () => hidden, configurable: true });"
+                " dispatchEvent(new Event('visibilitychange')); }",
+                hidden,
+            )
+
+        page.route("**/events", lambda route: route.fulfill(status=503))
+        opened.go("/routers/rtr_code")
+        page.wait_for_selector("#live >> text=not live now")
+        page.unroute("**/events")
+        page.clock.fast_forward(6_000)
+        page.wait_for_selector("#live >> text=/^live$/", timeout=20_000)
+        shows_another_request()
+
+        seen(hidden=True)
+        wait_until(lambda: events.open_streams == 0, "a page that nobody sees has no stream")
+        assert client.post("/rtr_code/chat/completions", json=BODY).status_code == 200
+        next(told)
+        page.clock.fast_forward(2_500)
+        seen(hidden=False)
+        page.wait_for_selector("#traffic >> text=/^2 requests/", timeout=20_000)
+
+        with page.expect_request("**/events"):
+            page.clock.fast_forward(3_600_000)  # asleep for an hour: the stream is another one
+        shows_another_request()
+
+        (key,) = [key for key in Keys(running.gateway.database).all() if key.label == "gaps"]
+        Keys(running.gateway.database).revoke(key.id, running.gateway.database.clock.now())
+        page.wait_for_selector("#live >> text=not live now", timeout=20_000)
+        page.clock.fast_forward(6_000)
+        page.wait_for_selector("h1 >> text=Sign in", timeout=20_000)
+
+
+def test_a_form_that_is_clicked_twice_is_sent_once(running: Running, browser: Browser) -> None:
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["admin"])
+        opened.go("/keys")
+        page.fill("#label", "clicked twice")
+        page.evaluate("() => { const b = document.querySelector('#new button'); b.click(); b.click(); }")
+        page.wait_for_selector("#secret")
+        keys = [key for key in Keys(running.gateway.database).all() if key.label == "clicked twice"]
+        assert len(keys) == 1
+        page.go_back()
+        assert page.locator("#new button").is_enabled()
