@@ -107,10 +107,11 @@ class Alerts:
                 log.exception("an alert could not be given")
 
     def _claim(self, alert: Alert) -> bool:
-        # Larger percents are later marks of the same period, so 80 % is not told after 100 %.
+        # Larger percents are later marks of the same period, so 80 % is not told after 100 %. A limit that was changed
+        # has marks of its own.
         mark = f"{alert.start:012d} {alert.percent:03d}"
         try:
-            return claim_alert(self._database, f"{alert.key_id} {alert.limit}", mark)
+            return claim_alert(self._database, f"{alert.key_id} {alert.limit} {alert.limit_usd:.12g}", mark)
         except DatabaseUnavailable:
             return True  # twice rather than never
 
@@ -130,10 +131,12 @@ async def _send(client: httpx.AsyncClient, url: str, alert: Alert) -> None:
     why = ""
     for pause_seconds in (*PAUSES_SECONDS, None):
         try:
-            # Its body is not read, however long it is.
-            async with client.stream("POST", url, json=alert.body()) as response:
-                status = response.status_code
-        except httpx.HTTPError as error:
+            # The client's own timeout is for each read: an answer that comes byte by byte would take for ever.
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                # Its body is not read, however long it is.
+                async with client.stream("POST", url, json=alert.body()) as response:
+                    status = response.status_code
+        except (httpx.HTTPError, TimeoutError) as error:
             why = type(error).__name__  # not its text, which may hold the URL
         else:
             if 200 <= status < 300:

@@ -31,7 +31,7 @@ class KeyAllowance:
     def __init__(self, key_id: str, clock: Callable[[], Epoch], alert: Callable[[Alert], None]) -> None:
         self._clock = clock
         self._alert = alert
-        self._told: dict[str, tuple[int, int]] = {}  # by limit: period and percent of the last alert
+        self._told: dict[str, tuple[int, float, int]] = {}  # by limit: period, dollars and percent of the last alert
         self.key_id = key_id
         self.label = ""
         self.limits: KeyLimits = NO_LIMITS
@@ -127,7 +127,9 @@ class KeyAllowance:
                 "0"
             )
             left, limit, period = month, spending.per_month, "UTC month"
-        if left <= (1.0 - PERCENTS[0] / 100) * (limit or 0.0):  # else one request was too large, and others fit in
+        spent_usd = spending.today_usd(now) if name == "usd_per_day" else spending.month_usd(now)
+        # Else one request was too large and others fit in, or what is left is only set aside for running ones.
+        if spent_usd >= PERCENTS[0] / 100 * (limit or 0.0):
             self._tell(name, 100, now)
         return KeyBudgetExhausted(
             f"{dollars(left)} are left of the {dollars(limit or 0.0, 6)} that API key {self._named()} has for this "
@@ -212,9 +214,12 @@ class KeyAllowance:
         daily, spending = name == "usd_per_day", self.spending
         start = start_of(DAY, now) if daily else month_start(now)
         limit_usd = spending.per_day if daily else spending.per_month
-        if limit_usd is None or self._told.get(name, (0, 0)) >= (start, percent):
+        told_start, told_usd, told_percent = self._told.get(name, (0, 0.0, 0))
+        if limit_usd is None or start < told_start:
             return
-        self._told[name] = (start, percent)
+        if (start, limit_usd) == (told_start, told_usd) and percent <= told_percent:
+            return
+        self._told[name] = (start, limit_usd, percent)
         spent_usd = spending.today_usd(now) if daily else spending.month_usd(now)
         self._alert(Alert(self.key_id, self.label, name, percent, limit_usd, spent_usd, start, now))
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.limits.alerts import Alert, Alerts
 from storage.database.engine import Database
 from tests.support.asgi import read_body
 from tests.support.databases import Opening
+from tests.support.sockets import listening
 from tests.support.threads import serve_app
 from tests.support.waiting import wait_until
 
@@ -95,3 +97,32 @@ async def test_nobody_at_the_url_costs_a_log_line(
         return any("at 127.0.0.1 did not take an alert: ConnectError" in record.message for record in caplog.records)
 
     await given(database, f"http://127.0.0.1:9/{SECRET}", alert(80), until=is_told)
+
+
+async def test_a_webhook_that_answers_byte_by_byte_is_given_up(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alerts_module, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(alerts_module, "TIMEOUT_SECONDS", 0.5)
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nx-slow: ")
+        while True:
+            writer.write(b".")
+            await writer.drain()
+            await asyncio.sleep(0.05)  # much less than any wait for one byte
+
+    def is_told() -> bool:
+        return any("did not take an alert: TimeoutError" in record.message for record in caplog.records)
+
+    async with listening(drip) as port:
+        await given(database, f"http://127.0.0.1:{port}/", alert(80), until=is_told)
+
+
+async def test_marks_of_another_limit_are_claimed_apart(database: Database) -> None:
+    calls, app = answering(200)
+    raised = replace(alert(80), limit_usd=10.0)
+    with serve_app(app) as url:
+        await given(database, url, alert(100), raised, raised, until=lambda: len(calls) == 2)
+    assert [(body["limit_usd"], body["percent"]) for _, body in calls] == [(1.0, 100), (10.0, 80)]

@@ -124,6 +124,32 @@ def test_each_mark_is_told_once_a_day(making: RecordMaker) -> None:
     assert [alert.percent for alert in process.alerts] == [80, 100, 80]
 
 
+def test_a_limit_that_was_changed_has_marks_of_its_own() -> None:
+    process = Process(KeyLimits(usd_per_day=1.0))
+    for limit_usd, spent_usd, told in ((1.0, 1.1, 100), (10.0, 8.1, 80), (10.0, 10.5, 100), (5.0, 10.5, 100)):
+        process.key = replace(KEY, limits=KeyLimits(usd_per_day=limit_usd))
+        process.limiter.of(process.key)
+        process.limiter.follow(Changed(usage={DAY_CELL: Usage(1, 1, spent_usd)}))
+        last = process.alerts[-1]
+        assert (last.limit_usd, last.percent) == (limit_usd, told)
+    assert len(process.alerts) == 4
+    process.now = Epoch(NOW - DAY)  # a clock that was ahead
+    process.limiter.follow(Changed(usage={Cell("key_1", DAY, DAY_CELL.start - DAY): Usage(1, 1, 9.0)}))
+    assert len(process.alerts) == 4, "of a day that is over nothing is told"
+
+
+def test_dollars_that_are_only_set_aside_are_no_reason_for_an_alert() -> None:
+    process = Process(KeyLimits(usd_per_day=1.0))
+    running = process.allowance.reserve(0.0, 1.0, NOW)
+    process.allowance.exhausted(NOW, "another request is refused")
+    assert process.alerts == []
+    process.share = 0.25  # the database is away, and other processes may grant the rest
+    assert running is not None
+    process.limiter.follow(Changed(usage={DAY_CELL: Usage(1, 1, 0.85)}))
+    process.allowance.exhausted(NOW, "another request is refused")
+    assert [alert.percent for alert in process.alerts] == [80, 100]
+
+
 def test_headers_say_what_is_left() -> None:
     process = Process(KeyLimits(requests_per_minute=60, tokens_per_minute=6_000, usd_per_month=2.0))
     process.admit(1)
