@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
 from pydantic import BaseModel
 
 from bandit.types import Epoch
 from gateway.api_keys import SCOPES, new_key
-from gateway.errors import BadRequest, Conflict, InsufficientScope, NotFound
+from gateway.errors import BadRequest, Conflict, InsufficientScope, NotFound, RevisionConflict
 from gateway.management.context import JsonFields, Management
 from gateway.management.key_limits import LimitsView, UsageView, limits_view, read_limits, usage_view
 from gateway.management.problems import bad_fields
@@ -23,6 +24,7 @@ KEY_TYPES = {"management": ("admin",), "routing": ("routing", "feedback")}
 LATEST = 32_503_680_000.0
 """The year 3000: a later end is milliseconds taken for seconds."""
 LONGEST_OVERLAP_SECONDS = 30 * 86_400.0
+_TAGGED = {"label", "scopes", "routers", "expires_at", "limits", "revoked_at"}
 
 
 class ApiKeyView(BaseModel):
@@ -43,6 +45,11 @@ class ApiKeyView(BaseModel):
     expires_at: float | None
     revoked_at: float | None
     secret: str | None = None
+
+    @property
+    def tag(self) -> str:
+        """Names this state of the key: what can be changed of it, and whether it is revoked."""
+        return sha256(self.model_dump_json(include=_TAGGED).encode()).hexdigest()[:16]
 
 
 def list_api_keys(management: Management) -> list[ApiKeyView]:
@@ -105,16 +112,22 @@ def create_api_key(management: Management, fields: Mapping[str, object]) -> ApiK
 
 
 def change_api_key(
-    management: Management, key_id: str, fields: Mapping[str, object], *, reverts: AuditRecord | None = None
+    management: Management,
+    key_id: str,
+    fields: Mapping[str, object],
+    *,
+    expected: str | None = None,
+    reverts: AuditRecord | None = None,
 ) -> ApiKeyView:
     """Change `label`, `scopes`, `routers`, `expires_at` or `limits`. `reverts` is the change that this one takes back.
 
-    Raises NotFound, BadRequest, InsufficientScope, Conflict.
+    `expected` is the tag that was read; None: any. Raises NotFound, BadRequest, InsufficientScope, Conflict,
+    RevisionConflict.
     """
-    former = _existing(management, key_id)
+    former = _expected(management, key_id, expected)
     changed = _read(management, fields, former)
     change = management.change("api_key.update", key_id, _audited(former), _audited(changed), reverts)
-    if not management.dry_run:
+    if not management.dry_run and changed != former:
         try:
             replaced = Keys(management.database).replace(changed, change, former=former)
         except LastAdminKey:
@@ -148,9 +161,12 @@ def rotate_api_key(management: Management, key_id: str, overlap_seconds: float) 
     return _view(management, record, None if management.dry_run else secret)
 
 
-def revoke_api_key(management: Management, key_id: str) -> ApiKeyView:
-    """Revoke a key for good; one that was revoked stays as it is. Raises NotFound, Conflict for the last admin key."""
-    former = _existing(management, key_id)
+def revoke_api_key(management: Management, key_id: str, *, expected: str | None = None) -> ApiKeyView:
+    """Revoke a key for good; one that was revoked stays as it is. `expected` is the tag that was read; None: any.
+
+    Raises NotFound, RevisionConflict, Conflict for the last admin key.
+    """
+    former = _expected(management, key_id, expected)
     if former.revoked_at is not None:
         return _view(management, former)
     revoked = replace(former, revoked_at=management.now)
@@ -175,6 +191,14 @@ def _existing(management: Management, key_id: str) -> KeyRecord:
     record = Keys(management.database).get(key_id)
     if record is None or not _sees(management, record.routers):
         raise NotFound(f"there is no key {key_id[:80]}; `keys list` shows all", code="api_key_not_found")
+    return record
+
+
+def _expected(management: Management, key_id: str, tag: str | None) -> KeyRecord:
+    """The key as it was read with this tag; None: as it is. Raises NotFound, RevisionConflict."""
+    record = _existing(management, key_id)
+    if tag is not None and tag != _shown(record, NOTHING_USED, None).tag:
+        raise RevisionConflict(f"key {key_id} has changed since it was read: read it again, then change it")
     return record
 
 

@@ -69,7 +69,8 @@ class Gauges:
         self._before: dict[tuple[str, ...], float] = {}  # what processes that had this slot before have counted
         self._refused_count = refused_count
         self._limiter = limiter
-        self._key_budgets: set[tuple[str, str]] = set()  # scopes and ids, as they were written last
+        self._budgets: set[tuple[str, str]] = set()  # scopes and ids, as they were written last
+        self._multipliers: set[str] = set()  # ids of routers, too
         self._keys = ToldKeys()
         self._loop = asyncio.get_running_loop()
         self._states: dict[str, tuple[str, str]] = {}  # of models, as they were written last
@@ -103,17 +104,27 @@ class Gauges:
         for state in State:
             self._set(self._recorder.state is state, LEDGER_STATE, state.value)
         self._write_model_states()
-        now = self._clock()
-        for router in self._routers.values():
-            if router.spend.limit_usd is not None:
-                self._set(router.spend.today_usd(now), SPENT_USD, "router", router.id)
-                self._set(router.spend.limit_usd, LIMIT_USD, "router", router.id)
-            if router.options.budget_usd_per_request is not None:
-                self._set(router.state.budget.multiplier, BUDGET_MULTIPLIER, router.id)
-        self._write_key_budgets(now)
+        self._write_budgets(self._clock())
+        self._write_multipliers()
 
-    def _write_key_budgets(self, now: Epoch) -> None:
-        budgets: dict[tuple[str, str], tuple[float, float]] = {}
+    def _write_multipliers(self) -> None:
+        multipliers = {
+            router.id: router.state.budget.multiplier
+            for router in self._routers.values()
+            if router.options.budget_usd_per_request is not None
+        }
+        for router_id in self._multipliers - multipliers.keys():
+            self._set(NOT_TOLD, BUDGET_MULTIPLIER, router_id)
+        for router_id, multiplier in multipliers.items():
+            self._set(multiplier, BUDGET_MULTIPLIER, router_id)
+        self._multipliers = set(multipliers)
+
+    def _write_budgets(self, now: Epoch) -> None:
+        budgets: dict[tuple[str, str], tuple[float, float]] = {
+            ("router", router.id): (router.spend.today_usd(now), router.spend.limit_usd)
+            for router in self._routers.values()
+            if router.spend.limit_usd is not None
+        }
         for allowance in self._limiter.all():
             spending = allowance.spending
             if not spending.is_limited or not self._keys.admit(allowance.key_id):
@@ -122,13 +133,13 @@ class Gauges:
                 budgets["key", allowance.key_id] = (spending.today_usd(now), spending.per_day)
             if spending.per_month is not None:
                 budgets["key_month", allowance.key_id] = (spending.month_usd(now), spending.per_month)
-        for budget in self._key_budgets - budgets.keys():  # its limit was taken away
+        for budget in self._budgets - budgets.keys():  # its limit was taken away, or its router is gone
             self._set(NOT_TOLD, SPENT_USD, *budget)
             self._set(NOT_TOLD, LIMIT_USD, *budget)
         for budget, (spent_usd, limit_usd) in budgets.items():
             self._set(spent_usd, SPENT_USD, *budget)
             self._set(limit_usd, LIMIT_USD, *budget)
-        self._key_budgets = set(budgets)
+        self._budgets = set(budgets)
 
     def _write_model_states(self) -> None:
         ok = ("ok", "")

@@ -20,7 +20,7 @@ Form: TypeAlias = Callable[[Fields], bytes]
 
 LONGEST_MESSAGE = 2_000
 LONGEST_TRACEBACK = 8_000
-_WITHOUT_VALUES = ("gateway.flow", "gateway.completions", "uvicorn")
+_WITHOUT_VALUES = ("gateway.flow", "gateway.completions", "gateway.judging", "gateway.serving.direct", "uvicorn")
 """Loggers of the request path: the text of an exception there may hold what the caller sent, and is left out."""
 _LEVEL_WORDS = {level: logging.getLevelName(level).lower() for level in logging.getLevelNamesMapping().values()}
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}

@@ -93,7 +93,8 @@ def make_engine(place: URL, settings: Mapping[str, str], *, pooled: bool = True,
     if pooled:
         pooling = {"pool_size": 5, "max_overflow": 20, "pool_pre_ping": True}
     try:
-        engine = create_engine(place, connect_args=options, paramstyle="format", **pooling)
+        # Errors, which are logged, must not tell what callers have said.
+        engine = create_engine(place, connect_args=options, paramstyle="format", hide_parameters=True, **pooling)
     except (ModuleNotFoundError, NoSuchModuleError):
         raise DatabaseUnavailable(
             "PostgreSQL needs its driver: install bandit-gateway with the extra `postgres` (psycopg 3)"

@@ -5,6 +5,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import URL
@@ -32,10 +33,9 @@ def make_engine(url: URL, synchronous: str, files: OpenFiles, *, pooled: bool = 
     """Make an engine for a file. Writing transactions need the execution option `immediate`."""
     place = url.set(drivername="sqlite+pysqlite")
     wait = {"timeout": BUSY_SECONDS}
-    if pooled:
-        engine = create_engine(place, connect_args=wait, pool_size=5, max_overflow=20)
-    else:
-        engine = create_engine(place, connect_args=wait, poolclass=NullPool)
+    pooling: dict[str, Any] = {"pool_size": 5, "max_overflow": 20} if pooled else {"poolclass": NullPool}
+    # Errors, which are logged, must not tell what callers have said.
+    engine = create_engine(place, connect_args=wait, hide_parameters=True, **pooling)
 
     @event.listens_for(engine, "do_connect")
     def require_file(*_: object) -> None:

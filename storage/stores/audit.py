@@ -1,5 +1,6 @@
 """The audit trail: who changed which router, key, scorecard or model, and from what to what."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +9,11 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from storage.database.engine import Database
+from storage.errors import InvalidCursor
 from storage.records import Actor, AuditRecord, Via
 from storage.tables import audit
+
+_CURSOR = re.compile("chg_[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,12 @@ class Audit:
         targets: Collection[str] | None = None,
         action: str | None = None,
     ) -> AuditPage:
-        """Up to `limit` changes, the latest first: older than the cursor `before`, of one target and of these only."""
+        """Up to `limit` changes, the latest first: older than the cursor `before`, of one target and of these only.
+
+        Raises InvalidCursor.
+        """
+        if before is not None and not _CURSOR.fullmatch(before):
+            raise InvalidCursor("the cursor is none that was given out")
         query = select(audit).order_by(audit.c.id.desc()).limit(limit + 1)
         if before is not None:
             query = query.where(audit.c.id < before)

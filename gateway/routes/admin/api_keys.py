@@ -17,7 +17,7 @@ from gateway.management.api_keys import (
     rotate_api_key,
 )
 from gateway.management.key_limits import LimitsView
-from gateway.routes.admin.calls import Administrator, Cursor, Listed, Reader, answer, no_content
+from gateway.routes.admin.calls import Administrator, Cursor, IfMatch, Listed, Reader, answer, expected_tag, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
 from storage.stores.decisions import MOST_IN_A_PAGE
 
@@ -85,32 +85,36 @@ def get_api_keys(
 def post_api_key(management: Administrator, body: Annotated[NewApiKey, Body()]) -> Response:
     """Create a key. `secret` is shown in this answer alone."""
     made = create_api_key(management, _given(body))
-    return answer(made, 201, location=f"/admin/api-keys/{made.id}")
+    return answer(made, 201, revision=made.tag, location=f"/admin/api-keys/{made.id}")
 
 
 @router.get("/api-keys/{key_id}", response_model=ApiKeyView)
 def get_one_api_key(management: Reader, key_id: str) -> Response:
-    """One key."""
-    return answer(get_api_key(management, key_id))
+    """One key; its ETag names its present state, whatever it has used."""
+    found = get_api_key(management, key_id)
+    return answer(found, revision=found.tag)
 
 
 @router.patch("/api-keys/{key_id}", response_model=ApiKeyView)
-def patch_api_key(management: Administrator, key_id: str, body: Annotated[ApiKeyPatch, Body()]) -> Response:
+def patch_api_key(
+    management: Administrator, key_id: str, body: Annotated[ApiKeyPatch, Body()], if_match: IfMatch = None
+) -> Response:
     """Change a key's label, scopes, routers, end or limits."""
-    return answer(change_api_key(management, key_id, _given(body)))
+    changed = change_api_key(management, key_id, _given(body), expected=expected_tag(if_match))
+    return answer(changed, revision=changed.tag)
 
 
 @router.post("/api-keys/{key_id}/rotate", status_code=201, response_model=ApiKeyView)
 def post_rotation(management: Administrator, key_id: str, body: Annotated[Rotation | None, Body()] = None) -> Response:
     """Create a key like this one, which itself ends after the overlap."""
     made = rotate_api_key(management, key_id, (body or Rotation()).overlap_seconds)
-    return answer(made, 201, location=f"/admin/api-keys/{made.id}")
+    return answer(made, 201, revision=made.tag, location=f"/admin/api-keys/{made.id}")
 
 
 @router.delete("/api-keys/{key_id}", status_code=204)
-def delete_api_key(management: Administrator, key_id: str) -> Response:
+def delete_api_key(management: Administrator, key_id: str, if_match: IfMatch = None) -> Response:
     """Revoke a key for good. Running gateways follow within seconds."""
-    revoke_api_key(management, key_id)
+    revoke_api_key(management, key_id, expected=expected_tag(if_match))
     return no_content()
 
 

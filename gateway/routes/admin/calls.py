@@ -91,6 +91,10 @@ def _administrator(
     return management
 
 
+IfMatch: TypeAlias = Annotated[
+    str | None, Header(description="The ETag that was read: anything newer is not overwritten (412).")
+]
+
 Reader: TypeAlias = Annotated[Management, Depends(_reader)]
 """A call by a key that may read."""
 Administrator: TypeAlias = Annotated[Management, Depends(_administrator)]
@@ -113,18 +117,28 @@ def _management(request: Request, scopes: tuple[str, ...], *, dry_run: bool) -> 
 
 def expected_revision(if_match: str | None) -> int | None:
     """The revision in an `If-Match` header; None: any. Raises BadRequest, RevisionConflict."""
+    tag = expected_tag(if_match)
+    if tag is None:
+        return None
+    if tag.isascii() and tag.isdecimal():
+        return min(int(tag[:19]), 2**63 - 1)
+    raise RevisionConflict("`If-Match` names a revision that this object never had")
+
+
+def expected_tag(if_match: str | None) -> str | None:
+    """What is between the quotes of an `If-Match` header; None: any. Raises BadRequest."""
     if if_match is None or if_match.strip() == "*":
         return None
     tag = if_match.strip()
     if len(tag) > 2 and tag[0] == tag[-1] == '"':
-        if tag[1:-1].isascii() and tag[1:-1].isdecimal():
-            return min(int(tag[1:-1][:19]), 2**63 - 1)
-        raise RevisionConflict("`If-Match` names a revision that this object never had")
+        return tag[1:-1]
     raise BadRequest('`If-Match` must be an ETag as it was sent, such as "17"', param="If-Match")
 
 
-def answer(view: BaseModel, status: int = 200, *, revision: int | None = None, location: str | None = None) -> Response:
-    """An answer as JSON, with the revision as its ETag."""
+def answer(
+    view: BaseModel, status: int = 200, *, revision: int | str | None = None, location: str | None = None
+) -> Response:
+    """An answer as JSON, with the revision, or what else names this state of the object, as its ETag."""
     headers = dict(NO_STORE)
     if revision is not None:
         headers["etag"] = f'"{revision}"'

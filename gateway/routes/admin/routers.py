@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Body, Header
+from fastapi import APIRouter, BackgroundTasks, Body
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -17,7 +17,7 @@ from gateway.management.routers import (
     rebuild_router,
     restore_router,
 )
-from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, expected_revision, no_content
+from gateway.routes.admin.calls import Administrator, IfMatch, Listed, Reader, answer, expected_revision, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
 
 router = APIRouter(prefix="/admin", tags=["routers"], route_class=IdempotentRoute)
@@ -102,9 +102,6 @@ class NewRouter(RouterPatch):
     """A router to create. Without an `id` it gets one."""
 
     id: str | None = None
-
-
-IfMatch = Annotated[str | None, Header(description="The ETag that was read: anything newer is not overwritten (412).")]
 
 
 @router.get("/routers", response_model=Listed[RouterView])

@@ -212,6 +212,24 @@ class TestKeys:
         wait_until(lambda: status_of(running, made["secret"], "/rtr_good/models") == 401, "it is refused")
         assert status_of(running, successor["secret"], "/rtr_good/models") == 200
 
+    def test_of_two_who_change_a_key_the_later_one_is_told_and_nothing_is_lost(self, admin: httpx.Client) -> None:
+        made = admin.post("/admin/api-keys", json={"label": "a key", "key_type": "routing"})
+        path, tag = f"/admin/api-keys/{made.json()['id']}", {"if-match": made.headers["etag"]}
+        assert admin.get(path).headers["etag"] == tag["if-match"]
+        first = admin.patch(path, json={"label": "first"}, headers=tag)
+        assert (first.status_code, first.headers["etag"] == tag["if-match"]) == (200, False)
+        for method, body in (("PATCH", {"label": "second"}), ("DELETE", None)):
+            assert error_of(admin.request(method, path, json=body, headers=tag), 412)["code"] == "revision_conflict"
+        assert admin.get(path).json()["label"] == "first"
+        assert admin.delete(path, headers={"if-match": first.headers["etag"]}).status_code == 204
+
+    def test_a_change_that_changes_nothing_leaves_no_trace(self, admin: httpx.Client) -> None:
+        made = make_key(admin, key_type="routing", limits={"usd_per_day": 1.0})
+        for same in ({}, {"label": "a key"}, {"limits": {"usd_per_day": 1.0, "models": None}}):
+            assert admin.patch(f"/admin/api-keys/{made['id']}", json=same).json() == {**made, "secret": None}
+        changes = admin.get("/admin/changes", params={"target": made["id"]}).json()["data"]
+        assert [each["action"] for each in changes] == ["api_key.create"]
+
     def test_limits_are_set_merged_shown_and_taken_back(self, admin: httpx.Client) -> None:
         limits = {"requests_per_minute": 60, "usd_per_day": 2.5, "models": ["p/good-a"], "tasks": ["code"]}
         made = make_key(admin, key_type="routing", limits=limits)

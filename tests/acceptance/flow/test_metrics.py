@@ -170,6 +170,29 @@ def test_an_answer_is_counted_with_its_money_tokens_and_score(gateway: GatewayPr
     assert value(gateway, "bandit_gateway_build_info") == 1.0
 
 
+def test_a_budget_that_was_taken_away_is_told_no_longer(gateway: GatewayProcess) -> None:
+    budget = {"max_usd_per_day": 3.0, "budget_usd_per_request": 0.5}
+    with gateway.client() as http:
+        body = {"id": "rtr_budget", "models": ["simulated/swift"], **budget}
+        http.post("/admin/routers", json=body).raise_for_status()
+
+        def told() -> set[str]:
+            names = ("spent_usd", "limit_usd", "multiplier")
+            found = families(gateway)
+            return {
+                name
+                for name in names
+                for sample in found[f"bandit_gateway_budget_{name}"].samples
+                if "rtr_budget" in sample.labels.values()
+            }
+
+        wait_until(lambda: told() == {"spent_usd", "limit_usd", "multiplier"}, "the budgets are told")
+        http.patch("/admin/routers/rtr_budget", json={"max_usd_per_day": None}).raise_for_status()
+        wait_until(lambda: told() == {"multiplier"}, "the day's limit is told no longer")
+        http.delete("/admin/routers/rtr_budget").raise_for_status()
+        wait_until(lambda: told() == set(), "nothing is told of a router that is gone")
+
+
 def test_every_scrape_tells_the_same_of_what_is_believed_of_models_and_so_does_the_management_api(
     gateway: GatewayProcess,
 ) -> None:

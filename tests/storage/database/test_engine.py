@@ -1,5 +1,7 @@
 """Reads that share a connection take one from the pool, and go on after an error as others do."""
 
+import traceback
+
 import pytest
 from sqlalchemy import event, text
 
@@ -26,3 +28,11 @@ def test_an_error_ends_a_shared_read_and_the_next_one_works(database: Database) 
     with pytest.raises(DatabaseUnavailable), database.sharing_reads(), database.read() as connection:
         connection.execute(text("SELECT * FROM nowhere"))
     database.check()
+
+
+def test_no_error_tells_the_values_of_its_statement(database: Database) -> None:
+    with pytest.raises(DatabaseUnavailable) as told, database.read() as connection:
+        connection.execute(text("SELECT * FROM nowhere WHERE said = :said"), {"said": "what a caller said"})
+    told_in_full = "".join(traceback.format_exception(told.value))
+    assert "nowhere" in told_in_full
+    assert "a caller said" not in told_in_full.replace('"said": "what a caller said"', "")
