@@ -23,10 +23,10 @@ SMALLEST_VARIATION = 0.05
 
 @quick_dataclass(frozen=True, slots=True)
 class Amounts:
-    """Posterior of an expected amount, from what was `seen` and `added` up per arm and task: shape (arms, tasks).
+    """Posterior of an expected amount, from what was `seen` and `added` up per arm and task: shape (…, arms, tasks).
 
     `spread` is the variance of one amount per arm. A cell is shrunk to its `base`, which has itself a variance of
-    `doubt` · spread: shape (arms, 1), or (arms, tasks) if call sites have families.
+    `doubt` · spread: shape (…, arms, 1), or (…, arms, tasks) if call sites have families.
     """
 
     seen: Floats
@@ -37,18 +37,18 @@ class Amounts:
 
     def of(self, column: int) -> tuple[Floats, Floats]:
         """Mean and variance per arm in one class."""
-        own = column if self.base.shape[1] > 1 else 0
-        size = self.seen[:, column] + CLASS_STRENGTH
+        own = column if self.base.shape[-1] > 1 else 0
+        size = self.seen[..., column] + CLASS_STRENGTH
         lean = CLASS_STRENGTH / size
-        mean = lean * self.base[:, own] + self.added[:, column] / size
-        variance = self.spread * (np.reciprocal(size) + self.doubt[:, own] * (lean * lean))
+        mean = lean * self.base[..., own] + self.added[..., column] / size
+        variance = self.spread * (np.reciprocal(size) + self.doubt[..., own] * (lean * lean))
         return np.maximum(mean, 0.0), variance
 
 
 def expected_amounts(
     sums: Floats, prior_mean: Floats, prior_weight: float, of_sites: Families | None = None
 ) -> Amounts:
-    """Expected amounts from weight, Σ x and Σ x² per arm and task (shape (3, arms, tasks)) and a prior mean per arm.
+    """Expected amounts from weight, Σ x and Σ x² per arm and task (shape (3, …, arms, tasks)) and a prior mean per arm.
 
     The mean is arithmetic, as dollars add up; that of a log-normal would be wrong by a factor. The variance of one
     observation is pooled over an arm's classes.
@@ -60,7 +60,7 @@ def expected_amounts(
     square = arm * arm
     second = second + (1.0 + PRIOR_VARIATION**2) * (prior * prior_mean)
     spread = np.maximum(second / seen - square, SMALLEST_VARIATION**2 * square)
-    base, doubt = arm[:, None], np.reciprocal(seen)[:, None]
+    base, doubt = arm[..., None], np.reciprocal(seen)[..., None]
     if of_sites is not None:
         others = of_sites.of_others(sums[0])
         arm_share = CLASS_STRENGTH / (CLASS_STRENGTH + others)

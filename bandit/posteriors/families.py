@@ -33,7 +33,7 @@ class Families:
         sums: Floats = cells @ self.members
         return sums
 
-    def deviations(self, n: Floats, rest: Floats, kappa: float) -> tuple[Floats, Floats]:
+    def deviations(self, n: Floats, rest: Floats, kappa: Floats | float) -> tuple[Floats, Floats]:
         """What the others say of a cell's deviation from arm + class, and the strength of its prior by that.
 
         `n` are weights of the scores, `rest` what they add up to beyond the weights times arm + class.

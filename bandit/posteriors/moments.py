@@ -41,7 +41,15 @@ def moments(mean: Floats, variance: Floats) -> Moments:
 
 def share(weight: Floats, total: Floats, prior_mean: float, prior_weight: float) -> Share:
     """The posterior after `weight` attempts with `total` successes; the prior is worth `prior_weight` attempts."""
+    mean, variance, second_moment = share_moments(weight, total, prior_mean, prior_weight)
+    return Share(mean.tolist(), variance.tolist(), second_moment.tolist())
+
+
+def share_moments(
+    weight: Floats, total: Floats, prior_mean: float, prior_weight: float
+) -> tuple[Floats, Floats, Floats]:
+    """Mean, variance and second moment of the same, in arrays of any shape."""
     size = prior_weight + weight
     mean = (prior_weight * prior_mean + np.minimum(np.maximum(total, 0.0), weight)) / size
     variance = mean * (1.0 - mean) / (size + 1.0)
-    return Share(mean.tolist(), variance.tolist(), (variance + mean * mean).tolist())
+    return mean, variance, variance + mean * mean

@@ -14,13 +14,16 @@ For arm k and class g, with N scores of sum S in the cell:
    A call site's t is moved, and its κ made larger, by what the others of its family say (`bandit.posteriors.families`).
 
 Everything but the sums is a pure function of the sums, so replicas and rebuilt statistics agree. O(arms × classes).
+Several routers with as many arms and classes can be computed at once, along axes before those of the arms.
 """
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.families import Families
-from bandit.posteriors.margins import over_arms, over_cells, over_tasks
+from bandit.posteriors.margins import of_arms, of_tasks, over_arms, over_cells, over_tasks, product
 from bandit.quick import quick_dataclass
 from bandit.statistics import Signal
 
@@ -67,8 +70,8 @@ SMALLEST_SPREAD, SMALLEST_EVIDENCE = 0.01, 0.1
 class Quality:
     """Posterior of the expected score: in a cell Beta(t·κ' + S, (1 - t)·κ' + N - S).
 
-    `t` and the scores `n` (N) and `s` (S) have shape (arms, tasks), `strength` (κ') as well or (arms, 1), `scores`,
-    their weight over all classes, is per arm.
+    `t` and the scores `n` (N) and `s` (S) have shape (…, arms, tasks), `strength` (κ') as well or (…, arms, 1),
+    `scores`, their weight over all classes, is per arm.
     """
 
     t: Floats
@@ -81,9 +84,9 @@ class Quality:
         """Mean and variance per arm in one class, for choosing among the arms: what is unsure about the class alone
         moves all arms alike and is left out.
         """
-        strength, s = self.strength[:, column if self.strength.shape[1] > 1 else 0], self.s[:, column]
-        size = strength + self.n[:, column]
-        mean = (self.t[:, column] * strength + s) / size
+        strength, s = self.strength[..., column if self.strength.shape[-1] > 1 else 0], self.s[..., column]
+        size = strength + self.n[..., column]
+        mean = (self.t[..., column] * strength + s) / size
         return mean, mean * (1.0 - mean) / (size + 1.0)
 
 
@@ -92,8 +95,9 @@ def quality_posterior(
 ) -> Quality:
     """The Beta posterior of each cell; the module's docstring has the steps.
 
-    `scores` hold weight, sum and sum of squares: shape (3, arms, tasks); `windows` the same of scores that fade faster:
-    shape (3, windows, arms, tasks). `prior_mean` and `prior_weight` (κ_a) of the arm effects have shape (arms,).
+    `scores` hold weight, sum and sum of squares: shape (3, …, arms, tasks); `windows` weight and sum of scores that
+    fade faster: shape (2, windows, …, arms, tasks). `prior_mean` and `prior_weight` (κ_a) of the arm effects have shape
+    (…, arms).
     """
     # Corrections under way may leave a sum a hair outside of what scores in [0, 1] can add up to.
     weight = np.maximum(scores[0], 0.0)
@@ -109,35 +113,36 @@ def quality_posterior(
     # Backfitting: each effect from what the other leaves, Σ (S - N·other) over its cells.
     arm = s_arm / arm_size
     for _ in range(SWEEPS):
-        effect = (s_class - arm.dot(n)) / class_size
-        arm_rest = s_arm - n.dot(effect)
+        effect = (s_class - of_arms(arm, n)) / class_size
+        arm_rest = s_arm - of_tasks(n, effect)
         arm = arm_rest / arm_size
 
     # Each cell's mean as the others predict it: effects without the cell, or κ would be flattered by its own scores.
-    other_arms, other_classes = class_size - n, arm_size[:, None] - n
-    class_rest = s_class - arm.dot(n)
-    center = (arm_rest[:, None] - s + n * effect) / other_classes + (class_rest - s + n * arm[:, None]) / other_arms
-    center = _within(center)
+    class_rest = s_class - of_arms(arm, n)
+    arm, arm_rest, arm_size = arm[..., None], arm_rest[..., None], arm_size[..., None]
+    effect, class_rest, class_size = effect[..., None, :], class_rest[..., None, :], class_size[..., None, :]
+    other_arms, other_classes = class_size - n, arm_size - n
+    center = _within((arm_rest - s + n * effect) / other_classes + (class_rest - s + n * arm) / other_arms)
     doubt = np.reciprocal(other_classes) + np.reciprocal(other_arms)
     kappa = _kappa(n, s, center, doubt)
 
-    t = arm[:, None] + effect
+    t = arm + effect
     if of_sites is None:
-        strength = (kappa * arm_size / (kappa + arm_size))[:, None]
+        strength = kappa * arm_size / (kappa + arm_size)
     else:
         deviation, kappas = of_sites.deviations(n, s - n * t, kappa)
-        t, strength = t + deviation, kappas * arm_size[:, None] / (kappas + arm_size[:, None])
+        t, strength = t + deviation, kappas * arm_size / (kappas + arm_size)
     return Quality(_within(t), strength, n, s, over_tasks(weight))
 
 
 def unscored_quality(prior_mean: Floats, prior_weight: Floats) -> Quality:
     """The posterior without any score, which is the same in every class: one column."""
     cells = np.zeros((3, len(WINDOWS), len(prior_mean), 1))
-    return quality_posterior(cells[:, 0], cells, prior_mean, prior_weight)
+    return quality_posterior(cells[:, 0], cells[:2], prior_mean, prior_weight)
 
 
 def _since_the_change(
-    weight: Floats, total: Floats, windows: Floats, prior: Floats, prior_weight: Floats, noise: float
+    weight: Floats, total: Floats, windows: Floats, prior: Floats, prior_weight: Floats, noise: Floats | float
 ) -> tuple[Floats, Floats]:
     """Weight and sum of the scores, the older ones reduced if an arm's recent scores contradict them.
 
@@ -149,42 +154,50 @@ def _since_the_change(
        the shortest one beyond 2.25 says what came after, as it holds the least of what came before.
     4. Beyond |z| = 2.25 the old scores keep e^(-(z² - 2.25²)/2) of their weight: no step, so no flutter at the border.
     """
-    fresh = np.minimum(np.maximum(windows[0], 0.0), weight)
-    most = np.minimum(np.minimum(fresh, total), windows[1])
-    fresh_total = np.maximum(most, np.maximum(fresh - (weight - total), 0.0))
+    # Both at once: weight and sum of the fresh scores, shape (2, windows, …, arms, tasks).
+    parts = np.minimum(windows, np.array([weight, total])[:, None])
+    np.maximum(parts, 0.0, out=parts)
+    fresh, fresh_total = parts
+    np.minimum(fresh_total, fresh, out=fresh_total)
+    np.maximum(fresh_total, fresh - (weight - total), out=fresh_total)
+    held, found = over_tasks(parts)
     arm = (over_tasks(total) + prior) / (over_tasks(weight) + prior_weight)
-    mean = (total + CELL_WEIGHT * arm[:, None]) / (weight + CELL_WEIGHT)
-    spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD)
-    held = over_tasks(fresh)
+    mean = (total + CELL_WEIGHT * arm[..., None]) / (weight + CELL_WEIGHT)
+    spread = np.maximum(mean - mean * mean, SMALLEST_SPREAD) * (0.5 * noise)
     # Both are Σ_g fresh · what is expected of a score, per window and arm.
-    expected, uncertain = np.einsum("wag,kag->kwa", fresh, np.array([mean, spread]))
-    contradiction = over_tasks(fresh_total) - expected
-    variance = np.maximum((0.5 * noise) * uncertain, SMALLEST_EVIDENCE)
-    squared = contradiction * contradiction / variance * (held >= WINDOW_SCORES)
+    expected, uncertain = np.einsum("w...g,k...g->kw...", fresh, np.array([mean, spread]))
+    contradiction = found - expected
+    squared = contradiction * contradiction / np.maximum(uncertain, SMALLEST_EVIDENCE) * (held >= WINDOW_SCORES)
     if squared.max() <= ALARM * ALARM:
         return weight, total
     alarmed = squared > ALARM * ALARM
     shortest = len(alarmed) - 1 - alarmed[::-1].argmax(axis=0)
-    largest, arms = squared.max(axis=0), np.arange(squared.shape[1])
-    fresh, fresh_total = fresh[shortest, arms], fresh_total[shortest, arms]
-    kept = np.exp(-0.5 * np.maximum(largest - ALARM * ALARM, 0.0))[:, None]
+    since = np.take_along_axis(parts, shortest[None, None, ..., None], axis=1)
+    fresh, fresh_total = since[:, 0]
+    kept = np.exp(-0.5 * np.maximum(squared.max(axis=0) - ALARM * ALARM, 0.0))[..., None]
     return fresh + (weight - fresh) * kept, fresh_total + (total - fresh_total) * kept
 
 
-def _noise(scores: Floats) -> float:
+def _noise(scores: Floats) -> Floats | float:
     """Variance of scores within cells over that of coin flips with the same means, in [0.05, 1]."""
-    explained = float(np.vdot(scores[1], scores[1] / np.maximum(scores[0], SMALLEST_WEIGHT)))
+    explained = product(scores[1], scores[1] / np.maximum(scores[0], SMALLEST_WEIGHT))
     total, squares = over_cells(scores[1:])
-    flips = max(total - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
-    within = max(squares - explained, 0.0) + COIN_SCORES * COIN_VARIANCE
-    return min(max(within / flips, SMALLEST_NOISE), 1.0)
+    flips = _bounded(total - explained, 0.0, math.inf) + COIN_SCORES * COIN_VARIANCE
+    within = _bounded(squares - explained, 0.0, math.inf) + COIN_SCORES * COIN_VARIANCE
+    return _bounded(within / flips, SMALLEST_NOISE, 1.0)
+
+
+def _bounded(value: Floats | float, lowest: float, highest: float) -> Floats | float:
+    if isinstance(value, float):
+        return min(max(value, lowest), highest)  # a tenth of what it takes numpy
+    return np.minimum(np.maximum(value, lowest), highest)
 
 
 def _within(t: Floats) -> Floats:
     return np.minimum(np.maximum(t, SMALLEST_MEAN), LARGEST_MEAN)
 
 
-def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
+def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> Floats | float:
     """κ from E(S - N t)² = t(1 - t)·(N + N(N - 1)/(κ + 1) + N²·doubt), the moments of a beta-binomial (Kleinman 1973).
 
     `doubt` is the variance of the effects that t is made of, over t(1 - t). Solved for 1/(κ + 1) over all cells at
@@ -194,7 +207,7 @@ def _kappa(n: Floats, s: Floats, t: Floats, doubt: Floats) -> float:
     shrink = 1.0 + n / LARGE_CELL
     importance = (several > 0.0) / (shrink * shrink)
     residual = s - n * t
-    excess = float(np.vdot(importance, residual * residual / (t - t * t) - n * (1.0 + n * doubt)))
-    pairs = float(np.vdot(importance, n * several))
+    excess = product(importance, residual * residual / (t - t * t) - n * (1.0 + n * doubt))
+    pairs = product(importance, n * several)
     share = (excess + EXPECTED_KAPPA_PAIRS / EXPECTED_KAPPA) / (pairs + EXPECTED_KAPPA_PAIRS)
-    return min(max(1.0 / max(share, 1.0 / (LARGEST_KAPPA + 1.0)) - 1.0, SMALLEST_KAPPA), LARGEST_KAPPA)
+    return _bounded(1.0 / _bounded(share, 1.0 / (LARGEST_KAPPA + 1.0), math.inf) - 1.0, SMALLEST_KAPPA, LARGEST_KAPPA)

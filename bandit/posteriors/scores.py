@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bandit.posteriors.evidence import SIGNALS, Sources
 from bandit.posteriors.sources import EVALS_DISAGREE, JUDGES_DISAGREE, Trust, trust, weighed
 from bandit.posteriors.statistics import Table
-from bandit.quick import kept_property
+from bandit.quick import kept_property, quick_dataclass
 from bandit.statistics import JUDGE, Signal
 from bandit.types import HalfLives
 
@@ -17,6 +17,17 @@ Floats = NDArray[np.float64]
 
 DOUBTED = 0.5
 """A source is doubted if users' scores have left this part of its weight, or less."""
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Scored:
+    """Weight, sum and sum of squares of the scores as they count, shape (3, arms, tasks), and the prior of the arm
+    effects: its mean and weight, shape (arms,).
+    """
+
+    scores: Floats
+    mean: Floats
+    weight: Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from bandit.posteriors.moments import InClass, Moments, Share, moments, share
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PART_SIGNALS, PromptRatios, prompt_ratios, text_ratios
 from bandit.posteriors.quality import Quality, quality_posterior
-from bandit.posteriors.scores import CountedScores
+from bandit.posteriors.scores import CountedScores, Scored
 from bandit.posteriors.statistics import LATENCIES, Table, read
 from bandit.quick import kept_property
 from bandit.statistics import Evidence, Signal, StatisticKey, Sums
@@ -255,9 +255,17 @@ class Snapshot:
 
     @kept_property
     def _quality(self) -> Quality:
+        known = self.scored
+        if known is None:
+            return self.constants.unscored
+        return quality_posterior(known.scores, self.table.windows(), known.mean, known.weight, self.families)
+
+    @kept_property
+    def scored(self) -> Scored | None:
+        """The scores as they count, and the prior of the arm effects; None as long as there are none."""
         counted = self.counted
         if Signal.QUALITY not in self.table.signals and not counted.sources:
-            return self.constants.unscored
+            return None
         scores = counted.by_users
         mean, weight = self.constants.quality, self.constants.quality_weight
         if counted.sources:
@@ -266,32 +274,32 @@ class Snapshot:
             of_no_task = counted.of_sources[:, :, 0]
             mean = (mean * weight + of_no_task[1]) / (weight + of_no_task[0])
             weight = weight + of_no_task[0]
-        return quality_posterior(scores, self.table.windows(), mean, weight, self.families)
+        return Scored(scores, mean, weight)
 
-    def _amounts(self, signal: Signal) -> Floats:
+    def amounts(self, signal: Signal) -> Floats:
         """The sums of an amount per arm and task, with what the sources tell of it."""
         sums = self.table.per_task(signal)
         return sums + self.counted.told(signal) if self.sources.evidence else sums
 
     @kept_property
     def _tokens(self) -> Amounts:
-        sums, known = self._amounts(Signal.COMPLETION_TOKENS), self.constants
+        sums, known = self.amounts(Signal.COMPLETION_TOKENS), self.constants
         prior = pooled_means(sums, known.completion_tokens, known.own_completion_tokens)
         return expected_amounts(sums, prior, COMPLETION_TOKENS_WEIGHT, self.families)
 
     @kept_property
     def _dollars(self) -> Amounts:
-        sums = self._amounts(Signal.COST)
-        return expected_amounts(sums, np.full(len(self.arms), self._typical_cost_usd), 1.0, self.families)
+        sums = self.amounts(Signal.COST)
+        return expected_amounts(sums, np.full(len(self.arms), self.typical_cost_usd), 1.0, self.families)
 
     @kept_property
-    def _typical_cost_usd(self) -> float:
+    def typical_cost_usd(self) -> float:
         """The arms' median cost of a typical request; an arm without a price by the mean of its reported dollars."""
         known = self.constants
         costs = np.array([TYPICAL_PROMPT_TOKENS * u[0] + TYPICAL_COMPLETION_TOKENS * u[OUTPUT] for u in known.usd])
         if known.all_priced:
             return float(median(costs.tolist()))
-        weight, total, _ = self._amounts(Signal.COST).sum(axis=2)
+        weight, total, _ = self.amounts(Signal.COST).sum(axis=2)
         reported = ~known.priced & (weight > 0.0)
         each: list[float] = costs[known.priced].tolist() + (total[reported] / weight[reported]).tolist()
         return median(each) if each else UNKNOWN_COST_USD

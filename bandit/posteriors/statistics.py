@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 SIGNALS: tuple[Signal, ...] = tuple(Signal)
 _PLACE: Mapping[Signal, int] = {signal: place for place, signal in enumerate(SIGNALS)}
 LATENCIES = (Signal.FIRST_TOKEN, Signal.PER_TOKEN, Signal.TOTAL)
-_MAY_BE_NEGATIVE = np.array([signal in {*LATENCIES, Signal.JUDGE_DIFFERENCE} for signal in SIGNALS])
+_MAY_BE_NEGATIVE = {*LATENCIES, Signal.JUDGE_DIFFERENCE}
 
 
 def _block(signals: Sequence[Signal]) -> slice:
@@ -41,14 +41,34 @@ _LARGEST_VALUES: Mapping[Signal, float] = {
     **dict.fromkeys((*PART_SIGNALS, *PAIR_SIGNALS.values()), 1e6),
     Signal.COST: 1e6,
 }
-_LARGEST_VALUE = np.array([_LARGEST_VALUES.get(signal, 1e3) for signal in SIGNALS])
 """Largest mean of a signal's observations; a row beyond it is broken. Scores have room for corrections under way."""
+OTHER_LARGEST_VALUE = 1e3
 LARGEST_WEIGHT, SMALLEST_WEIGHT = 1e15, 1e-9
 """A row that weighs less than the smallest weight has faded away and counts as absent."""
 SMALLEST_HALF_LIFE_SECONDS = 1e-6
 LARGEST_INSTANT = 1e12
 ROUNDING = 1e-9
 """Sums below zero by up to this are what rounding leaves of a corrected observation."""
+
+
+def _bounds(signal: Signal) -> tuple[tuple[tuple[float, ...], ...], tuple[tuple[float, ...], ...]]:
+    """Lowest and highest instant, half-life, weight, total and squares of a sound row: per unit of weight, and beyond.
+
+    A weight of 0 is sound, as all of it was taken back, and so is an infinite half-life, which never fades.
+    """
+    value = _LARGEST_VALUES.get(signal, OTHER_LARGEST_VALUE)
+    lowest = (-value, -ROUNDING) if signal in _MAY_BE_NEGATIVE else (0.0, -ROUNDING)
+    return (
+        ((0.0, 0.0, 0.0, lowest[0], 0.0), (0.0, 0.0, 0.0, value, value * value)),
+        (
+            (-LARGEST_INSTANT, SMALLEST_HALF_LIFE_SECONDS, -ROUNDING, -ROUNDING, -ROUNDING),
+            (LARGEST_INSTANT, math.inf, LARGEST_WEIGHT, ROUNDING, ROUNDING * value),
+        ),
+    )
+
+
+_BOUNDS: Floats = np.array([_bounds(signal) for signal in SIGNALS]).transpose(1, 2, 3, 0)
+"""Shape (per unit of weight or beyond, lowest or highest, 5, signals)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +111,8 @@ class Table:
         return cells
 
     def windows(self) -> Floats:
-        """Those of the windows on quality, the longest first: shape (3, windows, arms, tasks)."""
-        cells: Floats = self.sums[:, _WINDOWS]
+        """Weight and total of the windows on quality, the longest first: shape (2, windows, arms, tasks)."""
+        cells: Floats = self.sums[:2, _WINDOWS]
         return cells
 
     def column(self, task: str) -> int:
@@ -187,13 +207,13 @@ def _updated(former: Rows, values: list[Sums]) -> Rows:
     changed = list(compress(range(len(values)), map(is_not, values, former.values)))
     if not changed:
         return former
-    some = _numbers([values[i] for i in changed])
-    some_sound = _sound(some, former.signals.take(changed))
+    some, places = _numbers([values[i] for i in changed]), np.array(changed)
+    some_sound = _sound(some, former.signals.take(places))
     number, sound, all_usable, cells = former.number.copy(), former.sound, former.all_usable, former.cells
-    number[:, changed] = some
-    if not (all_usable and some_sound.all()):
+    number[:, places] = some
+    if not (all_usable and np.count_nonzero(some_sound) == len(some_sound)):
         sound = sound.copy()
-        sound[changed] = some_sound
+        sound[places] = some_sound
         usable = former.own & sound
         all_usable, cells = bool(usable.all()), _cells(former.place[usable], former.size)
     return Rows(
@@ -222,14 +242,10 @@ def _numbers(values: Sequence[Sums]) -> Floats:
 
 
 def _sound(number: Floats, signals: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which rows can be used; comparisons with NaN are false. An infinite half-life is sound: it never fades."""
-    at, half_life, weight, total, squares = number
-    value = _LARGEST_VALUE.take(signals)
-    largest = value * np.minimum(np.maximum(weight, 0.0), LARGEST_WEIGHT) + ROUNDING
-    sound: NDArray[np.bool_] = (weight >= -ROUNDING) & (weight < LARGEST_WEIGHT)  # 0: all of it was taken back
-    sound &= (half_life >= SMALLEST_HALF_LIFE_SECONDS) & (np.abs(at) < LARGEST_INSTANT)
-    sound &= (np.abs(total) <= largest) & ((total >= -ROUNDING) | _MAY_BE_NEGATIVE.take(signals))
-    sound &= (squares >= -ROUNDING) & (squares <= largest * value)
+    """Which rows lie within the bounds of their signals; comparisons with NaN are false."""
+    by_weight, beyond = _BOUNDS.take(signals, axis=3)
+    lowest, highest = by_weight * np.minimum(np.maximum(number[2], 0.0), LARGEST_WEIGHT) + beyond
+    sound: NDArray[np.bool_] = ((number >= lowest) & (number <= highest)).all(axis=0)
     return sound
 
 

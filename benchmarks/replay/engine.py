@@ -72,30 +72,30 @@ class Engine:
         self._busy = options.busy
         self._news = News()
         self._used_arms: tuple[Arm, ...] = ()
+        self._renewed_for = -1
         self._asked: Choice | None = None
 
     def choose(self, t: int, failed: frozenset[int]) -> int | None:
         """Draw from the policy's probabilities; after a failure draw again without the failed models."""
         if failed:
             return self._choose_again(t, failed)
-        arms = self._arms(t)
-        former = self._snapshot if arms is self._used_arms else None
-        self._used_arms = arms
-        if former is None or not self._busy or self._news.outdates(former, self._budget):
-            self._snapshot = take_snapshot(
-                self._settings,
-                arms,
-                self._sums,
-                self._budget,
-                _instant(t),
-                former,
-                self._evidence,
-                self._world.built_in,
-            )
-            self._news = News()
+        if self._renewed_for != t:
+            self.renew(t)
         assert self._snapshot is not None
         self._asked = choose(self._snapshot, self._context(t), self._offered(t))
         return self._columns[draw(self._asked, self._secret, str(t)).model_id]
+
+    def renew(self, t: int) -> Snapshot:
+        """The snapshot that request t is decided from."""
+        arms = self._arms(t)
+        former = self._snapshot if arms is self._used_arms else None
+        self._used_arms, self._renewed_for = arms, t
+        if former is not None and self._busy and not self._news.outdates(former, self._budget):
+            return former
+        sums, evidence, parents = self._sums, self._evidence, self._world.built_in
+        self._snapshot = take_snapshot(self._settings, arms, sums, self._budget, _instant(t), former, evidence, parents)
+        self._news = News()
+        return self._snapshot
 
     def priors(self) -> tuple[ArmPrior, ...]:
         """The models' priors; a model that is not offered at first joins a router that has traffic."""

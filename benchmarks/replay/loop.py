@@ -34,19 +34,20 @@ def play(world: World, make: Callable[[], Player], delay: int) -> Trace:
             state = player.dump()
             player = make()
             player.load(state)
-        _score(world, player, arms, t - 1 - delay)
-        arms[t] = _ask(world, player, t)
+        score(world, player, arms, t - 1 - delay)
+        arms[t] = ask(world, player, t)
     return Trace(arms, player.dump())
 
 
-def _score(world: World, player: Player, arms: NDArray[np.int64], t: int) -> None:
+def score(world: World, player: Player, arms: NDArray[np.int64], t: int) -> None:
+    """Tell the player the score of request t, if somebody scores it."""
     if t >= 0 and world.scored[t] and arms[t] != NOBODY:
         player.learn_score(t, int(arms[t]), float(world.scores[t, arms[t]]))
     elif t >= 0 and world.judged is not None and world.judgements is not None and world.judged[t] and arms[t] != NOBODY:
         player.learn_score(t, int(arms[t]), float(world.judgements[t, arms[t]]), JUDGE)
 
 
-def _ask(world: World, player: Player, t: int) -> int:
+def ask(world: World, player: Player, t: int) -> int:
     """Play one request, with failover; the model that answered it."""
     failed: frozenset[int] = frozenset()
     for _ in range(MAX_ATTEMPTS):

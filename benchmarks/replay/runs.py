@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
+from itertools import groupby
 from multiprocessing import get_context
 
 import numpy as np
@@ -16,9 +17,12 @@ from benchmarks.replay.loop import NOBODY, Trace, play
 from benchmarks.replay.player import Player
 from benchmarks.replay.references import References, look_back, scorecard
 from benchmarks.replay.scenarios import SCENARIOS, World, priced_per_answer, sequence, with_judge
+from benchmarks.replay.side_by_side import play_side_by_side
 
 CALL_SITES = "call_sites"
 CURVE_POINTS = 50
+SIDE_BY_SIDE = 10
+"""Seeds that are played side by side."""
 FIRST_AFTER_CHANGE = 300
 STATIC_SCORECARD = "static_scorecard"
 STATIC = (STATIC_SCORECARD, "cheapest")
@@ -73,7 +77,19 @@ class Sets:
     def run(self, job: Job) -> Played:
         """Play one job."""
         world = self.world(job)
-        trace = play(world, self._maker(job, world), job.delay)
+        return self._measured(job, world, play(world, self._maker(job, world), job.delay))
+
+    def run_group(self, jobs: Sequence[Job]) -> list[Played]:
+        """Play jobs that differ in their seeds alone, side by side if their policy is one of the product's."""
+        worlds = [self.world(job) for job in jobs]
+        players = [self._maker(job, world)() for job, world in zip(jobs, worlds, strict=True)]
+        engines = [player for player in players if isinstance(player, Engine)]
+        if len(engines) < len(jobs) or any(world.restarts_at is not None for world in worlds):
+            return [self.run(job) for job in jobs]
+        traces = play_side_by_side(worlds, engines, jobs[0].delay)
+        return [self._measured(*played) for played in zip(jobs, worlds, traces, strict=True)]
+
+    def _measured(self, job: Job, world: World, trace: Trace) -> Played:
         figures = measure(world, trace, look_back(world, job.value), job.value)
         if job.options.budget_usd is not None:
             figures["spent_of_budget"] = figures["usd_per_1000"] / (1000.0 * job.options.budget_usd)
@@ -128,14 +144,16 @@ def curve(world: World, trace: Trace, value: float) -> Floats:
 
 def run_all(sets: Sets, jobs: Sequence[Job], processes: int) -> Iterator[Played]:
     """Play all jobs, in any order; the caller counts them. Slow policies are best put first."""
+    groups = list(_groups(jobs))
     if processes <= 1:
-        yield from map(sets.run, jobs)
+        for group in groups:
+            yield from sets.run_group(group)
         return
     with ProcessPoolExecutor(processes, get_context("spawn"), _start, (sets,)) as pool:
-        futures = [pool.submit(_run, job) for job in jobs]
+        futures = [pool.submit(_run, group) for group in groups]
         try:
             for future in as_completed(futures):
-                yield future.result()
+                yield from future.result()
         finally:
             for future in futures:
                 future.cancel()
@@ -150,5 +168,12 @@ def _start(sets: Sets) -> None:
     _process_sets.append(sets)
 
 
-def _run(job: Job) -> Played:
-    return _process_sets[0].run(job)
+def _run(group: Sequence[Job]) -> list[Played]:
+    return _process_sets[0].run_group(group)
+
+
+def _groups(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """Jobs that stand one after the other and differ in their seeds alone, up to ten of them."""
+    for _, alike in groupby(jobs, key=lambda job: replace(job, seed=0)):
+        rest = list(alike)
+        yield from (rest[first : first + SIDE_BY_SIDE] for first in range(0, len(rest), SIDE_BY_SIDE))

@@ -1,6 +1,10 @@
 """A model that suddenly gets worse is noticed within tens of scores, however much good was known of it before."""
 
+import numpy as np
+import pytest
+
 from bandit.learning import learn_scores, merge
+from bandit.posteriors.quality import WINDOWS, quality_posterior
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.statistics import Signal, StatisticKey, Sums
@@ -100,3 +104,23 @@ def test_graded_scores_tell_more_than_flips_with_the_same_mean() -> None:
     key = StatisticKey("rtr_a", "p/a", "code", Signal.QUALITY)
     graded = take_snapshot(SETTINGS, ARMS, {key: Sums(START, 1e9, 50.0, 30.0, 18.5)}, BudgetState(), START)
     assert graded.quality("code")[1][0] < 0.5 * known({("p/a", "code"): (50, 30)}).quality("code")[1][0]
+
+
+@pytest.mark.parametrize("drops", [False, True], ids=["steady", "a change"])
+def test_several_routers_at_once_are_each_as_alone(drops: bool) -> None:
+    draws = np.random.default_rng(7)
+    weight = draws.gamma(2.0, 20.0, (6, 3, 4))
+    scores = np.array([weight, 0.7 * weight, 0.6 * weight])
+    fading = 4.0 ** -np.arange(1, len(WINDOWS) + 1)[:, None, None, None]
+    windows = fading * scores[:2, None]
+    if drops:
+        windows[1, :, 2, 1] = 0.0  # one model of one router answers nothing rightly of late
+    mean, strength = draws.uniform(0.3, 0.9, (6, 3)), draws.uniform(2.0, 30.0, (6, 3))
+    together = quality_posterior(scores, windows, mean, strength)
+    for router in range(6):
+        alone = quality_posterior(scores[:, router], windows[:, :, router], mean[router], strength[router])
+        assert (alone.scores.sum() < weight[router].sum() - 1.0) == (drops and router == 2)
+        for column in range(4):
+            for ours, theirs in zip(together.of(column), alone.of(column), strict=True):
+                np.testing.assert_allclose(ours[router], theirs, rtol=1e-12)
+        np.testing.assert_allclose(together.scores[router], alone.scores, rtol=1e-12)
