@@ -36,8 +36,10 @@ from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.reporter import Reporter
 from gateway.responses.exchange import ResponsesHttp
+from gateway.routes.admin.evaluation import DIRECT
 from gateway.routes.api import build_api
 from gateway.routes.bounded_body import bounded
+from gateway.routes.direct import answered_directly
 from gateway.routes.services import RouteServices
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
@@ -137,7 +139,9 @@ class Gateway:
             path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
-            await self.api(inner, bounded(receive), observed(self._observer, inner, send, request_id))
+            told = observed(self._observer, inner, send, request_id)
+            if not await answered_directly(self.api, DIRECT, inner, receive, told):
+                await self.api(inner, bounded(receive), told)
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self.complete(exchange(scope, receive, send, request_id), match[1])

@@ -7,13 +7,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 
 from bandit.types import Epoch
-from gateway.analyst.messages import LONGEST_LINE, Ask, Kind, Start, State, Told
+from gateway.analyst.calls import ask_of
+from gateway.analyst.messages import LONGEST_LINE, Ask, Call, Kind, Start, State, Told
 from gateway.analyst.questions import Question
 from gateway.analyst.server import OUT_OF_MEMORY, READY, SOCKET
 from gateway.errors import OurOwnFault, Unavailable
@@ -49,27 +51,27 @@ class Analyst:
 
     async def ask(self, kind: Kind, question: Question, now: Epoch, points: int = 0) -> bytes | Progress:
         """The answer as JSON, or how far it is. Raises Unavailable, OurOwnFault."""
-        proposal, objective = question.proposal, question.proposal.objective
-        ask = Ask(
-            kind=kind,
-            router_id=question.router_id,
-            days=question.days,
-            now=now,
-            policy=proposal.policy,
-            objective=None if objective is None else astuple(objective),
-            models=None if proposal.models is None else tuple(sorted(proposal.models)),
-            exploration=proposal.exploration,
-            points=points,
-            wait_seconds=WAIT_SECONDS,
-            without=proposal.without,
-        )
-        ours = self._process if self._process is not None and self._process.poll() is None else None
         streams = await self._connected()
         if streams is None:
             return Progress(0.0, b"null")
+        return _content(await self._told(*streams, ask_of(kind, question, now, points, WAIT_SECONDS)))
+
+    async def call(self, call: Call) -> bytes | Progress | None:
+        """The answer to what a URL asks; None if it has to be asked in full, to be refused or as nobody listens.
+
+        Raises Unavailable, OurOwnFault.
+        """
+        streams = await self._connect()
+        if streams is None:
+            return None
+        told = await self._told(*streams, call)
+        return None if told.state is State.REFUSED else _content(told)
+
+    async def _told(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Ask | Call) -> Told:
+        ours = self._process if self._process is not None and self._process.poll() is None else None
         try:
             async with asyncio.timeout(REPLY_SECONDS):
-                told = await _exchange(*streams, ask)
+                return await _exchange(reader, writer, asked)
         except TimeoutError:
             if ours is not None:
                 ours.kill()
@@ -77,11 +79,6 @@ class Analyst:
         except (OSError, asyncio.IncompleteReadError, msgspec.DecodeError):
             why = "" if ours is None else await asyncio.to_thread(_why_ended, ours)
             raise _unavailable(f"the analyst ended while it worked{why}") from None
-        if told.state is State.FAILED:
-            code, _, why = told.error.partition(": ")
-            raise OurOwnFault() if code == "internal_error" else Unavailable(why, code=code, retry_after_seconds=2)
-        content = bytes(told.content)
-        return content if told.state is State.DONE else Progress(told.progress, content)
 
     async def aclose(self) -> None:
         """End the process, if this one has started it."""
@@ -104,6 +101,7 @@ class Analyst:
         await asyncio.wait([self._starting], timeout=WAIT_SECONDS)
         return await self._connect()
 
+    @cached_property
     def _folder(self) -> Path:
         """Where it listens. Raises Unavailable."""
         try:
@@ -111,9 +109,13 @@ class Analyst:
         except FileNotFoundError as error:
             raise Unavailable(f"the analyst needs a temporary folder: {error}", code="analyst_ended") from None
 
+    @cached_property
+    def _socket(self) -> str:
+        return str(self._folder / SOCKET)
+
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         try:
-            return await asyncio.open_unix_connection(self._folder() / SOCKET, limit=LONGEST_LINE)
+            return await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
 
@@ -122,7 +124,7 @@ class Analyst:
         former, self._process = self._process, None
         if former is not None:
             await asyncio.to_thread(_end, former)
-        start = Start(str(self._folder()), self._database_url, self._sqlite_synchronous, self._schema)
+        start = Start(str(self._folder), self._database_url, self._sqlite_synchronous, self._schema)
         # -P: no module of the working folder is imported. A process group of its own: a terminal's signals are for us.
         # Not a session of its own: Linux schedules sessions as groups (autogroup), and among groups niceness means
         # nothing, so the analyst would get as much of a busy processor as the gateway.
@@ -148,6 +150,15 @@ class Analyst:
                 raise Unavailable(f"the analyst did not start: {_ended(process)}", code="analyst_ended")
 
 
+def _content(told: Told) -> bytes | Progress:
+    """The answer as it was told. Raises Unavailable, OurOwnFault."""
+    if told.state is State.FAILED:
+        code, _, why = told.error.partition(": ")
+        raise OurOwnFault() if code == "internal_error" else Unavailable(why, code=code, retry_after_seconds=2)
+    content = bytes(told.content)
+    return content if told.state is State.DONE else Progress(told.progress, content)
+
+
 def _unavailable(what: str) -> Unavailable:
     return Unavailable(f"{what}; ask again, it is started anew", code="analyst_ended", retry_after_seconds=1)
 
@@ -159,9 +170,9 @@ def _why_ended(process: "subprocess.Popen[bytes]") -> str:
     return ""
 
 
-async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ask: Ask) -> Told:
+async def _exchange(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Ask | Call) -> Told:
     try:
-        writer.write(msgspec.json.encode(ask) + b"\n")
+        writer.write(msgspec.json.encode(asked) + b"\n")
         await writer.drain()
         return msgspec.json.decode(await reader.read(-1), type=Told)
     finally:

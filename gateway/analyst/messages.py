@@ -25,8 +25,18 @@ class Start(msgspec.Struct, frozen=True):
     schema: str | None
 
 
-class Ask(msgspec.Struct, frozen=True):
-    """A question. `wait_seconds` is how long to wait for the answer before its progress is told instead."""
+class Call(msgspec.Struct, frozen=True, tag=True):
+    """A question as its URL asks it, whose router the analyst reads. `wait_seconds` as in `Ask`."""
+
+    kind: Kind
+    router_id: str
+    query: str
+    now: float
+    wait_seconds: float
+
+
+class Ask(msgspec.Struct, frozen=True, tag=True):
+    """A question that makes sense. `wait_seconds` is how long to wait before its progress is told instead."""
 
     kind: Kind
     router_id: str
@@ -47,6 +57,7 @@ class State(StrEnum):
     DONE = "done"
     WORKING = "working"
     FAILED = "failed"
+    REFUSED = "refused"  # a call that makes no sense, or whose router can't be read
 
 
 class Told(msgspec.Struct, frozen=True):

@@ -8,15 +8,18 @@ import os
 import resource
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from gateway.analyst.messages import LONGEST_LINE, Ask, Start, State, Told
-from gateway.analyst.work import Overloaded, Work
+from gateway.analyst.calls import ask_of_call
+from gateway.analyst.messages import LONGEST_LINE, Ask, Call, Start, State, Told
+from gateway.analyst.work import Overloaded, Work, yield_to_others
 from storage.database.engine import connect
 from storage.stores.first_draws import FirstDraws
+from storage.stores.routers import Routers
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +48,7 @@ def main() -> None:
             return
         database = connect(start.database_url, start.sqlite_synchronous, start.schema)
         (folder / SOCKET).unlink(missing_ok=True)  # of one that was killed
-        asyncio.run(_serve(folder, Work(FirstDraws(database), _end_out_of_memory)))
+        asyncio.run(_serve(folder, Work(FirstDraws(database), _end_out_of_memory), Routers(database)))
 
 
 def _say(word: bytes) -> None:
@@ -66,8 +69,9 @@ def _leave(folder: Path) -> NoReturn:
     os._exit(0)
 
 
-async def _serve(folder: Path, work: Work) -> NoReturn:
+async def _serve(folder: Path, work: Work, routers: Routers) -> NoReturn:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(initializer=yield_to_others))
     ended = asyncio.Event()
     asked_at = loop.time()
 
@@ -76,7 +80,10 @@ async def _serve(folder: Path, work: Work) -> NoReturn:
         asked_at = loop.time()
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             line = await reader.readuntil()
-            writer.write(msgspec.json.encode(await _told(work, msgspec.json.decode(line, type=Ask))))
+            asked: Ask | Call = msgspec.json.decode(line, type=Ask | Call)
+            ask = await asyncio.to_thread(ask_of_call, asked, routers) if isinstance(asked, Call) else asked
+            told = Told(State.REFUSED) if ask is None else await _told(work, ask)
+            writer.write(msgspec.json.encode(told))
             await writer.drain()
         asked_at = loop.time()
         writer.close()

@@ -82,7 +82,7 @@ class Work:
         self._waiting.put((priority, self._count, job))
 
     def _run(self) -> None:
-        _yield_to_others()
+        yield_to_others()
         while True:
             priority, _, job = self._waiting.get()
             try:
@@ -150,7 +150,7 @@ class Overloaded(Exception):
     """Too many questions wait."""
 
 
-def _yield_to_others() -> None:
+def yield_to_others() -> None:
     """Let this thread run only on processor time that nobody else wants, if the platform has such a policy.
 
     A thread that is merely nice finishes its slice of some milliseconds before a completion gets its turn.

@@ -11,6 +11,7 @@ from bandit.types import Epoch, Objective
 from gateway.analyst.answers import evaluation, to_json
 from gateway.analyst.log import RouterLog
 from gateway.analyst.questions import InvalidQuestion, proposal_of
+from gateway.analyst.resolution import existing_rule
 from gateway.cli.commands import new_app
 from gateway.cli.database import existing_router, managed, opened
 from gateway.cli.errors import CommandError
@@ -24,7 +25,6 @@ from gateway.cli.options import (
     toml_value,
 )
 from gateway.cli.output import print_json, print_table, print_view, tell
-from gateway.management.evaluation import existing_rule
 from gateway.management.experiments import ComparedExperiment, FigureView, compare_experiment, in_words
 from gateway.routing.objectives import preset_for
 from gateway.settings.router_options import RouterOptions

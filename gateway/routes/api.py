@@ -21,6 +21,7 @@ from gateway.management.problems import bad_fields
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models, organizations
 from gateway.routes.openapi import complete
+from gateway.routes.services import error_response
 from gateway.settings.router_options import OptionsError
 from storage.errors import DatabaseUnavailable, InvalidCursor
 
@@ -50,8 +51,7 @@ def build_api(version: str) -> FastAPI:
 
 async def _gateway_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GatewayError)  # noqa: S101 - registered for this class alone
-    headers = {key.decode(): value.decode() for key, value in error.headers()}
-    return Response(error.body(), error.status, headers=headers, media_type="application/json")
+    return error_response(error)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from bandit.types import Epoch
 from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
 from gateway.configuration import Configuration
+from gateway.errors import GatewayError
 from gateway.flow import Flow
 from gateway.readiness import Readiness
 from gateway.recorder import Recorder
@@ -56,3 +57,9 @@ def services_of(request: Request) -> RouteServices:
 def json_response(content: object, status: int = 200) -> Response:
     """A JSON response."""
     return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+def error_response(error: GatewayError) -> Response:
+    """An error as every call of the API tells it."""
+    headers = {key.decode(): value.decode() for key, value in error.headers()}
+    return Response(error.body(), error.status, headers=headers, media_type="application/json")

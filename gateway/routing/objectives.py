@@ -45,9 +45,13 @@ def chosen_anew(record: RouterRecord) -> RouterRecord:
 def objective_of(record: RouterRecord, catalog: Catalog) -> Objective:
     """What the router values, in dollars."""
     wanted = RouterOptions.readable(record.settings).objective
-    if isinstance(wanted, Objective):
-        return wanted
-    return _kept(record, wanted) or preset_for(wanted, record.models, catalog)
+    return stored_objective(record) or preset_for(str(wanted), record.models, catalog)
+
+
+def stored_objective(record: RouterRecord) -> Objective | None:
+    """What the router values, in dollars; None for a preset that was never served."""
+    wanted = RouterOptions.readable(record.settings).objective
+    return wanted if isinstance(wanted, Objective) else _kept(record, wanted)
 
 
 def kept_dollars(record: RouterRecord) -> Objective | None:

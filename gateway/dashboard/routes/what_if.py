@@ -14,6 +14,7 @@ from bandit.types import Epoch
 from gateway.analyst.client import Progress
 from gateway.analyst.messages import Kind
 from gateway.analyst.questions import Question
+from gateway.analyst.resolution import question_of
 from gateway.dashboard.forms import Form, attempt, number, read_form
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import PageRoute, render, see_other
@@ -23,8 +24,8 @@ from gateway.dashboard.views.what_if import what_if_page
 from gateway.dashboard.visit import Administrator, Reader, Visit
 from gateway.errors import BadRequest, Unavailable
 from gateway.management.context import JsonFields, Management
-from gateway.management.evaluation import question_of
 from gateway.management.routers import RouterView, change_router, router_view
+from gateway.routing.objectives import objective_of
 from gateway.settings.experiment_options import first_policy
 from gateway.settings.rule_options import MOST_RULES
 
@@ -133,10 +134,12 @@ def _asked(management: Management, router_id: str, proposed: Proposed) -> _Asked
     view = router_view(management, record)
     wanted = settled(proposed, view)
 
+    present = objective_of(record, management.catalog())
+
     def question(dollars: Mapping[str, float], policy: str | None) -> Question:
         return question_of(
             record,
-            management.catalog(),
+            present,
             days=float(wanted.days),
             policy=policy or first_policy(view.settings),
             models=",".join(wanted.models) or None,

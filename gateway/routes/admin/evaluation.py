@@ -1,5 +1,6 @@
 """/admin/routers/{id}/evaluation and /frontier: off-policy evaluation."""
 
+from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -9,12 +10,16 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from bandit.types import Epoch
-from gateway.analyst.client import Progress
-from gateway.analyst.messages import Kind
+from gateway.analyst.client import WAIT_SECONDS, Progress
+from gateway.analyst.messages import Call, Kind
 from gateway.analyst.questions import Question
-from gateway.management.evaluation import question_of
+from gateway.analyst.resolution import question_of
+from gateway.api_keys import READERS
 from gateway.routes.admin.calls import NO_STORE, Days, Reader
+from gateway.routes.authentication import require_key
+from gateway.routes.direct import DirectRoute
 from gateway.routes.services import services_of
+from gateway.routing.objectives import objective_of
 from gateway.settings.rule_options import MOST_RULES
 
 router = APIRouter(prefix="/admin", tags=["decisions"])
@@ -202,7 +207,7 @@ async def _asked(
         record = await run_in_threadpool(management.existing_router, router_id)
     return question_of(
         record,
-        management.catalog(),
+        objective_of(record, management.catalog()),
         days=days,
         policy=policy,
         models=models,
@@ -229,6 +234,22 @@ async def get_frontier(
     """Quality, cost and wait if a perfect answer were worth less or more, and of each model alone."""
     told = await services_of(request).analyst.ask(Kind.FRONTIER, question, Epoch(management.now), points)
     return _answer(told)
+
+
+async def _direct(kind: Kind, request: Request, router_id: str) -> Response | None:
+    """The same answers from an analyst that runs already, and reads the router itself. Raises GatewayError."""
+    services, key = services_of(request), require_key(request, READERS)
+    if key.routers is not None and router_id not in key.routers:
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    told = await services.analyst.call(Call(kind, router_id, query, services.clock(), WAIT_SECONDS))
+    return None if told is None else _answer(told)
+
+
+DIRECT = tuple(
+    DirectRoute(f"/admin/routers/{{router_id}}/{kind}", partial(_direct, kind))
+    for kind in (Kind.EVALUATION, Kind.FRONTIER)
+)
 
 
 def _answer(told: bytes | Progress) -> Response:

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 
+from gateway.management.context import Management
+from storage.records import RouterRecord
 from tests.support.gateway import Running
 from tests.support.waiting import wait_until
 
@@ -202,6 +205,37 @@ def test_another_policy_is_evaluated_from_the_log_alone(running: Running) -> Non
         curve = evaluated(http, "frontier", {"points": "3"})
         assert len(curve["points"]) == 3
         assert {each["model"] for each in curve["fixed"]} == said["shares"]["target"].keys()
+
+
+def test_a_question_to_an_analyst_that_runs_reads_no_database_in_the_gateway_and_errors_are_as_before(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/admin/routers/rtr_good/evaluation"
+    with running.http("admin") as http:
+        known = evaluated(http, "evaluation", {"days": "1"})
+        with monkeypatch.context() as patched:
+            patched.setattr(Management, "existing_router", _unreachable)
+            answer = http.get(path, params={"days": "1"})
+            assert (answer.status_code, answer.json()) == (200, known)
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["content-type"] == "application/json"
+            assert answer.headers["x-request-id"].startswith("req_")
+        refused = http.get(path, params={"policy": "astrology"}).json()["error"]
+        assert (refused["type"], refused["param"]) == ("invalid_request_error", "policy")
+        told = http.get("/admin/routers/rtr_nobody/evaluation").json()["error"]
+        assert told["code"] == "router_not_found"
+        assert "there are rtr_" in told["message"]
+        assert http.post(path).status_code == 405
+        metrics = http.get("/metrics").text
+        assert 'route="/admin/routers/{router_id}/evaluation"' in metrics
+    with running.http("second") as http:
+        assert http.get(path).status_code == 403
+    with running.http(None) as http:
+        assert http.get(path).json()["error"]["code"] == "invalid_api_key"
+
+
+def _unreachable(management: Management, router_id: str) -> RouterRecord:
+    raise AssertionError(f"{router_id} is read")
 
 
 def evaluated(http: httpx.Client, what: str, asked: dict[str, str]) -> dict[str, Any]:

@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bandit.types import AppliedRule
+from bandit.types import AppliedRule, Objective
 from gateway.analyst.questions import InvalidQuestion, Question, proposal_of
-from gateway.catalog.catalog import Catalog
-from gateway.routing.objectives import objective_of
 from gateway.routing.rules import rule_of
 from gateway.settings.router_options import RouterOptions
 from storage.records import RouterRecord
@@ -14,7 +12,7 @@ from storage.records import RouterRecord
 
 def question_of(
     record: RouterRecord,
-    catalog: Catalog,
+    present: Objective | None,
     *,
     days: float,
     policy: str,
@@ -23,11 +21,13 @@ def question_of(
     exploration: float | None,
     without_rule: int | None = None,
 ) -> Question:
-    """The question; `dollars` replace those of the router's objective. None of them: the objective of then.
+    """The question; `dollars` replace those of the router's `present` objective. None of them: the objective of then.
 
     `without_rule` is the number of a rule that is left out. Raises InvalidQuestion.
     """
-    objective = replace(objective_of(record, catalog), **dollars) if dollars else None
+    if dollars and present is None:
+        raise InvalidQuestion("objective", f"objective: the dollars of {record.id} are not known yet")
+    objective = replace(present, **dollars) if dollars and present else None
     known = [model.arm_id for model in record.models]
     without = None if without_rule is None else existing_rule(record, without_rule)
     return Question(record.id, days, proposal_of(record.id, known, policy, models, objective, exploration, without))
