@@ -122,7 +122,12 @@ def _standing(services: RouteServices) -> Standing:
     loop_time = LoopTime(asyncio.get_running_loop().time())
     cooldowns, recorder, readiness = services.model_states.cooldowns, services.recorder, services.readiness
     models = {arm_id: model.id for live in services.routers.values() for arm_id, model in live.models.items()}
-    reasons = {model_id: cooldowns.reason(model_id, loop_time) for model_id in sorted({*models.values()})}
+    parked = cooldowns.parked()
+    # The breaker lets a probe through to a parked model now and then; until it has answered, nothing is mended.
+    reasons = {
+        model_id: f"parked: {parked[model_id]}" if model_id in parked else cooldowns.reason(model_id, loop_time)
+        for model_id in sorted({*models.values()})
+    }
     return Standing(
         problems=readiness.problems(),
         notes=readiness.notes(),

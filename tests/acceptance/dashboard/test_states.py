@@ -1,10 +1,14 @@
 """What pages say while the database is away, and what one that is open keeps."""
 
+import re
+
 import httpx
 import pytest
 
+from gateway.providers.upstream.provider import ProviderError, Verdict
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
+from tests.support.browser import PHONE, chromium, is_there, tab
 from tests.support.gateway import Running
 
 
@@ -32,3 +36,21 @@ def test_without_the_database_pages_say_so_and_health_what_to_do(
         assert refused.status_code == 503
     assert admin.get("/routers/rtr_support").status_code == 200
     assert "in vain" not in admin.get("/keys").text
+
+
+def test_a_model_that_is_parked_is_told_also_while_a_probe_may_be_sent_to_it(
+    running: Running, admin: httpx.Client, reader: httpx.Client
+) -> None:
+    refused = ProviderError(Verdict.PARKED, "check the provider's api_key", status=401)
+    running.gateway.model_states.cooldowns.failed("simulated/sage", refused, -1e6, b"")
+    try:
+        assert "parked: check the provider&#39;s api_key" in admin.get("/routers/rtr_support").text
+        states = re.findall(r'<span class="chip bad">([^<]+)</span></td></tr>', reader.get("/").text)
+        assert states == ["1 of 3 models away", "1 of 3 models away"], "of both routers that have it"
+        if is_there():
+            with chromium() as browser, tab(browser, running.url, size=PHONE) as opened:
+                opened.sign_in(running.keys["admin"])
+                assert opened.page.locator(".rail .count").count() == 1
+                assert opened.problems("/health", axe=False) == []
+    finally:
+        running.forget_cooldowns()
