@@ -27,10 +27,10 @@ const replace = (fresh) => {
     const other = fresh.getElementById(part.id);
     if (!other || other.outerHTML === part.outerHTML || busyWith(part)) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const scrolled = [...part.querySelectorAll(".scroll")].map((each) => each.scrollLeft);
+    const scrolled = [...part.querySelectorAll(".scroll, ul")].map((each) => each.scrollLeft);
     const adopted = document.adoptNode(other);
     part.replaceWith(adopted);
-    adopted.querySelectorAll(".scroll").forEach((each, i) => { each.scrollLeft = scrolled[i] || 0; });
+    adopted.querySelectorAll(".scroll, ul").forEach((each, i) => { each.scrollLeft = scrolled[i] || 0; });
     if (focused) [...adopted.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused)?.focus();
   }
   announce(fresh);

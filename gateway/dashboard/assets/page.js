@@ -27,6 +27,9 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => { sent = new WeakMap(); });
 
+// On a phone the navigation is a bar that scrolls: it begins with the page that is shown.
+document.querySelector(".rail [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // A filter is sent when it is chosen with the pointer. With the arrow keys each option on the way is a change: then it is
 // sent at Enter, or when the field is left. The filtered page has the focus where it was.
 let keyed = null;

@@ -76,7 +76,8 @@ def findings_page(visit: Visit) -> HealthPage:
             for each in health.replicas
         ]
         heard = sum(management.now - each.heard_at <= RECENT_SECONDS for each in health.replicas)
-        told = f"{heard} of {len(replicas)} processes heard from within {RECENT_SECONDS:.0f} s"
+        processes = f"{len(replicas)} process{'' if len(replicas) == 1 else 'es'}"
+        told = f"{heard} of {processes} heard from within {RECENT_SECONDS:.0f} s"
         return HealthPage([*rows, *_ledger(visit)], replicas, told)
     return HealthPage([*_own_findings(visit), *_ledger(visit)], ())
 
