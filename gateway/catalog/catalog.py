@@ -51,6 +51,13 @@ class UnknownModel(LookupError):
     """The model can't be used as things are configured; the message says why and what to do."""
 
 
+UNSERVED = (
+    "simulated models are served only if no provider is configured, or the configuration file names one of them at the "
+    "start"
+)
+"""Why a simulated model can't be used."""
+
+
 class Catalog:
     """All models, by id. A model that no file declares is resolved when a router first names it.
 
@@ -132,6 +139,8 @@ class Catalog:
 
     def _make(self, declared: ModelSettings) -> Model:
         if declared.provider == SIMULATED:
+            if not self._settings.simulated:  # a router of the database or the API names one that nothing serves
+                raise UnknownModel(f"{declared.id}: {UNSERVED}")
             return _simulated(declared)
         provider = self._settings.providers[declared.provider]
         vendor = vendor_of(provider)

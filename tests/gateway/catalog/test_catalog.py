@@ -106,6 +106,13 @@ def test_a_model_that_no_file_names_is_resolved_when_a_router_does(tmp_path: Pat
         models.resolve("openai/gpt-5.5")
     with pytest.raises(UnknownModel, match="no price is known"):
         models.resolve("groq/of-tomorrow")
+    with pytest.raises(UnknownModel, match="simulated models are served only if no provider is configured"):
+        models.resolve("simulated/sage")
+
+
+def test_simulated_models_are_known_if_they_are_served(tmp_path: Path) -> None:
+    models = catalog(tmp_path, "", {})
+    assert models.resolve("simulated/sage").provider == "simulated"
     with pytest.raises(UnknownModel, match="there is no simulated/other"):
         models.resolve("simulated/other")
 
