@@ -116,7 +116,7 @@ class Status(StrEnum):
 
 @quick_dataclass(frozen=True, slots=True)
 class DecisionRecord:
-    """The first draw of a request. `choice` is the choice's JSON, shared by all decisions drawn from it."""
+    """The first draw of a request. `choice` is the choice's record, shared by all decisions drawn from it."""
 
     completion_id: str  # req_…
     router_id: str

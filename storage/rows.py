@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
+from zlib import decompress
 
 import msgspec
 from sqlalchemy import Row
@@ -14,6 +15,7 @@ DECISION_FIELDS = tuple(field.name for field in fields(DecisionRecord) if field.
 OUTCOME_FIELDS = tuple(field.name for field in fields(OutcomeRecord))
 ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
 
+_COMPRESSED = b"x"  # of zlib's header; records begin otherwise
 _DETAILS = msgspec.json.Decoder(dict[str, int])
 
 
@@ -116,8 +118,13 @@ def clean_json(value: Json) -> Json:
     return [clean_json(part) for part in value] if isinstance(value, Sequence) else value
 
 
+def read_choice_record(stored: bytes) -> bytes:
+    """Read a choice's record, which older versions compressed."""
+    return decompress(stored) if stored.startswith(_COMPRESSED) else stored
+
+
 def read_decision(row: Row[Any], choice: bytes) -> DecisionRecord:
-    """Read a decision from its row of `decisions` and its choice's JSON."""
+    """Read a decision from its row of `decisions` and its choice's record."""
     values = {name: row._mapping[name] for name in DECISION_FIELDS}
     return DecisionRecord(choice=choice, **{**values, "explored": bool(row.explored)})
 

@@ -11,7 +11,8 @@ import msgspec
 from bandit.ope.fitted import Fitted, fit
 from bandit.ope.logged import Logged
 from bandit.ope.recorded import RecordedChoice, RecordedChoices, recorded_choice, stack
-from bandit.types import Choice, Ending, Epoch, Objective
+from bandit.types import Ending, Epoch, Objective
+from gateway.choice_records import read_choice
 from storage.calendar import DAY
 from storage.stores.first_draws import AT_ONCE, FirstDraw, FirstDraws, Scored
 
@@ -140,10 +141,9 @@ class RouterLog:
     def _take_choices(self, choice_ids: Iterable[str]) -> None:
         wanted = sorted(choice_ids)
         raw = self._ledger.choices(wanted)
-        decoder = msgspec.json.Decoder(Choice)
         for id_ in wanted:
             try:
-                self._choices[id_] = recorded_choice(decoder.decode(raw.get(id_, b"")))
+                self._choices[id_] = recorded_choice(read_choice(raw.get(id_, b"")))
             except msgspec.DecodeError:
                 self._choices[id_] = None
 

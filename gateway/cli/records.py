@@ -5,6 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from gateway.choice_records import read_choice
 from gateway.cli.commands import new_group
 from gateway.cli.database import opened
 from gateway.cli.errors import CommandError
@@ -44,7 +45,10 @@ def show(request_id: RequestId, config: Config = None, database_url: DatabaseUrl
         "attempts": [msgspec.to_builtins(attempt) for attempt in record.attempts],
         "outcome": msgspec.to_builtins(record.outcome),
     }
-    shown["decision"]["choice"] = record.decision.choice.decode(errors="replace")
+    try:
+        shown["decision"]["choice"] = msgspec.to_builtins(read_choice(record.decision.choice))
+    except msgspec.DecodeError:
+        shown["decision"]["choice"] = None
     if record.content is not None:
         shown["request"] = record.content.request.decode(errors="replace")
         shown["answer"] = record.content.answer.decode(errors="replace")

@@ -59,7 +59,7 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         key_id=key_id,
         at=decision.at,
         choice_digest=cached.choice_digest,
-        choice=cached.json,
+        choice=cached.record,
         algorithm=cached.choice.algorithm,
         policy=cached.choice.policy,
         task=decision.context.task,

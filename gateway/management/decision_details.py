@@ -102,7 +102,7 @@ def decision_view(management: Management, explained: Explained, *, with_content:
             drawn_again=explained.drawn_again,
             verdict=explained.verdict,
         ),
-        choice=msgspec.json.decode(decision.choice),
+        choice=msgspec.json.decode(msgspec.json.encode(explained.choice)),
         content=None if content is None else _content(content),
     )
 

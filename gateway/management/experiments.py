@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-import msgspec
 import numpy as np
 from pydantic import BaseModel
 
@@ -11,7 +10,8 @@ from bandit.experiment import Experiment, ExperimentView, Unit
 from bandit.ope.estimates import Figure
 from bandit.ope.parts import TERMS, Difference, PartSums, Told, Verdict, differences_of, figures_of
 from bandit.policies import named
-from bandit.types import Choice, Epoch
+from bandit.types import Epoch
+from gateway.choice_records import read_choice
 from gateway.errors import NotFound
 from gateway.management.context import Management
 from gateway.routing.objectives import objective_of
@@ -115,7 +115,7 @@ def _running(record: RouterRecord) -> tuple[str, Unit, Mapping[str, float]] | No
 def _latest(ledger: Experiments, router_id: str, since: Epoch) -> tuple[str, Unit, Mapping[str, float]] | None:
     """The experiment of the router's latest request in one, from that request's choice."""
     raw = ledger.latest(router_id, since)
-    view: ExperimentView | None = None if raw is None else msgspec.json.decode(raw, type=Choice).experiment
+    view: ExperimentView | None = None if raw is None else read_choice(raw).experiment
     return None if view is None else (view.id, view.unit, {part.policy: part.share for part in view.parts})
 
 

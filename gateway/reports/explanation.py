@@ -7,6 +7,7 @@ import msgspec
 from bandit.draws import draw
 from bandit.replay import Replay, replay
 from bandit.types import Choice, Draw
+from gateway.choice_records import read_choice
 from storage.records import DecisionView
 
 
@@ -46,7 +47,7 @@ def explain(view: DecisionView, secret: bytes | None) -> Explained:
     """Replay a recorded decision; `secret` is its router's, if the router still exists. Raises NotExplainable."""
     decision = view.decision
     try:
-        choice = msgspec.json.decode(decision.choice, type=Choice)
+        choice = read_choice(decision.choice)
     except msgspec.DecodeError:
         raise NotExplainable(f"the choice of {decision.completion_id} can't be read any more") from None
     drawn = Draw(1, decision.u, decision.drawn_model_id, decision.propensity, decision.randomised, decision.assignment)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeAlias
 
-import msgspec
-
 from bandit.decision import choose
 from bandit.learning import merge
 from bandit.posteriors.news import News
@@ -18,6 +16,7 @@ from bandit.quick import kept_property
 from bandit.statistics import Deltas, StatisticKey, Sums
 from bandit.types import AppliedRule, BudgetState, Choice, Context, Epoch, LoopTime, Steering
 from gateway.catalog.catalog import Catalog, Model
+from gateway.choice_records import record_of
 from gateway.routing.daily_spend import DailySpend
 from gateway.routing.definitions import Definition
 from gateway.routing.stickiness import Stickiness
@@ -66,14 +65,14 @@ class CachedChoice:
     reasons: dict[str, str] = field(default_factory=dict)
 
     @kept_property
-    def json(self) -> bytes:
+    def record(self) -> bytes:
         """As it is recorded."""
-        return msgspec.json.encode(self.choice)
+        return record_of(self.choice)
 
     @kept_property
     def choice_digest(self) -> str:
-        """Of its JSON."""
-        return _digest(self.json)
+        """Of its record."""
+        return _digest(self.record)
 
     @kept_property
     def costs_usd(self) -> Mapping[str, float]:
@@ -134,11 +133,11 @@ class Published:
             self._prepared[question] = CachedChoice(choose(self.snapshot, *question), recurs=True)
 
 
-def _digest(json: bytes) -> str:
-    """BLAKE2b of a choice's JSON, in pieces: for more at once hashlib releases the GIL, and waits to get it back."""
+def _digest(record: bytes) -> str:
+    """BLAKE2b of a choice's record, in pieces: for more at once hashlib releases the GIL, and waits to get it back."""
     digest = hashlib.blake2b(digest_size=16)
-    for start in range(0, len(json), _PIECE_BYTES):
-        digest.update(json[start : start + _PIECE_BYTES])
+    for start in range(0, len(record), _PIECE_BYTES):
+        digest.update(record[start : start + _PIECE_BYTES])
     return digest.hexdigest()
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from zlib import decompress
 
 from sqlalchemy import ColumnElement, Double, and_, case, cast, func, literal_column, or_, select
 
 from bandit.types import Epoch
 from storage.database.engine import Database
 from storage.records import Status
+from storage.rows import read_choice_record
 from storage.tables import choices, decisions, scores
 
 
@@ -31,13 +31,13 @@ class Experiments:
         self._database = database
 
     def latest(self, router_id: str, since: Epoch) -> bytes | None:
-        """Read the choice of a router's latest request in an experiment, as JSON; None without one."""
+        """Read the choice of a router's latest request in an experiment, as it was recorded; None without one."""
         query = select(choices.c.choice).join_from(decisions, choices, choices.c.id == decisions.c.choice_id)
         query = query.where(decisions.c.router_id == router_id, decisions.c.at >= since)
         query = query.where(decisions.c.experiment.is_not(None)).order_by(decisions.c.at.desc()).limit(1)
         with self._database.read() as connection:
             found = connection.execute(query).scalar()
-        return None if found is None else decompress(found)
+        return None if found is None else read_choice_record(found)
 
     def others(self, router_id: str, experiment: str, since: Epoch) -> int:
         """Count a router's requests since an instant that were part of another experiment."""

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zlib import decompress
 
 from sqlalchemy import Select, and_, func, or_, select
 
 from bandit.types import Ending, Epoch
 from storage.activity import traffic_by_model
 from storage.database.engine import Database
+from storage.rows import read_choice_record
 from storage.tables import attempts, choices, decisions, feedback, scores
 
 AT_ONCE = 2_000
@@ -91,10 +91,10 @@ class FirstDraws:
             return set(connection.execute(query).scalars())
 
     def choices(self, choice_ids: Collection[str]) -> dict[str, bytes]:
-        """Read up to `AT_ONCE` choices, as JSON."""
+        """Read up to `AT_ONCE` choices, as they were recorded."""
         query = select(choices.c.id, choices.c.choice).where(choices.c.id.in_(choice_ids))
         with self._database.read() as connection:
-            return {row[0]: decompress(row[1]) for row in connection.execute(query)}
+            return {row[0]: read_choice_record(row[1]) for row in connection.execute(query)}
 
     def _query(self, router_id: str, since: Epoch) -> Select[Any]:
         c, first = decisions.c, attempts.c

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from zlib import decompress
 
 import msgspec
 from sqlalchemy import Connection, Row, Select, and_, or_, select
@@ -14,7 +13,7 @@ from storage.activity import Traffic, spent_by_router, traffic_by_model
 from storage.database.engine import Database
 from storage.judging import Judging, judging_by_model
 from storage.records import Content, DecisionView, FeedbackRecord, Shadow
-from storage.rows import read_attempt, read_decision, read_outcome
+from storage.rows import read_attempt, read_choice_record, read_decision, read_outcome
 from storage.stores.decisions import cursor_of, read_cursor
 from storage.stores.exports import EXPORTS
 from storage.tables import attempts, choices, contents, decisions, feedback, scores
@@ -115,7 +114,7 @@ def _views(connection: Connection, query: Select[Any]) -> list[DecisionView]:
     by_source, weights = _scores_of(connection, ids)
     return [
         DecisionView(
-            read_decision(row, decompress(row.choice) if row.choice else b""),
+            read_decision(row, read_choice_record(row.choice) if row.choice else b""),
             tuple(tried[row.completion_id]),
             read_outcome(row),
             tuple(given[row.completion_id]),

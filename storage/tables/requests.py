@@ -11,7 +11,7 @@ choices = Table(
     key("id", Text, "the completion_id of the decision that used it first"),
     required("router_id", Text, "the router"),
     required("at", Double, "when it was used first"),
-    required("choice", LargeBinary, "JSON, compressed with zlib: the largest part of a request's bytes"),
+    required("choice", LargeBinary, "its record, in MessagePack; of older versions JSON, compressed with zlib"),
     Index(None, "router_id", "at"),
     check("times", *instants("at")),
     comment="what draws were made from: each model's expected utility and probability, shared by decisions",

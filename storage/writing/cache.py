@@ -1,7 +1,6 @@
 """The writer's cache of choices and task names that it has committed, and need not write again."""
 
 from collections import OrderedDict
-from zlib import compress
 
 from storage.records import DecisionRecord
 from storage.rows import clean
@@ -55,7 +54,7 @@ class CacheUpdate:
         if known is not None and 0.0 <= at - known[1] < CHOICE_SECONDS:
             return known[0]
         self._choices[digest] = (decision.completion_id, at)
-        self.choice_rows.append((decision.completion_id, decision.router_id, at, compress(decision.choice)))
+        self.choice_rows.append((decision.completion_id, decision.router_id, at, decision.choice))
         return decision.completion_id
 
     def use_task(self, decision: DecisionRecord) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zlib import decompress
 
 from sqlalchemy import delete, func, insert, select
 
@@ -25,7 +24,7 @@ from storage.database.sqlite import create_privately, is_damage
 from storage.deltas import decode_deltas
 from storage.errors import DatabaseUnavailable, LedgerError, SpoolRefused
 from storage.records import CompletionRecord, Content
-from storage.rows import read_attempt, read_decision, read_outcome
+from storage.rows import read_attempt, read_choice_record, read_decision, read_outcome
 from storage.stores.arms import read_sums, select_sums
 from storage.tables import activity, arms, attempts, choices, contents, decisions, key_usage, settings
 from storage.writing.batch import MOST_BYTES
@@ -261,7 +260,7 @@ def _record(row: Any, tried: list[Attempt], half_lives: Mapping[tuple[str, Signa
         return half_lives[router_id, signal]
 
     return CompletionRecord(
-        decision=read_decision(row, decompress(row.choice)),
+        decision=read_decision(row, read_choice_record(row.choice)),
         attempts=tuple(sorted(tried, key=lambda attempt: attempt.number)),
         outcome=read_outcome(row),
         deltas=dict(decode_deltas(row.learned, row.router_id, row.ended_at, half_life)),

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import msgspec
 import pytest
 
-from bandit.types import Choice, Epoch, LoopTime
+from bandit.types import Epoch, LoopTime
+from gateway.choice_records import read_choice
 from gateway.reports.explanation import explain
 from gateway.tasks.call_sites import call_site_of, is_call_site
 from storage.records import DecisionView, RouterModel, RouterRecord
@@ -73,7 +73,7 @@ def test_a_prompt_that_is_filled_in_anew_each_time_is_one_class_with_a_name(
         view, reason = ask(running, support(number))
         assert view.decision.task == site.key
         assert reason.startswith("Short request of the call site “support agent of Acme”: ")
-        choice = msgspec.json.decode(view.decision.choice, type=Choice)
+        choice = read_choice(view.decision.choice)
         assert choice.context.task == site.key
         assert explain(view, b"s" * 32).replay.identical
         assert explain(view, b"s" * 32).drawn_again

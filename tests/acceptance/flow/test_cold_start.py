@@ -4,9 +4,8 @@ import re
 import time
 from typing import Any
 
-import msgspec
-
-from bandit.types import ArmView, Choice, LoopTime
+from bandit.types import ArmView, LoopTime
+from gateway.choice_records import read_choice
 from storage.records import RouterModel, RouterRecord
 from storage.stores.ledger import Ledger
 from storage.stores.routers import Routers
@@ -33,7 +32,7 @@ def ask(running: Running, router_id: str, **more: Any) -> tuple[str, dict[str, A
     answer: Any = running.client(router_id).chat.completions.create(model="dari/routing", messages=MESSAGES, **more)
     view = Ledger(running.gateway.database).decision(answer.id.removeprefix("chatcmpl-"))
     assert view is not None
-    arms = msgspec.json.decode(view.decision.choice, type=Choice).arms
+    arms = read_choice(view.decision.choice).arms
     return answer.dari_routing["reason"], {arm.model_id: arm for arm in arms}
 
 

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 import pytest
 
 from bandit.statistics import Signal
-from bandit.types import ArmView, Choice, LoopTime
+from bandit.types import ArmView, LoopTime
+from gateway.choice_records import read_choice
 from gateway.maintenance.rebuild import rebuild_of
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
@@ -73,7 +73,7 @@ def ask(running: Running, router_id: str, content: Any, **more: Any) -> dict[str
     answer = client.chat.completions.with_raw_response.create(model="dari/routing", messages=messages, **more)
     view = Ledger(running.gateway.database).decision(answer.headers["x-request-id"])
     assert view is not None
-    choice = msgspec.json.decode(view.decision.choice, type=Choice)
+    choice = read_choice(view.decision.choice)
     return {arm.model_id: arm for arm in choice.arms}
 
 

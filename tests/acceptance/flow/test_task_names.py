@@ -3,11 +3,11 @@
 import time
 from typing import Any
 
-import msgspec
 import pytest
 
 from bandit.statistics import ANY_TASK
-from bandit.types import Choice, Epoch, LoopTime
+from bandit.types import Epoch, LoopTime
+from gateway.choice_records import read_choice
 from gateway.reports.explanation import explain
 from gateway.routing.task_names import OTHER
 from gateway.tasks.classifier import TASK_NAMES
@@ -48,7 +48,7 @@ def test_two_hundred_stated_tasks_are_64_classes_and_other(running: Running, ask
     for completion_id in asked:
         view = ledger.decision(completion_id)
         assert view is not None
-        assert msgspec.json.decode(view.decision.choice, type=Choice).context.task == view.decision.task
+        assert read_choice(view.decision.choice).context.task == view.decision.task
         assert explain(view, b"s" * 32).replay.identical
         tasks.append(view.decision.task)
     assert tasks == [f"task {number}" for number in range(LARGEST_COUNT)] + [OTHER] * (200 - LARGEST_COUNT)

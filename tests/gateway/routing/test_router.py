@@ -189,13 +189,13 @@ def test_recurring_choices_that_nobody_asks_for_are_prepared_anew_each_time(live
 
 def test_no_choice_is_encoded_before_a_request_uses_it(live: LiveRouter) -> None:
     cached = published(live, 1.0).choose(CONTEXT, MODELS, NO_STEERING, ())
-    assert not {"json", "choice_digest"} & vars(cached).keys()
-    assert cached.json is cached.json
+    assert not {"record", "choice_digest"} & vars(cached).keys()
+    assert cached.record is cached.record
 
 
-def test_the_digest_of_a_choice_is_that_of_its_whole_json(live: LiveRouter) -> None:
+def test_the_digest_of_a_choice_is_that_of_its_whole_record(live: LiveRouter) -> None:
     cached = published(live, 1.0).choose(CONTEXT, MODELS, NO_STEERING, (("p/none", "x" * 5_000),))
-    assert cached.choice_digest == hashlib.blake2b(cached.json, digest_size=16).hexdigest()
+    assert cached.choice_digest == hashlib.blake2b(cached.record, digest_size=16).hexdigest()
 
 
 def test_no_more_choices_are_kept_than_so_many(live: LiveRouter) -> None:

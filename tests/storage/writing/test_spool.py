@@ -212,7 +212,7 @@ def test_a_record_that_can_t_be_read_stays_and_keeps_no_other(
     records = [making.completion(choice=f"{number}".encode()) for number in range(6)]
     path = spooled(tmp_path / "it-", records, owner_of(database))
     broken, lacking, strange = (records[number].decision.completion_id for number in (1, 2, 3))
-    edit(path, "UPDATE choices SET choice = x'00' WHERE id = ?", broken)
+    edit(path, "UPDATE choices SET choice = x'7800' WHERE id = ?", broken)
     edit(path, "DELETE FROM choices WHERE id = ?", lacking)
     edit(path, "UPDATE decisions SET status = 'unheard of' WHERE completion_id = ?", strange)
     running = start_writer(database, spool=Spool(tmp_path / "it-", owner_of(database)))
