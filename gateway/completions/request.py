@@ -29,6 +29,8 @@ REQUESTED_MODEL = "dari/routing"
 MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
 LONGEST_KEY = 1_000
+MOST_TOKENS = 2**63 - 1
+"""Of `max_tokens`: what a client may send that means no limit. Much larger ones are beyond any float."""
 _OURS = {"model", "routing"}
 _TOOLS = ("tools", "functions")
 
@@ -318,6 +320,7 @@ def _string(raw: msgspec.Raw | None) -> str | None:
 
 
 def _positive(name: str, value: int | None) -> int | None:
-    if value is not None and value < 1:
-        raise BadRequest(f"`{name}` must be at least 1, not {value}", param=name)
+    if value is not None and not 1 <= value <= MOST_TOKENS:
+        right = "at least 1" if value < 1 else f"at most {MOST_TOKENS:,}"
+        raise BadRequest(f"`{name}` must be {right}, not {str(value)[:40]}", param=name)
     return value

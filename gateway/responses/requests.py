@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.completions.request import explain_validation, parse_json_object
+from gateway.completions.request import MOST_TOKENS, explain_validation, parse_json_object
 from gateway.errors import BadRequest
 from gateway.responses.items import Message, messages_of
 from gateway.responses.tool_names import ToolNames, chat_name
@@ -106,8 +106,8 @@ def read_request(body: bytes) -> Asked:
 def _translated(known: _Known) -> dict[str, Any]:
     chat: dict[str, Any] = {}
     if known.max_output_tokens is not None:
-        if known.max_output_tokens < 1:
-            raise BadRequest("`max_output_tokens` must be at least 1", param="max_output_tokens")
+        if not 1 <= known.max_output_tokens <= MOST_TOKENS:
+            raise BadRequest(f"`max_output_tokens` must be from 1 to {MOST_TOKENS:,}", param="max_output_tokens")
         chat["max_completion_tokens"] = known.max_output_tokens
     if known.tools:
         chat["tools"] = [

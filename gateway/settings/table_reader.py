@@ -6,6 +6,7 @@ The TOML file and the management API use the same reader, so both report the sam
 import difflib
 import math
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from typing import NamedTuple, TypeVar
 
@@ -81,7 +82,7 @@ class Fields:
         value = self.raw(key)
         if value is None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
             self.blame(key, f"must be a finite number, not {shown(value)}")
         elif not (low < value if above else low <= value) or value > high:
             self.blame(key, f"must be {_range(low, high, above)}, not {shown(value)}")
@@ -197,4 +198,4 @@ def _range(low: float, high: float, above: bool) -> str:
 
 
 def _plain(value: float) -> str:
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+    return f"{value:,.0f}" if value == int(value) or value >= 1e6 else f"{value:g}"

@@ -115,6 +115,7 @@ def test_images_files_and_audio_are_parts() -> None:
         ({"input": "a", "tools": [{"type": "web_search"}]}, "tools[0].type"),
         ({"input": "a", "tools": [{"type": "function"}], "tool_choice": {"type": "mcp"}}, "tool_choice"),
         ({"input": "a", "max_output_tokens": 0}, "max_output_tokens"),
+        ({"input": "a", "max_output_tokens": 10**400}, "max_output_tokens"),
         ({"input": "a", "max_output_tokens": "9"}, "max_output_tokens"),
         ({"input": "a", "truncation": "middle"}, "truncation"),
         ({"input": "a", "text": {"format": {"type": "json_schema"}}}, "text.format"),

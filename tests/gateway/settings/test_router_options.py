@@ -54,3 +54,11 @@ def test_a_broken_stored_option_is_named() -> None:
     with pytest.raises(OptionsError, match="max_attempts must be a whole number") as caught:
         RouterOptions.from_json({"max_attempts": "many"})
     assert caught.value.problems[0].path == ("max_attempts",)
+
+
+def test_a_whole_number_that_is_no_float_is_named_too() -> None:
+    settings = {"exploration": 10**400, "max_usd_per_day": -(10**400), "judge": {"model": "a/b", "share": 10**400}}
+    for name, value in settings.items():
+        with pytest.raises(OptionsError, match="must be a finite number, not -?9*10*") as caught:
+            RouterOptions.from_json({name: value})
+        assert caught.value.problems[0].path[0] == name
