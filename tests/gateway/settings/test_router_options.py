@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bandit.types import HalfLives, Objective, RouterSettings
+from bandit.types import HalfLives, Json, Objective, RouterSettings
 from gateway.settings.judge_options import JudgeOptions
 from gateway.settings.router_options import DEFAULT_OPTIONS, OptionsError, RouterOptions, bandit_settings
 from gateway.settings.shadow_options import ShadowOptions
@@ -57,8 +57,12 @@ def test_a_broken_stored_option_is_named() -> None:
 
 
 def test_a_whole_number_that_is_no_float_is_named_too() -> None:
-    settings = {"exploration": 10**400, "max_usd_per_day": -(10**400), "judge": {"model": "a/b", "share": 10**400}}
+    settings: dict[str, Json] = {
+        "exploration": 10**400,
+        "max_usd_per_day": -(10**400),
+        "judge": {"model": "a/b", "share": 10**400},
+    }
     for name, value in settings.items():
-        with pytest.raises(OptionsError, match="must be a finite number, not -?9*10*") as caught:
+        with pytest.raises(OptionsError, match="must be a finite number") as caught:
             RouterOptions.from_json({name: value})
         assert caught.value.problems[0].path[0] == name
