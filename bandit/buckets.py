@@ -13,6 +13,7 @@ PROMPT_STEPS = 2
 """Buckets per doubling of a prompt's tokens; other lengths have one."""
 
 
+@lru_cache(maxsize=4_096)
 def bucketed(
     task: str,
     parts: PromptParts,

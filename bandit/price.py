@@ -104,7 +104,7 @@ class Price:
 
     def bill_usd(self, tokens: Tokens, tier: str | None = None) -> float:
         """Dollars for a call, each token at the rate of the smallest bucket it is in."""
-        price = self.served_as(tier) if self.tiers else self
+        price = self if tier is None else self.served_as(tier)
         if price.longer:
             price = price.at(tokens.prompt_tokens)
         if any(_counts_of_details(tokens)):

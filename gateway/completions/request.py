@@ -193,6 +193,8 @@ def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
 
     That is `prompt_cache_key`, else `user` and the messages up to the user's first; None if the caller gives neither.
     """
+    if "prompt_cache_key" not in fields and "user" not in fields:
+        return None  # the usual case
     key = fields.get("prompt_cache_key", _NULL)
     if bytes(key) != b"null":
         return hashlib.blake2b(b"key\0" + bytes(key), digest_size=8, key=secret).digest()

@@ -56,7 +56,8 @@ class Completions(Protocol):
 class KnownHead:
     """The line and headers of a request that was parsed and answered directly, around the digits of its length.
 
-    A client's requests on one connection have the same, as a rule: what equals it byte by byte needs no parser.
+    A client's requests on one connection have the same, as a rule: what equals it byte by byte needs no parser. The
+    body may come later: Python's clients send it apart.
     """
 
     router_id: str
@@ -66,15 +67,16 @@ class KnownHead:
 
     @classmethod
     def of(cls, data: bytes, router_id: str, headers: dict[bytes, bytes]) -> "KnownHead | None":
-        """The head of a request that these bytes are all of; None if they may be more or less than that."""
-        size = data.find(_END_OF_HEAD) + len(_END_OF_HEAD)
+        """The head of a request that these bytes are, up to some part of its body; None if they may be more or less."""
+        end = data.find(_END_OF_HEAD)
+        size = end + len(_END_OF_HEAD)
         length = _LENGTH.search(data, 0, size)
-        if length is None or len(data) != size + int(length[1]):
+        if end < 0 or length is None or len(data) > size + int(length[1]):
             return None
         return cls(router_id, headers, data[: length.start(1)], data[length.end(1) : size])
 
-    def body_of(self, data: bytes) -> bytes | None:
-        """The body of a request that these bytes are all of, if it has this head; else None."""
+    def body_of(self, data: bytes) -> tuple[int, bytes] | None:
+        """The length of the body, and what is here of it, if the bytes are of one request with this head; else None."""
         start = len(self.before)
         if not data.startswith(self.before):
             return None
@@ -82,8 +84,8 @@ class KnownHead:
         digits = data[start:end]
         if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
             return None
-        body = data[end + len(self.after) :]
-        return body if len(body) == int(digits) <= LARGEST_BODY else None
+        length, body = int(digits), data[end + len(self.after) :]
+        return (length, body) if len(body) <= length <= LARGEST_BODY else None
 
 
 class DirectProtocol(LimitedProtocol):
@@ -92,11 +94,17 @@ class DirectProtocol(LimitedProtocol):
     completions: Completions | None = None
     _exchange: "DirectHttp | None" = None
     _known: KnownHead | None = None
+    _missing = 0  # bytes of the body of a request whose head was known: the parser knows nothing of it
 
     def data_received(self, data: bytes) -> None:
         """Take a request whose head is known as it is; else parse, and remember the head if it is one of ours."""
-        known, last, is_between = self._known, self._exchange, self.is_between_requests
-        if known is not None and is_between and (body := known.body_of(data)) is not None:
+        last = self._exchange
+        if self._missing and last is not None:
+            self.received_at = time.monotonic()
+            self._take(last, data)
+            return
+        known, is_between = self._known, self.is_between_requests
+        if known is not None and is_between and (found := known.body_of(data)) is not None:
             completions = self.completions
             if completions is not None and not completions.draining:
                 self.received_at = time.monotonic()
@@ -104,13 +112,24 @@ class DirectProtocol(LimitedProtocol):
                     self._unset_keepalive_if_required()
                 exchange = DirectHttp(self, completions, known.router_id, known.headers, keep_alive=True)
                 self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
-                exchange.body, exchange.more_body = body, False
-                exchange.begin()
+                self._missing, body = found
+                self._take(exchange, body)
                 return
         super().data_received(data)
-        whole = self._exchange
-        if is_between and whole is not last and whole is not None and whole.keep_alive and not whole.more_body:
-            self._known = KnownHead.of(data, whole.router_id, whole.headers)
+        new = self._exchange
+        if is_between and new is not last and new is not None and new.keep_alive:
+            self._known = KnownHead.of(data, new.router_id, new.headers)
+
+    def _take(self, exchange: "DirectHttp", data: bytes) -> None:
+        """Take a part of the body of a request whose head was known, and answer it if it is the last one."""
+        part, rest = data[: self._missing], data[self._missing :]
+        exchange.body += part
+        self._missing -= len(part)
+        if not self._missing:
+            exchange.more_body = False
+            exchange.begin()
+            if rest:
+                super().data_received(rest)  # a request that is pipelined
 
     def begin_request(self) -> None:
         """Begin a request: what ASGI needs is made once it turns out to be needed."""

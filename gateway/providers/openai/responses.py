@@ -13,6 +13,7 @@ from gateway.providers.upstream.usage import find_usage
 
 DONE = b"[DONE]"
 _NULL = msgspec.Raw(b"null")
+_NO_THOUGHTS = (_NULL,) * 6
 _NOTHING = {b"", b"null", b"false", b'""', b"[]", b"{}"}
 _WORDS = frozenset({"text", "thinking"})
 _CODES = frozenset({"code", "status_code", "error_code"})
@@ -305,14 +306,15 @@ def _call_bytes(said: _Said) -> int:
 
 def _thought_bytes(said: _Said) -> int:
     """The bytes of reasoning. Some servers repeat it in several fields: the first one with any counts."""
-    for raw in (
+    told = (
         said.reasoning_content,
         said.reasoning,
         said.reasoning_text,
         said.thinking,
         said.reasoning_details,
         said.thinking_blocks,
-    ):
+    )
+    for raw in () if told == _NO_THOUGHTS else told:
         if raw is not _NULL and _is_something(raw):
             return max(len(raw) - 2, 1)
     if isinstance(said.content, list):

@@ -7,6 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -228,6 +229,8 @@ def exchanged(connection: socket.socket, pieces: list[bytes], ends: bytes) -> by
         ([post(body="x" * LARGEST_BODY, close=False)], b"x" * LARGEST_BODY),
         ([post(body="x" * (LARGEST_BODY + 1), close=False)], b"asgi"),
         ([post(body="abc", close=False)[:-2], b"bc"], b"abc"),
+        ([post(body="abc", close=False)[:-3], b"ab", b"c"], b"abc"),
+        ([post(body="abc", close=False)[:-2], b"bc" + post(body="def")], b"asgi"),
         ([post(body="abc", close=False)[:-9], post(body="abc", close=False)[-9:]], b"abc"),
         ([post(body="abc" + post(body="d").decode(), close=False)], b"\r\n\r\nd"),
         ([post(body="abc", close=False) + post(body="def")], b"asgi"),
@@ -255,19 +258,51 @@ def test_bytes_behind_a_request_that_is_being_answered_close_its_connection(serv
     assert serving.answer(post(PATH, "abc", "content-length: 2", close=False)) == b""
 
 
-def test_a_request_like_the_one_before_is_not_parsed_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
-    parsed: list[bytes] = []
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The URLs of requests that are parsed from now on."""
+    urls: list[bytes] = []
 
     def on_url(protocol: DirectProtocol, url: bytes) -> None:
-        parsed.append(url)
+        urls.append(url)
         protocol.url = url
 
     monkeypatch.setattr(DirectProtocol, "on_url", on_url)
+    return urls
+
+
+def test_a_request_like_the_one_before_is_not_parsed_again(serving: Serving, parsed: list[bytes]) -> None:
     with serving.connect() as connection:
         for number in range(20):
             told = exchanged(connection, [post(body=f"body {number:02}", close=False)], f"body {number:02}".encode())
             assert told.endswith(f"direct rtr_a body {number:02}".encode())
     assert parsed == [PATH.encode()]
+
+
+def test_a_head_like_the_one_before_is_not_parsed_again_if_its_body_comes_later(
+    serving: Serving, parsed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    data_received = DirectProtocol.data_received
+
+    def reads(protocol: DirectProtocol, data: bytes) -> None:
+        read.append(data)
+        data_received(protocol, data)
+
+    monkeypatch.setattr(DirectProtocol, "data_received", reads)
+    with serving.connect() as connection:
+        for number in range(5):
+            body = b"a body in three parts: %d" % number
+            head = post(body=body.decode(), close=False).removesuffix(body)
+            for piece in (head, body[:3]):
+                connection.sendall(piece)
+                wait_until(partial(is_last, read, piece), "the piece is read")
+            assert exchanged(connection, [body[3:]], body).endswith(b"direct rtr_a " + body)
+    assert parsed == [PATH.encode()]
+
+
+def is_last(read: list[bytes], piece: bytes) -> bool:
+    return read[-1:] == [piece]
 
 
 def test_an_idle_connection_holds_no_body(serving: Serving) -> None:
