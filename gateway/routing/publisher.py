@@ -24,13 +24,15 @@ class Publisher:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._timers: dict[str, tuple[LoopTime, asyncio.TimerHandle]] = {}
+        self._due: dict[str, None] = {}  # routers that wait for their turn, in order
+        self._turn: asyncio.TimerHandle | None = None
         self._free_at = LoopTime(0.0)  # when all of the share is there again
 
     def note(self, router_ids: Iterable[str]) -> None:
         """Renew soon what is out of date: something was learned of these routers."""
         for router_id in router_ids:
             router, waiting = self._routers.get(router_id), self._timers.get(router_id)
-            if router is None or (waiting is not None and waiting[0] <= router.next_at):
+            if router is None or router_id in self._due or (waiting is not None and waiting[0] <= router.next_at):
                 continue  # sooner is not allowed
             at = router.renewal_at(LoopTime(self._loop.time()))
             if at is not None:
@@ -41,6 +43,9 @@ class Publisher:
         for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        self._due.clear()
+        if self._turn is not None:
+            self._turn.cancel()
 
     def _set_timer(self, router_id: str, at: LoopTime) -> None:
         waiting = self._timers.get(router_id)
@@ -48,16 +53,34 @@ class Publisher:
             if waiting[0] <= at:
                 return
             waiting[1].cancel()
-        self._timers[router_id] = at, self._loop.call_at(at, self._renew, router_id)
+        self._timers[router_id] = at, self._loop.call_at(at, self._come_due, router_id)
 
-    def _renew(self, router_id: str) -> None:
+    def _come_due(self, router_id: str) -> None:
         del self._timers[router_id]
-        router, loop_time = self._routers.get(router_id), LoopTime(self._loop.time())
+        self._due[router_id] = None
+        if self._turn is None:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Renew the first that is due if the share allows it now, and wait for the next turn."""
+        loop_time = LoopTime(self._loop.time())
+        if self._turn_at <= loop_time:
+            router_id = next(iter(self._due))
+            del self._due[router_id]
+            self._renew(router_id, loop_time)
+        self._turn = self._loop.call_at(self._turn_at, self._take_turn) if self._due else None
+
+    @property
+    def _turn_at(self) -> LoopTime:
+        """When the share allows another renewal."""
+        return LoopTime(self._free_at - _BURST_SECONDS / LARGEST_SHARE)
+
+    def _renew(self, router_id: str, loop_time: LoopTime) -> None:
+        router = self._routers.get(router_id)
         at = None if router is None else router.renewal_at(loop_time)
         if router is None or at is None:
             return
-        at = LoopTime(max(at, self._free_at - _BURST_SECONDS / LARGEST_SHARE))
-        if at > loop_time:  # a request has renewed it meanwhile, or others have had their turn
+        if at > loop_time:  # a request has renewed it meanwhile
             self._set_timer(router_id, at)
             return
         started = perf_counter()
