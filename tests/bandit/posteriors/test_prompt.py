@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from bandit.buckets import bucketed
 from bandit.learning import learn_attempt, merge
-from bandit.posteriors.prompt import LARGEST_RATIOS, NOISE, PAIR_SIGNALS, PART_SIGNALS, PRIOR_TOKENS, SMALLEST_RATIOS
+from bandit.posteriors.prompt import (
+    LARGEST_RATIOS,
+    NOISE,
+    PAIR_SIGNALS,
+    PART_SIGNALS,
+    PRIOR_TOKENS,
+    SMALLEST_RATIOS,
+    _solve,
+    observe,
+    prompt_ratios,
+)
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.price import Price
 from bandit.statistics import Signal, StatisticKey
@@ -213,3 +223,25 @@ def test_equal_questions_share_a_context_whatever_their_exact_parts() -> None:
 def test_what_nobody_holds_is_not_cached() -> None:
     context = bucketed("code", PromptParts(9), max_tokens=None, stream=False, wants_json=False, cached_tokens=500)
     assert (context.cached_tokens, context.cached_by) == (0, None)
+
+
+@given(
+    part=st.integers(1, 4),
+    answers=st.lists(
+        st.tuples(st.integers(0, 10**5), st.integers(0, 10**4), st.sampled_from([0.0, 0.3, 1.0, 1.3, 9.0])), min_size=1
+    ),
+    lacking=st.sampled_from([None, 1.0, 3.0]),
+)
+def test_text_and_one_other_part_have_the_ratios_that_matrices_give(
+    part: int, answers: list[tuple[int, int, float]], lacking: float | None
+) -> None:
+    parts, pairs = np.zeros((3, 5, 2)), np.zeros((6, 2))
+    for text, tokens, billed in answers:
+        prompt = [text, *(tokens if place == part else 0 for place in range(1, 5))]
+        for signal, *row in observe(prompt, int(billed * (text + tokens))):
+            parts[:, PART_SIGNALS.index(signal), 0] += row
+    parts[2, part] *= lacking or 1.0  # more than can be: a row is missing
+    found = prompt_ratios(parts, pairs)
+    mean, covariance = _solve(parts, pairs)
+    assert found.mean == pytest.approx(mean, rel=1e-9)
+    assert found.covariance == pytest.approx(covariance, rel=1e-9, abs=1e-12)
