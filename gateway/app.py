@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
 
-from gateway import dashboard
 from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
 from gateway.asgi import Http, Receive, Scope, Send, below, closing
@@ -17,8 +16,11 @@ from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
 from gateway.configuration import Configuration, Configured, Reread
 from gateway.dashboard.events import Events
+from gateway.dashboard.lost import add_to as add_dashboard
 from gateway.dashboard.refreshes import Refreshes
+from gateway.dashboard.routes import what_if
 from gateway.dashboard.session import Sessions
+from gateway.dashboard.what_if_answer import page_of
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.garbage import freeze
@@ -36,7 +38,7 @@ from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.reporter import Reporter
 from gateway.responses.exchange import ResponsesHttp
-from gateway.routes.admin.evaluation import DIRECT
+from gateway.routes.admin import evaluation
 from gateway.routes.api import build_api
 from gateway.routes.bounded_body import bounded
 from gateway.routes.direct import answered_directly
@@ -105,8 +107,10 @@ class Gateway:
         self.draining = False
         self._root_path = self.settings.listening.root_path.encode()
         self.api = build_api(version("bandit-gateway"))
+        self._direct = evaluation.DIRECT
         if self.settings.dashboard:
-            dashboard.add_to(self.api)
+            add_dashboard(self.api)
+            self._direct += what_if.DIRECT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, as ASGI specifies."""
@@ -140,7 +144,7 @@ class Gateway:
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
             told = observed(self._observer, inner, send, request_id)
-            if not await answered_directly(self.api, DIRECT, inner, receive, told):
+            if not await answered_directly(self.api, self._direct, inner, receive, told):
                 await self.api(inner, bounded(receive), told)
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
@@ -292,6 +296,7 @@ class Gateway:
                             settings.database_url,
                             settings.sqlite_synchronous,
                             settings.database_schema,
+                            page_of.__module__ if settings.dashboard else None,
                         )
                     )
                 ),

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,10 +14,10 @@ import msgspec
 
 from bandit.types import Epoch
 from gateway.analyst.calls import ask_of
-from gateway.analyst.messages import LONGEST_LINE, Ask, Call, Kind, Start, State, Told
+from gateway.analyst.messages import LONGEST_LINE, Answer, Ask, Call, Kind, Progress, Start, State, Told, answer_of
 from gateway.analyst.questions import Question
 from gateway.analyst.server import OUT_OF_MEMORY, READY, SOCKET
-from gateway.errors import OurOwnFault, Unavailable
+from gateway.errors import Unavailable
 
 WAIT_SECONDS = 1.0
 """An answer that takes longer is told by its progress."""
@@ -27,36 +26,32 @@ START_SECONDS = 30.0
 END_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The part of the work that is done, and what is known of the answer: JSON."""
-
-    done: float
-    content: bytes
-
-
 class Analyst:
     """The analyst's process, wherever among this gateway's workers it was started. For one event loop.
 
-    All workers of a gateway give it the same `name`, which tells where it listens.
+    All workers of a gateway give it the same `name`, which tells where it listens. `pages` is
+    the name of a module whose `page_of` is the `Reading` of pages.
     """
 
-    def __init__(self, name: str, database_url: str, sqlite_synchronous: str, schema: str | None) -> None:
+    def __init__(
+        self, name: str, database_url: str, sqlite_synchronous: str, schema: str | None, pages: str | None = None
+    ) -> None:
         self._name = name
         self._database_url = database_url
         self._sqlite_synchronous = sqlite_synchronous
         self._schema = schema
+        self._pages = pages
         self._process: subprocess.Popen[bytes] | None = None
         self._starting: asyncio.Task[None] | None = None
 
-    async def ask(self, kind: Kind, question: Question, now: Epoch, points: int = 0) -> bytes | Progress:
+    async def ask(self, kind: Kind, question: Question, now: Epoch, points: int = 0) -> Answer:
         """The answer as JSON, or how far it is. Raises Unavailable, OurOwnFault."""
         streams = await self._connected()
         if streams is None:
             return Progress(0.0, b"null")
-        return _content(await self._told(*streams, ask_of(kind, question, now, points, WAIT_SECONDS)))
+        return answer_of(await self._told(*streams, ask_of(kind, question, now, points, WAIT_SECONDS)))
 
-    async def call(self, call: Call) -> bytes | Progress | None:
+    async def call(self, call: Call) -> Answer | None:
         """The answer to what a URL asks; None if it has to be asked in full, to be refused or as nobody listens.
 
         Raises Unavailable, OurOwnFault.
@@ -65,7 +60,7 @@ class Analyst:
         if streams is None:
             return None
         told = await self._told(*streams, call)
-        return None if told.state is State.REFUSED else _content(told)
+        return None if told.state is State.REFUSED else answer_of(told)
 
     async def _told(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: Ask | Call) -> Told:
         ours = self._process if self._process is not None and self._process.poll() is None else None
@@ -124,7 +119,7 @@ class Analyst:
         former, self._process = self._process, None
         if former is not None:
             await asyncio.to_thread(_end, former)
-        start = Start(str(self._folder), self._database_url, self._sqlite_synchronous, self._schema)
+        start = Start(str(self._folder), self._database_url, self._sqlite_synchronous, self._schema, self._pages)
         # -P: no module of the working folder is imported. A process group of its own: a terminal's signals are for us.
         # Not a session of its own: Linux schedules sessions as groups (autogroup), and among groups niceness means
         # nothing, so the analyst would get as much of a busy processor as the gateway.
@@ -148,15 +143,6 @@ class Analyst:
             self._process = None
             if not word:
                 raise Unavailable(f"the analyst did not start: {_ended(process)}", code="analyst_ended")
-
-
-def _content(told: Told) -> bytes | Progress:
-    """The answer as it was told. Raises Unavailable, OurOwnFault."""
-    if told.state is State.FAILED:
-        code, _, why = told.error.partition(": ")
-        raise OurOwnFault() if code == "internal_error" else Unavailable(why, code=code, retry_after_seconds=2)
-    content = bytes(told.content)
-    return content if told.state is State.DONE else Progress(told.progress, content)
 
 
 def _unavailable(what: str) -> Unavailable:

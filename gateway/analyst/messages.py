@@ -1,10 +1,13 @@
 """What a gateway's processes and their analyst say to one another: one JSON object each way per connection."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
 from bandit.types import AppliedRule
+from gateway.errors import OurOwnFault, Unavailable
 
 LONGEST_LINE = 1 << 20
 
@@ -14,6 +17,7 @@ class Kind(StrEnum):
 
     EVALUATION = "evaluation"
     FRONTIER = "frontier"
+    PAGE = "page"
 
 
 class Start(msgspec.Struct, frozen=True):
@@ -23,6 +27,14 @@ class Start(msgspec.Struct, frozen=True):
     database_url: str
     sqlite_synchronous: str
     schema: str | None
+    pages: str | None = None
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """For whom a page is drawn: the path that the dashboard is below, and whether its key may change things."""
+
+    root: str
+    may_change: bool
 
 
 class Call(msgspec.Struct, frozen=True, tag=True):
@@ -33,6 +45,7 @@ class Call(msgspec.Struct, frozen=True, tag=True):
     query: str
     now: float
     wait_seconds: float
+    shown: Shown | None = None
 
 
 class Ask(msgspec.Struct, frozen=True, tag=True):
@@ -67,3 +80,24 @@ class Told(msgspec.Struct, frozen=True):
     progress: float = 1.0
     content: msgspec.Raw = msgspec.Raw(b"null")
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The part of the work that is done, and what is known of the answer: JSON."""
+
+    done: float
+    content: bytes
+
+
+Answer: TypeAlias = bytes | Progress
+"""An answer as JSON, or how far it is."""
+
+
+def answer_of(told: Told) -> Answer:
+    """The answer as it was told. Raises Unavailable, OurOwnFault."""
+    if told.state is State.FAILED:
+        code, _, why = told.error.partition(": ")
+        raise OurOwnFault() if code == "internal_error" else Unavailable(why, code=code, retry_after_seconds=2)
+    content = bytes(told.content)
+    return content if told.state is State.DONE else Progress(told.progress, content)

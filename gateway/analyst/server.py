@@ -8,16 +8,22 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
-from gateway.analyst.calls import ask_of_call
-from gateway.analyst.messages import LONGEST_LINE, Ask, Call, Start, State, Told
+from gateway.analyst.calls import read_call
+from gateway.analyst.messages import LONGEST_LINE, Ask, Call, Start, State, Told, answer_of
+from gateway.analyst.pages import Page
+from gateway.analyst.questions import InvalidQuestion
 from gateway.analyst.work import Overloaded, Work, yield_to_others
 from storage.database.engine import connect
+from storage.records import RouterRecord
 from storage.stores.first_draws import FirstDraws
 from storage.stores.routers import Routers
 
@@ -48,7 +54,8 @@ def main() -> None:
             return
         database = connect(start.database_url, start.sqlite_synchronous, start.schema)
         (folder / SOCKET).unlink(missing_ok=True)  # of one that was killed
-        asyncio.run(_serve(folder, Work(FirstDraws(database), _end_out_of_memory), Routers(database)))
+        calls = partial(read_call, routers=Routers(database), pages=partial(_page_of, start.pages))
+        asyncio.run(_serve(folder, Work(FirstDraws(database), _end_out_of_memory), calls))
 
 
 def _say(word: bytes) -> None:
@@ -69,7 +76,15 @@ def _leave(folder: Path) -> NoReturn:
     os._exit(0)
 
 
-async def _serve(folder: Path, work: Work, routers: Routers) -> NoReturn:
+def _page_of(module: str | None, call: Call, record: RouterRecord) -> Page:
+    """Read a page's call by the dashboard's own code, which is loaded with the first one: most callers want JSON."""
+    if module is None:
+        raise InvalidQuestion("page", "page: there is no dashboard")
+    found: Page = import_module(module).page_of(call, record)
+    return found
+
+
+async def _serve(folder: Path, work: Work, read: Callable[[Call], Ask | Page | None]) -> NoReturn:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(initializer=yield_to_others))
     ended = asyncio.Event()
@@ -81,9 +96,8 @@ async def _serve(folder: Path, work: Work, routers: Routers) -> NoReturn:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             line = await reader.readuntil()
             asked: Ask | Call = msgspec.json.decode(line, type=Ask | Call)
-            ask = await asyncio.to_thread(ask_of_call, asked, routers) if isinstance(asked, Call) else asked
-            told = Told(State.REFUSED) if ask is None else await _told(work, ask)
-            writer.write(msgspec.json.encode(told))
+            wanted = await asyncio.to_thread(read, asked) if isinstance(asked, Call) else asked
+            writer.write(msgspec.json.encode(await _answer(work, wanted)))
             await writer.drain()
         asked_at = loop.time()
         writer.close()
@@ -95,6 +109,30 @@ async def _serve(folder: Path, work: Work, routers: Routers) -> NoReturn:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(ended.wait(), IDLE_SECONDS - (loop.time() - asked_at))
     _leave(folder)
+
+
+async def _answer(work: Work, wanted: Ask | Page | None) -> Told:
+    match wanted:
+        case None:
+            return Told(State.REFUSED)
+        case Ask():
+            return await _told(work, wanted)
+        case Page():
+            return await _drawn(work, wanted)
+
+
+async def _drawn(work: Work, page: Page) -> Told:
+    """A page, whatever of it is known. Its second question waits for the answer to the first."""
+    told: list[Told] = []
+    for ask in (page.first, page.second):
+        if all(each.state is State.DONE for each in told):
+            told.append(await _told(work, ask))
+    for each in told:
+        if each.state is State.FAILED:
+            return each
+    first, second = answer_of(told[0]), answer_of(told[1]) if len(told) > 1 else None
+    html = await asyncio.to_thread(page.draw, first, second)
+    return Told(State.DONE, content=msgspec.Raw(msgspec.json.encode(html)))
 
 
 async def _told(work: Work, ask: Ask) -> Told:

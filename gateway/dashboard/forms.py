@@ -14,8 +14,6 @@ from gateway.routes.unwritable import refuse_unwritable
 from gateway.settings.router_options import OptionsError
 
 MOST_FIELDS = 1_000
-LONGEST_INTEGER = 15
-"""Digits of a whole number that a float holds exactly; longer ones are read as floats."""
 
 Answer = TypeVar("Answer")
 
@@ -50,17 +48,6 @@ async def read_form(request: Request) -> Form:
         raise BadRequest(f"the form is not UTF-8 text of up to {MOST_FIELDS:,} fields") from None
     refuse_unwritable(values)
     return Form(values)
-
-
-def number(text: str) -> object:
-    """A field's number, or None if it is empty; what is no number stays as it is, for the call to refuse by name."""
-    if not text:
-        return None
-    plain = text.removeprefix("$").replace(",", "")
-    try:
-        return int(plain) if len(plain) <= LONGEST_INTEGER and plain.lstrip("-").isdecimal() else float(plain)
-    except ValueError:
-        return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Coroutine
-from functools import cache
 from typing import Any
 
 from fastapi import Request
@@ -10,15 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import APIRoute
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 
 from gateway.analyst.questions import InvalidQuestion
-from gateway.dashboard import formats
-from gateway.dashboard.assets import read_assets
 from gateway.dashboard.cross_site import refuse_cross_site
 from gateway.dashboard.frame import Frame, frame_of
 from gateway.dashboard.refreshes import HEADER, Page
+from gateway.dashboard.rendering import html_of
 from gateway.dashboard.visit import SignedOut, is_secure, last_router_cookie, session_key, visit_of
 from gateway.errors import BadRequest, GatewayError, Unavailable
 from gateway.reports.explanation import NotExplainable
@@ -71,6 +68,20 @@ class PageRoute(APIRoute):
         return handle_page
 
 
+async def answered_as_page(
+    request: Request, router_id: str, answer: Callable[[Request, str], Coroutine[Any, Any, Response | None]]
+) -> Response | None:
+    """What a `DirectRoute` answers, with what `PageRoute` has around it; it leaves to that who is not signed in."""
+    try:
+        refuse_unwritable(dict(request.query_params))
+        response = await answer(request, router_id)
+    except SignedOut:
+        return None
+    except TOLD as error:
+        response = await error_page(request, error)
+    return None if response is None else _with_headers(response)
+
+
 def _with_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -91,8 +102,7 @@ async def _refreshed(request: Request, handle: Callable[[Request], Coroutine[Any
 def render(request: Request, template: str, frame: Frame, page: object, status: int = 200) -> Response:
     """A page from its view-model. A page that the browser has already is answered with 304."""
     root = request.scope.get("root_path", "")
-    html = _environment().get_template(template).render(frame=frame, page=page, root=root, assets=_assets(root))
-    body = html.encode()
+    body = html_of(template, page, root, frame).encode()
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if status == 200 and request.method == "GET" and request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"etag": tag})
@@ -107,37 +117,6 @@ def render(request: Request, template: str, frame: Frame, page: object, status: 
 def see_other(request: Request, path: str) -> Response:
     """Send the browser to a page after a form was accepted."""
     return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gateway.dashboard"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=formats.closed,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters = (
-        formats.usd,
-        formats.usd_column,
-        formats.both_seconds,
-        formats.count,
-        formats.percent,
-        formats.seconds,
-        formats.span,
-        formats.moment,
-        formats.day,
-        formats.shown_json,
-        formats.short,
-    )
-    environment.filters |= {each.__name__: each for each in filters}
-    return environment
-
-
-def _assets(root: str) -> str:
-    return f"{root}/assets/{read_assets().digest}"
 
 
 def _to_sign_in(request: Request) -> Response:

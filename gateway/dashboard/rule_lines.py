@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pydantic import JsonValue
 
 from bandit.types import RuleMode
-from gateway.dashboard.forms import number
+from gateway.dashboard.numbers import number
 from gateway.settings.router_options import OptionsError
 from gateway.settings.table_reader import Problem, shown
 

@@ -1,6 +1,6 @@
 """Routers: list, show, create, change, delete."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import msgspec
@@ -84,7 +84,7 @@ class RouterChange:
 
 def list_routers(management: Management) -> list[RouterView]:
     """All routers that the actor may see, by id."""
-    return [router_view(management, record) for record in visible_routers(management)]
+    return [_view(management, record) for record in visible_routers(management)]
 
 
 def visible_routers(management: Management) -> list[RouterRecord]:
@@ -92,9 +92,29 @@ def visible_routers(management: Management) -> list[RouterRecord]:
     return [record for record in Routers(management.database).all() if management.sees(record.id)]
 
 
-def router_view(management: Management, record: RouterRecord) -> RouterView:
-    """The view of a record that was read already."""
-    return _view(management, record)
+def router_view(record: RouterRecord, base_url: str, warnings: Sequence[str] = ()) -> RouterView:
+    """The view of a record that was read already, by a gateway that is reached at this URL."""
+    dollars = kept_dollars(record)
+    problems: list[Problem] = []  # what this version can't read of the settings, such as a rule of a newer one
+    options = read_options(Fields(record.settings, problems))
+    served = "the router is not served, or with its former settings, until they are changed"
+    unreadable = [f"`{problem.dotted()}` {problem.message}: {served}" for problem in problems]
+    return RouterView(
+        id=record.id,
+        name=record.name,
+        endpoint=f"{base_url}/{record.id}/chat/completions",
+        enabled_models=[model.arm_id for model in record.models if model.enabled],
+        models=[model_view(model) for model in record.models],
+        eval_ids=None if record.eval_ids is None else list(record.eval_ids),
+        settings=options.to_json(),
+        defaults=[key for key in OPTION_KEYS if key not in record.settings],
+        objective_usd=None if dollars is None else ObjectiveView(**asdict(dollars)),
+        declared=dict(record.declared),
+        revision=record.revision,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        warnings=[*unreadable, *warnings],
+    )
 
 
 def list_router_names(management: Management) -> list[tuple[str, str]]:
@@ -257,25 +277,5 @@ def _known_evals(management: Management, router_id: str, eval_ids: object) -> tu
     return tuple(dict.fromkeys(eval_ids))
 
 
-def _view(management: Management, record: RouterRecord, warnings: list[str] | None = None) -> RouterView:
-    dollars = kept_dollars(record)
-    problems: list[Problem] = []  # what this version can't read of the settings, such as a rule of a newer one
-    options = read_options(Fields(record.settings, problems))
-    served = "the router is not served, or with its former settings, until they are changed"
-    unreadable = [f"`{problem.dotted()}` {problem.message}: {served}" for problem in problems]
-    return RouterView(
-        id=record.id,
-        name=record.name,
-        endpoint=f"{management.base_url}/{record.id}/chat/completions",
-        enabled_models=[model.arm_id for model in record.models if model.enabled],
-        models=[model_view(model) for model in record.models],
-        eval_ids=None if record.eval_ids is None else list(record.eval_ids),
-        settings=options.to_json(),
-        defaults=[key for key in OPTION_KEYS if key not in record.settings],
-        objective_usd=None if dollars is None else ObjectiveView(**asdict(dollars)),
-        declared=dict(record.declared),
-        revision=record.revision,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        warnings=[*unreadable, *(warnings or [])],
-    )
+def _view(management: Management, record: RouterRecord, warnings: Sequence[str] = ()) -> RouterView:
+    return router_view(record, management.base_url, warnings)

@@ -1,38 +1,39 @@
 """/routers/{id}/what-if: what would have been, and making it so."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from bandit.types import Epoch
-from gateway.analyst.client import Progress
-from gateway.analyst.messages import Kind
-from gateway.analyst.questions import Question
-from gateway.analyst.resolution import question_of
-from gateway.dashboard.forms import Form, attempt, number, read_form
+from gateway.analyst.client import WAIT_SECONDS
+from gateway.analyst.messages import Call, Kind, Progress, Shown
+from gateway.dashboard.forms import Form, attempt, read_form
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
-from gateway.dashboard.proposals import DOLLARS, Proposed, patch_of, present_dollars, settled
-from gateway.dashboard.views.answer import AnswerView, answer_view, working
+from gateway.dashboard.numbers import number
+from gateway.dashboard.pages import PageRoute, answered_as_page, render, see_other
+from gateway.dashboard.proposals import DOLLARS, Proposed, patch_of
 from gateway.dashboard.views.what_if import what_if_page
-from gateway.dashboard.visit import Administrator, Reader, Visit
+from gateway.dashboard.visit import Administrator, Reader, Visit, session_key
+from gateway.dashboard.what_if_answer import (
+    LONGEST_DAYS,
+    LONGEST_NUMBER,
+    POINTS,
+    Asked,
+    answer_html,
+    asked_of,
+    rule_number,
+)
 from gateway.errors import BadRequest, Unavailable
 from gateway.management.context import JsonFields, Management
-from gateway.management.routers import RouterView, change_router, router_view
+from gateway.management.routers import change_router, router_view
+from gateway.routes.direct import DirectRoute
+from gateway.routes.services import services_of
 from gateway.routing.objectives import objective_of
-from gateway.settings.experiment_options import first_policy
-from gateway.settings.rule_options import MOST_RULES
-
-POINTS = 15
-LONGEST_DAYS = 366
-LONGEST_NUMBER = 3
-"""Characters of a rule's number; a cut one is no number up to 50."""
 
 router = APIRouter(route_class=PageRoute)
 Sent = Annotated[Form, Depends(read_form)]
@@ -52,16 +53,7 @@ async def _proposed(
     """The question: it is wholly in the URL."""
     dollars = {"quality_usd": quality_usd, "second_usd": second_usd, "failure_usd": failure_usd}
     given = {name: value for name, value in dollars.items() if value is not None}
-    return Proposed(days, given, policy or None, tuple(model or ()), exploration, _rule_number(without_rule))
-
-
-def _rule_number(text: str) -> int | None:
-    """The number of the rule that is left out; empty: none is. Raises BadRequest."""
-    if not text:
-        return None
-    if not (text.isascii() and text.isdecimal() and int(text) <= MOST_RULES):
-        raise BadRequest(f"`without_rule` must be a rule's number, up to {MOST_RULES}", param="without_rule")
-    return int(text)
+    return Proposed(days, given, policy or None, tuple(model or ()), exploration, rule_number(without_rule))
 
 
 Wanted: TypeAlias = Annotated[Proposed, Depends(_proposed)]
@@ -85,12 +77,25 @@ async def answer(request: Request, visit: Reader, router_id: str, proposed: Want
     told = await analyst.ask(Kind.EVALUATION, asked.question, now)
     known = None if isinstance(told, Progress) else await analyst.ask(Kind.FRONTIER, asked.frontier, now, POINTS)
 
-    def rendered() -> Response:
-        page = _answer(asked, told, known)
-        return render(request, "what-if-answer.html", frame_of(visit, "what-if", router_id=router_id), page)
+    def drawn() -> str:
+        return answer_html(asked, told, known, Shown(request.scope.get("root_path", ""), visit.may_change))
 
     with turns.short():
-        return await run_in_threadpool(rendered)
+        return HTMLResponse(await run_in_threadpool(drawn))
+
+
+async def _direct(request: Request, router_id: str) -> Response | None:
+    """The same from an analyst that runs already: it reads the router itself, and draws the answer."""
+    services, key = services_of(request), session_key(request)
+    if key is None or (key.routers is not None and router_id not in key.routers):
+        return None
+    query, root = request.scope["query_string"].decode("latin-1"), request.scope.get("root_path", "")
+    shown = Shown(root, "admin" in key.scopes)
+    told = await services.analyst.call(Call(Kind.PAGE, router_id, query, services.clock(), WAIT_SECONDS, shown))
+    return HTMLResponse(msgspec.json.decode(told, type=str)) if isinstance(told, bytes) else None
+
+
+DIRECT = (DirectRoute("/routers/{router_id}/what-if/answer", partial(answered_as_page, answer=_direct)),)
 
 
 @router.post("/routers/{router_id}/what-if")
@@ -118,50 +123,14 @@ async def apply(request: Request, visit: Administrator, router_id: str, sent: Se
     return await run_in_threadpool(applied)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A proposal without what is so already, and the questions that it comes to."""
-
-    view: RouterView
-    wanted: Proposed
-    question: Question
-    frontier: Question
-
-
-def _asked(management: Management, router_id: str, proposed: Proposed) -> _Asked:
+def _asked(management: Management, router_id: str, proposed: Proposed) -> Asked:
     """What a proposal asks; reads the database once. Raises NotFound, InvalidQuestion, DatabaseUnavailable."""
     record = management.existing_router(router_id)
-    view = router_view(management, record)
-    wanted = settled(proposed, view)
-
-    present = objective_of(record, management.catalog())
-
-    def question(dollars: Mapping[str, float], policy: str | None) -> Question:
-        return question_of(
-            record,
-            present,
-            days=float(wanted.days),
-            policy=policy or first_policy(view.settings),
-            models=",".join(wanted.models) or None,
-            dollars=dollars,
-            exploration=wanted.exploration,
-            without_rule=wanted.without_rule,
-        )
-
-    # The frontier does not depend on what an answer is worth in the proposal: it is drawn for all of that.
-    everywhere = {**wanted.dollars, "quality_usd": present_dollars(view)["quality_usd"]}
-    return _Asked(view, wanted, question(wanted.dollars, wanted.policy), question(everywhere, "thompson"))
+    view = router_view(record, management.base_url)
+    return asked_of(record, view, proposed, objective_of(record, management.catalog()))
 
 
-def _answer(asked: _Asked, told: bytes | Progress, known: bytes | Progress | None) -> AnswerView:
-    """What is known of the answer, and of the frontier, as a view."""
-    if isinstance(told, Progress):
-        return working(asked.view, asked.wanted, told.done)
-    done, raw = (known.done, known.content) if isinstance(known, Progress) else (1.0, known or b"null")
-    return answer_view(asked.view, asked.wanted, msgspec.json.decode(told), msgspec.json.decode(raw), done)
-
-
-async def _forecast(visit: Visit, asked: _Asked) -> JsonFields | None:
+async def _forecast(visit: Visit, asked: Asked) -> JsonFields | None:
     """What is expected of the proposal; None if the analyst has no answer now, which keeps nobody from applying it."""
     try:
         told = await visit.services.analyst.ask(Kind.EVALUATION, asked.question, Epoch(visit.management.now))
@@ -188,5 +157,5 @@ def _sent(sent: Form) -> Proposed:
     days = value("days", LONGEST_DAYS)
     dollars = {name: each for name in DOLLARS if (each := value(name, 1e6)) is not None}
     policy = sent.text("policy") or None
-    rule = _rule_number(sent.text("without_rule")[:LONGEST_NUMBER])
+    rule = rule_number(sent.text("without_rule")[:LONGEST_NUMBER])
     return Proposed(int(days or 30), dollars, policy, tuple(sent.all("model")), value("exploration", 1.0), rule)

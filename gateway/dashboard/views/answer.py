@@ -65,6 +65,7 @@ class AnswerView:
     differences: Sequence[Difference] = ()
     toml: str = ""
     no_setting: bool = False
+    may_change: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,13 @@ def working(router: RouterView, proposed: Proposed, done: float) -> AnswerView:
 
 
 def answer_view(
-    router: RouterView, proposed: Proposed, told: Told, known: Told | None, chart_done: float
+    router: RouterView,
+    proposed: Proposed,
+    told: Told,
+    known: Told | None,
+    chart_done: float,
+    *,
+    may_change: bool,
 ) -> AnswerView:
     """The answer, with the frontier as far as it is `known`."""
     colours = colours_of(model.id for model in router.models)
@@ -128,6 +135,7 @@ def answer_view(
         differences=changed,
         toml=toml_of(proposed, router),
         no_setting=proposed.policy in NO_SETTING,
+        may_change=may_change,
     )
 
 

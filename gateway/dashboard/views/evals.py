@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from io import BytesIO
 
-from gateway.dashboard.forms import NOTHING_SENT, Form, number
+from gateway.dashboard.forms import NOTHING_SENT, Form
 from gateway.dashboard.frame import RouterLink
+from gateway.dashboard.numbers import number
 from gateway.evidence.reading import lines_of, read_csv
 from gateway.management.context import Management
 from gateway.management.evals import EvalCaption, EvalView, import_eval, list_evals

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from gateway.api_keys import SCOPES
 from gateway.dashboard import charts
 from gateway.dashboard.formats import DAY, day, span
-from gateway.dashboard.forms import Form, number
+from gateway.dashboard.forms import Form
 from gateway.dashboard.frame import RouterLink
+from gateway.dashboard.numbers import number
 from gateway.dashboard.views.router import curl_of
 from gateway.management.api_keys import ApiKeyView, get_api_key, list_api_keys
 from gateway.management.context import Management

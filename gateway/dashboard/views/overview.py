@@ -113,7 +113,7 @@ def _page(visit: Visit, tried: Tried | None, router_id: str | None, days: int, b
     needs = [each for each in findings_page(visit).findings if each.severity in {"bad", "warn"}]
     asked = [row for row in rows if row.router.id == router_id]
     busiest = max(asked or rows, key=lambda row: row.requests, default=None)
-    chosen = None if busiest is None else router_view(management, busiest.router)
+    chosen = None if busiest is None else router_view(busiest.router, management.base_url)
     activity = hero = None
     against = baseline if chosen is not None and baseline in chosen.enabled_models else ""
     if busiest is not None and chosen is not None and busiest.requests:
@@ -134,7 +134,9 @@ def _page(visit: Visit, tried: Tried | None, router_id: str | None, days: int, b
         saved=hero,
         tiles=None if activity is None else _tiles(activity),
         needs=needs[:MOST_FINDINGS],
-        first=router_view(management, rows[0].router) if rows and (requests == 0 or tried is not None) else None,
+        first=router_view(rows[0].router, management.base_url)
+        if rows and (requests == 0 or tried is not None)
+        else None,
         may_try="routing" in visit.key.scopes,
         tried=tried,
     )

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from bandit.objective import PRESETS
 from gateway.dashboard.formats import shown_json
-from gateway.dashboard.forms import Form, number
+from gateway.dashboard.forms import Form
+from gateway.dashboard.numbers import number
 from gateway.dashboard.rule_lines import lines_of, patch_of_lines
 from gateway.dashboard.views.changes import ChangeRow, row_of
 from gateway.management.changes import list_changes

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from bandit.types import Epoch
-from gateway.analyst.client import WAIT_SECONDS, Progress
-from gateway.analyst.messages import Call, Kind
+from gateway.analyst.client import WAIT_SECONDS
+from gateway.analyst.messages import Answer, Call, Kind, Progress
 from gateway.analyst.questions import Question
 from gateway.analyst.resolution import question_of
 from gateway.api_keys import READERS
@@ -252,7 +252,7 @@ DIRECT = tuple(
 )
 
 
-def _answer(told: bytes | Progress) -> Response:
+def _answer(told: Answer) -> Response:
     if isinstance(told, Progress):
         content = b'{"progress":%.3f,"known":%b}' % (told.done, told.content)
         return Response(content, 202, headers={**NO_STORE, "retry-after": "1"}, media_type="application/json")

@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import Connection
 
+from gateway.analyst.client import Analyst
+from gateway.analyst.messages import Call
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from tests.acceptance.dashboard.conftest import Visitor
@@ -101,10 +103,11 @@ def test_without_requests_or_evidence_the_page_says_what_is_missing(served: Runn
     assert "can be evaluated, and not applied" in answer(admin, "policy=best")
 
 
-def test_an_answer_reads_the_database_once_for_the_router_and_once_for_the_navigation(
+def test_the_analyst_draws_the_answer_that_the_gateway_would_and_reads_the_router_in_its_place(
     served: Running, admin: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer(admin, CHEAPER)
+    query = f"days=7&{CHEAPER}&second_usd=0.5&model=simulated/swift&model=simulated/sage&exploration=0.1"
+    answer(admin, query)
     read, count = Database.read, 0
 
     def counted(database: Database) -> AbstractContextManager[Connection]:
@@ -114,8 +117,19 @@ def test_an_answer_reads_the_database_once_for_the_router_and_once_for_the_navig
 
     with monkeypatch.context() as patched:
         patched.setattr(Database, "read", counted)
-        assert admin.get(f"{PAGE}/answer?{CHEAPER}").status_code == 200
-    assert count == 2
+        drawn = admin.get(f"{PAGE}/answer?{query}")
+        assert count == 0
+        patched.setattr(Analyst, "call", not_running)
+        assert admin.get(f"{PAGE}/answer?{query}").text == drawn.text
+        assert count == 1
+    assert drawn.headers["content-security-policy"].startswith("default-src 'self'")
+    assert drawn.headers["cache-control"] == "no-store"
+    assert drawn.headers["content-type"] == "text/html; charset=utf-8"
+    assert httpx.get(f"{served.url}{PAGE}/answer").status_code == 303  # to sign in
+
+
+async def not_running(analyst: Analyst, call: Call) -> None:
+    """No answer: the question is asked in full."""
 
 
 def test_questions_that_make_no_sense_are_refused(served: Running, admin: httpx.Client) -> None:
@@ -240,6 +254,7 @@ def test_in_a_browser_the_last_answer_stays_while_the_database_is_away(
         assert page.locator("[data-open], dialog").count() == 0, "a key that only reads has nothing to apply"
         with monkeypatch.context() as patched:
             patched.setattr(Database, "read", away)
+            patched.setattr(Analyst, "call", not_running)  # its database is there
             page.focus("#quality_usd")
             for _ in range(25):
                 page.keyboard.press("ArrowLeft")

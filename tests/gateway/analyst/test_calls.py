@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from bandit.types import Epoch, Json
-from gateway.analyst.calls import Parameters, ask_of, ask_of_call
+from gateway.analyst.calls import Parameters, ask_of, read_call
 from gateway.analyst.messages import Ask, Call, Kind
+from gateway.analyst.pages import Page
 from gateway.analyst.resolution import question_of
 from gateway.routes.api import build_api
 from gateway.routing.objectives import stored_objective
@@ -29,8 +30,12 @@ def routers(database: Database) -> Routers:
     return kept
 
 
-def asked(routers: Routers, query: str, kind: Kind = Kind.EVALUATION, router_id: str = RECORD.id) -> Ask | None:
-    return ask_of_call(Call(kind, router_id, query, NOW, 1.0), routers)
+def no_pages(call: Call, record: RouterRecord) -> Page:
+    raise AssertionError(f"{call} asks for no page of {record.id}")
+
+
+def asked(routers: Routers, query: str, kind: Kind = Kind.EVALUATION, router_id: str = RECORD.id) -> Ask | Page | None:
+    return read_call(Call(kind, router_id, query, NOW, 1.0), routers, no_pages)
 
 
 def test_the_parameters_are_those_that_the_routes_document_with_the_same_bounds() -> None:

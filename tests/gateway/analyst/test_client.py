@@ -16,8 +16,8 @@ import pytest
 
 from bandit.ope.targets import Proposal
 from bandit.types import Epoch
-from gateway.analyst.client import Analyst, Progress
-from gateway.analyst.messages import Kind
+from gateway.analyst.client import Analyst
+from gateway.analyst.messages import Kind, Progress
 from gateway.analyst.questions import Question
 from gateway.errors import Unavailable
 from tests.support.databases import Opening
