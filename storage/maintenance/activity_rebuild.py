@@ -3,8 +3,9 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import add
 
 from sqlalchemy import Connection, Table, select, union
 
@@ -27,6 +28,9 @@ TOLERANCE = 1e-9
 
 MARGINS = {MINUTE: HOUR, HOUR: DAY}
 """Cells so close to the age at which they are deleted are not compared: clocks differ."""
+
+REQUESTS_AT_ONCE = 1_000
+"""Requests whose minutes are in memory at a time: most are of minutes that are deleted by now, and not compared."""
 
 MOST_COMPARISONS = 10
 
@@ -89,15 +93,11 @@ class ActivityRebuild:
             pending: dict[str, dict[Cell, Counts]] = defaultdict(dict)
             for cell, counts in read_pending(connection).roll_ups.activity.cells().items():
                 pending[cell.router_id][cell] = counts
-            # Router by router: the cells of one fit into memory.
+            # Router by router: the cells of one that are compared fit into memory.
             for own in _routers(connection, pending) if router_id is None else [router_id]:
-                kept, counted = _read_cells(connection, activity, own), count_router(connection, own)
-                add_cells(kept, pending[own])
-                for cell in sorted(kept.keys() | counted.keys()):
-                    if cell.start >= since.get(cell.width, 0.0):
-                        pair = kept.get(cell, NOTHING), counted.get(cell, NOTHING)
-                        if not all(map(_is_close, *pair)):
-                            differences.append(ActivityDifference(cell, *pair))
+                counted = count_router(connection, own, since)
+                found = _compare(_kept(connection, own, pending[own], since), counted)
+                differences += sorted(found, key=lambda each: each.cell)
         return differences, corrections
 
     def _correct(self, differences: Sequence[ActivityDifference], corrections: int) -> bool:
@@ -118,25 +118,59 @@ class ActivityRebuild:
 NOTHING: Counts = (0,) * len(COUNTS)
 
 
-def count_router(connection: Connection, router_id: str) -> dict[Cell, Counts]:
-    """Count a router's requests: those of the checkpoint, and those that are in the ledger or in retired months."""
-    counted = ActivityCounts()
+def count_router(connection: Connection, router_id: str, since: Mapping[int, float]) -> dict[Cell, Counts]:
+    """Count a router's requests: those of the checkpoint, and those that are in the ledger or in retired months.
+
+    Of minutes and hours alone those that are compared, from `since` on.
+    """
+    cells = dict(_read_cells(connection, activity_checkpoints, router_id, since))
     tables = [(decisions, attempts, scores, "")]
     tables += [(it.decisions, it.attempts, it.scores, it.folded_to) for it in read_retired(connection)]
     for requests, tried, given, folded_to in tables:
         own = (requests.c.router_id == router_id) & (requests.c.completion_id > folded_to)
         query = select(*(requests.c[name] for name in COUNTED)).where(own)
-        stream = connection.execution_options(yield_per=1_000).execute(query)
-        count_requests(connection, stream, counted, tried, given)
-    cells: dict[Cell, Counts] = {**counted.cells()}
-    add_cells(cells, _read_cells(connection, activity_checkpoints, router_id))
+        stream = connection.execution_options(yield_per=REQUESTS_AT_ONCE).execute(query)
+        for some in stream.partitions():
+            counted = ActivityCounts()
+            count_requests(connection, some, counted, tried, given)
+            add_cells(cells, {cell: counts for cell, counts in counted.cells().items() if _is_compared(cell, since)})
     return cells
 
 
-def _read_cells(connection: Connection, table: Table, router_id: str) -> dict[Cell, Counts]:
+def _compare(kept: Iterable[tuple[Cell, Counts]], counted: dict[Cell, Counts]) -> Iterator[ActivityDifference]:
+    """Compare cells, each of which comes once, with what was counted; that is used up."""
+    for cell, counts in kept:
+        pair = counts, counted.pop(cell, NOTHING)
+        if not all(map(_is_close, *pair)):
+            yield ActivityDifference(cell, *pair)
+    for cell, counts in counted.items():
+        if not all(map(_is_close, NOTHING, counts)):
+            yield ActivityDifference(cell, NOTHING, counts)
+
+
+def _kept(
+    connection: Connection, router_id: str, pending: dict[Cell, Counts], since: Mapping[int, float]
+) -> Iterator[tuple[Cell, Counts]]:
+    """The router's cells that are compared, with what is pending of each."""
+    for cell, counts in _read_cells(connection, activity, router_id, since):
+        more = pending.pop(cell, None)
+        yield cell, counts if more is None else list(map(add, counts, more))
+    yield from ((cell, counts) for cell, counts in pending.items() if _is_compared(cell, since))
+
+
+def _read_cells(
+    connection: Connection, table: Table, router_id: str, since: Mapping[int, float]
+) -> Iterator[tuple[Cell, Counts]]:
     query = select(*(table.c[name] for name in (*Cell._fields, *COUNTS))).where(table.c.router_id == router_id)
     own = len(Cell._fields)
-    return {Cell(*row[:own]): row[own:] for row in connection.execute(query)}
+    for row in connection.execution_options(yield_per=REQUESTS_AT_ONCE).execute(query):
+        cell = Cell(*row[:own])
+        if _is_compared(cell, since):
+            yield cell, row[own:]
+
+
+def _is_compared(cell: Cell, since: Mapping[int, float]) -> bool:
+    return cell.start >= since.get(cell.width, 0.0)
 
 
 def _routers(connection: Connection, pending: Iterable[str]) -> list[str]:

@@ -4,9 +4,12 @@ import pytest
 from sqlalchemy import text
 
 from storage.activity import Cell
+from storage.calendar import DAY
 from storage.database.engine import Database
+from storage.maintenance import activity_rebuild
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.records import Status
+from tests.support.memory import least_peak
 from tests.support.records import NOW, RecordMaker, RunningWriter
 
 
@@ -61,3 +64,15 @@ def test_a_difference_names_its_columns(mixed: Database) -> None:
     assert first.cell == Cell("rtr_a", 86_400, first.cell.start, "m/0", "")
     ((name, (kept, counted)),) = first.columns().items()
     assert (name, kept - counted) == ("requests", 2)
+
+
+def test_a_comparison_takes_the_same_memory_however_many_requests_there_are(
+    database: Database, running: RunningWriter, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(activity_rebuild, "REQUESTS_AT_ONCE", 40)
+    sizes = {"rtr_short": 80, "rtr_long": 320}
+    for router_id, size in sizes.items():  # each in a minute of its own of one day, whose minutes are deleted by now
+        day = NOW // DAY * DAY - 200 * DAY
+        running.write(*(making.completion(router_id, at=day + 60.0 * minute) for minute in range(size)))
+    short, long = (least_peak(lambda own=own: rebuild(database).check(own)) for own in sizes)  # type: ignore[misc]
+    assert long < 1.5 * short, "of four times as many requests"
