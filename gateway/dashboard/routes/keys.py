@@ -47,14 +47,15 @@ def key(request: Request, visit: Reader, key_id: str) -> Response:
 
 @router.post("/keys/{key_id}")
 def change_key(request: Request, visit: Administrator, key_id: str, sent: Sent) -> Response:
-    """Change label, scopes, routers or end."""
+    """Change label, scopes, routers, end or limits, unless somebody else was quicker: then ask again."""
     form = form_of(sent)
-    tried = attempt(lambda: change_api_key(visit.management, key_id, fields_of(form, visit.management.now)))
+    fields, tag = fields_of(form, visit.management.now), sent.text("tag") or None
+    tried = attempt(lambda: change_api_key(visit.management, key_id, fields, expected=tag))
     if tried.answer is not None:
         return see_other(request, "/keys")
     frame = frame_of(visit, "keys")
     page = key_page(visit.management, frame.routers, key_id, form=form, problems=tried.problems)
-    return render(request, "key.html", frame, page, 400)
+    return render(request, "key.html", frame, page, 412 if tried.code == "revision_conflict" else 400)
 
 
 @router.post("/keys/{key_id}/rotate")

@@ -48,6 +48,26 @@ def test_a_key_is_made_shown_once_used_changed_rotated_and_revoked(running: Runn
         wait_until(lambda: bot.get("/rtr_support/models").status_code == 401, "the revoked key is refused")
 
 
+def test_of_two_who_change_a_key_the_later_one_is_told_first(admin: httpx.Client) -> None:
+    admin.post("/keys", data={"label": "shared-bot", "scopes": ["routing"]})
+    path = f"/keys/{id_of(admin, 'shared-bot')}"
+
+    def tag_in(page: str) -> str:
+        found = re.search(r'name="tag" value="([0-9a-f]+)"', page)
+        assert found is not None, page
+        return found[1]
+
+    opened = tag_in(admin.get(path).text)
+    data = {"label": "shared-bot", "scopes": ["routing"], "tag": opened}
+    assert admin.post(path, data={**data, "usd_per_day": "5"}).status_code == 303
+    late = admin.post(path, data={**data, "label": "shared-bot-2"})
+    assert late.status_code == 412
+    assert "has changed since it was read" in late.text
+    assert 'value="shared-bot-2"' in late.text, "what was typed stays"
+    assert 'value="5"' in admin.get(path).text, "nothing is lost"
+    assert admin.post(path, data={**data, "tag": tag_in(late.text)}).status_code == 303, "on second thoughts"
+
+
 def test_every_wrong_field_is_told_beside_it_and_what_was_typed_stays(admin: httpx.Client) -> None:
     answer = admin.post("/keys", data={"label": "", "days": "-5"})
     assert answer.status_code == 400
