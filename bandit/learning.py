@@ -146,7 +146,7 @@ def learn_scores(before: Scores, after: Scores, half_life: float) -> dict[Statis
         task = ANY_TASK if signal is Signal.JUDGE_DIFFERENCE else after.task
         total, squares = weight * mean - old_weight * old_mean, weight * mean * mean - old_weight * old_mean * old_mean
         faster = SUDDEN.get(signal, 1.0)
-        key = StatisticKey(after.router_id, after.model_id, task, signal)
+        key = _key(after.router_id, after.model_id, task, signal)
         deltas[key] = Sums(after.at, half_life / faster, weight - old_weight, total, squares)
     return deltas
 

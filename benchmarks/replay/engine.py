@@ -137,7 +137,8 @@ class Engine:
 
     def _learn(self, deltas: Deltas) -> None:
         merge(self._sums, deltas)
-        self._news.add(deltas)
+        if self._busy:
+            self._news.add(deltas)
 
     def _arms(self, t: int) -> tuple[Arm, ...]:
         """The models with their current list prices, if the gateway knows any."""
