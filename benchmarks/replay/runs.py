@@ -1,6 +1,7 @@
 """Many replays: every combination of data, scenario, value, feedback, policy and seed, over processes."""
 
 import gc
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -21,8 +22,8 @@ from benchmarks.replay.side_by_side import play_side_by_side
 
 CALL_SITES = "call_sites"
 CURVE_POINTS = 50
-SIDE_BY_SIDE = 10
-"""Seeds that are played side by side."""
+SIDE_BY_SIDE = 20
+"""Up to so many seeds are played side by side."""
 FIRST_AFTER_CHANGE = 300
 STATIC_SCORECARD = "static_scorecard"
 STATIC = (STATIC_SCORECARD, "cheapest")
@@ -144,7 +145,7 @@ def curve(world: World, trace: Trace, value: float) -> Floats:
 
 def run_all(sets: Sets, jobs: Sequence[Job], processes: int) -> Iterator[Played]:
     """Play all jobs, in any order; the caller counts them. Slow policies are best put first."""
-    groups = list(_groups(jobs))
+    groups = list(_groups(jobs, min(SIDE_BY_SIDE, math.ceil(len(jobs) / max(processes, 1)))))
     if processes <= 1:
         for group in groups:
             yield from sets.run_group(group)
@@ -172,8 +173,8 @@ def _run(group: Sequence[Job]) -> list[Played]:
     return _process_sets[0].run_group(group)
 
 
-def _groups(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Jobs that stand one after the other and differ in their seeds alone, up to ten of them."""
+def _groups(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
+    """Jobs that stand one after the other and differ in their seeds alone, up to `size` of them."""
     for _, alike in groupby(jobs, key=lambda job: replace(job, seed=0)):
         rest = list(alike)
-        yield from (rest[first : first + SIDE_BY_SIDE] for first in range(0, len(rest), SIDE_BY_SIDE))
+        yield from (rest[first : first + size] for first in range(0, len(rest), size))
