@@ -203,14 +203,26 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._no_byte_yet = False
-        self._parse(data)
-        # Whatever is no part of a body counts: the parser doesn't report a header that never ends.
-        if self._unbodied_bytes > MAX_HEADER_BYTES and not self.complete:
-            self._break(Fault.GARBLED, "the provider's answer has too many headers")
-        if self._buffered > HIGH_WATER and not self._paused and not self.complete and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
-        self._wake()
+        self._unbodied_bytes += len(data)
+        if self.status == 0:
+            self._head += data
+        try:
+            if self._is_obsolete and self.status == 0:
+                self._parse_modernised(len(data))
+            else:
+                self._parser.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            self._refuse(error)
+        if not self.complete:
+            # Whatever is no part of a body counts: the parser doesn't report a header that never ends.
+            if self._unbodied_bytes > MAX_HEADER_BYTES:
+                self._break(Fault.GARBLED, "the provider's answer has too many headers")
+            if self._buffered > HIGH_WATER and not self._paused and self._transport is not None:
+                self._paused = True
+                self._transport.pause_reading()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection was closed."""
@@ -227,22 +239,12 @@ class Connection(asyncio.Protocol):
         self._transport = None
         self._wake()
 
-    def _parse(self, data: bytes) -> None:
-        self._unbodied_bytes += len(data)
-        if self.status == 0:
-            self._head += data
-            if self._is_obsolete:
-                self._parse_modernised(len(data))
-                return
-        try:
-            self._parser.feed_data(data)
-        except HttpParserError:
-            if self.status == 0 and _OBSOLETE.search(self._head):
-                self._is_obsolete = True
-                self._parse_modernised(len(self._head))
-            else:
-                self._garbled()
-        except HttpParserUpgrade:
+    def _refuse(self, error: HttpParserError | HttpParserUpgrade) -> None:
+        """Take what the parser refuses for a head of older HTTP, if it can be, else for no HTTP."""
+        if isinstance(error, HttpParserError) and self.status == 0 and _OBSOLETE.search(self._head):
+            self._is_obsolete = True
+            self._parse_modernised(len(self._head))
+        else:
             self._garbled()
 
     def _parse_modernised(self, new_bytes: int) -> None:
