@@ -1,5 +1,6 @@
 """Renders pages, and turns errors into pages: the route class of the whole dashboard."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -34,6 +35,11 @@ HEADERS = {
 }
 
 
+LONGEST_SECONDS = 30.0
+"""A page that takes longer is given up: a frozen database neither answers nor fails."""
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
 TOLD = (
     GatewayError,
     HTTPException,
@@ -49,18 +55,28 @@ TOLD = (
 class PageRoute(APIRoute):
     """A route whose errors are pages, whose forms must be our own, and whose answers carry the security headers."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         """The handler that FastAPI made, with what all pages have in common around it."""
-        handle = super().get_route_handler()
+        make = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            # A thread can't be cancelled: when the page is given up, it goes on alone, and nobody waits for it.
+            response: Response = await asyncio.shield(asyncio.ensure_future(make(request)))
+            return response
 
         async def handle_page(request: Request) -> Response:
             try:
                 refuse_unwritable({**request.path_params, **request.query_params})
                 if request.method == "POST":
                     refuse_cross_site(request)
-                response = await (_refreshed(request, handle) if HEADER in request.headers else handle(request))
+                    response = await make(request)
+                else:
+                    async with asyncio.timeout(LONGEST_SECONDS):
+                        response = await (_refreshed(request, handle) if HEADER in request.headers else handle(request))
             except SignedOut:
                 response = _to_sign_in(request)
+            except TimeoutError:
+                response = await error_page(request, DatabaseUnavailable("it has not answered in time"))
             except TOLD as error:
                 response = await error_page(request, error)
             return _with_headers(response)
@@ -88,7 +104,7 @@ def _with_headers(response: Response) -> Response:
     return response
 
 
-async def _refreshed(request: Request, handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
+async def _refreshed(request: Request, handle: Handler) -> Response:
     """What a page's script asks for. Raises SignedOut."""
     key, refreshes = session_key(request), request.app.state.refreshes
     if key is None or request.method != "GET":

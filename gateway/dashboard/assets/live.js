@@ -5,6 +5,7 @@ const lamp = document.getElementById("live");
 // A page is fetched at once, and then again every other second at most: rendering it takes time from completions. If
 // many are open, the gateway asks for longer pauses.
 const shortest = document.querySelector("[data-newest]") ? 5000 : 2000;
+const LONGEST = 40_000;  // longer than the gateway takes to give up
 let pause = shortest, etag = null, busy = false, due = false, at = new Date();
 
 const clock = () => at.toISOString().slice(11, 19);
@@ -54,7 +55,7 @@ const refresh = async () => {
   busy = true; due = false;
   try {
     const headers = { "x-refresh": "1", ...(etag && { "if-none-match": etag }) };
-    const answer = await fetch(location.href, { headers, redirect: "manual" });
+    const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
     pause = Math.max(shortest, 1000 * answer.headers.get("x-pause-seconds"));
     if (answer.type === "opaqueredirect") { location.reload(); return; }
     if (answer.status !== 304) {

@@ -1,10 +1,14 @@
 """What pages say while the database is away, and what one that is open keeps."""
 
 import re
+import threading
+from contextlib import AbstractContextManager
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
+from gateway.dashboard import pages
 from gateway.providers.upstream.provider import ProviderError, Verdict
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
@@ -36,6 +40,29 @@ def test_without_the_database_pages_say_so_and_health_what_to_do(
         assert refused.status_code == 503
     assert admin.get("/routers/rtr_support").status_code == 200
     assert "in vain" not in admin.get("/keys").text
+
+
+def test_a_page_whose_database_hangs_is_given_up(
+    admin: httpx.Client, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """As a frozen PostgreSQL does to a connection that is open already: nothing comes, and nothing fails."""
+    thawed = threading.Event()
+    request.addfinalizer(thawed.set)
+    read = Database.read
+
+    def hanging(database: Database) -> AbstractContextManager[Connection]:
+        assert thawed.wait(60)
+        return read(database)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "read", hanging)
+        patched.setattr(pages, "LONGEST_SECONDS", 0.2)
+        for headers in ({}, {"x-refresh": "1"}, {"x-refresh": "1"}):  # the second one is in the first one's turn
+            answer = admin.get("/keys", headers=headers)
+            assert answer.status_code == 503
+            assert "The database does not answer" in answer.text
+    thawed.set()
+    assert admin.get("/keys", headers={"x-refresh": "1"}).status_code == 200
 
 
 def test_a_model_that_is_parked_is_told_also_while_a_probe_may_be_sent_to_it(
