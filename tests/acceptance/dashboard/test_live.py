@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from gateway.dashboard.events import Events
+from gateway.dashboard.refreshes import LONGEST_SECONDS
 from storage.stores.keys import Keys
 from tests.acceptance.dashboard.conftest import add_key
 from tests.support.browser import chromium, is_there, tab
@@ -16,6 +17,10 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
 
 BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
+
+
+PAUSE = int(1_000 * LONGEST_SECONDS) + 1_000
+"""Milliseconds: longer than a page waits between two fetches, however slow the machine is, and no sleep."""
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +40,10 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
         opened.sign_in(secret)
 
         def shows_another_request() -> None:
-            page.clock.fast_forward(2_500)  # the pause between two fetches
+            page.clock.fast_forward(PAUSE)
             requests = next(told)
             assert client.post("/rtr_code/chat/completions", json=BODY).status_code == 200
-            page.wait_for_selector(f"#traffic >> text=/^{requests} request/", timeout=20_000)
+            page.wait_for_selector(f"#traffic >> text=/^{requests} request/", timeout=60_000)
 
         def seen(hidden: bool) -> None:
             page.evaluate(
@@ -51,17 +56,17 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
         opened.go("/routers/rtr_code")
         page.wait_for_selector("#live >> text=not live now")
         page.unroute("**/events")
-        page.clock.fast_forward(6_000)
-        page.wait_for_selector("#live >> text=/^live$/", timeout=20_000)
+        page.clock.fast_forward(PAUSE)
+        page.wait_for_selector("#live >> text=/^live$/", timeout=60_000)
         shows_another_request()
 
         seen(hidden=True)
         wait_until(lambda: events.open_streams == 0, "a page that nobody sees has no stream")
         assert client.post("/rtr_code/chat/completions", json=BODY).status_code == 200
         next(told)
-        page.clock.fast_forward(2_500)
+        page.clock.fast_forward(PAUSE)
         seen(hidden=False)
-        page.wait_for_selector("#traffic >> text=/^2 requests/", timeout=20_000)
+        page.wait_for_selector("#traffic >> text=/^2 requests/", timeout=60_000)
 
         with page.expect_request("**/events"):
             page.clock.fast_forward(3_600_000)  # asleep for an hour: the stream is another one
@@ -69,9 +74,9 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
 
         (key,) = [key for key in Keys(running.gateway.database).all() if key.label == "gaps"]
         Keys(running.gateway.database).revoke(key.id, running.gateway.database.clock.now())
-        page.wait_for_selector("#live >> text=not live now", timeout=20_000)
-        page.clock.fast_forward(6_000)
-        page.wait_for_selector("h1 >> text=Sign in", timeout=20_000)
+        page.wait_for_selector("#live >> text=not live now", timeout=60_000)
+        page.clock.fast_forward(PAUSE)
+        page.wait_for_selector("h1 >> text=Sign in", timeout=60_000)
 
 
 def test_a_form_that_is_clicked_twice_is_sent_once(running: Running, browser: Browser) -> None:
