@@ -17,6 +17,7 @@ from gateway.cli.output import is_or_would_be, moment, print_json, print_table, 
 from gateway.errors import BadRequest
 from gateway.evidence.problems import Problems
 from gateway.evidence.reading import NumberedRows, lines_of, read_csv, read_json_lines, read_parquet
+from gateway.evidence.repeated import LARGEST
 from gateway.management.evals import EvalCaption, delete_eval, get_eval, import_eval, list_evals, withdraw_eval
 
 app = new_group("evals")
@@ -51,6 +52,8 @@ def import_scorecard(
     models, prompts = {row.model_id for row in record.rows}, sum(row.prompts for row in record.rows)
     told = f"{record.id}: {name}, {len(models)} models, {prompts:,.0f} scores"
     told += ", in place of the former one" if replaced else ""
+    if dry_run and prompts > LARGEST:
+        told += f"; later rows than {LARGEST:,} were compared with these and the 2,000 beside them, but not with all"
     report({**record.model_dump(), "replaced": replaced}, told, json=json)
 
 

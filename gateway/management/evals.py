@@ -10,6 +10,7 @@ from bandit.statistics import Signal
 from gateway.errors import BadRequest, InsufficientScope, NotFound
 from gateway.evidence.problems import EvidenceError, Problems
 from gateway.evidence.reading import NumberedRows
+from gateway.evidence.repeated import Remembered
 from gateway.evidence.rows import RowReader, Scale, moments_of, scale_of
 from gateway.ids import new_id
 from gateway.management.context import JsonFields, Management
@@ -169,10 +170,14 @@ def _import(
     evals = Evals(management.database)
     import_id = new_id("imp", management.now)
     sums: dict[tuple[str, str, Signal], Moments] = {}
+    remembered = Remembered()
     try:
         while some := list(islice(rows, WRITTEN_AT_ONCE)):
             fresh = _without_repeated(some, problems)
-            had = set() if problems or management.dry_run else evals.insert_scores(import_id, list(fresh.values()))
+            if management.dry_run:
+                had = remembered.had(fresh)
+            else:
+                had = set() if problems else evals.insert_scores(import_id, list(fresh.values()))
             for key, row in fresh.items():
                 if key in had:
                     problems.add(next(n for n, each in some if each is row), _repeated(row))

@@ -37,6 +37,17 @@ class TestEvals:
         ]
         assert json.loads(Ran("evals", "list", "--json").out) == []
 
+    def test_a_dry_run_finds_a_row_that_is_repeated_thousands_of_rows_later(self) -> None:
+        rows = [f"p{number},simulated/swift,{number % 100}" for number in range(2_100)]
+        text = "\n".join(["prompt_id,model_id,score", *rows, rows[3]]) + "\n"
+        whole, dry = self.run_import(text), self.run_import(text, "--dry-run")
+        assert whole.status == dry.status == 1
+        assert (
+            whole.err
+            == dry.err
+            == ('bandit-gateway: card.csv: line 2102: scores "simulated/swift" on prompt "p3" again\n')
+        )
+
     def test_an_unknown_router_or_file_is_told(self) -> None:
         assert "there is no router rtr_x" in self.run_import("model_id,score\n", "--router", "rtr_x").err
         fixed = ("--name", "n", "--metric", "m", "--unit", "percent")
