@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROUTES = sorted((ROOT / "gateway" / "routes").glob("*.py"))
+BEFORE_HANDLERS = "direct"
+"""Answers before FastAPI, so none of its handlers sees an error: it makes the same answers itself."""
+ROUTES = sorted(path for path in (ROOT / "gateway" / "routes").glob("*.py") if path.stem != BEFORE_HANDLERS)
 
 
 @pytest.mark.parametrize("path", ROUTES, ids=lambda path: path.stem)
