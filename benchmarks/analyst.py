@@ -11,6 +11,7 @@ instead, which fetch themselves again as often as the gateway lets them.
 
 The gateway has one core of its own, and the analyst that it starts inherits it: as on a machine with one core, or with
 every core busy. Whoever asks shares the other core with the load, and works when the load does not.
+With --apart the analyst is moved there, too: as on a machine with a core to spare, and the load elsewhere.
 """
 
 import argparse
@@ -54,12 +55,12 @@ def fill_ledger(url: str, distinct: int) -> None:
 
 
 class Questions:
-    """Asks questions until it is stopped, each another one, and keeps what each took."""
+    """Asks questions until it is stopped, each another one from number `first` on, and keeps what each took."""
 
-    def __init__(self, client: httpx.Client, *, form: bool = False) -> None:
+    def __init__(self, client: httpx.Client, *, form: bool = False, first: int = 0) -> None:
         self._client = client
         self._form = form
-        self._number = 0
+        self._number = first
         self._stopping = threading.Event()
         self.milliseconds: list[float] = []
 
@@ -151,6 +152,13 @@ def measure(load: Load, beside: Questions | Pages | None) -> Measurement:
         thread.join()
 
 
+def move_children(pid: int, core: int) -> None:
+    """Let the children of a process, such as its analyst, run on this core alone."""
+    for child in psutil.Process(pid).children():
+        for thread in child.threads():
+            os.sched_setaffinity(thread.id, {core})
+
+
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.analyst", description=__doc__)
@@ -160,6 +168,7 @@ def main() -> None:
     parser.add_argument("--distinct", type=int, default=1_000, help="choices that the decisions were drawn from")
     parser.add_argument("--form", action="store_true", help="ask as the dashboard's page does")
     parser.add_argument("--pages", type=int, default=0, help="live pages of the dashboard, in place of questions")
+    parser.add_argument("--apart", action="store_true", help="the analyst on the load's core, not the gateway's")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="analyst-") as name, fake_provider(Path(name, "provider.log")) as port:
         folder = Path(name)
@@ -184,11 +193,15 @@ def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Name
     if options.form:
         client.post("/sign-in", data={"key": gateway.key}, headers={"origin": gateway.url})
     alone: dict[str, Any] = {} if options.pages else _alone(Questions(client, form=options.form))
+    if options.apart:
+        move_children(gateway.pid, LOAD_CORE)
     put_load_on(load)
     pairs: list[tuple[Measurement, Measurement]] = []
     meanwhile: list[float] = []
     for number in range(options.rounds):
-        beside = Pages(gateway, options.pages) if options.pages else Questions(client, form=options.form)
+        # Numbers that no round before has asked: the analyst gives an answer again for ten seconds.
+        asking = Questions(client, form=options.form, first=1_000 * (number + 1))
+        beside = Pages(gateway, options.pages) if options.pages else asking
         found = {each is not None: measure(load, each) for each in ((None, beside) if number % 2 else (beside, None))}
         meanwhile += beside.milliseconds
         pairs.append((found[False], found[True]))
