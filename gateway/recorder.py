@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 QUEUE_LIMIT = 10_000
 """Length of the writer's queue at which requests are refused."""
 
+GATHER_SECONDS = 0.02
+"""How long a record waits for others with the durability `async`: a process that is killed loses so much more."""
+
 Waiting: TypeAlias = "asyncio.Future[tuple[FeedbackReceipt, ...]]"
 
 
@@ -63,6 +66,7 @@ class Recorder:
         self._writer = Writer(
             database,
             queue_limit=QUEUE_LIMIT,
+            gather_seconds=0.0 if durable else GATHER_SECONDS,
             learn_scores=registry.learn_scores,
             scale_of=registry.scale_of,
             pace=registry.pace,

@@ -63,8 +63,10 @@ class Writer:
 
     `deliver` is called in the writer's thread after each commit, `follow` with what other processes have changed since
     `position` (None: with everything that there is first).
-    `queue_limit` bounds what waits, `batch_limit` what is written at once; `spool` takes completions while the database
-    is away. If `deferring`, a busy writer on SQLite adds to statistics and roll-ups up to half a second later.
+    `queue_limit` bounds what waits, `batch_limit` what is written at once; `gather_seconds` is how long a record waits
+    for others, if nobody waits for its commit: each commit takes the interpreter from requests. `spool` takes
+    completions while the database is away. If `deferring`, a busy writer on SQLite adds to statistics and roll-ups up
+    to half a second later.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Writer:
         spool: Spool | None = None,
         queue_limit: int = 10_000,
         batch_limit: int = 100,
+        gather_seconds: float = 0.0,
         scale_of: ScaleOf = unit_scale,
         deferring: bool = True,
     ) -> None:
@@ -99,6 +102,7 @@ class Writer:
         self._follower = Follower(database, self._transactions, follow, self._watchdog, position) if follow else None
         self._queue_limit = queue_limit
         self._batch_limit = batch_limit
+        self._gather_seconds = gather_seconds
         self._queue: queue.SimpleQueue[tuple[Item, object] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run_to_end, name="ledger-writer", daemon=True)
         self._closing = self._has_ended = False
@@ -215,6 +219,8 @@ class Writer:
                 entry = self._queue.get(timeout=IDLE_SECONDS) if not taken else self._queue.get_nowait()
             except queue.Empty:
                 break
+            if not taken and entry is not None and self._gather_seconds and self._queue.qsize() < self._batch_limit:
+                time.sleep(self._gather_seconds)
             taken.append(entry)
             if entry is None:
                 break

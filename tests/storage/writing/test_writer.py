@@ -13,12 +13,15 @@ from storage.writing.failover import State
 from storage.writing.transaction import Item, Written
 from storage.writing.writer import Committed, Writer
 from tests.support.records import RecordMaker, RunningWriter, learn_scores, pace
+from tests.support.waiting import wait_until
 
 
 class Gate:
     """Holds the writer's thread in its first delivery until it is opened."""
 
-    def __init__(self, database: Database, queue_limit: int = 10_000, batch_limit: int = 100) -> None:
+    def __init__(
+        self, database: Database, queue_limit: int = 10_000, batch_limit: int = 100, gather_seconds: float = 0.0
+    ) -> None:
         self.entered, self.open = threading.Event(), threading.Event()
         self.commits: list[Committed] = []
         self.writer = Writer(
@@ -28,6 +31,7 @@ class Gate:
             deliver=self.deliver,
             queue_limit=queue_limit,
             batch_limit=batch_limit,
+            gather_seconds=gather_seconds,
         )
         self.writer.start()
 
@@ -52,6 +56,14 @@ def test_what_waits_is_committed_in_groups_no_larger_than_the_limit(database: Da
     for _ in range(25):
         gate.writer.submit(making.completion(), None)
     assert gate.finish() == [1, 10, 10, 5]
+
+
+def test_a_record_waits_for_others_if_nobody_waits_for_it(database: Database, making: RecordMaker) -> None:
+    gate = Gate(database, gather_seconds=1.0)
+    gate.writer.submit(making.completion(), None)
+    wait_until(lambda: gate.writer.queued == 0, "the first one was taken")
+    gate.writer.submit(making.completion(), None)
+    assert gate.finish() == [2]
 
 
 def test_a_full_queue_refuses_and_keeps_what_it_has(database: Database, making: RecordMaker) -> None:
