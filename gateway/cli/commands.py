@@ -81,6 +81,7 @@ class LazyGroup(TyperGroup):
             if _SURROGATE.search(argument):
                 raise CommandError(f"the argument {argument[:80]!r} is not valid UTF-8", 2)
         name, _, rest = super().resolve_command(ctx, args)
+        _print_version("--version" in rest)  # after a command, too
         return name, typer.main.get_command(import_module(f"gateway.cli.{name}").app), rest
 
     def invoke(self, ctx: Any) -> Any:

@@ -170,7 +170,14 @@ class TestFailures:
 
 def test_the_version_is_printed_for_people_and_for_scripts() -> None:
     number = json.loads(Ran("version", "--json").out)["version"]
-    assert Ran("version").out == Ran("--version").out == f"bandit-gateway {number}\n"
+    for arguments in (
+        ("version",),
+        ("--version",),
+        ("keys", "--version"),
+        ("keys", "list", "--version"),
+        ("serve", "--version"),
+    ):
+        assert Ran(*arguments).out == f"bandit-gateway {number}\n"
 
 
 def every_command() -> list[tuple[str, ...]]:
