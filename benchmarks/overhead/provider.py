@@ -76,8 +76,12 @@ class ProviderProtocol(asyncio.Protocol):
         if self._parser.get_method() != b"POST":
             self._transport.write(_LIST)
         elif wants_stream(self._body):
+            frames = _FRAMES_WITH_USAGE if wants_usage(self._body) else _FRAMES
             self._pace = pace_seconds(self._body)
-            self._frames.extend(_FRAMES_WITH_USAGE if wants_usage(self._body) else _FRAMES)
+            if not self._pace:  # all at once, so that it takes whoever reads it as many steps each time
+                self._transport.write(b"".join((_STREAM_HEAD, *frames)))
+                return
+            self._frames.extend(frames)
             self._transport.write(_STREAM_HEAD)
             self._due = self._loop.time()
             self._send_next()
@@ -96,18 +100,15 @@ class ProviderProtocol(asyncio.Protocol):
             self._send_next()
 
     def _send_next(self) -> None:
-        """Send one chunk, and schedule the next: at its time, or in the loop's next iteration."""
+        """Send one chunk, and schedule the next at its time."""
         if not self._frames:
             return
         if self._paused:
             self._stalled = True
             return
         self._transport.write(self._frames.popleft())
-        if self._pace:
-            self._due += self._pace
-            self._loop.call_at(self._due, self._send_next)
-        else:
-            self._loop.call_soon(self._send_next)
+        self._due += self._pace
+        self._loop.call_at(self._due, self._send_next)
 
 
 async def serve(port: int) -> None:
