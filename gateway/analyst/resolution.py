@@ -25,9 +25,11 @@ def question_of(
 
     `without_rule` is the number of a rule that is left out. Raises InvalidQuestion.
     """
-    if dollars and present is None:
-        raise InvalidQuestion("objective", f"objective: the dollars of {record.id} are not known yet")
-    objective = replace(present, **dollars) if dollars and present else None
+    objective = None
+    if dollars:
+        if present is None:
+            raise InvalidQuestion("objective", f"objective: the dollars of {record.id} are not known yet")
+        objective = replace(present, **dollars)
     known = [model.arm_id for model in record.models]
     without = None if without_rule is None else existing_rule(record, without_rule)
     return Question(record.id, days, proposal_of(record.id, known, policy, models, objective, exploration, without))

@@ -22,8 +22,8 @@ NARROW = 0.045
 NARROW_ON_PHONES = 0.1
 NARROWEST = 96
 """Pixels of a table's cell with a chart, where it is narrowest."""
-CHARACTER, GAP = 6.3, 7.0
-"""Pixels: of a character of a label on average, and between two labels."""
+GAP = 7.0
+"""Pixels between two labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def ruler(scale: Scale, label: Callable[[float], str], most: int = FEW) -> Marku
     texts, free = "", -1.0
     for tick in scale.ticks(most):
         words, at = label(tick), scale.at(tick)
-        half = 0.5 * CHARACTER * len(words) / NARROWEST
+        half = 0.5 * svg.CHARACTER * len(words) / NARROWEST
         if at - half >= free:
             texts, free = texts + svg.text(at, 0.75, words, anchor="middle"), at + half + GAP / NARROWEST
     return svg.chart(texts, 14, kind="cell plot ruler")

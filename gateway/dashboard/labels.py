@@ -9,8 +9,8 @@ from gateway.dashboard.svg import Point
 
 WIDTH = 300
 """Pixels of a chart where it is narrowest, on a phone: what is apart there is so on every screen."""
-CHARACTER, LINE = 6.3, 13.0
-"""Pixels of a character on average, and of a line of text."""
+LINE = 13.0
+"""Pixels of a line of text."""
 SIDES = (("start", 11.0), ("end", -11.0), ("middle", 0.0))
 HEIGHTS = (-8.0, 17.0, -14.0, 24.0, -28.0, 38.0, -42.0, 52.0)
 PLACES = tuple((anchor, dx, dy) for dy in HEIGHTS for anchor, dx in SIDES if dx or (abs(dy) >= 14.0 and dy != 17.0))
@@ -68,7 +68,7 @@ def placed(labels: Iterable[Label], drawn: Sequence[Point], height: float) -> st
 
 def _box(label: Label, place: tuple[str, float, float], height: float) -> Box:
     anchor, dx, dy = place
-    width = CHARACTER * len(label.words)
+    width = svg.CHARACTER * len(label.words)
     start = WIDTH * label.at[0] + dx - width * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
     base = height * label.at[1] + dy
     return Box(start, base - LINE + 3.0, start + width, base + 3.0)

@@ -12,6 +12,8 @@ from markupsafe import Markup, escape
 
 Point = tuple[float, float]
 
+CHARACTER = 6.3
+"""Pixels of a character of a label on average."""
 LEAST = 1e-9
 """What is smaller is drawn as this on a logarithmic scale."""
 

@@ -1,6 +1,6 @@
 """Reads the sums of which savings are made."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Integer, bindparam, func, literal_column, select
 
@@ -50,7 +50,7 @@ class FixedSumsStore:
             query = query.execution_options(**{BINARY: True})
             return [(row[0], row[1], row[2], row[3:]) for row in connection.execute(query, asked).all()], days
 
-    def read_each(self, router_ids: Sequence[str], first: int, until: int) -> dict[str, Cells]:
+    def read_each(self, router_ids: Sequence[str], first: int, until: int) -> Mapping[str, Cells]:
         """Read the cells of each of some routers: in one query, unless they are as many as one router's may be."""
         asked = {"router_ids": list(router_ids), "first": first, "until": until}
         found: dict[str, list[Cell]] = {router_id: [] for router_id in router_ids}
@@ -60,5 +60,5 @@ class FixedSumsStore:
             if connection.execute(_COUNT_OF_THESE, asked).scalar_one() <= MOST_CELLS:
                 for row in connection.execute(_CELLS_OF_THESE, asked).all():
                     found[row[0]].append((row[1], row[2], row[3], row[4:]))
-                return dict(found)
+                return found
         return {router_id: self.read(router_id, first, until)[0] for router_id in router_ids}

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from gateway.dashboard.labels import CHARACTER, LINE, WIDTH, Box, Label, along, placed
+from gateway.dashboard.labels import LINE, WIDTH, Box, Label, along, placed
+from gateway.dashboard.svg import CHARACTER
 
 HEIGHT = 300.0
 CURVE = along([(0.1, 0.9), (0.3, 0.5), (0.9, 0.1)])

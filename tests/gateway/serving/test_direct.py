@@ -13,7 +13,8 @@ import pytest
 
 from gateway.asgi import ClientGone, Http, Receive, Scope, Send
 from gateway.serving.connection_limits import ConnectionLimits
-from gateway.serving.direct import LARGEST_BODY, DirectHttp, DirectProtocol
+from gateway.serving.direct import DirectHttp, DirectProtocol
+from gateway.serving.known_head import LARGEST_BODY
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
