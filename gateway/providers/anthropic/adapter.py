@@ -1,7 +1,7 @@
 """Adapter for Anthropic's Messages API: translates requests, answers and streams."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 
 import msgspec
 
@@ -11,7 +11,7 @@ from gateway.providers.http.client import HttpClient, encode_headers
 from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
+from gateway.providers.upstream.provider import Answer, Call, Chunk
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
@@ -37,15 +37,14 @@ class AnthropicProvider:
             client, KeyRing(settings.api_keys), _authorize, settings.timeout_seconds, settings.idle_seconds
         )
 
-    async def complete(self, call: Call) -> Answer:
+    def complete(self, call: Call) -> Coroutine[object, object, Answer]:
         """Call the model and return its whole answer. Raises ProviderError."""
-        without: frozenset[str] = frozenset()
-        while True:
+
+        def ask(without: frozenset[str]) -> tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]:
             request, form = self._request(call, without, stream=False)
-            try:
-                return read_message(await self._upstream.post(request), form, self._upstream.secrets)
-            except ProviderError as error:
-                without = self._dialect.again(call.model, {}, error, without, _now())
+            return request, lambda body, secrets: read_message(body, form, secrets)
+
+        return self._upstream.complete(ask, self._dialect)
 
     def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream. Raises ProviderError."""

@@ -84,13 +84,8 @@ class HttpResponse:
     def close(self) -> None:
         """Return the connection to the pool if the response is complete, else abort it."""
         pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        if self._connection.reusable:
-            self._connection.idle_since = asyncio.get_running_loop().time()
-            pool.append(self._connection)
-        else:
-            self._connection.abort()
+        if pool is not None:
+            _give_back(self._connection, pool)
 
     def __enter__(self) -> Self:
         return self
@@ -131,8 +126,6 @@ class HttpClient:
 
         `headers` come from `encode_headers`. Targets are cached by URL without a bound: a client calls few.
         """
-        if not self._open:
-            raise RuntimeError("the HTTP client was not started")
         target, first_lines, pool = self._targets.get((method, url)) or self._target(method, url)
         head = b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body))
         reused = self._idle(pool)
@@ -141,10 +134,37 @@ class HttpClient:
                 await reused.exchange(head, body, deadline)
                 return HttpResponse(reused, pool)
             except TransportError as error:
-                # A kept-alive connection that closes before a byte had timed out at the server. On a new connection
-                # the server may have worked on the request: a retry could be billed twice.
                 if not error.before_any_byte:
                     raise
+        return await self._send_anew(target, pool, head, body, deadline)
+
+    async def ask(self, url: str, headers: bytes, body: bytes, deadline: float) -> bytes | HttpResponse:
+        """As `send`, by POST, for an answer that is read as a whole: the body of a plain one that came at once."""
+        target, first_lines, pool = self._targets.get(("POST", url)) or self._target("POST", url)
+        head = b"%b%bContent-Length: %d\r\n\r\n" % (first_lines, headers, len(body))
+        reused = self._idle(pool)
+        if reused is not None:
+            try:
+                whole = await reused.ask(head, body, deadline)
+                if whole is None:
+                    await reused.answered(deadline)
+                    return HttpResponse(reused, pool)
+                _give_back(reused, pool)
+                return whole
+            except BaseException as error:
+                reused.abort()
+                if not (isinstance(error, TransportError) and error.before_any_byte):
+                    raise
+        return await self._send_anew(target, pool, head, body, deadline)
+
+    async def _send_anew(
+        self, target: Target, pool: "deque[Connection]", head: bytes, body: bytes, deadline: float
+    ) -> HttpResponse:
+        """Send a request on a new connection, if need be after one that had been kept alive closed before a byte.
+
+        That one had timed out at the server. A new one is tried once: there the server may have worked on the
+        request, so that another try could be billed twice.
+        """
         connection = await dial(target, self._resolver, self._ssl, deadline)
         await connection.exchange(head, body, deadline)
         return HttpResponse(connection, pool)
@@ -157,6 +177,8 @@ class HttpClient:
 
     def _idle(self, pool: "deque[Connection]") -> Connection | None:
         """Take the connection that was used last, if it is still open; close those idle for too long."""
+        if not self._open:
+            raise RuntimeError("the HTTP client was not started")
         oldest = self._loop.time() - IDLE_SECONDS
         while pool and pool[0].idle_since < oldest:
             pool.popleft().abort()
@@ -165,6 +187,15 @@ class HttpClient:
             if connection.is_open:
                 return connection
         return None
+
+
+def _give_back(connection: Connection, pool: "deque[Connection]") -> None:
+    """Return a connection to its pool if its response is complete, else abort it."""
+    if connection.reusable:
+        connection.idle_since = asyncio.get_running_loop().time()
+        pool.append(connection)
+    else:
+        connection.abort()
 
 
 def _within(max_bytes: int, size: int, part: bytes) -> bytes:

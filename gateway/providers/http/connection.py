@@ -8,6 +8,7 @@ from typing import cast
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.providers.http.plain_answer import plain_body
 
 HIGH_WATER = 128 * 1024
 """Reading from the socket pauses while more bytes of the body than this wait to be read."""
@@ -33,6 +34,7 @@ class Connection(asyncio.Protocol):
         "_error",
         "_head",
         "_interim",
+        "_is_new",
         "_is_obsolete",
         "_keep_alive",
         "_loop",
@@ -40,6 +42,7 @@ class Connection(asyncio.Protocol):
         "_parser",
         "_parts",
         "_paused",
+        "_takes_plain",
         "_timer",
         "_timer_at",
         "_transport",
@@ -56,9 +59,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bytes | None] | None = None
         self.is_open = True
         self._paused = False
+        self._takes_plain = False  # `ask` waits for a whole plain answer, of which nothing has been received
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = self._deadline = math.inf
         self.idle_since = 0.0
@@ -73,7 +77,7 @@ class Connection(asyncio.Protocol):
         self._no_byte_yet = True
         self._head = b""  # the status line and headers as they came, until they are complete
         self._is_obsolete = False  # the head has to be modernised before llhttp accepts it
-        self.complete = False
+        self._is_new = True  # as set here: the parser has been given nothing since
         self._begin_parsing()
 
     def _new_parser(self) -> None:
@@ -88,24 +92,45 @@ class Connection(asyncio.Protocol):
         self.status = 0
         self.headers: dict[bytes, bytes] = {}  # names in lower case
 
+    def ask(self, head: bytes, body: bytes, deadline: float) -> "asyncio.Future[bytes | None]":
+        """Send a request; what is done once anything has been received. Raises TransportError.
+
+        Its result is the body of a plain answer that was received at once: the response is complete then, and has been
+        read. It is None for any other: wait until it is `answered`. Abort the connection if anything is raised.
+        """
+        self._send(head, body)
+        if self._error is not None:
+            raise self._error
+        self._takes_plain = True
+        return self._wait(deadline)
+
     async def exchange(self, head: bytes, body: bytes, deadline: float) -> None:
         """Send a request and wait for the response's status and headers. Raises TransportError, and aborts."""
-        self._reset()
         try:
-            transport = self._transport
-            if transport is None or not self.is_open:
-                self._break(Fault.LOST, "the provider closed the connection")
-            elif len(body) <= _JOINED_BYTES:
-                transport.write(head + body)
-            else:
-                transport.writelines((head, body))
-            while self.status == 0:
-                if self._error is not None:
-                    raise self._error
-                await self._wait(deadline)
+            self._send(head, body)
+            await self.answered(deadline)
         except BaseException:
             self.abort()
             raise
+
+    async def answered(self, deadline: float) -> None:
+        """Wait for the response's status and headers. Raises TransportError."""
+        while self.status == 0:
+            if self._error is not None:
+                raise self._error
+            await self._wait(deadline)
+
+    def _send(self, head: bytes, body: bytes) -> None:
+        if not self._is_new:
+            self._reset()
+        self.complete = False
+        transport = self._transport
+        if transport is None or not self.is_open:
+            self._break(Fault.LOST, "the provider closed the connection")
+        elif len(body) <= _JOINED_BYTES:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
 
     async def read_some(self, deadline: float) -> bytes:
         """Return the part of the body that has been received, or wait for it; b"" at its end. Raises TransportError."""
@@ -147,7 +172,7 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _wait(self, deadline: float) -> "asyncio.Future[None]":
+    def _wait(self, deadline: float) -> "asyncio.Future[bytes | None]":
         """What is done once anything has been received, and fails at the deadline. Raises TransportError."""
         if self._loop.time() >= deadline:
             # If bytes keep arriving, the timer is cancelled before it fires: check here as well.
@@ -202,7 +227,15 @@ class Connection(asyncio.Protocol):
             # Bytes without a request: they must not be read as the response to the next one.
             self.abort()
             return
-        self._no_byte_yet = False
+        waiter = self._waiter
+        if self._takes_plain:
+            self._takes_plain = False
+            if waiter is not None and not waiter.done() and (whole := plain_body(data)) is not None:
+                self.complete = self._keep_alive = True
+                self._waiter = None  # an idle connection must not hold the body
+                waiter.set_result(whole)
+                return
+        self._is_new = self._no_byte_yet = False
         self._unbodied_bytes += len(data)
         if self.status == 0:
             self._head += data
@@ -220,7 +253,6 @@ class Connection(asyncio.Protocol):
             if self._buffered > HIGH_WATER and not self._paused and self._transport is not None:
                 self._paused = True
                 self._transport.pause_reading()
-        waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 

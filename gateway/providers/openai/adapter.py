@@ -1,7 +1,7 @@
 """Adapter for servers with OpenAI's wire format: forwards the caller's bytes under the provider's model name."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -11,7 +11,7 @@ from gateway.providers.openai.responses import ChunkReader, read_answer
 from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
+from gateway.providers.upstream.provider import Answer, Call, Chunk
 from gateway.settings import ProviderSettings
 
 _OF_STREAMS = frozenset({"stream", "stream_options"})
@@ -35,15 +35,13 @@ class OpenAIProvider:
             client, KeyRing(settings.api_keys), self._authorize, settings.timeout_seconds, settings.idle_seconds
         )
 
-    async def complete(self, call: Call) -> Answer:
+    def complete(self, call: Call) -> Coroutine[object, object, Answer]:
         """Call the model and return its whole answer. Raises ProviderError."""
-        without: frozenset[str] = frozenset()
-        while True:
-            fields = self._fields(call, without, stream=False)
-            try:
-                return read_answer(await self._upstream.post(self._request(call, fields)), self._upstream.secrets)
-            except ProviderError as error:
-                without = self._dialect.again(call.model, fields, error, without, _now())
+
+        def ask(without: frozenset[str]) -> tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]:
+            return self._request(call, self._fields(call, without, stream=False)), read_answer
+
+        return self._upstream.complete(ask, self._dialect)
 
     def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""

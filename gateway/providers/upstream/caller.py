@@ -13,7 +13,7 @@ from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.error_bodies import parsed, read_error, read_refusal
 from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Chunk, ProviderError, Verdict
+from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Verdict
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
 
 LINGER_SECONDS = 2.0
@@ -55,6 +55,9 @@ class Reader(Protocol):
         ...
 
 
+AskWhole: TypeAlias = Callable[[frozenset[str]], tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]]
+"""Makes a request without the fields of these names, and what reads its answer: valid UTF-8, beside the keys."""
+
 Ask: TypeAlias = Callable[[frozenset[str]], tuple[Request, Reader]]
 """Makes a request without the fields of these names, and the reader of its stream."""
 
@@ -85,18 +88,29 @@ class Upstream:
         """Keys, to be redacted from messages."""
         return self._keys.secrets
 
-    async def post(self, request: Request) -> bytes:
-        """Send a request and return the body of its answer, as valid UTF-8. Raises ProviderError."""
-        deadline = self._deadline(request)
-        try:
-            response = await self._open(request, deadline)
+    async def complete(self, ask: AskWhole, dialect: Dialect) -> Answer:
+        """Send a request and return its whole answer. Raises ProviderError.
+
+        A request that is refused for some fields is sent again without them.
+        """
+        without: frozenset[str] = frozenset()
+        loop, keys = asyncio.get_running_loop(), self._keys
+        while True:
+            request, read = ask(without)
+            now = loop.time()
+            deadline = min(request.deadline, now + self._timeout_seconds)
+            key = keys.pick(request.model, now)
             try:
-                whole = response.take_whole()
-                return as_utf8(await response.read(deadline) if whole is None else whole)
-            finally:
-                response.close()
-        except TransportError as error:
-            raise lost(error) from error
+                body = await self._client.ask(
+                    request.url, self._headers[key] + request.trace_headers, request.body, deadline
+                )
+                if not isinstance(body, bytes):
+                    body = await self._body(body, request, key, deadline)
+                return read(as_utf8(body), keys.secrets)
+            except TransportError as error:
+                raise lost(error) from error
+            except ProviderError as error:
+                without = dialect.again(request.model, request.sent, error, without, loop.time())
 
     async def stream(self, ask: Ask, dialect: Dialect) -> AsyncGenerator[list[Chunk], None]:
         """Send a request and yield its chunks, those of one network read at a time. Raises ProviderError.
@@ -154,9 +168,22 @@ class Upstream:
             )
             if 200 <= response.status < 300:
                 return response
-            refusal = await self._refusal(response, request, deadline)
-            if not self._keys.another(key, request.model, refusal, loop.time()):
-                raise refusal
+            await self._refused(response, request, key, deadline)
+
+    async def _body(self, response: HttpResponse, request: Request, key: str, deadline: float) -> bytes:
+        """Read the body of a response, after another one with another key if this one was refused."""
+        if not 200 <= response.status < 300:
+            await self._refused(response, request, key, deadline)
+            response = await self._open(request, deadline)
+        with response:
+            whole = response.take_whole()
+            return await response.read(deadline) if whole is None else whole
+
+    async def _refused(self, response: HttpResponse, request: Request, key: str, deadline: float) -> None:
+        """Raise what a response refuses the request for, unless another key is free that may succeed."""
+        refusal = await self._refusal(response, request, deadline)
+        if not self._keys.another(key, request.model, refusal, asyncio.get_running_loop().time()):
+            raise refusal
 
     async def _refusal(self, response: HttpResponse, request: Request, deadline: float) -> ProviderError:
         with response:

@@ -28,6 +28,15 @@ async def ask(client: HttpClient, url: str, body: bytes = b"{}", seconds: float 
         return response.status, await response.read(limit)
 
 
+async def ask_whole(client: HttpClient, url: str, seconds: float = 5.0) -> bytes:
+    limit = asyncio.get_running_loop().time() + seconds
+    answer = await client.ask(url, encode_headers({"X-A": "b"}), b"{}", limit)
+    if isinstance(answer, bytes):
+        return answer
+    with answer:
+        return await answer.read(limit)
+
+
 async def test_a_request_goes_out_as_http_says(client: HttpClient) -> None:
     raw = Raw(OK)
     async with listening(raw.serve) as port:
@@ -36,36 +45,37 @@ async def test_a_request_goes_out_as_http_says(client: HttpClient) -> None:
     assert raw.requests == [head.encode()]
 
 
-@pytest.mark.parametrize(
-    ("answer", "body", "kept"),
-    [
-        (OK, b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\t\r\n\r\n", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n", b"ok", True),
-        (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
-        (b"HTTP/1.1 200 OK\nX-A: a\n b\nContent-Length: 2\n\nok", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 7\r\n\r\na\r\n b\r\n", b"a\r\n b\r\n", True),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\n\r\nok", b"ok", True),
-        (
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nto the end",
-            b"to the end",
-            False,
-        ),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nContent-Encoding: none, identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
-        (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
-        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok", True),
-        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, b"ok", True),
-        (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", b"until the end", False),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", b"ok", False),
-        (OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"ok", False),
-        (OK + b"garbage", b"ok", False),
-    ],
-)
+ANSWERS: list[tuple[bytes, bytes, bool]] = [
+    (OK, b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\nok\r\n0\t\r\n\r\n", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-T: 1\r\n\r\n", b"ok", True),
+    (b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+    (b"HTTP/1.1 200 OK\nX-A: a\n b\nContent-Length: 2\n\nok", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nX-A: a\r\n b\r\nContent-Length: 7\r\n\r\na\r\n b\r\n", b"a\r\n b\r\n", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\n chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: identity\r\n\r\nok", b"ok", True),
+    (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\nConnection: close\r\n\r\nto the end",
+        b"to the end",
+        False,
+    ),
+    (b"HTTP/1.1 200 OK\r\nContent-Encoding: Identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nContent-Encoding: none, identity\r\nContent-Length: 2\r\n\r\nok", b"ok", True),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+    (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, b"ok", True),
+    (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, b"ok", True),
+    (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nuntil the end", b"until the end", False),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok", b"ok", False),
+    (OK + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"ok", False),
+    (OK + b"garbage", b"ok", False),
+]
+"""Answers, what their bodies are, and whether the connection serves another request."""
+
+
+@pytest.mark.parametrize(("answer", "body", "kept"), ANSWERS)
 async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: bool, client: HttpClient) -> None:
     raw = Raw(answer, OK)
     async with listening(raw.serve) as port:
@@ -73,6 +83,78 @@ async def test_an_answer_is_read_as_http_says(answer: bytes, body: bytes, kept: 
         assert (await ask(client, url))[1] == body
         assert await ask(client, url) == (200, b"ok")
     assert raw.connections == (1 if kept else 2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "body", "kept"),
+    [
+        *ANSWERS,
+        (b"HTTP/1.1 200 OK\r\nconnection:keep-alive\r\nX-A: a\r\ncontent-length:2 \r\n\r\nok", b"ok", True),
+        (b"HTTP/1.1 200 OK\r\nProxy-Connection: close\r\nContent-Length: 2\r\n\r\nok", b"ok", False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", b"", True),
+    ],
+)
+async def test_a_connection_that_was_kept_reads_each_answer_as_a_whole(
+    answer: bytes, body: bytes, kept: bool, client: HttpClient
+) -> None:
+    raw = Raw(OK, answer, OK)
+    async with listening(raw.serve) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert await ask_whole(client, url) == b"ok"
+        assert await ask_whole(client, url) == body
+        assert await ask_whole(client, url) == b"ok"
+    assert raw.connections == (1 if kept else 2)
+    assert len(set(raw.requests)) == 1
+
+
+async def test_an_answer_in_parts_is_read_as_a_whole(client: HttpClient) -> None:
+    parts = iter([(OK,), (OK[:-1], OK[-1:]), (OK[:10], OK[10:]), (OK,)])
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for each in parts:
+            await reader.readuntil(b"{}")
+            for part in each:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    async with listening(slow) as port:
+        for _ in range(4):
+            assert await ask_whole(client, f"http://127.0.0.1:{port}/") == b"ok"
+
+
+async def test_a_call_that_is_cancelled_or_late_closes_its_connection(client: HttpClient) -> None:
+    raw = Raw(OK, OK, OK)
+    asked = asyncio.Event()
+
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raw.connections += 1
+        await reader.readuntil(b"{}")
+        writer.write(OK)
+        await reader.readuntil(b"{}")
+        asked.set()
+        assert await reader.read() == b""
+        writer.close()
+        async with raw.closed:
+            raw.ended += 1
+            raw.closed.notify_all()
+
+    async with listening(mute) as port:
+        url = f"http://127.0.0.1:{port}/"
+        assert await ask_whole(client, url) == b"ok"
+        with pytest.raises(TransportError) as told:
+            await ask_whole(client, url, seconds=0.05)
+        assert told.value.fault is Fault.TIMEOUT
+        asked.clear()
+        assert await ask_whole(client, url) == b"ok"
+        task = asyncio.create_task(ask_whole(client, url))
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(60), raw.closed:
+            await raw.closed.wait_for(lambda: raw.ended == 2)
+    assert raw.connections == 2
 
 
 @pytest.mark.parametrize(
@@ -140,6 +222,9 @@ class Sink(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         pass
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
 
 @pytest.mark.parametrize("portion", [1, 2, 7, 1_000])
