@@ -17,7 +17,7 @@ Booleans = NDArray[np.bool_]
 
 MOST_TOGETHER = 8
 """Of more values than these that may be the largest, the grid of all would be finer than need be."""
-VALUES_AT_ONCE = 100_000
+VALUES_AT_ONCE = 50_000
 _STEPS: Floats = np.arange(-REACH, REACH + PANEL, PANEL)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 _HALF_NODES: Floats = (_NODES + 1.0) / 2.0
@@ -73,30 +73,48 @@ def _best(means: Floats, deviations: Floats, taking_part: Booleans) -> Floats:
     lowest = np.where(taking_part, means - REACH * sigma, -np.inf).max(axis=1, keepdims=True)
     alive = taking_part & (means + REACH * sigma > lowest)
     found = np.zeros_like(means)
-    patterns, pattern_of = np.unique(alive, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        columns, rows = np.flatnonzero(pattern), np.flatnonzero(pattern_of.reshape(-1) == number)
+    bits = np.packbits(alive, axis=1)
+    _, places, pattern_of = np.unique(bits.view(f"S{bits.shape[1]}"), return_index=True, return_inverse=True)
+    for number, place in enumerate(places.tolist()):
+        columns, rows = np.flatnonzero(alive[place]), np.flatnonzero(pattern_of.reshape(-1) == number)
         if len(columns) == 1:
             found[rows, columns[0]] = 1.0
         elif len(columns) > MOST_TOGETHER:
             for row in rows.tolist():
                 found[row, columns] = best_probabilities(means[row, columns].tolist(), sigma[row, columns].tolist())
         else:
-            at_once = max(VALUES_AT_ONCE // (len(columns) ** 2 * len(_STEPS) * len(_NODES)), 1)
+            mu, deviation = means[np.ix_(rows, columns)], sigma[np.ix_(rows, columns)]
+            ends = _panel_ends(mu, deviation, lowest[rows])
+            panels = (ends > lowest[rows]).sum(axis=1)
+            # Rows with as many panels go together, so that few are computed for nothing.
+            order = np.argsort(panels, kind="stable")
+            at_once = max(VALUES_AT_ONCE // (len(columns) * ends.shape[1] * len(_NODES)), 1)
             for start in range(0, len(rows), at_once):
-                some = np.ix_(rows[start : start + at_once], columns)
-                found[some] = _integrate(means[some], sigma[some], lowest[some[0].reshape(-1)])
+                some = order[start : start + at_once]
+                used = ends[some, -1 - int(panels[some[-1]]) :]
+                found[np.ix_(rows[some], columns)] = _integrate(mu[some], deviation[some], used)
     return found
 
 
-def _integrate(mu: Floats, sigma: Floats, lowest: Floats) -> Floats:
-    """Each value's integral, normalised; arrays of shape (rows, values, nodes).
+def _panel_ends(mu: Floats, sigma: Floats, lowest: Floats) -> Floats:
+    """Where each row's panels end, ascending, shape (rows, ends); as many as are superfluous are `lowest`.
 
-    The panels end wherever one of any of the values' own ends: each stretch is as fine as the narrowest Normal there.
+    An end of one value's panels within reach of a narrower Normal is superfluous: the narrower one's are fine enough.
     """
-    highest = (mu + REACH * sigma).max(axis=1, keepdims=True)
-    ends = (mu[:, :, None] + sigma[:, :, None] * _STEPS).reshape(len(mu), -1)
-    ends = np.sort(np.clip(ends, lowest, highest), axis=1)
+    ends = mu[:, :, None] + sigma[:, :, None] * _STEPS
+    values = np.arange(mu.shape[1])
+    # Of equally wide ones the first counts as narrower.
+    narrower = (sigma[:, None, :] < sigma[:, :, None]) | (
+        (sigma[:, None, :] == sigma[:, :, None]) & (values < values[:, None])
+    )
+    within = np.abs(ends[:, :, :, None] - mu[:, None, None, :]) < REACH * sigma[:, None, None, :]
+    superfluous = (within & narrower[:, :, None, :]).any(axis=3)
+    kept: Floats = np.where(superfluous, lowest[:, :, None], ends).reshape(len(mu), -1)
+    return np.sort(np.maximum(kept, lowest), axis=1)
+
+
+def _integrate(mu: Floats, sigma: Floats, ends: Floats) -> Floats:
+    """Each value's integral over the panels between `ends`, normalised; arrays of shape (rows, values, nodes)."""
     width = np.diff(ends, axis=1)[:, :, None]
     x = (ends[:, :-1, None] + width * _HALF_NODES).reshape(len(mu), 1, -1)
     weight = (width * _WEIGHTS).reshape(len(mu), 1, -1)
