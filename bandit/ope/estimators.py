@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from bandit.ope.estimates import CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, SPREAD_WEIGHT, Estimate, Figure
 from bandit.ope.fitted import Fitted, Outcome
-from bandit.ope.logged import Columns, check_distributions
+from bandit.ope.logged import check_distributions
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
@@ -56,7 +56,10 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """One figure under one target, by decision: the mean of each array is the estimate, and utility a sum of parts."""
+    """One figure under one target, by decision: the mean of each array is the estimate, and utility a sum of parts.
+
+    `expected` is m by group, as in `Outcome`.
+    """
 
     ips: Floats
     snips: Floats
@@ -68,7 +71,7 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Under:
-    """What a target's probabilities make of a log: by decision and model, over the logged ones, and by figure."""
+    """A target: its probabilities by choice and model, those of the chosen over the logged ones, and each figure."""
 
     shares: Floats
     ratio: Floats
@@ -84,12 +87,12 @@ def compare(fitted: Fitted, target: Floats, objective: Objective) -> Compared:
     data = fitted.data
     one, other = _under(fitted, target, objective), _under(fitted, data.probabilities, objective)
     told, beside = _evaluation(fitted, one), _evaluation(fitted, other)
-    apart = one.shares - other.shares
+    squares = _squares(fitted, one.shares - other.shares)
     ratio = one.ratio - other.ratio
     difference: dict[Figure, Estimate] = {}
     for figure in told.doubly_robust.keys() & beside.doubly_robust.keys():
         part, terms = one.parts[figure], one.parts[figure].robust - other.parts[figure].robust
-        variance = _variance(data, part, terms - ratio * part.residual, apart)
+        variance = _variance(fitted, part, terms - ratio * part.residual, squares)
         difference[figure] = _estimate(terms, told.effective_size[figure], variance)
     return Compared(told, beside, difference)
 
@@ -122,14 +125,14 @@ def _check(fitted: Fitted, target: Floats) -> None:
 
 def _under(fitted: Fitted, target: Floats, objective: Objective) -> _Under:
     data = fitted.data
-    shares = target[data.choice]
-    ratio = data.of_chosen(shares) / data.of_chosen(data.logged)
-    return _Under(shares, ratio, _parts(fitted, shares, ratio, objective))
+    ratio = data.of_chosen(target) / data.of_chosen(data.probabilities)
+    return _Under(target, ratio, _parts(fitted, target, ratio, objective))
 
 
 def _evaluation(fitted: Fitted, under: _Under) -> Evaluation:
     data, parts = fitted.data, under.parts
-    unseen = float((under.shares * (data.logged <= 0.0)).sum(axis=1).mean())
+    unseen = float(fitted.drawn.sum(axis=0) @ (under.shares * (data.probabilities <= 0.0)).sum(axis=1)) / len(data.arm)
+    squares = _squares(fitted, under.shares)
     sizes = {figure: _effective_size(part.weight) for figure, part in parts.items()}
     refused = {figure: why for figure, size in sizes.items() if (why := _refusal(size, unseen))}
     told = {figure: part for figure, part in parts.items() if figure not in refused}
@@ -141,7 +144,7 @@ def _evaluation(fitted: Fitted, under: _Under) -> Evaluation:
             figure: _estimate(
                 part.robust,
                 sizes[figure],
-                _variance(data, part, part.robust - under.ratio * part.residual, under.shares),
+                _variance(fitted, part, part.robust - under.ratio * part.residual, squares),
             )
             for figure, part in told.items()
         },
@@ -168,7 +171,7 @@ def _nothing(left_out: Mapping[str, int]) -> Evaluation:
 
 def _parts(fitted: Fitted, shares: Floats, ratio: Floats, objective: Objective) -> dict[Figure, _Part]:
     """Every figure; utility, linear in the others, is composed term by term: failed is 1 - success."""
-    parts = {figure: _part(outcome, shares, ratio) for figure, outcome in fitted.outcomes.items()}
+    parts = {figure: _part(fitted, outcome, shares, ratio) for figure, outcome in fitted.outcomes.items()}
     quality, cost = parts[Figure.QUALITY], parts[Figure.COST]
     seconds, success = parts[Figure.SECONDS], parts[Figure.SUCCESS]
 
@@ -192,7 +195,7 @@ def _parts(fitted: Fitted, shares: Floats, ratio: Floats, objective: Objective) 
     return parts
 
 
-def _part(outcome: Outcome, shares: Floats, ratio: Floats) -> _Part:
+def _part(fitted: Fitted, outcome: Outcome, shares: Floats, ratio: Floats) -> _Part:
     """The terms of one figure under a target with these probabilities, `ratio` of the logged ones for the chosen."""
     weight = outcome.seen * ratio
     total = weight.sum()
@@ -202,7 +205,7 @@ def _part(outcome: Outcome, shares: Floats, ratio: Floats) -> _Part:
     return _Part(
         ips=weight * outcome.value,
         snips=mean + influence,
-        robust=np.einsum("nk,nk->n", shares, outcome.expected) + ratio * outcome.residual,
+        robust=(shares @ outcome.expected.T)[fitted.data.choice, fitted.group] + ratio * outcome.residual,
         residual=outcome.residual,
         weight=weight,
         expected=outcome.expected,
@@ -220,24 +223,28 @@ def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _
     return scale
 
 
-def _variance(data: Columns, part: _Part, modelled: Floats, delta: Floats) -> float:
+def _squares(fitted: Fitted, delta: Floats) -> Floats:
+    """Σ δ²/p over the decisions of each class, by model; δ is the target, or its difference to the logged p."""
+    logged = fitted.data.probabilities
+    squares: Floats = fitted.drawn @ np.divide(delta**2, logged, out=np.zeros_like(logged), where=logged > 0.0)
+    return squares
+
+
+def _variance(fitted: Fitted, part: _Part, modelled: Floats, squares: Floats) -> float:
     """The variance of one doubly robust term, as expected over all decisions: Var m(x, δ) + E Σ_k δ²/p · E residual².
 
-    `delta` is the target, or its difference to the logged probabilities, and `modelled` is m(x, δ).
+    `modelled` is m(x, δ), and `squares` are Σ δ²/p as in `_squares`.
 
     The sample variance misses the rare draws with large weights that have not happened yet, so intervals made from it
     cover too little. Here residuals are pooled over a model in a class instead, and lean on what its mean lets expect:
     a cheap model's cost varies by less than a dear one's.
     """
-    squares = part.residual**2
-    scale = (part.expected**2).mean(axis=0) + SMALLEST_SCALE
-    usual = scale * float(squares.sum() / scale[data.arm].sum())
-    seen = data.cells(np.ones_like(squares))
-    spread = (data.cells(squares) + SPREAD_WEIGHT * usual) / (seen + SPREAD_WEIGHT)
-    logged = data.logged
-    with np.errstate(divide="ignore", invalid="ignore"):
-        per_model = np.where(logged > 0.0, delta**2 / logged, 0.0)
-    return float(modelled.var() + np.einsum("nk,nk->", per_model, spread[data.task]) / len(modelled))
+    data, count = fitted.data, len(modelled)
+    residuals = part.residual**2
+    scale = (fitted.group_sizes @ part.expected**2) / count + SMALLEST_SCALE
+    usual = scale * float(residuals.sum() / scale[data.arm].sum())
+    spread = (data.cells(residuals) + SPREAD_WEIGHT * usual) / (data.cells(np.ones(count)) + SPREAD_WEIGHT)
+    return float(modelled.var() + (squares * spread).sum() / count)
 
 
 def _estimate(terms: Floats, effective_size: float, variance: float | None = None) -> Estimate:

@@ -52,16 +52,15 @@ class Columns:
     arm: Integers
     choice: Integers
     probabilities: Floats  # (choices, models)
-    logged: Floats  # the same by decision, (n, models)
     failed: Floats
     scored: Floats  # what the score weighs; 0 without one
     score: Floats  # 0 without a score
     cost_usd: Floats
     seconds: Floats
 
-    def of_chosen(self, values: Floats) -> Floats:
-        """The chosen model's entry of each row of (n, models)."""
-        chosen: Floats = values[np.arange(len(self.arm)), self.arm]
+    def of_chosen(self, probabilities: Floats) -> Floats:
+        """The chosen model's probability of each decision, of those by choice, shape (choices, models)."""
+        chosen: Floats = probabilities[self.choice, self.arm]
         return chosen
 
     def cells(self, values: Floats) -> Floats:
@@ -96,16 +95,14 @@ def columns(
             used.append(one)
     tasks = tuple(sorted({one.task for one in used}))
     task_at = {task: g for g, task in enumerate(tasks)}
-    choice = np.array([one.choice for one in used], dtype=np.int64)
     scored = [one.answered and one.score is not None for one in used]
     return Columns(
         models=tuple(models),
         tasks=tasks,
         task=np.array([task_at[one.task] for one in used], dtype=np.int64),
         arm=np.array([place[one.model_id] for one in used], dtype=np.int64),
-        choice=choice,
+        choice=np.array([one.choice for one in used], dtype=np.int64),
         probabilities=probabilities,
-        logged=probabilities[choice],
         failed=np.array([float(not one.answered) for one in used]),
         scored=np.array([one.weight if known else 0.0 for one, known in zip(used, scored, strict=True)]),
         score=np.array([one.score or 0.0 if known else 0.0 for one, known in zip(used, scored, strict=True)]),

@@ -90,8 +90,8 @@ def frontier(evidence: Evidence, proposal: Proposal, points: int) -> Iterator[Js
 
 def _shares(evidence: Evidence, probabilities: Floats) -> dict[str, float]:
     """The mean probability of each model over the decisions that are used."""
-    used = probabilities[evidence.fitted.data.choice]
-    means = used.mean(axis=0) if len(used) else np.zeros(len(evidence.choices.models))
+    drawn = evidence.fitted.drawn.sum(axis=0)
+    means = drawn @ probabilities / drawn.sum() if drawn.any() else np.zeros(len(evidence.choices.models))
     return dict(zip(evidence.choices.models, means.tolist(), strict=True))
 
 
