@@ -57,10 +57,11 @@ def fill_ledger(url: str, distinct: int) -> None:
 class Questions:
     """Asks questions until it is stopped, each another one from number `first` on, and keeps what each took."""
 
-    def __init__(self, client: httpx.Client, *, form: bool = False, first: int = 0) -> None:
+    def __init__(self, client: httpx.Client, *, form: bool = False, first: int = 0, pause_seconds: float = 0.0) -> None:
         self._client = client
         self._form = form
         self._number = first
+        self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
         self.milliseconds: list[float] = []
 
@@ -82,7 +83,7 @@ class Questions:
         """Ask until stopped."""
         os.sched_setaffinity(0, {LOAD_CORE})
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        while not self._stopping.is_set():
+        while not self._stopping.wait(self._pause_seconds):
             self.milliseconds.append(self.ask())
             if self._number % 10 == 0 and not self._form:
                 self.ask("frontier")
@@ -167,6 +168,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--distinct", type=int, default=1_000, help="choices that the decisions were drawn from")
     parser.add_argument("--form", action="store_true", help="ask as the dashboard's page does")
+    parser.add_argument(
+        "--pause", type=float, default=0.2, metavar="SECONDS", help="from an answer to the next question (default 0.2)"
+    )
     parser.add_argument("--pages", type=int, default=0, help="live pages of the dashboard, in place of questions")
     parser.add_argument("--apart", action="store_true", help="the analyst on the load's core, not the gateway's")
     options = parser.parse_args()
@@ -200,7 +204,7 @@ def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Name
     meanwhile: list[float] = []
     for number in range(options.rounds):
         # Numbers that no round before has asked: the analyst gives an answer again for ten seconds.
-        asking = Questions(client, form=options.form, first=1_000 * (number + 1))
+        asking = Questions(client, form=options.form, first=1_000 * (number + 1), pause_seconds=options.pause)
         beside = Pages(gateway, options.pages) if options.pages else asking
         found = {each is not None: measure(load, each) for each in ((None, beside) if number % 2 else (beside, None))}
         meanwhile += beside.milliseconds
