@@ -127,34 +127,33 @@ def _experiment_view(
 
 def _views(value: Value, compared: Comparison, newcomers: Sequence[bool]) -> tuple[ArmView, ...]:
     """The candidates as the choice records them."""
-    steps = probabilities(compared)
-    scores, seconds_known = value.snapshot.scores, value.snapshot.seconds_known(value.context.stream)
+    steps, snapshot, rows = probabilities(compared), value.snapshot, value.rows
+    scores, seconds_known = snapshot.scores, snapshot.seconds_known(value.context.stream)
+    # By place, in the fields' order: with names and an index for each it takes twice as long.
     return tuple(
-        [
-            ArmView(
-                model_id=arm.model_id,
-                mean_usd=compared.means_usd[k],
-                deviation_usd=value.deviation_usd[k],
-                quality=value.quality[k],
-                quality_deviation=value.quality_deviation[k],
-                scores=scores[row],
-                success=value.success[k],
-                validity=value.validity[k],
-                cost_usd=value.cost_usd[k],
-                seconds=value.seconds[k],
-                low=compared.low[k],
-                high=compared.high[k],
-                p_best=steps.p_best[k],
-                p_explored=steps.p_explored[k],
-                p=steps.p[k],
-                index=compared.indexes[k],
-                index_deviation=compared.deviations[k],
-                limited=compared.limited[k],
-                newcomer=newcomers[k],
-                seconds_known=seconds_known[row],
-            )
-            for k, (arm, row) in enumerate(zip(value.arms, value.rows, strict=True))
-        ]
+        map(
+            ArmView,
+            value.model_ids,
+            compared.means_usd,
+            value.deviation_usd,
+            value.quality,
+            value.quality_deviation,
+            [scores[row] for row in rows],
+            value.success,
+            value.validity,
+            value.cost_usd,
+            value.seconds,
+            compared.low,
+            compared.high,
+            steps.p_best,
+            steps.p_explored,
+            steps.p,
+            compared.indexes,
+            compared.deviations,
+            compared.limited,
+            newcomers,
+            [seconds_known[row] for row in rows],
+        )
     )
 
 

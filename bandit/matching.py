@@ -32,14 +32,11 @@ SMALLEST_RATIO = 1e-4
 """Deviations are floored at this share of the largest, which bounds the number of panels."""
 SMALLEST_DEVIATION = 1e-12
 
-NODES = 4
-"""In each panel."""
-
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(NODES)
-# A panel's start and width times this are its nodes, and their weights with the density's constant.
-_OF_PANEL: Floats = np.array(
-    [[1.0] * NODES + [0.0] * NODES, [*((_NODES + 1.0) / 2.0), *(_WEIGHTS / 2.0 / math.sqrt(2.0 * math.pi))]]
-)
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
+_NODE_0, _NODE_1, _NODE_2, _NODE_3 = ((_NODES + 1.0) / 2.0).tolist()
+"""In each panel, in parts of its width."""
+_WEIGHT_0, _WEIGHT_1, _WEIGHT_2, _WEIGHT_3 = (_WEIGHTS / 2.0 / math.sqrt(2.0 * math.pi)).tolist()
+"""Of these, with the density's constant."""
 _TINY = 1e-300
 
 
@@ -84,14 +81,14 @@ def _integrate(mu: list[float], sigma: list[float], lowest: float) -> list[float
     z *= -0.5
     np.exp(z, out=z)
     z /= below
-    shares: list[float] = (z @ all_below / scale[:, 0]).tolist()
-    return shares
+    integrals: list[float] = (z @ all_below).tolist()
+    return [integral / deviation for integral, deviation in zip(integrals, sigma, strict=True)]
 
 
 def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, Floats]:
     """Nodes and weights from `lowest` to the highest reach: panels of the narrowest Normal first, wider in the gaps."""
-    starts: list[float] = []
-    widths: list[float] = []
+    x: list[float] = []
+    weight: list[float] = []
     gaps = [(lowest, max([m + REACH * s for m, s in zip(mu, sigma, strict=True)]))]
     for s, m in sorted(zip(sigma, mu, strict=True)):
         left, right = m - REACH * s, m + REACH * s
@@ -104,8 +101,15 @@ def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, F
             # A whole Normal has 6 panels, and not 7 if its ends were rounded: that would move p by some 1e-6.
             count = max(math.ceil((b - a) / (PANEL * s) - ROUNDING), 1)
             width = (b - a) / count
-            starts += [a + width * i for i in range(count)]
-            widths += [width] * count
+            for i in range(count):
+                first = a + width * i
+                x += (
+                    first + width * _NODE_0,
+                    first + width * _NODE_1,
+                    first + width * _NODE_2,
+                    first + width * _NODE_3,
+                )
+            weight += (width * _WEIGHT_0, width * _WEIGHT_1, width * _WEIGHT_2, width * _WEIGHT_3) * count
             if start < a:
                 rest.append((start, a))
             if b < end:
@@ -113,5 +117,4 @@ def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, F
         gaps = rest
         if not gaps:
             break
-    nodes_and_weights = np.array([starts, widths]).T.dot(_OF_PANEL)
-    return nodes_and_weights[:, :NODES].ravel(), nodes_and_weights[:, NODES:].ravel()
+    return np.array(x), np.array(weight)
