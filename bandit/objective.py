@@ -56,6 +56,8 @@ def validate(objective: Objective) -> Objective:
 
 def steer(objective: Objective, steering: Steering) -> Objective:
     """The objective of one request with its instructions' multipliers; that of cost multiplies 1 + λ instead."""
+    if steering.quality == steering.second == 1.0:
+        return objective
     return Objective(
         objective.quality_usd * steering.quality, objective.second_usd * steering.second, objective.failure_usd
     )

@@ -1,14 +1,14 @@
 """From what a policy compares to the probabilities that an arm is drawn with, in three steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bandit.exploration import explored
 from bandit.policies.policy import Policy
+from bandit.quick import quick_dataclass
 from bandit.shares import project
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Comparison:
     """What the probabilities are a function of: the policy and, in the candidates' order, what is known of them.
 
@@ -27,7 +27,7 @@ class Comparison:
     high: Sequence[float]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Steps:
     """Probabilities after each step, each summing to 1; `p` is what an arm is drawn with."""
 

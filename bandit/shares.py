@@ -49,7 +49,10 @@ def project(p: Sequence[float], low: Sequence[float], high: Sequence[float]) -> 
     >>> [round(share, 3) for share in project([0.7, 0.2, 0.1], low=[0.0, 0.0, 0.0], high=[0.4, 1.0, 1.0])]
     [0.4, 0.4, 0.2]
     """
-    if all(a <= x <= b for a, x, b in zip(low, p, high, strict=True)):
+    for a, x, b in zip(low, p, high, strict=True):
+        if not a <= x <= b:
+            break
+    else:
         return list(p)
     weights = [max(x, SMALLEST) for x in p]
     turns = sorted(

@@ -98,10 +98,12 @@ def evaluate(
         deviation_usd.append(sqrt(temperature * max(variance, 0.0)))  # by rounding alone it would be less
         qualities.append(quality)
         quality_deviations.append(sqrt(quality_variance))
+    arms, validity = snapshot.arms, [1.0] * len(costs) if validities is None else validities.mean
+    everyone = len(rows) == len(arms)  # then what is known of each needs no picking
     return Value(
         snapshot=snapshot,
         rows=rows,
-        arms=[snapshot.arms[row] for row in rows],
+        arms=arms if everyone else [arms[row] for row in rows],
         context=context,
         objective=objective,
         price_multiplier=multiplier,
@@ -110,10 +112,10 @@ def evaluate(
         deviation_usd=deviation_usd,
         quality=qualities,
         quality_deviation=quality_deviations,
-        success=[successes.mean[row] for row in rows],
-        validity=[1.0 if validities is None else validities.mean[row] for row in rows],
-        cost_usd=[costs[row] for row in rows],
-        seconds=[waits[row] for row in rows],
+        success=successes.mean if everyone else [successes.mean[row] for row in rows],
+        validity=validity if everyone else [validity[row] for row in rows],
+        cost_usd=costs if everyone else [costs[row] for row in rows],
+        seconds=waits if everyone else [waits[row] for row in rows],
     )
 
 

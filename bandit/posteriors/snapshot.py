@@ -147,7 +147,7 @@ class Snapshot:
     def completion_tokens(self, task: str, max_tokens: int | None = None) -> Moments:
         """Mean and variance of the expected completion tokens, the mean capped by `max_tokens`."""
         known = self.in_class(task).tokens
-        if max_tokens is None:
+        if max_tokens is None or max(known[0]) <= max_tokens:
             return known
         return [min(tokens, max_tokens) for tokens in known[0]], known[1]
 
@@ -156,10 +156,11 @@ class Snapshot:
         known = self.constants
         prompt_tokens, usd, prompt, prompt_variance = self._prompt(context.parts)
         tokens, tokens_variance = self.completion_tokens(context.task, context.max_tokens)
-        mean = [p + n * u[OUTPUT] + u[REQUEST] for p, n, u in zip(prompt, tokens, usd, strict=True)]
-        variance = [
-            v * (u[OUTPUT] * u[OUTPUT]) + p for p, v, u in zip(prompt_variance, tokens_variance, usd, strict=True)
-        ]
+        mean, variance = [], []
+        for p, v, n, w, u in zip(prompt, prompt_variance, tokens, tokens_variance, usd, strict=True):
+            output = u[OUTPUT]
+            mean.append(p + n * output + u[REQUEST])
+            variance.append(w * (output * output) + v)
         row = None if context.cached_by is None else self.rows.get(context.cached_by)
         if row is not None:
             saved_usd = usd[row][0] - usd[row][CACHED]
@@ -182,10 +183,15 @@ class Snapshot:
             return prompt_tokens, usd, by_part.sum(axis=0).tolist(), variance
         # The same in less steps: plain text is what most requests are.
         mean_ratios, relative_variances = self._text_ratios
-        prompt_tokens = [parts.text * ratio for ratio in mean_ratios]
+        text = parts.text
+        prompt_tokens = [text * ratio for ratio in mean_ratios]
         usd = self.constants.usd_at(prompt_tokens)
-        prompt = [tokens * u[0] for tokens, u in zip(prompt_tokens, usd, strict=True)]
-        return prompt_tokens, usd, prompt, [v * (p * p) for v, p in zip(relative_variances, prompt, strict=True)]
+        prompt, variance = [], []
+        for tokens, u, v in zip(prompt_tokens, usd, relative_variances, strict=True):
+            dollars = tokens * u[0]
+            prompt.append(dollars)
+            variance.append(v * (dollars * dollars))
+        return prompt_tokens, usd, prompt, variance
 
     @kept_property
     def _text_ratios(self) -> Moments:
@@ -202,16 +208,19 @@ class Snapshot:
         """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
         tokens, _ = self.completion_tokens(context.task, context.max_tokens)
         means, relative = self._times
+        mean, variance = [], []
         if context.stream:
-            whole = [n * each for n, each in zip(tokens, means[EACH], strict=True)]
-            mean = [first + rest for first, rest in zip(means[FIRST], whole, strict=True)]
-            variance = [
-                first * first * v + rest * rest * w
-                for first, v, rest, w in zip(means[FIRST], relative[FIRST], whole, relative[EACH], strict=True)
-            ]
+            streams = zip(means[FIRST], relative[FIRST], means[EACH], relative[EACH], tokens, strict=True)
+            for first, v, each, w, n in streams:
+                rest = n * each
+                mean.append(first + rest)
+                variance.append(first * first * v + rest * rest * w)
         else:
-            mean = [(a + n) * m for a, n, m in zip(self.constants.offset_tokens, tokens, means[WHOLE], strict=True)]
-            variance = [m * m * v for m, v in zip(mean, relative[WHOLE], strict=True)]
+            plain = zip(self.constants.offset_tokens, tokens, means[WHOLE], relative[WHOLE], strict=True)
+            for a, n, each, v in plain:
+                whole = (a + n) * each
+                mean.append(whole)
+                variance.append(whole * whole * v)
         deadline = self.settings.deadline_seconds
         if max(mean) > deadline:
             shortened = [deadline / m if m > deadline else 1.0 for m in mean]
