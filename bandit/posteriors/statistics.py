@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import is_not
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,23 +123,35 @@ class Table:
 
 @quick_dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows that a table was read from, as arrays, so that the next one reads only those that have changed.
+    """The rows that a table was read from, as arrays, so that the next one reads only those that are new or changed.
 
-    `place` is where each row stands in a table: signal, arm, task; negative for rows of other routers and models.
+    `where` is where each row stands in a table: signal, arm (negative for rows of other routers and models) and column.
     `cells` are the places of those that are used, in all three fields of the table.
     """
 
     keys: list[StatisticKey]
     values: list[Sums]
-    place: NDArray[np.int64]
+    where: NDArray[np.int64]
     own: NDArray[np.bool_]
-    signals: NDArray[np.int64]
     number: Floats  # instant, half-life, weight, total, squares: shape (5, rows)
     sound: NDArray[np.bool_]
     all_usable: bool  # all are own and sound
-    size: int  # cells in one field of the table
     cells: NDArray[np.int64]
     present: frozenset[Signal]
+
+
+_NO_TASKS: Mapping[str, int] = MappingProxyType({})
+_NO_ROWS = Rows(
+    keys=[],
+    values=[],
+    where=np.empty((3, 0), dtype=np.int64),
+    own=np.empty(0, dtype=np.bool_),
+    number=np.empty((5, 0)),
+    sound=np.empty(0, dtype=np.bool_),
+    all_usable=True,
+    cells=np.empty(0, dtype=np.int64),
+    present=frozenset(),
+)
 
 
 def read(
@@ -157,14 +170,22 @@ def read(
     exception: one broken row must not stop a router. A row from a later instant than `at` is taken as it is.
     """
     keys, values = list(sums), list(sums.values())
-    if former is not None and former.rows.keys == keys and former.task_columns.keys() >= set(named):
-        tasks, rows = former.task_columns, _updated(former.rows, values)
-    else:
-        names = {key[2] for key in keys}
-        names.update(named)
-        names.discard(ANY_TASK)
-        tasks = {ANY_TASK: 0} | {task: column for column, task in enumerate(sorted(names), start=1)}
-        rows = _parsed(router_id, arm_rows, tasks, keys, values)
+    known, before = _NO_ROWS, _NO_TASKS
+    if former is not None and former.rows.keys == keys[: len(former.rows.keys)]:
+        known, before = former.rows, former.task_columns
+    new = keys[len(known.keys) :]
+    tasks, names = before, {key[2] for key in new}
+    names.update(named)
+    names.add(ANY_TASK)
+    if not before.keys() >= names:
+        names.update(before)
+        tasks = {task: column for column, task in enumerate(sorted(names))}  # that of no task is the first
+    moved = None if tasks is before else np.array([tasks[task] for task in before], dtype=np.int64)
+    places = [
+        (_PLACE[signal], arm_rows.get(model_id, -1) if router == router_id else -1, tasks[task])
+        for router, model_id, task, signal in new
+    ]
+    rows = _updated(known, keys, values, places, moved, len(arm_rows), len(tasks) + 1)
     shape = (3, len(SIGNALS), len(arm_rows), len(tasks) + 1)
     warnings: tuple[str, ...] = ()
     number = rows.number
@@ -179,56 +200,45 @@ def read(
     return Table(tasks, dense.reshape(shape), warnings, rows.present, rows)
 
 
-def _parsed(
-    router_id: str,
-    arm_rows: Mapping[str, int],
-    tasks: Mapping[str, int],
+def _updated(
+    former: Rows,
     keys: list[StatisticKey],
     values: list[Sums],
+    places: Sequence[tuple[int, int, int]],
+    moved: NDArray[np.int64] | None,
+    arms: int,
+    width: int,
 ) -> Rows:
-    width = len(tasks) + 1
-    block = len(arm_rows) * width
-    place = np.full(len(keys), -1, dtype=np.int64)
-    for i, (router, model_id, task, signal) in enumerate(keys):
-        arm = arm_rows.get(model_id)
-        if arm is not None and router == router_id:
-            place[i] = _PLACE[signal] * block + arm * width + tasks[task]
-    number = _numbers(values)
-    own, signals = place >= 0, place // max(block, 1)
-    sound = _sound(number, signals)
-    present = frozenset(SIGNALS[i] for i in set(signals[own].tolist()))
-    all_usable = bool((own & sound).all())
-    size = len(SIGNALS) * block
-    cells = _cells(place[own & sound], size)
-    return Rows(keys, values, place, own, signals, number, sound, all_usable, size, cells, present)
-
-
-def _updated(former: Rows, values: list[Sums]) -> Rows:
-    changed = list(compress(range(len(values)), map(is_not, values, former.values)))
-    if not changed:
+    """The former rows with other values, and those at new `places`; `moved` are the new columns of former ones."""
+    start = len(former.keys)
+    changed = [*compress(range(start), map(is_not, values, former.values)), *range(start, len(keys))]
+    if not changed and moved is None:
         return former
-    some, places = _numbers([values[i] for i in changed]), np.array(changed)
-    some_sound = _sound(some, former.signals.take(places))
-    number, sound, all_usable, cells = former.number.copy(), former.sound, former.all_usable, former.cells
-    number[:, places] = some
-    if not (all_usable and np.count_nonzero(some_sound) == len(some_sound)):
-        sound = sound.copy()
-        sound[places] = some_sound
-        usable = former.own & sound
-        all_usable, cells = bool(usable.all()), _cells(former.place[usable], former.size)
-    return Rows(
-        former.keys,
-        values,
-        former.place,
-        former.own,
-        former.signals,
-        number,
-        sound,
-        all_usable,
-        former.size,
-        cells,
-        former.present,
-    )
+    where, own, present, number, sound = former.where, former.own, former.present, former.number, former.sound
+    if moved is not None:
+        where = np.array([where[0], where[1], moved.take(where[2])])
+    if places:
+        where = np.concatenate([where, np.array(places).T], axis=1)
+        own = where[1] >= 0
+        present |= {SIGNALS[signal] for signal, arm, _ in places if arm >= 0}
+        number = np.concatenate([number, np.empty((5, len(places)))], axis=1)
+        sound = np.concatenate([sound, np.empty(len(places), dtype=np.bool_)])
+    elif changed:
+        number = number.copy()
+    all_usable, cells = former.all_usable, former.cells
+    if changed:
+        some, at = _numbers([values[i] for i in changed]), np.array(changed)
+        some_sound = _sound(some, where[0].take(at))
+        number[:, at] = some
+    if places or moved is not None or not (all_usable and np.count_nonzero(some_sound) == len(changed)):
+        if changed:
+            sound = sound.copy()
+            sound[at] = some_sound
+        usable = own & sound
+        all_usable = bool(usable.all())
+        signal, arm, column = where[:, usable]
+        cells = _cells((signal * arms + arm) * width + column, len(SIGNALS) * arms * width)
+    return Rows(keys, values, where, own, number, sound, all_usable, cells, present)
 
 
 def _cells(place: NDArray[np.int64], size: int) -> NDArray[np.int64]:
