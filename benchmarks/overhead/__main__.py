@@ -128,7 +128,7 @@ def measure(options: argparse.Namespace, directory: Path, console: Console) -> d
         settings = {"rounds": rounds, "seconds": seconds, "warm_up_seconds": warm_up, "pinned": can_pin()}
         report = as_json(results, resident, settings)
         show(console, report)
-    with fake_provider(directory / "provider.log") as port:
+    with fake_provider(directory / "provider-later.log") as port:
         if options.memory:
             report["memory"] = _memory(port, directory, console)
         if options.start:
