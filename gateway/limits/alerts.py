@@ -5,15 +5,17 @@ import contextlib
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import httpx
 
 from bandit.types import Epoch
 from gateway.dollars import dollars
 from storage.database.engine import Database
 from storage.errors import DatabaseUnavailable
 from storage.stores.alerts import claim_alert
+
+if TYPE_CHECKING:
+    import httpx
 
 log = logging.getLogger(__name__)
 
@@ -117,6 +119,8 @@ class Alerts:
 
     async def _call(self, url: str) -> None:
         """Send alerts to the webhook, one after another. No redirects: they could lead anywhere."""
+        import httpx  # noqa: PLC0415 - 5 MB and 0.1 s of a start, and few have a webhook
+
         async with httpx.AsyncClient(follow_redirects=False, timeout=TIMEOUT_SECONDS) as client:
             while True:
                 alert = await self._calls.get()
@@ -126,8 +130,10 @@ class Alerts:
                     log.warning("the webhook at %s could not be called: %s", _host(url), type(error).__name__)
 
 
-async def _send(client: httpx.AsyncClient, url: str, alert: Alert) -> None:
+async def _send(client: "httpx.AsyncClient", url: str, alert: Alert) -> None:
     """Post an alert, and try again if that may help."""
+    import httpx  # noqa: PLC0415 - as above
+
     why = ""
     for pause_seconds in (*PAUSES_SECONDS, None):
         try:
