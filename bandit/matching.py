@@ -18,7 +18,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+
+from bandit.normal import ndtr
 
 Floats = NDArray[np.float64]
 

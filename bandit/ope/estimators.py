@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bandit.ope.estimates import CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, SPREAD_WEIGHT, Estimate, Figure
 from bandit.ope.fitted import Fitted, Outcome
 from bandit.ope.logged import check_distributions
+from bandit.ope.student import student_quantile
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
@@ -255,7 +255,7 @@ def _estimate(terms: Floats, effective_size: float, variance: float | None = Non
     mean, n = float(terms.mean()), len(terms)
     own = float(terms.var(ddof=1)) if n > 1 else 0.0
     spread = np.sqrt((own if variance is None else (own + variance) / 2.0) / n)
-    half = float(stdtrit(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * spread)
+    half = student_quantile(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * float(spread)
     return Estimate(mean, mean - half, mean + half)
 
 

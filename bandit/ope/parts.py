@@ -17,9 +17,9 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bandit.ope.estimates import CONFIDENCE, Estimate, Figure, wilson
+from bandit.ope.student import student_quantile
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
@@ -155,7 +155,7 @@ def _until_told(part: PartSums, first: PartSums, figure: Figure, requests: float
 
 
 def _quantile(freedom: float) -> float:
-    return float(stdtrit(max(freedom, 1.0), 0.5 + CONFIDENCE / 2.0))
+    return student_quantile(max(freedom, 1.0), 0.5 + CONFIDENCE / 2.0)
 
 
 def _interval(figure: Figure, mean: _Mean | None) -> Estimate | None:

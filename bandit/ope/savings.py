@@ -19,10 +19,10 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bandit.ope.estimates import CELL_WEIGHT, CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, Estimate, wilson
 from bandit.ope.spread import NORMAL, Spread, freedom, interval
+from bandit.ope.student import student_quantile
 from bandit.ope.sums import Sums, possible
 from bandit.ope.variances import (
     FIRST,
@@ -253,7 +253,7 @@ class _Fixed:
         excess = np.maximum(self._n * (mean_weight(weight, squares) - 1.0), 0.0)
         # z² over how many requests sent there at random would be as much in doubt.
         free = freedom(Spread(excess, self._model.sizes, NORMAL))
-        doubt = float(stdtrit(free, 0.5 + CONFIDENCE / 2.0)) ** 2 * float(excess.sum()) / n**2
+        doubt = student_quantile(free, 0.5 + CONFIDENCE / 2.0) ** 2 * float(excess.sum()) / n**2
         failed = min(max(float(self._total[2].sum()) / n, 0.0), 1.0)
         failures = wilson(failed, doubt)
         return Estimate(1.0 - failed, 1.0 - failures.high, 1.0 - failures.low)

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from bandit.ope.estimates import CONFIDENCE, SPREAD_WEIGHT, Estimate
+from bandit.ope.student import student_quantile
 
 Floats = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def interval(mean: float, times: float, *spreads: Spread, more: float = 0.0) -> 
         return Estimate(mean, mean, mean)
     skewness = sum(float((spread.shape.skewness * _cubes(spread)).sum()) for spread in spreads) / variance**1.5
     tail = sum(float((spread.shape.tail * _cubes(spread)).sum()) for spread in spreads) / variance**1.5
-    quantile = float(stdtrit(freedom(*spreads), 0.5 + CONFIDENCE / 2.0))
+    quantile = student_quantile(freedom(*spreads), 0.5 + CONFIDENCE / 2.0)
     below, above = zip(_reach(quantile, skewness), _reach(quantile, skewness + tail), strict=True)
     deviation = times * variance**0.5
     return Estimate(mean, mean - deviation * max(below), mean + deviation * max(above))

@@ -6,10 +6,10 @@ results: to 1e-4, the error of the quadrature of either.
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from bandit.exploration import HALVING_SHORTFALL
 from bandit.matching import PANEL, REACH, SMALLEST_DEVIATION, SMALLEST_RATIO, best_probabilities
+from bandit.normal import ndtr
 from bandit.shares import feasible, project
 
 Floats = NDArray[np.float64]

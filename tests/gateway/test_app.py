@@ -1,5 +1,7 @@
 """The gateway's start and stop, with a real database and the simulated models' real server."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -101,3 +103,11 @@ async def test_a_start_knows_what_a_process_that_was_killed_had_left_to_a_fold(
         with pytest.raises(StepFailed):
             await gateway.start()
     assert known[0].sums[StatisticKey("rtr_a", "m/one", "", Signal.OUTCOMES)].weight == 1.0
+
+
+def test_a_gateway_starts_without_the_libraries_that_serving_does_not_need() -> None:
+    script = "import sys, gateway.cli.serve, gateway.app; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = {".".join(name.split(".")[:2]) for name in ran.stdout.split()}
+    unwanted = {"alembic", "httpx", "rich", "pygments", "scipy", "numpy.ma", "numpy.random", "numpy.f2py"}
+    assert loaded.isdisjoint(unwanted | {"genai_prices", "jsonschema", "opentelemetry.sdk", "py3langid", "psycopg"})
