@@ -4,6 +4,7 @@ import re
 
 import msgspec
 
+from gateway.providers.openai.usual import read_usual
 from gateway.providers.upstream.error_bodies import parsed, read_error
 from gateway.providers.upstream.faults import BROKEN_FINISHES, broken_off, empty, malformed, refused, says_by_itself
 from gateway.providers.upstream.json_repair import decode
@@ -78,6 +79,11 @@ _GROQ = msgspec.json.Decoder(_Groq)
 
 def read_answer(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
     """Parse a plain answer. Raises ProviderError for the error that it reports, or if it is malformed."""
+    return read_usual(body) or read_any(body, secrets)
+
+
+def read_any(body: bytes, secrets: tuple[str, ...] = ()) -> Answer:
+    """Parse a plain answer of any kind, as `read_answer` does."""
     try:
         fields = decode(_FIELDS, body)
         choices = _choices(fields)

@@ -45,7 +45,7 @@ class _CompletionDetails(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     rejected_prediction_tokens: Literal[0] = 0
 
 
-class _Usual(msgspec.Struct, forbid_unknown_fields=True):
+class UsualUsage(msgspec.Struct, forbid_unknown_fields=True):
     """A usage in OpenAI's own spelling, without what is rarely billed. Anything else is left to `read_usage`."""
 
     prompt_tokens: _Count
@@ -55,7 +55,7 @@ class _Usual(msgspec.Struct, forbid_unknown_fields=True):
     completion_tokens_details: _CompletionDetails = _CompletionDetails()
 
 
-_USUAL = msgspec.json.Decoder(_Usual)
+_USUAL = msgspec.json.Decoder(UsualUsage)
 
 
 class _Absurd(ValueError):
@@ -84,9 +84,13 @@ def find_usage(fields: Mapping[str, msgspec.Raw], in_choice: msgspec.Raw | None 
 def _usual(usage: msgspec.Raw) -> Tokens | None:
     """What `read_usage` reads of a usage in OpenAI's own spelling, in few steps; None for any other."""
     try:
-        told = _USUAL.decode(usage)
+        return usual_tokens(_USUAL.decode(usage))
     except msgspec.DecodeError:
         return None
+
+
+def usual_tokens(told: UsualUsage) -> Tokens | None:
+    """What `read_usage` reads of a usage in OpenAI's own spelling; None if its figures contradict each other."""
     prompt, completion, total = told.prompt_tokens, told.completion_tokens, told.total_tokens
     cached, reasoning = told.prompt_tokens_details.cached_tokens, told.completion_tokens_details.reasoning_tokens
     if total != prompt + completion or cached > prompt or reasoning > completion or not total:
