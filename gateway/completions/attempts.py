@@ -10,6 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from bandit.draws import redraw
+from bandit.price import Tokens
 from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
@@ -23,49 +24,35 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+_BILLED = frozenset({Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT})
+"""Endings of calls that cost something, even if the provider reports no usage."""
+_NO_TOKENS = Tokens(0, 0)
+
 
 class AttemptLog:
     """The calls made for one decision. `provider_seconds` were spent waiting for providers.
 
-    `draw` is the latest, `model_id` its arm, `served_id` the model of that arm.
+    `draw` is the latest, `model_id` its arm, `model` the model of that arm, `served_id` that model's id.
     """
 
-    __slots__ = (
-        "_counted_bytes",
-        "_decision",
-        "_running",
-        "_started",
-        "_started_at",
-        "began_at",
-        "cost_usd",
-        "done",
-        "draw",
-        "first_token_seconds",
-        "is_estimated",
-        "model_id",
-        "provider_seconds",
-        "served_id",
-        "text_bytes",
-        "trace",
-        "trace_headers",
-        "usage",
-    )
+    # What most answers never change stands in the class: an instance has it only once it is set.
+    began_at = 0.0  # the running call, on the event loop's clock
+    cost_usd = 0.0  # of those that are done
+    is_estimated = False  # or a part of it
+    provider_seconds = 0.0
+    first_token_seconds: float | None = None
+    text_bytes = 0
+    trace_headers = b""
+    usage: Usage | None = None
+    _counted_bytes = 0
+    _running = False
+    _started = _started_at = 0.0
 
     def __init__(self, decision: Decision, trace: RequestTrace | None) -> None:
         self._decision = decision
         self.trace = trace
-        self.trace_headers = b""
-        self._draw(decision.draw)
-        self._running = False
-        self._started = self._started_at = 0.0
-        self.began_at = 0.0  # the running call, on the event loop's clock
         self.done: list[Attempt] = []
-        self.cost_usd = 0.0  # of these
-        self.is_estimated = False  # or a part of it
-        self.provider_seconds = 0.0
-        self.first_token_seconds: float | None = None
-        self.usage: Usage | None = None
-        self.text_bytes = self._counted_bytes = 0
+        self._draw(decision.draw)
 
     @property
     def started_count(self) -> int:
@@ -78,18 +65,20 @@ class AttemptLog:
 
     def begin(self, draw: Draw, now: Epoch, loop_time: float) -> None:
         """Start a call; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
-        if draw is not self.draw:
+        if self.done:
             self._draw(draw)
+            self.first_token_seconds = self.usage = None
+            self.text_bytes = self._counted_bytes = 0
         self._running = True
         if self.trace is not None:
             self.trace_headers = self.trace.begin_attempt()
         self._started, self._started_at, self.began_at = perf_counter(), now, loop_time
-        self.first_token_seconds = self.usage = None
-        self.text_bytes = self._counted_bytes = 0
 
     def _draw(self, draw: Draw) -> None:
-        self.draw, self.model_id = draw, draw.model_id
-        self.served_id = self._decision.router.models[draw.model_id].id
+        router, arm_id = self._decision.router, draw.model_id
+        self.draw, self.model_id = draw, arm_id
+        self.model, self.variant = router.models[arm_id], router.variants.get(arm_id)
+        self.served_id = self.model.id
 
     def take(self, chunk: Chunk) -> None:
         """Count a stream's chunk: its text and usage, and the time to the first content."""
@@ -124,10 +113,13 @@ class AttemptLog:
         draw = self.draw
         seconds = perf_counter() - self._started
         self.provider_seconds += seconds
-        bill = self._bill(ending, draw.model_id)
-        tokens = bill.tokens
+        bill = self._bill(ending)
+        tokens = bill.tokens or _NO_TOKENS
         self.cost_usd += bill.cost_usd
         self.is_estimated = self.is_estimated or bill.estimated
+        status, detail = 200 if ending is Ending.COMPLETE else None, ""
+        if error is not None:
+            status, detail = error.status, error.message
         self.done.append(
             Attempt(
                 number=draw.attempt,
@@ -139,37 +131,36 @@ class AttemptLog:
                 seconds=seconds,
                 stream=self._decision.request.stream,
                 first_token_seconds=self.first_token_seconds,
-                status=error.status if error else 200 if ending is Ending.COMPLETE else None,
-                detail=error.message if error else "",
+                status=status,
+                detail=detail,
                 finish_reason=finish_reason,
-                prompt_tokens=tokens.prompt_tokens if tokens else None,
-                cached_tokens=tokens.cached_tokens if tokens else 0,
-                completion_tokens=tokens.completion_tokens if tokens else None,
-                token_details=tokens.details() if tokens else {},
+                prompt_tokens=tokens.prompt_tokens if bill.tokens else None,
+                cached_tokens=tokens.cached_tokens,
+                completion_tokens=tokens.completion_tokens if bill.tokens else None,
+                token_details=tokens.details(),
                 cost_usd=bill.cost_usd,
                 cost_stated=bill.stated,
                 estimated=bill.estimated,
             )
         )
 
-    def _bill(self, ending: Ending, model_id: str) -> Bill:
-        told = self.usage is not None and self.usage.is_told
-        if not told and ending not in {Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT}:
+    def _bill(self, ending: Ending) -> Bill:
+        usage = self.usage
+        if ending not in _BILLED and (usage is None or not usage.is_told):
             return NOTHING
-        router = self._decision.router
-        model, variant = router.models[model_id], router.variants.get(model_id)
+        variant, text_bytes = self.variant, self.text_bytes
         bill = bill_for(
-            model.price,
-            self.usage,
+            self.model.price,
+            usage,
             tier=None if variant is None else variant.variant.tier,
-            context_window=model.context_window,
+            context_window=self.model.context_window,
             estimated_prompt_tokens=self._decision.estimated_prompt_tokens,
-            text_bytes=self.text_bytes,
-            uncounted_bytes=self.text_bytes - self._counted_bytes,
+            text_bytes=text_bytes,
+            uncounted_bytes=text_bytes - self._counted_bytes,
         )
         if bill.doubt:
             completion_id = self._decision.completion_id
-            log.warning("request %s: %s reports what can't be right (%s)", completion_id, model_id, bill.doubt)
+            log.warning("request %s: %s reports what can't be right (%s)", completion_id, self.model_id, bill.doubt)
         return bill
 
 
@@ -189,22 +180,23 @@ async def try_in_turn(
     `_exhausted` makes of the failures.
     """
     router, loop = decision.router, asyncio.get_running_loop()
-    deadline = loop.time() + router.options.request_timeout_seconds
+    now, seconds = loop.time(), router.options.request_timeout_seconds
+    deadline = now + seconds
     forwarded = decision.request.forwarded(router.options.task_metadata_key)
     draw: Draw | None = decision.draw
     refusals: dict[str, ProviderError] = {}
     failed: set[str] = set()
     while draw is not None:
-        model, variant = router.models[draw.model_id], router.variants.get(draw.model_id)
+        attempts.begin(draw, clock(), now)
+        model, variant = attempts.model, attempts.variant
+        model_states.cooldowns.begun(model.id, now)
         fields = forwarded if variant is None else variant.fields(forwarded)
-        attempts.begin(draw, clock(), loop.time())
-        model_states.cooldowns.begun(model.id, loop.time())
         try:
             made = Call(
                 model=model.upstream_name,
                 fields=fields,
                 deadline=deadline,
-                silence_seconds=router.options.request_timeout_seconds,
+                silence_seconds=seconds,
                 trace_headers=attempts.trace_headers,
                 output_limit=model.output_limit,
                 streams="stream" in model.abilities,
@@ -212,22 +204,21 @@ async def try_in_turn(
             answer = await call(providers[model.provider], made)
         except ProviderError as error:
             attempts.fail(error)
-            model_states.cooldowns.failed(model.id, error, loop.time(), fingerprint(forwarded))
-            model_states.holds.refused(draw.model_id, error, fields, loop.time())
+            now = loop.time()
+            model_states.cooldowns.failed(model.id, error, now, fingerprint(forwarded))
+            model_states.holds.refused(draw.model_id, error, fields, now)
             failed.add(draw.model_id)
             if error.verdict is Verdict.REFUSED:
                 refusals[model.id] = error
             final = error.verdict is Verdict.CONTENT or len(refusals) > 1
-            more = not final and len(attempts.done) < router.options.max_attempts and loop.time() < deadline
+            more = not final and len(attempts.done) < router.options.max_attempts and now < deadline
             tried = draw.model_id
-            draw = (
-                _next(decision, len(attempts.done) + 1, failed, model_states.cooldowns, loop.time()) if more else None
-            )
+            draw = _next(decision, len(attempts.done) + 1, failed, model_states.cooldowns, now) if more else None
             _log(decision, tried, error, f"next is {draw.model_id}" if draw else "no other model is tried")
             if final:
                 raise _rejected(error if error.verdict is Verdict.CONTENT else next(iter(refusals.values()))) from error
         else:
-            for model_id in refusals.keys() - {model.id}:
+            for model_id in refusals.keys() - {model.id} if refusals else ():
                 model_states.cooldowns.blamed(model_id, fingerprint(forwarded), loop.time())
             return answer
     if refusals:

@@ -57,6 +57,10 @@ class Services:
 class CompletionHandler:
     """Calls, records and responds for one decision. Every request ends with exactly one outcome."""
 
+    _is_judged = _is_compared = False
+    _recorded = False
+    _reason = ""
+
     def __init__(
         self,
         services: Services,
@@ -74,12 +78,11 @@ class CompletionHandler:
         self._reservation = reservation
         self._started = started
         self._attempts = AttemptLog(decision, trace)
-        self._loop = asyncio.get_running_loop()
-        self._recorded = False
-        self._reason = ""
-        options = decision.router.options
-        self._is_judged = options.judge is not None and is_judged(decision.router, decision.completion_id)
-        self._is_compared = options.shadow is not None and is_compared(decision.router, decision.completion_id)
+        router = decision.router
+        if router.options.judge is not None:
+            self._is_judged = is_judged(router, decision.completion_id)
+        if router.options.shadow is not None:
+            self._is_compared = is_compared(router, decision.completion_id)
 
     async def serve(self) -> None:
         """Send the answer, or the error that says why there is none."""
@@ -101,17 +104,18 @@ class CompletionHandler:
             await self._fail(OurOwnFault())
 
     async def _plain(self) -> None:
+        decision, attempts = self._decision, self._attempts
         with self._http.watched():
             answer = await self._in_turn(_answer)
-        self._attempts.count(answer.usage, answer.text_bytes)
+        attempts.count(answer.usage, answer.text_bytes)
         self._complete(answer.finish_reason)
         self._reason = self._explain()
-        decision, cost = self._decision, usd(self._attempts.cost_usd)
+        cost = usd(attempts.cost_usd)
         body = whole(
             answer.fields,
             completion_id=decision.completion_id,
             created=int(decision.at),
-            model_id=self._attempts.served_id,
+            model_id=attempts.served_id,
             reason=self._reason,
             cost=cost,
         )
@@ -154,18 +158,18 @@ class CompletionHandler:
 
     def _complete(self, finish_reason: str | None) -> None:
         """End the running call with a complete answer."""
-        self._attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
-        model_states, model_id = self._services.model_states, self._attempts.model_id
-        model_states.cooldowns.succeeded(self._attempts.served_id, self._loop.time(), self._attempts.began_at)
-        usage = self._attempts.usage
+        attempts, model_states, now = self._attempts, self._services.model_states, self._now()
+        attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
+        model_states.cooldowns.succeeded(attempts.served_id, now, attempts.began_at)
+        usage = attempts.usage
         if usage is not None and usage.tokens is not None:
-            model_states.holds.answered(model_id, usage.tokens.prompt_tokens)
-        sticky, conversation = self._decision.router.sticky, self._decision.conversation
-        if sticky is not None and conversation is not None:
-            done = self._attempts.done[-1]
+            model_states.holds.answered(attempts.model_id, usage.tokens.prompt_tokens)
+        conversation = self._decision.conversation
+        if conversation is not None and (sticky := self._decision.router.sticky) is not None:
+            done = attempts.done[-1]
             # What it read from the provider's cache or wrote to it is there when the conversation goes on.
             cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
-            sticky.keep(conversation, model_id, cached_tokens, LoopTime(self._loop.time()))
+            sticky.keep(conversation, attempts.model_id, cached_tokens, LoopTime(now))
 
     def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> Awaitable[T]:
         services = self._services
@@ -196,7 +200,7 @@ class CompletionHandler:
         model_id, served_id = self._attempts.model_id, self._attempts.served_id
         self._attempts.fail(error)
         fields = self._decision.request.forwarded(self._decision.router.options.task_metadata_key)
-        self._services.model_states.cooldowns.failed(served_id, error, self._loop.time(), fingerprint(fields))
+        self._services.model_states.cooldowns.failed(served_id, error, self._now(), fingerprint(fields))
         log.warning(
             "request %s: %s: %s; the stream ends with an error",
             self._decision.completion_id,
@@ -310,19 +314,23 @@ class CompletionHandler:
 
     def _headers(self, cost: bytes | None = None) -> list[tuple[bytes, bytes]]:
         """The headers of the answer. `cost` is None for streams: it is known only at their end."""
-        overhead = perf_counter() - self._started - self._attempts.waited()
+        attempts = self._attempts
+        overhead = perf_counter() - self._started - attempts.waited()
         headers = [
-            (b"x-router-selected-model", self._attempts.served_id.encode()),
-            (b"x-router-attempts", b"%d" % self._attempts.started_count),
-            (b"x-router-overhead-ms", b"%.2f" % (max(overhead, 0.0) * 1000)),
+            (b"x-router-selected-model", attempts.served_id.encode()),
+            (b"x-router-attempts", b"%d" % attempts.started_count),
+            (b"x-router-overhead-ms", b"%.2f" % (overhead * 1000 if overhead > 0.0 else 0.0)),
         ]
-        if self._attempts.model_id in self._decision.router.variants:
-            headers.append((b"x-router-variant", self._attempts.model_id.encode()))
+        if attempts.variant is not None:
+            headers.append((b"x-router-variant", attempts.model_id.encode()))
         if cost is not None:
             headers.append((b"x-router-cost-usd", cost))
         if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _stopping() -> GatewayError:

@@ -22,14 +22,19 @@ _NOWHERE = (b"", b"", b"")
 
 
 def whole(fields: Fields, *, completion_id: str, created: int, model_id: str, reason: str, cost: bytes) -> bytes:
-    """A complete completion: the provider's own `fields`, which are changed. Its usage includes the cost, by `usd`."""
+    """A complete completion: the provider's own `fields` and ours. Its usage includes the cost, by `usd`."""
+    model, routing = _told(model_id, reason)
+    own: dict[str, object] = {
+        "id": f"chatcmpl-{completion_id}",
+        "object": _COMPLETION,
+        "created": created,
+        "model": model,
+        "dari_routing": routing,
+    }
     usage = fields.get("usage")
     if usage is not None:
-        fields["usage"] = _with_cost(usage, cost)
-    fields["id"], fields["object"] = msgspec.Raw(b'"chatcmpl-%b"' % completion_id.encode()), _COMPLETION
-    fields["created"] = msgspec.Raw(b"%d" % created)
-    fields["model"], fields["dari_routing"] = _told(model_id, reason)
-    return _encode(fields)
+        own["usage"] = _with_cost(usage, cost)
+    return _encode({**fields, **own})
 
 
 class Envelope:

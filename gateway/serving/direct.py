@@ -293,10 +293,11 @@ class DirectHttp(Http):
             own += self.standing()
         if not self.keep_alive:
             own.append((b"connection", b"close"))
-        head = b"".join([b"%b: %b\r\n" % header for header in own])
-        if head.count(b"\n") != len(own) or head.count(b"\r") != len(own):
+        head = b"%b%b\r\n" % (start, b"\r\n".join(map(b": ".join, own)))
+        breaks = start.count(b"\n") + len(own)
+        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
             raise RuntimeError("a line break in a header")
-        return start + head
+        return head
 
     def _write(self, data: bytes) -> None:
         transport = self._protocol.transport

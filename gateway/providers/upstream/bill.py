@@ -26,6 +26,7 @@ class Bill:
 
 
 NOTHING = Bill(None, 0.0)
+_UNTOLD = Usage(None)
 
 
 def bill_for(
@@ -42,17 +43,19 @@ def bill_for(
 
     `tier` is the service tier that was asked for: it counts if the provider doesn't say which one served.
     """
-    usage = usage or Usage(None)
+    if usage is None:
+        usage = _UNTOLD
     tokens, doubt = usage.tokens, usage.doubt
-    most = MOST_CONTEXTS * (context_window or LARGEST_CONTEXT)
-    if tokens is not None and tokens.prompt_tokens + tokens.completion_tokens > most:
-        doubt = f"{tokens.prompt_tokens:,} and {tokens.completion_tokens:,} tokens, of a context of {most // 10:,}"
-        tokens = None
     estimated = tokens is None or uncounted_bytes > 0
+    if tokens is not None:
+        most = MOST_CONTEXTS * (context_window or LARGEST_CONTEXT)
+        if tokens.prompt_tokens + tokens.completion_tokens > most:
+            doubt = f"{tokens.prompt_tokens:,} and {tokens.completion_tokens:,} tokens, of a context of {most // 10:,}"
+            tokens, estimated = None, True
+        elif uncounted_bytes > 0:
+            tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
     if tokens is None:
         tokens = Tokens(estimated_prompt_tokens, _tokens(text_bytes))
-    elif uncounted_bytes > 0:
-        tokens = replace(tokens, completion_tokens=tokens.completion_tokens + _tokens(uncounted_bytes))
     if usage.cost_usd is not None:
         return Bill(tokens, usage.cost_usd, estimated, stated=True, doubt=doubt)
     return Bill(tokens, usage.factor * price.bill_usd(tokens, usage.tier or tier), estimated, doubt=doubt)
