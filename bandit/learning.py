@@ -4,19 +4,20 @@
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeAlias
 
-from bandit.posteriors.latency import clipped, log_of
-from bandit.posteriors.priors import completion_tokens_cap, log_prior, offset_tokens
+from bandit.posteriors.latency import clipped
+from bandit.posteriors.priors import FIRST_TOKEN_PRIOR, PER_TOKEN_PRIOR, TOTAL_PRIOR, completion_tokens_cap
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS, observe
 from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot
 from bandit.statistics import ANY_TASK, JUDGE, Deltas, Signal, StatisticKey, Sums
-from bandit.types import Arm, Attempt, Context, Ending, HalfLives, Scores
+from bandit.types import Attempt, Context, Ending, HalfLives, LogNormalPrior, Scores
 
 CENSORED_FACTOR = 1.5
 """A wait that was broken off after t seconds is right-censored: it counts as one observation of 1.5 t."""
@@ -67,14 +68,6 @@ limits or the caller's request says nothing of the model.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """Expectations of an arm: seconds until the first token, or the whole plain answer, and completion tokens."""
-
-    wait_seconds: float
-    completion_tokens: float
-
-
 def learn_attempt(
     snapshot: Snapshot, context: Context, attempt: Attempt, at: float, max_tokens: int | None
 ) -> dict[StatisticKey, Sums]:
@@ -90,35 +83,35 @@ def learn_attempt(
     if row is None:
         return {}
     arm, settings, lesson = snapshot.arms[row], snapshot.settings, LESSONS[attempt.ending]
-    half_lives = settings.half_lives
+    half_lives, router_id, model_id = settings.half_lives, settings.router_id, arm.model_id
     deltas: dict[StatisticKey, Sums] = {}
-    names = (settings.router_id, arm.model_id)
-
-    def expected() -> Expected:
-        tokens, _ = snapshot.completion_tokens(context.task, context.max_tokens)
-        return Expected(snapshot.wait_seconds(context)[row], tokens[row])
-
-    if lesson.success is not None:
-        deltas[_key(*names, ANY_TASK, Signal.SUCCESS)] = _one(at, half_lives.success, lesson.success)
-        deltas[_key(*names, ANY_TASK, Signal.OUTCOMES)] = Sums(at, math.inf, 1.0, 1.0, 1.0)
-    for signal, seconds in _latencies(lesson.wait, arm, expected, attempt):
-        log_seconds = log_of(seconds)
-        if log_seconds is not None:
-            seen = clipped(log_seconds, log_prior(arm.prior, signal))
-            deltas[_key(*names, ANY_TASK, signal)] = _one(at, half_lives.latency, seen)
+    succeeded = lesson.success
+    if succeeded is not None:
+        key = _key(router_id, model_id, ANY_TASK, Signal.SUCCESS)
+        deltas[key] = Sums(at, half_lives.success, 1.0, succeeded, succeeded * succeeded)
+        deltas[_key(router_id, model_id, ANY_TASK, Signal.OUTCOMES)] = Sums(at, math.inf, 1.0, 1.0, 1.0)
+    if lesson.wait is not Wait.UNKNOWN:
+        for signal, prior, seconds in _latencies(lesson.wait, snapshot, row, context, attempt):
+            if 0.0 < seconds < math.inf:
+                seen = clipped(math.log(seconds), prior)
+                key = _key(router_id, model_id, ANY_TASK, signal)
+                deltas[key] = Sums(at, half_lives.latency, 1.0, seen, seen * seen)
     if not lesson.amounts or attempt.estimated:
         return deltas
     tokens, prompt = attempt.completion_tokens, attempt.prompt_tokens
     if tokens is not None and tokens >= 0:
-        cap = min(completion_tokens_cap(arm.prior), math.inf if max_tokens is None else max_tokens)
-        counted = min(float(tokens), cap)
-        deltas[_key(*names, context.task, Signal.COMPLETION_TOKENS)] = _one(at, half_lives.tokens, counted)
+        counted = min(float(tokens), completion_tokens_cap(arm.prior))
+        if max_tokens is not None and counted > max_tokens:
+            counted = float(max_tokens)
+        key = _key(router_id, model_id, context.task, Signal.COMPLETION_TOKENS)
+        deltas[key] = Sums(at, half_lives.tokens, 1.0, counted, counted * counted)
     if prompt is not None and prompt > 0:
         for signal, weight, total, squares in observe(context.parts, prompt):
-            deltas[_key(*names, ANY_TASK, signal)] = Sums(at, half_lives.tokens, weight, total, squares)
+            deltas[_key(router_id, model_id, ANY_TASK, signal)] = Sums(at, half_lives.tokens, weight, total, squares)
     reported = attempt.ending is Ending.COMPLETE or tokens is not None
     if arm.price is None and attempt.cost_known and reported and attempt.cost_usd >= 0.0:
-        deltas[_key(*names, context.task, Signal.COST)] = _one(at, half_lives.tokens, attempt.cost_usd)
+        key = _key(router_id, model_id, context.task, Signal.COST)
+        deltas[key] = _one(at, half_lives.tokens, attempt.cost_usd)
     return deltas
 
 
@@ -224,30 +217,39 @@ def _one(at: float, half_life: float, value: float) -> Sums:
     return Sums(at, half_life, 1.0, value, value * value)
 
 
-def _latencies(wait: Wait, arm: Arm, expected: Callable[[], Expected], attempt: Attempt) -> list[tuple[Signal, float]]:
-    """The latency observations of an attempt, before the logarithm: seconds, or seconds per token."""
-    if wait is Wait.UNKNOWN:
-        return []
+_Timed: TypeAlias = tuple[Signal, LogNormalPrior, float]
+"""An observation of latency: its signal with the arm's prior, and seconds, or seconds per token."""
+
+
+def _latencies(wait: Wait, snapshot: Snapshot, row: int, context: Context, attempt: Attempt) -> Sequence[_Timed]:
+    """The latency observations of an attempt, before the logarithm."""
+    prior, first = snapshot.arms[row].prior, attempt.first_token_seconds
     if wait is Wait.OBSERVED:
-        return _observed(arm, expected, attempt)
-    first = attempt.first_token_seconds
-    if wait is Wait.CENSORED_IF_LONG and (first is not None or attempt.seconds <= expected().wait_seconds):
-        return []
+        tokens = attempt.completion_tokens
+        length = _expected_tokens(snapshot, row, context) if tokens is None else tokens
+        if not attempt.stream:
+            seconds = attempt.seconds / (snapshot.constants.offset_tokens[row] + length)
+            return ((Signal.TOTAL, prior.total or TOTAL_PRIOR, seconds),)
+        if first is None:
+            return ()
+        until_first = (Signal.FIRST_TOKEN, prior.first_token or FIRST_TOKEN_PRIOR, first)
+        if length < 2.0:
+            return (until_first,)
+        each = (attempt.seconds - first) / length
+        return until_first, (Signal.PER_TOKEN, prior.per_token or PER_TOKEN_PRIOR, each)
+    if wait is Wait.CENSORED_IF_LONG and (first is not None or attempt.seconds <= snapshot.wait_seconds(context)[row]):
+        return ()
     faced = CENSORED_FACTOR * attempt.seconds
     if not attempt.stream:
-        return [(Signal.TOTAL, faced / (offset_tokens(arm.prior) + expected().completion_tokens))]
+        offset = snapshot.constants.offset_tokens[row]
+        seconds = faced / (offset + _expected_tokens(snapshot, row, context))
+        return ((Signal.TOTAL, prior.total or TOTAL_PRIOR, seconds),)
     if first is None:
-        return [(Signal.FIRST_TOKEN, faced)]
-    return [(Signal.PER_TOKEN, (faced - first) / max(expected().completion_tokens, 1.0))]
+        return ((Signal.FIRST_TOKEN, prior.first_token or FIRST_TOKEN_PRIOR, faced),)
+    each = (faced - first) / max(_expected_tokens(snapshot, row, context), 1.0)
+    return ((Signal.PER_TOKEN, prior.per_token or PER_TOKEN_PRIOR, each),)
 
 
-def _observed(arm: Arm, expected: Callable[[], Expected], attempt: Attempt) -> list[tuple[Signal, float]]:
-    tokens = attempt.completion_tokens
-    length = float(tokens) if tokens is not None else expected().completion_tokens
-    if not attempt.stream:
-        return [(Signal.TOTAL, attempt.seconds / (offset_tokens(arm.prior) + length))]
-    first = attempt.first_token_seconds
-    if first is None:
-        return []
-    rest = [(Signal.PER_TOKEN, (attempt.seconds - first) / length)] if length >= 2.0 else []
-    return [(Signal.FIRST_TOKEN, first), *rest]
+def _expected_tokens(snapshot: Snapshot, row: int, context: Context) -> float:
+    tokens, _ = snapshot.completion_tokens(context.task, context.max_tokens)
+    return tokens[row]

@@ -1,6 +1,5 @@
 """Latency: a Normal-inverse-gamma posterior of ln(seconds), and the expected seconds that follow from it."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +28,7 @@ class LogTime:
 def clipped(log_seconds: float, prior: LogNormalPrior) -> float:
     """ln(seconds) clipped to three spreads of the prior.
 
+    >>> import math
     >>> hang = clipped(math.log(3_600.0), LogNormalPrior(mean=0.0, spread=1.5, weight=1.0))
     >>> round(math.exp(hang))  # an hour counts as 90 seconds
     90
@@ -104,8 +104,3 @@ def _pooled(weight: Floats, m: Floats, variance: Floats, priors: TimePriors) -> 
     pooled[1] = first
     pooled[2] = np.maximum(second, first * first + SMALLEST_VARIANCE)
     return pooled
-
-
-def log_of(seconds: float) -> float | None:
-    """ln(seconds); None for a time that is not positive and finite."""
-    return math.log(seconds) if seconds > 0.0 and math.isfinite(seconds) else None

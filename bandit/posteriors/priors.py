@@ -61,17 +61,6 @@ def completion_tokens_cap(prior: ArmPrior) -> float:
     return CAP_FACTOR * prior.completion_tokens
 
 
-def log_prior(prior: ArmPrior, signal: Signal) -> LogNormalPrior:
-    """The prior of a latency signal. Raises KeyError for a signal that is no latency."""
-    if signal is Signal.TOTAL:
-        return prior.total or TOTAL_PRIOR
-    if signal is Signal.FIRST_TOKEN:
-        return prior.first_token or FIRST_TOKEN_PRIOR
-    if signal is Signal.PER_TOKEN:
-        return prior.per_token or PER_TOKEN_PRIOR
-    raise KeyError(signal)
-
-
 def model_prior(sums_of_model_elsewhere: Mapping[StatisticKey, Sums]) -> ArmPrior:
     """The prior of a model in a new router, from the sums of the same model in other routers.
 
