@@ -6,6 +6,7 @@ Sticky conversations, redraws, and calls whose ending says nothing about the mod
 """
 
 from collections.abc import Sequence
+from operator import add, mul
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -59,10 +60,12 @@ class Draw(NamedTuple):
 class FixedSums:
     """Sums of many requests and scores."""
 
-    __slots__ = ("_cells",)
+    __slots__ = ("_calls", "_scores")
 
     def __init__(self) -> None:
-        self._cells: dict[Cell, list[float]] = {}
+        # Dollars and seconds of calls by cell, propensity (which the draws of a choice share) and failure.
+        self._calls: dict[tuple[str, int, str, str, float, bool], list[tuple[float, float]]] = {}
+        self._scores: dict[Cell, list[float]] = {}
 
     def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord, attempts: Sequence[Attempt]) -> None:
         """Add one request."""
@@ -77,22 +80,15 @@ class FixedSums:
         failed = first.ending in FAILED
         if propensity < SMALLEST_PROPENSITY or not (failed or first.ending is Ending.COMPLETE):
             return
-        cell = Cell(router_id, int(ended_at // DAY), task, model_id)
-        usd, seconds, failures = first.cost_usd, first.seconds, float(failed)
-        terms = (
-            *(1.0, usd, seconds, failures),
-            *(usd * usd, seconds * seconds, usd * seconds, usd * failures, seconds * failures),
-        )
-        w = 1.0 / propensity
-        own, number = self._of(cell), 0
-        for power in (1.0, w, w * w):
-            for term in terms:
-                own[number] += power * term
-                number += 1
+        alike = (router_id, int(ended_at // DAY), task, model_id, propensity, failed)
+        calls = self._calls.get(alike)
+        if calls is None:
+            calls = self._calls[alike] = []
+        calls.append((first.cost_usd, first.seconds))
 
     def add_scores(self, draw: Draw, before: Scores, after: Scores) -> None:
         """Add that the scores of a completion have become other ones."""
-        own = self._of(draw.cell)
+        own = self._scores.setdefault(draw.cell, [0.0] * len(SUMS))
         for given, sign in ((before, -1.0), (after, 1.0)):
             mean = given.mean()
             if mean is not None:
@@ -103,17 +99,17 @@ class FixedSums:
 
     def cells(self) -> dict[Cell, list[float]]:
         """The sums of each cell."""
-        return self._cells
+        cells = {cell: list(sums) for cell, sums in self._scores.items()}
+        for (router_id, day, task, model_id, propensity, failed), calls in self._calls.items():
+            own = cells.setdefault(Cell(router_id, day, task, model_id), [0.0] * len(SUMS))
+            w = 1.0 / propensity
+            terms = _terms(calls, float(failed))
+            own[:_SCORES_FROM] = map(add, own, [power * term for power in (1.0, w, w * w) for term in terms])
+        return cells
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `fixed_sums`, sorted: all processes lock rows in the same order."""
-        return sorted((*cell, *sums) for cell, sums in self._cells.items())
-
-    def _of(self, cell: Cell) -> list[float]:
-        own = self._cells.get(cell)
-        if own is None:
-            own = self._cells[cell] = [0.0] * len(SUMS)
-        return own
+        return sorted((*cell, *sums) for cell, sums in self.cells().items())
 
 
 def draw_of(
@@ -186,6 +182,17 @@ def cells_of(connection: Connection, query: Select[Any]) -> dict[Cell, Sequence[
     """Read cells: the rows of `fold_query`, or of a table."""
     size = len(Cell._fields)
     return {Cell(*row[:size]): list(row[size:]) for row in connection.execute(query)}
+
+
+def _terms(calls: Sequence[tuple[float, float]], failed: float) -> tuple[float, ...]:
+    """Of each term of an outcome the sum over calls that have failed alike."""
+    count, (usd, seconds) = float(len(calls)), zip(*calls, strict=True)
+    all_usd, all_seconds = sum(usd), sum(seconds)
+    return (
+        *(count, all_usd, all_seconds, failed * count),
+        *(sum(map(mul, usd, usd)), sum(map(mul, seconds, seconds)), sum(map(mul, usd, seconds))),
+        *(failed * all_usd, failed * all_seconds),
+    )
 
 
 def _add(own: list[float], terms: Sequence[float], w: float, weight: float) -> None:

@@ -14,12 +14,12 @@ import logging
 import sqlite3
 from collections.abc import Iterable, Sequence
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 from sqlalchemy import Connection, Dialect, bindparam, column, delete, exists, insert, select, table
 
-from bandit.statistics import StatisticKey, Sums
+from bandit.statistics import Deltas, StatisticKey, Sums
 from bandit.types import Attempt, Ending
 from storage.database.addition import add_sums, note_changed_routers
 from storage.database.bulk import Cursor, compile_text
@@ -32,7 +32,7 @@ from storage.tables import arms, pending_events
 
 log = logging.getLogger(__name__)
 
-FOLDED_AT_ONCE = 200
+FOLDED_AT_ONCE = 600
 """Rows of a fold, at most."""
 
 _UNUSABLE = (OverflowError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -104,6 +104,18 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(_Events)
 
 
+class Left(NamedTuple):
+    """What a transaction leaves, as the process that wrote it has it."""
+
+    records: Sequence[CompletionRecord]
+    changes: Sequence[ScoreChange]
+    learned: Deltas
+
+
+Own: TypeAlias = dict[bytes, Left]
+"""Rows that this process has left: it need not decode them to add them."""
+
+
 class PendingEvents:
     """The statements that leave events and fold them, compiled once."""
 
@@ -118,45 +130,43 @@ class PendingEvents:
         self._arms = add_sums(arms, dialect)
         self._note_changed = note_changed_routers(dialect)
 
-    def leave(
-        self,
-        cursor: Cursor,
-        records: Sequence[CompletionRecord],
-        changes: Sequence[ScoreChange],
-        learned: DeltaSums,
-    ) -> None:
-        """Leave the events of a transaction, on SQLite."""
-        parts = learned.parts()
-        if records or changes or parts:
-            events = ([_packed(record) for record in records], changes, parts)
-            cursor.execute(self._insert, (_encoder.encode(events),))
+    def leave(self, cursor: Cursor, left: Left, own: Own) -> None:
+        """Leave the events of a transaction, on SQLite, and note them in `own`."""
+        records, changes, learned = left
+        if records or changes or learned:
+            parts = [(key, (it.at, it.half_life, it.weight, it.total, it.squares)) for key, it in learned.items()]
+            row = _encoder.encode(([_packed(record) for record in records], changes, parts))
+            cursor.execute(self._insert, (row,))
+            own[row] = left
 
-    def fold_some(self, cursor: Cursor, count: int = FOLDED_AT_ONCE) -> bool:
+    def fold_some(self, cursor: Cursor, own: Own, count: int = FOLDED_AT_ONCE) -> bool:
         """Delete the oldest rows, `count` at most, and add them. Returns whether there may be more.
 
-        A row that can't be read or added, such as a damaged one, is dropped alone.
+        A row that can't be read or added, such as a damaged one, is dropped alone. What was folded leaves `own`.
         """
         cursor.execute(f"{self._oldest}{count:d}")
         rows = cursor.fetchall()
         if rows:
             found = [events for _, events in rows]
-            if not self._try(cursor, found):
+            if not self._try(cursor, found, own):
                 for events in found:
-                    if not self._try(cursor, [events]):
+                    if not self._try(cursor, [events], own):
                         log.error(
                             "a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that",
                         )
             cursor.execute(self._delete, (rows[-1][0],))
+            for events in found:
+                own.pop(events, None)
         return len(rows) == count
 
     def fold(self, cursor: Cursor) -> None:
         """Fold all rows."""
-        while self.fold_some(cursor):
+        while self.fold_some(cursor, {}):
             pass
 
-    def _try(self, cursor: Cursor, rows: Sequence[bytes]) -> bool:
+    def _try(self, cursor: Cursor, rows: Sequence[bytes], own: Own) -> bool:
         """Add the rows, all or none. Returns whether they could be added."""
-        sums = _added_up(rows)
+        sums = _added_up(rows, own)
         if sums is None:
             return False
         cursor.execute("SAVEPOINT added")
@@ -187,6 +197,14 @@ class Pending:
     def __init__(self) -> None:
         self.roll_ups = RollUps()
         self.learned = DeltaSums()
+
+    def add_own(self, left: Left) -> None:
+        """Add the events of a row that this process has left."""
+        for record in left.records:
+            self.roll_ups.add_request(record.decision, record.outcome, record.attempts)
+        for change in left.changes:
+            self.roll_ups.add_scores(change)
+        self.learned.add(left.learned)
 
     def add(self, row: bytes) -> None:
         """Add a row's events. Raises an error if it is damaged; some of its events may have been added."""
@@ -224,12 +242,16 @@ def read_pending(connection: Connection) -> Pending:
     return _added_up(rows) or _added_up([row for row in rows if _added_up([row])]) or Pending()
 
 
-def _added_up(rows: Iterable[bytes]) -> Pending | None:
+def _added_up(rows: Iterable[bytes], own: Own | None = None) -> Pending | None:
     """Add up rows; None if some can't be read, or if a sum is not finite."""
     sums = Pending()
     try:
         for row in rows:
-            sums.add(row)
+            left = None if own is None else own.get(row)
+            if left is None:
+                sums.add(row)
+            else:
+                sums.add_own(left)
         return sums if sums.is_finite() else None
     except Exception:  # a damaged row may raise any
         return None

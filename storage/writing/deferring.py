@@ -12,8 +12,8 @@ DIRECT = 50
 MOST_ROWS = 300
 """A larger transaction adds to them itself: its requests share that."""
 
-MOST_LEFT = 800
-"""A fold is due when transactions of so many rows, about 200 requests, wait: nothing is written while it lasts."""
+MOST_LEFT = 1_600
+"""A fold is due when transactions of so many rows, about 500 requests, wait: nothing is written while it lasts."""
 
 
 class Deferring:

@@ -20,6 +20,7 @@ from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts
+from storage.pending_events import Left, Own
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -101,6 +102,7 @@ class Transactions:
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
+        self._left: Own = {}
 
     def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -163,14 +165,17 @@ class Transactions:
             return False
         direct = self._opened()
         with direct.transaction():
-            more = self._statements.pending.fold_some(direct.cursor)
+            more = self._statements.pending.fold_some(direct.cursor, self._left)
         self.commits += 1
+        if not more:
+            self._left.clear()  # others may have folded some
         self._deferring.folded(more=more)
         return more
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""
         self._cache = WriteCache()
+        self._left.clear()
         if self._direct is not None:
             self._direct.close()
             self._direct = None
@@ -247,9 +252,10 @@ class Transactions:
             cursor.execute(statements.number)
         moved = self._pacing.move(cursor, costs)
         changed = {*moved, *(str(row[0]) for row in judging_rows)}
+        deltas = learned.deltas()
         if deferring is not None:
             deferring.left(rows)
-            statements.pending.leave(cursor, records, changes, learned)
+            statements.pending.leave(cursor, Left(records, changes, deltas), self._left)
             used = UsageCounts()
             for record in records:
                 used.add_request(record.decision, record.outcome)
@@ -267,7 +273,7 @@ class Transactions:
         return Written(
             results=results,
             recorded=len(records),
-            deltas=learned.deltas(),
+            deltas=deltas,
             budgets=moved,
             spend_usd=spend_usd(records),
             usage=used.cells(),
