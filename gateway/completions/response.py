@@ -8,7 +8,7 @@ from bandit.types import Attempt
 from gateway.completions.request import REQUESTED_MODEL, Fields
 from gateway.errors import GatewayError
 from gateway.providers.upstream.provider import Chunk
-from gateway.providers.upstream.template import Template
+from gateway.providers.upstream.template import Run, Template
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.encode
@@ -79,10 +79,8 @@ class Envelope:
         """The provider's chunks as events. Usage is kept back for `usage`, and chunks of nothing else are left out."""
         events = []
         for chunk in chunks:
-            if chunk.template is not None:
-                if self._keeps_text:
-                    self._text.append(chunk.text)
-                events.append(self._event_like(chunk, chunk.template))
+            if chunk.run is not None:
+                events.append(self.run(chunk.run))
                 continue
             fields = chunk.fields
             usage = fields.pop("usage", None)
@@ -95,6 +93,20 @@ class Envelope:
             if fields.get("choices", _NONE) != _NONE:
                 events.append(self._event(fields))
         return b"".join(events)
+
+    def run(self, run: Run) -> bytes:
+        """The events of chunks that differ in their content alone."""
+        template = run.template
+        if template is not self._template:
+            fields = {name: raw for name, raw in template.fields.items() if name != "usage"}
+            self._template, self._around = template, template.around(self._event(fields))
+        if self._keeps_text:
+            self._text += run.texts
+        before, middle, end = self._around
+        if run.letters:
+            each = zip(run.said, run.letters, strict=True)
+            return b"".join([b"%b%b%b%b%b" % (before, said, middle, letters, end) for said, letters in each])
+        return before + (middle + before).join(run.said) + middle
 
     def usage(self, attempt: Attempt, cost_usd: float) -> bytes:
         """The usage event that the client asked for, with the cost; by our own count if the provider sent none."""
@@ -109,14 +121,6 @@ class Envelope:
     def text(self) -> str:
         """The text of the first choice, as far as the provider's adapter reports it."""
         return "".join(self._text)
-
-    def _event_like(self, chunk: Chunk, template: Template) -> bytes:
-        """The event of a chunk that differs from others in its content alone."""
-        if template is not self._template:
-            fields = {name: raw for name, raw in template.fields.items() if name != "usage"}
-            self._template, self._around = template, template.around(self._event(fields))
-        before, middle, end = self._around
-        return b"%b%b%b%b%b" % (before, chunk.said, middle, chunk.padding, end)
 
     def _event(self, fields: Fields) -> bytes:
         """An event with these fields after our own, which come first, as in OpenAI's chunks. Takes `fields` apart."""

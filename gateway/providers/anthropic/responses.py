@@ -14,6 +14,7 @@ from gateway.providers.upstream.error_bodies import read_error
 from gateway.providers.upstream.faults import empty, malformed, refused, says_by_itself
 from gateway.providers.upstream.json_repair import decode
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Usage
+from gateway.providers.upstream.template import Template
 from gateway.providers.upstream.usage import read_usage
 
 Delta: TypeAlias = dict[str, Json]
@@ -125,6 +126,7 @@ class EventReader:
         self._tools: dict[int, int] = {}  # a tool block's index → its place among the calls
         self._silent: set[int] = set()  # tool blocks that have no input yet
         self._used: dict[str, Any] = {}
+        self.template: Template | None = None  # their texts stand in events of another form
         self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:

@@ -21,7 +21,6 @@ _CODES = frozenset({"code", "status_code", "error_code"})
 _IS_ERROR = msgspec.Raw(b'"error"')
 _UNKNOWN_THOUGHTS = re.compile(rb'"(?:reason|think|thought)\w*"\s*:(?!\s*(?:null|false|""|\[\s*\]|\{\s*\}))')
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_STRING = msgspec.json.Decoder(str)
 _MOST_TEMPLATES = 4
 """After this many templates of a stream that no other chunk has matched, no further one is made."""
 
@@ -125,12 +124,12 @@ class ChunkReader:
         "_finished",
         "_open",
         "_secrets",
-        "_template",
         "_templates_left",
         "alive",
         "complete",
         "ended",
         "finished",
+        "template",
     )
 
     def __init__(self, secrets: tuple[str, ...] = (), choices: int = 1) -> None:
@@ -138,15 +137,15 @@ class ChunkReader:
         self._choices = choices
         self._open: set[int] = set()  # the choices that have begun and not finished
         self._finished: set[int] = set()
-        self._template: Template | None = None
+        self.template: Template | None = None
         self._templates_left = _MOST_TEMPLATES
         self.alive = self.finished = self.complete = self.ended = False
 
     def read(self, event: bytes) -> Chunk | None:
         """Parse one event. Raises ProviderError for the error that it reports, or if it is malformed."""
-        if self._template is not None and (alike := _alike(self._template, event)) is not None:
+        template, self.template = self.template, None
+        if template is not None and template.matched > 1:
             self._templates_left = _MOST_TEMPLATES
-            return alike
         if event.strip() == DONE:
             self.ended = True
             return None
@@ -164,13 +163,12 @@ class ChunkReader:
         if choices and not lives:
             lives = chunk.thinks = _has_unknown_thoughts(fields)
         self.alive = self.alive or lives
-        self._template = None
         if self._templates_left and len(choices) == 1 and _has_content_alone(choices[0], chunk):
             self._templates_left -= 1
             template = Template.of(event, fields)
-            alike = None if template is None else _alike(template, event)
-            if alike is not None and alike.text == chunk.text:
-                self._template = template
+            alike = None if template is None else template.run([event])
+            if alike is not None and alike.texts == [chunk.text]:
+                self.template = template
         return chunk
 
     def _take(self, choice: _Choice, chunk: Chunk) -> None:
@@ -193,22 +191,6 @@ class ChunkReader:
             self._open.add(index)
         self.finished = not self._open
         self.complete = self.finished and len(self._finished) >= self._choices
-
-
-def _alike(template: Template, event: bytes) -> Chunk | None:
-    """The chunk of an event that differs from the template's in its content alone; None for any other event."""
-    found = template.match(event)
-    if found is None:
-        return None
-    said, padding = found
-    try:
-        text = _STRING.decode(said)
-    except msgspec.DecodeError:
-        return None
-    if not text:
-        return None
-    size = len(text) if text.isascii() else len(text.encode())
-    return Chunk({}, says=True, text_bytes=size, text=text, template=template, said=said, padding=padding)
 
 
 def _has_content_alone(choice: _Choice, chunk: Chunk) -> bool:

@@ -15,6 +15,7 @@ from gateway.providers.upstream.faults import after_content, empty, lost, malfor
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Verdict
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
+from gateway.providers.upstream.template import Template
 
 LINGER_SECONDS = 2.0
 """How long to wait for usage and the end of a stream after its answer is complete."""
@@ -42,13 +43,15 @@ class Reader(Protocol):
     """Parser of the events of one stream, in one wire format.
 
     `alive`: content or reasoning has been received. `finished`: every choice that began has its finish reason;
-    `complete`: so has every choice that was asked for. `ended`: the last event has been read.
+    `complete`: so has every choice that was asked for. `ended`: the last event has been read. `template`: what the
+    event read last says, but for its text, is what each event like it says.
     """
 
     alive: bool
     finished: bool
     complete: bool
     ended: bool
+    template: Template | None
 
     def read(self, event: bytes) -> Chunk | None:
         """Translate an event to OpenAI's format. Raises ProviderError for an error event."""
@@ -286,19 +289,27 @@ def _read_all(parser: EventParser, data: bytes, reader: Reader) -> tuple[list[Ch
     """Parse bytes: the chunks that they complete, and the error of the event after them."""
     chunks: list[Chunk] = []
     try:
-        for event in parser.feed(data):
-            if not event:
-                continue
-            chunk = reader.read(event if event.isascii() else as_utf8(event))
-            if chunk is not None:
-                chunks.append(chunk)
-            if reader.ended:
-                break
+        read_events(parser.feed(data), reader, chunks)
     except EventTooLarge as error:
         return chunks, malformed(str(error))
     except ProviderError as error:
         return chunks, error
     return chunks, None
+
+
+def read_events(events: list[bytes], reader: Reader, chunks: list[Chunk]) -> None:
+    """Add the chunks of these events: those alike are one. Raises ProviderError for the first event that tells one."""
+    read = 0
+    while read < len(events) and not reader.ended:
+        template, event = reader.template, events[read]
+        run = None if template is None else template.run(events, read)
+        if run is not None:
+            chunks.append(Chunk({}, says=True, text_bytes=run.text_bytes, text="".join(run.texts), run=run))
+            read += len(run.said)
+            continue
+        read += 1
+        if event and (chunk := reader.read(event if event.isascii() else as_utf8(event))) is not None:
+            chunks.append(chunk)
 
 
 def _read_last(event: bytes, reader: Reader) -> Chunk | None:

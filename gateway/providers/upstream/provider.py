@@ -15,7 +15,7 @@ import msgspec
 from bandit.price import Tokens
 from bandit.quick import quick_dataclass
 from bandit.types import Ending
-from gateway.providers.upstream.template import Template
+from gateway.providers.upstream.template import Run
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -69,23 +69,20 @@ class Answer:
 
 @dataclass(slots=True)
 class Chunk:
-    """Event of a stream: the top-level fields of an OpenAI chunk.
+    """Event of a stream: the top-level fields of an OpenAI chunk, or a `run` of events.
 
     `says`: it has content, a tool call, a refusal or a finish reason. `thinks`: it has reasoning. A chunk with a role
-    or usage alone does neither. Usage is cumulative: the last one counts. A chunk with a `template` has its fields, but
-    for its own content (`said`, as JSON) and random letters (`padding`).
+    or usage alone does neither. Usage is cumulative: the last one counts.
     """
 
-    fields: dict[str, msgspec.Raw]  # none with a template
+    fields: dict[str, msgspec.Raw]  # none with a run
     says: bool
     thinks: bool = False
     finish_reason: str | None = None
     usage: Usage | None = None
     text_bytes: int = 0
     text: str = ""
-    template: Template | None = None
-    said: bytes = b""
-    padding: bytes = b""
+    run: Run | None = None
 
     @property
     def lives(self) -> bool:

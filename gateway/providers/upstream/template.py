@@ -4,7 +4,8 @@ A chunk like those before costs a few comparisons and the decoding of its text, 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
@@ -12,15 +13,34 @@ _CONTENT = b'"content"'
 _AROUND = re.compile(rb'(.*?"content":\s*)"(?:[^"\\]|\\.)*+"(.*)', re.DOTALL)
 _PADDED = re.compile(rb'(.*,\s*"(?:obfuscation|p)":\s*")[A-Za-z0-9]*("\}\s*)', re.DOTALL)
 """What follows the content, if random letters stand at its end: they hide the text's length from who sees packets."""
+_STRING = msgspec.json.Decoder(str)
+
+
+@dataclass(slots=True)
+class Run:
+    """Chunks in a row that differ from their template in their content alone, and in its random letters.
+
+    `said` are the contents as JSON, `texts` what they say, `letters` empty for a template without random letters.
+    """
+
+    template: "Template"
+    said: list[bytes]
+    texts: list[str]
+    letters: list[bytes]
+    text_bytes: int
 
 
 class Template:
-    """The bytes of a chunk around its content, and `fields`, its top-level ones."""
+    """The bytes of a chunk around its content, and `fields`, its top-level ones.
 
-    __slots__ = ("_before", "_end", "_middle", "fields")
+    `matched`: how many chunks have been like it, itself included.
+    """
+
+    __slots__ = ("_before", "_end", "_middle", "fields", "matched")
 
     def __init__(self, fields: Mapping[str, msgspec.Raw], event: bytes) -> None:
         self.fields = fields
+        self.matched = 0
         self._before, rest = _around(event)
         padded = _PADDED.fullmatch(rest)
         self._middle, self._end = (rest, b"") if padded is None else padded.groups()
@@ -35,16 +55,34 @@ class Template:
         except ValueError:
             return None
 
-    def match(self, event: bytes) -> tuple[bytes, bytes] | None:
-        """The content, as JSON if the event is valid, and the random letters of an event like the others; else None."""
-        if not event.startswith(self._before):
-            return None
-        start, middle, end = len(self._before), self._middle, self._end
-        if not end:
-            return (event[start : -len(middle)], b"") if event.endswith(middle) else None
-        stop = event.rfind(middle, start)
-        padding = event[stop + len(middle) : -len(end)]
-        return (event[start:stop], padding) if stop >= 0 and event.endswith(end) and padding.isalnum() else None
+    def run(self, events: Sequence[bytes], start: int = 0) -> Run | None:
+        """The events from `start` on that are like this one, up to the first that is not; None if that is at once."""
+        before, middle, end = self._before, self._middle, self._end
+        last, begin, size = end or middle, len(before), 0
+        said: list[bytes] = []
+        texts: list[str] = []
+        letters: list[bytes] = []
+        for number in range(start, len(events)):
+            event = events[number]
+            if not (event.startswith(before) and event.endswith(last)):
+                break
+            stop = event.rfind(middle, begin)
+            if end:
+                padding = event[stop + len(middle) : -len(end)]
+                if not padding.isalnum():
+                    break
+                letters.append(padding)
+            try:
+                text = _STRING.decode(event[begin : max(stop, 0)])
+            except ValueError:  # no JSON, or no UTF-8
+                break
+            if not text:
+                break
+            said.append(event[begin:stop])
+            texts.append(text)
+            size += len(text) if text.isascii() else len(text.encode())
+        self.matched += len(said)
+        return Run(self, said, texts, letters, size) if said else None
 
     def around(self, event: bytes) -> tuple[bytes, bytes, bytes]:
         """What stands in an event of the same fields before its content, after it, and after the random letters."""

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from gateway.completions.response import Envelope
 from gateway.providers.openai import responses
 from gateway.providers.openai.responses import ChunkReader
-from gateway.providers.upstream.caller import as_utf8
-from gateway.providers.upstream.provider import ProviderError
+from gateway.providers.upstream.caller import read_events
+from gateway.providers.upstream.provider import Chunk, ProviderError
 from gateway.providers.upstream.template import Template
 
 Told = tuple[bytes, str, list[tuple[object, ...]]]
@@ -48,29 +48,34 @@ def events(draw: st.DrawFn) -> bytes:
     return event if at < 0 else event[:at] + draw(st.sampled_from([b"", b'"', b"x", b"\\", b"\n"])) + event[at + 1 :]
 
 
-def told(stream: Sequence[bytes]) -> Told:
-    """What a stream tells its client, its text, and what is read of each of its events."""
+def told(stream: Sequence[bytes], at_once: int = 1) -> Told:
+    """What a stream tells its client, its text, and what is read of so many events at once."""
     reader, envelope = ChunkReader(choices=2), Envelope("req_1", 1, "ours", "why", keeps_text=True)
     written, read = b"", list[tuple[object, ...]]()
-    for event in stream:
+    for start in range(0, len(stream), at_once):
+        chunks = list[Chunk]()
         try:
-            chunk = reader.read(as_utf8(event))
+            read_events(list(stream[start : start + at_once]), reader, chunks)
         except ProviderError as error:
             read.append((error.verdict, error.message))
-            continue
-        assert chunk is not None
+        text = "".join(chunk.text for chunk in chunks)
+        assert sum(chunk.text_bytes for chunk in chunks if chunk.run) == sum(
+            len(chunk.text.encode()) for chunk in chunks if chunk.run
+        )
+        finishes = [(chunk.finish_reason, chunk.usage) for chunk in chunks if chunk.finish_reason or chunk.usage]
+        lives = any(chunk.says for chunk in chunks), any(chunk.thinks for chunk in chunks)
         flags = (reader.alive, reader.finished, reader.complete, reader.ended)
-        read.append((chunk.says, chunk.thinks, chunk.finish_reason, chunk.usage, chunk.text_bytes, chunk.text, *flags))
-        written += envelope.chunks([chunk])
+        read.append((sum(chunk.text_bytes for chunk in chunks), text, finishes, lives, flags))
+        written += envelope.chunks(chunks)
     return written, envelope.text(), read
 
 
-@given(st.lists(events(), min_size=2, max_size=12))
-def test_a_chunk_like_those_before_is_told_as_if_it_were_parsed(stream: list[bytes]) -> None:
-    found = told(stream)
+@given(st.lists(events(), min_size=2, max_size=12), st.sampled_from([1, 1, 3, 20]))
+def test_a_chunk_like_those_before_is_told_as_if_it_were_parsed(stream: list[bytes], at_once: int) -> None:
+    found = told(stream, at_once)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(responses, "_MOST_TEMPLATES", 0)
-        assert found == told(stream)
+        assert found == told(stream, at_once)
 
 
 @pytest.mark.parametrize("after", ["", ',"usage":null,"obfuscation":"a1Z"'])
