@@ -168,6 +168,15 @@ class Http(HttpRequest):
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
         self._writing_since = math.inf
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether `write_now` may be called in place of `write`."""
+        return False
+
+    def write_now(self, data: bytes) -> None:
+        """Send more of a stream without waiting: only if the client keeps up."""
+        raise NotImplementedError
+
     async def end(self, data: bytes) -> None:
         """Send the end of a stream."""
         await self._send({"type": "http.response.body", "body": data})

@@ -25,6 +25,7 @@ from gateway.judging.queues import JudgingQueues
 from gateway.limits.allowance import Reservation
 from gateway.providers.upstream.plain_stream import stream_plainly
 from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Verdict
+from gateway.providers.upstream.template import Run
 from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
@@ -60,6 +61,7 @@ class CompletionHandler:
     _is_judged = _is_compared = False
     _recorded = False
     _reason = ""
+    _envelope: Envelope | None = None  # of a stream that has begun
 
     def __init__(
         self,
@@ -128,8 +130,9 @@ class CompletionHandler:
             held, events = await self._in_turn(self._hold)
             async with contextlib.aclosing(events):
                 self._reason = self._explain()
-                envelope = self._envelope()
+                envelope = self._new_envelope()
                 await self._http.start_stream(self._headers(), envelope.first() + envelope.chunks(held))
+                self._envelope = envelope
                 async for chunks in events:
                     for chunk in chunks:
                         self._attempts.take(chunk)
@@ -179,7 +182,7 @@ class CompletionHandler:
 
     async def _hold(self, provider: Provider, call: Call) -> tuple[list[Chunk], AsyncGenerator[list[Chunk], None]]:
         """Read a stream up to its first sign of life, and return what came so far with the rest of the stream."""
-        events = provider.stream(call) if call.streams else stream_plainly(provider, call)
+        events = provider.stream(call, self._relay) if call.streams else stream_plainly(provider, call)
         # The headers are held back meanwhile: after them no other model could take over unseen by the client.
         held: list[Chunk] = []
         try:
@@ -194,6 +197,14 @@ class CompletionHandler:
         except BaseException:
             await events.aclose()
             raise
+
+    def _relay(self, run: Run) -> bool:
+        """Send chunks that a provider's connection has received, if the client has been sent all before them."""
+        if self._envelope is None or not self._http.keeps_up:
+            return False
+        self._attempts.text_bytes += run.text_bytes
+        self._http.write_now(self._envelope.run(run))
+        return True
 
     async def _cut(self, error: ProviderError) -> None:
         """End a stream that broke after its first sign of life: an error event, and no `[DONE]`."""
@@ -300,14 +311,10 @@ class CompletionHandler:
                 cached.reasons[draw.model_id] = said
         return said
 
-    def _envelope(self) -> Envelope:
+    def _new_envelope(self) -> Envelope:
         decision = self._decision
-        keeps_text = (
-            decision.request.features.wants_json
-            or decision.router.options.store_content
-            or self._is_judged
-            or self._is_compared
-        )
+        is_read = self._is_judged or self._is_compared or decision.request.features.wants_json
+        keeps_text = is_read or decision.router.options.store_content
         return Envelope(
             decision.completion_id, int(decision.at), self._attempts.served_id, self._reason, keeps_text=keeps_text
         )

@@ -279,6 +279,15 @@ class DirectHttp(Http):
             except TimeoutError:
                 raise ClientGone from None
 
+    @property
+    def keeps_up(self) -> bool:
+        """Whether the client reads as fast as its stream is written."""
+        return not (self.disconnected or self._protocol.flow.write_paused)
+
+    def write_now(self, data: bytes) -> None:
+        """Send more of a stream."""
+        self._write(b"%x\r\n%b\r\n" % (len(data), data))
+
     async def end(self, data: bytes) -> None:
         """Send the end of a stream."""
         last = b"%x\r\n%b\r\n" % (len(data), data) if data else b""

@@ -12,6 +12,7 @@ from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk
+from gateway.providers.upstream.template import Relay
 from gateway.settings import ProviderSettings
 
 VERSION = "2023-06-01"
@@ -46,14 +47,14 @@ class AnthropicProvider:
 
         return self._upstream.complete(ask, self._dialect)
 
-    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+    def stream(self, call: Call, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream. Raises ProviderError."""
 
         def ask(without: frozenset[str]) -> tuple[Request, EventReader]:
             request, form = self._request(call, without, stream=True)
             return request, EventReader(form, self._upstream.secrets)
 
-        return self._upstream.stream(ask, self._dialect)
+        return self._upstream.stream(ask, self._dialect, relay)
 
     def knows(self, field: str) -> bool:
         """Whether the field has a translation, or is a hint that can be dropped."""

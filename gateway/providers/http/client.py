@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Mapping
 from types import TracebackType
 from typing import Self
 
-from gateway.providers.http.connection import LATE, Connection
+from gateway.providers.http.chunks import Shortcut
+from gateway.providers.http.connection import Connection
 from gateway.providers.http.decompression import Decompressor, content_codings
 from gateway.providers.http.dialing import Resolver, Target, dial, locate
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.providers.http.waiting import LATE
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 IDLE_SECONDS = 50.0
@@ -60,10 +62,13 @@ class HttpResponse:
             parts.append(_within(max_bytes, size, part))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def read_some(self, deadline: float) -> Awaitable[bytes]:
-        """Wait for the next part of the body and return it decompressed; b"" at the end. Raises TransportError."""
+    def read_some(self, deadline: float, shortcut: Shortcut | None = None) -> Awaitable[bytes]:
+        """Wait for the next part of the body and return it decompressed; b"" at the end. Raises TransportError.
+
+        A shortcut takes parts that come meanwhile, unless they are compressed.
+        """
         if self._decompressor is None:
-            return self._connection.read_some(deadline)
+            return self._connection.read_some(deadline, shortcut)
         return self._decompressed(self._decompressor, deadline)
 
     async def _decompressed(self, decompressor: Decompressor, deadline: float) -> bytes:

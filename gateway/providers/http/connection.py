@@ -1,27 +1,23 @@
 """HTTP/1.1 connection as an asyncio protocol: sends one request at a time, parses its response with llhttp."""
 
 import asyncio
-import math
-import re
 from typing import cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from gateway.providers.http.chunks import Shortcut, transfer_codings, whole_chunks
 from gateway.providers.http.errors import Fault, TransportError
+from gateway.providers.http.obsolete_head import END_OF_HEAD, OBSOLETE, modernised
 from gateway.providers.http.plain_answer import plain_body
+from gateway.providers.http.waiting import Waiting
 
 HIGH_WATER = 128 * 1024
 """Reading from the socket pauses while more bytes of the body than this wait to be read."""
 MAX_HEADER_BYTES = 64 * 1024
-LATE = "the provider did not answer in time"
 _JOINED_BYTES = 64 * 1024  # up to this size, head and body are joined into one write
-_OBSOLETE = re.compile(rb"\n[ \t]|\ntransfer-encoding", re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n[ \t]+")
-_TE_IDENTITY = re.compile(rb"\r?\ntransfer-encoding:[ \t]*identity[ \t]*(?=\r?\n)", re.IGNORECASE)
-_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 
 
-class Connection(asyncio.Protocol):
+class Connection(Waiting, asyncio.Protocol):
     """Connection and the response being received on it. One request at a time; not thread-safe.
 
     `complete`: the response has been received completely. `is_open`: the connection has neither closed nor received
@@ -30,25 +26,21 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_buffered",
-        "_deadline",
         "_error",
         "_head",
         "_interim",
+        "_is_between_chunks",
         "_is_new",
         "_is_obsolete",
         "_keep_alive",
-        "_loop",
         "_no_byte_yet",
         "_parser",
         "_parts",
         "_paused",
         "_takes_plain",
-        "_timer",
-        "_timer_at",
         "_transport",
         "_unbodied_bytes",
         "_until_end",
-        "_waiter",
         "complete",
         "headers",
         "idle_since",
@@ -57,14 +49,11 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        super().__init__(loop)
         self._transport: asyncio.Transport | None = None
-        self._waiter: asyncio.Future[bytes | None] | None = None
         self.is_open = True
         self._paused = False
         self._takes_plain = False  # `ask` waits for a whole plain answer, of which nothing has been received
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = self._deadline = math.inf
         self.idle_since = 0.0
         self._new_parser()  # which is at a response's end whenever the connection is reused
         self._reset()
@@ -88,6 +77,7 @@ class Connection(asyncio.Protocol):
 
     def _begin_parsing(self) -> None:
         self._unbodied_bytes = 0
+        self._is_between_chunks = False  # of the chunked coding: the parser needn't see a whole one
         self._interim, self._keep_alive, self._until_end = False, False, False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}  # names in lower case
@@ -132,14 +122,19 @@ class Connection(asyncio.Protocol):
         else:
             transport.writelines((head, body))
 
-    async def read_some(self, deadline: float) -> bytes:
-        """Return the part of the body that has been received, or wait for it; b"" at its end. Raises TransportError."""
+    async def read_some(self, deadline: float, shortcut: Shortcut | None = None) -> bytes:
+        """Return the part of the body that has been received, or wait for it; b"" at its end. Raises TransportError.
+
+        What comes meanwhile is offered to the shortcut, whose own deadline holds.
+        """
         while not self._parts:
             if self._error is not None:
                 raise self._error
             if self.complete:
                 return b""
-            await self._wait(deadline)
+            self._shortcut = shortcut
+            await self._wait(deadline if shortcut is None else shortcut.deadline)
+            self._shortcut = None
         return self._take()
 
     def take_all(self) -> bytes | None:
@@ -172,36 +167,6 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _wait(self, deadline: float) -> "asyncio.Future[bytes | None]":
-        """What is done once anything has been received, and fails at the deadline. Raises TransportError."""
-        if self._loop.time() >= deadline:
-            # If bytes keep arriving, the timer is cancelled before it fires: check here as well.
-            raise TransportError(Fault.TIMEOUT, LATE)
-        waiter = self._waiter = self._loop.create_future()
-        self._deadline = deadline
-        if deadline < self._timer_at:
-            self._set_timer(deadline)
-        return waiter
-
-    def _set_timer(self, at: float) -> None:
-        """Check the deadline at this time. One timer serves many waits: to set and cancel one for each costs more."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer_at, self._timer = at, self._loop.call_at(at, self._check_deadline)
-
-    def _check_deadline(self) -> None:
-        self._timer_at, self._timer = math.inf, None
-        if self._waiter is None or self._waiter.done():
-            return
-        if self._loop.time() >= self._deadline:
-            self._waiter.set_exception(TransportError(Fault.TIMEOUT, LATE))
-        else:
-            self._set_timer(self._deadline)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
     def _break(self, fault: Fault, message: str) -> None:
         if self._error is None:
             self._error = TransportError(fault, message, before_any_byte=self._no_byte_yet and fault is Fault.LOST)
@@ -223,6 +188,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes were received."""
+        if self._is_between_chunks and not (data := self._take_chunks(data)):
+            return
         if self.complete:
             # Bytes without a request: they must not be read as the response to the next one.
             self.abort()
@@ -235,6 +202,54 @@ class Connection(asyncio.Protocol):
                 self._waiter = None  # an idle connection must not hold the body
                 waiter.set_result(whole)
                 return
+        if self.status == 0 and b"chunked\r\n" in data and 3 < (end := data.find(b"\r\n\r\n") + 4) < len(data):
+            self.data_received(data[:end])  # the head apart: whole chunks may have come with it
+            self.data_received(data[end:])
+            return
+        self._parse(data)
+        if not self.complete:
+            # Whatever is no part of a body counts: the parser doesn't report a header that never ends.
+            if self._unbodied_bytes > MAX_HEADER_BYTES:
+                self._break(Fault.GARBLED, "the provider's answer has too many headers")
+            if self._buffered > HIGH_WATER:
+                self._pause()
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _take_chunks(self, data: bytes) -> bytes:
+        """Take the whole chunks that data begins with, and return what follows them: the parser's."""
+        body, end = whole_chunks(data)
+        if not body:
+            return data
+        waiter, shortcut = self._waiter, self._shortcut
+        waits = waiter is not None and not waiter.done()
+        if not (waits and shortcut is not None and end == len(data) and shortcut.take(body)):
+            self.on_body(body)
+            self._wake()
+            if self._buffered > HIGH_WATER:
+                self._pause()
+        return data[end:]
+
+    def _pause(self) -> None:
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection was closed."""
+        self.is_open = False
+        self._stop_timer()
+        if not self.complete:
+            if self._until_end and exc is None:
+                self.complete = True
+            elif self._no_byte_yet:
+                self._break(Fault.LOST, "the provider closed the connection")
+            else:
+                self._break(Fault.LOST, "the provider closed the connection in the middle of its answer")
+        self._transport = None
+        self._wake()
+
+    def _parse(self, data: bytes) -> None:
         self._is_new = self._no_byte_yet = False
         self._unbodied_bytes += len(data)
         if self.status == 0:
@@ -246,34 +261,12 @@ class Connection(asyncio.Protocol):
                 self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
             self._refuse(error)
-        if not self.complete:
-            # Whatever is no part of a body counts: the parser doesn't report a header that never ends.
-            if self._unbodied_bytes > MAX_HEADER_BYTES:
-                self._break(Fault.GARBLED, "the provider's answer has too many headers")
-            if self._buffered > HIGH_WATER and not self._paused and self._transport is not None:
-                self._paused = True
-                self._transport.pause_reading()
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection was closed."""
-        self.is_open = False
-        if self._timer is not None:
-            self._timer.cancel()
-        if not self.complete:
-            if self._until_end and exc is None:
-                self.complete = True
-            elif self._no_byte_yet:
-                self._break(Fault.LOST, "the provider closed the connection")
-            else:
-                self._break(Fault.LOST, "the provider closed the connection in the middle of its answer")
-        self._transport = None
-        self._wake()
+        if self._is_between_chunks and not data.endswith(b"\n"):
+            self._is_between_chunks = False  # a part of the next one's size has come
 
     def _refuse(self, error: HttpParserError | HttpParserUpgrade) -> None:
         """Take what the parser refuses for a head of older HTTP, if it can be, else for no HTTP."""
-        if isinstance(error, HttpParserError) and self.status == 0 and _OBSOLETE.search(self._head):
+        if isinstance(error, HttpParserError) and self.status == 0 and OBSOLETE.search(self._head):
             self._is_obsolete = True
             self._parse_modernised(len(self._head))
         else:
@@ -281,9 +274,9 @@ class Connection(asyncio.Protocol):
 
     def _parse_modernised(self, new_bytes: int) -> None:
         """Parse the whole head again once it is complete: parts of it can't be modernised."""
-        if not _END_OF_HEAD.search(self._head, max(len(self._head) - new_bytes - 3, 0)):
+        if not END_OF_HEAD.search(self._head, max(len(self._head) - new_bytes - 3, 0)):
             return
-        head = _modernised(self._head)
+        head = modernised(self._head)
         self._new_parser()
         self._begin_parsing()
         try:
@@ -315,13 +308,14 @@ class Connection(asyncio.Protocol):
             return
         if self.complete:
             return
-        codings = _transfer_codings(self.headers[b"transfer-encoding"]) if b"transfer-encoding" in self.headers else []
+        codings = transfer_codings(self.headers[b"transfer-encoding"]) if b"transfer-encoding" in self.headers else []
         if codings not in ([], [b"chunked"]):
             self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
         self._until_end = not codings and b"content-length" not in self.headers and status not in {204, 304}
         self.status = status
         self._head = b""
+        self._is_between_chunks = bool(codings)
 
     def on_body(self, body: bytes) -> None:
         """A part of the body was received."""
@@ -330,27 +324,18 @@ class Connection(asyncio.Protocol):
             self._buffered += len(body)
         self._unbodied_bytes = 0
 
+    def on_chunk_header(self) -> None:
+        """The size of a chunk was received."""
+        self._is_between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        """A chunk was received."""
+        self._is_between_chunks = True
+
     def on_message_complete(self) -> None:
         """The response, interim or final, is complete."""
+        self._is_between_chunks = False
         if self._interim:
             self._interim = False
         else:
             self.complete = True
-
-
-def _transfer_codings(value: bytes) -> list[bytes]:
-    """The codings of a `Transfer-Encoding` header, without `identity`."""
-    return [name for coding in value.split(b",") if (name := coding.strip().lower()) not in {b"", b"identity"}]
-
-
-def _modernised(head: bytes) -> bytes:
-    """Join folded header lines and drop `Transfer-Encoding: identity`, which older HTTP allowed.
-
-    llhttp rejects both (the second beside `Content-Length`); RFC 9112 §5.2 tells user agents to unfold.
-    """
-    first = head.find(b"\n") + 1
-    if head[first : first + 1] in {b" ", b"\t"}:
-        return head  # a fold after the status line belongs to no header
-    end = _END_OF_HEAD.search(head)
-    stop = end.end() if end else len(head)
-    return _TE_IDENTITY.sub(b"", _FOLD.sub(b" ", head[:stop])) + head[stop:]

@@ -12,6 +12,7 @@ from gateway.providers.upstream.caller import Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk
+from gateway.providers.upstream.template import Relay
 from gateway.settings import ProviderSettings
 
 _OF_STREAMS = frozenset({"stream", "stream_options"})
@@ -43,14 +44,14 @@ class OpenAIProvider:
 
         return self._upstream.complete(ask, self._dialect)
 
-    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
+    def stream(self, call: Call, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""
 
         def ask(without: frozenset[str]) -> tuple[Request, ChunkReader]:
             reader = ChunkReader(self._upstream.secrets, _choices(call.fields.get("n")))
             return self._request(call, self._fields(call, without, stream=True)), reader
 
-        return self._upstream.stream(ask, self._dialect)
+        return self._upstream.stream(ask, self._dialect, relay)
 
     def knows(self, field: str) -> bool:
         """Always True: fields that the provider doesn't accept are dropped."""

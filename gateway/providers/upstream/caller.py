@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from bandit.quick import quick_dataclass
 from gateway.providers.http.client import HttpClient, HttpResponse, encode_headers
@@ -14,13 +14,12 @@ from gateway.providers.upstream.error_bodies import parsed, read_error, read_ref
 from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Verdict
+from gateway.providers.upstream.reader import Reader
+from gateway.providers.upstream.shortcut import RunShortcut
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
-from gateway.providers.upstream.template import Template
+from gateway.providers.upstream.stream_limits import StreamLimits
+from gateway.providers.upstream.template import Relay
 
-LINGER_SECONDS = 2.0
-"""How long to wait for usage and the end of a stream after its answer is complete."""
-MAX_STREAM_BYTES = 256 * 1024 * 1024
-"""Ends a stream that never ends: a stream that flows has no time limit."""
 DRAIN_SECONDS = 0.05
 """How long to wait for the end of the body after the last event, so that the connection can be reused."""
 MAX_REFUSAL_BYTES = 64 * 1024
@@ -37,25 +36,6 @@ class Request:
     deadline: float  # on the event loop's clock
     silence_seconds: float
     trace_headers: bytes = b""
-
-
-class Reader(Protocol):
-    """Parser of the events of one stream, in one wire format.
-
-    `alive`: content or reasoning has been received. `finished`: every choice that began has its finish reason;
-    `complete`: so has every choice that was asked for. `ended`: the last event has been read. `template`: what the
-    event read last says, but for its text, is what each event like it says.
-    """
-
-    alive: bool
-    finished: bool
-    complete: bool
-    ended: bool
-    template: Template | None
-
-    def read(self, event: bytes) -> Chunk | None:
-        """Translate an event to OpenAI's format. Raises ProviderError for an error event."""
-        ...
 
 
 AskWhole: TypeAlias = Callable[[frozenset[str]], tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]]
@@ -115,23 +95,26 @@ class Upstream:
             except ProviderError as error:
                 without = dialect.again(request.model, request.sent, error, without, loop.time())
 
-    async def stream(self, ask: Ask, dialect: Dialect) -> AsyncGenerator[list[Chunk], None]:
+    async def stream(self, ask: Ask, dialect: Dialect, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
         """Send a request and yield its chunks, those of one network read at a time. Raises ProviderError.
 
-        A request that is refused for some fields is sent again without them.
+        Those that the relay takes are not yielded. A request that is refused for some fields is sent again without.
         """
         without: frozenset[str] = frozenset()
         while True:
             request, reader = ask(without)
             deadline = self._deadline(request)
             parser = EventParser()
-            limits = _StreamLimits(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), deadline)
+            limits = StreamLimits(self._idle_seconds, min(self._timeout_seconds, request.silence_seconds), deadline)
+            shortcut = None if relay is None else RunShortcut(relay, limits)
             try:
                 with await self._open(request, deadline) as response:
                     await self._expect_events(response, deadline)
                     while not reader.ended:
+                        limit = limits.deadline(reader)
+                        ready = None if shortcut is None else shortcut.ready(reader, parser, limit)
                         try:
-                            data = await response.read_some(limits.deadline(reader))
+                            data = await response.read_some(limit, ready)
                         except TransportError as error:
                             _require_finished(reader, error)
                             break
@@ -208,50 +191,6 @@ class Upstream:
             body = b""
         raise_told_error(body, self.secrets)
         raise malformed(f"{kind} instead of an event stream")
-
-
-class _StreamLimits:
-    """Time limits of one stream: its first content or reasoning, each silence; and its size."""
-
-    __slots__ = (
-        "_bytes",
-        "_end_deadline",
-        "_first_deadline",
-        "_idle_seconds",
-        "_lived_at",
-        "_loop",
-        "_silence_seconds",
-    )
-
-    def __init__(self, idle_seconds: float, silence_seconds: float, first_deadline: float) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._idle_seconds = min(idle_seconds, silence_seconds)
-        self._silence_seconds = silence_seconds
-        self._first_deadline = first_deadline
-        self._end_deadline: float | None = None  # set once the answer is complete
-        self._lived_at = first_deadline
-        self._bytes = 0
-
-    def received(self, size: int, chunks: list[Chunk]) -> None:
-        """Count received bytes, and note a sign of life in their chunks. Raises ProviderError if they are too many."""
-        self._bytes += size
-        if self._bytes > MAX_STREAM_BYTES:
-            raise malformed(f"a stream of more than {MAX_STREAM_BYTES:,} bytes")
-        for chunk in chunks:
-            if chunk.says or chunk.thinks:
-                self._lived_at = self._loop.time()
-                break
-
-    def deadline(self, reader: Reader) -> float:
-        """When the next bytes must have been received, on the event loop's clock."""
-        now = self._loop.time()
-        if reader.complete:
-            if self._end_deadline is None:
-                self._end_deadline = now + LINGER_SECONDS
-            return self._end_deadline
-        if reader.alive:
-            return min(now + self._idle_seconds, self._lived_at + self._silence_seconds)
-        return self._first_deadline
 
 
 def _require_finished(reader: Reader, error: TransportError) -> None:

@@ -15,7 +15,7 @@ import msgspec
 from bandit.price import Tokens
 from bandit.quick import quick_dataclass
 from bandit.types import Ending
-from gateway.providers.upstream.template import Run
+from gateway.providers.upstream.template import Relay, Run
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -170,8 +170,11 @@ class Provider(Protocol):
         """Call the model and return its whole answer."""
         ...
 
-    def stream(self, call: Call) -> AsyncGenerator[list[Chunk], None]:
-        """Call the model and yield the chunks of its stream. `aclose` on the iterator cancels the call."""
+    def stream(self, call: Call, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
+        """Call the model and yield the chunks of its stream. `aclose` on the iterator cancels the call.
+
+        What the relay takes, while chunks are waited for, is not yielded.
+        """
         ...
 
     def knows(self, field: str) -> bool:

@@ -28,6 +28,11 @@ class EventParser:
         self._size = 0
         self._after_cr = False
 
+    @property
+    def is_between_events(self) -> bool:
+        """Whether the bytes so far have ended with a whole event."""
+        return self._line is not None and not (self._line or self._data or self._after_cr)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Parse more bytes and return the data of the events that they complete. Raises EventTooLarge."""
         if self._line is None:

@@ -4,8 +4,9 @@ A chunk like those before costs a few comparisons and the decoding of its text, 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import msgspec
 
@@ -28,6 +29,10 @@ class Run:
     texts: list[str]
     letters: list[bytes]
     text_bytes: int
+
+
+Relay: TypeAlias = Callable[[Run], bool]
+"""Passes a run on to the client; False: it is to come with the stream's chunks."""
 
 
 class Template:

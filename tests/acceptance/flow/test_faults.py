@@ -82,7 +82,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         pytest.MonkeyPatch.context() as patch,
         run_faulty(tmp_path_factory.mktemp("faulty"), routers_of_the_table()) as faulty,
     ):
-        patch.setattr("gateway.providers.upstream.caller.MAX_STREAM_BYTES", 2**20)
+        patch.setattr("gateway.providers.upstream.stream_limits.MAX_STREAM_BYTES", 2**20)
         yield faulty
 
 

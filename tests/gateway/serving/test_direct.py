@@ -6,6 +6,7 @@ import itertools
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -25,7 +26,7 @@ JSON = "content-type: application/json"
 
 class Echo:
     """Answers with the router's id and the body; `broken` raises, `stream` streams, `wait` waits for the client,
-    `endless` streams until it leaves."""
+    `endless` streams until it leaves, `unread` until it reads too slowly."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -62,6 +63,15 @@ class Echo:
                     await asyncio.get_running_loop().create_future()
             except ClientGone:
                 self.left.append("wait while it was waited for")
+        elif router_id == "unread":
+            await http.start_stream([], b"a")
+            written = 0
+            while http.keeps_up and written < 2**26:
+                http.write_now(b"b" * 65_536)
+                written += 65_536
+            await http.write(b"c")  # waits until the client has read
+            assert http.keeps_up
+            await http.end(b"%d" % written)
         elif router_id == "endless":
             try:
                 with http.watched():
@@ -326,6 +336,16 @@ def test_a_stream_is_chunked_and_ends(serving: Serving) -> None:
     assert b"\r\ntransfer-encoding: chunked" in head
     assert b"\r\ncontent-type: text/event-stream" in head
     assert body == b"1\r\na\r\n2\r\nbc\r\n0\r\n\r\n"
+
+
+def test_a_client_that_does_not_read_does_not_keep_up(serving: Serving) -> None:
+    with serving.connect() as connection:
+        connection.sendall(post("/unread/chat/completions"))
+        time.sleep(0.2)
+        _, _, read = received(connection).partition(b"\r\n\r\n")
+    written = int(read.split(b"\r\n")[-4])
+    assert read.count(b"b") == written
+    assert 0 < written < 2**26
 
 
 @pytest.mark.parametrize("router_id", ["broken", "line"])

@@ -1,5 +1,6 @@
 """A stream is read and told alike, whether its chunks are parsed one by one or compared with those before."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 
@@ -12,7 +13,10 @@ from gateway.providers.openai import responses
 from gateway.providers.openai.responses import ChunkReader
 from gateway.providers.upstream.caller import read_events
 from gateway.providers.upstream.provider import Chunk, ProviderError
-from gateway.providers.upstream.template import Template
+from gateway.providers.upstream.shortcut import RunShortcut
+from gateway.providers.upstream.sse import EventParser
+from gateway.providers.upstream.stream_limits import StreamLimits
+from gateway.providers.upstream.template import Run, Template
 
 Told = tuple[bytes, str, list[tuple[object, ...]]]
 
@@ -48,14 +52,39 @@ def events(draw: st.DrawFn) -> bytes:
     return event if at < 0 else event[:at] + draw(st.sampled_from([b"", b'"', b"x", b"\\", b"\n"])) + event[at + 1 :]
 
 
-def told(stream: Sequence[bytes], at_once: int = 1) -> Told:
+class Relay:
+    """Takes runs: every one, or none."""
+
+    def __init__(self, *, takes: bool) -> None:
+        self.takes = takes
+        self.taken: list[Run] = []
+
+    def __call__(self, run: Run) -> bool:
+        if self.takes:
+            self.taken.append(run)
+        return self.takes
+
+
+async def relayed(stream: Sequence[bytes], at_once: int, relay: Relay) -> Told:
+    return told(stream, at_once, RunShortcut(relay, StreamLimits(1.0, 1.0, 0.0)), relay)
+
+
+def told(
+    stream: Sequence[bytes], at_once: int = 1, shortcut: RunShortcut | None = None, relay: Relay | None = None
+) -> Told:
     """What a stream tells its client, its text, and what is read of so many events at once."""
     reader, envelope = ChunkReader(choices=2), Envelope("req_1", 1, "ours", "why", keeps_text=True)
-    written, read = b"", list[tuple[object, ...]]()
+    parser, written, read = EventParser(), b"", list[tuple[object, ...]]()
     for start in range(0, len(stream), at_once):
         chunks = list[Chunk]()
+        body = b"".join(b"data: %b\n\n" % event for event in stream[start : start + at_once])
+        ready = None if shortcut is None else shortcut.ready(reader, parser, 0.0)
         try:
-            read_events(list(stream[start : start + at_once]), reader, chunks)
+            if ready is not None and relay is not None and ready.take(body):
+                run = relay.taken.pop()
+                chunks.append(Chunk({}, says=True, text_bytes=run.text_bytes, text="".join(run.texts), run=run))
+            else:
+                read_events(parser.feed(body), reader, chunks)
         except ProviderError as error:
             read.append((error.verdict, error.message))
         text = "".join(chunk.text for chunk in chunks)
@@ -76,6 +105,11 @@ def test_a_chunk_like_those_before_is_told_as_if_it_were_parsed(stream: list[byt
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(responses, "_MOST_TEMPLATES", 0)
         assert found == told(stream, at_once)
+
+
+@given(st.lists(events(), min_size=2, max_size=12), st.sampled_from([1, 1, 3, 20]), st.booleans())
+def test_a_shortcut_tells_the_same(stream: list[bytes], at_once: int, takes: bool) -> None:
+    assert asyncio.run(relayed(stream, at_once, Relay(takes=takes))) == told(stream, at_once)
 
 
 @pytest.mark.parametrize("after", ["", ',"usage":null,"obfuscation":"a1Z"'])

@@ -10,7 +10,7 @@ import pytest
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
-from gateway.providers.upstream import caller
+from gateway.providers.upstream import stream_limits
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 from tests.support.sockets import Script, listening
@@ -135,7 +135,7 @@ async def test_a_client_that_takes_its_time_is_no_silence(client: HttpClient, ca
 async def test_one_that_never_ends_is_cut_at_its_limit(
     client: HttpClient, call: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(caller, "MAX_STREAM_BYTES", 50 * len(WORD))
+    monkeypatch.setattr(stream_limits, "MAX_STREAM_BYTES", 50 * len(WORD))
     chunks, error = await collect(saying(then=WORD * 10), client, call("m"))
     assert error is not None
     assert error.ending is Ending.CUT
@@ -147,7 +147,7 @@ class TestSeveralChoices:
 
     @pytest.fixture(autouse=True)
     def short_linger(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(caller, "LINGER_SECONDS", 0.05)
+        monkeypatch.setattr(stream_limits, "LINGER_SECONDS", 0.05)
 
     async def test_one_that_begins_late_is_waited_for(self, client: HttpClient, call: Callable[..., Call]) -> None:
         script = saying(*self.FIRST, 0.3, *self.SECOND, DONE)

@@ -9,7 +9,7 @@ import pytest
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
-from gateway.providers.upstream import caller
+from gateway.providers.upstream import stream_limits
 from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError
 from gateway.settings import ProviderSettings
 from tests.support.fault_table import CELLS, TABLE
@@ -55,7 +55,7 @@ async def test_a_fault_ends_the_attempt_as_the_table_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if fault == "endless":
-        monkeypatch.setattr(caller, "MAX_STREAM_BYTES", 2**20)
+        monkeypatch.setattr(stream_limits, "MAX_STREAM_BYTES", 2**20)
     adapter = provider(client, faulty.base_url, **(QUICK if TABLE[fault].place == "quick" else PATIENT))
     made = call(fault, fields={"seed": b"7"})
     ending, error = await ending_of(collect(adapter, made) if stream else adapter.complete(made))

@@ -8,10 +8,10 @@ import pytest
 
 from gateway.providers.anthropic.responses import EventReader
 from gateway.providers.openai.responses import ChunkReader, read_answer
-from gateway.providers.upstream.caller import Reader
 from gateway.providers.upstream.error_bodies import read_refusal
 from gateway.providers.upstream.faults import after_content, refused
 from gateway.providers.upstream.provider import ProviderError, Verdict
+from gateway.providers.upstream.reader import Reader
 
 TABLE: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "recorded" / "refusals.json").read_text("utf-8"))
 PROVIDERS = {
