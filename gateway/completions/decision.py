@@ -14,6 +14,7 @@ from gateway.catalog.catalog import Model
 from gateway.completions.agreeing import agreeing
 from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.doubts import doubts_of, least_doubtful
+from gateway.completions.plain import FORWARDED_BY_ALL
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
 from gateway.dollars import dollars
@@ -29,12 +30,6 @@ from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import classify, is_long
 from gateway.tasks.prompt_parts import estimate_parts
 from storage.records import KeyRecord
-
-FORWARDED_BY_ALL = frozenset(
-    {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
-)
-"""Fields that every kind of provider translates; for others the provider is asked."""
-
 
 NO_MODELS: tuple[str, ...] = ()
 

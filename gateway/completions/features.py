@@ -18,6 +18,8 @@ _PART_NEEDS = {
     "input_file": "files",
 }
 _SCHEMA_FIELDS = ("tools", "functions")
+SYSTEM_ROLES = frozenset({"system", "developer"})
+TOOL_ROLES = frozenset({"tool", "function"})
 
 BYTES_PER_BASE64 = 0.75
 PCM_BYTES_PER_SECOND = 48_000
@@ -95,19 +97,19 @@ def read_features(
             schema_bytes += _json_bytes(message.tool_calls)
         if message.function_call is not NULL:
             schema_bytes += _json_bytes(message.function_call)
-        if role in {"system", "developer"}:
+        if role in SYSTEM_ROLES:
             system.extend(parts)
         elif role == "user":
             turns += 1
             user = parts
-        elif role in {"tool", "function"}:
+        elif role in TOOL_ROLES:
             tool_turns += 1
     if format_type == "json_schema":
         attached.needs.add("json_schema")
         schema_bytes += _json_bytes(fields.get("response_format"))
     features = Features(
-        system=_ends("\n".join(system)) if system else "",
-        text=_ends("\n".join(user)),
+        system=ends("\n".join(system)) if system else "",
+        text=ends("\n".join(user)),
         prompt_chars=chars,
         tools=tools,
         tool_turns=tool_turns,
@@ -160,5 +162,6 @@ def _file_kilobytes(part: _Part) -> float:
     return len(view) * BYTES_PER_BASE64 / 1_000.0 if inline else UNKNOWN_FILE_KILOBYTES
 
 
-def _ends(text: str) -> str:
+def ends(text: str) -> str:
+    """What the classifier may see of a text."""
     return text if len(text) <= 2 * TEXT_LIMIT else text[:TEXT_LIMIT] + "\n" + text[-TEXT_LIMIT:]

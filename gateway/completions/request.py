@@ -6,20 +6,21 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 import msgspec
-import numpy as np
 
 from bandit.quick import quick_dataclass
 from gateway.completions.features import Message, read_features
+from gateway.completions.plain import MOST_TOKENS, PLAIN_FIELDS, StreamOptions, read_plain
 from gateway.completions.routing_fields import (
     EPISODE_KEY,
     FLAT,
+    NO_FIELDS,
     TASK_LIMIT,
     HeaderOf,
     RoutingFields,
     no_header,
     read_routing,
 )
-from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure
+from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure, depth_of
 from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
 from gateway.tasks.call_sites import CallSite, call_site_of
 from gateway.tasks.classifier import Features
@@ -29,26 +30,18 @@ REQUESTED_MODEL = "dari/routing"
 MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
 LONGEST_KEY = 1_000
-MOST_TOKENS = 2**63 - 1
-"""Of `max_tokens`: what a client may send that means no limit. Much larger ones are beyond any float."""
 _OURS = {"model", "routing"}
+_MODEL = msgspec.Raw(b'"dari/routing"')
 _TOOLS = ("tools", "functions")
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(Fields)
 _KEY = re.compile(rb'[ \t\n\r]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
 _NEXT = re.compile(rb"[ \t\n\r]*([,}])")
-_NOT_STRUCTURE = bytes(byte for byte in range(256) if byte not in b'"[]{}')
-_STEPS = np.zeros(256, np.int8)
-_STEPS[list(b"[{")], _STEPS[list(b"]}")] = 1, -1
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(\w+)`")
-
-
-class _StreamOptions(msgspec.Struct):
-    include_usage: bool | None = None
 
 
 class _ResponseFormat(msgspec.Struct):
@@ -65,7 +58,7 @@ class _Known(msgspec.Struct):
     messages: list[Message]
     routing: dict[str, msgspec.Raw] | None = None
     stream: bool | None = None
-    stream_options: _StreamOptions | None = None
+    stream_options: StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -84,13 +77,16 @@ _ROLE = msgspec.json.Decoder(_Role)
 _MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = msgspec.Raw(b"null")
 _DATA_IMAGE = b'"data:image'
+_NOTHING: Fields = {}
+_NO_NEEDS: frozenset[str] = frozenset()
 
 
 @quick_dataclass(frozen=True, slots=True)
 class CompletionRequest:
     """A checked request. `fields` are forwarded value for value; `needs` are abilities that a model must have.
 
-    `call_site` is where it comes from, as far as its system prompt, tools and schema tell.
+    `call_site` is where it comes from, as far as its system prompt, tools and schema tell. A plain one has texts alone,
+    and fields that every kind of provider translates; its caller tells the router nothing.
     """
 
     fields: Fields
@@ -103,6 +99,7 @@ class CompletionRequest:
     metadata: Mapping[str, msgspec.Raw]
     size: int
     call_site: CallSite | None = None
+    is_plain: bool = False
 
     @property
     def response_format(self) -> msgspec.Raw | None:
@@ -148,10 +145,13 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     Raises BadRequest and its subclasses, which name the field.
     """
     fields = parse_json_object(body)
-    if bytes(fields.get("model", b"")) != b'"dari/routing"' and _string(fields.get("model")) != REQUESTED_MODEL:
+    model = fields.get("model")
+    if model != _MODEL and _string(model) != REQUESTED_MODEL:
         raise ModelNotSupported(
             f'`model` must be "{REQUESTED_MODEL}"; the router chooses among its own models', param="model"
         )
+    if PLAIN_FIELDS.issuperset(fields) and (plain := _read_plain(body, fields, header)) is not None:
+        return plain
     try:
         known = _KNOWN.decode(body)
     except msgspec.ValidationError as error:
@@ -188,6 +188,29 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     )
 
 
+def _read_plain(body: bytes, fields: Fields, header: HeaderOf) -> CompletionRequest | None:
+    """The request if it is plain, as most are; else None. `fields` become those that are forwarded."""
+    read = read_plain(body)
+    if read is None:
+        return None
+    known, features = read
+    del fields["model"]
+    routing = read_routing(_NOTHING, _NOTHING, _NOTHING, header)
+    return CompletionRequest(
+        fields=fields,
+        features=features,
+        needs=_NO_NEEDS,
+        stream=bool(known.stream),
+        include_usage=bool(known.stream_options and known.stream_options.include_usage),
+        max_tokens=known.max_completion_tokens or known.max_tokens,
+        routing=routing,
+        metadata=_NOTHING,
+        size=len(body),
+        call_site=call_site_of(features.system) if features.system else None,
+        is_plain=routing is NO_FIELDS,
+    )
+
+
 def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
     """A hash of what all turns of a conversation share, keyed so that nobody can find out by guesses what it is of.
 
@@ -217,7 +240,7 @@ def parse_json_object(body: bytes) -> Fields:
         else:
             if not body.isascii():
                 body.decode()
-            if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and _depth(body) > NESTING_LIMIT:
+            if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and depth_of(body) > NESTING_LIMIT:
                 raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
         fields = _FIELDS.decode(body)
     except UnicodeDecodeError as error:
@@ -226,10 +249,11 @@ def parse_json_object(body: bytes) -> Fields:
         raise InvalidJson("the body must be a JSON object") from None
     except msgspec.DecodeError as error:
         raise InvalidJson(_lone_surrogate(body) or f"the body is not valid JSON: {error}") from None
-    if len(fields) > MOST_FIELDS:
-        raise InvalidJson(f"the body has {len(fields):,} top-level fields; at most {MOST_FIELDS:,} are read")
-    if max(map(len, fields), default=0) > LONGEST_KEY:
-        raise InvalidJson(f"the name of a top-level field is longer than {LONGEST_KEY:,} characters")
+    if not PLAIN_FIELDS.issuperset(fields):
+        if len(fields) > MOST_FIELDS:
+            raise InvalidJson(f"the body has {len(fields):,} top-level fields; at most {MOST_FIELDS:,} are read")
+        if max(map(len, fields)) > LONGEST_KEY:
+            raise InvalidJson(f"the name of a top-level field is longer than {LONGEST_KEY:,} characters")
     _refuse_duplicates(body, fields)
     return fields
 
@@ -280,21 +304,6 @@ def _refuse_duplicates(body: bytes, fields: Fields) -> None:
             return
     if fields:
         raise InvalidJson("a key stands twice in the body")
-
-
-def _depth(body: bytes) -> int:
-    """How deep arrays and objects are nested. Linear, and without a loop in Python.
-
-    Only quotes and brackets are kept. Escaped quotes are removed first, so an odd number of quotes before a bracket
-    means that it is inside of a string.
-    """
-    structure = body
-    if b"\\" in body:
-        structure = structure.replace(b"\\\\", b"").replace(b'\\"', b"")
-    structure = structure.translate(None, _NOT_STRUCTURE)
-    each = np.frombuffer(structure, np.uint8)
-    outside = np.logical_not(np.bitwise_and(np.cumsum(each == ord('"'), dtype=np.int32), 1))
-    return int(np.cumsum(_STEPS[each] * outside, dtype=np.int32).max())
 
 
 def explain_validation(error: msgspec.ValidationError) -> BadRequest:

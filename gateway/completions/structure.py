@@ -1,4 +1,7 @@
-"""Checks a large JSON body before it is parsed, slice by slice, so that no other thread waits for the whole of it."""
+"""Checks a large JSON body before it is parsed, slice by slice, so that no other thread waits for the whole of it.
+
+A small one is nested as deep as `depth_of` says.
+"""
 
 import codecs
 import time
@@ -51,6 +54,21 @@ def check_structure(body: bytes) -> None:
         quotes, depth = int(before[-1]) & 1, int(depths[-1])
         time.sleep(_PAUSE_SECONDS)
     _check_utf8(decoder, b"", body, final=True)
+
+
+def depth_of(body: bytes) -> int:
+    """How deep arrays and objects are nested. Linear, and without a loop in Python.
+
+    Only quotes and brackets are kept. Escaped quotes are removed first, so an odd number of quotes before a bracket
+    means that it is inside of a string.
+    """
+    structure = body
+    if b"\\" in body:
+        structure = structure.replace(b"\\\\", b"").replace(b'\\"', b"")
+    structure = structure.translate(None, _NOT_STRUCTURE)
+    each = np.frombuffer(structure, np.uint8)
+    outside = np.logical_not(np.bitwise_and(np.cumsum(each == ord('"'), dtype=np.int32), 1))
+    return int(np.cumsum(_STEPS[each] * outside, dtype=np.int32).max())
 
 
 def _slices(body: bytes) -> Iterator[bytes]:

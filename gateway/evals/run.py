@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 from gateway.catalog.catalog import Model
-from gateway.completions.decision import FORWARDED_BY_ALL
+from gateway.completions.plain import FORWARDED_BY_ALL
 from gateway.evals.asking import Asker, NoAnswer, Question, expected_usd, most_usd
 from gateway.evals.graders import gradable
 from gateway.evals.journal import Journal, Kept, key_of

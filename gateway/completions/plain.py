@@ -1,0 +1,79 @@
+"""Reads plain requests in few steps: nothing but texts, and fields that every kind of provider translates."""
+
+from typing import Annotated
+
+import msgspec
+
+from gateway.completions.features import SYSTEM_ROLES, TOOL_ROLES, ends
+from gateway.tasks.classifier import Features
+
+FORWARDED_BY_ALL = frozenset(
+    {"messages", "stream", "stream_options", "temperature", "top_p", "max_tokens", "max_completion_tokens", "stop"}
+)
+"""Fields that every kind of provider translates; for others the provider is asked."""
+PLAIN_FIELDS = FORWARDED_BY_ALL | {"model"}
+MOST_TOKENS = 2**63 - 1
+"""Of `max_tokens`: what a client may send that means no limit. Much larger ones are beyond any float."""
+
+_Tokens = Annotated[int, msgspec.Meta(ge=1, le=MOST_TOKENS)]
+
+
+class StreamOptions(msgspec.Struct):
+    """How a stream should be."""
+
+    include_usage: bool | None = None
+
+
+class _Message(msgspec.Struct):
+    role: str
+    content: str
+    tool_calls: None = None
+    function_call: None = None
+
+
+class PlainFields(msgspec.Struct):
+    """The fields of a plain request; what has others, or other types, is none."""
+
+    messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: _Tokens | None = None
+    max_completion_tokens: _Tokens | None = None
+    stop: str | list[str] | None = None
+
+
+_PLAIN = msgspec.json.Decoder(PlainFields)
+
+
+def read_plain(body: bytes) -> tuple[PlainFields, Features] | None:
+    """A body's fields, whose names are `PLAIN_FIELDS`, and its features; None if it must be read the long way."""
+    try:
+        read = _PLAIN.decode(body)
+    except msgspec.DecodeError:
+        return None
+    chars = turns = 0
+    text = ""
+    system: list[str] = []
+    for message in read.messages:
+        role, content = message.role, message.content
+        chars += len(content)
+        if role == "user":
+            turns += 1
+            text = content
+        elif role in SYSTEM_ROLES:
+            system.append(content)
+        elif role in TOOL_ROLES:
+            return None
+    return read, Features(
+        system=ends("\n".join(system)) if system else "",
+        text=ends(text),
+        prompt_chars=chars,
+        tools=False,
+        tool_turns=0,
+        wants_json=False,
+        images=0,
+        turns=turns,
+        messages=len(read.messages),
+    )
