@@ -1,7 +1,9 @@
 """Draws an arm from a choice's probabilities, by a number that follows from the completion's id and a secret."""
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from bandit.types import ArmView, Choice, Draw
@@ -18,8 +20,13 @@ def draw(choice: Choice, secret: bytes, completion_id: str) -> Draw:
     u = (n + 0.5) / 2^52 with n the top 52 bits of HMAC-SHA256(secret, completion id): uniform, the same whenever it is
     computed again, and not for a caller to guess. No generator is shared between requests.
     """
+    return draw_from(intervals_of(choice), secret, completion_id)
+
+
+def draw_from(intervals: "Intervals", secret: bytes, completion_id: str) -> Draw:
+    """Draw as `draw` does, from the intervals of a choice that many requests share."""
     u = _uniform(secret, completion_id)
-    arm = holding(choice.arms, [arm.p for arm in choice.arms], u)
+    arm = intervals.arms[bisect_right(intervals.ends, u)]
     return Draw(1, u, arm.model_id, arm.p, randomised=True)
 
 
@@ -50,27 +57,46 @@ def drawn_beside(secret: bytes, purpose: str, completion_id: str) -> float:
 
 
 def holding(arms: Sequence[ArmView], shares: Sequence[float], u: float) -> ArmView:
-    """The arm whose interval of cumulated probability holds u.
+    """The arm whose interval of cumulated probability holds u."""
+    intervals = _intervals(arms, shares)
+    return intervals.arms[bisect_right(intervals.ends, u)]
 
-    Rounding may leave the sum a hair below u: the last arm with any probability takes the remainder.
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """The arms with any probability, and where the interval of each but the last one ends.
+
+    Rounding may leave the sum of all a hair below u: the last arm takes the remainder.
     """
+
+    arms: tuple[ArmView, ...]
+    ends: tuple[float, ...]
+
+
+def intervals_of(choice: Choice) -> Intervals:
+    """The intervals of cumulated probability that the arms of a first attempt are drawn from."""
+    return _intervals(choice.arms, [arm.p for arm in choice.arms])
+
+
+def _intervals(arms: Sequence[ArmView], shares: Sequence[float]) -> Intervals:
+    held: list[ArmView] = []
+    ends: list[float] = []
     cumulated = 0.0
-    last = arms[0]
     for arm, share in zip(arms, shares, strict=True):
         if share > 0.0:
-            last = arm
             cumulated += share
-            if u < cumulated:
-                break
-    return last
+            held.append(arm)
+            ends.append(cumulated)
+    return Intervals(tuple(held or arms[:1]), tuple(ends[:-1]))
 
 
 def _uniform(secret: bytes, message: str) -> float:
     inner, outer = _hmac_states(secret)
-    inner, outer = inner.copy(), outer.copy()
-    inner.update(message.encode())
-    outer.update(inner.digest())
-    return ((int.from_bytes(outer.digest()[:8], "big") >> 12) + 0.5) * _U_SCALE
+    hashed = inner.copy()
+    hashed.update(message.encode())
+    keyed = outer.copy()
+    keyed.update(hashed.digest())
+    return ((int.from_bytes(keyed.digest()[:8], "big") >> 12) + 0.5) * _U_SCALE
 
 
 @lru_cache(maxsize=1_024)

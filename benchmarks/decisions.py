@@ -42,7 +42,7 @@ from bandit.types import (
 )
 from gateway.instructions import Instructions
 from gateway.instructions.rules import read_rules
-from gateway.routing.router import Published
+from gateway.routing.published import Published
 from gateway.tasks.classifier import Features, classify
 from gateway.tasks.prompt_parts import estimate_parts
 

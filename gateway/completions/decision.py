@@ -1,34 +1,33 @@
 """Decides which model answers a request: what it needs, what the caller wishes, and the draw."""
 
-import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from bandit.assignment import assign, draw_assigned
 from bandit.buckets import bucketed
-from bandit.draws import draw
+from bandit.draws import draw_from
 from bandit.experiment import Experiment, Unit
 from bandit.quick import quick_dataclass
 from bandit.types import NO_STEERING, Choice, Context, Draw, Epoch, LoopTime
 from gateway.catalog.catalog import Model
+from gateway.completions.affording import affordable_models
 from gateway.completions.agreeing import agreeing
 from gateway.completions.allowing import models_of_key, require_room
 from gateway.completions.doubts import doubts_of, least_doubtful
 from gateway.completions.plain import FORWARDED_BY_ALL
 from gateway.completions.request import CompletionRequest, conversation_of
 from gateway.completions.ruling import NO_RULES, fitting_rules, ruled
-from gateway.dollars import dollars
-from gateway.errors import BudgetExhausted, NoCapableModel, NoEnabledModels
+from gateway.errors import NoCapableModel, NoEnabledModels
 from gateway.instructions import Interpretation, interpret
 from gateway.limits.allowance import KeyAllowance
 from gateway.providers.upstream.provider import Provider
 from gateway.routing.cooldowns import Cooldowns
-from gateway.routing.daily_spend import DailySpend
 from gateway.routing.model_states import ModelStates
-from gateway.routing.router import CachedChoice, LiveRouter, Published
+from gateway.routing.published import CachedChoice, Published
+from gateway.routing.router import LiveRouter
 from gateway.tasks.call_sites import is_call_site
 from gateway.tasks.classifier import classify, is_long
-from gateway.tasks.prompt_parts import estimate_parts
+from gateway.tasks.prompt_parts import estimate_parts, estimate_text
 from storage.records import KeyRecord
 
 NO_MODELS: tuple[str, ...] = ()
@@ -101,13 +100,11 @@ def decide(
     cooldowns = model_states.cooldowns
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
-    site = request.call_site if router.knows_call_sites else None
-    if stated:
-        task = router.tasks.use(stated, now)
-    elif site is not None and site.key in router.tasks:
-        task = router.tasks.use(site.key, now)
-    else:
-        task = classify(request.features)
+    task = _task(router, request, stated, now)
+    if request.is_plain and router.is_plain and allowance is None:
+        plainly = _decide_plainly(completion_id, router, request, model_states, now, loop_time, task)
+        if plainly is not None:
+            return plainly
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
@@ -148,7 +145,7 @@ def decide(
         require_room(allowance, published.snapshot, context, able, estimated_prompt_tokens, request.max_tokens, now)
     limited = router.spend.limit_usd is not None or (allowance is not None and allowance.spending.is_limited)
     if max_usd is not None or limited:
-        able = _affordable_models(
+        able = affordable_models(
             able, published.snapshot.costs_usd(context), max_usd, router.spend, now, left_out, allowance
         )
     if ready != able:
@@ -162,7 +159,7 @@ def decide(
     experiment = router.settings.experiment
     if experiment is None:
         cached = published.choose(context, candidates, steering, reasons, rules)
-        drawn = draw(cached.choice, router.secret, completion_id)
+        drawn = draw_from(cached.intervals, router.secret, completion_id)
     else:
         part, u = assign(experiment, router.secret, _unit(experiment, request, key.id, completion_id))
         cached = published.choose(context, candidates, steering, reasons, rules, part)
@@ -180,6 +177,51 @@ def decide(
         draw=drawn,
         conversation=conversation,
         reserve=reserve,
+    )
+
+
+def _task(router: LiveRouter, request: CompletionRequest, stated: str | None, now: Epoch) -> str:
+    """The class of the request's statistics: the stated one, that of its call site, or the classifier's."""
+    if stated:
+        return router.tasks.use(stated, now)
+    site = request.call_site
+    if site is not None and router.knows_call_sites and site.key in router.tasks:
+        return router.tasks.use(site.key, now)
+    return classify(request.features)
+
+
+def _decide_plainly(
+    completion_id: str,
+    router: LiveRouter,
+    request: CompletionRequest,
+    model_states: ModelStates,
+    now: Epoch,
+    loop_time: LoopTime,
+    task: str,
+) -> Decision | None:
+    """The decision of a plain request that all models of a plain router can serve, in few steps; else None."""
+    arm_ids, max_tokens = router.arm_ids, request.max_tokens
+    text_tokens = estimate_text(request.features)
+    if (
+        router.spend.limit_usd is not None
+        or model_states.cooldowns.available_among(arm_ids, loop_time) is not arm_ids
+        or not model_states.holds.are_none
+        or not router.takes_everywhere(text_tokens, max_tokens or 0)
+    ):
+        return None
+    published = router.published(now, loop_time)
+    cached = published.choose_plainly(task, text_tokens, max_tokens, request.stream, arm_ids)
+    return Decision(
+        completion_id=completion_id,
+        at=now,
+        router=router,
+        request=request,
+        published=published,
+        context=cached.choice.context,
+        estimated_prompt_tokens=text_tokens,
+        cached=cached,
+        draw=draw_from(cached.intervals, router.secret, completion_id),
+        conversation=None,
     )
 
 
@@ -222,42 +264,6 @@ def _last_resort(
     if last_resort is None:
         raise NoModelAvailable({model_id: cooldowns.reason(model_id, loop_time) or "" for model_id in models}, models)
     return tuple([id_ for id_ in able if router.models[id_].id == last_resort])
-
-
-def _affordable_models(
-    able: tuple[str, ...],
-    costs: Mapping[str, float],
-    max_usd: float | None,
-    spend: DailySpend,
-    now: Epoch,
-    left_out: dict[str, str],
-    allowance: KeyAllowance | None,
-) -> tuple[str, ...]:
-    """The models whose expected cost is within the request's limit and what is left of the router's and the key's.
-
-    A free model always is. Raises BudgetExhausted if there is none.
-    """
-    left_usd = spend.left_usd(now)
-    key_usd = math.inf if allowance is None else allowance.left_usd(now)
-    limit_usd = min(left_usd, key_usd, math.inf if max_usd is None else max_usd)
-    affordable = tuple(model_id for model_id in able if costs[model_id] <= limit_usd)
-    if not affordable:
-        cheapest = min(able, key=lambda model_id: costs[model_id])
-        expected = (
-            f"{cheapest}, the cheapest that can serve this request, is expected to cost {dollars(costs[cheapest])}"
-        )
-        if allowance is not None and key_usd <= limit_usd:
-            raise allowance.exhausted(now, expected)
-        if left_usd <= limit_usd:
-            raise BudgetExhausted(
-                f"{dollars(left_usd)} are left of the router's {dollars(spend.limit_usd or 0.0, 6)} for this UTC day, "
-                f"and {expected}; it serves again at midnight UTC",
-                should_retry=False,
-            )
-        raise BudgetExhausted(f"this request may cost {dollars(limit_usd, 6)}, and {expected}", should_retry=False)
-    over = [model_id for model_id in able if model_id not in affordable]
-    left_out.update({id_: f"is expected to cost {dollars(costs[id_])}, more than {dollars(limit_usd)}" for id_ in over})
-    return affordable
 
 
 def _sticky_draw(choice: Choice, drawn: Draw, model_id: str) -> Draw:

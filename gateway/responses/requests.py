@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from gateway.completions.request import MOST_TOKENS, explain_validation, parse_json_object
+from gateway.completions.plain import MOST_TOKENS
+from gateway.completions.request import explain_validation, parse_json_object
 from gateway.errors import BadRequest
 from gateway.responses.items import Message, messages_of
 from gateway.responses.tool_names import ToolNames, chat_name

@@ -14,10 +14,15 @@ FILE_TOKENS_PER_KILOBYTE = 50
 """A page of a PDF has some 60 kB and 3,000 tokens, its text and its picture."""
 
 
+def estimate_text(features: Features) -> int:
+    """The estimated tokens of the text of a request's prompt, with the frames of its messages."""
+    return estimate_prompt_tokens(features) + TOKENS_PER_MESSAGE * features.messages + TOKENS_PER_PROMPT
+
+
 def estimate_parts(features: Features) -> PromptParts:
     """The estimated tokens of each part of a request's prompt."""
     return PromptParts(
-        text=estimate_prompt_tokens(features) + TOKENS_PER_MESSAGE * features.messages + TOKENS_PER_PROMPT,
+        text=estimate_text(features),
         tools=round(features.schema_bytes / BYTES_PER_TOKEN),
         images=features.images * IMAGE_TOKENS,
         audio=round(features.audio_seconds * AUDIO_TOKENS_PER_SECOND),

@@ -1,10 +1,12 @@
 """A router's snapshot is renewed within 50 ms of a score, and seldom after answers like those before."""
 
 import hashlib
+from itertools import product
 from math import ceil
 
 import pytest
 
+from bandit.buckets import bucketed
 from bandit.decision import choose
 from bandit.draws import draw
 from bandit.learning import learn_attempt, learn_scores
@@ -21,20 +23,18 @@ from bandit.types import (
     Ending,
     Epoch,
     LoopTime,
+    PromptParts,
     RouterSettings,
     Scores,
 )
 from gateway.routing.definitions import Definition
+from gateway.routing.published import MOST_CHOICES, MOST_PREPARED, Published, Question
 from gateway.routing.router import (
     BESIDE_SECONDS,
-    MOST_CHOICES,
-    MOST_PREPARED,
     OLDEST_SECONDS,
     PUBLISH_SECONDS,
     USED_SECONDS,
     LiveRouter,
-    Published,
-    Question,
     RouterState,
 )
 from gateway.settings.router_options import DEFAULT_OPTIONS
@@ -135,7 +135,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Context]:
         made.append(question[0])
         return choose(snapshot, *question)
 
-    monkeypatch.setattr("gateway.routing.router.choose", counted)
+    monkeypatch.setattr("gateway.routing.published.choose", counted)
     return made
 
 
@@ -203,3 +203,30 @@ def test_no_more_choices_are_kept_than_so_many(live: LiveRouter) -> None:
     for number in range(MOST_CHOICES + 10):
         first.choose(CONTEXT, MODELS, NO_STEERING, (("p/none", str(number)),))
     assert len(first._choices) == MOST_CHOICES
+
+
+def test_a_plain_question_has_the_choice_of_its_bucket(live: LiveRouter, made: list[Context]) -> None:
+    first = published(live, 1.0)
+    for tokens, max_tokens, stream in 2 * [*product((90, 91, 300), (None, 64, 65), (False, True))]:
+        cached = first.choose_plainly("chat", tokens, max_tokens, stream, MODELS)
+        context = bucketed("chat", PromptParts(tokens), max_tokens=max_tokens, stream=stream, wants_json=False)
+        assert cached is first.choose(context, MODELS, NO_STEERING, ())
+        assert cached.choice.context == context
+    assert len(made) == 8, "two lengths, two limits, streams or not"
+    assert len(set(made)) == 8
+
+
+def test_a_plain_question_that_recurs_is_prepared(live: LiveRouter, made: list[Context]) -> None:
+    first = published(live, 1.0)
+    for tokens in (90, 300, 90):
+        first.choose_plainly("chat", tokens, None, False, MODELS)
+    score(live, 1.0)
+    live.renew(Epoch(STARTED + 2.0), LoopTime(2.0))
+    assert [context.prompt_tokens for context in made] == [91, 256, 91]
+
+
+def test_no_more_plain_questions_are_kept_than_so_many(live: LiveRouter) -> None:
+    first = published(live, 1.0)
+    for tokens in range(1, MOST_CHOICES + 10):
+        first.choose_plainly("chat", tokens, None, False, MODELS)
+    assert len(first._plain) <= MOST_CHOICES
