@@ -4,7 +4,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import msgspec
@@ -255,7 +255,8 @@ class Transactions:
         deltas = learned.deltas()
         if deferring is not None:
             deferring.left(rows)
-            statements.pending.leave(cursor, Left(records, changes, deltas), self._left)
+            bare = [record if record.content is None else replace(record, content=None) for record in records]
+            statements.pending.leave(cursor, Left(bare, changes, deltas), self._left)
             used = UsageCounts()
             for record in records:
                 used.add_request(record.decision, record.outcome)

@@ -1,5 +1,6 @@
 """Roll-ups plus pending events are what the ledger adds up to, whoever folds them, and whenever a process dies."""
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +20,7 @@ from storage.maintenance.future import FutureEvents
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
+from storage.records import Content
 from storage.stores.arms import Arms
 from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
 from storage.writing.transaction import Transactions
@@ -136,6 +138,14 @@ def test_what_is_pending_is_not_added_again_by_a_rebuild(busy: Transactions, led
     assert rebuild(ledger)
     busy.fold_some()
     assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def test_what_is_pending_holds_no_content(busy: Transactions, ledger: Database) -> None:
+    content = Content(b"x" * 1_000_000, b"y")
+    before = sys.getrefcount(content)
+    busy.write([replace(RecordMaker().completion(), content=content)])
+    assert pending(ledger) == 1
+    assert sys.getrefcount(content) == before
 
 
 def test_events_of_a_process_that_was_killed_are_folded_and_followed_by_others(
