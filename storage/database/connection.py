@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from storage.database.engine import Database, first_line, unavailable
-from storage.database.sqlite import WRITER_CHECKPOINT_PAGES
+from storage.database.sqlite import WRITER_CACHE_KIB, WRITER_CHECKPOINT_PAGES
 from storage.database.stepping import SteppingCursor
 from storage.errors import Contention, DatabaseUnavailable, RecordRefused
 
@@ -49,6 +49,7 @@ class WriteConnection:
             # each reference up took a twentieth of the time of a record.
             self.cursor.execute("PRAGMA foreign_keys = OFF")
             self.cursor.execute(f"PRAGMA wal_autocheckpoint = {WRITER_CHECKPOINT_PAGES}")
+            self.cursor.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIB}")
             # It deletes pending events alone: pages that they leave are not written once more.
             self.cursor.execute("PRAGMA secure_delete = FAST").fetchall()
         if progress is not None and not database.sqlite:

@@ -25,6 +25,11 @@ RESTART_PAGES = 16_000
 WRITER_CHECKPOINT_PAGES = 64_000
 """Pages after which a commit of the writer checkpoints nevertheless: the checkpointer does not keep up."""
 
+WRITER_CACHE_KIB = 8_192
+"""Pages that the writer keeps. SQLite's own 2 MB do not hold those that a hundred routers change in turn: each record
+read some four of them again.
+"""
+
 LARGEST_LOG_BYTES = RESTART_PAGES * 4_096
 """To which a write-ahead log that grew, because of a long read, is cut when it begins anew."""
 
