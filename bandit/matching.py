@@ -57,18 +57,21 @@ def best_probabilities(means: Sequence[float], deviations: Sequence[float]) -> l
     sigmas = [deviation if deviation > floor else floor for deviation in deviations]
     lowest = max([mean - REACH * sigma for mean, sigma in zip(means, sigmas, strict=True)])
     alive = [k for k in range(count) if means[k] + REACH * sigmas[k] > lowest]
+    if len(alive) == count > 1:
+        shares = _integrate(means, sigmas, lowest)
+        total = sum(shares)
+        return [share / total for share in shares]
     result = [0.0] * count
     if len(alive) == 1:
         result[alive[0]] = 1.0
         return result
-    shares = _integrate([means[k] for k in alive], [sigmas[k] for k in alive], lowest)
-    total = sum(shares)
-    for k, share in zip(alive, shares, strict=True):
-        result[k] = share / total
+    among = best_probabilities([means[k] for k in alive], [sigmas[k] for k in alive])
+    for k, share in zip(alive, among, strict=True):
+        result[k] = share
     return result
 
 
-def _integrate(mu: list[float], sigma: list[float], lowest: float) -> list[float]:
+def _integrate(mu: Sequence[float], sigma: Sequence[float], lowest: float) -> list[float]:
     """Each value's integral, up to one common factor. Arrays have shape (values, nodes); z is reused in place."""
     x, weight = _grid(mu, sigma, lowest)
     center, scale = np.array([mu, sigma])[:, :, None]
@@ -86,7 +89,7 @@ def _integrate(mu: list[float], sigma: list[float], lowest: float) -> list[float
     return [integral / deviation for integral, deviation in zip(integrals, sigma, strict=True)]
 
 
-def _grid(mu: list[float], sigma: list[float], lowest: float) -> tuple[Floats, Floats]:
+def _grid(mu: Sequence[float], sigma: Sequence[float], lowest: float) -> tuple[Floats, Floats]:
     """Nodes and weights from `lowest` to the highest reach: panels of the narrowest Normal first, wider in the gaps."""
     x: list[float] = []
     weight: list[float] = []
