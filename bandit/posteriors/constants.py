@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bandit.posteriors.latency import LogTime, TimePriors, log_time, time_priors
+from bandit.posteriors.moments import Moments, moments
 from bandit.posteriors.priors import (
     DEFAULT_COMPLETION_TOKENS,
     DEFAULT_QUALITY,
@@ -39,10 +40,10 @@ class Constants:
     begins, and its prices; empty if no arm has any.
 
     `quality` and `quality_weight` are the prior of the arm effects, `unscored` the quality in any class while there is
-    no score at all. `times` are the priors of the latency signals first token, per token, total: shape (3, arms);
-    `untried_times` are the expectations without any observation. `offset_tokens` is the constant a of the plain
-    answers' ln(seconds / (a + tokens)). Priors are own if other routers saw the model itself. `joined_late`: the router
-    already had traffic when the arm joined.
+    no score at all, with its mean and variance. `times` are the priors of the latency signals first token, per token,
+    total: shape (3, arms); `untried_times` are the expectations without any observation. `offset_tokens` is the
+    constant a of the plain answers' ln(seconds / (a + tokens)). Priors are own if other routers saw the model itself.
+    `joined_late`: the router already had traffic when the arm joined.
     """
 
     priced: NDArray[np.bool_]
@@ -52,6 +53,7 @@ class Constants:
     quality: Floats
     quality_weight: Floats
     unscored: Quality
+    unscored_moments: Moments
     completion_tokens: Floats
     offset_tokens: Sequence[float]
     times: TimePriors
@@ -81,6 +83,7 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     mean, spread, weight = np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1)
     times = time_priors(mean, spread, weight, np.array([_own_times(prior) for prior in priors]).T)
     quality, quality_weight = np.full(len(arms), DEFAULT_QUALITY), np.full(len(arms), DEFAULT_QUALITY_WEIGHT)
+    unscored = unscored_quality(quality, quality_weight)
     return Constants(
         priced=np.array(priced),
         all_priced=all(priced),
@@ -90,7 +93,8 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         else (),
         quality=quality,
         quality_weight=quality_weight,
-        unscored=unscored_quality(quality, quality_weight),
+        unscored=unscored,
+        unscored_moments=moments(*unscored.of(0)),
         completion_tokens=tokens,
         offset_tokens=offset.tolist(),
         times=times,

@@ -80,11 +80,11 @@ class Snapshot:
         """What is expected of the arms in a class, whatever is asked."""
         found = self._classes.get(task)
         if found is None:
-            column, scored = self.table.column(task), self._quality is not self.constants.unscored
+            column, known = self.table.column(task), self.constants
             found = InClass(
-                moments(*self._quality.of(column if scored else 0)),
-                moments(*self._tokens.of(column)),
-                None if self.constants.all_priced else moments(*self._dollars.of(column)),
+                known.unscored_moments if self._quality is known.unscored else moments(*self._quality.of(column)),
+                self._tokens.listed(column),
+                None if known.all_priced else self._dollars.listed(column),
             )
             self._classes[task] = found
         return found
