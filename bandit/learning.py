@@ -16,6 +16,7 @@ from bandit.posteriors.priors import FIRST_TOKEN_PRIOR, PER_TOKEN_PRIOR, TOTAL_P
 from bandit.posteriors.prompt import PAIR_SIGNALS, PART_SIGNALS, observe
 from bandit.posteriors.quality import WINDOWS
 from bandit.posteriors.snapshot import Snapshot
+from bandit.posteriors.statistics import LATENCIES
 from bandit.statistics import ANY_TASK, JUDGE, Deltas, Signal, StatisticKey, Sums
 from bandit.types import Attempt, Context, Ending, HalfLives, LogNormalPrior, Scores
 
@@ -83,19 +84,17 @@ def learn_attempt(
     if row is None:
         return {}
     arm, settings, lesson = snapshot.arms[row], snapshot.settings, LESSONS[attempt.ending]
-    half_lives, router_id, model_id = settings.half_lives, settings.router_id, arm.model_id
+    half_lives, keys = settings.half_lives, _keys(settings.router_id, arm.model_id)
     deltas: dict[StatisticKey, Sums] = {}
     succeeded = lesson.success
     if succeeded is not None:
-        key = _key(router_id, model_id, ANY_TASK, Signal.SUCCESS)
-        deltas[key] = Sums(at, half_lives.success, 1.0, succeeded, succeeded * succeeded)
-        deltas[_key(router_id, model_id, ANY_TASK, Signal.OUTCOMES)] = Sums(at, math.inf, 1.0, 1.0, 1.0)
+        deltas[keys[Signal.SUCCESS]] = Sums(at, half_lives.success, 1.0, succeeded, succeeded * succeeded)
+        deltas[keys[Signal.OUTCOMES]] = Sums(at, math.inf, 1.0, 1.0, 1.0)
     if lesson.wait is not Wait.UNKNOWN:
         for signal, prior, seconds in _latencies(lesson.wait, snapshot, row, context, attempt):
             if 0.0 < seconds < math.inf:
                 seen = clipped(math.log(seconds), prior)
-                key = _key(router_id, model_id, ANY_TASK, signal)
-                deltas[key] = Sums(at, half_lives.latency, 1.0, seen, seen * seen)
+                deltas[keys[signal]] = Sums(at, half_lives.latency, 1.0, seen, seen * seen)
     if not lesson.amounts or attempt.estimated:
         return deltas
     tokens, prompt = attempt.completion_tokens, attempt.prompt_tokens
@@ -103,14 +102,14 @@ def learn_attempt(
         counted = min(float(tokens), completion_tokens_cap(arm.prior))
         if max_tokens is not None and counted > max_tokens:
             counted = float(max_tokens)
-        key = _key(router_id, model_id, context.task, Signal.COMPLETION_TOKENS)
+        key = _key(settings.router_id, arm.model_id, context.task, Signal.COMPLETION_TOKENS)
         deltas[key] = Sums(at, half_lives.tokens, 1.0, counted, counted * counted)
     if prompt is not None and prompt > 0:
         for signal, weight, total, squares in observe(context.parts, prompt):
-            deltas[_key(router_id, model_id, ANY_TASK, signal)] = Sums(at, half_lives.tokens, weight, total, squares)
+            deltas[keys[signal]] = Sums(at, half_lives.tokens, weight, total, squares)
     reported = attempt.ending is Ending.COMPLETE or tokens is not None
     if arm.price is None and attempt.cost_known and reported and attempt.cost_usd >= 0.0:
-        key = _key(router_id, model_id, context.task, Signal.COST)
+        key = _key(settings.router_id, arm.model_id, context.task, Signal.COST)
         deltas[key] = _one(at, half_lives.tokens, attempt.cost_usd)
     return deltas
 
@@ -210,6 +209,13 @@ def merge(into: dict[StatisticKey, Sums], deltas: Deltas) -> None:
 
 _key = lru_cache(maxsize=8_192)(StatisticKey)
 """Each answer of a model has the keys of the one before: to look them up costs half of making them."""
+
+
+@lru_cache(maxsize=4_096)
+def _keys(router_id: str, model_id: str) -> Mapping[Signal, StatisticKey]:
+    """An arm's keys of the signals that are not kept by class."""
+    signals = (Signal.SUCCESS, Signal.OUTCOMES, *LATENCIES, *PART_SIGNALS, *PAIR_SIGNALS.values())
+    return {signal: StatisticKey(router_id, model_id, ANY_TASK, signal) for signal in signals}
 
 
 def _one(at: float, half_life: float, value: float) -> Sums:

@@ -92,14 +92,23 @@ class Sums:
         return Sums(at, self.half_life, self.weight * factor, self.total * factor, self.squares * factor)
 
     def __add__(self, other: "Sums") -> "Sums":
-        late, early = (self, other) if self.at >= other.at else (other, self)
-        fade = 2.0 ** (-(late.at - early.at) / self.half_life)
+        half_life = self.half_life
+        if self.at >= other.at:
+            fade = 2.0 ** ((other.at - self.at) / half_life)
+            return Sums(
+                self.at,
+                half_life,
+                self.weight + other.weight * fade,
+                self.total + other.total * fade,
+                self.squares + other.squares * fade,
+            )
+        fade = 2.0 ** ((self.at - other.at) / half_life)
         return Sums(
-            late.at,
-            self.half_life,
-            late.weight + early.weight * fade,
-            late.total + early.total * fade,
-            late.squares + early.squares * fade,
+            other.at,
+            half_life,
+            other.weight + self.weight * fade,
+            other.total + self.total * fade,
+            other.squares + self.squares * fade,
         )
 
     def __neg__(self) -> "Sums":

@@ -45,11 +45,11 @@ class News:
     def add(self, deltas: Deltas) -> None:
         """Note what was learned."""
         for (_, _, _, signal), delta in deltas.items():
+            if signal in ROUTINE:
+                continue
             if signal is Signal.OUTCOMES:
                 self.outcomes += delta.weight
-            elif signal in SHARES:
-                self.pressing |= delta.weight - delta.total > SMALLEST_FAILURE
-            elif signal not in ROUTINE:
+            elif signal not in SHARES or delta.weight - delta.total > SMALLEST_FAILURE:
                 self.pressing = True
 
     def note_replaced(self, former: Mapping[StatisticKey, Sums], sums: Mapping[StatisticKey, Sums]) -> None:

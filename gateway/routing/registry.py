@@ -122,5 +122,5 @@ class Registry:
 def _by_router(sums: Mapping[StatisticKey, Sums]) -> defaultdict[str, dict[StatisticKey, Sums]]:
     by_router: defaultdict[str, dict[StatisticKey, Sums]] = defaultdict(dict)
     for key, value in sums.items():
-        by_router[key.router_id][key] = value
+        by_router[key[0]][key] = value  # by its place: this runs for each answer
     return by_router

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Iterable, Mapping
 
-from bandit.learning import merge
 from bandit.posteriors.news import News
 from bandit.posteriors.snapshot import Snapshot, take_snapshot
 from bandit.statistics import Deltas, StatisticKey, Sums
@@ -67,10 +66,15 @@ class RouterState:
 
     def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:
         """Add the deltas of a commit of this process."""
-        merge(self.sums, deltas)
+        sums = self.sums
+        for key, delta in deltas.items():
+            known = sums.get(key)
+            if known is None:
+                sums[key] = delta
+                self._tasks_of_sums.add(key.task)
+            else:
+                sums[key] = known + delta
         self.news.add(deltas)
-        for key in deltas:
-            self._tasks_of_sums.add(key.task)
         self.budget = budget or self.budget
         self.revision += 1
 
