@@ -54,6 +54,14 @@ class UsageCounts:
         used[1] += (outcome.prompt_tokens or 0) + (outcome.completion_tokens or 0)
         used[2] += outcome.cost_usd
 
+    def add(self, other: "UsageCounts") -> None:
+        """Add the usage of other requests."""
+        for minute, (requests, tokens, cost_usd) in other._minutes.items():
+            used = self._minutes.setdefault(minute, [0, 0, 0.0])
+            used[0] += requests
+            used[1] += tokens
+            used[2] += cost_usd
+
     def numbers(self) -> Iterable[Sequence[float]]:
         """The sums by minute."""
         return self._minutes.values()

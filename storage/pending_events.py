@@ -25,6 +25,7 @@ from storage.database.addition import add_sums, note_changed_routers
 from storage.database.bulk import Cursor, compile_text
 from storage.database.numbers import draw_number
 from storage.deltas import SIGNALS, DeltaSums
+from storage.key_usage import UsageCounts
 from storage.records import CompletionRecord, Status
 from storage.roll_ups import RollUps, RollUpStatements, ScoreChange
 from storage.rows import clean
@@ -110,6 +111,7 @@ class Left(NamedTuple):
     records: Sequence[CompletionRecord]
     changes: Sequence[ScoreChange]
     learned: Deltas
+    used: UsageCounts  # of keys, by the records
 
 
 Own: TypeAlias = dict[bytes, Left]
@@ -132,7 +134,7 @@ class PendingEvents:
 
     def leave(self, cursor: Cursor, left: Left, own: Own) -> None:
         """Leave the events of a transaction, on SQLite, and note them in `own`."""
-        records, changes, learned = left
+        records, changes, learned, _ = left
         if records or changes or learned:
             parts = [(key, (it.at, it.half_life, it.weight, it.total, it.squares)) for key, it in learned.items()]
             row = _encoder.encode(([_packed(record) for record in records], changes, parts))
@@ -200,10 +202,13 @@ class Pending:
 
     def add_own(self, left: Left) -> None:
         """Add the events of a row that this process has left."""
+        roll_ups = self.roll_ups
         for record in left.records:
-            self.roll_ups.add_request(record.decision, record.outcome, record.attempts)
+            roll_ups.activity.add_request(record.decision, record.outcome, record.attempts)
+            roll_ups.fixed.add_request(record.decision, record.outcome, record.attempts)
+        roll_ups.usage.add(left.used)
         for change in left.changes:
-            self.roll_ups.add_scores(change)
+            roll_ups.add_scores(change)
         self.learned.add(left.learned)
 
     def add(self, row: bytes) -> None:

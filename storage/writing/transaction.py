@@ -255,11 +255,11 @@ class Transactions:
         deltas = learned.deltas()
         if deferring is not None:
             deferring.left(rows)
-            bare = [record if record.content is None else replace(record, content=None) for record in records]
-            statements.pending.leave(cursor, Left(bare, changes, deltas), self._left)
             used = UsageCounts()
             for record in records:
                 used.add_request(record.decision, record.outcome)
+            bare = [record if record.content is None else replace(record, content=None) for record in records]
+            statements.pending.leave(cursor, Left(bare, changes, deltas, used), self._left)
         else:
             learned_rows, sums = learned.rows(), RollUps(records, changes)
             statements.arms.write(cursor, learned_rows)
