@@ -37,10 +37,11 @@ LARGEST_LOG_BYTES = RESTART_PAGES * 4_096
 def make_engine(url: URL, synchronous: str, files: OpenFiles, *, pooled: bool = True) -> Engine:
     """Make an engine for a file. Writing transactions need the execution option `immediate`."""
     place = url.set(drivername="sqlite+pysqlite")
-    wait = {"timeout": BUSY_SECONDS}
+    # Python's driver keeps 128 statements prepared, which each number of rows of each table soon exceeds.
+    options = {"timeout": BUSY_SECONDS, "cached_statements": 512}
     pooling: dict[str, Any] = {"pool_size": 5, "max_overflow": 20} if pooled else {"poolclass": NullPool}
     # Errors, which are logged, must not tell what callers have said.
-    engine = create_engine(place, connect_args=wait, hide_parameters=True, **pooling)
+    engine = create_engine(place, connect_args=options, hide_parameters=True, **pooling)
 
     @event.listens_for(engine, "do_connect")
     def require_file(*_: object) -> None:
