@@ -63,7 +63,8 @@ def write(transactions: Transactions, making: RecordMaker) -> None:
     ]
     failed = making.completion(attempts=2, cost_usd=0.5, task="ünï — 你好")
     explored = replace(records[0], decision=replace(records[0].decision, explored=True))
-    for record in (explored, failed):
+    kept = making.completion(content=Content(b"{}", b"{}"), key_id="key_2")
+    for record in (explored, failed, kept):
         transactions.write([record])
     transactions.write(records[1:])
     for record, score in zip((records[0], records[0], *records), (0.25, 0.75, *[0.5] * 9), strict=True):
