@@ -15,7 +15,7 @@ from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
 from gateway.providers.upstream.bill import NOTHING, Bill, bill_for
-from gateway.providers.upstream.provider import Call, Chunk, Provider, ProviderError, Usage, Verdict
+from gateway.providers.upstream.provider import Answer, Call, Chunk, Provider, ProviderError, Usage, Verdict
 from gateway.routing.cooldowns import Cooldowns
 from gateway.routing.model_states import ModelStates
 from gateway.telemetry.trace_context import RequestTrace
@@ -93,6 +93,13 @@ class AttemptLog:
         self.text_bytes += text_bytes
         if usage is not None and (usage.is_told or self.usage is None):
             self.usage, self._counted_bytes = usage, self.text_bytes
+
+    def answered(self, answer: Answer) -> None:
+        """End the running call with a whole answer."""
+        self.text_bytes = answer.text_bytes
+        if answer.usage is not None:
+            self.usage, self._counted_bytes = answer.usage, answer.text_bytes
+        self.end(Ending.COMPLETE, finish_reason=answer.finish_reason)
 
     def fail(self, error: ProviderError) -> None:
         """End the running call after an error, with the usage that the provider reported for it."""

@@ -109,8 +109,8 @@ class CompletionHandler:
         decision, attempts = self._decision, self._attempts
         with self._http.watched():
             answer = await self._in_turn(_answer)
-        attempts.count(answer.usage, answer.text_bytes)
-        self._complete(answer.finish_reason)
+        attempts.answered(answer)
+        self._completed()
         self._reason = self._explain()
         cost = usd(attempts.cost_usd)
         body = whole(
@@ -139,7 +139,8 @@ class CompletionHandler:
                     data = envelope.chunks(chunks)
                     if data:
                         await self._http.write(data)
-        self._complete(envelope.finish_reason)
+        self._attempts.end(Ending.COMPLETE, finish_reason=envelope.finish_reason)
+        self._completed()
         text = envelope.text()
         ended_at = await self._record(Status.ANSWERED, answer=text.encode())
         attempts, wanted = self._attempts, self._decision.request.include_usage
@@ -149,20 +150,19 @@ class CompletionHandler:
 
     def _check(self, text: str | None, ended_at: float) -> None:
         """Queue the answer, which has been sent, to be validated, judged and compared as it should be."""
-        services, done = self._services, self._attempts.done
+        services, decision, done = self._services, self._decision, self._attempts.done
         if self._is_judged:
-            judge(services.queues.judging, self._decision, done[-1], text)
+            judge(services.queues.judging, decision, done[-1], text)
         if self._is_compared:
-            compare(services.queues.comparing, self._decision, done, text, services.model_states)
-        if self._decision.request.features.wants_json:
-            check = check_for(self._decision, done[-1], text, ended_at)
+            compare(services.queues.comparing, decision, done, text, services.model_states)
+        if decision.request.features.wants_json:
+            check = check_for(decision, done[-1], text, ended_at)
             if check is not None:
                 services.validator.add(check)
 
-    def _complete(self, finish_reason: str | None) -> None:
-        """End the running call with a complete answer."""
+    def _completed(self) -> None:
+        """Note of the model that it has answered, and of the conversation who did."""
         attempts, model_states, now = self._attempts, self._services.model_states, self._now()
-        attempts.end(Ending.COMPLETE, finish_reason=finish_reason)
         model_states.cooldowns.succeeded(attempts.served_id, now, attempts.began_at)
         usage = attempts.usage
         if usage is not None and usage.tokens is not None:
@@ -267,35 +267,35 @@ class CompletionHandler:
     ) -> float:
         """Record the outcome, once, and return its time. Raises Unavailable."""
         self._recorded = True
-        keep = self._decision.router.options.store_content
+        decision, services = self._decision, self._services
+        keep = decision.router.options.store_content
         record = build_record(
-            self._decision,
+            decision,
             self._attempts,
             status,
             key_id=self._key.id,
-            ended_at=self._services.clock(),
+            ended_at=services.clock(),
             seconds=perf_counter() - self._started,
             reason=self._reason,
             error=error,
             http_status=http_status,
-            content=Content(msgspec.json.encode(self._decision.request.fields), answer) if keep else None,
+            content=Content(msgspec.json.encode(decision.request.fields), answer) if keep else None,
         )
-        self._decision.router.spend.settle(
-            self._decision.expected_usd, record.outcome.cost_usd, record.outcome.ended_at
-        )
+        outcome = record.outcome
+        decision.router.spend.settle(decision.expected_usd, outcome.cost_usd, outcome.ended_at)
         if self._reservation is not None:
-            self._reservation.settle(record.outcome)
+            self._reservation.settle(outcome)
         began = perf_counter()
         try:
-            await self._services.recorder.completion(record)
+            await services.recorder.completion(record)
         except (GatewayError, asyncio.CancelledError) as lost:
             error = error or (lost if isinstance(lost, GatewayError) else _stopping())
             raise
         finally:  # before the client has its last byte: whoever scrapes then finds it counted
-            self._services.observer.completed(
-                record, error, perf_counter() - began, self._attempts.trace, self._decision.router.models
+            services.observer.completed(
+                record, error, perf_counter() - began, self._attempts.trace, decision.router.models
             )
-        return record.outcome.ended_at
+        return outcome.ended_at
 
     def _explain(self) -> str:
         """The reason of the answer; that of a first draw is the same for all requests of its choice."""

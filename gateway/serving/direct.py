@@ -302,11 +302,10 @@ class DirectHttp(Http):
             own += self.standing()
         if not self.keep_alive:
             own.append((b"connection", b"close"))
-        head = b"%b%b\r\n" % (start, b"\r\n".join(map(b": ".join, own)))
-        breaks = start.count(b"\n") + len(own)
-        if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
+        lines, breaks = b"\r\n".join(map(b": ".join, own)), len(own) - 1
+        if lines.count(b"\n") != breaks or lines.count(b"\r") != breaks:
             raise RuntimeError("a line break in a header")
-        return head
+        return b"%b%b\r\n" % (start, lines)
 
     def _write(self, data: bytes) -> None:
         transport = self._protocol.transport

@@ -1,14 +1,14 @@
 """Adapter for Anthropic's Messages API: translates requests, answers and streams."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 
 import msgspec
 
 from gateway.providers.anthropic.requests import KNOWN, Form, translate
 from gateway.providers.anthropic.responses import EventReader, read_message
 from gateway.providers.http.client import HttpClient, encode_headers
-from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.caller import ReadWhole, Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk
@@ -40,12 +40,7 @@ class AnthropicProvider:
 
     def complete(self, call: Call) -> Coroutine[object, object, Answer]:
         """Call the model and return its whole answer. Raises ProviderError."""
-
-        def ask(without: frozenset[str]) -> tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]:
-            request, form = self._request(call, without, stream=False)
-            return request, lambda body, secrets: read_message(body, form, secrets)
-
-        return self._upstream.complete(ask, self._dialect)
+        return self._upstream.complete(call, self._ask, self._dialect)
 
     def stream(self, call: Call, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream. Raises ProviderError."""
@@ -59,6 +54,10 @@ class AnthropicProvider:
     def knows(self, field: str) -> bool:
         """Whether the field has a translation, or is a hint that can be dropped."""
         return field in KNOWN or field in self._drop
+
+    def _ask(self, call: Call, without: frozenset[str]) -> tuple[Request, ReadWhole]:
+        request, form = self._request(call, without, stream=False)
+        return request, lambda body, secrets: read_message(body, form, secrets)
 
     def _request(self, call: Call, without: frozenset[str], *, stream: bool) -> tuple[Request, Form]:
         fields = {name: raw for name, raw in call.fields.items() if name not in self._drop}

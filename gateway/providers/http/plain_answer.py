@@ -29,6 +29,7 @@ def plain_body(received: bytes) -> bytes | None:
     the parser's. Whatever is read here, the parser reads alike.
     """
     head = _HEAD.match(received)
-    if head is None or len(received) - head.end() != int(head[1]):
+    if head is None:
         return None
-    return received[head.end() :]
+    body = received[head.end() :]
+    return body if len(body) == int(head[1]) else None

@@ -1,14 +1,14 @@
 """Adapter for servers with OpenAI's wire format: forwards the caller's bytes under the provider's model name."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.responses import ChunkReader, read_answer
-from gateway.providers.upstream.caller import Request, Upstream
+from gateway.providers.upstream.caller import ReadWhole, Request, Upstream
 from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.key_rotation import KeyRing
 from gateway.providers.upstream.provider import Answer, Call, Chunk
@@ -38,11 +38,7 @@ class OpenAIProvider:
 
     def complete(self, call: Call) -> Coroutine[object, object, Answer]:
         """Call the model and return its whole answer. Raises ProviderError."""
-
-        def ask(without: frozenset[str]) -> tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]:
-            return self._request(call, self._fields(call, without, stream=False)), read_answer
-
-        return self._upstream.complete(ask, self._dialect)
+        return self._upstream.complete(call, self._ask, self._dialect)
 
     def stream(self, call: Call, relay: Relay | None = None) -> AsyncGenerator[list[Chunk], None]:
         """Call the model and yield the chunks of its stream, usage included. Raises ProviderError."""
@@ -57,16 +53,19 @@ class OpenAIProvider:
         """Always True: fields that the provider doesn't accept are dropped."""
         return True
 
-    def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, msgspec.Raw]:
+    def _ask(self, call: Call, without: frozenset[str]) -> tuple[Request, ReadWhole]:
+        return self._request(call, self._fields(call, without, stream=False)), read_answer
+
+    def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, object]:
         wanted = call.fields
         if "stream" in wanted or "stream_options" in wanted:
             wanted = {name: raw for name, raw in wanted.items() if name not in _OF_STREAMS}
         if stream:
             wanted = {**wanted, "stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
-        adapted = self._dialect.fields(call.model, wanted, without, _now())
-        return {"model": msgspec.Raw(_encode(call.model)), **adapted}
+        now = asyncio.get_running_loop().time()
+        return {"model": call.model, **self._dialect.fields(call.model, wanted, without, now)}
 
-    def _request(self, call: Call, fields: Mapping[str, msgspec.Raw]) -> Request:
+    def _request(self, call: Call, fields: Mapping[str, object]) -> Request:
         return Request(
             url=self._url if self._api_version is None else self._azure_url(call.model, self._api_version),
             model=call.model,
@@ -92,10 +91,6 @@ class OpenAIProvider:
         if key:
             headers |= {"api-key": key} if self._api_version else {"Authorization": f"Bearer {key}"}
         return headers
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
 
 
 def _choices(n: msgspec.Raw | None) -> int:

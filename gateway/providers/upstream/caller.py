@@ -13,7 +13,7 @@ from gateway.providers.upstream.dialect import Dialect
 from gateway.providers.upstream.error_bodies import parsed, read_error, read_refusal
 from gateway.providers.upstream.faults import after_content, empty, lost, malformed, refused
 from gateway.providers.upstream.key_rotation import KeyRing
-from gateway.providers.upstream.provider import Answer, Chunk, ProviderError, Verdict
+from gateway.providers.upstream.provider import Answer, Call, Chunk, ProviderError, Verdict
 from gateway.providers.upstream.reader import Reader
 from gateway.providers.upstream.shortcut import RunShortcut
 from gateway.providers.upstream.sse import EventParser, EventTooLarge
@@ -38,8 +38,11 @@ class Request:
     trace_headers: bytes = b""
 
 
-AskWhole: TypeAlias = Callable[[frozenset[str]], tuple[Request, Callable[[bytes, tuple[str, ...]], Answer]]]
-"""Makes a request without the fields of these names, and what reads its answer: valid UTF-8, beside the keys."""
+ReadWhole: TypeAlias = Callable[[bytes, tuple[str, ...]], Answer]
+"""Reads a whole answer, which is valid UTF-8; the keys are to be redacted from messages."""
+
+AskWhole: TypeAlias = Callable[[Call, frozenset[str]], tuple[Request, ReadWhole]]
+"""Makes a call's request without the fields of these names, and what reads its answer."""
 
 Ask: TypeAlias = Callable[[frozenset[str]], tuple[Request, Reader]]
 """Makes a request without the fields of these names, and the reader of its stream."""
@@ -71,15 +74,15 @@ class Upstream:
         """Keys, to be redacted from messages."""
         return self._keys.secrets
 
-    async def complete(self, ask: AskWhole, dialect: Dialect) -> Answer:
-        """Send a request and return its whole answer. Raises ProviderError.
+    async def complete(self, call: Call, ask: AskWhole, dialect: Dialect) -> Answer:
+        """Send the request of a call and return its whole answer. Raises ProviderError.
 
         A request that is refused for some fields is sent again without them.
         """
         without: frozenset[str] = frozenset()
         loop, keys = asyncio.get_running_loop(), self._keys
         while True:
-            request, read = ask(without)
+            request, read = ask(call, without)
             now = loop.time()
             deadline = min(request.deadline, now + self._timeout_seconds)
             key = keys.pick(request.model, now)
