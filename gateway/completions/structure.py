@@ -37,9 +37,7 @@ def check_structure(body: bytes) -> None:
     quotes = depth = values = 0
     for part in _slices(body):
         _check_utf8(decoder, part, body)
-        if b"\\" in part:
-            part = part.replace(b"\\\\", b"").replace(b'\\"', b"")  # noqa: PLW2901 - the slice without escaped quotes
-        each = np.frombuffer(part.translate(None, _NOT_STRUCTURE), np.uint8)
+        each = np.frombuffer(without_escapes(part).translate(None, _NOT_STRUCTURE), np.uint8)
         if not each.size:
             continue
         # Escaped quotes are gone, so an odd number of quotes before a bracket means that it is inside of a string.
@@ -59,16 +57,26 @@ def check_structure(body: bytes) -> None:
 def depth_of(body: bytes) -> int:
     """How deep arrays and objects are nested. Linear, and without a loop in Python.
 
-    Only quotes and brackets are kept. Escaped quotes are removed first, so an odd number of quotes before a bracket
-    means that it is inside of a string.
+    Only quotes and brackets are kept. Escaped quotes are gone before, so an odd number of quotes before a bracket means
+    that it is inside of a string.
     """
-    structure = body
-    if b"\\" in body:
-        structure = structure.replace(b"\\\\", b"").replace(b'\\"', b"")
-    structure = structure.translate(None, _NOT_STRUCTURE)
-    each = np.frombuffer(structure, np.uint8)
+    each = np.frombuffer(without_escapes(body).translate(None, _NOT_STRUCTURE), np.uint8)
     outside = np.logical_not(np.bitwise_and(np.cumsum(each == ord('"'), dtype=np.int32), 1))
     return int(np.cumsum(_STEPS[each] * outside, dtype=np.int32).max())
+
+
+def without_escapes(json: bytes) -> bytes | bytearray:
+    """JSON with a space for each character that is escaped, such as a quote inside of a string."""
+    if b"\\" not in json:
+        return json
+    blanked = bytearray(json)
+    each = np.frombuffer(blanked, np.uint8)
+    backslashes = np.flatnonzero(each == ord("\\"))
+    last = np.flatnonzero(np.diff(backslashes, append=len(json) + 1) != 1)  # of those that stand next to each other
+    odd = np.diff(last, prepend=-1) % 2 == 1  # the others escape each other
+    escaped = backslashes[last[odd]] + 1
+    each[escaped[escaped < len(json)]] = ord(" ")
+    return blanked
 
 
 def _slices(body: bytes) -> Iterator[bytes]:

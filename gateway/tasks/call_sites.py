@@ -134,6 +134,7 @@ def _tool_names(raw: msgspec.Raw) -> list[str]:
 
 
 _NAMELESS = _Named()
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 def _schema_names(raw: msgspec.Raw) -> tuple[str, ...]:
@@ -152,7 +153,13 @@ def _schema_names(raw: msgspec.Raw) -> tuple[str, ...]:
 
 def _names(names: Iterable[str]) -> tuple[str, ...]:
     """Names without digits, which ids and versions have; sorted, each once."""
-    return tuple(sorted({"".join([each for each in name if not each.isdigit()]) for name in names}))
+    return tuple(sorted({_without_digits(name) for name in names}))
+
+
+def _without_digits(name: str) -> str:
+    if name.isascii():
+        return name.translate(_NO_DIGITS)
+    return "".join([each for each in name if not each.isdigit()])
 
 
 def _cut(name: str) -> str:

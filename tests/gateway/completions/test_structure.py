@@ -1,6 +1,7 @@
 """Large bodies are checked in slices, with the same verdict as in one piece, whatever a slice's end cuts through."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.completions import structure
 from gateway.completions.request import LONGEST_KEY, parse_completion, parse_json_object
-from gateway.completions.structure import MOST_VALUES, NESTING_LIMIT, SLICE_BYTES, check_structure
+from gateway.completions.structure import MOST_VALUES, NESTING_LIMIT, SLICE_BYTES, check_structure, without_escapes
 from gateway.errors import InvalidJson
 
 PADDING = "x" * SLICE_BYTES
@@ -53,6 +54,12 @@ def test_depth_and_values_are_counted_alike_however_the_body_is_cut(value: Any, 
             patch.setattr(structure, limit, allowed - 1)
             assert allowed == 0 or refused(body)
             patch.setattr(structure, limit, 10_000)
+
+
+@given(st.text('"\\[a', max_size=12))
+def test_what_is_escaped_is_blanked_and_nothing_else(text: str) -> None:
+    expected = re.sub(r"\\(.)", lambda escape: escape[0] if escape[1] == "\\" else "\\ ", text)
+    assert without_escapes(text.encode()).decode() == expected
 
 
 @given(st.binary(max_size=40), st.integers(2, 9))
