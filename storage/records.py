@@ -83,7 +83,7 @@ class KeyLimits:
 NO_LIMITS = KeyLimits()
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class KeyRecord:
     """An API key without its secret, of which only the SHA-256 is stored. `routers` None: all of them.
 

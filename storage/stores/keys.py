@@ -1,10 +1,12 @@
 """API keys, stored as hashes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, insert, select, tuple_, update
 
 from storage.database.engine import Database
 from storage.database.revisions import Topic, mark_changed
@@ -14,8 +16,13 @@ from storage.stores.audit import record_change
 from storage.stores.decisions import cursor_of, read_cursor
 from storage.tables import api_keys
 
-_decode = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode = lru_cache(maxsize=1_024)(msgspec.json.Decoder(tuple[str, ...]).decode)
+"""Kept, as most of many keys have the same scopes and routers, which then take their memory once."""
 _decode_limits = msgspec.json.Decoder(KeyLimits).decode
+
+
+_KEYS = select(*(api_keys.c[each.name] for each in fields(KeyRecord)))
+PAGE_ROWS = 2_000
 
 
 class LastAdminKey(LedgerError):
@@ -30,23 +37,23 @@ class Keys:
 
     def all(self) -> list[KeyRecord]:
         """Every key, the oldest first; the revoked and expired ones too."""
-        return self._read(select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id))
+        return self._read(_KEYS.order_by(api_keys.c.created_at, api_keys.c.id))
 
     def page(self, limit: int, cursor: str | None = None) -> tuple[list[KeyRecord], str | None]:
         """Up to `limit` keys, the oldest first, and the cursor of the next page, if any. Raises InvalidCursor."""
         place = tuple_(api_keys.c.created_at, api_keys.c.id)
-        query = select(api_keys).order_by(api_keys.c.created_at, api_keys.c.id).limit(limit + 1)
+        query = _KEYS.order_by(api_keys.c.created_at, api_keys.c.id).limit(limit + 1)
         found = self._read(query if cursor is None else query.where(place > read_cursor(cursor)))
         last = found[limit - 1] if len(found) > limit else None
         return found[:limit], None if last is None else cursor_of(last.created_at, last.id)
 
     def get(self, key_id: str) -> KeyRecord | None:
         """One key; None if there is none of this id."""
-        return next(iter(self._read(select(api_keys).where(api_keys.c.id == key_id))), None)
+        return next(iter(self._read(_KEYS.where(api_keys.c.id == key_id))), None)
 
     def of(self, key_ids: Collection[str] | None) -> list[KeyRecord]:
         """The keys of these ids, in any order; None: all of them."""
-        query = select(api_keys)
+        query = _KEYS
         return self._read(query if key_ids is None else query.where(api_keys.c.id.in_(key_ids)))
 
     def labels(self) -> list[tuple[str, str, tuple[str, ...] | None]]:
@@ -59,7 +66,7 @@ class Keys:
     def labelled(self, label: str) -> list[KeyRecord]:
         """The keys that are not revoked and have this label, the oldest first."""
         live = (api_keys.c.label == label) & api_keys.c.revoked_at.is_(None)
-        return self._read(select(api_keys).where(live).order_by(api_keys.c.created_at, api_keys.c.id))
+        return self._read(_KEYS.where(live).order_by(api_keys.c.created_at, api_keys.c.id))
 
     def last_used(self, key_ids: Collection[str] | None = None) -> dict[str, float]:
         """When each key was used last, of these ids or of all that ever were."""
@@ -78,7 +85,7 @@ class Keys:
     def ending(self, after: float, before: float, most: int = 20) -> list[KeyRecord]:
         """The keys that are not revoked and end in this time, the first ones first, up to `most`."""
         live = api_keys.c.revoked_at.is_(None) & api_keys.c.expires_at.between(after, before)
-        return self._read(select(api_keys).where(live).order_by(api_keys.c.expires_at).limit(most))
+        return self._read(_KEYS.where(live).order_by(api_keys.c.expires_at).limit(most))
 
     def exist(self) -> bool:
         """Whether there has ever been a key."""
@@ -125,7 +132,7 @@ class Keys:
         """
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, record.id)
-            row = connection.execute(select(api_keys).where(api_keys.c.id == record.id)).first()
+            row = connection.execute(_KEYS.where(api_keys.c.id == record.id)).first()
             if row is None or _record(row) != former:
                 return False
             connection.execute(update(api_keys).where(api_keys.c.id == record.id).values(_row(record)))
@@ -144,7 +151,7 @@ class Keys:
         with self._database.write() as connection:
             mark_changed(connection, Topic.KEYS, key_id)
             live = (api_keys.c.id == key_id) & api_keys.c.revoked_at.is_(None)
-            row = connection.execute(select(api_keys).where(live)).first()
+            row = connection.execute(_KEYS.where(live)).first()
             if row is None:
                 return False
             connection.execute(update(api_keys).where(live).values(revoked_at=at))
@@ -155,14 +162,14 @@ class Keys:
 
     def _read(self, query: Select[Any]) -> list[KeyRecord]:
         with self._database.read() as connection:
-            return [_record(row) for row in connection.execute(query)]
+            return [_record(row) for page in connection.execute(query).partitions(PAGE_ROWS) for row in page]
 
 
 def _require_admin(connection: Connection, former: KeyRecord) -> None:
     """Check that a key is left that administers all routers for good, if `former` was one. Raises LastAdminKey."""
     if not _administers(former):
         return
-    candidates = select(api_keys).where(
+    candidates = _KEYS.where(
         api_keys.c.revoked_at.is_(None), api_keys.c.routers.is_(None), api_keys.c.expires_at.is_(None)
     )
     one = candidates.where(api_keys.c.scopes.contains('"admin"')).limit(1)  # of 100,000 keys few are such
@@ -176,19 +183,21 @@ def _administers(record: KeyRecord) -> bool:
     )
 
 
-def _record(row: Row[Any]) -> KeyRecord:
+def _record(row: Sequence[Any]) -> KeyRecord:
+    # By place: of 100,000 keys the names of their columns took most of the time.
+    key_id, key_hash, label, scopes, routers, created_at, expires_at, revoked_at, prefix, created_by, limits = row
     return KeyRecord(
-        id=row.id,
-        hash=row.hash,
-        label=row.label,
-        scopes=_decode(row.scopes),
-        routers=None if row.routers is None else _decode(row.routers),
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        revoked_at=row.revoked_at,
-        prefix=row.prefix,
-        created_by=row.created_by,
-        limits=NO_LIMITS if row.limits is None else _decode_limits(row.limits),
+        key_id,
+        key_hash,
+        label,
+        _decode(scopes),
+        None if routers is None else _decode(routers),
+        created_at,
+        expires_at,
+        revoked_at,
+        prefix,
+        created_by,
+        NO_LIMITS if limits is None else _decode_limits(limits),
     )
 
 
