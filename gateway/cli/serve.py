@@ -51,5 +51,4 @@ def serve(
             log_format=log_format,
         )
 
-    read()  # what is wrong is told before anything is logged
     run(read, typer.echo, workers)
