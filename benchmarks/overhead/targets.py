@@ -164,12 +164,15 @@ def gateway_process(
     database_url: str | None = None,
 ) -> GatewayProcess:
     """A gateway on the targets' core. `checkout`: with the sources of another commit."""
+    environ = {"PYTHONDONTWRITEBYTECODE": ""}  # an installed gateway has its bytecode: compiling doubles a start
+    if checkout is not None:
+        environ["PYTHONPATH"] = str(checkout.resolve())
     return GatewayProcess(
         folder,
         configuration(provider_port, folder, durability, routers, database_url),
         launcher=launcher,
         core=TARGET_CORE,
-        environ=None if checkout is None else {"PYTHONPATH": str(checkout.resolve())},
+        environ=environ,
         drain_seconds=0.0 if checkout is None else None,
     )
 
