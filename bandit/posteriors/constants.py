@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.posteriors.latency import LogTime, TimePriors, log_time, time_priors
+from bandit.posteriors.latency import TimePrior, time_prior
 from bandit.posteriors.moments import Moments, moments
 from bandit.posteriors.priors import (
     DEFAULT_COMPLETION_TOKENS,
@@ -20,7 +20,7 @@ from bandit.posteriors.priors import (
 )
 from bandit.posteriors.quality import Quality, unscored_quality
 from bandit.price import Price
-from bandit.types import Arm, ArmPrior
+from bandit.types import Arm, ArmPrior, LogNormalPrior
 
 Floats = NDArray[np.float64]
 Rates: TypeAlias = tuple[float, ...]
@@ -41,9 +41,9 @@ class Constants:
 
     `quality` and `quality_weight` are the prior of the arm effects, `unscored` the quality in any class while there is
     no score at all, with its mean and variance. `times` are the priors of the latency signals first token, per token,
-    total: shape (3, arms); `untried_times` are the expectations without any observation. `offset_tokens` is the
-    constant a of the plain answers' ln(seconds / (a + tokens)). Priors are own if other routers saw the model itself.
-    `joined_late`: the router already had traffic when the arm joined.
+    total, each by arm, and `own_times` says which are own, shape (3, arms). `offset_tokens` is the constant a of the
+    plain answers' ln(seconds / (a + tokens)). Priors are own if other routers saw the model itself. `joined_late`: the
+    router already had traffic when the arm joined.
     """
 
     priced: NDArray[np.bool_]
@@ -56,8 +56,8 @@ class Constants:
     unscored_moments: Moments
     completion_tokens: Floats
     offset_tokens: Sequence[float]
-    times: TimePriors
-    untried_times: LogTime
+    times: Sequence[Sequence[TimePrior]]
+    own_times: NDArray[np.bool_]
     own_completion_tokens: NDArray[np.bool_]
     joined_late: NDArray[np.bool_]
     any_joined_late: bool
@@ -80,8 +80,7 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
     priced = [arm.price is not None for arm in arms]
     lengths = [(prior.completion_tokens or DEFAULT_COMPLETION_TOKENS, offset_tokens(prior)) for prior in priors]
     tokens, offset = np.array(lengths).T
-    mean, spread, weight = np.array([_times(prior) for prior in priors]).T.reshape(3, 3, -1)
-    times = time_priors(mean, spread, weight, np.array([_own_times(prior) for prior in priors]).T)
+    times = list(zip(*[_times(prior) for prior in priors], strict=True))
     quality, quality_weight = np.full(len(arms), DEFAULT_QUALITY), np.full(len(arms), DEFAULT_QUALITY_WEIGHT)
     unscored = unscored_quality(quality, quality_weight)
     return Constants(
@@ -98,7 +97,7 @@ def constants_of(arms: Sequence[Arm]) -> Constants:
         completion_tokens=tokens,
         offset_tokens=offset.tolist(),
         times=times,
-        untried_times=log_time(np.zeros_like(times.sums), times),
+        own_times=np.array([[prior.own for prior in of_signal] for of_signal in times]),
         own_completion_tokens=np.array([prior.completion_tokens is not None for prior in priors]),
         joined_late=np.array([prior.joined_late for prior in priors]),
         any_joined_late=any(prior.joined_late for prior in priors),
@@ -112,18 +111,14 @@ def _usd(price: Price) -> Rates:
     return fresh, fresh, images, audio, fresh, price.cached_input_usd, price.output_usd, price.request_usd
 
 
-def _times(prior: ArmPrior) -> tuple[float, ...]:
-    """The means of the priors of the three latency signals, then their spreads, then their weights."""
-    first, each = prior.first_token or FIRST_TOKEN_PRIOR, prior.per_token or PER_TOKEN_PRIOR
-    total = prior.total or TOTAL_PRIOR
+def _times(prior: ArmPrior) -> tuple[TimePrior, TimePrior, TimePrior]:
+    """The priors of the three latency signals."""
     return (
-        *(first.mean, each.mean, total.mean),
-        *(first.spread, each.spread, total.spread),
-        *(first.weight, each.weight, total.weight),
+        _time(prior.first_token, FIRST_TOKEN_PRIOR, prior),
+        _time(prior.per_token, PER_TOKEN_PRIOR, prior),
+        _time(prior.total, TOTAL_PRIOR, prior),
     )
 
 
-def _own_times(prior: ArmPrior) -> tuple[bool, ...]:
-    return tuple(
-        time is not None and not prior.of_price_class for time in (prior.first_token, prior.per_token, prior.total)
-    )
+def _time(learned: LogNormalPrior | None, default: LogNormalPrior, prior: ArmPrior) -> TimePrior:
+    return time_prior(learned or default, own=learned is not None and not prior.of_price_class)

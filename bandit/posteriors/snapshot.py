@@ -14,7 +14,7 @@ from bandit.posteriors.amounts import Amounts, expected_amounts, pooled_means
 from bandit.posteriors.constants import CACHED, OUTPUT, REQUEST, Constants, Rates, constants_of
 from bandit.posteriors.evidence import Sources, arrange, tasks_of
 from bandit.posteriors.families import Families, families
-from bandit.posteriors.latency import LogTime, log_time
+from bandit.posteriors.latency import log_time
 from bandit.posteriors.moments import InClass, Moments, Share, moments, share
 from bandit.posteriors.priors import COMPLETION_TOKENS_WEIGHT
 from bandit.posteriors.prompt import PART_SIGNALS, PromptRatios, prompt_ratios, text_ratios
@@ -39,7 +39,7 @@ KNOWN_WEIGHT = 0.5
 NO_PARENTS: Mapping[str, str] = MappingProxyType({})
 
 FIRST, EACH, WHOLE = 0, 1, 2
-"""Rows of `Snapshot.times`."""
+"""Latency signals: seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,16 +207,15 @@ class Snapshot:
     def seconds(self, context: Context) -> Moments:
         """Mean and variance of the expected seconds until the whole answer is there, at most the deadline."""
         tokens, _ = self.completion_tokens(context.task, context.max_tokens)
-        means, relative = self._times
         mean, variance = [], []
         if context.stream:
-            streams = zip(means[FIRST], relative[FIRST], means[EACH], relative[EACH], tokens, strict=True)
+            streams = zip(*self.time(FIRST), *self.time(EACH), tokens, strict=True)
             for first, v, each, w, n in streams:
                 rest = n * each
                 mean.append(first + rest)
                 variance.append(first * first * v + rest * rest * w)
         else:
-            plain = zip(self.constants.offset_tokens, tokens, means[WHOLE], relative[WHOLE], strict=True)
+            plain = zip(self.constants.offset_tokens, tokens, *self.time(WHOLE), strict=True)
             for a, n, each, v in plain:
                 whole = (a + n) * each
                 mean.append(whole)
@@ -230,7 +229,7 @@ class Snapshot:
 
     def wait_seconds(self, context: Context) -> Sequence[float]:
         """Expected seconds until something comes: a stream's first token, or a whole plain answer."""
-        return self._times[0][FIRST] if context.stream else self.seconds(context)[0]
+        return self.time(FIRST)[0] if context.stream else self.seconds(context)[0]
 
     def seconds_known(self, stream: bool) -> Sequence[bool]:
         """Whether an arm's expected seconds come from answers of its model, in this router or another."""
@@ -239,23 +238,23 @@ class Snapshot:
 
     @kept_property
     def _seconds_known(self) -> tuple[Sequence[bool], Sequence[bool]]:
-        known = self.constants.times.own
+        known = self.constants.own_times
         if not self.table.signals.isdisjoint(LATENCIES):
             known = known | (self.table.times()[0] >= KNOWN_WEIGHT)
         return known[WHOLE].tolist(), (known[FIRST] & known[EACH]).tolist()
 
-    @kept_property
-    def _times(self) -> tuple[list[list[float]], list[list[float]]]:
-        """Means and relative variances of `times`."""
-        return self.times.mean.tolist(), self.times.relative_variance.tolist()
+    def time(self, signal: int) -> Moments:
+        """Expected time per arm by one latency signal, and the variance of that over its square."""
+        found = self._times.get(signal)
+        if found is None:
+            sums = self.table.per_arm(LATENCIES[signal]).tolist()
+            found = self._times[signal] = log_time(sums, self.constants.times[signal])
+        return found
 
     @kept_property
-    def times(self) -> LogTime:
-        """Seconds to a stream's first token, per token after it, and per (a + tokens) of a plain answer."""
-        known = self.constants
-        if self.table.signals.isdisjoint(LATENCIES):
-            return known.untried_times
-        return log_time(self.table.times(), known.times)
+    def _times(self) -> dict[int, Moments]:
+        """Those that were asked for."""
+        return {}
 
     @kept_property
     def counted(self) -> CountedScores:
