@@ -113,6 +113,8 @@ class Recorder:
 
     def require_room(self) -> None:
         """Refuse a request that could not be recorded, before a provider is paid. Raises Unavailable."""
+        if self._writer.is_ready:
+            return
         if self._writer.problem is not None:
             raise Unavailable(self._writer.problem, code="ledger_unavailable", retry_after_seconds=2)
         if self._writer.state is State.FULL:

@@ -61,7 +61,8 @@ UNSERVED = (
 class Catalog:
     """All models, by id. A model that no file declares is resolved when a router first names it.
 
-    `notices` say which prices are unusual and which shipped models were left out.
+    `notices` say which prices are unusual and which shipped models were left out. `priced_until` is when the list may
+    ask another price of any of them.
     """
 
     def __init__(self, settings: Settings, now: datetime) -> None:
@@ -69,7 +70,7 @@ class Catalog:
         self._settings = settings
         self._now = now
         self._models: dict[str, Model] = {}
-        self._priced_until = math.inf
+        self.priced_until = math.inf
         self.notices: list[str] = []
         problems: list[str] = []
         for model in settings.models.values():
@@ -124,14 +125,14 @@ class Catalog:
 
     def reprice(self, now: Epoch) -> Mapping[str, Model]:
         """The models whose price the list has changed by `now`. Costs nothing as long as none is due."""
-        if now < self._priced_until:
+        if now < self.priced_until:
             return {}
-        self._now, self._priced_until = datetime.fromtimestamp(now, UTC), math.inf
+        self._now, self.priced_until = datetime.fromtimestamp(now, UTC), math.inf
         changed: dict[str, Model] = {}
         for former in list(self._models.values()):
             declared = self._settings.models.get(former.id) or undeclared(former.id)
             model = self._make(declared) if former.priced_until <= now else former
-            self._priced_until = min(self._priced_until, model.priced_until)
+            self.priced_until = min(self.priced_until, model.priced_until)
             self._models[model.id] = model
             if model.price != former.price:
                 changed[model.id] = model
@@ -154,7 +155,7 @@ class Catalog:
         price = listed.price if listed else facts.price if facts and known and known.at_home else None
         source = "declared" if declared.rates else "genai-prices" if listed else "models.dev" if price else "local"
         until = listed.until.timestamp() if listed and listed.until and listed.price else math.inf
-        self._priced_until = min(self._priced_until, until)
+        self.priced_until = min(self.priced_until, until)
         abilities = abilities_of(name, facts) if declared.abilities is None else declared.abilities
         reasons = facts.reasoning if facts else None
         seller = vendor.facts if vendor else OLLAMA if OLLAMA in provider.name else ""

@@ -18,10 +18,10 @@ class Spending(ABC):
 
     STEP: ClassVar[int]
 
-    __slots__ = ("_ledger_usd", "_reserved_usd", "_today", "_uncommitted_usd")
+    __slots__ = ("_day", "_ledger_usd", "_reserved_usd", "_today", "_uncommitted_usd")
 
     def __init__(self) -> None:
-        self._today = 0
+        self._today, self._day = 0, 0.0  # what names the day, and its number
         self._ledger_usd: dict[int, float] = {}  # by day
         self._uncommitted_usd = 0.0  # of today
         self._reserved_usd = 0.0
@@ -33,12 +33,14 @@ class Spending(ABC):
 
     def reserve(self, expected_usd: float, now: Epoch) -> None:
         """Reserve what a request is expected to cost, until `settle`."""
-        self._turn(now)
+        if now // DAY != self._day:
+            self._turn(now)
         self._reserved_usd += expected_usd
 
     def settle(self, expected_usd: float, cost_usd: float, now: Epoch) -> None:
         """Replace a finished request's reservation by its cost, which counts as uncommitted until `commit`."""
-        self._turn(now)
+        if now // DAY != self._day:
+            self._turn(now)
         self._reserved_usd = max(self._reserved_usd - expected_usd, 0.0)
         self._uncommitted_usd += cost_usd
 
@@ -57,9 +59,9 @@ class Spending(ABC):
         self._ledger_usd = {}
 
     def _turn(self, now: Epoch) -> None:
-        today = int(now // DAY) * self.STEP
-        if today != self._today:  # or earlier: a clock that was ahead has been set right
-            self._today, self._uncommitted_usd = today, 0.0
+        day = now // DAY
+        if day != self._day:  # or earlier: a clock that was ahead has been set right
+            self._day, self._today, self._uncommitted_usd = day, int(day) * self.STEP, 0.0
             kept = self._kept(now)
             self._ledger_usd = {day: usd for day, usd in self._ledger_usd.items() if day in kept}
 

@@ -89,6 +89,8 @@ class Registry:
 
     def reprice(self, now: Epoch) -> None:
         """Update prices if one may have changed by `now`, such as that of an hour of the day."""
+        if now < self._catalog.priced_until:
+            return
         changed = self._catalog.reprice(now)
         if changed:
             log.info("the price list has other prices now: %s", ", ".join(sorted(changed)))

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from sqlalchemy import Connection, text
 
@@ -19,10 +20,9 @@ SLOWEST_READING_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the database's clock showed at an instant of the monotonic clock, and how far this machine's was ahead."""
+    """How far the database's clock was ahead of the monotonic clock, and this machine's ahead of the database's."""
 
-    database: float
-    monotonic: float
+    offset_seconds: float
     ahead_seconds: float
 
 
@@ -36,12 +36,11 @@ class DatabaseClock:
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
         self._is_read = False
-        self._reading = _Reading(wall(), time.monotonic(), 0.0)  # until the database is asked
+        self._reading = _Reading(wall() - time.monotonic(), 0.0)  # until the database is asked
 
     def now(self) -> Epoch:
         """Return the present."""
-        reading = self._reading
-        return Epoch(reading.database + (time.monotonic() - reading.monotonic))
+        return Epoch(self._reading.offset_seconds + monotonic())
 
     @property
     def ahead_seconds(self) -> float:
@@ -55,4 +54,4 @@ class DatabaseClock:
         ended = time.monotonic()
         if not self._is_read or ended - began < SLOWEST_READING_SECONDS:
             self._is_read, middle = True, (began + ended) / 2
-            self._reading = _Reading(shown, middle, self._wall() - (ended - middle) - shown)
+            self._reading = _Reading(shown - middle, self._wall() - (ended - middle) - shown)

@@ -148,6 +148,16 @@ class Writer:
             return f"the ledger's writer has been stuck for {silent:.0f} s: check the disk and the database"
         return None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether a record that is submitted now goes to the database, and there is no problem."""
+        return (
+            self._failover.state is State.OK
+            and self._queue.qsize() < self._queue_limit
+            and not self._has_ended
+            and time.monotonic() - self._turned <= SILENT_SECONDS
+        )
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
