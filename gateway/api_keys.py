@@ -78,11 +78,13 @@ class Keyring:
         self._hashes = {key.id: key.hash for key in live}
         self._used_at: dict[str, Epoch] = {}
         self.revision = 0  # counts the replacements
+        self.generation = 0  # another one if a key that was found may be none any more
 
     def replace(self, key_ids: Collection[str] | None, keys: "Keyring") -> None:
         """Take others in place of the keys of these ids; None: of all keys."""
         self._by_header.clear()
         self.revision += 1
+        self.generation += 1
         if key_ids is None:
             self._by_hash, self._hashes = keys._by_hash, keys._hashes
             return
@@ -103,10 +105,14 @@ class Keyring:
             key = self._look_up(authorization)
             if len(self._by_header) < MOST_HEADERS:
                 self._by_header[digest] = key
+        self.use(key, now)
+        return key
+
+    def use(self, key: KeyRecord, now: Epoch) -> None:
+        """Note that a key is used which was found in this generation. Raises InvalidApiKey if it has expired."""
         if key.expires_at is not None and key.expires_at <= now:
             raise InvalidApiKey("this API key has expired", should_retry=False)
         self._used_at[key.id] = now
-        return key
 
     def get(self, key_id: str, now: Epoch) -> KeyRecord | None:
         """The live key of this id, if there is one."""
@@ -128,6 +134,7 @@ class Keyring:
             yield authorization
         finally:
             self._by_header.pop(digest, None)
+            self.generation += 1
 
     def _look_up(self, authorization: bytes) -> KeyRecord:
         scheme, _, secret = authorization.partition(b" ")

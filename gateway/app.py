@@ -119,10 +119,6 @@ class Gateway:
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
 
-    def new_request_id(self) -> str:
-        """A fresh id for a request."""
-        return self._request_ids.new(self.database.clock.now())
-
     def router_of(self, url: bytes) -> str | None:
         """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
         match = _DIRECT.fullmatch(url.removeprefix(self._root_path))
@@ -133,13 +129,13 @@ class Gateway:
         return self._flow.complete(http, router_id)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request_id = self.new_request_id()
         if self.draining:
             send = closing(send)
         root = self.settings.listening.root_path
         path = below(root, scope["path"])
         match = _COMPLETIONS.fullmatch(path)
         if match is None:
+            request_id = self._new_request_id()
             path = root + (path.rstrip("/") or "/")  # clients that join URLs may leave a slash at the end
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
@@ -148,15 +144,19 @@ class Gateway:
                 await self.api(inner, bounded(receive), told)
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
-            await self.complete(exchange(scope, receive, send, request_id), match[1])
+            await self.complete(exchange(scope, receive, send), match[1])
         else:
+            request_id = self._new_request_id()
             error = MethodNotAllowed("completions are asked for with POST", ["POST"])
             self._observer.refused(request_id, "", None, error, 0.0)
             await Http(scope, receive, send, request_id).fail(error)
 
     def count_refusal(self, status: int) -> None:
         """Count an answer that a connection was given without a request."""
-        self._observer.answered(self.new_request_id(), "", "", status, 0.0)
+        self._observer.answered(self._new_request_id(), "", "", status, 0.0)
+
+    def _new_request_id(self) -> str:
+        return self._request_ids.new(self.database.clock.now())
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -252,6 +252,7 @@ class Gateway:
                 heartbeat.is_kept_aside,
                 limiter,
                 self._unmatched,
+                self._request_ids,
             )
             readiness = Readiness(
                 self._recorder,

@@ -5,7 +5,7 @@ import contextlib
 import io
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 from gateway.errors import GatewayError, RequestTooLarge, UnsupportedMedia
@@ -38,16 +38,30 @@ class ClientGone(Exception):
     """The client disconnected before its answer was complete."""
 
 
+class Head:
+    """The headers of a request, or of several whose heads are equal byte by byte.
+
+    `found` is what was found for the first of them: the next ones need not look for it, as long as it holds.
+    """
+
+    __slots__ = ("found", "header")
+
+    def __init__(self, headers: Mapping[bytes, bytes]) -> None:
+        self.header = headers.get
+        self.found: object = None
+
+
 class HttpRequest:
     """The headers and the body of a request. `header` gives the first header of a name (in lower case)."""
 
-    __slots__ = ("_receive", "header")
+    __slots__ = ("_receive", "head", "header")
 
     header: Callable[[bytes], bytes | None]
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
-        self.header = {name: bytes(value) for name, value in reversed(list(scope["headers"]))}.get
+        self.head = Head({name: bytes(value) for name, value in reversed(list(scope["headers"]))})
+        self.header = self.head.header
 
     @property
     def is_compressed(self) -> bool:
@@ -106,11 +120,14 @@ def too_large(limit: int) -> RequestTooLarge:
 
 
 class Http(HttpRequest):
-    """A request and its response. `request_id` is sent with every response, and so are the headers of `standing`."""
+    """A request and its response. `request_id` is sent with every response, and so are the headers of `standing`.
+
+    A completion's id is set by the flow.
+    """
 
     __slots__ = ("_send", "_started", "_writing_since", "request_id", "standing")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str = "") -> None:
         super().__init__(scope, receive)
         self._send = send
         self._started = False

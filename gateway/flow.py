@@ -11,25 +11,28 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
-from bandit.types import LoopTime
+from bandit.types import Epoch, LoopTime
 from gateway.api_keys import Keyring, require
-from gateway.asgi import ClientGone, Http, HttpRequest
+from gateway.asgi import ClientGone, Head, Http, HttpRequest
 from gateway.bodies import Bodies
 from gateway.completions.decision import Decision, NoModelAvailable, decide
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound, RouterUnreadable
 from gateway.feedback import FeedbackBatch, parse_feedback
-from gateway.limits.allowance import KeyAllowance
+from gateway.ids import RequestIds
+from gateway.limits.allowance import KeyAllowance, Reservation
 from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.unmatched import UnmatchedCounter
 from gateway.routing.registry import Registry
 from gateway.routing.router import LiveRouter
 from gateway.routing.sightings import Sighting
 from gateway.routing.task_names import TaskAdmission
-from gateway.tasks.classifier import classify
+from gateway.tasks.call_sites import CallSite
+from gateway.tasks.classifier import Features, classify
 from gateway.telemetry.trace_context import RequestTrace
 from storage.records import FeedbackReceipt, KeyRecord
 
@@ -37,6 +40,15 @@ log = logging.getLogger(__name__)
 
 COOLING_WAIT_SECONDS = 5.0
 """How long a request waits for the first of its cooling models before it fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The key and the router of all requests with one head, as they were found in a generation of the keys."""
+
+    key: KeyRecord
+    router: LiveRouter
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +74,14 @@ class Flow:
         is_kept_aside: Callable[[str], bool],
         limiter: KeyLimiter,
         unmatched: UnmatchedCounter,
+        request_ids: RequestIds,
     ) -> None:
         self.keyring = keyring
         self._registry = registry
         self.routers = registry.routers
         self.services = services
         self.clock = services.clock
+        self._request_ids = request_ids
         self.limits = limits
         self._may_be_spooled = may_be_spooled
         self._is_kept_aside = is_kept_aside
@@ -79,41 +93,47 @@ class Flow:
 
     async def complete(self, http: Http, router_id: str) -> None:
         """Answer one completion request, with a completion or with an error."""
-        started = perf_counter()  # not loop.time(): uvloop's counts in whole milliseconds
+        started, now = perf_counter(), self.clock()  # not loop.time(): uvloop's counts in whole milliseconds
+        http.request_id = self._request_ids.new(now)
         key: KeyRecord | None = None
         tracing = self.services.observer.tracing
         trace = None if tracing is None else tracing.begin(http.header)
         try:
-            key, router = self.authenticate(http.header(b"authorization"), router_id)
+            key, router = self._enter(http.head, router_id, now)
             allowance = self._limiter.of(key)
             if allowance is not None:
                 http.standing = allowance.standing
-                allowance.admit(self.clock())
+                allowance.admit(now)
             body = http.take_body(self.limits.body_bytes)
-            request = (
-                await self._bodies.read(
-                    http, self.limits.body_bytes, lambda body: parse_completion(http.chat_body(body), http.header)
-                )
-                if body is None
-                else parse_completion(body, http.header)
-            )
+            request = await self._read(http) if body is None else parse_completion(body, http.header)
             self.services.recorder.require_room()
-            stated = request.task(router.options.task_metadata_key)
+            stated = None if request.is_plain else request.task(router.options.task_metadata_key)
             if allowance is not None:
                 allowance.require_task(stated or classify(request.features))
             if stated is not None:
                 await self._admission.admit(router.id, router.tasks, stated)
-            site = request.call_site
-            if site is not None and not stated and router.knows_call_sites and site.key not in router.tasks:
-                features = request.features
-                sighting = Sighting(key.id, features.messages, classify(features))
-                self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
-            decision = await self.decide(http.request_id, router, request, allowance, key, stated)
+            elif request.call_site is not None:
+                self._see(router, request.call_site, request.features, key)
+            if body is None or stated is not None:
+                now = self.clock()  # it was waited for
+            services = self.services
+            deciding = partial(
+                decide,
+                http.request_id,
+                router,
+                request,
+                services.providers,
+                services.model_states,
+                allowance,
+                key,
+                stated,
+            )
+            try:
+                decision = deciding(now, LoopTime(asyncio.get_running_loop().time()))
+            except NoModelAvailable as unavailable:
+                decision = await self._decide_later(deciding, unavailable)
             router.spend.reserve(decision.expected_usd, decision.at)
-            reservation = None
-            if allowance is not None:
-                tokens = decision.expected_tokens if allowance.counts_tokens else 0.0
-                reservation = allowance.reserve(tokens, decision.expected_usd, decision.at)
+            reservation = None if allowance is None else _reserve(allowance, decision)
         except GatewayError as error:
             self._refused(http, router_id, key, error, started, trace)
             await http.fail(error)
@@ -182,39 +202,48 @@ class Flow:
             raise RouterNotFound(router_id)
         return key, router
 
-    async def decide(
-        self,
-        completion_id: str,
-        router: LiveRouter,
-        request: CompletionRequest,
-        allowance: KeyAllowance | None,
-        key: KeyRecord,
-        stated: str | None,
+    def _enter(self, head: Head, router_id: str, now: Epoch) -> tuple[KeyRecord, LiveRouter]:
+        """As `authenticate`, but what was found for a request with the same head is not looked up while it holds."""
+        entry = head.found
+        if (
+            isinstance(entry, Entry)
+            and entry.generation == self.keyring.generation
+            and self.routers.get(router_id) is entry.router
+        ):
+            self.keyring.use(entry.key, now)
+            self._registry.reprice(now)
+            return entry.key, entry.router
+        key, router = self.authenticate(head.header(b"authorization"), router_id)
+        head.found = Entry(key, router, self.keyring.generation)
+        return key, router
+
+    async def _read(self, http: Http) -> CompletionRequest:
+        limit = self.limits.body_bytes
+        return await self._bodies.read(http, limit, lambda body: parse_completion(http.chat_body(body), http.header))
+
+    def _see(self, router: LiveRouter, site: CallSite, features: Features, key: KeyRecord) -> None:
+        """Take note of a call site that is no class yet."""
+        if router.knows_call_sites and site.key not in router.tasks:
+            sighting = Sighting(key.id, features.messages, classify(features))
+            self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
+
+    async def _decide_later(
+        self, deciding: Callable[[Epoch, LoopTime], Decision], unavailable: NoModelAvailable
     ) -> Decision:
-        """Choose a model; if all are cooling down, wait up to `COOLING_WAIT_SECONDS` for the first of them."""
+        """Wait for the first of the cooling models, up to `COOLING_WAIT_SECONDS`, and decide again."""
         loop, cooldowns = asyncio.get_running_loop(), self.services.model_states.cooldowns
         until = loop.time() + COOLING_WAIT_SECONDS
         while True:
+            now = loop.time()
+            seconds = cooldowns.soonest(unavailable.models, now) or 0.0
+            if now >= until or (now + seconds > until and not cooldowns.probing(unavailable.models, now)):
+                limited = all(map(cooldowns.is_limited, unavailable.models))
+                raise _cooling(unavailable, seconds, limited) from None
+            await self._until_a_call_ends(min(seconds, until - now))
             try:
-                return decide(
-                    completion_id,
-                    router,
-                    request,
-                    self.services.providers,
-                    self.services.model_states,
-                    self.clock(),
-                    LoopTime(loop.time()),
-                    allowance,
-                    key,
-                    stated,
-                )
-            except NoModelAvailable as unavailable:
-                now = loop.time()
-                seconds = cooldowns.soonest(unavailable.models, now) or 0.0
-                if now >= until or (now + seconds > until and not cooldowns.probing(unavailable.models, now)):
-                    limited = all(map(cooldowns.is_limited, unavailable.models))
-                    raise _cooling(unavailable, seconds, limited) from None
-                await self._until_a_call_ends(min(seconds, until - now))
+                return deciding(self.clock(), LoopTime(loop.time()))
+            except NoModelAvailable as still:
+                unavailable = still
 
     async def _until_a_call_ends(self, seconds: float) -> None:
         """Wait until a probe of a half-open model ends, up to `seconds`."""
@@ -222,6 +251,11 @@ class Flow:
         with self.services.model_states.cooldowns.watching(ended.set), contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await ended.wait()
+
+
+def _reserve(allowance: KeyAllowance, decision: Decision) -> Reservation:
+    tokens = decision.expected_tokens if allowance.counts_tokens else 0.0
+    return allowance.reserve(tokens, decision.expected_usd, decision.at)
 
 
 def _cooling(unavailable: NoModelAvailable, seconds: float, limited: bool) -> GatewayError:

@@ -83,11 +83,11 @@ def decide(
     request: CompletionRequest,
     providers: Mapping[str, Provider],
     model_states: ModelStates,
-    now: Epoch,
-    loop_time: LoopTime,
     allowance: KeyAllowance | None,
     key: KeyRecord,
     stated: str | None,
+    now: Epoch,
+    loop_time: LoopTime,
 ) -> Decision:
     """Choose a model. `stated` is the task that the caller states.
 

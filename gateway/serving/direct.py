@@ -14,7 +14,7 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway import asgi
-from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Http, require_json, too_large
+from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Head, Http, require_json, too_large
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
 from gateway.serving.known_head import LARGEST_BODY, KnownHead
 
@@ -36,12 +36,8 @@ class Completions(Protocol):
         """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
         ...
 
-    def new_request_id(self) -> str:
-        """A fresh id for a request."""
-        ...
-
     def complete(self, http: Http, router_id: str) -> Coroutine[object, object, None]:
-        """Answer one completion request."""
+        """Answer one completion request; it gets its id."""
         ...
 
 
@@ -60,22 +56,27 @@ class DirectProtocol(LimitedProtocol):
             self.received_at = time.monotonic()
             self._take(last, data)
             return
-        known, is_between = self._known, self.is_between_requests
+        known = self._known
+        is_between = self.is_between_requests
         if known is not None and is_between and (found := known.body_of(data)) is not None:
             completions = self.completions
             if completions is not None and not completions.draining:
-                self.received_at = time.monotonic()
                 if self.timeout_keep_alive_task is not None:
                     self._unset_keepalive_if_required()
-                exchange = DirectHttp(self, completions, known.router_id, known.headers, keep_alive=True)
+                length, body = found
+                exchange = DirectHttp(self, completions, known.router_id, known.head, body, keep_alive=True)
                 self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
-                self._missing, body = found
-                self._take(exchange, body)
+                if len(body) == length:
+                    exchange.more_body = False
+                    exchange.begin()
+                else:
+                    self._missing = length - len(body)
+                    self.received_at = time.monotonic()
                 return
         super().data_received(data)
         new = self._exchange
         if is_between and new is not last and new is not None and new.keep_alive:
-            self._known = KnownHead.of(data, new.router_id, new.headers)
+            self._known = KnownHead.of(data, new.router_id, new.head)
 
     def _take(self, exchange: "DirectHttp", data: bytes) -> None:
         """Take a part of the body of a request whose head was known, and answer it if it is the last one."""
@@ -139,7 +140,8 @@ class DirectProtocol(LimitedProtocol):
             return None
         if self.parser.get_http_version() != "1.1":
             return None
-        return DirectHttp(self, self.completions, router_id, headers, keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.should_keep_alive()
+        return DirectHttp(self, self.completions, router_id, Head(headers), b"", keep_alive=keep_alive)
 
 
 class DirectHttp(Http):
@@ -156,7 +158,6 @@ class DirectHttp(Http):
         "_watched",
         "body",
         "disconnected",
-        "headers",
         "keep_alive",
         "more_body",
         "response_complete",
@@ -170,21 +171,21 @@ class DirectHttp(Http):
         protocol: DirectProtocol,
         completions: Completions,
         router_id: str,
-        headers: dict[bytes, bytes],
+        head: Head,
+        body: bytes,
         *,
         keep_alive: bool,
     ) -> None:
-        self.request_id = completions.new_request_id()
         self._protocol = protocol
         self._completions = completions
         self.router_id = router_id
-        self.headers = headers
-        self.header = headers.get
+        self.head = head
+        self.header = head.header
         self._started = False
         self.standing = None
         self._task: asyncio.Task[None] | None = None
         self._watched = self._cancelled = False
-        self.body = b""
+        self.body = body
         self.more_body = True
         self.keep_alive = keep_alive
         self.disconnected = self.response_complete = False
@@ -231,12 +232,13 @@ class DirectHttp(Http):
 
     def take_body(self, limit: int) -> bytes:
         """Return the body, which has come. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
-        require_json(self.header)
+        if self.header(b"content-type") != b"application/json":
+            require_json(self.header)
         if self.disconnected:
             raise ClientGone
-        if len(self.body) > limit:
-            raise too_large(limit)
         body, self.body = self.body, b""  # an idle connection must not hold it
+        if len(body) > limit:
+            raise too_large(limit)
         return body
 
     def watched(self) -> "DirectHttp":

@@ -1,7 +1,8 @@
 """Knows the head of a client's next request by its bytes, so that it need not be parsed."""
 
 import re
-from dataclasses import dataclass
+
+from gateway.asgi import Head
 
 LARGEST_BODY = 64 * 1024
 """Bodies up to this size are answered without ASGI."""
@@ -11,7 +12,6 @@ _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+) *\r\n", re.IGNORECASE)
 _LONGEST_LENGTH = len(str(LARGEST_BODY))
 
 
-@dataclass(frozen=True, slots=True)
 class KnownHead:
     """The line and headers of a request that was parsed and answered directly, around the digits of its length.
 
@@ -19,29 +19,30 @@ class KnownHead:
     body may come later: Python's clients send it apart.
     """
 
-    router_id: str
-    headers: dict[bytes, bytes]
-    before: bytes
-    after: bytes
+    __slots__ = ("_after", "_before", "_start", "head", "router_id")
+
+    def __init__(self, router_id: str, head: Head, before: bytes, after: bytes) -> None:
+        self.router_id = router_id
+        self.head = head
+        self._before, self._after = before, after
+        self._start = len(before)
 
     @classmethod
-    def of(cls, data: bytes, router_id: str, headers: dict[bytes, bytes]) -> "KnownHead | None":
+    def of(cls, data: bytes, router_id: str, head: Head) -> "KnownHead | None":
         """The head of a request that these bytes are, up to some part of its body; None if they may be more or less."""
         end = data.find(_END_OF_HEAD)
         size = end + len(_END_OF_HEAD)
         length = _LENGTH.search(data, 0, size)
         if end < 0 or length is None or len(data) > size + int(length[1]):
             return None
-        return cls(router_id, headers, data[: length.start(1)], data[length.end(1) : size])
+        return cls(router_id, head, data[: length.start(1)], data[length.end(1) : size])
 
     def body_of(self, data: bytes) -> tuple[int, bytes] | None:
         """The length of the body, and what is here of it, if the bytes are of one request with this head; else None."""
-        start = len(self.before)
-        if not data.startswith(self.before):
+        if not data.startswith(self._before):
             return None
-        end = data.find(b"\r", start, start + _LONGEST_LENGTH + 1)
-        digits = data[start:end]
-        if end < 0 or not digits.isdigit() or not data.startswith(self.after, end):
+        digits, after, body = data[self._start :].partition(self._after)
+        if not after or not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
             return None
-        length, body = int(digits), data[end + len(self.after) :]
+        length = int(digits)
         return (length, body) if len(body) <= length <= LARGEST_BODY else None

@@ -61,7 +61,7 @@ def request_of(words: int, max_tokens: int | None, *, system: bool) -> Completio
 def decided(router: LiveRouter, request: CompletionRequest, states: ModelStates) -> Decision | tuple[object, ...]:
     providers: Any = {"p": _Provider()}
     try:
-        decision = decide("req_1", router, request, providers, states, NOW, LOOP_TIME, None, KEY, None)
+        decision = decide("req_1", router, request, providers, states, None, KEY, None, NOW, LOOP_TIME)
     except (GatewayError, NoModelAvailable) as error:
         return type(error), str(error)
     return replace(decision, request=replace(request, is_plain=True))

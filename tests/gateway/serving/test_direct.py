@@ -38,11 +38,9 @@ class Echo:
         match = re.fullmatch(rb"/(\w+)/(?:v1/)?chat/completions", url)
         return None if match is None else match[1].decode()
 
-    def new_request_id(self) -> str:
-        return f"req_{next(self.ids)}"
-
     async def complete(self, http: Http, router_id: str) -> None:
         self.last = http
+        http.request_id = f"req_{next(self.ids)}"
         try:
             body = await http.read_body(10**9)
         except ClientGone:
