@@ -89,6 +89,11 @@ class DirectProtocol(LimitedProtocol):
             if rest:
                 super().data_received(rest)  # a request that is pipelined
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered, and let go of it: they refer to each other."""
+        super().connection_lost(exc)
+        self._exchange = self._known = self.cycle = None  # type: ignore[assignment]  # as before the first request
+
     def begin_request(self) -> None:
         """Begin a request: what ASGI needs is made once it turns out to be needed."""
         self.url = b""

@@ -248,6 +248,8 @@ class Connection(Waiting, asyncio.Protocol):
                 self._break(Fault.LOST, "the provider closed the connection in the middle of its answer")
         self._transport = None
         self._wake()
+        self._shortcut = None
+        del self._parser  # which refers to this: memory that only the next collection would free
 
     def _parse(self, data: bytes) -> None:
         self._is_new = self._no_byte_yet = False

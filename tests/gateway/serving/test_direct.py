@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import re
 import socket
@@ -356,6 +357,25 @@ def test_a_client_that_leaves_ends_the_wait_for_it(serving: Serving) -> None:
         connection.sendall(post("/wait/chat/completions", close=False))
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
     wait_until(lambda: "wait while it was waited for" in serving.echo.left, "the client's leaving is noticed")
+
+
+def test_a_connection_that_was_closed_is_freed_without_a_collection(serving: Serving) -> None:
+    def connections() -> int:
+        return sum(isinstance(each, DirectProtocol) for each in gc.get_objects())
+
+    serving.echo.last = None
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections()
+        with serving.connect() as connection:
+            connection.sendall(post("/wait/chat/completions"))
+            assert connection.recv(1_000)
+        serving.answer(post(body="{}"))
+        serving.echo.last = None
+        wait_until(lambda: connections() <= before, "the connections are gone")
+    finally:
+        gc.enable()
 
 
 def test_a_client_that_leaves_ends_the_stream_before_its_pipelined_requests(serving: Serving) -> None:

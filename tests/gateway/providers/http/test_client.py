@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import ssl
 import subprocess
@@ -428,6 +429,26 @@ async def test_an_answer_that_nobody_reads_makes_its_provider_wait() -> None:
         held = len(await connection.read_some(loop.time() + 5))
         assert held <= HIGH_WATER + 512 * 1024
         connection.abort()
+
+
+async def test_a_connection_that_was_closed_is_freed_without_a_collection(client: HttpClient) -> None:
+    def connections() -> int:
+        return sum(isinstance(each, Connection) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = connections()
+        for answer in (OK + b"garbage", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"):
+            async with listening(Raw(answer).serve) as port:
+                limit = asyncio.get_running_loop().time() + 5
+                with await client.send("POST", f"http://127.0.0.1:{port}/", b"", b"", limit) as response:
+                    assert await response.read_some(limit) == b"ok"
+            await asyncio.sleep(0.1)
+        del response
+        assert connections() == before
+    finally:
+        gc.enable()
 
 
 async def test_a_time_limit_holds_at_every_step(client: HttpClient) -> None:
