@@ -1,7 +1,7 @@
 """Φ, the standard Normal's distribution function, of arrays: scipy's compiled one, without the rest of scipy.
 
 `scipy.special` wraps its functions for other array libraries, and so imports all of numpy with its tests and its
-Fortran: 16 MB and 0.2 s of each process that serves. The compiled module of its functions needs none of that (ADR 38).
+Fortran: 16 MB and 0.2 s of each process that serves. The compiled module of its functions needs none of that (ADR 40).
 """
 
 from importlib.machinery import PathFinder
