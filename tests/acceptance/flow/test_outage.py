@@ -148,7 +148,7 @@ def test_a_gateway_whose_writer_has_ended_is_not_ready_and_asks_no_provider(
 ) -> None:
     why = "the ledger's writer has ended: restart the gateway, and report the error in the log"
     with outage.running.http() as http:
-        monkeypatch.setattr(Writer, "problem", property(lambda self: why))
+        monkeypatch.setattr(Writer, "_has_ended", property(lambda self: True, lambda self, value: None), raising=False)
         ready = http.get("/readyz")
         assert (ready.status_code, ready.json()["problems"]) == (503, [why])
         refused = complete(http)
