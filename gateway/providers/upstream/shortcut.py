@@ -25,8 +25,8 @@ class RunShortcut:
     def take(self, body: bytes) -> bool:
         """Pass whole events on, if all are like the one before."""
         template = self._template
-        if template is None or not (body.startswith(b"data: ") and body.endswith(b"\n\n")):
-            return False
+        if template is None or not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body:
+            return False  # a CR ends a line, also within the space before a content
         events = body[6:-2].split(b"\n\ndata: ")
         run = template.run(events) if body.count(b"\n") == 2 * len(events) else None
         if run is None or len(run.said) < len(events):

@@ -72,17 +72,17 @@ class Template:
             if not (event.startswith(before) and event.endswith(last)):
                 break
             stop = event.rfind(middle, begin)
-            if end:
-                padding = event[stop + len(middle) : -len(end)]
-                if not padding.isalnum():
-                    break
-                letters.append(padding)
+            padding = event[stop + len(middle) : -len(end)] if end else b""
+            if end and not padding.isalnum():
+                break
             try:
                 text = _STRING.decode(event[begin : max(stop, 0)])
             except ValueError:  # no JSON, or no UTF-8
                 break
             if not text:
                 break
+            if end:
+                letters.append(padding)
             said.append(event[begin:stop])
             texts.append(text)
             size += len(text) if text.isascii() else len(text.encode())

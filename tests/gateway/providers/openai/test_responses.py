@@ -141,3 +141,14 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> list[o
 
     monkeypatch.setattr(owner, name, call)
     return calls
+
+
+@pytest.mark.parametrize("content", ['""', '"\\ud800"', '"a","more":"b"'])
+def test_letters_beside_another_content_than_those_before_are_not_counted_with_them(content: str) -> None:
+    like = '{{"choices":[{{"index":0,"delta":{{"content":{}}},"finish_reason":null}}],"obfuscation":"{}"}}'
+    events = [like.format(*each).encode() for each in (('"a"', "aZ"), ('"b"', "9"), (content, "zz"), ('"c"', "x"))]
+    chunks: list[Chunk] = []
+    read_events(events, ChunkReader(), chunks)
+    written = Envelope("req_1", 1, "p/m", "").chunks(chunks)
+    told = [json.loads(event.removeprefix(b"data: ")) for event in written.split(b"\n\n")[:-1]]
+    assert [each["obfuscation"] for each in told] == ["aZ", "9", "zz", "x"]

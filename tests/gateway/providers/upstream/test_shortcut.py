@@ -157,3 +157,12 @@ async def test_a_stream_that_breaks_off_after_what_was_relayed_is_cut(
     assert asked.error is not None
     assert asked.error.ending is Ending.CUT
     assert "".join(asked.told) == "aa"
+
+
+async def test_a_line_that_ends_with_cr_is_read_and_not_relayed(client: HttpClient, call: Callable[..., Call]) -> None:
+    asked = Client(always)
+    broken = WORD.replace(b'"a"', b'\r"b"')  # of which the line after the CR is no data
+    await asked.ask(sending(chunk(WORD), chunk(WORD), chunk(broken), chunk(STOP, DONE) + LAST), client, call("m"))
+    assert asked.error is not None
+    assert asked.error.ending is Ending.CUT
+    assert "".join(asked.told) == "aa"
