@@ -310,14 +310,15 @@ class Connection(Waiting, asyncio.Protocol):
             return
         if self.complete:
             return
-        codings = transfer_codings(self.headers[b"transfer-encoding"]) if b"transfer-encoding" in self.headers else []
+        coding = self.headers.get(b"transfer-encoding", b"")
+        codings = transfer_codings(coding) if coding else []
         if codings not in ([], [b"chunked"]):
             self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
         self._until_end = not codings and b"content-length" not in self.headers and status not in {204, 304}
         self.status = status
         self._head = b""
-        self._is_between_chunks = bool(codings)
+        self._is_between_chunks = coding.lower() == b"chunked"  # beside `identity` the parser says whether it is
 
     def on_body(self, body: bytes) -> None:
         """A part of the body was received."""

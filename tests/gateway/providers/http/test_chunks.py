@@ -119,3 +119,12 @@ async def test_the_parser_sees_no_whole_chunk_of_a_stream() -> None:
         assert parsed.call_count == 1
     await asked
     assert await receiving.read_some(loop.time() + 5) == b"abcdef"
+
+
+@pytest.mark.parametrize("coding", [b"chunked\r\nTransfer-Encoding: identity", b"chunked, identity"])
+async def test_what_the_parser_takes_for_no_chunks_is_left_to_it(coding: bytes) -> None:
+    parts = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: %b\r\n\r\n" % coding, b"2\r\nok\r\n", b"0\r\n\r\n"]
+    found = await read(parts)
+    with patch.object(connection, "whole_chunks", lambda _: (b"", 0)):
+        assert found == await read(parts)
+    assert found[0] == b"2\r\nok\r\n0\r\n\r\n"
