@@ -243,7 +243,7 @@ def _variance(fitted: Fitted, part: _Part, modelled: Floats, squares: Floats) ->
     residuals = part.residual**2
     scale = (fitted.group_sizes @ part.expected**2) / count + SMALLEST_SCALE
     usual = scale * float(residuals.sum() / scale[data.arm].sum())
-    spread = (data.cells(residuals) + SPREAD_WEIGHT * usual) / (data.cells(np.ones(count)) + SPREAD_WEIGHT)
+    spread = (data.cells(residuals) + SPREAD_WEIGHT * usual) / (fitted.chosen + SPREAD_WEIGHT)
     return float(modelled.var() + (squares * spread).sum() / count)
 
 

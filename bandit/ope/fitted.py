@@ -33,7 +33,8 @@ class Fitted:
     """A log with the models of its outcomes: what all questions about it have in common.
 
     `group` numbers each decision's fold and class, which m depends on, and `group_sizes` counts their decisions.
-    `drawn` counts the decisions of each class that were drawn from each choice, shape (classes, choices).
+    `drawn` counts the decisions of each class that were drawn from each choice, shape (classes, choices), and
+    `chosen` those of each class by the chosen model, shape (classes, models).
     """
 
     data: Columns
@@ -42,6 +43,7 @@ class Fitted:
     group: Integers
     group_sizes: Floats
     drawn: Floats
+    chosen: Floats
 
 
 def fit(log: Sequence[Logged], models: Sequence[str], probabilities: Floats, now: float) -> Fitted:
@@ -57,6 +59,7 @@ def fit(log: Sequence[Logged], models: Sequence[str], probabilities: Floats, now
         group=group,
         group_sizes=np.bincount(group, minlength=FOLDS * tasks).astype(np.float64),
         drawn=drawn.reshape(tasks, choices).astype(np.float64),
+        chosen=data.cells(np.ones(count)),
     )
 
 
