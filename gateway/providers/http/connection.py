@@ -311,7 +311,7 @@ class Connection(Waiting, asyncio.Protocol):
         if self.complete:
             return
         coding = self.headers.get(b"transfer-encoding", b"")
-        codings = transfer_codings(coding) if coding else []
+        codings = transfer_codings(coding)
         if codings not in ([], [b"chunked"]):
             self._break(Fault.GARBLED, "the provider's answer has a transfer coding that was not asked for")
         self._keep_alive = self._parser.should_keep_alive()
