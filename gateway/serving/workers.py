@@ -48,6 +48,7 @@ class Supervisor:
         os.set_blocking(self._hangup, False)
         self._workers: list[_Worker] = []
         self._stops = 0
+        self._first_stop: int | None = None
         self._early_exits = 0
         self._parent_read, self._parent_write = os.pipe()
 
@@ -121,8 +122,13 @@ class Supervisor:
         os.kill(os.getpid(), signal.SIGTERM)
 
     def _stop(self, asked: int, _frame: FrameType | None) -> None:
-        """Pass the signal on to every worker: the first one stops it gracefully, the second cancels what still runs."""
+        """Pass a signal on to every worker: the first one stops it gracefully, the second cancels what still runs."""
+        # The same signal twice is one to a worker that did not run in between: the second is always the other one.
         self._stops += 1
+        if self._stops == 1:
+            self._first_stop = asked
+        elif asked == self._first_stop:
+            asked = signal.SIGINT if asked == signal.SIGTERM else signal.SIGTERM
         self._pass_on(asked)
 
     def _reload(self, _signal: int, _frame: FrameType | None) -> None:
