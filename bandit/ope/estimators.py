@@ -78,15 +78,23 @@ class _Under:
     parts: Mapping[Figure, _Part]
 
 
-def compare(fitted: Fitted, target: Floats, objective: Objective) -> Compared:
-    """Estimate a target, what was logged, and the difference; see `evaluate`. Raises ValueError."""
+def compare(fitted: Fitted, target: Floats, objective: Objective, pause: Callable[[], None] = lambda: None) -> Compared:
+    """Estimate a target, what was logged, and the difference; see `evaluate`. Raises ValueError.
+
+    `pause` is called between steps of a millisecond or two.
+    """
     _check(fitted, target)
     if not fitted.outcomes:
         nothing = _nothing(fitted.left_out)
         return Compared(nothing, nothing, {})
     data = fitted.data
-    one, other = _under(fitted, target, objective), _under(fitted, data.probabilities, objective)
+    pause()
+    one = _under(fitted, target, objective)
+    pause()
+    other = _under(fitted, data.probabilities, objective)
+    pause()
     told, beside = _evaluation(fitted, one), _evaluation(fitted, other)
+    pause()
     squares = _squares(fitted, one.shares - other.shares)
     ratio = one.ratio - other.ratio
     difference: dict[Figure, Estimate] = {}

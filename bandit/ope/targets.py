@@ -58,12 +58,14 @@ class _Prospects:
     seconds: Sequence[float]
 
 
-def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats:
+def target_probabilities(
+    choices: RecordedChoices, proposal: Proposal, pause: Callable[[], None] = lambda: None
+) -> Floats:
     """The probabilities of a proposal in each choice, with what was known then; shape (choices, models).
 
     If none of the proposal's models was a candidate, the candidates of then are used, as a router must choose somebody.
     Thompson explores within the limits and traffic shares of then: under the logged objective, models and exploration
-    it is the logged policy, exactly, or its part of an experiment.
+    it is the logged policy, exactly, or its part of an experiment. `pause` is called about each millisecond.
 
     Raises ValueError for a policy that can't be recomputed from the record.
     """
@@ -79,7 +81,7 @@ def target_probabilities(choices: RecordedChoices, proposal: Proposal) -> Floats
         wanted = candidate & np.array([model in proposal.models for model in choices.models], dtype=np.bool_)
         candidate = np.where(wanted.any(axis=1, keepdims=True), wanted, candidate)
     if policy.explores:
-        return _explored(choices, proposal, means, deviations, candidate, changed)
+        return _explored(choices, proposal, means, deviations, candidate, changed, pause)
     target = np.zeros_like(choices.p)
     patterns, pattern_of = np.unique(candidate, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
@@ -116,6 +118,7 @@ def _explored(
     deviations: Floats,
     candidate: NDArray[np.bool_],
     changed: NDArray[np.bool_],
+    pause: Callable[[], None],
 ) -> Floats:
     """Thompson: as recorded where nothing is proposed that was not so, and computed anew elsewhere."""
     objective, exploration = choices.objective, choices.exploration
@@ -140,6 +143,7 @@ def _explored(
         high=choices.high[other],
         exploration=exploration[other],
         quality_usd=objective[other, 0],
+        pause=pause,
     )
     return target
 

@@ -4,6 +4,8 @@ One call of the functions for requests takes 50 µs, and a question to a log nee
 results: to 1e-4, the error of the quadrature of either.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,15 +36,16 @@ def thompson_probabilities(
     high: Floats,
     exploration: Floats,
     quality_usd: Floats,
+    pause: Callable[[], None] = lambda: None,
 ) -> Floats:
     """The probabilities of each row's candidates after all steps, shape (choices, models); others have 0.
 
     `limited` candidates keep their exploration share alone, unless all are limited. `exploration` and `quality_usd` are
-    one per row, `low` and `high` bounds of traffic shares.
+    one per row, `low` and `high` bounds of traffic shares. `pause` is called about each millisecond.
     """
     free = candidate & ~limited
     taking_part = np.where(free.any(axis=1, keepdims=True), free, candidate)
-    kept = _best(means, deviations, taking_part)
+    kept = _best(means, deviations, taking_part, pause)
     p = _explored(kept, means, candidate, exploration, quality_usd)
     low, high = np.where(candidate, low, 0.0), np.where(candidate, high, 0.0)
     bounded = ((low > high) | (p < low) | (p > high)).any(axis=1)
@@ -66,7 +69,7 @@ def _explored(kept: Floats, means: Floats, candidate: Booleans, exploration: Flo
     return mixed
 
 
-def _best(means: Floats, deviations: Floats, taking_part: Booleans) -> Floats:
+def _best(means: Floats, deviations: Floats, taking_part: Booleans, pause: Callable[[], None]) -> Floats:
     """P(X_k is the largest) among those that take part, as `bandit.matching` says."""
     widest = np.where(taking_part, deviations, 0.0).max(axis=1, keepdims=True)
     sigma = np.maximum(deviations, np.maximum(SMALLEST_RATIO * widest, SMALLEST_DEVIATION))
@@ -84,12 +87,14 @@ def _best(means: Floats, deviations: Floats, taking_part: Booleans) -> Floats:
                 found[row, columns] = best_probabilities(means[row, columns].tolist(), sigma[row, columns].tolist())
         else:
             mu, deviation = means[np.ix_(rows, columns)], sigma[np.ix_(rows, columns)]
+            pause()
             ends = _panel_ends(mu, deviation, lowest[rows])
             panels = (ends > lowest[rows]).sum(axis=1)
             # Rows with as many panels go together, so that few are computed for nothing.
             order = np.argsort(panels, kind="stable")
             at_once = max(VALUES_AT_ONCE // (len(columns) * ends.shape[1] * len(_NODES)), 1)
             for start in range(0, len(rows), at_once):
+                pause()
                 some = order[start : start + at_once]
                 used = ends[some, -1 - int(panels[some[-1]]) :]
                 found[np.ix_(rows[some], columns)] = _integrate(mu[some], deviation[some], used)

@@ -1,6 +1,6 @@
 """Answers to questions, as JSON: a proposal beside what was logged, and the frontier of quality and cost."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -32,11 +32,11 @@ class Answer:
     left_out: Mapping[str, int]
 
 
-def evaluation(evidence: Evidence, proposal: Proposal) -> Answer:
-    """What a proposal would have done."""
+def evaluation(evidence: Evidence, proposal: Proposal, pause: Callable[[], None] = lambda: None) -> Answer:
+    """What a proposal would have done. `pause` is called about each millisecond."""
     objective = proposal.objective or evidence.objective
-    target = target_probabilities(evidence.choices, proposal)
-    told = compare(evidence.fitted, target, objective)
+    target = target_probabilities(evidence.choices, proposal, pause)
+    told = compare(evidence.fitted, target, objective, pause)
     return Answer(
         target=told.target,
         logged=told.logged,
@@ -62,7 +62,9 @@ def to_json(answer: Answer) -> Json:
     }
 
 
-def frontier(evidence: Evidence, proposal: Proposal, points: int) -> Iterator[Json]:
+def frontier(
+    evidence: Evidence, proposal: Proposal, points: int, pause: Callable[[], None] = lambda: None
+) -> Iterator[Json]:
     """The frontier as far as it is known, again after each step: its points, and always one model each.
 
     The points are the proposal with a perfect answer worth less and more; `now` is what was logged.
@@ -83,7 +85,7 @@ def frontier(evidence: Evidence, proposal: Proposal, points: int) -> Iterator[Js
         yield known
     for quality_usd in np.geomspace(middle / SPAN, middle * SPAN, points).tolist():
         moved = replace(proposal, objective=replace(objective, quality_usd=quality_usd))
-        target = target_probabilities(evidence.choices, moved)
+        target = target_probabilities(evidence.choices, moved, pause)
         curve.append({"quality_usd": quality_usd, **_point(evaluate(evidence.fitted, target, objective))})
         yield known
 

@@ -20,6 +20,7 @@ MOST_SCANNED = 10
 """A uniform sample is read of up to this many times its size; of a larger window, the newest decisions are."""
 MARGIN = 0.97
 """A sample is this much smaller than what may be held, so that chance takes nothing off its oldest end."""
+ARRANGED_AT_ONCE = 200
 LATE_SECONDS = 900.0
 """A request is recorded at its end, up to this long after its model was drawn."""
 
@@ -59,10 +60,16 @@ class Evidence:
 
 
 class RouterLog:
-    """The decisions of one router in the last `days`, up to `most`. Every method raises DatabaseUnavailable."""
+    """The decisions of one router in the last `days`, up to `most`. Every method raises DatabaseUnavailable.
 
-    def __init__(self, draws: FirstDraws, router_id: str, days: float, most: int) -> None:
+    `pause` is called between steps of reading and arranging them.
+    """
+
+    def __init__(
+        self, draws: FirstDraws, router_id: str, days: float, most: int, pause: Callable[[], None] = lambda: None
+    ) -> None:
         self._ledger = draws
+        self._pause = pause
         self._router_id = router_id
         self._days = days
         self._most = most
@@ -131,6 +138,7 @@ class RouterLog:
             self._draws.update((draw.completion_id, draw) for draw in fresh)
             self._take_scores([draw.completion_id for draw in fresh])
             progress()
+            self._pause()
             if count >= self._most:
                 return
 
@@ -161,7 +169,9 @@ class RouterLog:
         numbers: dict[str, int] = {}
         choices: list[RecordedChoice] = []
         log: list[Logged] = []
-        for draw in sorted(draws, key=lambda draw: (draw.at, draw.completion_id), reverse=True):
+        for number, draw in enumerate(sorted(draws, key=lambda draw: (draw.at, draw.completion_id), reverse=True)):
+            if number % ARRANGED_AT_ONCE == 0:
+                self._pause()
             choice = self._choices[draw.choice_id]
             if choice is None:
                 left_out["its choice can't be read any more"] += 1
@@ -174,7 +184,9 @@ class RouterLog:
                 left_out[one] += 1
             else:
                 log.append(one)
+        self._pause()
         stacked = stack(choices)
+        self._pause()
         return Evidence(
             fitted=fit(log, stacked.models, stacked.p, now),
             choices=stacked,

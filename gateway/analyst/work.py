@@ -18,6 +18,7 @@ from bandit.types import Epoch, Objective
 from gateway.analyst.answers import evaluation, frontier, to_json
 from gateway.analyst.log import Evidence, RouterLog
 from gateway.analyst.messages import Ask, Kind, State, Told
+from gateway.analyst.pauses import Pauses
 from storage.errors import DatabaseUnavailable
 from storage.stores.first_draws import FirstDraws
 
@@ -58,6 +59,7 @@ class Work:
         self._logs: OrderedDict[tuple[str, float], RouterLog] = OrderedDict()
         self._jobs: dict[bytes, Job] = {}
         self._adding = threading.Lock()
+        self._pause = Pauses()
         self._count = 0
         self._waiting: queue.PriorityQueue[tuple[int, int, Job]] = queue.PriorityQueue()
         threading.Thread(target=self._run, daemon=True, name="analyst").start()
@@ -85,6 +87,7 @@ class Work:
         yield_to_others()
         while True:
             priority, _, job = self._waiting.get()
+            self._pause.begin()
             try:
                 job.steps = job.steps or self._steps(job)
                 if next(job.steps, job) is job:
@@ -112,7 +115,7 @@ class Work:
         held = self._log(ask, lambda part: setattr(job, "told", Told(State.WORKING, round(0.9 * part, 3))))
         evidence = held.evidence(Epoch(ask.now))
         if ask.kind is Kind.EVALUATION:
-            job.told = Told(State.DONE, 1.0, _encoded(to_json(evaluation(evidence, proposal))))
+            job.told = Told(State.DONE, 1.0, _encoded(to_json(evaluation(evidence, proposal, self._pause))))
             job.done.set()  # whoever waits need not wait for what follows
         else:
             yield from self._frontier(job, held.thinned(Epoch(ask.now), FRONTIER_CHOICES), proposal)
@@ -125,7 +128,7 @@ class Work:
 
     def _frontier(self, job: Job, evidence: Evidence, proposal: Proposal) -> Iterator[None]:
         steps = job.ask.points + len(evidence.choices.models) + 1
-        for number, known in enumerate(frontier(evidence, proposal, job.ask.points), start=1):
+        for number, known in enumerate(frontier(evidence, proposal, job.ask.points, self._pause), start=1):
             state = State.DONE if number == steps else State.WORKING
             job.told = Told(state, number / steps, _encoded(known))
             yield
@@ -135,7 +138,7 @@ class Work:
         held = self._logs.get(key)
         if held is None or now - held.started_at > REREAD_SECONDS:
             self._logs.pop(key, None)
-            fresh = RouterLog(self._ledger, ask.router_id, ask.days, MOST_DECISIONS)
+            fresh = RouterLog(self._ledger, ask.router_id, ask.days, MOST_DECISIONS, self._pause)
             fresh.read(now, progress)
             self._logs[key] = held = fresh
         elif now - held.read_at > STALE_SECONDS:

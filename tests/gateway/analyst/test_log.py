@@ -88,6 +88,21 @@ def test_too_many_decisions_are_sampled_evenly_and_of_far_too_many_the_newest_ar
     assert 200 < len(few.fitted.data.arm) < COUNT / 2
 
 
+def test_reading_arranging_and_evaluating_a_log_is_done_in_steps(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    fill(running, making, COUNT, 60)
+    pauses: list[str] = []
+    log = RouterLog(FirstDraws(database), "rtr_a", 1.0, 20_000, lambda: pauses.append("log"))
+    log.read(END)
+    log.evidence(END)
+    evaluation(log.evidence(END), Proposal(objective=Objective(0.01, 0.0, 0.0)), lambda: pauses.append("question"))
+    list(frontier(log.evidence(END), Proposal(), 5, lambda: pauses.append("frontier")))
+    assert pauses.count("log") > COUNT / 200
+    assert pauses.count("question") > 4
+    assert pauses.count("frontier") >= 5
+
+
 def test_a_window_without_decisions_refuses_every_figure(database: Database) -> None:
     answer = to_json(evaluation(held(database).evidence(END), Proposal("uniform", Objective(0.01, 0.0, 0.0))))
     assert answer["shares"] == {"logged": {}, "target": {}}
