@@ -75,7 +75,7 @@ class PostgresqlServer:
         """Start it, and return when it accepts connections."""
         options = f"-k {self._sockets} -c listen_addresses= -c max_connections=200 -c shared_buffers=128MB"
         if not self._fsync:
-            options += " -c fsync=off"
+            options += " -c fsync=off -c autovacuum=off"  # plans of a few rows are not left to chance
         self._run("pg_ctl", ["-w", "-s", "-l", str(self._sockets / "log"), "-o", options, "start"])
 
     def stop(self, mode: str = "fast") -> None:
