@@ -6,11 +6,12 @@ from starlette.exceptions import HTTPException
 
 from gateway.dashboard.pages import error_page
 from gateway.dashboard.routes import router
+from gateway.routes.joining import join
 
 
 def add_to(api: FastAPI) -> None:
     """Add all pages. What has no route is a page for browsers, and the JSON error for all others, as before."""
-    api.include_router(router)
+    join(api.router, [router])
     answer_as_json = api.exception_handlers[HTTPException]
 
     async def answer(request: Request, error: Exception) -> Response:

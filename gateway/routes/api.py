@@ -20,6 +20,7 @@ from gateway.errors import (
 from gateway.management.problems import bad_fields
 from gateway.reports.explanation import NotExplainable
 from gateway.routes import admin, docs, feedback, health, models, organizations
+from gateway.routes.joining import join
 from gateway.routes.openapi import complete
 from gateway.routes.services import error_response
 from gateway.settings.router_options import OptionsError
@@ -32,8 +33,8 @@ def build_api(version: str) -> FastAPI:
     The gateway sets `state.services` when it starts.
     """
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
-    for router in (admin.router, organizations.router, docs.router, feedback.router, health.router, models.router):
-        api.include_router(router)
+    parts = (admin, organizations, docs, feedback, health, models)
+    join(api.router, (part.router for part in parts))
     api.mount(docs.ASSETS_PATH, docs.ASSETS)
     api.add_exception_handler(GatewayError, _gateway_error)
     api.add_exception_handler(DatabaseUnavailable, _database_unavailable)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from gateway.routes import organizations
 from gateway.routes.admin.evals import body_schemas
+from gateway.routes.organizations.calls import PREFIX
 from gateway.routes.schemas import ROUTED_PATHS
 
 _OF_CHANGES = ("409", "412", "413", "415", "422")
@@ -17,7 +17,7 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     for path, item in document["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]
-            if method == "get" and path.startswith(("/admin/", f"{organizations.PREFIX}/")):
+            if method == "get" and path.startswith(("/admin/", f"{PREFIX}/")):
                 for status in _OF_CHANGES:
                     answers.pop(status, None)
             if "HTTPValidationError" in str(answers.get("422")):  # FastAPI's own: ours are 400

@@ -17,6 +17,7 @@ from gateway.dashboard.routes import (
     sign_in,
     what_if,
 )
+from gateway.routes.joining import join
 
 PAGES = (
     assets,
@@ -34,6 +35,5 @@ PAGES = (
     changes,
 )
 
-router = APIRouter(include_in_schema=False)
-for page in PAGES:
-    router.include_router(page.router)
+router = APIRouter()
+join(router, (page.router for page in PAGES))

@@ -7,7 +7,7 @@ from gateway.dashboard.assets import MEDIA_TYPES, read_assets
 from gateway.dashboard.pages import PageRoute
 from gateway.errors import NotFound
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/assets/{digest}/{name}")

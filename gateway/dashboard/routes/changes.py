@@ -10,7 +10,7 @@ from gateway.dashboard.views.changes import changes_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.changes import revert_change
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/changes")

@@ -20,7 +20,7 @@ from gateway.routes.admin.calls import answer
 
 Filtered: TypeAlias = Annotated[str, Query(max_length=200)]
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/routers/{router_id}/decisions")

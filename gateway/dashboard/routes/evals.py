@@ -12,7 +12,7 @@ from gateway.dashboard.views.evals import evals_page, import_sent
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.evals import delete_eval
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/evals")

@@ -7,7 +7,7 @@ from gateway.dashboard.events import Events
 from gateway.dashboard.pages import PageRoute
 from gateway.dashboard.visit import Reader, session_key
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/events")

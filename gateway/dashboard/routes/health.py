@@ -9,7 +9,7 @@ from gateway.dashboard.views.health import health_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.models import resume_model
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/health")

@@ -15,7 +15,7 @@ from gateway.management.api_keys import change_api_key, create_api_key, revoke_a
 TOPICS = ("keys",)
 OVERLAP_SECONDS = 3_600.0
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Sent = Annotated[Form, Depends(read_form)]
 
 

@@ -11,7 +11,7 @@ from gateway.dashboard.pages import PageRoute, render, see_other
 from gateway.dashboard.views.models import add_sent, models_page
 from gateway.dashboard.visit import Administrator, Reader
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/models")

@@ -15,7 +15,7 @@ from gateway.dashboard.views.overview import USUAL_DAYS, Tried, overview_page, w
 from gateway.dashboard.visit import Administrator, Reader, Visit
 from gateway.management.savings import savings
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/")

@@ -21,7 +21,7 @@ from storage.calendar import DAY, start_of
 PERIODS = (1, 7, 30)
 """Whole UTC days that a page may count."""
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @router.get("/routers/{router_id}")

@@ -14,7 +14,7 @@ from gateway.dashboard.visit import Administrator, Reader
 from gateway.errors import BadRequest
 from gateway.management.routers import change_router, create_router, get_router
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Sent = Annotated[Form, Depends(read_form)]
 
 

@@ -19,7 +19,7 @@ from storage.records import KeyRecord
 LINK_TAKEN = "This link was used before, or is older than ten minutes: start the gateway again, or sign in with a key."
 LINK_ELSEWHERE = "A sign-in link works on the gateway's own machine alone: sign in with a key."
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)

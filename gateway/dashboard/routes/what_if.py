@@ -35,7 +35,7 @@ from gateway.routes.direct import DirectRoute
 from gateway.routes.services import services_of
 from gateway.routing.objectives import objective_of
 
-router = APIRouter(route_class=PageRoute)
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Sent = Annotated[Form, Depends(read_form)]
 Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
 

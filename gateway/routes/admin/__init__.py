@@ -1,6 +1,6 @@
 """/admin: the management API. Scope `admin`; `read` for every GET."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from gateway.routes.admin import (
     activity,
@@ -18,11 +18,10 @@ from gateway.routes.admin import (
     savings,
     stats,
 )
-from gateway.routes.admin.calls import ERRORS
-from gateway.routes.authentication import BEARER
+from gateway.routes.joining import join
 
-router = APIRouter(dependencies=[Depends(BEARER)], responses=ERRORS)
-for part in (
+router = APIRouter()
+PARTS = (
     routers,
     call_sites,
     api_keys,
@@ -37,5 +36,5 @@ for part in (
     changes,
     health,
     reload,
-):
-    router.include_router(part.router)
+)
+join(router, (part.router for part in PARTS))

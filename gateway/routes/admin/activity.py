@@ -2,16 +2,16 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import Response
 from pydantic import StringConstraints
 
 from gateway.management.activity import ActivityQuestion, filter_options, of_keys, of_models, overview
 from gateway.management.activity_views import FilterOptionsView, KeysActivityView, ModelsActivityView, OverviewView
 from gateway.management.activity_window import Window
-from gateway.routes.admin.calls import Reader, answer
+from gateway.routes.admin.calls import Reader, answer, api_router
 
-router = APIRouter(prefix="/admin/activity", tags=["activity"])
+router = api_router("/admin/activity", "activity")
 
 _Id: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]+$")]
 _Instant: TypeAlias = Annotated[str | None, Query(max_length=40, description="Seconds since the epoch, or RFC 3339.")]

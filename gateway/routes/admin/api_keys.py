@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import Body, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,11 +17,21 @@ from gateway.management.api_keys import (
     rotate_api_key,
 )
 from gateway.management.key_limits import LimitsView
-from gateway.routes.admin.calls import Administrator, Cursor, IfMatch, Listed, Reader, answer, expected_tag, no_content
+from gateway.routes.admin.calls import (
+    Administrator,
+    Cursor,
+    IfMatch,
+    Listed,
+    Reader,
+    answer,
+    api_router,
+    expected_tag,
+    no_content,
+)
 from gateway.routes.admin.idempotency import IdempotentRoute
 from storage.stores.decisions import MOST_IN_A_PAGE
 
-router = APIRouter(prefix="/admin", tags=["API keys"], route_class=IdempotentRoute)
+router = api_router("/admin", "API keys", IdempotentRoute)
 
 
 class LimitsPatch(LimitsView):

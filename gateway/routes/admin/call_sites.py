@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from pydantic import BaseModel, ConfigDict
 
 from gateway.management.call_sites import CallSiteView, list_call_sites, rename_call_site
-from gateway.routes.admin.calls import Administrator, Listed, Reader
+from gateway.routes.admin.calls import Administrator, Listed, Reader, api_router
 from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["routers"], route_class=IdempotentRoute)
+router = api_router("/admin", "routers", IdempotentRoute)
 
 
 class CallSiteName(BaseModel):

@@ -2,15 +2,16 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from gateway.api_keys import READERS
 from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
 from gateway.routes.admin.idempotency import NAME_PATTERN
-from gateway.routes.authentication import require_key
+from gateway.routes.authentication import BEARER, require_key
 from gateway.routes.schemas import ErrorBody
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
@@ -39,6 +40,13 @@ _TOLD = {
 ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"description": told, "model": ErrorBody} for status, told in _TOLD.items()
 }
+
+
+def api_router(prefix: str, tag: str, route_class: type[APIRoute] = APIRoute) -> APIRouter:
+    """A router of calls that want a key, with the errors that they may answer."""
+    return APIRouter(
+        prefix=prefix, tags=[tag], dependencies=[Depends(BEARER)], responses=ERRORS, route_class=route_class
+    )
 
 
 class Listed(BaseModel, Generic[Item]):

@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from gateway.management.changes import ChangesView, ChangeView, list_changes, revert_change
-from gateway.routes.admin.calls import Administrator, Cursor, PageSize, Reader, answer
+from gateway.routes.admin.calls import Administrator, Cursor, PageSize, Reader, answer, api_router
 from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["changes"], route_class=IdempotentRoute)
+router = api_router("/admin", "changes", IdempotentRoute)
 
 
 @router.get("/changes")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BeforeValidator, Field
 
@@ -11,7 +11,7 @@ from bandit.types import Epoch
 from gateway.management.decision_details import decision_view, find_decision
 from gateway.management.decision_views import DecisionView
 from gateway.management.decisions import DecisionsView, list_decisions
-from gateway.routes.admin.calls import Cursor, PageSize, Reader, answer
+from gateway.routes.admin.calls import Cursor, PageSize, Reader, answer, api_router
 from gateway.routes.authentication import authorization_of
 from gateway.routes.services import services_of
 from storage.records import Status
@@ -37,7 +37,7 @@ Instant: TypeAlias = Annotated[
 CURSOR_PATTERN = r"^\d{1,11}(\.\d{1,20})?~req_[0-9a-f]{1,64}$"
 """An instant and an id, as `storage.stores.decisions` writes them."""
 
-router = APIRouter(prefix="/admin", tags=["decisions"])
+router = api_router("/admin", "decisions")
 
 
 @router.get("/decisions", response_model=DecisionsView)

@@ -5,7 +5,7 @@ from functools import partial
 from io import BytesIO
 from typing import Annotated, Any, TypeAlias
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -24,10 +24,10 @@ from gateway.management.evals import (
     list_evals,
     withdraw_eval,
 )
-from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, no_content
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, api_router, no_content
 from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["scorecards"], route_class=IdempotentRoute)
+router = api_router("/admin", "scorecards", IdempotentRoute)
 
 
 class EvalRow(BaseModel):

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
@@ -15,14 +15,14 @@ from gateway.analyst.messages import Answer, Call, Kind, Progress
 from gateway.analyst.questions import Question
 from gateway.analyst.resolution import question_of
 from gateway.api_keys import READERS
-from gateway.routes.admin.calls import NO_STORE, Days, Reader
+from gateway.routes.admin.calls import NO_STORE, Days, Reader, api_router
 from gateway.routes.authentication import require_key
 from gateway.routes.direct import DirectRoute
 from gateway.routes.services import services_of
 from gateway.routing.objectives import objective_of
 from gateway.settings.rule_options import MOST_RULES
 
-router = APIRouter(prefix="/admin", tags=["decisions"])
+router = api_router("/admin", "decisions")
 
 Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
 

@@ -1,11 +1,9 @@
 """/admin/routers/{id}/experiment: the parts of an experiment beside one another."""
 
-from fastapi import APIRouter
-
 from gateway.management.experiments import ComparedExperiment, compare_experiment
-from gateway.routes.admin.calls import Days, Reader
+from gateway.routes.admin.calls import Days, Reader, api_router
 
-router = APIRouter(prefix="/admin", tags=["decisions"])
+router = api_router("/admin", "decisions")
 
 
 @router.get("/routers/{router_id}/experiment")

@@ -1,11 +1,9 @@
 """GET /admin/health: what is broken, where, and what to do."""
 
-from fastapi import APIRouter
-
 from gateway.management.health import HealthView, get_health
-from gateway.routes.admin.calls import Reader
+from gateway.routes.admin.calls import Reader, api_router
 
-router = APIRouter(prefix="/admin", tags=["health"])
+router = api_router("/admin", "health")
 
 
 @router.get("/health")

@@ -2,16 +2,16 @@
 
 import asyncio
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
 from gateway.management.models import ModelView, list_models, resume_model
-from gateway.routes.admin.calls import Administrator, Listed, Reader, answer
+from gateway.routes.admin.calls import Administrator, Listed, Reader, answer, api_router
 from gateway.routes.admin.idempotency import IdempotentRoute
 from gateway.routes.services import services_of
 
-router = APIRouter(prefix="/admin", tags=["models"], route_class=IdempotentRoute)
+router = api_router("/admin", "models", IdempotentRoute)
 
 
 class Resumed(BaseModel):

@@ -1,15 +1,15 @@
 """POST /admin/reload: read the configuration again."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
 from gateway.errors import BadRequest, InsufficientScope
-from gateway.routes.admin.calls import Administrator, answer
+from gateway.routes.admin.calls import Administrator, answer, api_router
 from gateway.routes.admin.idempotency import IdempotentRoute
 from gateway.routes.services import services_of
 
-router = APIRouter(prefix="/admin", tags=["configuration"], route_class=IdempotentRoute)
+router = api_router("/admin", "configuration", IdempotentRoute)
 
 
 class Reloaded(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, BackgroundTasks, Body
+from fastapi import BackgroundTasks, Body
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -17,10 +17,19 @@ from gateway.management.routers import (
     rebuild_router,
     restore_router,
 )
-from gateway.routes.admin.calls import Administrator, IfMatch, Listed, Reader, answer, expected_revision, no_content
+from gateway.routes.admin.calls import (
+    Administrator,
+    IfMatch,
+    Listed,
+    Reader,
+    answer,
+    api_router,
+    expected_revision,
+    no_content,
+)
 from gateway.routes.admin.idempotency import IdempotentRoute
 
-router = APIRouter(prefix="/admin", tags=["routers"], route_class=IdempotentRoute)
+router = api_router("/admin", "routers", IdempotentRoute)
 
 
 class ChangedRouter(RouterView):

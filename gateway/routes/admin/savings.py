@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from gateway.management.savings import savings
 from gateway.management.savings_views import SavingsView
-from gateway.routes.admin.calls import Reader
+from gateway.routes.admin.calls import Reader, api_router
 
-router = APIRouter(prefix="/admin", tags=["routers"])
+router = api_router("/admin", "routers")
 
 
 @router.get("/routers/{router_id}/savings")

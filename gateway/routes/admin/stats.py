@@ -3,18 +3,18 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from bandit.types import Epoch, LoopTime
 from gateway.errors import NotFound
 from gateway.management.shares import task_shares
 from gateway.management.stats import StatsView, router_stats
-from gateway.routes.admin.calls import Days, Reader
+from gateway.routes.admin.calls import Days, Reader, api_router
 from gateway.routes.services import services_of
 from storage.calendar import DAY
 
-router = APIRouter(prefix="/admin", tags=["routers"])
+router = api_router("/admin", "routers")
 
 
 @router.get("/routers/{router_id}/stats", response_model=StatsView)

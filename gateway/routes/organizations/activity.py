@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeAlias
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, StringConstraints
 
@@ -14,9 +14,10 @@ from gateway.management.activity_window import Window
 from gateway.management.api_keys import last_uses
 from gateway.management.context import Management
 from gateway.routes.admin.calls import Reader, answer
+from gateway.routes.organizations.calls import organization_router
 from gateway.routes.organizations.values import dollars, instant, instant_if
 
-router = APIRouter(prefix="/routing/activity")
+router = organization_router("/routing/activity")
 
 _Id: TypeAlias = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00]+$")]
 _Ids: TypeAlias = Annotated[list[_Id], Query(max_length=50, description="May be given several times.")]

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.management.api_keys import ApiKeyView, create_api_key, list_api_keys, revoke_api_key
 from gateway.routes.admin.calls import Administrator, Reader, answer
-from gateway.routes.admin.idempotency import IdempotentRoute
+from gateway.routes.organizations.calls import organization_router
 from gateway.routes.organizations.values import instant, instant_if
 
-router = APIRouter(route_class=IdempotentRoute)
+router = organization_router()
 
 
 class OrganizationApiKey(BaseModel):

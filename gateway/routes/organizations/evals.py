@@ -2,21 +2,21 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import Body
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from gateway.errors import BadRequest
 from gateway.management.evals import EvalCaption, EvalView, get_eval, import_eval, list_evals
 from gateway.routes.admin.calls import Administrator, Reader, answer
-from gateway.routes.admin.idempotency import IdempotentRoute
+from gateway.routes.organizations.calls import organization_router
 from gateway.routes.organizations.values import instant
 
 METRIC, UNIT = "score", "points"
 """Dari's evaluations have a range alone."""
 MOST_SCORES = 5_000
 
-router = APIRouter(route_class=IdempotentRoute)
+router = organization_router()
 
 
 class OrganizationScore(BaseModel):

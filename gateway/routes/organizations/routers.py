@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, BackgroundTasks, Body
+from fastapi import BackgroundTasks, Body
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -21,11 +21,11 @@ from gateway.management.routers import (
     rebuild_router,
 )
 from gateway.routes.admin.calls import Administrator, Reader, answer
-from gateway.routes.admin.idempotency import IdempotentRoute
+from gateway.routes.organizations.calls import organization_router
 from gateway.routes.organizations.thinking import arms_of, enabled_of
 from gateway.routes.organizations.values import dollars, instant
 
-router = APIRouter(route_class=IdempotentRoute)
+router = organization_router()
 
 STRATEGY = "slm"
 """What their strategies are called; whatever a router is sent, it learns."""
