@@ -1,10 +1,12 @@
 """Reads plain requests in few steps: nothing but texts, and fields that every kind of provider translates."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from gateway.completions.features import SYSTEM_ROLES, TOOL_ROLES, ends
+from gateway.completions.duplicates import refuse_duplicates
+from gateway.completions.features import SYSTEM_ROLES, TEXT_LIMIT, TOOL_ROLES, ends
+from gateway.completions.structure import NESTING_LIMIT, depth_of
 from gateway.tasks.classifier import Features
 
 FORWARDED_BY_ALL = frozenset(
@@ -34,6 +36,7 @@ class _Message(msgspec.Struct):
 class PlainFields(msgspec.Struct):
     """The fields of a plain request; what has others, or other types, is none."""
 
+    model: Literal["dari/routing"]
     messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -45,14 +48,29 @@ class PlainFields(msgspec.Struct):
 
 
 _PLAIN = msgspec.json.Decoder(PlainFields)
+_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_encode = msgspec.json.encode
 
 
-def read_plain(body: bytes) -> tuple[PlainFields, Features] | None:
-    """A body's fields, whose names are `PLAIN_FIELDS`, and its features; None if it must be read the long way."""
-    try:
-        read = _PLAIN.decode(body)
-    except msgspec.DecodeError:
+def read_plain(body: bytes) -> tuple[PlainFields, dict[str, msgspec.Raw], Features] | None:
+    """A body's fields, as they are forwarded too, and its features; None if it must be read the long way.
+
+    Raises InvalidJson for duplicate keys.
+    """
+    if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and depth_of(body) > NESTING_LIMIT:
         return None
+    try:
+        if not body.isascii():
+            body.decode()
+        fields = _FIELDS.decode(body)
+        if not PLAIN_FIELDS.issuperset(fields):
+            return None
+        read = _PLAIN.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    if _encode(fields) != body:  # as it is with spaces
+        refuse_duplicates(body, fields)
+    del fields["model"]
     chars = turns = 0
     text = ""
     system: list[str] = []
@@ -66,9 +84,9 @@ def read_plain(body: bytes) -> tuple[PlainFields, Features] | None:
             system.append(content)
         elif role in TOOL_ROLES:
             return None
-    return read, Features(
+    features = Features(
         system=ends("\n".join(system)) if system else "",
-        text=ends(text),
+        text=text if len(text) <= TEXT_LIMIT else ends(text),
         prompt_chars=chars,
         tools=False,
         tool_turns=0,
@@ -77,3 +95,4 @@ def read_plain(body: bytes) -> tuple[PlainFields, Features] | None:
         turns=turns,
         messages=len(read.messages),
     )
+    return read, fields, features

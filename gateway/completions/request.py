@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from bandit.quick import quick_dataclass
+from gateway.completions.duplicates import refuse_duplicates
 from gateway.completions.features import Message, read_features
 from gateway.completions.plain import MOST_TOKENS, PLAIN_FIELDS, StreamOptions, read_plain
 from gateway.completions.routing_fields import (
@@ -31,13 +32,10 @@ MOST_FIELDS = 1_000
 """Top-level fields of a body: OpenAI's API has about 40."""
 LONGEST_KEY = 1_000
 _OURS = {"model", "routing"}
-_MODEL = msgspec.Raw(b'"dari/routing"')
 _TOOLS = ("tools", "functions")
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 _FIELDS = msgspec.json.Decoder(Fields)
-_KEY = re.compile(rb'[ \t\n\r]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t\n\r]*:[ \t\n\r]*', re.DOTALL)
-_NEXT = re.compile(rb"[ \t\n\r]*([,}])")
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
@@ -144,14 +142,34 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
 
     Raises BadRequest and its subclasses, which name the field.
     """
+    plain = read_plain(body) if len(body) <= SLICE_BYTES else None
+    if plain is None:
+        return _parse_any(body, header)
+    known, fields, features = plain
+    options = known.stream_options
+    routing = NO_FIELDS if header is no_header else read_routing(_NOTHING, _NOTHING, _NOTHING, header)
+    return CompletionRequest(
+        fields=fields,
+        features=features,
+        needs=_NO_NEEDS,
+        stream=known.stream is True,
+        include_usage=options is not None and options.include_usage is True,
+        max_tokens=known.max_completion_tokens or known.max_tokens,
+        routing=routing,
+        metadata=_NOTHING,
+        size=len(body),
+        call_site=call_site_of(features.system) if features.system else None,
+        is_plain=routing is NO_FIELDS,
+    )
+
+
+def _parse_any(body: bytes, header: HeaderOf) -> CompletionRequest:
+    """Parse a request that may have any fields, in steps that find out what is wrong with it."""
     fields = parse_json_object(body)
-    model = fields.get("model")
-    if model != _MODEL and _string(model) != REQUESTED_MODEL:
+    if _string(fields.get("model")) != REQUESTED_MODEL:
         raise ModelNotSupported(
             f'`model` must be "{REQUESTED_MODEL}"; the router chooses among its own models', param="model"
         )
-    if PLAIN_FIELDS.issuperset(fields) and (plain := _read_plain(body, fields, header)) is not None:
-        return plain
     try:
         known = _KNOWN.decode(body)
     except msgspec.ValidationError as error:
@@ -185,29 +203,6 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
         metadata=known.metadata or {},
         size=len(body),
         call_site=call_site,
-    )
-
-
-def _read_plain(body: bytes, fields: Fields, header: HeaderOf) -> CompletionRequest | None:
-    """The request if it is plain, as most are; else None. `fields` become those that are forwarded."""
-    read = read_plain(body)
-    if read is None:
-        return None
-    known, features = read
-    del fields["model"]
-    routing = read_routing(_NOTHING, _NOTHING, _NOTHING, header)
-    return CompletionRequest(
-        fields=fields,
-        features=features,
-        needs=_NO_NEEDS,
-        stream=bool(known.stream),
-        include_usage=bool(known.stream_options and known.stream_options.include_usage),
-        max_tokens=known.max_completion_tokens or known.max_tokens,
-        routing=routing,
-        metadata=_NOTHING,
-        size=len(body),
-        call_site=call_site_of(features.system) if features.system else None,
-        is_plain=routing is NO_FIELDS,
     )
 
 
@@ -254,7 +249,7 @@ def parse_json_object(body: bytes) -> Fields:
             raise InvalidJson(f"the body has {len(fields):,} top-level fields; at most {MOST_FIELDS:,} are read")
         if max(map(len, fields)) > LONGEST_KEY:
             raise InvalidJson(f"the name of a top-level field is longer than {LONGEST_KEY:,} characters")
-    _refuse_duplicates(body, fields)
+    refuse_duplicates(body, fields)
     return fields
 
 
@@ -278,32 +273,6 @@ def _lone_surrogate(body: bytes) -> str | None:
         f"the body has a lone surrogate, {half[0].decode()} at byte {half.start()}: half of a character, such as an "
         "emoji that was cut in two; send whole characters"
     )
-
-
-def _refuse_duplicates(body: bytes, fields: Fields) -> None:
-    """Refuse duplicate top-level keys, because parsers differ on which of them counts. Raises InvalidJson."""
-    if len(body) == 1 + sum(map(len, fields)) + sum(map(len, fields.values())) + 4 * len(fields):
-        return  # the usual case: without spaces, and the lengths add up, so there is no room for a duplicate
-    # Walk over the keys, and skip each value by the length of its own bytes.
-    position = body.index(b"{") + 1
-    seen: set[bytes] = set()
-    for _ in range(len(fields)):
-        match = _KEY.match(body, position)
-        if match is None:
-            break
-        key = match[1]
-        raw = fields.get(key.decode() if b"\\" not in key else _STRING.decode(b'"' + key + b'"'))
-        if key in seen or raw is None or not body.startswith(bytes(raw), match.end()):
-            raise InvalidJson(f"the key {key.decode()!r} stands twice in the body")
-        seen.add(key)
-        follower = _NEXT.match(body, match.end() + len(memoryview(raw)))
-        if follower is None:
-            raise InvalidJson(f"the key {key.decode()!r} stands twice in the body")
-        position = follower.end()
-        if follower[1] == b"}":
-            return
-    if fields:
-        raise InvalidJson("a key stands twice in the body")
 
 
 def explain_validation(error: msgspec.ValidationError) -> BadRequest:
