@@ -52,16 +52,18 @@ class Head:
 
 
 class HttpRequest:
-    """The headers and the body of a request. `header` gives the first header of a name (in lower case)."""
+    """The headers and the body of a request. `header` finds the first header of a name (in lower case)."""
 
-    __slots__ = ("_receive", "head", "header")
-
-    header: Callable[[bytes], bytes | None]
+    __slots__ = ("_receive", "head")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self.head = Head({name: bytes(value) for name, value in reversed(list(scope["headers"]))})
-        self.header = self.head.header
+
+    @property
+    def header(self) -> Callable[[bytes], bytes | None]:
+        """Finds the first header of a name."""
+        return self.head.header
 
     @property
     def is_compressed(self) -> bool:

@@ -14,7 +14,8 @@ from typing import Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway import asgi
-from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Head, Http, require_json, too_large
+from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Head, Headers, Http, require_json, too_large
+from gateway.errors import UnsupportedMedia
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
 from gateway.serving.known_head import LARGEST_BODY, KnownHead
 
@@ -51,28 +52,36 @@ class DirectProtocol(LimitedProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a request whose head is known as it is; else parse, and remember the head if it is one of ours."""
+        known, last, completions = self._known, self.cycle, self.completions
+        if (
+            known is not None
+            and last.response_complete
+            and not (self._in_headers or last.more_body)
+            and (found := known.body_of(data)) is not None
+            and completions is not None
+            and not completions.draining
+        ):
+            if self.timeout_keep_alive_task is not None:
+                self._unset_keepalive_if_required()
+            body, self._missing = found
+            exchange = DirectHttp(self, completions, known.router_id, known.head, body)
+            self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
+            if self._missing:
+                exchange.more_body = True
+                self.received_at = time.monotonic()
+            else:
+                exchange.begin()
+        else:
+            self._receive_other(data)
+
+    def _receive_other(self, data: bytes) -> None:
+        """Take what is no whole request with a known head."""
         last = self._exchange
         if self._missing and last is not None:
             self.received_at = time.monotonic()
             self._take(last, data)
             return
-        known = self._known
         is_between = self.is_between_requests
-        if known is not None and is_between and (found := known.body_of(data)) is not None:
-            completions = self.completions
-            if completions is not None and not completions.draining:
-                if self.timeout_keep_alive_task is not None:
-                    self._unset_keepalive_if_required()
-                length, body = found
-                exchange = DirectHttp(self, completions, known.router_id, known.head, body, keep_alive=True)
-                self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
-                if len(body) == length:
-                    exchange.more_body = False
-                    exchange.begin()
-                else:
-                    self._missing = length - len(body)
-                    self.received_at = time.monotonic()
-                return
         super().data_received(data)
         new = self._exchange
         if is_between and new is not last and new is not None and new.keep_alive:
@@ -145,8 +154,14 @@ class DirectProtocol(LimitedProtocol):
             return None
         if self.parser.get_http_version() != "1.1":
             return None
-        keep_alive = self.parser.should_keep_alive()
-        return DirectHttp(self, self.completions, router_id, Head(headers), b"", keep_alive=keep_alive)
+        head = Head(headers)
+        try:
+            require_json(head.header)
+        except UnsupportedMedia:
+            return None
+        exchange = DirectHttp(self, self.completions, router_id, head, b"")
+        exchange.more_body, exchange.keep_alive = True, self.parser.should_keep_alive()
+        return exchange
 
 
 class DirectHttp(Http):
@@ -155,54 +170,31 @@ class DirectHttp(Http):
     uvicorn sets `disconnected` and `keep_alive`, and `set`s its `message_event` when the client has disconnected.
     """
 
-    __slots__ = (
-        "_cancelled",
-        "_completions",
-        "_protocol",
-        "_task",
-        "_watched",
-        "body",
-        "disconnected",
-        "keep_alive",
-        "more_body",
-        "response_complete",
-        "router_id",
-    )
-
+    # What most requests never change stands in the class: an instance has it only once it is set.
     is_compressed = False
+    keep_alive = True
+    more_body = disconnected = response_complete = False
+    standing: Callable[[], Headers] | None = None
+    _started = _watched = _cancelled = False
+    _task: asyncio.Task[None] | None = None
 
     def __init__(
-        self,
-        protocol: DirectProtocol,
-        completions: Completions,
-        router_id: str,
-        head: Head,
-        body: bytes,
-        *,
-        keep_alive: bool,
+        self, protocol: DirectProtocol, completions: Completions, router_id: str, head: Head, body: bytes
     ) -> None:
         self._protocol = protocol
         self._completions = completions
         self.router_id = router_id
         self.head = head
-        self.header = head.header
-        self._started = False
-        self.standing = None
-        self._task: asyncio.Task[None] | None = None
-        self._watched = self._cancelled = False
         self.body = body
-        self.more_body = True
-        self.keep_alive = keep_alive
-        self.disconnected = self.response_complete = False
 
     # What uvicorn's protocol calls.
 
     def begin(self) -> None:
         """Answer the request in a task of its own."""
         protocol = self._protocol
-        self._task = protocol.loop.create_task(self._completions.complete(self, self.router_id))
-        protocol.tasks.add(self._task)  # the server waits for these before it stops, or cancels them
-        self._task.add_done_callback(self._ended)
+        self._task = task = protocol.loop.create_task(self._completions.complete(self, self.router_id))
+        protocol.tasks.add(task)  # the server waits for these before it stops, or cancels them
+        task.add_done_callback(self._ended)
 
     @property
     def message_event(self) -> "DirectHttp":
@@ -232,13 +224,11 @@ class DirectHttp(Http):
     # What the flow calls.
 
     async def read_body(self, limit: int) -> bytes:
-        """Return the body. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
+        """Return the body. Raises RequestTooLarge, ClientGone."""
         return self.take_body(limit)
 
     def take_body(self, limit: int) -> bytes:
-        """Return the body, which has come. Raises UnsupportedMedia, RequestTooLarge, ClientGone."""
-        if self.header(b"content-type") != b"application/json":
-            require_json(self.header)
+        """Return the body, which has come. Raises RequestTooLarge, ClientGone."""
         if self.disconnected:
             raise ClientGone
         body, self.body = self.body, b""  # an idle connection must not hold it

@@ -37,12 +37,16 @@ class KnownHead:
             return None
         return cls(router_id, head, data[: length.start(1)], data[length.end(1) : size])
 
-    def body_of(self, data: bytes) -> tuple[int, bytes] | None:
-        """The length of the body, and what is here of it, if the bytes are of one request with this head; else None."""
-        if not data.startswith(self._before):
-            return None
-        digits, after, body = data[self._start :].partition(self._after)
-        if not after or not digits.isdigit() or len(digits) > _LONGEST_LENGTH:
-            return None
-        length = int(digits)
-        return (length, body) if len(body) <= length <= LARGEST_BODY else None
+    def body_of(self, data: bytes) -> tuple[bytes, int] | None:
+        """What is here of the body, and how much is not, if the bytes are of one request with this head; else None."""
+        if data.startswith(self._before):
+            digits, after, body = data[self._start :].partition(self._after)
+            if (
+                after
+                and digits.isdigit()
+                and len(digits) <= _LONGEST_LENGTH
+                and (length := int(digits)) <= LARGEST_BODY
+            ):
+                missing = length - len(body)
+                return None if missing < 0 else (body, missing)
+        return None
