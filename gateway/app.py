@@ -7,7 +7,9 @@ import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from importlib.metadata import version
+from typing import cast
 
+from bandit.types import LoopTime
 from gateway.analyst.client import Analyst
 from gateway.api_keys import Keyring
 from gateway.asgi import Http, Receive, Scope, Send, below, closing
@@ -236,6 +238,7 @@ class Gateway:
                 ),
                 observer=self._observer,
                 clock=database.clock.now,
+                loop_clock=cast("Callable[[], LoopTime]", asyncio.get_running_loop().time),
             )
             admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)

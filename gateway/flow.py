@@ -18,9 +18,10 @@ from bandit.types import Epoch, LoopTime
 from gateway.api_keys import Keyring, require
 from gateway.asgi import ClientGone, Head, Http, HttpRequest
 from gateway.bodies import Bodies
-from gateway.completions.decision import Decision, NoModelAvailable, decide
+from gateway.completions.decision import Decision, NoModelAvailable, decide, decide_plainly
 from gateway.completions.handler import CompletionHandler, Services
 from gateway.completions.request import CompletionRequest, parse_completion
+from gateway.completions.routing_fields import HeaderOf, has_routing, no_header
 from gateway.errors import EveryModelCooling, GatewayError, OurOwnFault, RateLimited, RouterNotFound, RouterUnreadable
 from gateway.feedback import FeedbackBatch, parse_feedback
 from gateway.ids import RequestIds
@@ -44,11 +45,13 @@ COOLING_WAIT_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The key and the router of all requests with one head, as they were found in a generation of the keys."""
+    """What all requests with one head have in common, as it was found in a generation of the keys."""
 
     key: KeyRecord
     router: LiveRouter
     generation: int
+    is_limited: bool
+    header: HeaderOf  # what it tells the router
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Flow:
         self.routers = registry.routers
         self.services = services
         self.clock = services.clock
+        self._loop_clock = services.loop_clock
         self._request_ids = request_ids
         self.limits = limits
         self._may_be_spooled = may_be_spooled
@@ -99,13 +103,14 @@ class Flow:
         tracing = self.services.observer.tracing
         trace = None if tracing is None else tracing.begin(http.header)
         try:
-            key, router = self._enter(http.head, router_id, now)
-            allowance = self._limiter.of(key)
+            entry = self._enter(http.head, router_id, now)
+            key, router = entry.key, entry.router
+            allowance = self._limiter.of(key) if entry.is_limited else None
             if allowance is not None:
                 http.standing = allowance.standing
                 allowance.admit(now)
             body = http.take_body(self.limits.body_bytes)
-            request = await self._read(http) if body is None else parse_completion(body, http.header)
+            request = await self._read(http) if body is None else parse_completion(body, entry.header)
             self.services.recorder.require_room()
             stated = None if request.is_plain else request.task(router.options.task_metadata_key)
             if allowance is not None:
@@ -116,22 +121,12 @@ class Flow:
                 self._see(router, request.call_site, request.features, key)
             if body is None or stated is not None:
                 now = self.clock()  # it was waited for
-            services = self.services
-            deciding = partial(
-                decide,
-                http.request_id,
-                router,
-                request,
-                services.providers,
-                services.model_states,
-                allowance,
-                key,
-                stated,
-            )
-            try:
-                decision = deciding(now, LoopTime(asyncio.get_running_loop().time()))
-            except NoModelAvailable as unavailable:
-                decision = await self._decide_later(deciding, unavailable)
+            decision = None
+            if request.is_plain and allowance is None:
+                states = self.services.model_states
+                decision = decide_plainly(http.request_id, router, request, states, now, self._loop_clock())
+            if decision is None:
+                decision = await self._decide(http.request_id, router, request, allowance, key, stated, now)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None if allowance is None else _reserve(allowance, decision)
         except GatewayError as error:
@@ -202,7 +197,7 @@ class Flow:
             raise RouterNotFound(router_id)
         return key, router
 
-    def _enter(self, head: Head, router_id: str, now: Epoch) -> tuple[KeyRecord, LiveRouter]:
+    def _enter(self, head: Head, router_id: str, now: Epoch) -> Entry:
         """As `authenticate`, but what was found for a request with the same head is not looked up while it holds."""
         entry = head.found
         if (
@@ -212,10 +207,12 @@ class Flow:
         ):
             self.keyring.use(entry.key, now)
             self._registry.reprice(now)
-            return entry.key, entry.router
+            return entry
         key, router = self.authenticate(head.header(b"authorization"), router_id)
-        head.found = Entry(key, router, self.keyring.generation)
-        return key, router
+        header = head.header if has_routing(head.header) else no_header
+        found = Entry(key, router, self.keyring.generation, self._limiter.of(key) is not None, header)
+        head.found = found
+        return found
 
     async def _read(self, http: Http) -> CompletionRequest:
         limit = self.limits.body_bytes
@@ -226,6 +223,24 @@ class Flow:
         if router.knows_call_sites and site.key not in router.tasks:
             sighting = Sighting(key.id, features.messages, classify(features))
             self._admission.see(router.id, router.tasks, site, sighting, named=router.options.call_site_names)
+
+    async def _decide(
+        self,
+        completion_id: str,
+        router: LiveRouter,
+        request: CompletionRequest,
+        allowance: KeyAllowance | None,
+        key: KeyRecord,
+        stated: str | None,
+        now: Epoch,
+    ) -> Decision:
+        """Decide, after a wait if every model is cooling down."""
+        providers, states = self.services.providers, self.services.model_states
+        deciding = partial(decide, completion_id, router, request, providers, states, allowance, key, stated)
+        try:
+            return deciding(now, self._loop_clock())
+        except NoModelAvailable as unavailable:
+            return await self._decide_later(deciding, unavailable)
 
     async def _decide_later(
         self, deciding: Callable[[Epoch, LoopTime], Decision], unavailable: NoModelAvailable

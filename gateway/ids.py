@@ -10,7 +10,7 @@ _COMPLETION_ID = re.compile(r"(?:chatcmpl-|resp_)?(req_[0-9a-f]{32})")
 
 def new_id(prefix: str, now: float) -> str:
     """A fresh id such as `req_0193…`; `now` in seconds since the epoch."""
-    return _join(prefix, now, os.urandom(_RANDOM_BYTES).hex())
+    return f"{prefix}_{int(now * 1000):012x}{os.urandom(_RANDOM_BYTES).hex()}"
 
 
 class RequestIds:
@@ -24,11 +24,14 @@ class RequestIds:
 
     def new(self, now: float) -> str:
         """A fresh request id; it is also the completion's id."""
-        if not self._pool:
-            width = 2 * _RANDOM_BYTES
-            many = os.urandom(_RANDOM_BYTES * _POOLED_IDS).hex()
-            self._pool = [many[start : start + width] for start in range(0, len(many), width)]
-        return _join("req", now, self._pool.pop())
+        pool = self._pool or self._fill()
+        return f"req_{int(now * 1000):012x}{pool.pop()}"
+
+    def _fill(self) -> list[str]:
+        width = 2 * _RANDOM_BYTES
+        many = os.urandom(_RANDOM_BYTES * _POOLED_IDS).hex()
+        self._pool = [many[start : start + width] for start in range(0, len(many), width)]
+        return self._pool
 
 
 def parse_completion_id(text: str) -> str | None:
@@ -40,7 +43,3 @@ def parse_completion_id(text: str) -> str | None:
 def creation_time(completion_id: str) -> float:
     """When an id was generated, in seconds since the epoch."""
     return int(completion_id.partition("_")[2][:12], 16) / 1000
-
-
-def _join(prefix: str, now: float, random: str) -> str:
-    return f"{prefix}_{int(now * 1000):012x}{random}"

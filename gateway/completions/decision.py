@@ -101,10 +101,6 @@ def decide(
     if not router.models:
         raise NoEnabledModels(f"router {router.id} has no enabled model", should_retry=False)
     task = _task(router, request, stated, now)
-    if request.is_plain and router.is_plain and allowance is None:
-        plainly = _decide_plainly(completion_id, router, request, model_states, now, loop_time, task)
-        if plainly is not None:
-            return plainly
     parts = estimate_parts(request.features)
     estimated_prompt_tokens = sum(parts)
     able, left_out = _capable_models(router, request, providers)
@@ -190,27 +186,31 @@ def _task(router: LiveRouter, request: CompletionRequest, stated: str | None, no
     return classify(request.features)
 
 
-def _decide_plainly(
+def decide_plainly(
     completion_id: str,
     router: LiveRouter,
     request: CompletionRequest,
     model_states: ModelStates,
     now: Epoch,
     loop_time: LoopTime,
-    task: str,
 ) -> Decision | None:
-    """The decision of a plain request that all models of a plain router can serve, in few steps; else None."""
-    arm_ids, max_tokens = router.arm_ids, request.max_tokens
-    text_tokens = estimate_text(request.features)
-    if (
-        router.spend.limit_usd is not None
-        or model_states.cooldowns.available_among(arm_ids, loop_time) is not arm_ids
-        or not model_states.holds.are_none
-        or not router.takes_everywhere(text_tokens, max_tokens or 0)
+    """As `decide` of a plain request that all models of a plain router can serve, in few steps; else None.
+
+    Its API key has no limits.
+    """
+    features, max_tokens = request.features, request.max_tokens
+    text_tokens = estimate_text(features)
+    if not (
+        router.is_plain
+        and router.spend.limit_usd is None
+        and model_states.cooldowns.are_none
+        and model_states.holds.are_none
+        and router.takes_everywhere(text_tokens, max_tokens or 0)
     ):
         return None
+    task = classify(features) if request.call_site is None else _task(router, request, None, now)
     published = router.published(now, loop_time)
-    cached = published.choose_plainly(task, text_tokens, max_tokens, request.stream, arm_ids)
+    cached = published.choose_plainly(task, text_tokens, max_tokens, request.stream, router.arm_ids)
     return Decision(
         completion_id=completion_id,
         at=now,

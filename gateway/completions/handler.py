@@ -53,6 +53,7 @@ class Services:
     queues: JudgingQueues
     observer: Observer
     clock: Callable[[], Epoch]
+    loop_clock: Callable[[], LoopTime]
 
 
 class CompletionHandler:

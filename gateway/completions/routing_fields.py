@@ -38,6 +38,11 @@ def no_header(name: bytes) -> bytes | None:
     return None
 
 
+def has_routing(header: HeaderOf) -> bool:
+    """Whether a request's headers tell the router anything."""
+    return list(map(header, _HEADERS)) != _NO_HEADERS
+
+
 @quick_dataclass(frozen=True, slots=True)
 class RoutingFields:
     """`max_usd`: limit on this request's expected cost; `task` as a header states it; `episode_id` is the caller's."""
@@ -63,7 +68,7 @@ def read_routing(
 
     Raises BadRequest, UnknownParameter.
     """
-    if not (flat or nested or metadata) and list(map(header, _HEADERS)) == _NO_HEADERS:
+    if not (flat or nested or metadata or has_routing(header)):
         return NO_FIELDS
     for name in (*flat, *nested):
         if name not in NAMES:

@@ -63,6 +63,11 @@ class Cooldowns:
         self._breakers: dict[str, _Breaker] = {}
         self._watching: set[Callable[[], None]] = set()
 
+    @property
+    def are_none(self) -> bool:
+        """Whether no model has failed lately."""
+        return not self._breakers
+
     def available(self, model_id: str, now: float) -> bool:
         """Whether a request may be sent to the model."""
         breaker = self._breakers.get(model_id)

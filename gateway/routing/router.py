@@ -127,7 +127,12 @@ class LiveRouter:
         self.spend = state.spend
         self.tasks = state.tasks
         self.knows_call_sites = definition.options.tasks == CALL_SITES
-        self.is_plain = definition.rules is None and definition.settings.experiment is None and not definition.variants
+        self.is_plain = (
+            bool(definition.models)
+            and definition.rules is None
+            and definition.settings.experiment is None
+            and not definition.variants
+        )
         self.sticky: Stickiness | None = None
         state.spend.limit_usd = definition.options.max_usd_per_day
         judge, shadow = definition.options.judge, definition.options.shadow

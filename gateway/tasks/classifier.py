@@ -41,6 +41,8 @@ TAIL_CHARS = 700
 ASK_CHARS = 300
 """Words are read from this many characters at either end, where people say what they want."""
 
+_WHOLE_CHARS = HEAD_CHARS + TAIL_CHARS
+
 SYSTEM_SHARE = 0.5
 """The weight of a word in the system prompt, relative to one of the user's."""
 
@@ -82,10 +84,10 @@ def classify(features: Features) -> str:
     """The task of a request (one of `TASK_NAMES`), by its shape and by the words at the ends of its text."""
     if features.tools or features.tool_turns:
         return "tool_use"
-    text = features.text
-    if len(text) > HEAD_CHARS + TAIL_CHARS:
+    text, system = features.text, features.system
+    if len(text) > _WHOLE_CHARS:
         text = text[:HEAD_CHARS] + "\n" + text[-TAIL_CHARS:]
-    return _task(text, features.system[:ASK_CHARS], features.wants_json, features.prompt_chars > MATERIAL_CHARS)
+    return _task(text, system and system[:ASK_CHARS], features.wants_json, features.prompt_chars > MATERIAL_CHARS)
 
 
 def is_long(features: Features) -> bool:
@@ -95,9 +97,10 @@ def is_long(features: Features) -> bool:
 
 def estimate_prompt_tokens(features: Features) -> int:
     """Estimate the tokens of a prompt's text: one per four bytes of UTF-8, in any script."""
-    sample = features.text[:SAMPLE_CHARS]
-    per_char = 1.0 if sample.isascii() else len(sample.encode("utf-8", "surrogatepass")) / len(sample)
-    return max(1, round(features.prompt_chars * per_char / BYTES_PER_TOKEN))
+    sample, size = features.text[:SAMPLE_CHARS], float(features.prompt_chars)
+    if not sample.isascii():
+        size *= len(sample.encode("utf-8", "surrogatepass")) / len(sample)
+    return round(size / BYTES_PER_TOKEN) or 1
 
 
 @lru_cache(maxsize=1_024)

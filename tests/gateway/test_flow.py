@@ -33,14 +33,28 @@ class Entering:
         self.unreadable: dict[str, str] = {}
         self.keyring = Keyring([record])
         registry: Any = SimpleNamespace(routers=self.routers, unreadable=self.unreadable, reprice=self.repriced.append)
-        services: Any = SimpleNamespace(clock=lambda: Epoch(self.now))
+        services: Any = SimpleNamespace(clock=lambda: Epoch(self.now), loop_clock=None)
         nothing: Any = None
-        self._flow = Flow(self.keyring, registry, services, Limits(), *[nothing] * 7)
+        limiter: Any = SimpleNamespace(of=lambda _: None)
+        self._flow = Flow(
+            self.keyring,
+            registry,
+            services,
+            Limits(),
+            admission=nothing,
+            bodies=nothing,
+            may_be_spooled=nothing,
+            is_kept_aside=nothing,
+            limiter=limiter,
+            unmatched=nothing,
+            request_ids=nothing,
+        )
         self.head = Head({b"authorization": AUTHORIZATION})
 
     def enter(self, router_id: str = "rtr_a") -> tuple[KeyRecord, object]:
         """What is found for the head, which is what is found for a new one."""
-        found = self._flow._enter(self.head, router_id, Epoch(self.now))
+        entry = self._flow._enter(self.head, router_id, Epoch(self.now))
+        found = entry.key, entry.router
         assert found == self._flow.authenticate(AUTHORIZATION, router_id)
         return found
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bandit.price import Price
 from bandit.types import Arm, Epoch, LoopTime, RouterSettings
 from gateway.catalog.catalog import Model
-from gateway.completions.decision import Decision, NoModelAvailable, decide
+from gateway.completions.decision import Decision, NoModelAvailable, decide, decide_plainly
 from gateway.completions.request import CompletionRequest, parse_completion
 from gateway.errors import GatewayError
 from gateway.providers.upstream.provider import ProviderError, Verdict
@@ -61,7 +61,11 @@ def request_of(words: int, max_tokens: int | None, *, system: bool) -> Completio
 def decided(router: LiveRouter, request: CompletionRequest, states: ModelStates) -> Decision | tuple[object, ...]:
     providers: Any = {"p": _Provider()}
     try:
-        decision = decide("req_1", router, request, providers, states, None, KEY, None, NOW, LOOP_TIME)
+        decision = None
+        if request.is_plain:
+            decision = decide_plainly("req_1", router, request, states, NOW, LOOP_TIME)
+        if decision is None:
+            decision = decide("req_1", router, request, providers, states, None, KEY, None, NOW, LOOP_TIME)
     except (GatewayError, NoModelAvailable) as error:
         return type(error), str(error)
     return replace(decision, request=replace(request, is_plain=True))
