@@ -6,7 +6,6 @@ import msgspec
 
 from gateway.completions.duplicates import refuse_duplicates
 from gateway.completions.features import SYSTEM_ROLES, TEXT_LIMIT, TOOL_ROLES, ends
-from gateway.completions.structure import NESTING_LIMIT, depth_of
 from gateway.tasks.classifier import Features
 
 FORWARDED_BY_ALL = frozenset(
@@ -26,20 +25,32 @@ class StreamOptions(msgspec.Struct):
     include_usage: bool | None = None
 
 
-class _Message(msgspec.Struct):
+class _StreamOptions(StreamOptions, forbid_unknown_fields=True):
+    pass
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True):
     role: str
     content: str
-    tool_calls: None = None
+    name: str | None = None
+    # What clients repeat of an answer's message.
+    annotations: Annotated[list[None], msgspec.Meta(max_length=0)] | None = None
+    audio: None = None
     function_call: None = None
+    refusal: str | None = None
+    tool_calls: None = None
 
 
-class PlainFields(msgspec.Struct):
-    """The fields of a plain request; what has others, or other types, is none."""
+class PlainFields(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of a plain request; what has others, or other types, is none.
+
+    Nothing in it is skipped when it is decoded, so it is valid UTF-8, and not nested deeper than these are.
+    """
 
     model: Literal["dari/routing"]
     messages: Annotated[list[_Message], msgspec.Meta(min_length=1)]
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: _StreamOptions | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: _Tokens | None = None
@@ -57,16 +68,12 @@ def read_plain(body: bytes) -> tuple[PlainFields, dict[str, msgspec.Raw], Featur
 
     Raises InvalidJson for duplicate keys.
     """
-    if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and depth_of(body) > NESTING_LIMIT:
-        return None
     try:
-        if not body.isascii():
-            body.decode()
         fields = _FIELDS.decode(body)
         if not PLAIN_FIELDS.issuperset(fields):
             return None
         read = _PLAIN.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if _encode(fields) != body:  # as it is with spaces
         refuse_duplicates(body, fields)
