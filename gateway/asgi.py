@@ -48,7 +48,7 @@ class Head:
 
     def __init__(self, headers: Mapping[bytes, bytes]) -> None:
         self.header = headers.get
-        self.found: object = None
+        self.found: Any = None
 
 
 class HttpRequest:

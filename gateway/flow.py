@@ -84,6 +84,7 @@ class Flow:
         self.routers = registry.routers
         self.services = services
         self.clock = services.clock
+        self._tracing = services.observer.tracing
         self._loop_clock = services.loop_clock
         self._request_ids = request_ids
         self.limits = limits
@@ -100,8 +101,7 @@ class Flow:
         started, now = perf_counter(), self.clock()  # not loop.time(): uvloop's counts in whole milliseconds
         http.request_id = self._request_ids.new(now)
         key: KeyRecord | None = None
-        tracing = self.services.observer.tracing
-        trace = None if tracing is None else tracing.begin(http.header)
+        trace = None if self._tracing is None else self._tracing.begin(http.header)
         try:
             entry = self._enter(http.head, router_id, now)
             key, router = entry.key, entry.router
@@ -112,21 +112,16 @@ class Flow:
             body = http.take_body(self.limits.body_bytes)
             request = await self._read(http) if body is None else parse_completion(body, entry.header)
             self.services.recorder.require_room()
-            stated = None if request.is_plain else request.task(router.options.task_metadata_key)
-            if allowance is not None:
-                allowance.require_task(stated or classify(request.features))
-            if stated is not None:
-                await self._admission.admit(router.id, router.tasks, stated)
-            elif request.call_site is not None:
-                self._see(router, request.call_site, request.features, key)
-            if body is None or stated is not None:
+            if body is None:
                 now = self.clock()  # it was waited for
             decision = None
             if request.is_plain and allowance is None:
                 states = self.services.model_states
                 decision = decide_plainly(http.request_id, router, request, states, now, self._loop_clock())
             if decision is None:
-                decision = await self._decide(http.request_id, router, request, allowance, key, stated, now)
+                decision = await self._decide(http.request_id, router, request, allowance, key, now)
+            elif request.call_site is not None:
+                self._see(router, request.call_site, request.features, key)
             router.spend.reserve(decision.expected_usd, decision.at)
             reservation = None if allowance is None else _reserve(allowance, decision)
         except GatewayError as error:
@@ -199,9 +194,9 @@ class Flow:
 
     def _enter(self, head: Head, router_id: str, now: Epoch) -> Entry:
         """As `authenticate`, but what was found for a request with the same head is not looked up while it holds."""
-        entry = head.found
+        entry: Entry | None = head.found
         if (
-            isinstance(entry, Entry)
+            entry is not None
             and entry.generation == self.keyring.generation
             and self.routers.get(router_id) is entry.router
         ):
@@ -231,10 +226,17 @@ class Flow:
         request: CompletionRequest,
         allowance: KeyAllowance | None,
         key: KeyRecord,
-        stated: str | None,
         now: Epoch,
     ) -> Decision:
-        """Decide, after a wait if every model is cooling down."""
+        """Decide on a request of any kind, after a wait if every model is cooling down."""
+        stated = request.task(router.options.task_metadata_key)
+        if allowance is not None:
+            allowance.require_task(stated or classify(request.features))
+        if stated is not None:
+            await self._admission.admit(router.id, router.tasks, stated)
+            now = self.clock()
+        elif request.call_site is not None:
+            self._see(router, request.call_site, request.features, key)
         providers, states = self.services.providers, self.services.model_states
         deciding = partial(decide, completion_id, router, request, providers, states, allowance, key, stated)
         try:

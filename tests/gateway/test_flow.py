@@ -33,7 +33,9 @@ class Entering:
         self.unreadable: dict[str, str] = {}
         self.keyring = Keyring([record])
         registry: Any = SimpleNamespace(routers=self.routers, unreadable=self.unreadable, reprice=self.repriced.append)
-        services: Any = SimpleNamespace(clock=lambda: Epoch(self.now), loop_clock=None)
+        services: Any = SimpleNamespace(
+            clock=lambda: Epoch(self.now), loop_clock=None, observer=SimpleNamespace(tracing=None)
+        )
         nothing: Any = None
         limiter: Any = SimpleNamespace(of=lambda _: None)
         self._flow = Flow(
