@@ -84,8 +84,10 @@ class Gateway:
     Completions are dispatched here, before FastAPI's router, which alone costs more time than all of our own code.
     `database` is open, and its routers and keys are prepared. `instruments` are shared by all workers.
     `read_again` reads the configuration again, and `reload_others` lets this machine's other workers do so too.
-    `name` is a secret one that they share.
+    `name` is a secret one that they share. `complete` answers one completion request, once the gateway is started.
     """
+
+    complete: Callable[[Http, str], Coroutine[object, object, None]]
 
     def __init__(
         self,
@@ -125,10 +127,6 @@ class Gateway:
         """The router that a completion is asked of at this URL, if that can be answered without ASGI."""
         match = _DIRECT.fullmatch(url.removeprefix(self._root_path))
         return None if match is None or self.draining else match[1].decode()
-
-    def complete(self, http: Http, router_id: str) -> Coroutine[object, object, None]:
-        """Answer one completion request. The gateway must have been started."""
-        return self._flow.complete(http, router_id)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.draining:
@@ -242,9 +240,8 @@ class Gateway:
             )
             admission = TaskAdmission(Tasks(database), database.clock.now)
             opened.push_async_callback(admission.close)
-            bodies = Bodies()
-            opened.callback(bodies.close)
-            self._flow = Flow(
+            bodies = opened.enter_context(contextlib.closing(Bodies()))
+            flow = Flow(
                 keyring,
                 registry,
                 services,
@@ -257,6 +254,7 @@ class Gateway:
                 self._unmatched,
                 self._request_ids,
             )
+            self.complete = flow.complete
             readiness = Readiness(
                 self._recorder,
                 self.routers,
@@ -279,7 +277,7 @@ class Gateway:
             )
             opened.push_async_callback(self.configuration.close)
             self.api.state.services = RouteServices(
-                flow=self._flow,
+                flow=flow,
                 keyring=keyring,
                 routers=self.routers,
                 ledger=Ledger(database),

@@ -178,11 +178,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def finish_response(self) -> None:
-        """Wait for the next request, without uvicorn's timer: `sweep` ends the wait."""
+        """Wait for the next request, without uvicorn's timer, as `sweep` ends the wait, and without its count."""
         if self.pipeline:
             self.on_response_complete()
         else:
-            self.server_state.total_requests += 1
             self.received_at = time.monotonic()
 
     def close_if_overdue(self, now: float) -> None:

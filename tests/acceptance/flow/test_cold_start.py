@@ -38,7 +38,9 @@ def ask(running: Running, router_id: str, **more: Any) -> tuple[str, dict[str, A
 
 def outcomes(running: Running, router_id: str) -> float:
     router = running.gateway.routers[router_id]
-    return float(router.renewed(running.gateway._flow.clock(), LoopTime(time.monotonic())).snapshot.outcomes.sum())
+    return float(
+        router.renewed(running.gateway.database.clock.now(), LoopTime(time.monotonic())).snapshot.outcomes.sum()
+    )
 
 
 def test_models_from_the_start_are_no_newcomers_and_one_that_joins_later_is(running: Running) -> None:

@@ -80,7 +80,7 @@ def ask(running: Running, router_id: str, content: Any, **more: Any) -> dict[str
 def has_learned(running: Running, router_id: str, answers: int) -> None:
     """The snapshot that decisions are made from has seen so many outcomes."""
     router = running.gateway.routers[router_id]
-    clock = running.gateway._flow.clock
+    clock = running.gateway.database.clock.now
     wait_until(
         lambda: router.renewed(clock(), LoopTime(time.monotonic())).snapshot.outcomes.sum() >= answers,
         "the answers are learned",
