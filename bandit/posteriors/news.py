@@ -13,10 +13,10 @@ from bandit.posteriors.snapshot import Snapshot
 from bandit.statistics import Deltas, Signal, StatisticKey, Sums
 from bandit.types import BudgetState
 
-GROWTH = 0.125
+GROWTH = 0.5
 """A snapshot is renewed when outcomes have come since that are this part of its attempts."""
-FIRST_ATTEMPTS = 24.0
-"""Its priors are worth so many of them: the first three answers are worth one."""
+FIRST_ATTEMPTS = 12.0
+"""Its priors are worth so many of them: the first six answers are worth one."""
 PRICE_STEP = 0.01
 """Or when the budget's price of a dollar has moved by this part."""
 

@@ -36,15 +36,15 @@ def snapshot() -> Snapshot:
     return taken(sums)
 
 
-def test_three_answers_are_worth_a_snapshot_at_first() -> None:
+def test_six_answers_are_worth_a_snapshot_at_first() -> None:
     news = News()
-    for came in range(3):
+    for came in range(6):
         assert not news.outdates(taken({}), BUDGET), f"after {came}"
         news.add(answer())
     assert news.outdates(taken({}), BUDGET)
 
 
-def test_answers_like_those_before_are_worth_one_when_they_are_an_eighth_more(snapshot: Snapshot) -> None:
+def test_answers_like_those_before_are_worth_one_when_they_are_half_as_many_again(snapshot: Snapshot) -> None:
     news, came = News(), 0
     while not news.outdates(snapshot, BUDGET):
         news.add(answer())

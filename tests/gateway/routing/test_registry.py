@@ -156,7 +156,7 @@ def test_a_clock_that_is_set_back_an_hour_does_not_freeze_a_snapshot(
 ) -> None:
     router = memory.routers["rtr_a"]
     before = router.published(NOW, SOON)
-    running.write(*(making.completion("rtr_a", "p/one") for _ in range(3)))
+    running.write(*(making.completion("rtr_a", "p/one") for _ in range(6)))
     memory.look()
     assert router.published(later(0.01), LoopTime(SOON + 0.01)) is before, "under load a snapshot lasts a moment"
     after = router.published(later(-3_600.0), LoopTime(SOON + PUBLISH_SECONDS))

@@ -91,7 +91,7 @@ def test_a_budget_moves_the_decision_50_ms_later(live: LiveRouter) -> None:
     assert published(live, 1.0 + PUBLISH_SECONDS).snapshot.budget.multiplier == 2.0
 
 
-def test_answers_like_those_before_move_it_when_they_are_an_eighth_more(live: LiveRouter) -> None:
+def test_answers_like_those_before_move_it_when_they_are_half_as_many_again(live: LiveRouter) -> None:
     answer(live, 1_000)
     before = published(live, 1.0)
     answer(live, 50)
