@@ -27,36 +27,37 @@ SMALLEST_VARIATION = 0.05
 
 @quick_dataclass(frozen=True, slots=True)
 class Amounts:
-    """Posterior of an expected amount, from what was `seen` and `added` up per arm and task: shape (…, arms, tasks).
+    """Posterior of an expected amount, from what was seen and added up per arm and task.
 
-    `spread` is the variance of one amount per arm. A cell is shrunk to its `base`, which has itself a variance of
-    `doubt` · spread: shape (…, arms, 1), or (…, arms, tasks) if call sites have families.
+    `cells` are these two, shape (2, …, arms, tasks); `spread` is the variance of one amount per arm. A cell is shrunk
+    to its base, which has itself a variance of doubt · spread: `leans` are base and doubt, shape (2, …, arms, 1), or
+    (2, …, arms, tasks) if call sites have families.
     """
 
-    seen: Floats
-    added: Floats
+    cells: Floats
     spread: Floats
-    base: Floats
-    doubt: Floats
+    leans: Floats
 
     def of(self, column: int) -> tuple[Floats, Floats]:
         """Mean and variance per arm in one class."""
-        own = column if self.base.shape[-1] > 1 else 0
-        mean, variance = _in_cell(
-            self.seen[..., column], self.added[..., column], self.spread, self.base[..., own], self.doubt[..., own]
-        )
+        seen, added = self.cells[..., column]
+        base, doubt = self._leans_of(column)
+        mean, variance = _in_cell(seen, added, self.spread, base, doubt)
         return np.maximum(mean, 0.0), variance
 
     def listed(self, column: int) -> Moments:
         """The same of one router, arm by arm: for few arms that takes less than eight calls for arrays."""
-        own = column if self.base.shape[-1] > 1 else 0
-        parts = self.seen[:, column], self.added[:, column], self.spread, self.base[:, own], self.doubt[:, own]
+        parts = *self.cells[..., column].tolist(), self.spread.tolist(), *self._leans_of(column).tolist()
         means, variances = [], []
-        for cell in zip(*[part.tolist() for part in parts], strict=True):
+        for cell in zip(*parts, strict=True):
             mean, variance = _in_cell(*cell)
             means.append(max(mean, 0.0))
             variances.append(variance)
         return means, variances
+
+    def _leans_of(self, column: int) -> Floats:
+        leans: Floats = self.leans[..., column if self.leans.shape[-1] > 1 else 0]
+        return leans
 
 
 def _in_cell(seen: F, added: F, spread: F, base: F, doubt: F) -> tuple[F, F]:
@@ -80,13 +81,15 @@ def expected_amounts(
     square = arm * arm
     second = second + (1.0 + PRIOR_VARIATION**2) * (prior * prior_mean)
     spread = np.maximum(second / seen - square, SMALLEST_VARIATION**2 * square)
-    base, doubt = arm[..., None], np.reciprocal(seen)[..., None]
+    leans = np.array([arm, np.reciprocal(seen)])[..., None]
     if of_sites is not None:
-        others = of_sites.of_others(sums[0])
+        others, added_by_others = of_sites.of_others(sums[:2])
         arm_share = CLASS_STRENGTH / (CLASS_STRENGTH + others)
-        base = arm_share * (base + of_sites.of_others(sums[1]) / CLASS_STRENGTH)
+        base, doubt = leans
+        base = arm_share * (base + added_by_others / CLASS_STRENGTH)
         doubt = arm_share * arm_share * (doubt + others / CLASS_STRENGTH**2)
-    return Amounts(sums[0], sums[1], spread, base, doubt)
+        leans = np.array([base, doubt])
+    return Amounts(sums[:2], spread, leans)
 
 
 def pooled_means(sums: Floats, default: Floats, own: NDArray[np.bool_]) -> Floats:

@@ -29,7 +29,7 @@ class Families:
     members: Floats
 
     def of_others(self, cells: Floats) -> Floats:
-        """The sums over the others of each cell's family; cells have shape (arms, tasks)."""
+        """The sums over the others of each cell's family; cells have shape (…, arms, tasks)."""
         sums: Floats = cells @ self.members
         return sums
 

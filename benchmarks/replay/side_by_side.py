@@ -93,8 +93,8 @@ def _quality_of(all_classes: Quality, columns: NDArray[np.int64]) -> Quality:
 
 def _amounts_of(all_classes: Amounts, columns: NDArray[np.int64]) -> Amounts:
     """Those of one class for each lane."""
-    seen, added = _of(all_classes.seen, columns), _of(all_classes.added, columns)
-    return Amounts(seen, added, all_classes.spread, all_classes.base, all_classes.doubt)
+    cells = np.array([_of(part, columns) for part in all_classes.cells])
+    return Amounts(cells, all_classes.spread, all_classes.leans)
 
 
 def _of(cells: Floats, columns: NDArray[np.int64]) -> Floats:
