@@ -59,13 +59,9 @@ class Decision:
     estimated_prompt_tokens: int  # of all parts, by their sizes
     cached: CachedChoice
     draw: Draw
+    expected_usd: float  # cost of the drawn model's answer
     conversation: bytes | None  # None: the caller does not tell them apart
     reserve: tuple[str, ...] = NO_MODELS
-
-    @property
-    def expected_usd(self) -> float:
-        """The expected cost of the drawn model's answer."""
-        return self.cached.costs_usd[self.draw.model_id]
 
     @property
     def expected_tokens(self) -> float:
@@ -171,6 +167,7 @@ def decide(
         estimated_prompt_tokens=estimated_prompt_tokens,
         cached=cached,
         draw=drawn,
+        expected_usd=cached.costs_usd[drawn.model_id],
         conversation=conversation,
         reserve=reserve,
     )
@@ -211,6 +208,7 @@ def decide_plainly(
     task = classify(features) if request.call_site is None else _task(router, request, None, now)
     published = router.published(now, loop_time)
     cached = published.choose_plainly(task, text_tokens, max_tokens, request.stream, router.arm_ids)
+    draw = draw_from(cached.intervals, router.secret, completion_id)
     return Decision(
         completion_id=completion_id,
         at=now,
@@ -220,7 +218,8 @@ def decide_plainly(
         context=cached.choice.context,
         estimated_prompt_tokens=text_tokens,
         cached=cached,
-        draw=draw_from(cached.intervals, router.secret, completion_id),
+        draw=draw,
+        expected_usd=cached.costs_usd[draw.model_id],
         conversation=None,
     )
 

@@ -19,13 +19,12 @@ class KnownHead:
     body may come later: Python's clients send it apart.
     """
 
-    __slots__ = ("_after", "_before", "_start", "head", "router_id")
+    __slots__ = ("_after", "_before", "head", "router_id")
 
     def __init__(self, router_id: str, head: Head, before: bytes, after: bytes) -> None:
         self.router_id = router_id
         self.head = head
         self._before, self._after = before, after
-        self._start = len(before)
 
     @classmethod
     def of(cls, data: bytes, router_id: str, head: Head) -> "KnownHead | None":
@@ -39,14 +38,10 @@ class KnownHead:
 
     def body_of(self, data: bytes) -> tuple[bytes, int] | None:
         """What is here of the body, and how much is not, if the bytes are of one request with this head; else None."""
-        if data.startswith(self._before):
-            digits, after, body = data[self._start :].partition(self._after)
-            if (
-                after
-                and digits.isdigit()
-                and len(digits) <= _LONGEST_LENGTH
-                and (length := int(digits)) <= LARGEST_BODY
-            ):
-                missing = length - len(body)
-                return None if missing < 0 else (body, missing)
+        start, after, body = data.partition(self._after)
+        digits = start.removeprefix(self._before)  # all of the start if that is another one
+        if after and digits.isdigit() and len(digits) <= _LONGEST_LENGTH:
+            length = int(digits)
+            if len(body) <= length <= LARGEST_BODY:
+                return body, length - len(body)
         return None
