@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.completions import request
 from gateway.completions.request import CompletionRequest, parse_completion
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidJson
 
 TEXTS = st.text(max_size=30) | st.sampled_from(["", "x" * 20_000, "You write short, friendly replies to customers."])
 CONTENTS = TEXTS | st.none() | st.just([{"type": "text", "text": "a"}]) | st.just(7)
@@ -64,6 +64,40 @@ def test_a_request_of_texts_alone_is_plain() -> None:
         assert parse_completion(json.dumps(PLAIN | {"messages": messages}).encode()).is_plain
 
 
+def test_a_request_that_repeats_an_answer_as_clients_have_it_is_plain() -> None:
+    nothing: dict[str, object] = {
+        "refusal": None,
+        "annotations": [],
+        "audio": None,
+        "function_call": None,
+        "tool_calls": None,
+    }
+    turns = [{"role": "assistant", "content": "a"} | nothing, {"role": "user", "content": "b", "name": "anna"}]
+    assert parse_completion(json.dumps(PLAIN | {"messages": turns}).encode()).is_plain
+
+
+@pytest.mark.parametrize("body", [b'{"model":"dari/routing",%b}', b'{"model": "dari/routing", %b}'])
+@pytest.mark.parametrize("twice", [b'"max_tokens":9', b'"max_token\\u0073":9', b'"max_tokens" : null'])
+def test_a_plain_body_with_a_key_twice_is_refused(body: bytes, twice: bytes) -> None:
+    messages = b'"messages":[{"role":"user","content":"a"}],"max_tokens":9,'
+    with pytest.raises(InvalidJson, match="twice"):
+        parse_completion(body % (messages + twice))
+
+
+@pytest.mark.parametrize("depth", [200, 100_000])
+def test_a_plain_body_with_more_that_is_nested_too_deeply_is_refused(depth: int) -> None:
+    more = b'{"role":"user","content":"a","x":' + depth * b"[" + depth * b"]" + b"}"
+    with pytest.raises(InvalidJson, match="nested deeper than"):
+        parse_completion(b'{"model":"dari/routing","messages":[' + more + b"]}")
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\xc3(", b"\xed\xa0\x80", b"\xc0\x80"])
+def test_a_plain_body_that_is_no_utf8_is_refused(text: bytes) -> None:
+    for message in (b'{"role":"user","content":"%b"}', b'{"role":"user","content":"a","name":"%b"}'):
+        with pytest.raises(InvalidJson, match="UTF-8"):
+            parse_completion(b'{"model":"dari/routing","messages":[' + message % text + b"]}")
+
+
 @pytest.mark.parametrize(
     ("more", "headers"),
     [
@@ -72,6 +106,7 @@ def test_a_request_of_texts_alone_is_plain() -> None:
         ({"metadata": {}}, {}),
         ({"routing.max_usd": 0.01}, {}),
         ({"messages": [{"role": "tool", "content": "7"}]}, {}),
+        ({"messages": [{"role": "user", "content": "a", "cache_control": {"type": "ephemeral"}}]}, {}),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}]}]}, {}),
         ({"messages": [{"role": "assistant", "content": "", "tool_calls": [{"id": "a"}]}]}, {}),
         ({}, {b"x-router-instructions": b"Prefer lower cost."}),

@@ -159,6 +159,11 @@ def test_a_small_whole_request_is_answered_without_asgi_and_its_connection_close
     assert any(line.startswith(b"x-request-id: req_") for line in lines)
 
 
+@pytest.mark.parametrize("declared", [b"application/json; charset=utf-8", b"Application/JSON"])
+def test_json_may_be_declared_with_more(serving: Serving, declared: bytes) -> None:
+    assert serving.answer(post().replace(b"application/json", declared)).endswith(b"direct rtr_a {}")
+
+
 @pytest.mark.parametrize("offer", ["Upgrade: h2c", "UPGRADE:websocket"])
 @pytest.mark.parametrize("split", [1, 25, 10_000])
 def test_an_offered_upgrade_is_not_made_and_the_body_is_read(serving: Serving, offer: str, split: int) -> None:
@@ -187,6 +192,8 @@ def test_a_body_that_reads_like_an_upgrade_is_left_as_it_is(serving: Serving) ->
         post(PATH, "{}", "content-encoding: gzip"),
         post(PATH, "{}", "origin: https://a.example"),
         post(PATH, "{}", "accept: a", "accept: b"),
+        post().replace(b"application/json", b"text/plain"),
+        post().replace(b"content-type", b"x-type"),
         post(PATH, version="1.0"),
         post().replace(b"POST", b"PUT"),
     ],
