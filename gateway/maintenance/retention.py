@@ -69,27 +69,27 @@ class RetentionWorker:
         prompts and answers go on the day.
         """
         now, deleted = self._clock(), 0
-        retention_of(self._database).add_months(now)
+        retention = retention_of(self._database)  # once: it compiles statements
+        retention.add_months(now)
         cutoffs = self._cutoffs(now)
         last = min((at for at in cutoffs.values()), default=now)
         whole = month_of(last).start
         if not self._database.sqlite:
-            self._retire(whole, list(cutoffs))
+            self._retire(retention, whole, list(cutoffs))
         for router_id, before in cutoffs.items():
             if before == FOREVER:
                 continue
             by_month = before == last and not self._database.sqlite
-            deleted += self._in_pieces(Retention.delete_some, router_id, whole if by_month else before)
-            self._in_pieces(Retention.delete_choices, router_id, whole if by_month else before)
+            deleted += self._in_pieces(retention.delete_some, router_id, whole if by_month else before)
+            self._in_pieces(retention.delete_choices, router_id, whole if by_month else before)
             if by_month:
-                self._in_pieces(Retention.delete_contents, router_id, before)
+                self._in_pieces(retention.delete_contents, router_id, before)
         KeyUsage(self._database).delete_minutes(now)
-        self._expire_activity(now)
+        self._expire_activity(retention, now)
         return deleted
 
-    def _expire_activity(self, now: Epoch) -> None:
+    def _expire_activity(self, retention: Retention, now: Epoch) -> None:
         """Delete the minutes and hours of activity that are no longer kept."""
-        retention = retention_of(self._database)
         while not self._stopped.is_set():
             began = time.monotonic()
             if not retention.expire_activity(now):
@@ -112,21 +112,21 @@ class RetentionWorker:
                 cutoffs[record.id] = Epoch(now - days * DAY)
         return cutoffs
 
-    def _retire(self, before: Epoch, router_ids: list[str]) -> None:
+    def _retire(self, retention: Retention, before: Epoch, router_ids: list[str]) -> None:
         """Retire whole months, and move what they taught to the checkpoints."""
-        for suffix in retention_of(self._database).retire_months(before, router_ids):
+        for suffix in retention.retire_months(before, router_ids):
             log.info("the month %s is older than any router keeps its requests, and is retired", suffix)
         while not self._stopped.is_set():
             began = time.monotonic()
-            if not retention_of(self._database).fold_some():
+            if not retention.fold_some():
                 break
             self._pause(began)
 
-    def _in_pieces(self, delete: Callable[[Retention, str, Epoch], int], router_id: str, before: Epoch) -> int:
+    def _in_pieces(self, delete: Callable[[str, Epoch], int], router_id: str, before: Epoch) -> int:
         deleted = 0
         while not self._stopped.is_set():
             began = time.monotonic()
-            count = delete(retention_of(self._database), router_id, before)
+            count = delete(router_id, before)
             deleted += count
             if count < DELETED_AT_ONCE:
                 break
