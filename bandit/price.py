@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from operator import attrgetter
 from typing import Any
 
-from bandit.quick import quick_dataclass
+from bandit.quick import quick_astuple, quick_dataclass
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -35,12 +34,14 @@ class Tokens:
 
     def details(self) -> dict[str, int]:
         """The counts beside prompt, cached and completion tokens that are not zero, by name."""
-        counts = _counts_of_details(self)
-        return {name: count for name, count in zip(_DETAILS, counts, strict=True) if count} if any(counts) else {}
+        counts = quick_astuple(self)[3:]
+        if counts == _NO_DETAILS:
+            return {}
+        return {name: count for name, count in zip(_DETAILS, counts, strict=True) if count}
 
 
 _DETAILS = tuple(each.name for each in fields(Tokens))[3:]
-_counts_of_details = attrgetter(*_DETAILS)
+_NO_DETAILS = (0,) * len(_DETAILS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Price:
         price = self if tier is None else self.served_as(tier)
         if price.longer:
             price = price.at(tokens.prompt_tokens)
-        if any(_counts_of_details(tokens)):
+        if tokens.details():
             return price._prompt_usd(tokens) + price._completion_usd(tokens)
         fresh = max(tokens.prompt_tokens - tokens.cached_tokens, 0) * price.input_usd
         cached = max(tokens.cached_tokens, 0) * price.cached_input_usd

@@ -3,12 +3,16 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dataclasses import astuple as quick_astuple
     from dataclasses import dataclass as quick_dataclass
+    from dataclasses import replace as quick_replace
     from functools import cached_property as kept_property
 else:
     from dataclasses import MISSING, dataclass, fields
 
     import msgspec
+    from msgspec.structs import astuple as quick_astuple
+    from msgspec.structs import replace as quick_replace  # in a fifth of the time that 20 fields by name take
 
     _OF_DATACLASSES = frozenset(
         {"__dict__", "__weakref__", "__init__", "__repr__", "__eq__", "__hash__", "__match_args__", "__setattr__"}
@@ -49,4 +53,4 @@ else:
             return value
 
 
-__all__ = ["kept_property", "quick_dataclass"]
+__all__ = ["kept_property", "quick_astuple", "quick_dataclass", "quick_replace"]

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from bandit.draws import redraw
-from bandit.price import Tokens
+from bandit.quick import quick_replace
 from bandit.types import Attempt, Draw, Ending, Epoch
 from gateway.completions.decision import Decision
 from gateway.errors import AllModelsFailed, GatewayError, ProviderRejected, ProviderTimeout, RateLimited
@@ -26,7 +26,6 @@ T = TypeVar("T")
 
 _BILLED = frozenset({Ending.COMPLETE, Ending.CLIENT_GONE, Ending.TIMEOUT, Ending.CUT})
 """Endings of calls that cost something, even if the provider reports no usage."""
-_NO_TOKENS = Tokens(0, 0)
 
 
 class AttemptLog:
@@ -53,6 +52,10 @@ class AttemptLog:
         self.trace = trace
         self.done: list[Attempt] = []
         self._draw(decision.draw)
+        alike = self.alike = decision.cached.alike(decision.draw)
+        if alike.attempt is None:
+            alike.attempt = self._answered()
+        self._like = alike.attempt
 
     @property
     def started_count(self) -> int:
@@ -67,6 +70,7 @@ class AttemptLog:
         """Start a call; `now` in seconds since the epoch, `loop_time` on the event loop's clock."""
         if self.done:
             self._draw(draw)
+            self._like = self._answered()
             self.first_token_seconds = self.usage = None
             self.text_bytes = self._counted_bytes = 0
         self._running = True
@@ -79,6 +83,21 @@ class AttemptLog:
         self.draw, self.model_id = draw, arm_id
         self.model, self.variant = router.models[arm_id], router.variants.get(arm_id)
         self.served_id = self.model.id
+
+    def _answered(self) -> Attempt:
+        """A call of the arm that is drawn, without its figures."""
+        draw = self.draw
+        return Attempt(
+            number=draw.attempt,
+            model_id=draw.model_id,
+            propensity=draw.propensity,
+            randomised=draw.randomised,
+            ending=Ending.COMPLETE,
+            started_at=0.0,
+            seconds=0.0,
+            stream=self._decision.request.stream,
+            status=200,
+        )
 
     def take(self, chunk: Chunk) -> None:
         """Count a stream's chunk: its text and usage, and the time to the first content."""
@@ -117,39 +136,35 @@ class AttemptLog:
         if not self._running:
             return
         self._running = False
-        draw = self.draw
         seconds = perf_counter() - self._started
         self.provider_seconds += seconds
         bill = self._bill(ending)
-        tokens = bill.tokens or _NO_TOKENS
         self.cost_usd += bill.cost_usd
-        self.is_estimated = self.is_estimated or bill.estimated
-        status, detail = 200 if ending is Ending.COMPLETE else None, ""
-        if error is not None:
-            status, detail = error.status, error.message
-        self.done.append(
-            Attempt(
-                number=draw.attempt,
-                model_id=draw.model_id,
-                propensity=draw.propensity,
-                randomised=draw.randomised,
-                ending=ending,
-                started_at=self._started_at,
-                seconds=seconds,
-                stream=self._decision.request.stream,
-                first_token_seconds=self.first_token_seconds,
-                status=status,
-                detail=detail,
-                finish_reason=finish_reason,
-                prompt_tokens=tokens.prompt_tokens if bill.tokens else None,
-                cached_tokens=tokens.cached_tokens,
-                completion_tokens=tokens.completion_tokens if bill.tokens else None,
-                token_details=tokens.details(),
-                cost_usd=bill.cost_usd,
-                cost_stated=bill.stated,
-                estimated=bill.estimated,
-            )
+        attempt = quick_replace(
+            self._like,
+            started_at=self._started_at,
+            seconds=seconds,
+            first_token_seconds=self.first_token_seconds,
+            finish_reason=finish_reason,
+            cost_usd=bill.cost_usd,
+            cost_stated=bill.stated,
         )
+        if (tokens := bill.tokens) is not None:
+            attempt = quick_replace(
+                attempt,
+                prompt_tokens=tokens.prompt_tokens,
+                cached_tokens=tokens.cached_tokens,
+                completion_tokens=tokens.completion_tokens,
+                token_details=tokens.details(),
+            )
+        if bill.estimated:
+            self.is_estimated = True
+            attempt = quick_replace(attempt, estimated=True)
+        if error is not None:
+            attempt = quick_replace(attempt, ending=ending, status=error.status, detail=error.message)
+        elif ending is not Ending.COMPLETE:
+            attempt = quick_replace(attempt, ending=ending, status=None)
+        self.done.append(attempt)
 
     def _bill(self, ending: Ending) -> Bill:
         usage = self.usage

@@ -299,17 +299,18 @@ class CompletionHandler:
         return outcome.ended_at
 
     def _explain(self) -> str:
-        """The reason of the answer; that of a first draw is the same for all requests of its choice."""
-        cached, attempts = self._decision.cached, self._attempts
-        draw = attempts.draw
-        said = cached.reasons.get(draw.model_id) if draw.randomised else None
-        if said is None:
-            call_site = self._decision.router.tasks.called.get(cached.choice.context.task, "")
-            said = explain(cached.choice, draw, attempts.done, call_site)
-            if self._decision.router.models[draw.model_id].provider == SIMULATED:
-                said += " (A simulated model: no provider key is configured.)"
-            if draw.randomised:
-                cached.reasons[draw.model_id] = said
+        """The reason of the answer; that of a first draw is the same for all requests that drew alike."""
+        decision, attempts = self._decision, self._attempts
+        draw, alike, choice = attempts.draw, attempts.alike, decision.cached.choice
+        is_first = draw is decision.draw
+        if is_first and alike.reason is not None:
+            return alike.reason
+        call_site = decision.router.tasks.called.get(choice.context.task, "")
+        said = explain(choice, draw, attempts.done, call_site)
+        if attempts.model.provider == SIMULATED:
+            said += " (A simulated model: no provider key is configured.)"
+        if is_first:
+            alike.reason = said
         return said
 
     def _new_envelope(self) -> Envelope:

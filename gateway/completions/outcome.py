@@ -1,11 +1,13 @@
 """Builds the record of a request: decision, attempts, outcome, and what the statistics learn from it."""
 
 from bandit.learning import learn_attempt, merge
+from bandit.quick import quick_replace
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import Attempt, Epoch
 from gateway.completions.attempts import AttemptLog
 from gateway.completions.decision import Decision
 from gateway.errors import GatewayError
+from gateway.routing.published import Alike
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
 
 
@@ -25,9 +27,9 @@ def build_record(
     """The record of one request. Whether a structured answer is valid is recorded later."""
     done = attempts.done
     last = done[-1] if done else None
-    answered = last is not None and status in {Status.ANSWERED, Status.PARTIAL}
+    answered = last is not None and (status is Status.ANSWERED or status is Status.PARTIAL)
     return CompletionRecord(
-        decision=_decision_record(decision, key_id),
+        decision=_decision_record(decision, attempts, key_id),
         attempts=tuple(done),
         outcome=OutcomeRecord(
             status=status,
@@ -51,12 +53,33 @@ def build_record(
     )
 
 
-def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
-    cached, drawn, options = decision.cached, decision.draw, decision.router.options
-    return DecisionRecord(
+def _decision_record(decision: Decision, attempts: AttemptLog, key_id: str) -> DecisionRecord:
+    """The record of a decision, from that of another one whose draw was the same."""
+    alike, request, options = attempts.alike, decision.request, decision.router.options
+    return quick_replace(
+        alike.decision or _first_alike(decision, alike),
+        completion_id=decision.completion_id,
+        key_id=key_id,
+        at=decision.at,
+        u=decision.draw.u,
+        estimated_prompt_tokens=decision.estimated_prompt_tokens,
+        request_bytes=request.size,
+        instructions=request.routing.instructions,
+        episode_id=request.routing.episode_id,
+        judge_probability=None if options.judge is None else options.judge.share,
+        shadow_probability=None if options.shadow is None else options.shadow.share,
+        conversation=None if decision.conversation is None else decision.conversation.hex(),
+        assignment=decision.draw.assignment,
+    )
+
+
+def _first_alike(decision: Decision, alike: Alike) -> DecisionRecord:
+    """The record of a decision with what all those share whose draw is the same: the rest is to be replaced."""
+    cached, drawn = decision.cached, decision.draw
+    alike.decision = DecisionRecord(
         completion_id=decision.completion_id,
         router_id=decision.router.id,
-        key_id=key_id,
+        key_id="",
         at=decision.at,
         choice_digest=cached.choice_digest,
         choice=cached.record,
@@ -68,24 +91,19 @@ def _decision_record(decision: Decision, key_id: str) -> DecisionRecord:
         propensity=drawn.propensity,
         randomised=drawn.randomised,
         stream=decision.request.stream,
-        estimated_prompt_tokens=decision.estimated_prompt_tokens,
-        request_bytes=decision.request.size,
-        instructions=decision.request.routing.instructions,
-        episode_id=decision.request.routing.episode_id,
+        estimated_prompt_tokens=0,
+        request_bytes=0,
         explored=drawn.randomised and drawn.model_id != cached.best_model_id,
-        judge_probability=None if options.judge is None else options.judge.share,
-        shadow_probability=None if options.shadow is None else options.shadow.share,
-        conversation=None if decision.conversation is None else decision.conversation.hex(),
         experiment=None if cached.choice.experiment is None else cached.choice.experiment.id,
-        assignment=drawn.assignment,
     )
+    return alike.decision
 
 
 def _deltas(decision: Decision, attempts: list[Attempt], ended_at: Epoch) -> dict[StatisticKey, Sums]:
     deltas: dict[StatisticKey, Sums] = {}
-    snapshot = decision.published.snapshot
+    snapshot, context, max_tokens = decision.published.snapshot, decision.context, decision.request.max_tokens
     for attempt in attempts:
-        learned = learn_attempt(snapshot, decision.context, attempt, ended_at, decision.request.max_tokens)
+        learned = learn_attempt(snapshot, context, attempt, ended_at, max_tokens)
         if deltas:
             merge(deltas, learned)
         else:

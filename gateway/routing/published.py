@@ -11,8 +11,9 @@ from bandit.decision import choose
 from bandit.draws import Intervals, intervals_of
 from bandit.posteriors.snapshot import Snapshot
 from bandit.quick import kept_property
-from bandit.types import NO_STEERING, AppliedRule, Choice, Context, Epoch, PromptParts, Steering
+from bandit.types import NO_STEERING, AppliedRule, Attempt, Choice, Context, Draw, Epoch, PromptParts, Steering
 from gateway.choice_records import record_of
+from storage.records import DecisionRecord
 
 MOST_CHOICES = 512
 """Choices that are kept with a snapshot."""
@@ -28,17 +29,36 @@ Question: TypeAlias = tuple[
 """What a choice depends on beside the snapshot: context, candidates, steering, who was left out, rules, part."""
 
 
+@dataclass(eq=False, slots=True)
+class Alike:
+    """What all requests share whose first draw from a choice was the same arm: made by who needs it first.
+
+    `decision` and `attempt` are records of one of them, to be told from which is cheaper than field by field.
+    """
+
+    reason: str | None = None
+    decision: DecisionRecord | None = None
+    attempt: Attempt | None = None
+
+
 @dataclass(eq=False)
 class CachedChoice:
     """A choice, and what all decisions that are drawn from it share, computed for the first of them.
 
-    `recurs` tells whether its question was asked twice, of one snapshot or of two in turn. `reasons` is filled with
-    those of first draws when they are first asked for.
+    `recurs` tells whether its question was asked twice, of one snapshot or of two in turn.
     """
 
     choice: Choice
     recurs: bool
-    reasons: dict[str, str] = field(default_factory=dict)
+    _alike: dict[tuple[str, float, bool], Alike] = field(default_factory=dict)
+
+    def alike(self, first: Draw) -> Alike:
+        """What all requests with this first draw share."""
+        drawn = (first.model_id, first.propensity, first.randomised)
+        alike = self._alike.get(drawn)
+        if alike is None:
+            alike = self._alike[drawn] = Alike()
+        return alike
 
     @kept_property
     def record(self) -> bytes:
