@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 
 import msgspec
 
+from bandit.quick import quick_dataclass
 from gateway.telemetry.repetitions import Subject
 from storage.records import DecisionRecord, OutcomeRecord
 
@@ -26,7 +27,8 @@ _LEVEL_WORDS = {level: logging.getLevelName(level).lower() for level in logging.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
 
 
-class Ended(NamedTuple):
+@quick_dataclass(frozen=True, slots=True)
+class Ended:
     """A request that a model was chosen for has ended."""
 
     level: int
@@ -48,7 +50,7 @@ class Ended(NamedTuple):
         return {
             "at": _time(outcome.ended_at),
             "level": level_word(self.level),
-            "event": outcome.status.value,
+            "event": outcome.status,
             "request_id": decision.completion_id,
             "router": decision.router_id,
             "key_id": decision.key_id,
@@ -58,9 +60,9 @@ class Ended(NamedTuple):
             "code": self.code,
             "fault": self.fault,
             "stream": decision.stream,
-            "seconds": round(outcome.seconds, 4),
-            "own_seconds": round(outcome.overhead_seconds, 6),
-            "cost_usd": round(outcome.cost_usd, 9),
+            "seconds": int(outcome.seconds * 1e4 + 0.5) / 1e4,  # `round` takes five times as long
+            "own_seconds": int(outcome.overhead_seconds * 1e6 + 0.5) / 1e6,
+            "cost_usd": int(outcome.cost_usd * 1e9 + 0.5) / 1e9,
             "prompt_tokens": outcome.prompt_tokens,
             "cached_tokens": outcome.cached_tokens,
             "completion_tokens": outcome.completion_tokens,
@@ -217,8 +219,8 @@ def level_word(level: int) -> str:
 
 
 def _time(at: float) -> str:
-    second = int(at // 1.0)
-    return f"{_second(second)}.{int((at - second) * 1_000):03}Z"
+    second = int(at)
+    return "%s.%03dZ" % (_second(second), (at - second) * 1_000)
 
 
 @lru_cache(maxsize=64)

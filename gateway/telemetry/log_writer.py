@@ -84,7 +84,7 @@ class LogWriter:
         size = 0
         encoded: list[bytes] = []
         for line in lines:
-            told = self._encode(line.fields())
+            told = self._told(line.fields())
             if size + len(told) > ATOMIC_BYTES and encoded:
                 self._finish(pending, b"".join(encoded))
                 pending, encoded, size = [], [], 0
@@ -95,21 +95,24 @@ class LogWriter:
 
     def _write(self, told: Sequence[Fields]) -> None:
         for fields in told:
-            self._write_bytes(self._encode(fields))
+            self._write_bytes(self._redacted(self._told(fields)))
 
     def _finish(self, lines: Sequence[Line], data: bytes) -> None:
-        if self._write_bytes(data):
+        if self._write_bytes(self._redacted(data)):
             for level, count in Counter([line.level for line in lines]).items():
                 self._count(level, "written", count)
         else:
             for line in lines:
                 self._lose(line.level)
 
-    def _encode(self, fields: Fields) -> bytes:
+    def _told(self, fields: Fields) -> bytes:
         try:
-            told = self._form(fields)
+            return self._form(fields)
         except Exception as error:  # a line must not end the thread
-            told = self._form({name: fields[name] for name in ("at", "level")} | {"event": type(error).__name__})
+            return self._form({name: fields[name] for name in ("at", "level")} | {"event": type(error).__name__})
+
+    def _redacted(self, told: bytes) -> bytes:
+        """Lines without what is hidden: no secret goes over a line's end."""
         for secret in self._secrets:
             told = told.replace(secret, REDACTED)
         return _OWN_KEYS.sub(REDACTED, told) if _OWN_PREFIX in told else told

@@ -52,17 +52,17 @@ class Observer:
         `models` are those of its router.
         """
         self._metrics.completed(record, error, commit_seconds)
-        outcome = record.outcome
+        outcome, logs = record.outcome, self._logs
         fault = fault_of(outcome.status, error)
         level = LEVELS[fault]
-        if level < self._logs.level and trace is None:
+        if level < logs.level and trace is None:
             return
         status, code = (outcome.http_status, None) if error is None else (error.status, error.known_code)
         trace_id = None if trace is None else trace.hex_trace_id
         ended = Ended(level, record.decision, outcome, status, code, fault, trace_id)
-        if level >= self._logs.level:
-            self._logs.put(ended)
-        if self.tracing is not None and trace is not None:
+        if level >= logs.level:
+            logs.put(ended)
+        if trace is not None and self.tracing is not None:
             self.tracing.completed(trace, ended, record.attempts, models)
 
     def refused(
