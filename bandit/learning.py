@@ -23,6 +23,8 @@ from bandit.types import Attempt, Context, Ending, HalfLives, LogNormalPrior, Sc
 CENSORED_FACTOR = 1.5
 """A wait that was broken off after t seconds is right-censored: it counts as one observation of 1.5 t."""
 
+_TOTAL = LATENCIES.index(Signal.TOTAL)
+
 SUDDEN: Mapping[Signal, float] = MappingProxyType(
     {signal: 4.0**rung for rung, signal in enumerate(WINDOWS, start=1)}  # a ladder: each a quarter of the one before
 )
@@ -83,6 +85,59 @@ def learn_attempt(
     row = snapshot.rows.get(attempt.model_id)
     if row is None:
         return {}
+    return _learn_plainly(snapshot, row, context, attempt, at, max_tokens) or learn_any(
+        snapshot, row, context, attempt, at, max_tokens
+    )
+
+
+def _learn_plainly(
+    snapshot: Snapshot, row: int, context: Context, attempt: Attempt, at: float, max_tokens: int | None
+) -> dict[StatisticKey, Sums] | None:
+    """What `learn_any` learns of the usual answer, in few steps; None if it is another one.
+
+    That is complete and no stream, to a prompt that is text alone, with reported tokens and a known price.
+    """
+    tokens, prompt, estimated = attempt.completion_tokens, attempt.prompt_tokens, context.prompt_tokens
+    if (
+        attempt.ending is not Ending.COMPLETE
+        or attempt.stream
+        or attempt.estimated
+        or not tokens
+        or not prompt
+        or estimated <= 0
+        or context.tool_tokens
+        or context.image_tokens
+        or context.audio_tokens
+        or context.file_tokens
+    ):
+        return None
+    arm, known, half_lives = snapshot.arms[row], snapshot.constants, snapshot.settings.half_lives
+    seconds = attempt.seconds / (known.offset_tokens[row] + tokens)
+    if arm.price is None or not 0.0 < seconds < math.inf:
+        return None
+    time = known.times[_TOTAL][row]
+    seen = math.log(seconds)
+    if seen < time.lowest:
+        seen = time.lowest
+    elif seen > time.highest:
+        seen = time.highest
+    counted, length = min(float(tokens), completion_tokens_cap(arm.prior)), float(estimated)
+    if max_tokens is not None and counted > max_tokens:
+        counted = float(max_tokens)
+    success, outcomes, total, completion, ratio = _plain_keys(snapshot.settings.router_id, arm.model_id, context.task)
+    return {
+        success: Sums(at, half_lives.success, 1.0, 1.0, 1.0),
+        outcomes: Sums(at, math.inf, 1.0, 1.0, 1.0),
+        total: Sums(at, half_lives.latency, 1.0, seen, seen * seen),
+        completion: Sums(at, half_lives.tokens, 1.0, counted, counted * counted),
+        ratio: Sums(at, half_lives.tokens, length, length * prompt / length),
+    }
+
+
+def learn_any(
+    snapshot: Snapshot, row: int, context: Context, attempt: Attempt, at: float, max_tokens: int | None
+) -> dict[StatisticKey, Sums]:
+    """The deltas of a call of the arm in this row of the snapshot."""
     arm, settings, lesson = snapshot.arms[row], snapshot.settings, LESSONS[attempt.ending]
     half_lives, keys = settings.half_lives, _keys(settings.router_id, arm.model_id)
     deltas: dict[StatisticKey, Sums] = {}
@@ -216,6 +271,13 @@ def _keys(router_id: str, model_id: str) -> Mapping[Signal, StatisticKey]:
     """An arm's keys of the signals that are not kept by class."""
     signals = (Signal.SUCCESS, Signal.OUTCOMES, *LATENCIES, *PART_SIGNALS, *PAIR_SIGNALS.values())
     return {signal: StatisticKey(router_id, model_id, ANY_TASK, signal) for signal in signals}
+
+
+@lru_cache(maxsize=8_192)
+def _plain_keys(router_id: str, model_id: str, task: str) -> tuple[StatisticKey, ...]:
+    """An arm's keys of what a plain answer teaches."""
+    keys, key = _keys(router_id, model_id), _key(router_id, model_id, task, Signal.COMPLETION_TOKENS)
+    return (keys[Signal.SUCCESS], keys[Signal.OUTCOMES], keys[Signal.TOTAL], key, keys[PART_SIGNALS[0]])
 
 
 def _one(at: float, half_life: float, value: float) -> Sums:

@@ -220,7 +220,7 @@ def level_word(level: int) -> str:
 
 def _time(at: float) -> str:
     second = int(at)
-    return "%s.%03dZ" % (_second(second), (at - second) * 1_000)
+    return f"{_second(second)}.{int((at - second) * 1_000):03}Z"
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bandit.budget import pace
-from bandit.learning import learn_attempt, learn_scores, learn_validity, merge
+from bandit.learning import learn_any, learn_attempt, learn_scores, learn_validity, merge
 from bandit.posteriors.snapshot import take_snapshot
 from bandit.price import Price
 from bandit.statistics import Signal, StatisticKey, Sums
@@ -63,6 +63,32 @@ def test_a_complete_answer_teaches_success_latency_and_tokens_but_no_quality() -
     assert learned[Signal.COMPLETION_TOKENS].total == 50.0
     assert (learned[Signal.PROMPT_RATIO].weight, learned[Signal.PROMPT_RATIO].total) == (100.0, 110.0)
     assert Signal.QUALITY not in learned
+
+
+@given(
+    attempt=st.builds(
+        replace,
+        st.just(PLAIN),
+        ending=st.sampled_from([Ending.COMPLETE] * 4 + [Ending.CLIENT_GONE]),
+        seconds=st.one_of(st.floats(0.0, 1e4), st.floats(0.0, 1e-9)),
+        stream=st.booleans(),
+        estimated=st.booleans(),
+        prompt_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
+        completion_tokens=st.one_of(st.none(), st.integers(0, 10**6)),
+    ),
+    prompt=st.integers(0, 10**6),
+    tools=st.sampled_from([0, 0, 7]),
+    max_tokens=st.one_of(st.none(), st.integers(1, 10_000)),
+    priced=st.booleans(),
+)
+def test_a_plain_answer_teaches_what_any_call_does(
+    attempt: Attempt, prompt: int, tools: int, max_tokens: int | None, priced: bool
+) -> None:
+    arm = ARM if priced else replace(ARM, price=None)
+    snapshot = take_snapshot(RouterSettings("rtr_x"), [arm], {}, BudgetState(), 0.0)
+    context = replace(CONTEXT, prompt_tokens=prompt, tool_tokens=tools)
+    learned = learn_attempt(snapshot, context, attempt, 10.0, max_tokens)
+    assert list(learned.items()) == list(learn_any(snapshot, 0, context, attempt, 10.0, max_tokens).items())
 
 
 def test_a_stream_teaches_the_first_token_and_the_pace() -> None:
