@@ -12,7 +12,7 @@ from gateway.routing.registry import Registry
 from gateway.routing.reloader import Reloader
 from storage.database.engine import Database
 from storage.database.revisions import Topic
-from storage.errors import LedgerError, WriterFull
+from storage.errors import WriterFull
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -130,18 +130,18 @@ class Recorder:
         """Write everything that was submitted, and stop the writer's thread."""
         await asyncio.to_thread(self._writer.close)
 
-    async def completion(self, record: CompletionRecord) -> None:
-        """Write a completion. Returns when it is durable as configured. Raises Unavailable."""
+    def completion(self, record: CompletionRecord) -> Waiting:
+        """Write a completion. What is returned is done when it is durable as configured, or fails by a LedgerError.
+
+        Raises Unavailable.
+        """
         waiting = self._submit(record)
-        if not self._durable:
-            waiting.add_done_callback(_log_failure)
-            return
-        try:
-            await waiting
-        except LedgerError as error:
-            raise Unavailable(
-                "the answer can't be recorded now", code="ledger_unavailable", retry_after_seconds=2
-            ) from error
+        if self._durable:
+            return waiting
+        waiting.add_done_callback(_log_failure)
+        done: Waiting = self._loop.create_future()
+        done.set_result(())
+        return done
 
     async def feedback(self, records: tuple[FeedbackRecord, ...]) -> tuple[FeedbackReceipt, ...]:
         """Write scores, all or none, and return when they are committed. Raises Unavailable and storage's errors."""

@@ -209,7 +209,7 @@ async def try_in_turn(
     refusals: dict[str, ProviderError] = {}
     failed: set[str] = set()
     while draw is not None:
-        attempts.begin(draw, clock(), now)
+        attempts.begin(draw, clock() if attempts.done else decision.at, now)
         model, variant = attempts.model, attempts.variant
         model_states.cooldowns.begun(model.id, now)
         fields = forwarded if variant is None else variant.fields(forwarded)

@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from gateway.routing.model_states import ModelStates
 from gateway.settings import SIMULATED
 from gateway.telemetry.observer import Observer
 from gateway.telemetry.trace_context import RequestTrace
+from storage.errors import LedgerError
 from storage.records import Content, KeyRecord, Status
 from storage.writing.failover import State
 
@@ -112,16 +114,9 @@ class CompletionHandler:
             answer = await self._in_turn(_answer)
         attempts.answered(answer)
         self._completed()
-        self._reason = self._explain()
+        reason = self._reason = self._explain()
         cost = usd(attempts.cost_usd)
-        body = whole(
-            answer.fields,
-            completion_id=decision.completion_id,
-            created=int(decision.at),
-            model_id=attempts.served_id,
-            reason=self._reason,
-            cost=cost,
-        )
+        body = whole(answer, decision.completion_id, int(decision.at), attempts.served_id, reason, cost)
         ended_at = await self._record(Status.ANSWERED, answer=body)
         await self._http.respond(200, self._headers(cost), body)
         self._check(answer.text, ended_at)
@@ -289,6 +284,10 @@ class CompletionHandler:
         began = perf_counter()
         try:
             await services.recorder.completion(record)
+        except LedgerError as lost:
+            unrecorded = _unrecorded()
+            error = error or unrecorded
+            raise unrecorded from lost
         except (GatewayError, asyncio.CancelledError) as lost:
             error = error or (lost if isinstance(lost, GatewayError) else _stopping())
             raise
@@ -326,8 +325,7 @@ class CompletionHandler:
         attempts = self._attempts
         overhead = perf_counter() - self._started - attempts.waited()
         headers = [
-            (b"x-router-selected-model", attempts.served_id.encode()),
-            (b"x-router-attempts", b"%d" % attempts.started_count),
+            *_chosen(attempts.served_id, attempts.started_count),
             (b"x-router-overhead-ms", b"%.2f" % (overhead * 1000 if overhead > 0.0 else 0.0)),
         ]
         if attempts.variant is not None:
@@ -342,8 +340,18 @@ class CompletionHandler:
         return asyncio.get_running_loop().time()
 
 
+@lru_cache(maxsize=1_024)
+def _chosen(model_id: str, attempts: int) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that many answers have in common."""
+    return (b"x-router-selected-model", model_id.encode()), (b"x-router-attempts", b"%d" % attempts)
+
+
 def _stopping() -> GatewayError:
     return Unavailable("the gateway is being stopped", retry_after_seconds=1)
+
+
+def _unrecorded() -> GatewayError:
+    return Unavailable("the answer can't be recorded now", code="ledger_unavailable", retry_after_seconds=2)
 
 
 def _answer(provider: Provider, call: Call) -> Awaitable[Answer]:

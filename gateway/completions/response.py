@@ -7,7 +7,7 @@ import msgspec
 from bandit.types import Attempt
 from gateway.completions.request import REQUESTED_MODEL, Fields
 from gateway.errors import GatewayError
-from gateway.providers.upstream.provider import Chunk
+from gateway.providers.upstream.provider import Answer, Chunk
 from gateway.providers.upstream.template import Run, Template
 
 DONE = b"data: [DONE]\n\n"
@@ -21,20 +21,21 @@ _OWN = ("id", "object", "created", "model")
 _NOWHERE = (b"", b"", b"")
 
 
-def whole(fields: Fields, *, completion_id: str, created: int, model_id: str, reason: str, cost: bytes) -> bytes:
-    """A complete completion: the provider's own `fields` and ours. Its usage includes the cost, by `usd`."""
+def whole(answer: Answer, completion_id: str, created: int, model_id: str, reason: str, cost: bytes) -> bytes:
+    """A complete completion: the provider's own fields and ours. Its usage includes the cost, by `usd`."""
     model, routing = _told(model_id, reason)
-    own: dict[str, object] = {
+    fields: dict[str, object] = {
+        **answer.fields,
         "id": f"chatcmpl-{completion_id}",
         "object": _COMPLETION,
         "created": created,
         "model": model,
         "dari_routing": routing,
     }
-    usage = fields.get("usage")
+    usage = answer.fields.get("usage")
     if usage is not None:
-        own["usage"] = _with_cost(usage, cost)
-    return _encode({**fields, **own})
+        fields["usage"] = _cost_added(usage, cost) if answer.counts_alone else _with_cost(usage, cost)
+    return _encode(fields)
 
 
 class Envelope:
@@ -148,12 +149,17 @@ def _with_cost(usage: msgspec.Raw, cost: bytes) -> msgspec.Raw:
     """The provider's own figures with the cost added."""
     told = bytes(usage)
     if told.endswith(b"}") and b":" in told and b"cost_usd" not in told and b"\\" not in told:
-        return msgspec.Raw(b'%b,"cost_usd":%b}' % (told[:-1], cost))
+        return _cost_added(usage, cost)
     try:
         figures = _FIGURES.decode(usage)
     except msgspec.DecodeError:
         return usage
     return msgspec.Raw(_encode(figures | {"cost_usd": msgspec.Raw(cost)}))
+
+
+def _cost_added(figures: msgspec.Raw, cost: bytes) -> msgspec.Raw:
+    """An object, which has figures and no cost of its own, with the cost added."""
+    return msgspec.Raw(b'%b,"cost_usd":%b}' % (bytes(figures)[:-1], cost))
 
 
 def error_event(error: GatewayError) -> bytes:

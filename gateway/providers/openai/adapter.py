@@ -57,13 +57,14 @@ class OpenAIProvider:
         return self._request(call, self._fields(call, without, stream=False)), read_answer
 
     def _fields(self, call: Call, without: frozenset[str], *, stream: bool) -> dict[str, object]:
-        wanted = call.fields
+        wanted, dialect = call.fields, self._dialect
         if "stream" in wanted or "stream_options" in wanted:
             wanted = {name: raw for name, raw in wanted.items() if name not in _OF_STREAMS}
         if stream:
             wanted = {**wanted, "stream": _TRUE, "stream_options": _with_usage(call.fields.get("stream_options"))}
-        now = asyncio.get_running_loop().time()
-        return {"model": call.model, **self._dialect.fields(call.model, wanted, without, now)}
+        if without or not dialect.takes_all:
+            wanted = dialect.fields(call.model, wanted, without, asyncio.get_running_loop().time())
+        return {"model": call.model, **wanted}
 
     def _request(self, call: Call, fields: Mapping[str, object]) -> Request:
         return Request(

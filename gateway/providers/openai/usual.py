@@ -69,4 +69,5 @@ def read_usual(body: bytes) -> Answer | None:
         finish_reason=choice.finish_reason,
         text_bytes=len(text) if text.isascii() else len(text.encode()),
         text=text,
+        counts_alone=True,
     )

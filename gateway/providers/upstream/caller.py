@@ -23,6 +23,7 @@ from gateway.providers.upstream.template import Relay
 DRAIN_SECONDS = 0.05
 """How long to wait for the end of the body after the last event, so that the connection can be reused."""
 MAX_REFUSAL_BYTES = 64 * 1024
+_NO_FIELDS: frozenset[str] = frozenset()
 
 
 @quick_dataclass(frozen=True, slots=True)
@@ -79,20 +80,19 @@ class Upstream:
 
         A request that is refused for some fields is sent again without them.
         """
-        without: frozenset[str] = frozenset()
-        loop, keys = asyncio.get_running_loop(), self._keys
+        without, keys, loop = _NO_FIELDS, self._keys, asyncio.get_running_loop()
         while True:
             request, read = ask(call, without)
             now = loop.time()
             deadline = min(request.deadline, now + self._timeout_seconds)
-            key = keys.pick(request.model, now)
+            key = keys.pick(request.model, now) if keys.only is None else keys.only
             try:
                 body = await self._client.ask(
                     request.url, self._headers[key] + request.trace_headers, request.body, deadline
                 )
                 if not isinstance(body, bytes):
                     body = await self._body(body, request, key, deadline)
-                return read(as_utf8(body), keys.secrets)
+                return read(body if body.isascii() else as_utf8(body), keys.secrets)
             except TransportError as error:
                 raise lost(error) from error
             except ProviderError as error:

@@ -68,16 +68,19 @@ class Dialect:
         known = known_of(settings)
         self._known = known
         self._left_out = known.left_out | settings.drop
-        self._takes_all = not self._left_out and known.limit is None and not known.stored_metadata
+        self._leaves_all = not self._left_out and known.limit is None and not known.stored_metadata
         self._refused: dict[str, float] = {}  # field → until when it is left out
         self._limits: dict[str, tuple[str, float]] = {}  # model → its name of the token limit, until when
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether the provider takes any field as the caller names it, as far as is known."""
+        return self._leaves_all and not self._refused and not self._limits
 
     def fields(
         self, model: str, fields: Mapping[str, msgspec.Raw], without: frozenset[str], now: float
     ) -> Mapping[str, msgspec.Raw]:
         """The caller's fields as this provider takes them. `without`: fields that it has refused in this request."""
-        if not (without or self._refused or self._limits) and self._takes_all:
-            return fields
         left_out = self.left_out(without, now)
         if self._known.stored_metadata and fields.get("store") != _TRUE:
             left_out |= {"metadata"}

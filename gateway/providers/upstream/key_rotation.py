@@ -24,18 +24,19 @@ class _Key:
 class KeyRing:
     """Round-robin over the keys; a key that is refused, or rate-limited for a model, is skipped while others are free.
 
-    A single key is never skipped: the cooldowns of its models decide. Without keys, calls are made without one.
+    `only` is a single key, "" without any; it is never skipped: the cooldowns of its models decide.
     """
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         self.secrets = tuple(secrets)
         self._keys = [_Key(secret) for secret in secrets] or [_Key("")]
+        self.only = self._keys[0].secret if len(self._keys) == 1 else None
         self._turn = 0
 
     def pick(self, model: str, now: float) -> str:
         """Return the next free key, else the one that is free soonest; "" without keys."""
-        if len(self._keys) == 1:
-            return self._keys[0].secret
+        if self.only is not None:
+            return self.only
         for _ in self._keys:
             self._turn = (self._turn + 1) % len(self._keys)
             key = self._keys[self._turn]

@@ -56,7 +56,7 @@ class Usage:
         return self.tokens is not None or self.cost_usd is not None
 
 
-@dataclass(slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Answer:
     """Complete answer: the top-level fields of an OpenAI completion, with the provider's `id` and `model`."""
 
@@ -65,6 +65,7 @@ class Answer:
     finish_reason: str | None
     text_bytes: int  # of content and tool calls, to estimate tokens if usage is missing
     text: str | None = None  # the first choice's content, for the validity check
+    counts_alone: bool = False  # the usage is known to be an object of counts, without a cost
 
 
 @dataclass(slots=True)
