@@ -158,8 +158,10 @@ class CompletionHandler:
 
     def _completed(self) -> None:
         """Note of the model that it has answered, and of the conversation who did."""
-        attempts, model_states, now = self._attempts, self._services.model_states, self._now()
-        model_states.cooldowns.succeeded(attempts.served_id, now, attempts.began_at)
+        attempts, services = self._attempts, self._services
+        model_states, now = services.model_states, services.loop_clock()
+        if not model_states.cooldowns.are_none:
+            model_states.cooldowns.succeeded(attempts.served_id, now, attempts.began_at)
         usage = attempts.usage
         if usage is not None and usage.tokens is not None:
             model_states.holds.answered(attempts.model_id, usage.tokens.prompt_tokens)
@@ -168,7 +170,7 @@ class CompletionHandler:
             done = attempts.done[-1]
             # What it read from the provider's cache or wrote to it is there when the conversation goes on.
             cached_tokens = done.cached_tokens + done.token_details.get("cache_write_tokens", 0)
-            sticky.keep(conversation, attempts.model_id, cached_tokens, LoopTime(now))
+            sticky.keep(conversation, attempts.model_id, cached_tokens, now)
 
     def _in_turn(self, call: Callable[[Provider, Call], Awaitable[T]]) -> Awaitable[T]:
         services = self._services
@@ -207,7 +209,7 @@ class CompletionHandler:
         model_id, served_id = self._attempts.model_id, self._attempts.served_id
         self._attempts.fail(error)
         fields = self._decision.request.forwarded(self._decision.router.options.task_metadata_key)
-        self._services.model_states.cooldowns.failed(served_id, error, self._now(), fingerprint(fields))
+        self._services.model_states.cooldowns.failed(served_id, error, self._services.loop_clock(), fingerprint(fields))
         log.warning(
             "request %s: %s: %s; the stream ends with an error",
             self._decision.completion_id,
@@ -265,22 +267,22 @@ class CompletionHandler:
         self._recorded = True
         decision, services = self._decision, self._services
         keep = decision.router.options.store_content
+        ended_at, began = services.clock(), perf_counter()
         record = build_record(
             decision,
             self._attempts,
             status,
             key_id=self._key.id,
-            ended_at=services.clock(),
-            seconds=perf_counter() - self._started,
+            ended_at=ended_at,
+            seconds=began - self._started,
             reason=self._reason,
             error=error,
             http_status=http_status,
             content=Content(msgspec.json.encode(decision.request.fields), answer) if keep else None,
         )
-        outcome = record.outcome
-        decision.router.spend.settle(decision.expected_usd, outcome.cost_usd, outcome.ended_at)
+        decision.router.spend.settle(decision.expected_usd, self._attempts.cost_usd, ended_at)
         if self._reservation is not None:
-            self._reservation.settle(outcome)
+            self._reservation.settle(record.outcome)
         began = perf_counter()
         try:
             await services.recorder.completion(record)
@@ -295,7 +297,7 @@ class CompletionHandler:
             services.observer.completed(
                 record, error, perf_counter() - began, self._attempts.trace, decision.router.models
             )
-        return outcome.ended_at
+        return ended_at
 
     def _explain(self) -> str:
         """The reason of the answer; that of a first draw is the same for all requests that drew alike."""
@@ -335,9 +337,6 @@ class CompletionHandler:
         if self._services.recorder.state is not State.OK:
             headers.append(DEGRADED)
         return headers
-
-    def _now(self) -> float:
-        return asyncio.get_running_loop().time()
 
 
 @lru_cache(maxsize=1_024)

@@ -3,12 +3,15 @@
 from bandit.learning import learn_attempt, merge
 from bandit.quick import quick_replace
 from bandit.statistics import StatisticKey, Sums
-from bandit.types import Attempt, Epoch
+from bandit.types import Attempt, Ending, Epoch
 from gateway.completions.attempts import AttemptLog
 from gateway.completions.decision import Decision
 from gateway.errors import GatewayError
 from gateway.routing.published import Alike
 from storage.records import CompletionRecord, Content, DecisionRecord, OutcomeRecord, Status
+
+_NO_CALL = Attempt(0, "", 0.0, randomised=False, ending=Ending.FAILED, started_at=0.0, seconds=0.0, stream=False)
+"""In place of the last call of a request that made none."""
 
 
 def build_record(
@@ -26,8 +29,9 @@ def build_record(
 ) -> CompletionRecord:
     """The record of one request. Whether a structured answer is valid is recorded later."""
     done = attempts.done
-    last = done[-1] if done else None
-    answered = last is not None and (status is Status.ANSWERED or status is Status.PARTIAL)
+    last = done[-1] if done else _NO_CALL
+    answered = done and (status is Status.ANSWERED or status is Status.PARTIAL)
+    own_seconds = seconds - attempts.provider_seconds
     return CompletionRecord(
         decision=_decision_record(decision, attempts, key_id),
         attempts=tuple(done),
@@ -35,15 +39,15 @@ def build_record(
             status=status,
             ended_at=ended_at,
             seconds=seconds,
-            overhead_seconds=max(seconds - attempts.provider_seconds, 0.0),
-            model_id=last.model_id if last and answered else None,
+            overhead_seconds=own_seconds if own_seconds > 0.0 else 0.0,
+            model_id=last.model_id if answered else None,
             attempts=len(done),
-            prompt_tokens=last.prompt_tokens if last else None,
-            cached_tokens=last.cached_tokens if last else 0,
-            completion_tokens=last.completion_tokens if last else None,
+            prompt_tokens=last.prompt_tokens,
+            cached_tokens=last.cached_tokens,
+            completion_tokens=last.completion_tokens,
             cost_usd=attempts.cost_usd,
             estimated=attempts.is_estimated,
-            finish_reason=last.finish_reason if last else None,
+            finish_reason=last.finish_reason,
             reason=reason,
             http_status=error.status if error else http_status,
             error_code=error.code if error else None,
@@ -104,8 +108,7 @@ def _deltas(decision: Decision, attempts: list[Attempt], ended_at: Epoch) -> dic
     snapshot, context, max_tokens = decision.published.snapshot, decision.context, decision.request.max_tokens
     for attempt in attempts:
         learned = learn_attempt(snapshot, context, attempt, ended_at, max_tokens)
-        if deltas:
-            merge(deltas, learned)
-        else:
-            deltas = learned
+        if len(attempts) == 1:
+            return learned
+        merge(deltas, learned)
     return deltas
