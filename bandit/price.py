@@ -110,10 +110,15 @@ class Price:
             price = price.at(tokens.prompt_tokens)
         if tokens.details():
             return price._prompt_usd(tokens) + price._completion_usd(tokens)
-        fresh = max(tokens.prompt_tokens - tokens.cached_tokens, 0) * price.input_usd
-        cached = max(tokens.cached_tokens, 0) * price.cached_input_usd
+        cached, said = tokens.cached_tokens, tokens.completion_tokens
+        fresh = tokens.prompt_tokens - cached
         # Added up in this order, which is the other methods': the same dollars to the last bit.
-        return price.request_usd + fresh + cached + max(tokens.completion_tokens, 0) * price.output_usd
+        return (
+            price.request_usd
+            + (fresh if fresh > 0 else 0) * price.input_usd
+            + (cached if cached > 0 else 0) * price.cached_input_usd
+            + (said if said > 0 else 0) * price.output_usd
+        )
 
     def _prompt_usd(self, tokens: Tokens) -> float:
         written = _or(self.cache_write_usd, self.input_usd)

@@ -79,9 +79,8 @@ class Metrics:
     def completed(self, record: CompletionRecord, error: GatewayError | None, commit_seconds: float) -> None:
         """Count a request that a model was chosen for. `error`: what its client was told instead of an answer."""
         decision, outcome, values = record.decision, record.outcome, self._values
-        router_id, code = decision.router_id, error.known_code if error else ""
-        drawn = (decision.drawn_model_id, decision.randomised, decision.explored)
-        key = (router_id, outcome.model_id, outcome.status, code, *drawn)
+        router_id, code, model_id = decision.router_id, error.known_code if error else "", decision.drawn_model_id
+        key = (router_id, outcome.model_id, outcome.status, code, model_id, decision.randomised, decision.explored)
         cells = self._outcomes.get(key) or self._outcome_cells(record, error)
         values[cells.responses] += 1.0
         values[cells.choices] += 1.0
