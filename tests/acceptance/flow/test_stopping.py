@@ -6,7 +6,6 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from storage.database.engine import open_database
@@ -68,19 +67,6 @@ def test_a_second_signal_ends_the_drain(tmp_path: Path, workers: int) -> None:
         gateway.send_signal(signal.SIGTERM)
         wait_until(lambda: gateway.readiness()[0] == 503, "it is not ready")
         assert gateway.stop() == 0, "within seconds, not after ten minutes"
-
-
-def test_a_worker_that_did_not_run_between_two_signals_gets_both(tmp_path: Path) -> None:
-    text = '[routers.rtr_a]\nmodels = ["simulated/swift"]\n'
-    with GatewayProcess(tmp_path, text, workers=2, drain_seconds=600.0) as gateway:
-        late = psutil.Process(gateway.pid).children()[-1]
-        late.suspend()
-        gateway.send_signal(signal.SIGTERM)
-        wait_until(lambda: gateway.readiness()[0] == 503, "the other one is not ready")
-        gateway.send_signal(signal.SIGTERM)
-        wait_until(lambda: len(psutil.Process(gateway.pid).children()) == 1, "the other one has ended")
-        late.resume()
-        assert gateway.wait() == 0
 
 
 def test_ctrl_c_does_not_drain(tmp_path: Path) -> None:

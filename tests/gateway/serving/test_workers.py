@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.support.waiting import wait_until
 
@@ -35,13 +36,14 @@ class Supervised:
 
 
 @contextmanager
-def supervise(work: str, folder: Path, count: int = 2) -> Iterator[Supervised]:
-    """A process that supervises `work`. It is killed at the end, and its workers with it."""
+def supervise(work: str, folder: Path, count: int = 2, before: str = "") -> Iterator[Supervised]:
+    """A process that runs `before` and supervises `work`. It is killed at the end, and its workers with it."""
     script = f"""
-        import logging, os, signal, sys
+        import logging, os, signal, sys, time
         from gateway.serving.socket import ServerError
         from gateway.serving.workers import Supervisor
         logging.basicConfig()
+        {before}
         def work(first):
             {work}
         try:
@@ -65,6 +67,37 @@ def supervise(work: str, folder: Path, count: int = 2) -> Iterator[Supervised]:
 
 # One write a line: two processes' prints may come out as one line.
 WAITS = r"os.write(1, b'first\n' if first else b'other\n'); signal.pause()"
+
+
+TELLS_SIGNALS = """
+            told = []
+            for sig in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(sig, lambda number, frame: told.append(number))
+            os.write(1, b"ready\\n")
+            while len(told) < 2:
+                time.sleep(0.01)
+"""
+
+
+TELLS_WHAT_IT_SENDS = """
+        kill = os.kill
+        os.kill = lambda pid, sig: (kill(pid, sig), os.write(1, b"sent\\n"))
+"""
+
+
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_that_did_not_run_between_two_signals_gets_both(tmp_path: Path, asked: signal.Signals) -> None:
+    with supervise(TELLS_SIGNALS, tmp_path, before=TELLS_WHAT_IT_SENDS) as supervised:
+        supervised.lines(2)
+        workers = supervised.workers()
+        for worker in workers:
+            worker.suspend()
+        for number in (1, 2):
+            supervised.parent.send_signal(asked)
+            supervised.lines(2 + 2 * number)
+        for worker in workers:
+            worker.resume()
+        assert supervised.parent.wait(SECONDS) == 0
 
 
 def test_a_dead_worker_is_replaced_and_all_end_with_the_parents_signal(tmp_path: Path) -> None:
