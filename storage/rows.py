@@ -6,10 +6,11 @@ from typing import Any
 from zlib import decompress
 
 import msgspec
-from sqlalchemy import Row
+from sqlalchemy import Row, Table
 
 from bandit.types import Attempt, Ending, Json
 from storage.records import CompletionRecord, DecisionRecord, OutcomeRecord, Status
+from storage.tables import attempts, decisions
 
 DECISION_FIELDS = tuple(field.name for field in fields(DecisionRecord) if field.name != "choice")
 OUTCOME_FIELDS = tuple(field.name for field in fields(OutcomeRecord))
@@ -22,12 +23,38 @@ _DETAILS = msgspec.json.Decoder(dict[str, int])
 # Written out, because a look at each column's name takes three times as long; and with 0 and 1 for the truth, because
 # SQLite's driver takes ten times as long to bind a bool. The writer's throughput shows both.
 
+_RARE_OF_DECISION = (
+    "instructions",
+    "error_code",
+    "valid",
+    "episode_id",
+    "judge_probability",
+    "shadow_probability",
+    "conversation",
+    "experiment",
+    "assignment",
+)
+_RARE_OF_ATTEMPT = ("first_token_seconds", "token_details")
+_NO_RARE = (None,) * len(_RARE_OF_DECISION)
+
+
+def _usual(table: Table, *others: str) -> tuple[str, ...]:
+    return tuple(column.name for column in table.columns if column.name not in others)
+
+
+_USUAL_OF_DECISION = _usual(decisions, *_RARE_OF_DECISION, "shadow_model_id", "shadow_score")  # these come later
+_USUAL_OF_ATTEMPT = _usual(attempts, *_RARE_OF_ATTEMPT)
+
+DECISION_COLUMNS = (*_USUAL_OF_DECISION, *_RARE_OF_DECISION)
+ATTEMPT_COLUMNS = (*_USUAL_OF_ATTEMPT, *_RARE_OF_ATTEMPT)
+USUAL_OF_DECISION, USUAL_OF_ATTEMPT = len(_USUAL_OF_DECISION), len(_USUAL_OF_ATTEMPT)
+"""Values of a row of which the rare ones are all NULL."""
+
 
 def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tuple[object, ...]:
-    """Make a request's row of `decisions`, in the order of the columns."""
+    """Make a request's row of `decisions`, in the order of `DECISION_COLUMNS`: without rare ones if all are NULL."""
     decision, outcome = record.decision, record.outcome
-    valid = outcome.valid
-    return (
+    usual = (
         decision.completion_id,
         decision.router_id,
         decision.key_id,
@@ -44,7 +71,6 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         1 if decision.stream else 0,
         decision.estimated_prompt_tokens,
         decision.request_bytes,
-        decision.instructions and clean(decision.instructions),
         str(outcome.status),
         outcome.ended_at,
         outcome.seconds,
@@ -59,25 +85,35 @@ def decision_row(record: CompletionRecord, choice_id: str, learned: str) -> tupl
         outcome.finish_reason and clean(outcome.finish_reason),
         clean(outcome.reason),
         outcome.http_status,
-        outcome.error_code,
-        None if valid is None else 1 if valid else 0,
         learned,
-        decision.episode_id,
         1 if decision.explored else 0,
+    )
+    rare = (
+        decision.instructions,
+        outcome.error_code,
+        outcome.valid,
+        decision.episode_id,
         decision.judge_probability,
         decision.shadow_probability,
-        None,  # a second model's answer is compared later
-        None,
         decision.conversation,
         decision.experiment,
         decision.assignment,
     )
+    if rare == _NO_RARE:
+        return usual
+    instructions, error_code, valid, *others = rare
+    return (
+        *usual,
+        instructions and clean(instructions),
+        error_code,
+        None if valid is None else 1 if valid else 0,
+        *others,
+    )
 
 
 def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
-    """Make an attempt's row of `attempts`, in the order of the columns."""
-    details = attempt.token_details
-    return (
+    """Make an attempt's row of `attempts`, in the order of `ATTEMPT_COLUMNS`: without rare ones if all are NULL."""
+    usual = (
         completion_id,
         attempt.number,
         attempt.model_id,
@@ -87,7 +123,6 @@ def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
         attempt.started_at,
         attempt.seconds,
         1 if attempt.stream else 0,
-        attempt.first_token_seconds,
         attempt.status,
         clean(attempt.detail),
         attempt.finish_reason and clean(attempt.finish_reason),
@@ -98,8 +133,11 @@ def attempt_row(completion_id: str, attempt: Attempt) -> tuple[object, ...]:
         1 if attempt.estimated else 0,
         1 if attempt.cost_known else 0,
         1 if attempt.cost_stated else 0,
-        msgspec.json.encode(details).decode() if details else None,
     )
+    first_token_seconds, details = attempt.first_token_seconds, attempt.token_details
+    if first_token_seconds is None and not details:
+        return usual
+    return (*usual, first_token_seconds, msgspec.json.encode(details).decode() if details else None)
 
 
 def clean(text: str) -> str:

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Dialect,
     LargeBinary,
     Table,
-    TableClause,
     Text,
     bindparam,
     func,
@@ -64,12 +63,13 @@ class Bulk(Protocol):
         ...
 
 
-def insert_many(table: Table, dialect: Dialect, zeros: Collection[str] = ()) -> Upsert:
+def insert_many(table: Table, dialect: Dialect, zeros: Collection[str] = (), names: Sequence[str] = ()) -> Upsert:
     """Build an insert of all the table's columns, but for `revision`, which is computed.
 
-    `zeros` are columns of finite numbers of which most are zero: on PostgreSQL those are not sent.
+    `zeros` are columns of finite numbers of which most are zero: on PostgreSQL those are not sent. There `names` may be
+    the columns in another order, that of the rows.
     """
-    columns = [column for column in table.columns if column.name != "revision"]
+    columns = [table.columns[name] for name in names or table.columns.keys() if name != "revision"]
     revised = {"revision": current_revision(dialect)} if "revision" in table.columns else {}
     if dialect.name == "sqlite":
         values: dict[str, Any] = {column.name: bindparam(column.name) for column in columns}
@@ -106,17 +106,47 @@ def compile_text(statement: ClauseElement, dialect: Dialect) -> str:
 def compile_bulk(statement: Upsert, dialect: Dialect, zeros: Collection[str] = ()) -> Bulk:
     """Compile an `insert_many` with the same `zeros`, with or without ON CONFLICT."""
     sql = compile_text(statement, dialect)
-    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, statement.table, dialect, zeros)
+    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, list(statement.table.columns), dialect, zeros)
+
+
+def compile_plain(table: Table, dialect: Dialect, names: Sequence[str] = (), usual: int = 0) -> Bulk:
+    """Compile a plain insert of the columns of these names, in the order of the rows; () means all.
+
+    A row may end after so many `usual` columns if all others of it are NULL.
+    """
+    names = names or table.columns.keys()
+    if dialect.name != "sqlite":
+        sql = compile_text(insert_many(table, dialect, names=names), dialect)
+        return _Json(sql, [table.columns[name] for name in names], dialect)
+    whole, short = (
+        f"INSERT INTO {table.name} ({', '.join(part)}) VALUES ({', '.join('?' * len(part))})"  # noqa: S608
+        for part in (names, names[:usual])
+    )
+    return _ByLength(_Values(short, have_nulls=False), _Values(whole), usual) if usual else _Values(whole)
 
 
 _NULL = nan
 """NULL, as SQLite takes it: its driver looks ten times as long for a way to bind None."""
 
 
-class _Values:
-    """`INSERT … VALUES (…), (…)` with flat parameters."""
+class _ByLength:
+    """Writes rows of one length by a statement of their own: a fifth of a plain request's values are NULL."""
 
-    def __init__(self, sql: str) -> None:
+    def __init__(self, short: Bulk, whole: Bulk, length: int) -> None:
+        self._short, self._whole, self._length = short, whole, length
+
+    def write(self, cursor: Cursor, rows: Sequence[tuple[object, ...]]) -> None:
+        short = [row for row in rows if len(row) == self._length]
+        self._short.write(cursor, short)
+        if len(short) < len(rows):
+            self._whole.write(cursor, [row for row in rows if len(row) != self._length])
+
+
+class _Values:
+    """`INSERT … VALUES (…), (…)` with flat parameters. Not `have_nulls`: there are few."""
+
+    def __init__(self, sql: str, *, have_nulls: bool = True) -> None:
+        self._have_nulls = have_nulls
         start = sql.index("VALUES (") + len("VALUES ")
         end = _closing(sql, start)
         self._head, self._row, self._tail = sql[:start], sql[start:end], sql[end:]
@@ -126,7 +156,8 @@ class _Values:
         start = 0
         for count in _sizes_of(len(rows)):
             values = chain.from_iterable(rows[start : start + count])
-            cursor.execute(self._text(count), [_NULL if value is None else value for value in values])
+            bound = [_NULL if value is None else value for value in values] if self._have_nulls else list(values)
+            cursor.execute(self._text(count), bound)
             start += count
 
     def _text(self, count: int) -> str:
@@ -161,13 +192,15 @@ class _Json:
     JSON has neither infinity nor bytes; PostgreSQL reads both from strings.
     """
 
-    def __init__(self, sql: str, table: TableClause, dialect: Dialect, zeros: Collection[str]) -> None:
+    def __init__(
+        self, sql: str, columns: Sequence[ColumnClause[Any]], dialect: Dialect, zeros: Collection[str] = ()
+    ) -> None:
         self._sql = sql
-        columns = [column for column in table.columns if column.name != "revision"]
+        columns = [column for column in columns if column.name != "revision"]
         # What is left out is NULL, or zero. A struct is written ten times as fast as a mapping.
         absent = [0 if it.name in zeros else None if it.nullable else msgspec.UNSET for it in columns]
         fields = [(str(it.name), Any, default) for it, default in zip(columns, absent, strict=True)]
-        self._record = msgspec.defstruct(f"{table.name}_row", fields, omit_defaults=True)
+        self._record = msgspec.defstruct("Row", fields, omit_defaults=True)
         converters = ((number, _converter(column, dialect)) for number, column in enumerate(columns))
         self._converters = [(number, convert) for number, convert in converters if convert is not None]
 
@@ -214,12 +247,14 @@ def _endless(value: object) -> object:
 class Copy:
     """A plain insert of many rows by `COPY … FROM STDIN`. Needs psycopg's cursor, outside of pipeline mode."""
 
-    def __init__(self, table: Table) -> None:
-        self._sql = f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN"
+    def __init__(self, table: Table, names: Sequence[str] = ()) -> None:
+        names = names or table.columns.keys()
+        self._sql = f"COPY {table.name} ({', '.join(names)}) FROM STDIN"
+        self._nulls = (None,) * len(names)
 
     def write(self, cursor: Any, rows: Sequence[tuple[object, ...]]) -> None:
-        """Write the rows in order. Raises the driver's errors."""
+        """Write the rows in order; what a row lacks at its end is NULL. Raises the driver's errors."""
         if rows:
             with cursor.copy(self._sql) as copy:
                 for row in rows:
-                    copy.write_row(row)
+                    copy.write_row((*row, *self._nulls[len(row) :]))

@@ -4,14 +4,15 @@ from copy import copy
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, bindparam, func, literal_column, make_url, select, update
+from sqlalchemy import ColumnElement, Dialect, Table, bindparam, func, literal_column, make_url, select, update
 
 from storage.database.addition import add_counts, add_sums, note_changed_routers
-from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_text, insert_many
+from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_plain, compile_text, insert_many
 from storage.database.numbers import draw_number
 from storage.judging import COUNTS as JUDGING_COUNTS
 from storage.pending_events import PendingEvents
 from storage.roll_ups import RollUpStatements
+from storage.rows import ATTEMPT_COLUMNS, DECISION_COLUMNS, USUAL_OF_ATTEMPT, USUAL_OF_DECISION
 from storage.tables import (
     arms,
     attempts,
@@ -29,8 +30,15 @@ from storage.writing.scores import ScoringQueries
 from storage.writing.shadows import ShadowStatements
 from storage.writing.validity import ValidityStatements
 
-_PLAIN = (choices, decisions, attempts, contents, feedback)
-"""Tables whose rows are inserted and never changed."""
+_PLAIN: tuple[tuple[Table, tuple[str, ...]], ...] = (
+    (choices, ()),
+    (decisions, DECISION_COLUMNS),
+    (attempts, ATTEMPT_COLUMNS),
+    (contents, ()),
+    (feedback, ()),
+)
+"""Tables whose rows are inserted and never changed, each with the columns of a row in order; (): all."""
+_USUAL = {decisions: USUAL_OF_DECISION, attempts: USUAL_OF_ATTEMPT}
 
 
 class Statements:
@@ -39,7 +47,7 @@ class Statements:
     def __init__(self, dialect: Dialect) -> None:
         self.choices: Bulk
         self.choices, self.decisions, self.attempts, self.contents, self.feedback = (
-            compile_bulk(insert_many(table, dialect), dialect) for table in _PLAIN
+            compile_plain(table, dialect, columns, _USUAL.get(table, 0)) for table, columns in _PLAIN
         )
         score = insert_many(scores, dialect)
         replaced = {name: score.excluded[name] for name in ("score", "feedback_id", "weight")}
@@ -76,7 +84,9 @@ class Statements:
         if self._dialect.name == "sqlite":
             return self
         other = copy(self)
-        other.choices, other.decisions, other.attempts, other.contents, other.feedback = map(Copy, _PLAIN)
+        other.choices, other.decisions, other.attempts, other.contents, other.feedback = (
+            Copy(*each) for each in _PLAIN
+        )
         return other
 
 
