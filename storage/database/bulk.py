@@ -105,8 +105,10 @@ def compile_text(statement: ClauseElement, dialect: Dialect) -> str:
 
 def compile_bulk(statement: Upsert, dialect: Dialect, zeros: Collection[str] = ()) -> Bulk:
     """Compile an `insert_many` with the same `zeros`, with or without ON CONFLICT."""
-    sql = compile_text(statement, dialect)
-    return _Values(sql) if dialect.name == "sqlite" else _Json(sql, list(statement.table.columns), dialect, zeros)
+    sql, columns = compile_text(statement, dialect), list(statement.table.columns)
+    if dialect.name == "sqlite":
+        return _Values(sql, have_nulls=any(column.nullable for column in columns))
+    return _Json(sql, columns, dialect, zeros)
 
 
 def compile_plain(table: Table, dialect: Dialect, names: Sequence[str] = (), usual: int = 0) -> Bulk:
