@@ -70,12 +70,12 @@ def decode_deltas(encoded: str, router_id: str, at: float, half_life: HalfLife) 
 
 
 class DeltaSums:
-    """Deltas of many events, summed per statistic as `Sums.__add__` does, but in place: without an object per event."""
+    """Deltas of many events, summed per statistic as `Sums.__add__` does, without a value of its own per event."""
 
     __slots__ = ("_sums",)
 
     def __init__(self) -> None:
-        self._sums: dict[StatisticKey, list[float]] = {}
+        self._sums: dict[StatisticKey, tuple[float, float, float, float, float]] = {}
 
     def add(self, deltas: Deltas) -> Deltas:
         """Add an event's deltas, and return those that were added. One that is not finite is logged as an error."""
@@ -89,29 +89,22 @@ class DeltaSums:
                 continue
             held = sums.get(key)
             if held is None:
-                sums[key] = [at, new.half_life, weight, total, squares]
-            elif at == held[0]:
-                held[2] += weight
-                held[3] += total
-                held[4] += squares
-            elif at > held[0]:
-                fade = 2.0 ** ((held[0] - at) / held[1])
-                held[0] = at
-                held[2] = held[2] * fade + weight
-                held[3] = held[3] * fade + total
-                held[4] = held[4] * fade + squares
+                sums[key] = (at, new.half_life, weight, total, squares)
+                continue
+            last, half_life, w, t, s = held
+            if at >= last:
+                fade = 2.0 ** ((last - at) / half_life)
+                sums[key] = (at, half_life, w * fade + weight, t * fade + total, s * fade + squares)
             else:
-                fade = 2.0 ** ((at - held[0]) / held[1])
-                held[2] += weight * fade
-                held[3] += total * fade
-                held[4] += squares * fade
+                fade = 2.0 ** ((at - last) / half_life)
+                sums[key] = (last, half_life, w + weight * fade, t + total * fade, s + squares * fade)
         return {key: new for key, new in deltas.items() if key not in broken} if broken else deltas
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `arms`, sorted: all processes lock rows in the same order, so that they can't deadlock."""
         return sorted((key[0], key[1], key[2], str(key[3]), *held) for key, held in self._sums.items())
 
-    def parts(self) -> list[tuple[StatisticKey, list[float]]]:
+    def parts(self) -> list[tuple[StatisticKey, tuple[float, float, float, float, float]]]:
         """The sums so far, each as the fields of `Sums`."""
         return list(self._sums.items())
 
