@@ -6,6 +6,7 @@ Sticky conversations, redraws, and calls whose ending says nothing about the mod
 """
 
 from collections.abc import Sequence
+from itertools import chain, repeat
 from operator import add, mul
 from typing import Any, NamedTuple
 
@@ -104,7 +105,8 @@ class FixedSums:
             own = cells.setdefault(Cell(router_id, day, task, model_id), [0.0] * len(SUMS))
             w = 1.0 / propensity
             terms = _terms(calls, float(failed))
-            own[:_SCORES_FROM] = map(add, own, [power * term for power in (1.0, w, w * w) for term in terms])
+            weighed = (terms, map(mul, repeat(w), terms), map(mul, repeat(w * w), terms))
+            own[:_SCORES_FROM] = map(add, own, chain(*weighed))
         return cells
 
     def rows(self) -> list[tuple[object, ...]]:
