@@ -12,7 +12,7 @@ from gateway.errors import BadRequest, RevisionConflict
 from gateway.management.context import Management
 from gateway.routes.admin.idempotency import NAME_PATTERN
 from gateway.routes.authentication import BEARER, require_key
-from gateway.routes.schemas import ErrorBody
+from gateway.routes.schemas import error
 from gateway.routes.services import services_of
 from gateway.routes.unwritable import refuse_unwritable
 from storage.records import Actor, Via
@@ -37,9 +37,7 @@ _TOLD = {
     500: "A defect of the gateway",
     503: "The database does not answer",
 }
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"description": told, "model": ErrorBody} for status, told in _TOLD.items()
-}
+ERRORS: dict[int | str, dict[str, Any]] = {status: error(told) for status, told in _TOLD.items()}
 
 
 def api_router(prefix: str, tag: str, route_class: type[APIRoute] = APIRoute) -> APIRouter:
