@@ -39,8 +39,13 @@ class KnownHead:
     def body_of(self, data: bytes) -> tuple[bytes, int] | None:
         """What is here of the body, and how much is not, if the bytes are of one request with this head; else None."""
         start, after, body = data.partition(self._after)
-        digits = start.removeprefix(self._before)  # all of the start if that is another one
-        if after and digits.isdigit() and len(digits) <= _LONGEST_LENGTH:
+        digits = start.removeprefix(self._before)
+        if (
+            after
+            and len(start) > len(digits)  # it began as this head does
+            and digits.isdigit()
+            and len(digits) <= _LONGEST_LENGTH
+        ):
             length = int(digits)
             if len(body) <= length <= LARGEST_BODY:
                 return body, length - len(body)
