@@ -47,7 +47,6 @@ class Supervisor:
         self._hangups, self._hangup = os.pipe()
         os.set_blocking(self._hangup, False)
         self._workers: list[_Worker] = []
-        self._stops = 0
         self._first_stop: int | None = None
         self._early_exits = 0
         self._parent_read, self._parent_write = os.pipe()
@@ -79,7 +78,7 @@ class Supervisor:
     def _handle_exit(self, worker: _Worker) -> None:
         worker.process.join()
         self._workers.remove(worker)
-        if self._stops:
+        if self._first_stop is not None:
             return
         log.error("worker %s ended with status %s", worker.process.pid, worker.process.exitcode)
         early = time.monotonic() - worker.started < EARLY_SECONDS
@@ -94,7 +93,7 @@ class Supervisor:
         # A signal between the fork and `append` would reach neither process, or both: block them meanwhile.
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [*STOPS, signal.SIGHUP])
         try:
-            if not self._stops:
+            if self._first_stop is None:
                 process.start()
                 self._workers.append(_Worker(process, time.monotonic()))
         finally:
@@ -124,8 +123,7 @@ class Supervisor:
     def _stop(self, asked: int, _frame: FrameType | None) -> None:
         """Pass a signal on to every worker: the first one stops it gracefully, the second cancels what still runs."""
         # The same signal twice is one to a worker that did not run in between: the second is always the other one.
-        self._stops += 1
-        if self._stops == 1:
+        if self._first_stop is None:
             self._first_stop = asked
         elif asked == self._first_stop:
             asked = signal.SIGINT if asked == signal.SIGTERM else signal.SIGTERM
