@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
@@ -82,6 +82,11 @@ class PageRoute(APIRoute):
             return _with_headers(response)
 
         return handle_page
+
+
+def page_router() -> APIRouter:
+    """A router of pages, which the API's document leaves out."""
+    return APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
 async def answered_as_page(

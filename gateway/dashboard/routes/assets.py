@@ -1,13 +1,12 @@
 """GET /assets/{hash}/{name}: what the browser loads, to be kept for ever."""
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from gateway.dashboard.assets import MEDIA_TYPES, read_assets
-from gateway.dashboard.pages import PageRoute
+from gateway.dashboard.pages import page_router
 from gateway.errors import NotFound
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/assets/{digest}/{name}")

@@ -1,16 +1,16 @@
 """/changes: the audit trail, and taking a change back."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from gateway.dashboard.forms import attempt
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.changes import changes_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.changes import revert_change
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/changes")

@@ -2,13 +2,13 @@
 
 from typing import Annotated, TypeAlias
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.forms import attempt
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render
+from gateway.dashboard.pages import page_router, render
 from gateway.dashboard.views.decision import decision_page
 from gateway.dashboard.views.decisions import Wanted, decisions_page, task_shown
 from gateway.dashboard.visit import Reader
@@ -20,7 +20,7 @@ from gateway.routes.admin.calls import answer
 
 Filtered: TypeAlias = Annotated[str, Query(max_length=200)]
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/routers/{router_id}/decisions")

@@ -1,13 +1,13 @@
 """GET /events: what has changed, as server-sent events."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from gateway.dashboard.events import Events
-from gateway.dashboard.pages import PageRoute
+from gateway.dashboard.pages import page_router
 from gateway.dashboard.visit import Reader, session_key
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/events")

@@ -1,15 +1,15 @@
 """/health: what is broken, and what to do."""
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.health import health_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.models import resume_model
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/health")

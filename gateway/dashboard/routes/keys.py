@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from gateway.dashboard.forms import Form, attempt, read_form
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.keys import fields_of, form_of, key_page, keys_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.management.api_keys import change_api_key, create_api_key, revoke_api_key, rotate_api_key
@@ -15,7 +15,7 @@ from gateway.management.api_keys import change_api_key, create_api_key, revoke_a
 TOPICS = ("keys",)
 OVERLAP_SECONDS = 3_600.0
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 Sent = Annotated[Form, Depends(read_form)]
 
 

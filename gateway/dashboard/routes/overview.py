@@ -2,20 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from gateway.api_keys import require
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render
+from gateway.dashboard.pages import page_router, render
 from gateway.dashboard.trial import send_test_request
 from gateway.dashboard.views.overview import USUAL_DAYS, Tried, overview_page, window_of
 from gateway.dashboard.visit import Administrator, Reader, Visit
 from gateway.management.savings import savings
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/")

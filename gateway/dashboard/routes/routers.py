@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
@@ -10,7 +10,7 @@ from bandit.statistics import ANY_TASK
 from bandit.types import Epoch
 from gateway.dashboard.events import ROUTER
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.decisions import task_shown
 from gateway.dashboard.views.router import router_page
 from gateway.dashboard.visit import Reader
@@ -21,7 +21,7 @@ from storage.calendar import DAY, start_of
 PERIODS = (1, 7, 30)
 """Whole UTC days that a page may count."""
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @router.get("/routers/{router_id}")

@@ -2,19 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from gateway.dashboard.forms import Form, attempt, read_form
 from gateway.dashboard.frame import frame_of
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.new_router import fields_of, new_router_page
 from gateway.dashboard.views.settings import conflict_page, patch_of, refused_page, settings_page
 from gateway.dashboard.visit import Administrator, Reader
 from gateway.errors import BadRequest
 from gateway.management.routers import change_router, create_router, get_router
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 Sent = Annotated[Form, Depends(read_form)]
 
 

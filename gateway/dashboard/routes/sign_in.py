@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
 from gateway.api_keys import READERS, require
 from gateway.dashboard.forms import attempt, read_form
 from gateway.dashboard.frame import Frame
-from gateway.dashboard.pages import PageRoute, render, see_other
+from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.session import SESSION_SECONDS, take_link
 from gateway.dashboard.visit import is_secure, sessions_of
 from gateway.routes.authentication import is_local
@@ -19,7 +19,7 @@ from storage.records import KeyRecord
 LINK_TAKEN = "This link was used before, or is older than ten minutes: start the gateway again, or sign in with a key."
 LINK_ELSEWHERE = "A sign-in link works on the gateway's own machine alone: sign in with a key."
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 
 
 @dataclass(frozen=True, slots=True)

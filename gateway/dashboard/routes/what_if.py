@@ -5,7 +5,7 @@ from typing import Annotated, Any, TypeAlias
 from urllib.parse import urlencode
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, Response
 
@@ -15,7 +15,7 @@ from gateway.analyst.messages import Call, Kind, Progress, Shown
 from gateway.dashboard.forms import Form, attempt, read_form
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.numbers import number
-from gateway.dashboard.pages import PageRoute, answered_as_page, render, see_other
+from gateway.dashboard.pages import answered_as_page, page_router, render, see_other
 from gateway.dashboard.proposals import DOLLARS, Proposed, patch_of
 from gateway.dashboard.views.what_if import what_if_page
 from gateway.dashboard.visit import Administrator, Reader, Visit, session_key
@@ -35,7 +35,7 @@ from gateway.routes.direct import DirectRoute
 from gateway.routes.services import services_of
 from gateway.routing.objectives import objective_of
 
-router = APIRouter(route_class=PageRoute, include_in_schema=False)
+router = page_router()
 Sent = Annotated[Form, Depends(read_form)]
 Dollars: TypeAlias = Annotated[float | None, Query(ge=0, le=1e6, allow_inf_nan=False)]
 
