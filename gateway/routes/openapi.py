@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from gateway.routes.admin.evals import body_schemas
+from gateway.routes.admin.evals import NewEval
 from gateway.routes.organizations.calls import PREFIX
-from gateway.routes.schemas import ROUTED_PATHS, error_schemas
+from gateway.routes.schemas import ROUTED_PATHS, ErrorBody, schemas_of
 
 _OF_CHANGES = ("409", "412", "413", "415", "422")
 """Statuses that a GET of the management API does not answer."""
@@ -13,7 +13,7 @@ _OF_CHANGES = ("409", "412", "413", "415", "422")
 def complete(document: dict[str, Any]) -> dict[str, Any]:
     """Add the routes that are answered before FastAPI, and leave out answers that are never given."""
     document["paths"] |= ROUTED_PATHS
-    document["components"]["schemas"] |= body_schemas() | error_schemas()
+    document["components"]["schemas"] |= schemas_of(NewEval) | schemas_of(ErrorBody)
     for path, item in document["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]

@@ -42,10 +42,10 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-def error_schemas() -> dict[str, Any]:
-    """The schemas of errors, by name."""
-    schema = ErrorBody.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "ErrorBody": schema}
+def schemas_of(body: type[BaseModel]) -> dict[str, Any]:
+    """The schemas, by name, of a body that FastAPI has no field of: its own, and those of its parts."""
+    schema = body.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), body.__name__: schema}
 
 
 def error(description: str) -> dict[str, Any]:

@@ -96,12 +96,6 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
-def body_schemas() -> dict[str, Any]:
-    """The schemas of bodies that FastAPI does not parse, by name."""
-    schema = NewEval.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "NewEval": schema}
-
-
 @router.get("/evals")
 def get_evals(management: Reader) -> Listed[EvalView]:
     """All evaluations, the oldest first."""
