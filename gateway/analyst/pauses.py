@@ -13,8 +13,8 @@ class Pauses:
     """Called between steps of up to a millisecond: pauses if the thread was interrupted in the step before.
 
     A completion gets the processor at once from a thread of the lowest priority, but wants it four times: for its
-    request, its provider's answer, its record and its own answer. If the thread works between them, each finds the
-    caches cold.
+    request, its provider's answer, its record and its own answer. If the thread works between them, each may find it
+    there, and the caches cold.
     """
 
     def __init__(

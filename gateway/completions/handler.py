@@ -267,14 +267,14 @@ class CompletionHandler:
         self._recorded = True
         decision, services = self._decision, self._services
         keep = decision.router.options.store_content
-        ended_at, began = services.clock(), perf_counter()
+        ended_at = services.clock()
         record = build_record(
             decision,
             self._attempts,
             status,
             key_id=self._key.id,
             ended_at=ended_at,
-            seconds=began - self._started,
+            seconds=perf_counter() - self._started,
             reason=self._reason,
             error=error,
             http_status=http_status,

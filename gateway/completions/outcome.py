@@ -108,7 +108,8 @@ def _deltas(decision: Decision, attempts: list[Attempt], ended_at: Epoch) -> dic
     snapshot, context, max_tokens = decision.published.snapshot, decision.context, decision.request.max_tokens
     for attempt in attempts:
         learned = learn_attempt(snapshot, context, attempt, ended_at, max_tokens)
-        if len(attempts) == 1:
-            return learned
-        merge(deltas, learned)
+        if deltas:
+            merge(deltas, learned)
+        else:
+            deltas = learned
     return deltas
