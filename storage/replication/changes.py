@@ -130,10 +130,11 @@ class Changes:
         """Test whether nothing has been committed since the last poll."""
         return version is not None and version == self._version
 
-    def poll(self, version: str | None, patience: float = 1.0) -> Changed | None:
+    def poll(self, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
-        `patience` multiplies the watchdog's limit. Raises DatabaseUnavailable.
+        `patience` multiplies the watchdog's limit. `own_numbers` were drawn since the last poll by transactions that
+        changed only what is known: if there are no others, no statistics are read. Raises DatabaseUnavailable.
         """
         if self.is_known(version):
             return None
@@ -147,7 +148,10 @@ class Changes:
                 if self._was_restored(identity, now):
                     self.position = {}
                     now = self._position(connection, numbers)
-                changed = replace(self._read(connection, now, numbers.last), everything=not self.position)
+                since = self._statistics_since(numbers.last)
+                if since is not None and since + own_numbers == numbers.last:
+                    since = numbers.last
+                changed = replace(self._read(connection, now, since, numbers.last), everything=not self.position)
                 connection.rollback()
         except DatabaseUnavailable:
             self.close()
@@ -192,8 +196,8 @@ class Changes:
         complete = max(seen, numbers.complete) if seen <= numbers.last else numbers.complete
         return {topic: counted[topic.value] for topic in Topic} | {Topic.STATISTICS: complete}
 
-    def _read(self, connection: Connection, now: Position, last: int) -> Changed:
-        since, latest = self._statistics_since(last), last_number(connection.dialect)
+    def _read(self, connection: Connection, now: Position, since: int | None, last: int) -> Changed:
+        latest = last_number(connection.dialect)
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }

@@ -44,6 +44,7 @@ class Follower:
         self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
+        self._own_numbers = transactions.own_numbers  # when changes were read for the last time
         self.followed = time.monotonic()  # when changes were read for the last time
         self._patience = 1.0
 
@@ -64,12 +65,12 @@ class Follower:
         if not self._changes.is_known(version):
             self._fold()
         try:
-            changed = self._changes.poll(version, self._patience)
+            changed = self._changes.poll(version, self._patience, self._transactions.own_numbers - self._own_numbers)
         except DatabaseTimeout as error:
             self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
             log.warning("the changes of other processes are read later: %s", error)
             return
-        self._patience, self.followed = 1.0, self._polled
+        self._patience, self.followed, self._own_numbers = 1.0, self._polled, self._transactions.own_numbers
         if changed is not None:
             self._follow(changed)
 

@@ -208,13 +208,13 @@ def test_reading_that_takes_too_long_is_no_outage_and_is_tried_again_with_more_p
     asked: list[float] = []
     poll = Changes.poll
 
-    def slow_poll(self: Changes, version: str | None, patience: float = 1.0) -> object:
+    def slow_poll(self: Changes, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> object:
         if self._database is not database:  # that of a writer of another test
-            return poll(self, version, patience)
+            return poll(self, version, patience, own_numbers)
         asked.append(patience)
         if len(asked) <= 3:
             raise DatabaseTimeout("no progress")
-        return poll(self, version, patience)
+        return poll(self, version, patience, own_numbers)
 
     monkeypatch.setattr(Changes, "poll", slow_poll)
     monkeypatch.setattr("storage.writing.follower.POSTGRESQL_SECONDS", 0.01)
