@@ -62,15 +62,18 @@ class Follower:
             self._listener.notified.clear()
         self._polled = time.monotonic()
         version = self._transactions.version()
-        if not self._changes.is_known(version):
-            self._fold()
+        if self._changes.is_known(version):
+            self._patience, self.followed = 1.0, self._polled
+            return
+        self._fold()
+        own_numbers = self._transactions.own_numbers
         try:
-            changed = self._changes.poll(version, self._patience, self._transactions.own_numbers - self._own_numbers)
+            changed = self._changes.poll(version, self._patience, own_numbers - self._own_numbers)
         except DatabaseTimeout as error:
             self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
             log.warning("the changes of other processes are read later: %s", error)
             return
-        self._patience, self.followed, self._own_numbers = 1.0, self._polled, self._transactions.own_numbers
+        self._patience, self.followed, self._own_numbers = 1.0, self._polled, own_numbers
         if changed is not None:
             self._follow(changed)
 

@@ -116,6 +116,7 @@ def test_a_process_alone_is_told_of_none_of_its_statistics_again(
     alone.until(lambda: bool(alone.changes), "what there was is told")
     for number in range(5):
         alone.write(*(making.completion() for _ in range(60)))  # some are left to a fold
+        time.sleep(0.25)  # it looks, and nobody else has written
         Keys(opening(ledger_url)).add(replace(KEY, id=f"key_{number}", hash=f"{number}"))
         alone.until(
             lambda number=number: any(  # type: ignore[misc]

@@ -14,6 +14,7 @@ from storage.records import CompletionRecord, Content
 from storage.replication.changes import Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.stores.resumptions import Resumptions
 from storage.writing.batch import MOST_BYTES, size_of
 from storage.writing.failover import MOST_PATIENCE, FailoverWriter, State
 from storage.writing.spool import Spool
@@ -221,7 +222,9 @@ def test_reading_that_takes_too_long_is_no_outage_and_is_tried_again_with_more_p
     monkeypatch.setattr("storage.writing.follower.SQLITE_SECONDS", 0.01)
     running = start_writer(database, spool=Spool(tmp_path / "it-", OWNER))
     running.write(making.completion())
-    wait_until(lambda: len(asked) > 4, "changes are read again")
+    wait_until(lambda: len(asked) > 3, "changes are read again")
+    Resumptions(database).announce("p/a")
+    wait_until(lambda: len(asked) > 4, "further changes are read")
     assert asked[:5] == [1.0, 2.0, 4.0, 4.0, 1.0]
     assert running.writer.state is State.OK
 
