@@ -17,7 +17,7 @@ from gateway import asgi
 from gateway.asgi import JSON_HEADERS, STREAM_HEADERS, ClientGone, Head, Headers, Http, require_json, too_large
 from gateway.errors import UnsupportedMedia
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol
-from gateway.serving.known_head import LARGEST_BODY, KnownHead
+from gateway.serving.known_head import LARGEST_BODY, KnownHead, KnownHeads
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class DirectProtocol(LimitedProtocol):
     """One client's connection. A request that is answered directly has a `DirectHttp` in place of uvicorn's cycle."""
 
     completions: Completions | None = None
+    heads: KnownHeads
     _exchange: "DirectHttp | None" = None
     _known: KnownHead | None = None
     _missing = 0  # bytes of the body of a request whose head was known: the parser knows nothing of it
@@ -61,31 +62,41 @@ class DirectProtocol(LimitedProtocol):
             and completions is not None
             and not completions.draining
         ):
-            if self.timeout_keep_alive_task is not None:
-                self._unset_keepalive_if_required()
-            body, self._missing = found
-            exchange = DirectHttp(self, completions, known.router_id, known.head, body)
-            self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
-            if self._missing:
-                exchange.more_body = True
-                self.received_at = time.monotonic()
-            else:
-                exchange.begin()
+            self._begin_known(completions, known, *found)
         else:
             self._receive_other(data)
 
+    def _begin_known(self, completions: Completions, known: KnownHead, body: bytes, missing: int) -> None:
+        """Begin a request with a known head, of whose body some bytes may be missing."""
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        exchange = DirectHttp(self, completions, known.router_id, known.head, body)
+        self._known, self._missing = known, missing
+        self._exchange = self.cycle = exchange  # type: ignore[assignment]  # as below
+        if missing:
+            exchange.more_body = True
+            self.received_at = time.monotonic()
+        else:
+            exchange.begin()
+
     def _receive_other(self, data: bytes) -> None:
-        """Take what is no whole request with a known head."""
-        last = self._exchange
+        """Take what is no whole request with the head of the one before."""
+        last, completions = self._exchange, self.completions
         if self._missing and last is not None:
             self.received_at = time.monotonic()
             self._take(last, data)
             return
         is_between = self.is_between_requests
+        if is_between and completions is not None and not completions.draining:
+            known = self.heads.find(data)
+            found = None if known is None else known.body_of(data)
+            if known is not None and found is not None:
+                self._begin_known(completions, known, *found)
+                return
         super().data_received(data)
         new = self._exchange
         if is_between and new is not last and new is not None and new.keep_alive:
-            self._known = KnownHead.of(data, new.router_id, new.head)
+            self._known = self.heads.add(data, new.router_id, new.head)
 
     def _take(self, exchange: "DirectHttp", data: bytes) -> None:
         """Take a part of the body of a request whose head was known, and answer it if it is the last one."""
@@ -323,5 +334,10 @@ def direct_protocol(
 
     `count_refusal` is called with the status of each answer that is given before there is a request.
     """
-    attributes = {"limits": limits, "count_refusal": staticmethod(count_refusal), "completions": completions}
+    attributes = {
+        "limits": limits,
+        "count_refusal": staticmethod(count_refusal),
+        "completions": completions,
+        "heads": KnownHeads(),
+    }
     return type("GatewayProtocol", (DirectProtocol,), attributes)

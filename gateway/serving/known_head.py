@@ -1,4 +1,4 @@
-"""Knows the head of a client's next request by its bytes, so that it need not be parsed."""
+"""Knows the heads of requests by their bytes, so that they need not be parsed."""
 
 import re
 
@@ -10,6 +10,10 @@ LARGEST_BODY = 64 * 1024
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+) *\r\n", re.IGNORECASE)
 _LONGEST_LENGTH = len(str(LARGEST_BODY))
+
+MOST_HEADS = 1_024
+LARGEST_HEAD = 4 * 1024
+"""Heads up to this size are kept, in bytes: a few megabytes in all."""
 
 
 class KnownHead:
@@ -26,16 +30,6 @@ class KnownHead:
         self.head = head
         self._before, self._after = before, after
 
-    @classmethod
-    def of(cls, data: bytes, router_id: str, head: Head) -> "KnownHead | None":
-        """The head of a request that these bytes are, up to some part of its body; None if they may be more or less."""
-        end = data.find(_END_OF_HEAD)
-        size = end + len(_END_OF_HEAD)
-        length = _LENGTH.search(data, 0, size)
-        if end < 0 or length is None or len(data) > size + int(length[1]):
-            return None
-        return cls(router_id, head, data[: length.start(1)], data[length.end(1) : size])
-
     def body_of(self, data: bytes) -> tuple[bytes, int] | None:
         """What is here of the body, and how much is not, if the bytes are of one request with this head; else None."""
         start, after, body = data.partition(self._after)
@@ -50,3 +44,44 @@ class KnownHead:
             if len(body) <= length <= LARGEST_BODY:
                 return body, length - len(body)
         return None
+
+
+class KnownHeads:
+    """The heads of a process's latest requests, those of all connections: a client may ask several routers in turn.
+
+    What is found depends on the bytes alone, and they include the API key.
+    """
+
+    __slots__ = ("_heads", "_most")
+
+    def __init__(self, most: int = MOST_HEADS) -> None:
+        self._most = most
+        self._heads: dict[tuple[bytes, bytes], KnownHead] = {}
+
+    def find(self, data: bytes) -> KnownHead | None:
+        """The known head with which these bytes begin."""
+        split = _split(data)
+        return None if split is None else self._heads.get(split)
+
+    def add(self, data: bytes, router_id: str, head: Head) -> KnownHead | None:
+        """Keep the head of a request that these bytes are, up to some part of its body.
+
+        None if they may be more or less, or if it is too large; among many, the oldest is forgotten.
+        """
+        split = _split(data)
+        if split is None:
+            return None
+        known = KnownHead(router_id, head, *split)
+        if known.body_of(data) is None:
+            return None
+        if len(self._heads) >= self._most:
+            del self._heads[next(iter(self._heads))]
+        self._heads[split] = known
+        return known
+
+
+def _split(data: bytes) -> tuple[bytes, bytes] | None:
+    """A head around the digits of its length; None if it is not whole, or too large to be kept."""
+    size = data.find(_END_OF_HEAD, 0, LARGEST_HEAD) + len(_END_OF_HEAD)
+    length = _LENGTH.search(data, 0, size) if size >= len(_END_OF_HEAD) else None
+    return None if length is None else (data[: length.start(1)], data[length.end(1) : size])

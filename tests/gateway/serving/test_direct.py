@@ -16,7 +16,7 @@ import pytest
 from gateway.asgi import ClientGone, Http, Receive, Scope, Send
 from gateway.serving.connection_limits import ConnectionLimits
 from gateway.serving.direct import DirectHttp, DirectProtocol
-from gateway.serving.known_head import LARGEST_BODY
+from gateway.serving.known_head import LARGEST_BODY, KnownHeads
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
@@ -101,9 +101,10 @@ async def say_nothing() -> None:
 
 
 class Serving:
-    def __init__(self, port: int, echo: Echo) -> None:
+    def __init__(self, port: int, echo: Echo, protocol: type[DirectProtocol]) -> None:
         self.port = port
         self.echo = echo
+        self.protocol = protocol
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS)
@@ -119,16 +120,24 @@ class Serving:
 def serving() -> Iterator[Serving]:
     echo, limits = Echo(), ConnectionLimits(header_seconds=5.0, body_idle_seconds=0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(uvicorn_config(app, limits, lambda _: None, echo), say_nothing)
+        config = uvicorn_config(app, limits, lambda _: None, echo)
+        server = Server(config, say_nothing)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         wait_until(lambda: server.started, "the server has started")
         try:
-            yield Serving(listener.getsockname()[1], echo)
+            assert isinstance(config.http, type)
+            assert issubclass(config.http, DirectProtocol)
+            yield Serving(listener.getsockname()[1], echo, config.http)
         finally:
             server.should_exit = True
             thread.join(SECONDS)
             assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture(autouse=True)
+def _no_known_heads(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving.protocol, "heads", KnownHeads())
 
 
 def received(connection: socket.socket) -> bytes:
@@ -265,6 +274,8 @@ def test_a_request_after_others_of_its_connection_is_answered_as_if_it_were_the_
     with serving.connect() as alone:
         wanted = exchanged(alone, pieces, ends)
     assert wanted.endswith(ends)
+    with serving.connect() as second:
+        assert exchanged(second, pieces, ends) == wanted, "as one whose head is known"
     with serving.connect() as connection:
         for body in ("{}", "a longer one", ""):
             exchanged(connection, [post(body=body, close=False)], b"direct rtr_a " + body.encode())
@@ -294,6 +305,16 @@ def test_a_request_like_the_one_before_is_not_parsed_again(serving: Serving, par
             told = exchanged(connection, [post(body=f"body {number:02}", close=False)], f"body {number:02}".encode())
             assert told.endswith(f"direct rtr_a body {number:02}".encode())
     assert parsed == [PATH.encode()]
+
+
+def test_a_request_with_a_head_of_another_connection_is_not_parsed_again(serving: Serving, parsed: list[bytes]) -> None:
+    paths = [f"/rtr_{name}/chat/completions" for name in "abc"]
+    for _ in range(3):
+        with serving.connect() as connection:
+            for path in paths:
+                told = exchanged(connection, [post(path, f"of {path}", close=False)], path.encode())
+                assert told.endswith(f"direct {path.split('/')[1]} of {path}".encode())
+    assert parsed == [path.encode() for path in paths]
 
 
 def test_a_head_like_the_one_before_is_not_parsed_again_if_its_body_comes_later(
