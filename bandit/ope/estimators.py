@@ -6,21 +6,22 @@ does not depend on how good it was.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bandit.ope.estimates import CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, SPREAD_WEIGHT, Estimate, Figure
-from bandit.ope.fitted import Fitted, Outcome
+from bandit.ope.estimates import CONFIDENCE, SMALLEST_EFFECTIVE_SIZE, Estimate, Figure
+from bandit.ope.fitted import Fitted
 from bandit.ope.logged import check_distributions
+from bandit.ope.modelled import OUTCOMES, Modelled
+from bandit.ope.side import Moments, Robust, Side, less, side_of
 from bandit.ope.student import student_quantile
 from bandit.types import Objective
 from bandit.utility import utility_usd
 
 Floats = NDArray[np.float64]
 
-SMALLEST_SCALE = 1e-24
 LARGEST_UNSEEN = 0.05
 
 
@@ -55,54 +56,32 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Part:
-    """One figure under one target, by decision: the mean of each array is the estimate, and utility a sum of parts.
+class _Sum:
+    """A figure as a sum of outcomes times `slopes`, plus a constant; `spread` is that of its residuals."""
 
-    `expected` is m by group, as in `Outcome`.
-    """
-
-    ips: Floats
-    snips: Floats
-    robust: Floats
-    residual: Floats
-    weight: Floats
-    expected: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Under:
-    """A target: its probabilities by choice and model, those of the chosen over the logged ones, and each figure."""
-
-    shares: Floats
-    ratio: Floats
-    parts: Mapping[Figure, _Part]
+    slopes: Floats
+    constant: float
+    spread: Floats  # (classes, models)
 
 
 def compare(fitted: Fitted, target: Floats, objective: Objective, pause: Callable[[], None] = lambda: None) -> Compared:
     """Estimate a target, what was logged, and the difference; see `evaluate`. Raises ValueError.
 
-    `pause` is called between steps of a millisecond or two.
+    `pause` is called about each millisecond.
     """
     _check(fitted, target)
-    if not fitted.outcomes:
+    if fitted.known is None:
         nothing = _nothing(fitted.left_out)
         return Compared(nothing, nothing, {})
-    data = fitted.data
+    log, logged = fitted.known
+    sums = _sums(log, objective)
     pause()
-    one = _under(fitted, target, objective)
+    side = side_of(log, target, pause)
+    told, beside = (_evaluation(log, sums, each, fitted.left_out) for each in (side, logged))
     pause()
-    other = _under(fitted, data.probabilities, objective)
-    pause()
-    told, beside = _evaluation(fitted, one), _evaluation(fitted, other)
-    pause()
-    squares = _squares(fitted, one.shares - other.shares)
-    ratio = one.ratio - other.ratio
-    difference: dict[Figure, Estimate] = {}
-    for figure in told.doubly_robust.keys() & beside.doubly_robust.keys():
-        part, terms = one.parts[figure], one.parts[figure].robust - other.parts[figure].robust
-        variance = _variance(fitted, part, terms - ratio * part.residual, squares)
-        difference[figure] = _estimate(terms, told.effective_size[figure], variance)
-    return Compared(told, beside, difference)
+    both = {figure: sums[figure] for figure in told.doubly_robust if figure in beside.doubly_robust}
+    apart = {figure: replace(each, constant=0.0) for figure, each in both.items()}
+    return Compared(told, beside, _doubly_robust(apart, less(log, side, logged), _quantiles(told.effective_size), log))
 
 
 def evaluate(fitted: Fitted, target: Floats, objective: Objective) -> Evaluation:
@@ -121,7 +100,11 @@ def evaluate(fitted: Fitted, target: Floats, objective: Objective) -> Evaluation
     Raises ValueError if the target is no distribution, or has another shape than the logged probabilities.
     """
     _check(fitted, target)
-    return _evaluation(fitted, _under(fitted, target, objective)) if fitted.outcomes else _nothing(fitted.left_out)
+    if fitted.known is None:
+        return _nothing(fitted.left_out)
+    log, logged = fitted.known
+    side = logged if target is logged.shares else side_of(log, target)
+    return _evaluation(log, _sums(log, objective), side, fitted.left_out)
 
 
 def _check(fitted: Fitted, target: Floats) -> None:
@@ -131,35 +114,42 @@ def _check(fitted: Fitted, target: Floats) -> None:
     check_distributions(target)
 
 
-def _under(fitted: Fitted, target: Floats, objective: Objective) -> _Under:
-    data = fitted.data
-    ratio = data.of_chosen(target) / data.of_chosen(data.probabilities)
-    return _Under(target, ratio, _parts(fitted, target, ratio, objective))
+def _sums(log: Modelled, objective: Objective) -> dict[Figure, _Sum]:
+    """Every figure: each outcome, and utility, of which failed is 1 - success."""
+    unit = dict(zip(OUTCOMES, np.eye(len(OUTCOMES)), strict=True))
+    slopes = utility_usd(
+        objective,
+        quality=unit[Figure.QUALITY],
+        failed=-unit[Figure.SUCCESS],
+        cost_usd=unit[Figure.COST],
+        seconds=unit[Figure.SECONDS],
+    )
+    constant = utility_usd(objective, quality=0.0, failed=1.0, cost_usd=0.0, seconds=0.0)
+    squares = np.maximum(np.einsum("a,abtm,b->tm", slopes, log.products, slopes), 0.0)
+    # How large a residual of utility may be by model: the terms' sizes, whose signs don't cancel.
+    scale = slopes**2 @ np.concatenate([log.scale[:-1], log.failing[None]])
+    sums = {
+        figure: _Sum(unit[figure], 0.0, log.spread(log.products[row, row], log.scale[row]))
+        for row, figure in enumerate(OUTCOMES)
+    }
+    return {**sums, Figure.UTILITY: _Sum(slopes, constant, log.spread(squares, scale))}
 
 
-def _evaluation(fitted: Fitted, under: _Under) -> Evaluation:
-    data, parts = fitted.data, under.parts
-    unseen = float(fitted.drawn.sum(axis=0) @ (under.shares * (data.probabilities <= 0.0)).sum(axis=1)) / len(data.arm)
-    squares = _squares(fitted, under.shares)
-    sizes = {figure: _effective_size(part.weight) for figure, part in parts.items()}
-    refused = {figure: why for figure, size in sizes.items() if (why := _refusal(size, unseen))}
-    told = {figure: part for figure, part in parts.items() if figure not in refused}
+def _evaluation(log: Modelled, sums: Mapping[Figure, _Sum], side: Side, left_out: Mapping[str, int]) -> Evaluation:
+    sizes = dict(zip(OUTCOMES, side.sizes.tolist(), strict=True))
+    sizes[Figure.UTILITY] = sizes[Figure.QUALITY if sums[Figure.UTILITY].slopes[0] > 0.0 else Figure.COST]
+    refused = {figure: why for figure, size in sizes.items() if (why := _refusal(size, side.unseen))}
+    told = {figure: each for figure, each in sums.items() if figure not in refused}
+    quantiles, count = _quantiles(sizes), len(log.data.arm)
     return Evaluation(
-        decisions=len(data.arm),
-        ips={figure: _estimate(part.ips, sizes[figure]) for figure, part in told.items()},
-        snips={figure: _estimate(part.snips, sizes[figure]) for figure, part in told.items()},
-        doubly_robust={
-            figure: _estimate(
-                part.robust,
-                sizes[figure],
-                _variance(fitted, part, part.robust - under.ratio * part.residual, squares),
-            )
-            for figure, part in told.items()
-        },
+        decisions=count,
+        ips={figure: _estimate(each, side.ips, quantiles[figure], count) for figure, each in told.items()},
+        snips={figure: _estimate(each, side.snips, quantiles[figure], count) for figure, each in told.items()},
+        doubly_robust=_doubly_robust(told, side.robust, quantiles, log),
         effective_size=sizes,
         refused=refused,
-        left_out=fitted.left_out,
-        notes=_notes(unseen),
+        left_out=left_out,
+        notes=_notes(side.unseen),
     )
 
 
@@ -177,99 +167,48 @@ def _nothing(left_out: Mapping[str, int]) -> Evaluation:
     )
 
 
-def _parts(fitted: Fitted, shares: Floats, ratio: Floats, objective: Objective) -> dict[Figure, _Part]:
-    """Every figure; utility, linear in the others, is composed term by term: failed is 1 - success."""
-    parts = {figure: _part(fitted, outcome, shares, ratio) for figure, outcome in fitted.outcomes.items()}
-    quality, cost = parts[Figure.QUALITY], parts[Figure.COST]
-    seconds, success = parts[Figure.SECONDS], parts[Figure.SUCCESS]
+def _doubly_robust(
+    sums: Mapping[Figure, _Sum], robust: Robust, quantiles: Mapping[Figure, float], log: Modelled
+) -> dict[Figure, Estimate]:
+    """Estimates whose variance is the mean of the terms' own and of what is expected over all decisions.
 
-    def utility(terms: Callable[[_Part], Floats], certain: float = 1.0) -> Floats:
-        return utility_usd(
-            objective,
-            quality=terms(quality),
-            failed=certain - terms(success),
-            cost_usd=terms(cost),
-            seconds=terms(seconds),
-        )
-
-    parts[Figure.UTILITY] = _Part(
-        ips=utility(lambda part: part.ips),
-        snips=utility(lambda part: part.snips),
-        robust=utility(lambda part: part.robust),
-        residual=utility(lambda part: part.residual, certain=0.0),
-        weight=(quality if objective.quality_usd > 0.0 else cost).weight,
-        expected=_utility_scale(objective, quality, cost, seconds, success),
-    )
-    return parts
-
-
-def _part(fitted: Fitted, outcome: Outcome, shares: Floats, ratio: Floats) -> _Part:
-    """The terms of one figure under a target with these probabilities, `ratio` of the logged ones for the chosen."""
-    weight = outcome.seen * ratio
-    total = weight.sum()
-    mean = float((weight * outcome.value).sum() / total) if total > 0.0 else 0.0
-    # A ratio of means has no terms of its own: its mean plus each decision's influence on it (the delta method).
-    influence = weight * (outcome.value - mean) * (len(weight) / total if total > 0.0 else 0.0)
-    return _Part(
-        ips=weight * outcome.value,
-        snips=mean + influence,
-        robust=(shares @ outcome.expected.T)[fitted.data.choice, fitted.group] + ratio * outcome.residual,
-        residual=outcome.residual,
-        weight=weight,
-        expected=outcome.expected,
-    )
-
-
-def _utility_scale(objective: Objective, quality: _Part, cost: _Part, seconds: _Part, success: _Part) -> Floats:
-    """How large a residual of utility may be by model: the terms' sizes, whose signs don't cancel."""
-    scale: Floats = np.sqrt(
-        (objective.quality_usd * quality.expected) ** 2
-        + cost.expected**2
-        + (objective.second_usd * seconds.expected) ** 2
-        + (objective.failure_usd * (1.0 - success.expected)) ** 2
-    )
-    return scale
-
-
-def _squares(fitted: Fitted, delta: Floats) -> Floats:
-    """Σ δ²/p over the decisions of each class, by model; δ is the target, or its difference to the logged p."""
-    logged = fitted.data.probabilities
-    squares: Floats = fitted.drawn @ np.divide(delta**2, logged, out=np.zeros_like(logged), where=logged > 0.0)
-    return squares
-
-
-def _variance(fitted: Fitted, part: _Part, modelled: Floats, squares: Floats) -> float:
-    """The variance of one doubly robust term, as expected over all decisions: Var m(x, δ) + E Σ_k δ²/p · E residual².
-
-    `modelled` is m(x, δ), and `squares` are Σ δ²/p as in `_squares`.
-
-    The sample variance misses the rare draws with large weights that have not happened yet, so intervals made from it
-    cover too little. Here residuals are pooled over a model in a class instead, and lean on what its mean lets expect:
-    a cheap model's cost varies by less than a dear one's.
-    """
-    data, count = fitted.data, len(modelled)
-    residuals = part.residual**2
-    scale = (fitted.group_sizes @ part.expected**2) / count + SMALLEST_SCALE
-    usual = scale * float(residuals.sum() / scale[data.arm].sum())
-    spread = (data.cells(residuals) + SPREAD_WEIGHT * usual) / (fitted.chosen + SPREAD_WEIGHT)
-    return float(modelled.var() + (squares * spread).sum() / count)
-
-
-def _estimate(terms: Floats, effective_size: float, variance: float | None = None) -> Estimate:
-    """The mean of terms with Student's interval, from their variance, or from the mean of it and `variance`.
-
+    The latter is Var m(x, δ) + E Σ_k δ²/p · E residual². The sample variance misses the rare draws with large weights
+    that have not happened yet, so intervals made from it alone cover too little. Residuals are pooled over a model in a
+    class instead, and lean on what its mean lets expect: a cheap model's cost varies by less than a dear one's.
     The larger of the two would cover too much: each is unbiased enough, and wrong by chance.
     """
-    mean, n = float(terms.mean()), len(terms)
-    own = float(terms.var(ddof=1)) if n > 1 else 0.0
-    spread = np.sqrt((own if variance is None else (own + variance) / 2.0) / n)
-    half = student_quantile(max(effective_size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) * float(spread)
+    count = len(log.data.arm)
+    return {
+        figure: _estimate(
+            each,
+            robust.moments,
+            quantiles[figure],
+            count,
+            _variance(each, robust.modelled_moments) + float((robust.squares * each.spread).sum()) / count,
+        )
+        for figure, each in sums.items()
+    }
+
+
+def _estimate(
+    figure: _Sum, moments: Moments, quantile: float, count: int, expected_variance: float | None = None
+) -> Estimate:
+    """The mean of terms with Student's interval, from their variance, or the mean of it and the expected one."""
+    mean = float(figure.slopes @ moments.mean) + figure.constant
+    own = _variance(figure, moments) * count / max(count - 1, 1)
+    variance = own if expected_variance is None else (own + expected_variance) / 2.0
+    half = quantile * (variance / count) ** 0.5
     return Estimate(mean, mean - half, mean + half)
 
 
-def _effective_size(weight: Floats) -> float:
-    squares = float((weight**2).sum())
-    return float(weight.sum()) ** 2 / squares if squares > 0.0 else 0.0
+def _variance(figure: _Sum, moments: Moments) -> float:
+    return max(float(figure.slopes @ moments.covariance @ figure.slopes), 0.0)
+
+
+def _quantiles(sizes: Mapping[Figure, float]) -> dict[Figure, float]:
+    """Student's, with the effective size for the degrees of freedom; most figures have the same."""
+    of = {size: student_quantile(max(size - 1.0, 1.0), 0.5 + CONFIDENCE / 2.0) for size in set(sizes.values())}
+    return {figure: of[size] for figure, size in sizes.items()}
 
 
 def _refusal(size: float, unseen: float) -> str | None:

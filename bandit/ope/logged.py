@@ -58,11 +58,6 @@ class Columns:
     cost_usd: Floats
     seconds: Floats
 
-    def of_chosen(self, probabilities: Floats) -> Floats:
-        """The chosen model's probability of each decision, of those by choice, shape (choices, models)."""
-        chosen: Floats = probabilities[self.choice, self.arm]
-        return chosen
-
     def cells(self, values: Floats) -> Floats:
         """Sums of a value per decision by task and chosen model."""
         shape = (len(self.tasks), len(self.models))

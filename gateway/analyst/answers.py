@@ -92,7 +92,7 @@ def frontier(
 
 def _shares(evidence: Evidence, probabilities: Floats) -> dict[str, float]:
     """The mean probability of each model over the decisions that are used."""
-    drawn = evidence.fitted.drawn.sum(axis=0)
+    drawn = np.bincount(evidence.fitted.data.choice, minlength=len(probabilities))
     means = drawn @ probabilities / drawn.sum() if drawn.any() else np.zeros(len(evidence.choices.models))
     return dict(zip(evidence.choices.models, means.tolist(), strict=True))
 
