@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bandit.exploration import HALVING_SHORTFALL
 from bandit.matching import PANEL, REACH, SMALLEST_DEVIATION, SMALLEST_RATIO, best_probabilities
-from bandit.normal import ndtr
+from bandit.ope.normal_table import FARTHEST, tabled_ndtr
 from bandit.shares import feasible, project
 
 Floats = NDArray[np.float64]
@@ -19,7 +19,8 @@ Booleans = NDArray[np.bool_]
 
 MOST_TOGETHER = 8
 """Of more values than these that may be the largest, the grid of all would be finer than need be."""
-VALUES_AT_ONCE = 50_000
+VALUES_AT_ONCE = 16_000
+"""So many numbers fit into the cache, and into memory that malloc gives again without a page fault."""
 _STEPS: Floats = np.arange(-REACH, REACH + PANEL, PANEL)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(4)
 _HALF_NODES: Floats = (_NODES + 1.0) / 2.0
@@ -75,30 +76,44 @@ def _best(means: Floats, deviations: Floats, taking_part: Booleans, pause: Calla
     sigma = np.maximum(deviations, np.maximum(SMALLEST_RATIO * widest, SMALLEST_DEVIATION))
     lowest = np.where(taking_part, means - REACH * sigma, -np.inf).max(axis=1, keepdims=True)
     alive = taking_part & (means + REACH * sigma > lowest)
-    found = np.zeros_like(means)
-    bits = np.packbits(alive, axis=1)
-    _, places, pattern_of = np.unique(bits.view(f"S{bits.shape[1]}"), return_index=True, return_inverse=True)
-    for number, place in enumerate(places.tolist()):
-        columns, rows = np.flatnonzero(alive[place]), np.flatnonzero(pattern_of.reshape(-1) == number)
-        if len(columns) == 1:
-            found[rows, columns[0]] = 1.0
-        elif len(columns) > MOST_TOGETHER:
+    # The narrowest first, and last those that can't be the largest: so rows with as many alive go together.
+    order = np.argsort(np.where(alive, sigma, np.inf), axis=1, kind="stable")
+    mu, sigma = np.take_along_axis(means, order, axis=1), np.take_along_axis(sigma, order, axis=1)
+    counts, shares = alive.sum(axis=1), np.zeros_like(means)
+    for count in np.unique(counts).tolist():
+        rows = np.flatnonzero(counts == count)
+        if count == 1:
+            shares[rows, 0] = 1.0
+        elif count > MOST_TOGETHER:
             for row in rows.tolist():
-                found[row, columns] = best_probabilities(means[row, columns].tolist(), sigma[row, columns].tolist())
+                shares[row, :count] = best_probabilities(mu[row, :count].tolist(), sigma[row, :count].tolist())
         else:
-            mu, deviation = means[np.ix_(rows, columns)], sigma[np.ix_(rows, columns)]
-            pause()
-            ends = _panel_ends(mu, deviation, lowest[rows])
-            panels = (ends > lowest[rows]).sum(axis=1)
-            # Rows with as many panels go together, so that few are computed for nothing.
-            order = np.argsort(panels, kind="stable")
-            at_once = max(VALUES_AT_ONCE // (len(columns) * ends.shape[1] * len(_NODES)), 1)
+            at_once = VALUES_AT_ONCE // (count * len(_STEPS))
             for start in range(0, len(rows), at_once):
                 pause()
-                some = order[start : start + at_once]
-                used = ends[some, -1 - int(panels[some[-1]]) :]
-                found[np.ix_(rows[some], columns)] = _integrate(mu[some], deviation[some], used)
+                some = rows[start : start + at_once]
+                shares[some, :count] = _together(mu[some, :count].T, sigma[some, :count].T, lowest[some, 0], pause).T
+    found = np.empty_like(means)
+    np.put_along_axis(found, order, shares, axis=1)
     return found
+
+
+def _together(mu: Floats, sigma: Floats, lowest: Floats, pause: Callable[[], None]) -> Floats:
+    """The same of values that may all be the largest, the narrowest first; arrays of shape (values, rows)."""
+    ends = _panel_ends(mu, sigma, lowest)
+    panels = (ends > lowest[:, None]).sum(axis=1)
+    # Rows with as many panels go together, so that few are computed for nothing.
+    order, shares = np.argsort(panels, kind="stable"), np.empty(mu.shape)
+    fits, start = VALUES_AT_ONCE // (len(mu) * len(_NODES)), 0
+    while start < len(order):
+        pause()
+        fewest = int(panels[order[start]])
+        longest = order[start : start + fits // fewest][-1]
+        some = order[start : start + max(fits // int(panels[longest]), 1)]
+        used = ends[some, -1 - int(panels[some[-1]]) :]
+        shares[:, some] = _integrate(mu[:, some], sigma[:, some], used)
+        start += len(some)
+    return shares
 
 
 def _panel_ends(mu: Floats, sigma: Floats, lowest: Floats) -> Floats:
@@ -107,32 +122,33 @@ def _panel_ends(mu: Floats, sigma: Floats, lowest: Floats) -> Floats:
     An end of one value's panels within reach of a narrower Normal is superfluous: the narrower one's are fine enough.
     """
     ends = mu[:, :, None] + sigma[:, :, None] * _STEPS
-    values = np.arange(mu.shape[1])
-    # Of equally wide ones the first counts as narrower.
-    narrower = (sigma[:, None, :] < sigma[:, :, None]) | (
-        (sigma[:, None, :] == sigma[:, :, None]) & (values < values[:, None])
-    )
-    within = np.abs(ends[:, :, :, None] - mu[:, None, None, :]) < REACH * sigma[:, None, None, :]
-    superfluous = (within & narrower[:, :, None, :]).any(axis=3)
-    kept: Floats = np.where(superfluous, lowest[:, :, None], ends).reshape(len(mu), -1)
-    return np.sort(np.maximum(kept, lowest), axis=1)
+    reach = REACH * sigma
+    for value in range(1, len(mu)):
+        for narrower in range(value):
+            within = np.abs(ends[value] - mu[narrower, :, None]) < reach[narrower, :, None]
+            np.copyto(ends[value], lowest[:, None], where=within)
+    kept = np.maximum(ends, lowest[:, None]).transpose(1, 0, 2).reshape(len(lowest), -1)
+    kept.sort(axis=1)
+    return kept
 
 
 def _integrate(mu: Floats, sigma: Floats, ends: Floats) -> Floats:
-    """Each value's integral over the panels between `ends`, normalised; arrays of shape (rows, values, nodes)."""
+    """Each value's integral over the panels between `ends`, normalised; arrays of shape (values, rows, nodes)."""
     width = np.diff(ends, axis=1)[:, :, None]
-    x = (ends[:, :-1, None] + width * _HALF_NODES).reshape(len(mu), 1, -1)
-    weight = (width * _WEIGHTS).reshape(len(mu), 1, -1)
-    z = (x - mu[:, :, None]) / sigma[:, :, None]
-    below = ndtr(z)
-    all_below = below.prod(axis=1, keepdims=True) * weight
-    # Far below a narrow Normal its Φ is 0, and so is the product: 0 / tiny is 0, 0 / 0 would be no number.
+    x = (ends[:, :-1, None] + width * _HALF_NODES).reshape(len(ends), -1)
+    z = x - mu[:, :, None]
+    z /= sigma[:, :, None]
+    np.clip(z, -FARTHEST, FARTHEST, out=z)  # what underflows takes several times as long
+    below = tabled_ndtr(z)
+    # What is 0 but for the table's error must not be less: it is divided by.
     np.maximum(below, _TINY, out=below)
+    all_below = np.multiply.reduce(below, axis=0)
+    all_below *= (width * _WEIGHTS).reshape(len(ends), -1)
     z *= z
     z *= -0.5
     np.exp(z, out=z)
     z /= below
-    z *= all_below
-    shares: Floats = z.sum(axis=2) / sigma
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares: Floats = np.einsum("vrn,rn->vr", z, all_below)
+    shares /= sigma
+    shares /= shares.sum(axis=0)
     return shares
