@@ -35,10 +35,11 @@ STREAM_FULL = Phase("stream32_full", "32 streams, as fast as can be", 32, stream
 MIXED = Phase(
     "mixed32", f"{MIXED_REQUESTS:,} prompts on {MIXED_ROUTERS} routers, 32 connections", 32, traffic=Traffic.MIXED
 )
+MIXED_ONE = Phase("mixed32_one", "the same prompts on one router", 32, traffic=Traffic.MIXED_ONE)
 RATES = tuple(
     Phase(
         f"mixed_{rate}rps",
-        f"the same with streams, {rate} requests/s",
+        f"the mix with streams, {rate} requests/s",
         0,
         traffic=Traffic.MIXED_STREAMS,
         rate=rate,
@@ -55,7 +56,7 @@ AGENTS = tuple(
     )
 )
 USUAL = (C1, C32, C256, STREAM, STREAM_FULL)
-PHASES = (*USUAL, MIXED, *RATES, *AGENTS)
+PHASES = (*USUAL, MIXED, MIXED_ONE, *RATES, *AGENTS)
 
 Results = dict[str, dict[str, list[Measurement]]]
 """Target → phase → one measurement per round."""

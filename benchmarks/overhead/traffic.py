@@ -24,7 +24,8 @@ class Traffic(StrEnum):
 
     SAME = "same"  # about 300 bytes
     MIXED = "mixed"  # MIXED_REQUESTS prompts of 20 to 4,000 characters; some with tools, a task, earlier turns
-    MIXED_STREAMS = "mixed_streams"  # the same, a third of them streams
+    MIXED_ONE = "mixed_one"  # the same, all of one router
+    MIXED_STREAMS = "mixed_streams"  # of 100 routers, and a third of them streams
     AGENT_18K = "agent_18k"  # with 20 tools
     AGENT_114K = "agent_114k"  # with 80 tools
     AGENT_1M = "agent_1m"  # with 200 tools
