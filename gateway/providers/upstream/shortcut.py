@@ -3,7 +3,7 @@
 from gateway.providers.upstream.reader import Reader
 from gateway.providers.upstream.sse import EventParser
 from gateway.providers.upstream.stream_limits import StreamLimits
-from gateway.providers.upstream.template import Relay, Template
+from gateway.providers.upstream.template import Relay, Run, Template
 
 
 class RunShortcut:
@@ -25,13 +25,19 @@ class RunShortcut:
     def take(self, body: bytes) -> bool:
         """Pass whole events on, if all are like the one before."""
         template = self._template
-        if template is None or not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body:
-            return False  # a CR ends a line, also within the space before a content
-        events = body[6:-2].split(b"\n\ndata: ")
-        run = template.run(events) if body.count(b"\n") == 2 * len(events) else None
-        if run is None or len(run.said) < len(events):
+        if template is None:
             return False
-        if not (self._limits.allows(len(body)) and self._relay(run)):
+        run = template.only(body) or _run_of(template, body)
+        if run is None or not (self._limits.allows(len(body)) and self._relay(run)):
             return False
         self.deadline = self._limits.passed_on(len(body))
         return True
+
+
+def _run_of(template: Template, body: bytes) -> Run | None:
+    """The run that these bytes are, if they are whole events like the template."""
+    if not (body.startswith(b"data: ") and body.endswith(b"\n\n")) or b"\r" in body:
+        return None  # a CR ends a line, also within the space before a content
+    events = body[6:-2].split(b"\n\ndata: ")
+    run = template.run(events) if body.count(b"\n") == 2 * len(events) else None
+    return run if run is not None and len(run.said) == len(events) else None

@@ -41,7 +41,7 @@ class Template:
     `matched`: how many chunks have been like it, itself included.
     """
 
-    __slots__ = ("_before", "_end", "_middle", "fields", "matched")
+    __slots__ = ("_before", "_end", "_first", "_last", "_middle", "fields", "matched")
 
     def __init__(self, fields: Mapping[str, msgspec.Raw], event: bytes) -> None:
         self.fields = fields
@@ -49,6 +49,8 @@ class Template:
         self._before, rest = _around(event)
         padded = _PADDED.fullmatch(rest)
         self._middle, self._end = (rest, b"") if padded is None else padded.groups()
+        is_plain = not self._end and b"\n" not in event
+        self._first, self._last = b"data: " + self._before if is_plain else None, self._middle + b"\n\n"
 
     @classmethod
     def of(cls, event: bytes, fields: Mapping[str, msgspec.Raw]) -> "Template | None":
@@ -59,6 +61,24 @@ class Template:
             return cls(dict(fields), event)
         except ValueError:
             return None
+
+    def only(self, body: bytes) -> Run | None:
+        """The event that these bytes are, as it is sent; None if it is not like this one, of one line, without letters.
+
+        What lies between is a JSON string, which has no line break: so there is no end of another event in it.
+        """
+        first, last = self._first, self._last
+        if first is None or not (body.startswith(first) and body.endswith(last)):
+            return None
+        said = body[len(first) : -len(last)]
+        try:
+            text = _STRING.decode(said)
+        except ValueError:
+            return None
+        if not text or said[:1] != b'"' or said[-1:] != b'"':  # a space may be a line break
+            return None
+        self.matched += 1
+        return Run(self, [said], [text], [], len(text) if text.isascii() else len(text.encode()))
 
     def run(self, events: Sequence[bytes], start: int = 0) -> Run | None:
         """The events from `start` on that are like this one, up to the first that is not; None if that is at once."""

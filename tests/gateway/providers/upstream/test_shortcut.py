@@ -3,14 +3,18 @@
 import asyncio
 from collections.abc import Callable
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bandit.types import Ending
 from gateway.providers.http.client import HttpClient
 from gateway.providers.openai.adapter import OpenAIProvider
 from gateway.providers.upstream import stream_limits
 from gateway.providers.upstream.provider import Call, Chunk, ProviderError
-from gateway.providers.upstream.template import Run
+from gateway.providers.upstream.shortcut import _run_of
+from gateway.providers.upstream.template import Run, Template
 from gateway.settings import ProviderSettings
 from tests.gateway.providers.upstream.test_caller import DONE, ROLE, STOP, WORD, text
 from tests.support.sockets import Script, listening
@@ -166,3 +170,49 @@ async def test_a_line_that_ends_with_cr_is_read_and_not_relayed(client: HttpClie
     assert asked.error is not None
     assert asked.error.ending is Ending.CUT
     assert "".join(asked.told) == "aa"
+
+
+EVENTS = [
+    WORD[6:-2],
+    WORD[6:-2].replace(b'"a"', b'  "a" '),
+    WORD[6:-2].replace(b"{", b"{\n", 1),
+    WORD[6:-2].replace(b'"a"}', b'"a"},"obfuscation":"ab9"'),
+]
+
+
+def template_of(event: bytes) -> Template:
+    found = Template.of(event, msgspec.json.decode(event, type=dict[str, msgspec.Raw]))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("event", EVENTS[:1])
+@pytest.mark.parametrize("said", [b'"a"', '"ä\\n\\u00e4 \\"}"'.encode()])
+def test_an_event_alone_is_read_as_one(event: bytes, said: bytes) -> None:
+    run = template_of(event).only(b"data: " + event.replace(b'"a"', said) + b"\n\n")
+    assert run is not None
+    assert (run.said, run.texts) == ([said], [msgspec.json.decode(said)])
+
+
+@given(
+    st.sampled_from(EVENTS),
+    st.sampled_from(EVENTS),
+    st.one_of(
+        st.text(max_size=3).map(msgspec.json.encode),
+        st.sampled_from([b"", b'"', b'"a', b'\n"a"', b'"a"\r', b'"a\nb"', b'"\xff"', b'"a"},{"content":"b"', b'""']),
+    ),
+    st.sampled_from([b"\n\n", b"\n", b"\r\n\r\n", b"\n\ndata: x\n\n", b""]),
+)
+def test_what_is_read_as_an_event_alone_is_what_it_is_among_others(
+    template: bytes, event: bytes, said: bytes, end: bytes
+) -> None:
+    body = b"data: " + event.replace(b'"a"', said) + end
+    alone, among = template_of(template).only(body), _run_of(template_of(template), body)
+    if alone is not None:
+        assert among is not None
+        assert (alone.said, alone.texts, alone.letters, alone.text_bytes) == (
+            among.said,
+            among.texts,
+            among.letters,
+            among.text_bytes,
+        )
