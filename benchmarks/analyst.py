@@ -1,12 +1,14 @@
 """What questions to the log take, and what they cost the completions that are answered meanwhile.
 
-python -m benchmarks.analyst --rounds 10
-python -m benchmarks.analyst --rounds 10 --form
-python -m benchmarks.analyst --rounds 10 --pages 20
+python -m benchmarks.analyst --rounds 60
+python -m benchmarks.analyst --rounds 60 --form
+python -m benchmarks.analyst --rounds 60 --pages 20
 
-A gateway on loopback with a provider that answers at once, and a ledger of 20,000 decisions. Seconds of load without a
-question and with one after the other take turns, so that a ratio compares neighbours in time. With --form it is the
-dashboard's page What if that asks, its curve included. With --pages, that many live pages of the dashboard are open
+A gateway on loopback with a provider that answers at once, and a ledger of 20,000 decisions. Blocks of load without a
+question and with one after the other take turns, in a random order within each round. Ratios are of the latencies of
+all blocks together, with an interval of 95% (`benchmarks.pooled`). `null` compares every other quiet block with the
+rest: what its interval leaves open, the run can't tell. With --form it is the dashboard's page What if that asks, its
+curve included. With --pages, that many live pages of the dashboard are open
 instead, which fetch themselves again as often as the gateway lets them.
 
 The gateway has one core of its own, and the analyst that it starts inherits it: as on a machine with one core, or with
@@ -16,14 +18,18 @@ With --apart the analyst is moved there, too: as on a machine with a core to spa
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
+import random
 import re
 import statistics
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +39,7 @@ import psutil
 from benchmarks.overhead.generator import Load, Measurement
 from benchmarks.overhead.servers import LOAD_CORE, fake_provider, put_load_on
 from benchmarks.overhead.targets import ROUTER, gateway_process
+from benchmarks.pooled import pooled, ratio
 from storage.database.engine import open_database
 from tests.support.drawn_log import fill
 from tests.support.gateway import GatewayProcess
@@ -55,19 +62,25 @@ def fill_ledger(url: str, distinct: int) -> None:
 
 
 class Questions:
-    """Asks questions until it is stopped, each another one from number `first` on, and keeps what each took."""
+    """Asks questions until it is stopped, each by another one of `numbers`, and keeps what each took.
 
-    def __init__(self, client: httpx.Client, *, form: bool = False, first: int = 0, pause_seconds: float = 0.0) -> None:
+    The analyst gives an answer again for ten seconds: so no number may come twice.
+    """
+
+    def __init__(
+        self, client: httpx.Client, numbers: Iterator[int], *, form: bool = False, pause_seconds: float = 0.0
+    ) -> None:
         self._client = client
         self._form = form
-        self._number = first
+        self._numbers = numbers
+        self._number = 0
         self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
         self.milliseconds: list[float] = []
 
     def ask(self, what: str = "evaluation") -> float:
         """Ask another question until its answer is there; the milliseconds that it took."""
-        self._number += 1
+        self._number = next(self._numbers)
         asked = {"quality_usd": f"{0.001 + 1e-6 * self._number:.6f}", "days": "30"}
         path = f"/routers/{ROUTER}/what-if/answer" if self._form else f"/admin/routers/{ROUTER}/{what}"
         began = time.perf_counter()
@@ -163,8 +176,8 @@ def move_children(pid: int, core: int) -> None:
 def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.analyst", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+    parser.add_argument("--rounds", type=int, default=60)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each block of load")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--distinct", type=int, default=1_000, help="choices that the decisions were drawn from")
     parser.add_argument("--form", action="store_true", help="ask as the dashboard's page does")
@@ -183,7 +196,7 @@ def main() -> None:
 
 
 def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Namespace) -> dict[str, Any]:
-    """Ask alone, then measure completions in pairs."""
+    """Ask alone, then measure completions in blocks."""
     load = Load(
         host="127.0.0.1",
         port=gateway.port,
@@ -193,32 +206,37 @@ def report(gateway: GatewayProcess, client: httpx.Client, options: argparse.Name
         seconds=options.seconds,
         key=gateway.key,
         pids=[gateway.pid],
+        every_latency=True,
     )
     if options.form:
         client.post("/sign-in", data={"key": gateway.key}, headers={"origin": gateway.url})
-    alone: dict[str, Any] = {} if options.pages else _alone(Questions(client, form=options.form))
+    numbers = itertools.count(1)
+    alone: dict[str, Any] = {} if options.pages else _alone(Questions(client, numbers, form=options.form))
     if options.apart:
         move_children(gateway.pid, LOAD_CORE)
     put_load_on(load)
-    pairs: list[tuple[Measurement, Measurement]] = []
+    quiet: list[Measurement] = []
+    busy: list[Measurement] = []
     meanwhile: list[float] = []
-    for number in range(options.rounds):
-        # Numbers that no round before has asked: the analyst gives an answer again for ten seconds.
-        asking = Questions(client, form=options.form, first=1_000 * (number + 1), pause_seconds=options.pause)
+    rng = random.Random(options.rounds)
+    for _ in range(options.rounds):
+        asking = Questions(client, numbers, form=options.form, pause_seconds=options.pause)
         beside = Pages(gateway, options.pages) if options.pages else asking
-        found = {each is not None: measure(load, each) for each in ((None, beside) if number % 2 else (beside, None))}
+        for of_busy in rng.sample((False, True), 2):
+            (busy if of_busy else quiet).append(measure(load, beside if of_busy else None))
         meanwhile += beside.milliseconds
-        pairs.append((found[False], found[True]))
+    blocks = {"without": [each.latencies_ms for each in quiet], "with": [each.latencies_ms for each in busy]}
     return {
         "decisions": COUNT,
         **alone,
         ("page_ms" if options.pages else "next_question_under_load_ms"): round(statistics.median(meanwhile)),
         "pages_or_questions": len(meanwhile),
-        "p99_ms": {"without": _median(pairs, 0), "with": _median(pairs, 1)},
-        "p99_ratio": round(statistics.median(each[1].p99_ms / each[0].p99_ms for each in pairs), 3),
-        "p50_ratio": round(statistics.median(each[1].p50_ms / each[0].p50_ms for each in pairs), 3),
-        "p99_ratios": sorted(round(each[1].p99_ms / each[0].p99_ms, 2) for each in pairs),
-        "answers_ratio": round(statistics.median(each[1].answers / each[0].answers for each in pairs), 3),
+        "completions": {name: sum(map(len, each)) for name, each in blocks.items()},
+        "p99_ms": {name: round(pooled(each, 0.99), 2) for name, each in blocks.items()},
+        "p99_ratio": asdict(ratio(blocks["with"], blocks["without"], 0.99)),
+        "p99_ratio_null": asdict(ratio(blocks["without"][::2], blocks["without"][1::2], 0.99)),
+        "p90_ratio": asdict(ratio(blocks["with"], blocks["without"], 0.9)),
+        "p50_ratio": asdict(ratio(blocks["with"], blocks["without"], 0.5)),
         "machine_load": psutil.getloadavg()[0],
     }
 
@@ -231,10 +249,6 @@ def _alone(questions: Questions) -> dict[str, Any]:
         "next_question_ms": {"median": round(statistics.median(next_ms)), "largest": round(max(next_ms))},
         "frontier_ms": round(questions.ask("frontier")),
     }
-
-
-def _median(pairs: list[tuple[Measurement, Measurement]], which: int) -> float:
-    return round(statistics.median(each[which].p99_ms for each in pairs), 2)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ class Load:
     """A load: for `seconds` after a warm-up or, if `requests` is given, until that many were answered.
 
     `connections` are those of a closed loop; with a `rate` (requests a second) connections are opened as needed.
+    `every_latency` asks for a list of all, not only for percentiles.
     """
 
     host: str
@@ -46,6 +47,7 @@ class Load:
     pids: list[int] = field(default_factory=list)
     traffic: str = Traffic.SAME
     rate: float | None = None
+    every_latency: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Measurement:
     reconnects: int
     error_count: int
     errors: list[str]
+    latencies_ms: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,7 @@ class Run:
             reconnects=tally.reconnects,
             error_count=tally.error_count,
             errors=tally.errors,
+            latencies_ms=[1e3 * each for each in latencies] if load.every_latency else [],
         )
 
     def _bytes_per_answer(self) -> float:
