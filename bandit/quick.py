@@ -14,10 +14,7 @@ else:
     from msgspec.structs import astuple as quick_astuple
     from msgspec.structs import replace as quick_replace  # in a fifth of the time that 20 fields by name take
 
-    _OF_DATACLASSES = frozenset(
-        {"__dict__", "__weakref__", "__init__", "__repr__", "__eq__", "__hash__", "__match_args__", "__setattr__"}
-        | {"__delattr__", "__dataclass_fields__", "__dataclass_params__"}
-    )
+    _OF_DATACLASSES = frozenset({"__dict__", "__weakref__", "__dataclass_fields__", "__dataclass_params__"})
 
     def quick_dataclass(*, frozen: bool, slots: bool):
         """`dataclass`, but made and hashed in C: a msgspec struct that `dataclasses.fields` and `replace` take, too."""
@@ -25,7 +22,8 @@ else:
         # The values of one completion have 200 fields. A frozen dataclass sets each by a call of object.__setattr__;
         # one that is not frozen still takes three to ten times as long if its fields are given by name.
         def made(cls):
-            described = dataclass(frozen=frozen)(cls)
+            # Only the fields: the struct has methods of its own, and dataclass compiles the source of each of its six.
+            described = dataclass(init=False, repr=False, eq=False, match_args=False)(cls)
             namespace = {name: value for name, value in vars(described).items() if name not in _OF_DATACLASSES}
             for each in fields(described):
                 if each.default_factory is not MISSING:
