@@ -1,5 +1,6 @@
 """A router's decisions of some days in memory: read once, then kept up with the ledger."""
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,6 +79,7 @@ class RouterLog:
         self._draws: dict[str, FirstDraw] = {}
         self._scores: dict[str, Scored] = {}
         self._choices: dict[str, RecordedChoice | None] = {}
+        self._distinct: dict[bytes, RecordedChoice | None] = {}
         self._evidence: Evidence | None = None
         self.started_at = self.read_at = Epoch(0.0)
 
@@ -150,10 +152,12 @@ class RouterLog:
         wanted = sorted(choice_ids)
         raw = self._ledger.choices(wanted)
         for id_ in wanted:
-            try:
-                self._choices[id_] = recorded_choice(read_choice(raw.get(id_, b"")))
-            except msgspec.DecodeError:
-                self._choices[id_] = None
+            record = raw.get(id_, b"")
+            # The ledger stores a choice again every ten minutes; here the same is held, and computed with, once.
+            digest = hashlib.blake2b(record, digest_size=16).digest()
+            if digest not in self._distinct:
+                self._distinct[digest] = _read(record)
+            self._choices[id_] = self._distinct[digest]
 
     def _forget(self, now: Epoch) -> None:
         """Drop what has left the window, and the oldest of what is too much."""
@@ -166,7 +170,7 @@ class RouterLog:
 
     def _arranged(self, now: Epoch, draws: Sequence[FirstDraw]) -> Evidence:
         left_out: Counter[str] = Counter()
-        numbers: dict[str, int] = {}
+        numbers: dict[RecordedChoice, int] = {}
         choices: list[RecordedChoice] = []
         log: list[Logged] = []
         for number, draw in enumerate(sorted(draws, key=lambda draw: (draw.at, draw.completion_id), reverse=True)):
@@ -176,10 +180,10 @@ class RouterLog:
             if choice is None:
                 left_out["its choice can't be read any more"] += 1
                 continue
-            if draw.choice_id not in numbers:
-                numbers[draw.choice_id] = len(choices)
+            if choice not in numbers:
+                numbers[choice] = len(choices)
                 choices.append(choice)
-            one = logged(draw, self._scores.get(draw.completion_id), numbers[draw.choice_id])
+            one = logged(draw, self._scores.get(draw.completion_id), numbers[choice])
             if isinstance(one, str):
                 left_out[one] += 1
             else:
@@ -201,6 +205,13 @@ class RouterLog:
         kind = Sampling.UNIFORM if self._share < 1.0 else Sampling.ALL if whole else Sampling.NEWEST
         since = min((draw.at for draw in self._draws.values()), default=0.0)
         return Sampled(kind, count, count if kind is Sampling.ALL else max(self._of, count), since)
+
+
+def _read(record: bytes) -> RecordedChoice | None:
+    try:
+        return recorded_choice(read_choice(record))
+    except msgspec.DecodeError:
+        return None
 
 
 def logged(draw: FirstDraw, scored: Scored | None, choice: int) -> Logged | str:

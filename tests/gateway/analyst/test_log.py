@@ -88,6 +88,18 @@ def test_too_many_decisions_are_sampled_evenly_and_of_far_too_many_the_newest_ar
     assert 200 < len(few.fitted.data.arm) < COUNT / 2
 
 
+def test_a_choice_that_is_stored_again_is_held_once(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    fill(running, making, COUNT, 1)
+    log = held(database)
+    stored = {draw.choice_id for page in FirstDraws(database).pages("rtr_a", NOW, 1.0) for draw in page}
+    assert len(stored) > 1
+    evidence = log.evidence(END)
+    assert len(evidence.choices.p) == 1
+    assert len(evidence.fitted.data.arm) + sum(evidence.fitted.left_out.values()) == COUNT
+
+
 def test_reading_arranging_and_evaluating_a_log_is_done_in_steps(
     database: Database, running: RunningWriter, making: RecordMaker
 ) -> None:
