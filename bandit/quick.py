@@ -1,4 +1,4 @@
-"""Values and kept properties of a request: dataclasses for the type checker, and faster to make."""
+"""Values, and kept properties of a request: dataclasses for the type checker, and faster to make and to define."""
 
 from typing import TYPE_CHECKING
 

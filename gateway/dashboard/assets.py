@@ -1,14 +1,15 @@
 """The files that the browser loads: served under a hash of all of them, so that they can be kept for ever."""
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from bandit.quick import quick_dataclass
 
 MEDIA_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Assets:
     """All files by name, and the hash of all."""
 

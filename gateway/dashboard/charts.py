@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard import svg
 from gateway.dashboard.formats import percent, seconds
 from gateway.dashboard.svg import Logarithmic, Point, Scale
@@ -26,7 +26,7 @@ GAP = 7.0
 """Pixels between two labels."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Interval:
     """Mean and 90 % interval of a posterior."""
 
@@ -128,7 +128,7 @@ def strip(parts: Sequence[tuple[str, int, float]], u: float | None) -> Markup:
     return svg.chart(body, 84, f"The interval from 0 to 1, cut by the probabilities: {shares}{needle}")
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Bar:
     """An attempt on the timeline, in seconds since the first one's start. `first_token` is where its content began."""
 

@@ -1,15 +1,15 @@
 """The frame around every page: navigation, the state of the ledger, and who is signed in."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.visit import Visit
 from gateway.management.routers import list_router_names
 from storage.errors import DatabaseUnavailable
 from storage.writing.failover import State
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class RouterLink:
     """A router in the navigation."""
 
@@ -17,7 +17,7 @@ class RouterLink:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Frame:
     """What is around a page. `page` is the current one's name, `router` the one whose pages are in the navigation.
 

@@ -1,9 +1,9 @@
 """Labels of points in a chart: each beside its point, where it touches neither another one nor what is drawn."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard import svg
 from gateway.dashboard.svg import Point
 
@@ -18,7 +18,7 @@ PLACES = tuple((anchor, dx, dy) for dy in HEIGHTS for anchor, dx in SIDES if dx 
 OUTSIDE = 1_000.0
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Label:
     """The name of a point."""
 
@@ -27,7 +27,7 @@ class Label:
     kind: str = "lab"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Box:
     """A rectangle in pixels."""
 

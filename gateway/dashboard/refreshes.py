@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi.responses import Response
 
+from bandit.quick import quick_dataclass
 from gateway.turns import Turns
 
 HEADER = "x-refresh"
@@ -29,7 +29,7 @@ class Page(NamedTuple):
     last_router: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class _Kept:
     """An answer, by what it is of: `body` None if the browser had it, and it was not sent."""
 

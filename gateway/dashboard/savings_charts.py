@@ -1,10 +1,10 @@
 """Charts of the first page: the forest of comparisons, sparklines, and spend over time with a band."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard import svg
 from gateway.dashboard.charts import ruler
 from gateway.dashboard.formats import axis_usd, usd
@@ -17,7 +17,7 @@ BESIDE = 0.24
 """A mean's figure stands beside its interval if this part of the cell is free there."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Bar:
     """An estimate with its 95 % interval."""
 
@@ -88,7 +88,7 @@ def spark(values: Sequence[float | None]) -> Markup:
     return svg.chart(body + svg.dot(*points[-1], 2.6, "fq"), SPARK_HEIGHT)
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Spent:
     """One day's dollars: spent, and what they would have been with the baseline."""
 

@@ -1,12 +1,12 @@
 """Shares over time: areas stacked to 100 %, with numbered marks above and the models' names at their ends."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import msgspec
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard import svg
 from gateway.dashboard.formats import percent, short
 from gateway.dashboard.svg import Linear, Point
@@ -22,7 +22,7 @@ MARK = 0.026
 """Marks above the chart are at least this far apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Series:
     """A model's shares by the start of the bucket. `provider` is the part of its name that a phone has no room for."""
 
@@ -32,7 +32,7 @@ class Series:
     shares: Mapping[int, float]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Stacked:
     """The chart and what is around it: the labels of the shares, of the time, and of the models.
 

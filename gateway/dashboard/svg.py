@@ -5,10 +5,11 @@ Colours come by class and never by `style`, which the Content-Security-Policy wo
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from markupsafe import Markup, escape
+
+from bandit.quick import quick_dataclass
 
 Point = tuple[float, float]
 
@@ -28,7 +29,7 @@ class Scale(Protocol):
         """Round values to label, about `most` at most."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Linear:
     """A linear scale from `low` to `high`, which is larger."""
 
@@ -50,7 +51,7 @@ class Linear:
         return [self.low, self.high]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Logarithmic:
     """A logarithmic scale from `low` to `high`, both positive."""
 

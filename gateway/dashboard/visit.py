@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
 from fastapi import Depends, Request
 
+from bandit.quick import quick_dataclass
 from bandit.types import LoopTime
 from gateway.api_keys import require
 from gateway.dashboard.session import Sessions
@@ -20,7 +20,7 @@ class SignedOut(Exception):
     """The request has no session: the sign-in page answers."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Standing:
     """The state of this process, read on its event loop.
 
@@ -41,7 +41,7 @@ class Standing:
     replicas: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Visit:
     """A page's request: what it may see and change, and where it gets that.
 

@@ -1,12 +1,12 @@
 """The answer of the page What if: what it asks of the log, and its HTML. Without FastAPI: the analyst draws it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import parse_qs
 
 import msgspec
 
+from bandit.quick import quick_dataclass
 from bandit.types import Epoch, Objective
 from gateway.analyst.calls import Valued, ask_of
 from gateway.analyst.messages import Answer, Call, Kind, Progress, Shown
@@ -38,7 +38,7 @@ class Parameters(Valued, frozen=True):
     without_rule: Annotated[str, msgspec.Meta(max_length=LONGEST_NUMBER)] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Asked:
     """A proposal without what is so already, and the questions that it comes to."""
 

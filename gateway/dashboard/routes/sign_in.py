@@ -1,11 +1,10 @@
 """/sign-in and /sign-out: begin and end a session."""
 
-from dataclasses import dataclass
-
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import Response
 
+from bandit.quick import quick_dataclass
 from gateway.api_keys import READERS, require
 from gateway.dashboard.forms import attempt, read_form
 from gateway.dashboard.frame import Frame
@@ -22,7 +21,7 @@ LINK_ELSEWHERE = "A sign-in link works on the gateway's own machine alone: sign 
 router = page_router()
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class SignInPage:
     """The sign-in page: what to say, and the page to go to afterwards."""
 

@@ -1,11 +1,11 @@
 """The answer to a question to the log, in words before figures before curves."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.colours import GREY, colours_of
 from gateway.dashboard.formats import count, percent, seconds, usd
 from gateway.dashboard.frontier import bar, frontier
@@ -23,7 +23,7 @@ _SAMPLED = {
 Told = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Figure:
     """A line of the comparison. `kind` is grey unless the interval of the change excludes 0."""
 
@@ -35,7 +35,7 @@ class Figure:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ShareRow:
     """A model's share of the first choices, now and then."""
 
@@ -45,7 +45,7 @@ class ShareRow:
     then: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class AnswerView:
     """An answer as far as it is known: `done` is the part of the work that is behind it."""
 
@@ -68,7 +68,7 @@ class AnswerView:
     may_change: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class _Row:
     """How a figure is told: its unit, which way is better, and its verb."""
 

@@ -1,12 +1,12 @@
 """The page of one request: what was known, how it was drawn, what happened, and what was learned."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import sqrt
 
 from markupsafe import Markup
 
 from bandit.learning import LESSONS, Wait
+from bandit.quick import quick_dataclass
 from bandit.types import ArmView, Attempt, Choice, Ending, RuleMode
 from gateway.completions.reason import ENDINGS, rule_words
 from gateway.dashboard import charts
@@ -22,7 +22,7 @@ from storage.records import DecisionRecord, DecisionView, FeedbackRecord, Outcom
 PER = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that could be drawn, with its terms of the worth in dollars per 1,000 such requests."""
 
@@ -41,7 +41,7 @@ class Candidate:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Try:
     """An attempt in words. `after` seconds since the first one's start."""
 
@@ -51,7 +51,7 @@ class Try:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Lesson:
     """What was learned of a model, and when."""
 
@@ -63,7 +63,7 @@ class Lesson:
     comment: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DecisionPage:
     """One request. `verdict` is the replay's; `by` names the API key.
 

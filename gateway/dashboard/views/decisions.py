@@ -1,10 +1,11 @@
 """The page of a router's requests, the latest first, filtered by what they are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from statistics import fmean
 from urllib.parse import urlencode
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.colours import GREY, colours_of
 from gateway.management.api_keys import list_key_labels
 from gateway.management.context import Management
@@ -28,7 +29,7 @@ DRAWN = {"": "any", "explored": "to learn"}
 SCORES = {"": "any", "low": f"{LOW_SCORE:g} or less"}
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Wanted:
     """The filters as the URL has them; empty: any."""
 
@@ -46,7 +47,7 @@ class Wanted:
         return urlencode({name: value for name, value in asdict(self).items() if value})
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DecisionRow:
     """A request. `chance` None: it was not drawn; `ending` is a chip of the colour `kind`, empty if all was well."""
 
@@ -66,7 +67,7 @@ class DecisionRow:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Option:
     """A choice of a filter."""
 
@@ -74,7 +75,7 @@ class Option:
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Filter:
     """A filter with its choices."""
 
@@ -84,7 +85,7 @@ class Filter:
     options: Sequence[Option]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Chosen:
     """A filter that is set, in words, and the query without it."""
 
@@ -92,7 +93,7 @@ class Chosen:
     without: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class DecisionsPage:
     """A page of a router's requests. `older` is the query of the next one.
 

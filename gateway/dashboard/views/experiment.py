@@ -1,10 +1,10 @@
 """The parts of a router's experiment beside one another, by what happened."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from bandit.ope.estimates import Figure
 from bandit.ope.parts import Verdict
+from bandit.quick import quick_dataclass
 from gateway.dashboard.formats import DAY, count, percent, seconds, usd
 from gateway.management.context import Management
 from gateway.management.experiments import ComparedExperiment, ComparedPart, FigureView, compare_experiment, in_words
@@ -16,7 +16,7 @@ MOST_COMPARED = 20_000
 """Requests that a page compares: each is read."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class FigureCell:
     """A mean, its 95 % interval, and the difference to the first part with its own; empty: not known, or the first."""
 
@@ -27,7 +27,7 @@ class FigureCell:
     is_told: bool
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class PartRow:
     """One policy. `known` says of the first one's and its worth whether enough is known of their difference."""
 
@@ -40,7 +40,7 @@ class PartRow:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ExperimentTable:
     """All parts. `wanted` says what to do instead if there is too much to compare."""
 

@@ -1,8 +1,9 @@
 """The page of the gateway's health: what is broken, and what to do."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.formats import seconds, span
 from gateway.dashboard.visit import Visit
 from gateway.management.health import FindingView, ReplicaView, get_health
@@ -15,7 +16,7 @@ _KINDS = {"error": "bad", "warning": "warn", "info": "info"}
 _RESUME = ("/admin/models/", "/resume")
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class FindingRow:
     """One finding. `resume` is the id of a model that a button can resume."""
 
@@ -26,7 +27,7 @@ class FindingRow:
     since: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ReplicaRow:
     """A process that serves the ledger."""
 
@@ -35,7 +36,7 @@ class ReplicaRow:
     runs: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class HealthPage:
     """All findings, the most severe first, and the processes."""
 

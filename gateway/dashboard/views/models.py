@@ -1,8 +1,8 @@
 """The page of the models: what the gateway may use, at which prices, and how they are doing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.forms import NOTHING_SENT, Form
 from gateway.dashboard.frame import RouterLink
 from gateway.dashboard.visit import Standing
@@ -15,7 +15,7 @@ MOST_OFFERED = 400
 """Models that the browser proposes; others can be typed."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ModelRow:
     """A model of the catalog. Prices are dollars per million tokens; None: there is none."""
 
@@ -27,7 +27,7 @@ class ModelRow:
     is_parked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ModelsPage:
     """All models that are configured or used, and the form that gives a router another one as it was sent."""
 

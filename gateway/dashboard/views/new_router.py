@@ -1,9 +1,9 @@
 """The form of a new router."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from bandit.objective import PRESETS
+from bandit.quick import quick_dataclass
 from gateway.dashboard.forms import NOTHING_SENT, Form
 from gateway.dashboard.views.models import MOST_OFFERED
 from gateway.dashboard.views.settings import ModelChoice
@@ -11,7 +11,7 @@ from gateway.management.context import Management
 from gateway.management.models import list_models, offered_models
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class NewRouterPage:
     """The form as it was sent, and what is wrong."""
 

@@ -1,10 +1,11 @@
 """The first page: what was saved, and what needs somebody; before the first request, how to send one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from bandit.types import Epoch
 from gateway.dashboard.formats import short_day
 from gateway.dashboard.savings_charts import spark
@@ -28,7 +29,7 @@ MOST_COMPARED = 6
 """Routers whose savings are computed for the table: the busiest. It takes some milliseconds each."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class RouterRow:
     """A router with what it did in the period. `state` says how many of its models can't be used, if not all can.
 
@@ -44,7 +45,7 @@ class RouterRow:
     activity: ActivityView | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Tried:
     """What came of a test request. `id` is the completion's, empty if there is none."""
 
@@ -54,7 +55,7 @@ class Tried:
     problem: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Tiles:
     """One router's figures of the period beside those of the time before, each with its course over the days."""
 
@@ -66,7 +67,7 @@ class Tiles:
     score: Markup
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class OverviewPage:
     """All routers, and findings that need somebody. `first` is the router of the first steps, if nothing has come.
 

@@ -1,10 +1,10 @@
 """The page of one router: whom it chooses, and what it believes of its models."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from bandit.statistics import ANY_TASK
 from gateway.dashboard import charts
 from gateway.dashboard.colours import GREY, colours_of
@@ -24,7 +24,7 @@ MOST_TASKS = 6
 """Classes beside one another; the others are behind “more”."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Figure:
     """A posterior as a chart and as a figure."""
 
@@ -32,7 +32,7 @@ class Figure:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class BeliefRow:
     """A model: its share now, and the posteriors that this follows from. `state` and `kind` are a chip's."""
 
@@ -50,7 +50,7 @@ class BeliefRow:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class TrafficRow:
     """What a model did in the period."""
 
@@ -63,7 +63,7 @@ class TrafficRow:
     cost_usd: float
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Fact:
     """A part of the settings in words; `line` of the configuration file that sets it, 0 if it was set elsewhere."""
 
@@ -72,7 +72,7 @@ class Fact:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class TaskLink:
     """A class of requests, by the name that the URL has and the one that is shown."""
 
@@ -80,7 +80,7 @@ class TaskLink:
     shown: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class RouterPage:
     """One router. `rulers` label the columns of the beliefs; `thin` says which model lacks scores, and until when."""
 
@@ -101,7 +101,7 @@ class RouterPage:
     curl: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class _Scales:
     """What the rows of the beliefs share: the scales of their charts, and how their dollars are written."""
 

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.colours import COLOURS, GREY
 from gateway.dashboard.formats import HOUR, MINUTE, percent, span
 from gateway.dashboard.stacked import Series, Stacked, stacked
@@ -23,7 +24,7 @@ STRONG = (0.4, 0.2, 0.05)
 OTHERS = "others"
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Mark:
     """Something that happened to the router: a change, or else what `text` says."""
 
@@ -32,7 +33,7 @@ class Mark:
     change: ChangeRow | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class SharesOverTime:
     """The chart, what its marks mean, and how long a bucket is. None: there was no request."""
 
@@ -42,7 +43,7 @@ class SharesOverTime:
     models: Sequence[tuple[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class MatrixCell:
     """A model's share of a class; `shade` 0 to 3."""
 
@@ -51,7 +52,7 @@ class MatrixCell:
     shade: int
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class MatrixRow:
     """A class and its cells in the order of the models."""
 
@@ -62,7 +63,7 @@ class MatrixRow:
     cells: Sequence[MatrixCell]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Matrix:
     """Classes by models."""
 

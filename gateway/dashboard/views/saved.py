@@ -1,11 +1,11 @@
 """The hero of the first page: what a router saved, in a sentence with its interval, and whether to believe it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import floor
 
 from markupsafe import Markup
 
+from bandit.quick import quick_dataclass
 from gateway.dashboard.colours import colours_of
 from gateway.dashboard.formats import closed, count, usd
 from gateway.dashboard.savings_charts import Bar, Spent, forest, forest_ruler, forest_scale, spend, spend_title
@@ -18,7 +18,7 @@ SPAN_DAYS = 30.0
 """Longer waits for evidence are not foretold."""
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class ForestRow:
     """One model of the forest. `wanted` says what is missing if nothing can be told."""
 
@@ -31,7 +31,7 @@ class ForestRow:
     wanted: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Evidence:
     """How far to believe it: `steps` of five, and why."""
 
@@ -41,7 +41,7 @@ class Evidence:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Saved:
     """The hero. `figure` is empty if nothing can be told; then `missing` says what would help.
 
@@ -62,7 +62,7 @@ class Saved:
     formula: str
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class SavedRow:
     """A router's saving in a row: `figure` with its interval, or in `missing` what lacks for one."""
 
