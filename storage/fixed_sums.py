@@ -6,7 +6,6 @@ Sticky conversations, redraws, and calls whose ending says nothing about the mod
 """
 
 from collections.abc import Sequence
-from itertools import chain, repeat
 from operator import add, mul
 from typing import Any, NamedTuple
 
@@ -40,6 +39,7 @@ FAILED = frozenset({Ending.TIMEOUT, Ending.FAILED, Ending.CUT})
 """Endings of a call that are the model's own failure. Others but COMPLETE say nothing about the model."""
 
 _SCORES_FROM = len(OUTCOME_SUMS)
+_NO_SCORES = (0.0,) * (len(SUMS) - _SCORES_FROM)
 
 
 class Cell(NamedTuple):
@@ -61,12 +61,13 @@ class Draw(NamedTuple):
 class FixedSums:
     """Sums of many requests and scores."""
 
-    __slots__ = ("_calls", "_scores")
+    __slots__ = ("_calls", "_cells", "_scores")
 
     def __init__(self) -> None:
         # Dollars and seconds of calls by cell, propensity (which the draws of a choice share) and failure.
         self._calls: dict[tuple[str, int, str, str, float, bool], list[tuple[float, float]]] = {}
         self._scores: dict[Cell, list[float]] = {}
+        self._cells: dict[Cell, list[float]] | None = None  # of all that, once they are asked for
 
     def add_request(self, decision: DecisionRecord, outcome: OutcomeRecord, attempts: Sequence[Attempt]) -> None:
         """Add one request."""
@@ -81,6 +82,7 @@ class FixedSums:
         failed = first.ending in FAILED
         if propensity < SMALLEST_PROPENSITY or not (failed or first.ending is Ending.COMPLETE):
             return
+        self._cells = None
         alike = (router_id, int(ended_at // DAY), task, model_id, propensity, failed)
         calls = self._calls.get(alike)
         if calls is None:
@@ -89,6 +91,7 @@ class FixedSums:
 
     def add_scores(self, draw: Draw, before: Scores, after: Scores) -> None:
         """Add that the scores of a completion have become other ones."""
+        self._cells = None
         own = self._scores.setdefault(draw.cell, [0.0] * len(SUMS))
         for given, sign in ((before, -1.0), (after, 1.0)):
             mean = given.mean()
@@ -99,15 +102,16 @@ class FixedSums:
                 _add(own, terms, 1.0 / draw.propensity, weight)
 
     def cells(self) -> dict[Cell, list[float]]:
-        """The sums of each cell."""
-        cells = {cell: list(sums) for cell, sums in self._scores.items()}
-        for (router_id, day, task, model_id, propensity, failed), calls in self._calls.items():
-            own = cells.setdefault(Cell(router_id, day, task, model_id), [0.0] * len(SUMS))
-            w = 1.0 / propensity
-            terms = _terms(calls, float(failed))
-            weighed = (terms, map(mul, repeat(w), terms), map(mul, repeat(w * w), terms))
-            own[:_SCORES_FROM] = map(add, own, chain(*weighed))
-        return cells
+        """The sums of each cell, made once: nobody changes them."""
+        if self._cells is None:
+            cells = self._cells = {cell: list(sums) for cell, sums in self._scores.items()}
+            for (router_id, day, task, model_id, propensity, failed), calls in self._calls.items():
+                cell, w, terms = Cell(router_id, day, task, model_id), 1.0 / propensity, _terms(calls, float(failed))
+                ww = w * w
+                new = [*terms, *[w * term for term in terms], *[ww * term for term in terms], *_NO_SCORES]
+                held = cells.get(cell)
+                cells[cell] = new if held is None else list(map(add, held, new))
+        return self._cells
 
     def rows(self) -> list[tuple[object, ...]]:
         """Rows of the table `fixed_sums`, sorted: all processes lock rows in the same order."""
@@ -188,6 +192,10 @@ def cells_of(connection: Connection, query: Select[Any]) -> dict[Cell, Sequence[
 
 def _terms(calls: Sequence[tuple[float, float]], failed: float) -> tuple[float, ...]:
     """Of each term of an outcome the sum over calls that have failed alike."""
+    if len(calls) == 1:
+        cost, took = calls[0]
+        outcome = (1.0, cost, took, failed, cost * cost, took * took, cost * took)
+        return (*outcome, failed * cost, failed * took)
     count, (usd, seconds) = float(len(calls)), zip(*calls, strict=True)
     all_usd, all_seconds = sum(usd), sum(seconds)
     return (
