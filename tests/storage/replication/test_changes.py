@@ -109,6 +109,21 @@ def test_a_look_reads_no_statistics_that_this_process_alone_has_changed(
     own.close()
 
 
+def test_a_look_finds_what_this_process_has_used_of_a_limited_key(
+    database: Database, making: RecordMaker, changes: Changes
+) -> None:
+    """A request that began before its key's limits were known here ends with nothing to add its usage to."""
+    Keys(database).add(replace(KEY, limits=KeyLimits(usd_per_day=1.0)))
+    own, now = Transactions(database, learn_scores, pace), database.clock.now()
+    changes.poll(version(database))
+    own.write([making.completion(key_id="key_1", at=now, cost_usd=0.25)])
+    changed = changes.poll(version(database), own_numbers=own.own_numbers)
+    assert changed is not None
+    assert changed == Changed(usage=changed.usage)
+    assert changed.usage[Cell("key_1", DAY, int(now // DAY) * DAY)] == Usage(1, 150, 0.25)
+    own.close()
+
+
 def test_a_process_alone_is_told_of_none_of_its_statistics_again(
     database: Database, opening: Opening, ledger_url: str, start_writer: Start, making: RecordMaker
 ) -> None:
