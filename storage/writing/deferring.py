@@ -7,7 +7,7 @@ FOLD_SECONDS = 0.5
 """How long events are pending at most while records come in."""
 
 DIRECT = 50
-"""Transactions in `FOLD_SECONDS` that add to statistics and roll-ups themselves: below 100 a second they are exact.
+"""Items in `FOLD_SECONDS` that add to statistics and roll-ups themselves: below 100 a second these are exact.
 
 If there were more in the `FOLD_SECONDS` before, none does.
 """
@@ -20,24 +20,24 @@ MOST_LEFT = 1_600
 
 
 class Deferring:
-    """Counts transactions by time. Not thread-safe."""
+    """Counts items by time. Not thread-safe."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = float("-inf")
-        self._count = 0  # of transactions since then
+        self._count = 0  # of items since then
         self._direct = DIRECT  # of these
         self._left = 0  # rows of this process's transactions whose events may be pending
         self._left_since = 0.0
 
-    def defers(self, rows: int) -> bool:
-        """Test whether a transaction of so many rows is to leave its events now, and count it."""
+    def defers(self, items: int, rows: int) -> bool:
+        """Test whether a transaction of so many items and rows is to leave its events now, and count it."""
         now = self._clock()
         passed = now - self._began
         if passed >= FOLD_SECONDS:
             was_busy = self._count > DIRECT and passed < 2.0 * FOLD_SECONDS
             self._began, self._count, self._direct = now, 0, 0 if was_busy else DIRECT
-        self._count += 1
+        self._count += items
         return self._count > self._direct and rows <= MOST_ROWS
 
     def left(self, rows: int) -> None:

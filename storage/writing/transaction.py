@@ -251,7 +251,7 @@ class Transactions:
                 judged.add(item)
         judging_rows = judged.rows()
         costs = self._pacing.costs(records)
-        deferring = self._deferring if self._deferring is not None and self._deferring.defers(rows) else None
+        deferring = self._deferring if self._deferring and self._deferring.defers(len(items), rows) else None
         if is_numbered := bool(deferring is None or costs or judging_rows):
             cursor.execute(statements.number)
         moved = self._pacing.move(cursor, costs)

@@ -14,8 +14,8 @@ def test_a_quiet_writer_adds_to_the_roll_ups_itself_and_a_busy_one_leaves_that()
     clock = Clock()
     deferring = Deferring(clock)
     for _ in range(2):
-        assert [deferring.defers(4) for _ in range(DIRECT + 3)] == [False] * DIRECT + [True] * 3
-        assert not deferring.defers(MOST_ROWS + 1)
+        assert [deferring.defers(1, 4) for _ in range(DIRECT + 3)] == [False] * DIRECT + [True] * 3
+        assert not deferring.defers(1, MOST_ROWS + 1)
         clock.now += 2.0 * FOLD_SECONDS
 
 
@@ -23,12 +23,17 @@ def test_a_writer_that_stays_busy_leaves_all_until_it_is_quiet_for_a_while() -> 
     clock = Clock()
     deferring = Deferring(clock)
     for _ in range(DIRECT + 1):
-        deferring.defers(4)
-    for transactions in (DIRECT + 1, DIRECT):
+        deferring.defers(1, 4)
+    for items in (DIRECT + 1, DIRECT):
         clock.now += FOLD_SECONDS
-        assert all(deferring.defers(4) for _ in range(transactions))
+        assert all(deferring.defers(1, 4) for _ in range(items))
     clock.now += FOLD_SECONDS
-    assert not any(deferring.defers(4) for _ in range(DIRECT))
+    assert not any(deferring.defers(1, 4) for _ in range(DIRECT))
+
+
+def test_a_writer_of_many_items_at_once_is_as_busy_as_one_of_many_transactions() -> None:
+    deferring = Deferring(Clock())
+    assert [deferring.defers(DIRECT // 2, 4) for _ in range(3)] == [False, False, True]
 
 
 def test_a_fold_is_due_when_it_is_idle_when_it_is_time_and_when_there_is_much() -> None:
