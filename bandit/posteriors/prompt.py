@@ -110,7 +110,8 @@ def text_ratios(parts: Floats) -> tuple[Floats, Floats]:
     This is what most routers are asked.
     """
     size = PRIOR_TOKENS[0] + parts[0, 0]
-    return np.minimum((PRIOR_TOKENS[0] + parts[1, 0]) / size, LARGEST_RATIOS[0]), NOISE / size
+    ratios = (PRIOR_TOKENS[0] + parts[1, 0]) / size
+    return np.maximum(np.minimum(ratios, LARGEST_RATIOS[0]), SMALLEST_RATIOS[0]), NOISE / size
 
 
 def _solve_two(parts: Floats, arms: Sequence[int], part: int, mean: Floats, covariance: Floats) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bandit.buckets import bucketed
@@ -232,6 +232,7 @@ def test_what_nobody_holds_is_not_cached() -> None:
     ),
     lacking=st.sampled_from([None, 1.0, 3.0]),
 )
+@example(part=1, answers=[(10**5, 0, 0.0)], lacking=None)  # text alone, as good as unbilled
 def test_text_and_one_other_part_have_the_ratios_that_matrices_give(
     part: int, answers: list[tuple[int, int, float]], lacking: float | None
 ) -> None:
