@@ -44,7 +44,6 @@ class Follower:
         self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
-        self._own_numbers = transactions.own_numbers  # when changes were read for the last time
         self.followed = time.monotonic()  # when changes were read for the last time
         self._patience = 1.0
 
@@ -62,18 +61,15 @@ class Follower:
             self._listener.notified.clear()
         self._polled = time.monotonic()
         version = self._transactions.version()
-        if self._changes.is_known(version):
-            self._patience, self.followed = 1.0, self._polled
-            return
-        self._fold()
-        own_numbers = self._transactions.own_numbers
+        if not self._changes.is_known(version):
+            self._fold()
         try:
-            changed = self._changes.poll(version, self._patience, own_numbers - self._own_numbers)
+            changed = self._changes.poll(version, self._patience)
         except DatabaseTimeout as error:
             self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
             log.warning("the changes of other processes are read later: %s", error)
             return
-        self._patience, self.followed, self._own_numbers = 1.0, self._polled, own_numbers
+        self._patience, self.followed = 1.0, self._polled
         if changed is not None:
             self._follow(changed)
 
