@@ -13,6 +13,8 @@ from gateway.turns import Turns
 HEADER = "x-refresh"
 """A page's script sends it with its fetches; what a person asks for waits for nobody."""
 PAUSE_HEADER = "x-pause-seconds"
+AGAIN_HEADER = "x-again"
+"""Of an answer that was kept: it may lack what has just changed. The script fetches it once more after its pause."""
 SHARE = 0.01
 """The part of a process's time that all refreshes together take: Python renders in the process that answers."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 60.0
@@ -66,6 +68,8 @@ class Refreshes:
                 with self._turns.short():
                     response = await render()
                 self._keep(page, response, self._clock(), self._clock() - began)
+            else:
+                response.headers[AGAIN_HEADER] = "1"
         pause = min(max(self._open_pages() * self._seconds / SHARE, SHORTEST_SECONDS), LONGEST_SECONDS)
         response.headers[PAUSE_HEADER] = f"{pause:.1f}"
         return response

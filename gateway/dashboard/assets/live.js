@@ -58,6 +58,7 @@ const refresh = async () => {
     const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
     pause = Math.max(shortest, 1000 * answer.headers.get("x-pause-seconds"));
     if (answer.type === "opaqueredirect") { location.reload(); return; }
+    if (answer.headers.has("x-again")) due = true;  // rendered a moment ago for somebody else, or before what has changed
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);
       etag = answer.headers.get("etag");

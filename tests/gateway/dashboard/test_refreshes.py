@@ -7,7 +7,7 @@ import pytest
 from fastapi.responses import Response
 
 from gateway.dashboard import refreshes
-from gateway.dashboard.refreshes import LONGEST_SECONDS, PAUSE_HEADER, SHORTEST_SECONDS, Page, Refreshes
+from gateway.dashboard.refreshes import AGAIN_HEADER, LONGEST_SECONDS, PAUSE_HEADER, SHORTEST_SECONDS, Page, Refreshes
 from gateway.turns import Turns
 
 PAGE = Page("key_a", "/health")
@@ -46,6 +46,17 @@ async def test_what_the_browser_has_is_not_sent_again() -> None:
     first = await answering.answer(PAGE, None, renderer)
     again = await answering.answer(PAGE, first.headers["etag"], renderer)
     assert (again.status_code, renderer.count) == (304, 1)
+
+
+async def test_an_answer_that_was_kept_says_that_it_may_lack_what_has_just_changed() -> None:
+    now = 0.0
+    answering, renderer = Refreshes(lambda: 1, Turns(), lambda: now), Renderer()
+    renderer.gate.set()
+    told = []
+    for now in (0.0, 0.5, 2.0):  # noqa: B007 - the clock reads it
+        answer = await answering.answer(PAGE, None, renderer)
+        told.append(AGAIN_HEADER in answer.headers)
+    assert (told, renderer.count) == ([False, True, False], 2)
 
 
 async def test_an_error_is_told_to_everybody_and_not_kept() -> None:
