@@ -96,6 +96,8 @@ class RouterLog:
         expected = max(min(self._of, self._most), 1)
         self._take(since, lambda: progress(min(len(self._draws) / expected, 1.0)))
         self._choices = {id_: self._choices[id_] for id_ in {draw.choice_id for draw in self._draws.values()}}
+        held = set(self._choices.values())
+        self._distinct = {digest: choice for digest, choice in self._distinct.items() if choice in held}
         self._evidence = None
         self.started_at = self.read_at = now
 

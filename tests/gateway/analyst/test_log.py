@@ -10,6 +10,7 @@ from bandit.ope.targets import Proposal
 from bandit.types import Ending, Epoch, Objective
 from gateway.analyst.answers import evaluation, frontier, to_json
 from gateway.analyst.log import RouterLog, Sampling, logged
+from storage.calendar import DAY
 from storage.database.engine import Database
 from storage.stores import first_draws
 from storage.stores.first_draws import FirstDraw, FirstDraws, Scored
@@ -98,6 +99,17 @@ def test_a_choice_that_is_stored_again_is_held_once(
     evidence = log.evidence(END)
     assert len(evidence.choices.p) == 1
     assert len(evidence.fitted.data.arm) + sum(evidence.fitted.left_out.values()) == COUNT
+
+
+def test_choices_of_decisions_that_have_left_the_window_are_not_held(
+    database: Database, running: RunningWriter, making: RecordMaker
+) -> None:
+    fill(running, making, COUNT, 60)
+    log = held(database)
+    assert len(log._choices) > 1
+    assert len(log._distinct) == 60
+    log.read(Epoch(END + 30 * DAY))
+    assert (log._choices, log._distinct) == ({}, {})
 
 
 def test_reading_arranging_and_evaluating_a_log_is_done_in_steps(
