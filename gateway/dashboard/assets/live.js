@@ -6,6 +6,7 @@ const lamp = document.getElementById("live");
 // many are open, the gateway asks for longer pauses.
 const shortest = document.querySelector("[data-newest]") ? 5000 : 2000;
 const LONGEST = 40_000;  // longer than the gateway takes to give up
+const RETRY = 5000;
 let pause = shortest, etag = null, busy = false, due = false, at = new Date();
 
 const clock = () => at.toISOString().slice(11, 19);
@@ -61,12 +62,14 @@ const refresh = async () => {
     if (answer.headers.has("x-again")) due = true;  // rendered a moment ago for somebody else, or before what has changed
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);
-      etag = answer.headers.get("etag");
       replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      etag = answer.headers.get("etag");
     }
     at = new Date();
     say("live", "live");
   } catch {
+    due = true;  // nobody tells again of what it would have shown
+    pause = Math.max(pause, RETRY);
     say("away", `figures of ${clock()} UTC: the gateway or its database does not answer`);
   } finally {
     setTimeout(() => { busy = false; if (due) refresh(); }, pause);
@@ -75,7 +78,7 @@ const refresh = async () => {
 
 // The stream is open while the page is seen: a browser has six connections for all of its tabs. After a gap, whatever
 // made it, the page is fetched, since what happened meanwhile was told to nobody.
-const RETRY = 5000, ASLEEP = 90_000;
+const ASLEEP = 90_000;
 let events = null, retrying = 0, ticked = Date.now();
 
 const close = () => {

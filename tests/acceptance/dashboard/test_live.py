@@ -31,7 +31,7 @@ def browser() -> Iterator[Browser]:
 
 
 def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, browser: Browser) -> None:
-    """Refused, hidden, asleep, and at last signed out."""
+    """Refused, cut off, hidden, asleep, and at last signed out."""
     secret = add_key(running, "gaps", ("read",))
     events: Events = running.gateway.api.state.events
     told = count(1)
@@ -67,6 +67,9 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
         page.unroute("**/events")
         page.clock.fast_forward(PAUSE)
         page.wait_for_selector("#live >> text=/^live$/", timeout=60_000)
+        shows_another_request()
+
+        page.route("**/routers/rtr_code", lambda route: route.abort(), times=1)
         shows_another_request()
 
         seen(hidden=True)
