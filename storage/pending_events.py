@@ -118,6 +118,13 @@ Own: TypeAlias = dict[bytes, Left]
 """Rows that this process has left: it need not decode them to add them."""
 
 
+class Fold(NamedTuple):
+    """What a fold has done. `more`: there may be more rows; `is_own`: it added rows, all left by this process."""
+
+    more: bool
+    is_own: bool
+
+
 class PendingEvents:
     """The statements that leave events and fold them, compiled once."""
 
@@ -141,16 +148,19 @@ class PendingEvents:
             cursor.execute(self._insert, (row,))
             own[row] = left
 
-    def fold_some(self, cursor: Cursor, own: Own, count: int = FOLDED_AT_ONCE) -> bool:
-        """Delete the oldest rows, `count` at most, and add them. Returns whether there may be more.
+    def fold_some(self, cursor: Cursor, own: Own, count: int = FOLDED_AT_ONCE) -> Fold:
+        """Delete the oldest rows, `count` at most, and add them.
 
         A row that can't be read or added, such as a damaged one, is dropped alone. What was folded leaves `own`.
         """
         cursor.execute(f"{self._oldest}{count:d}")
         rows = cursor.fetchall()
+        is_own = False
         if rows:
             found = [events for _, events in rows]
-            if not self._try(cursor, found, own):
+            if self._try(cursor, found, own):
+                is_own = all(events in own for events in found)
+            else:
                 for events in found:
                     if not self._try(cursor, [events], own):
                         log.error(
@@ -159,11 +169,11 @@ class PendingEvents:
             cursor.execute(self._delete, (rows[-1][0],))
             for events in found:
                 own.pop(events, None)
-        return len(rows) == count
+        return Fold(len(rows) == count, is_own)
 
     def fold(self, cursor: Cursor) -> None:
         """Fold all rows."""
-        while self.fold_some(cursor, {}):
+        while self.fold_some(cursor, {}).more:
             pass
 
     def _try(self, cursor: Cursor, rows: Sequence[bytes], own: Own) -> bool:

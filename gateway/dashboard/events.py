@@ -109,7 +109,10 @@ class Events:
 
     def _look_now(self) -> dict[str, _Seen]:
         routers = self._routers
-        found = {f"{ROUTER}{id_}": _Seen((live.definition, live.state.revision)) for id_, live in routers.items()}
+        found = {
+            f"{ROUTER}{id_}": _Seen((live.definition, live.state.revision, live.state.settled))
+            for id_, live in routers.items()
+        }
         found["routers"] = _Seen(tuple(live.definition for live in routers.values()))
         found["keys"] = _Seen((self._keyring.revision,))
         states = (f"{model_id} {state}" for model_id, state in sorted(self._model_states.cooldowns.states().items()))

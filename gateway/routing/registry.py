@@ -60,6 +60,9 @@ class Registry:
             self._state(router_id).spend.replace(day, spent_usd)
         for (router_id, purpose, day), spent_usd in changed.judging_usd.items():
             self._state(router_id).spend_beside(purpose).replace(day, spent_usd)
+        if changed.folded:
+            for state in self._states.values():
+                state.settled = state.revision
         return router_ids
 
     def adopt(self, catalog: Catalog, loaded: Loaded) -> None:

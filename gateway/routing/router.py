@@ -45,6 +45,7 @@ class RouterState:
         "judge_spend",
         "news",
         "revision",
+        "settled",
         "shadow_spend",
         "spend",
         "sticky",
@@ -62,6 +63,7 @@ class RouterState:
         self.tasks = TaskNames()
         self._tasks_of_sums: set[str] = set()
         self.revision = 0  # counts the changes of sums and budget
+        self.settled = 0  # the revision up to which the ledger's sums had what this process has learned, when it folded
         self.news = News()
 
     def add(self, deltas: Deltas, budget: BudgetState | None = None) -> None:

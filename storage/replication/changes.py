@@ -80,6 +80,7 @@ class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
     `everything`: these are all statistics that there are, because nothing was known, or the ledger was restored.
+    `folded`: the database's sums have what this process had left to a fold.
     `spend_usd` is by router and UTC day (days since the epoch), from yesterday on; `judging_usd` by purpose, too.
     `usage` is that of keys with limits: recent minutes and days; of keys that are new or changed all days of the month.
     """
@@ -91,6 +92,7 @@ class Changed:
     usage: Mapping[Cell, Usage] = field(default_factory=dict)
     judging_usd: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     everything: bool = False
+    folded: bool = False
 
 
 def united(one: Subjects, other: Subjects) -> Subjects:
@@ -130,10 +132,12 @@ class Changes:
         """Test whether nothing has been committed since the last poll."""
         return version is not None and version == self._version
 
-    def poll(self, version: str | None, patience: float = 1.0) -> Changed | None:
+    def poll(self, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
-        `patience` multiplies the watchdog's limit. Raises DatabaseUnavailable.
+        `patience` multiplies the watchdog's limit. `own_numbers` were drawn since the last poll by transactions that
+        changed only what is known: if there are no others, no statistics are read, only usage of keys with limits.
+        Raises DatabaseUnavailable.
         """
         if self.is_known(version):
             return None
@@ -147,7 +151,8 @@ class Changes:
                 if self._was_restored(identity, now):
                     self.position = {}
                     now = self._position(connection, numbers)
-                changed = replace(self._read(connection, now, numbers.last), everything=not self.position)
+                is_own = self._statistics_since(numbers.last) == numbers.last - own_numbers
+                changed = replace(self._read(connection, now, numbers.last, is_own), everything=not self.position)
                 connection.rollback()
         except DatabaseUnavailable:
             self.close()
@@ -192,18 +197,19 @@ class Changes:
         complete = max(seen, numbers.complete) if seen <= numbers.last else numbers.complete
         return {topic: counted[topic.value] for topic in Topic} | {Topic.STATISTICS: complete}
 
-    def _read(self, connection: Connection, now: Position, last: int) -> Changed:
+    def _read(self, connection: Connection, now: Position, last: int, is_own: bool) -> Changed:
         since, latest = self._statistics_since(last), last_number(connection.dialect)
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }
+        # Own usage, too: what a key used before this process knew of its limits is not held.
         usage = self._usage(connection, subjects.get(Topic.KEYS, frozenset()), since, last)
         router_ids: Sequence[str] | None = None
         if since is not None:
             changed = select(statistic_changes.c.router_id).where(
                 statistic_changes.c.revision.between(since + 1, latest)
             )
-            router_ids = connection.execute(changed).scalars().all() if since < last else ()
+            router_ids = connection.execute(changed).scalars().all() if since < last and not is_own else ()
             if not router_ids:
                 return Changed(subjects, usage=usage)
 

@@ -52,7 +52,9 @@ class Deferring:
             return False
         return idle or self._left >= MOST_LEFT or self._clock() - self._left_since >= FOLD_SECONDS
 
-    def folded(self, *, more: bool) -> None:
-        """Note that events were folded, and whether there may be more."""
-        if not more:
-            self._left = 0
+    def folded(self, *, more: bool) -> bool:
+        """Note that events were folded, and whether there may be more. Returns whether the last left here were."""
+        if more or not self._left:
+            return False
+        self._left = 0
+        return True

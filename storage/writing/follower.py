@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
@@ -28,7 +29,7 @@ records wait meanwhile, by its square."""
 
 
 class Follower:
-    """Calls `follow` with the changes, in the writer's thread."""
+    """Calls `follow` with the changes, and after folds, in the writer's thread."""
 
     def __init__(
         self,
@@ -44,6 +45,8 @@ class Follower:
         self._listener = None if database.sqlite or database.pooler else Listener(database)
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
+        self._own_numbers = transactions.own_numbers  # when changes were read for the last time
+        self._folds = transactions.folds  # that were told
         self.followed = time.monotonic()  # when changes were read for the last time
         self._patience = 1.0
 
@@ -60,16 +63,10 @@ class Follower:
         if self._listener is not None:
             self._listener.notified.clear()
         self._polled = time.monotonic()
-        version = self._transactions.version()
-        if not self._changes.is_known(version):
-            self._fold()
-        try:
-            changed = self._changes.poll(version, self._patience)
-        except DatabaseTimeout as error:
-            self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
-            log.warning("the changes of other processes are read later: %s", error)
-            return
-        self._patience, self.followed = 1.0, self._polled
+        changed = self._changed()
+        if self._transactions.folds != self._folds:
+            self._folds = self._transactions.folds
+            changed = replace(changed or Changed(), folded=True)
         if changed is not None:
             self._follow(changed)
 
@@ -88,6 +85,23 @@ class Follower:
         self._changes.close()
         if self._listener is not None:
             self._listener.close()
+
+    def _changed(self) -> Changed | None:
+        """What has changed, if it could be read."""
+        version = self._transactions.version()
+        if self._changes.is_known(version):
+            self._patience, self.followed = 1.0, self._polled
+            return None
+        self._fold()
+        own_numbers = self._transactions.own_numbers
+        try:
+            changed = self._changes.poll(version, self._patience, own_numbers - self._own_numbers)
+        except DatabaseTimeout as error:
+            self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
+            log.warning("the changes of other processes are read later: %s", error)
+            return None
+        self._patience, self.followed, self._own_numbers = 1.0, self._polled, own_numbers
+        return changed
 
     def _fold(self) -> None:
         """Fold all pending events.

@@ -70,13 +70,16 @@ class Written:
     spend_usd: dict[tuple[str, int], float] = field(default_factory=dict)  # by router and UTC day
     usage: dict[Cell, Usage] = field(default_factory=dict)
     judging_usd: dict[tuple[str, str, int], float] = field(default_factory=dict)  # by router, purpose and UTC day
+    is_numbered: bool = False  # see `storage.database.numbers`
 
 
 class Transactions:
     """Writes batches through one connection, which is opened on demand. Not thread-safe, but for reading `commits`.
 
-    `commits` is how many there were. Event times are clamped to `clock`; None: they stay as they are. If `deferring`, a
-    busy writer's transactions leave it to `fold_some` to add to statistics and roll-ups (`storage.pending_events`).
+    `commits` is how many there were; `own_numbers` how many of them drew a number and added nothing but what this
+    process has learned; `folds` how often all that was left to a fold had been added. Event times are clamped to
+    `clock`; None: they stay as they are. If `deferring`, a busy writer's transactions leave it to `fold_some` to add to
+    statistics and roll-ups (`storage.pending_events`).
     """
 
     def __init__(
@@ -98,7 +101,7 @@ class Transactions:
         self._pacing = Pacing(self._statements.pacing, pace)
         self._cache = WriteCache()
         self._direct: WriteConnection | None = None
-        self.commits = 0
+        self.commits = self.own_numbers = self.folds = 0
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
@@ -141,6 +144,7 @@ class Transactions:
             raise
         update.commit()
         self.commits += 1
+        self.own_numbers += written.is_numbered
         return written
 
     def version(self) -> str | None:
@@ -165,12 +169,13 @@ class Transactions:
             return False
         direct = self._opened()
         with direct.transaction():
-            more = self._statements.pending.fold_some(direct.cursor, self._left)
+            fold = self._statements.pending.fold_some(direct.cursor, self._left)
         self.commits += 1
-        if not more:
+        self.own_numbers += fold.is_own
+        if not fold.more:
             self._left.clear()  # others may have folded some
-        self._deferring.folded(more=more)
-        return more
+        self.folds += self._deferring.folded(more=fold.more)
+        return fold.more
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""
@@ -248,7 +253,7 @@ class Transactions:
         judging_rows = judged.rows()
         costs = self._pacing.costs(records)
         deferring = self._deferring if self._deferring and self._deferring.defers(len(items), rows) else None
-        if deferring is None or costs or judging_rows:
+        if is_numbered := bool(deferring is None or costs or judging_rows):
             cursor.execute(statements.number)
         moved = self._pacing.move(cursor, costs)
         changed = {*moved, *(str(row[0]) for row in judging_rows)}
@@ -279,6 +284,7 @@ class Transactions:
             spend_usd=spend_usd(records),
             usage=used.cells(),
             judging_usd=judged.spend_usd(),
+            is_numbered=is_numbered,
         )
 
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:

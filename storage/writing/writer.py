@@ -243,6 +243,7 @@ class Writer:
             return self._failover.write(items)
         except Exception as error:  # the thread must outlive its own mistakes
             log.exception("a batch of %d could not be recorded", len(items))
+            self._read_anew()  # a part of it may have been
             return Written([RecordRefused(repr(error))] * len(items))
 
     def _deliver_results(self, tokens: list[object], written: Written) -> None:
@@ -258,8 +259,14 @@ class Writer:
             self._deliver(committed)
         except Exception:  # the thread must outlive errors of its listener
             log.exception("a commit could not be delivered")
+            self._read_anew()
         if self._follower is not None and (written.deltas or written.judging_usd):
             self._follower.notify()
+
+    def _read_anew(self) -> None:
+        """Read everything at the next poll: what this process has changed itself is not read again otherwise."""
+        if self._follower is not None:
+            self._follower.reset()
 
     def _fold(self, *, idle: bool) -> None:
         """Fold what is due: all if idle, else some between two batches. Raises DatabaseUnavailable."""

@@ -131,6 +131,24 @@ def test_what_is_pending_counts_and_a_fold_makes_it_what_was_added_at_once(
             assert list(one) == [pytest.approx(value) if isinstance(value, float) else value for value in same]
 
 
+def test_only_the_fold_of_what_a_process_has_left_itself_is_its_own(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    other = Transactions(ledger, learn_scores, pace, deferring=True)
+    busy.write([making.completion()])
+    other.fold_some()
+    assert (busy.own_numbers, other.own_numbers) == (0, 0), "of what another process has learned"
+    other.write([making.completion()])
+    busy.write([making.completion()])
+    busy.fold_some()
+    assert busy.own_numbers == 0, "among others"
+    busy.write([making.completion()])
+    busy.fold_some()
+    busy.fold_some()
+    assert busy.own_numbers == 1, "an empty fold draws no number"
+    other.close()
+
+
 def test_what_is_pending_is_not_added_again_by_a_rebuild(busy: Transactions, ledger: Database) -> None:
     write(busy, RecordMaker())
     with ledger.write() as connection:

@@ -106,6 +106,15 @@ def put(database: Database, router_id: str, name: str = "name", **settings: Json
     Routers(database).put(RouterRecord(router_id, name, b"s" * 32, settings, models, NOW, NOW))
 
 
+def test_a_fold_settles_what_was_learned_before(memory: Memory, running: RunningWriter, making: RecordMaker) -> None:
+    running.write(making.completion("rtr_a"))
+    memory.look()
+    state = memory.routers["rtr_a"].state
+    assert state.settled < state.revision
+    memory.registry.follow(Changed(folded=True))
+    assert state.settled == state.revision
+
+
 def test_a_changed_router_is_replaced_and_no_other(database: Database, memory: Memory) -> None:
     former_a, former_b = memory.routers["rtr_a"], memory.routers["rtr_b"]
     put(database, "rtr_a", max_attempts=1)

@@ -23,8 +23,9 @@ from storage.stores.evals import EvalRecord, Evals
 from storage.stores.keys import Keys
 from storage.stores.resumptions import Resumptions
 from storage.stores.routers import Routers
+from storage.writing.transaction import Transactions
 from tests.support.databases import Opening
-from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, Start, same_sums
+from tests.support.records import BUDGETED, NOW, RecordMaker, RunningWriter, Start, learn_scores, pace, same_sums
 
 ROUTER = RouterRecord("rtr_a", "A", b"s", {}, (), NOW, NOW)
 KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)
@@ -86,6 +87,74 @@ def test_a_look_finds_what_changed_since_the_last_and_no_more(
     assert changed is not None
     assert changed.subjects == {Topic.ROUTERS: frozenset({"rtr_a", "rtr_b"}), Topic.KEYS: frozenset({"key_1"})}
     assert changed.sums == {}
+
+
+def test_a_look_reads_no_statistics_that_this_process_alone_has_changed(
+    database: Database, other: RunningWriter, making: RecordMaker, changes: Changes
+) -> None:
+    own, asked = Transactions(database, learn_scores, pace), list[str]()
+    changes.poll(version(database))
+    event.listen(database.unpooled, "before_cursor_execute", lambda _c, _u, sql, *_: asked.append(sql))
+    own.write([making.completion("rtr_a")])
+    own.write([making.completion(BUDGETED)])
+    Keys(database).add(KEY)
+    assert changes.poll(version(database), own_numbers=own.own_numbers) == Changed({Topic.KEYS: frozenset({"key_1"})})
+    assert own.own_numbers == 2
+    assert not any("FROM arms" in sql for sql in asked)
+    own.write([making.completion("rtr_a")])
+    other.write(making.completion("rtr_b"))
+    assert routers_in(changes.poll(version(database), own_numbers=1)) == {"rtr_a", "rtr_b"}
+    own.write([making.completion("rtr_a")])
+    assert changes.poll(version(database), own_numbers=1) is None, "it was read up to the last"
+    own.close()
+
+
+def test_a_look_finds_what_this_process_has_used_of_a_limited_key(
+    database: Database, making: RecordMaker, changes: Changes
+) -> None:
+    """A request that began before its key's limits were known here ends with nothing to add its usage to."""
+    Keys(database).add(replace(KEY, limits=KeyLimits(usd_per_day=1.0)))
+    own, now = Transactions(database, learn_scores, pace), database.clock.now()
+    changes.poll(version(database))
+    own.write([making.completion(key_id="key_1", at=now, cost_usd=0.25)])
+    changed = changes.poll(version(database), own_numbers=own.own_numbers)
+    assert changed is not None
+    assert changed == Changed(usage=changed.usage)
+    assert changed.usage[Cell("key_1", DAY, int(now // DAY) * DAY)] == Usage(1, 150, 0.25)
+    own.close()
+
+
+def test_a_process_alone_is_told_of_none_of_its_statistics_again(
+    database: Database, opening: Opening, ledger_url: str, start_writer: Start, making: RecordMaker
+) -> None:
+    alone = start_writer(database, deferring=True)
+    alone.until(lambda: bool(alone.changes), "what there was is told")
+    for number in range(5):
+        alone.write(*(making.completion() for _ in range(60)))  # some are left to a fold
+        time.sleep(0.25)  # it looks, and nobody else has written
+        Keys(opening(ledger_url)).add(replace(KEY, id=f"key_{number}", hash=f"{number}"))
+        alone.until(
+            lambda number=number: any(  # type: ignore[misc]
+                f"key_{number}" in (changed.subjects.get(Topic.KEYS) or ()) for changed in alone.changes
+            ),
+            "a key is told",
+        )
+    assert all(changed.sums == {} for changed in alone.changes)
+
+
+def test_a_process_is_told_when_what_it_had_left_to_a_fold_was_added(
+    database: Database, start_writer: Start, making: RecordMaker
+) -> None:
+    busy = start_writer(database, deferring=database.sqlite)
+    for _ in range(3):
+        told = len(busy.changes)
+        busy.write(*(making.completion() for _ in range(150)))
+        if not database.sqlite:
+            continue
+        busy.until(lambda told=told: any(each.folded for each in busy.changes[told:]), "a fold is told")  # type: ignore[misc]
+        assert same_sums(Arms(database).sums(), busy.sums)
+    if not database.sqlite:
+        assert not any(each.folded for each in busy.changes)
 
 
 def test_a_look_goes_on_where_everything_was_read(

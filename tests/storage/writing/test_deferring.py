@@ -45,10 +45,11 @@ def test_a_fold_is_due_when_it_is_idle_when_it_is_time_and_when_there_is_much() 
     assert not deferring.is_due(idle=False)
     deferring.left(MOST_LEFT - 4)
     assert deferring.is_due(idle=False)
-    deferring.folded(more=True)
+    assert not deferring.folded(more=True)
     assert deferring.is_due(idle=False)
-    deferring.folded(more=False)
+    assert deferring.folded(more=False)
     assert not deferring.is_due(idle=True)
+    assert not deferring.folded(more=False), "of others"
     deferring.left(4)
     clock.now += FOLD_SECONDS
     assert deferring.is_due(idle=False)

@@ -14,6 +14,7 @@ from storage.records import CompletionRecord, Content
 from storage.replication.changes import Changes, read_everything
 from storage.stores.arms import Arms
 from storage.stores.ledger import Ledger
+from storage.stores.resumptions import Resumptions
 from storage.writing.batch import MOST_BYTES, size_of
 from storage.writing.failover import MOST_PATIENCE, FailoverWriter, State
 from storage.writing.spool import Spool
@@ -208,20 +209,22 @@ def test_reading_that_takes_too_long_is_no_outage_and_is_tried_again_with_more_p
     asked: list[float] = []
     poll = Changes.poll
 
-    def slow_poll(self: Changes, version: str | None, patience: float = 1.0) -> object:
+    def slow_poll(self: Changes, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> object:
         if self._database is not database:  # that of a writer of another test
-            return poll(self, version, patience)
+            return poll(self, version, patience, own_numbers)
         asked.append(patience)
         if len(asked) <= 3:
             raise DatabaseTimeout("no progress")
-        return poll(self, version, patience)
+        return poll(self, version, patience, own_numbers)
 
     monkeypatch.setattr(Changes, "poll", slow_poll)
     monkeypatch.setattr("storage.writing.follower.POSTGRESQL_SECONDS", 0.01)
     monkeypatch.setattr("storage.writing.follower.SQLITE_SECONDS", 0.01)
     running = start_writer(database, spool=Spool(tmp_path / "it-", OWNER))
     running.write(making.completion())
-    wait_until(lambda: len(asked) > 4, "changes are read again")
+    wait_until(lambda: len(asked) > 3, "changes are read again")
+    Resumptions(database).announce("p/a")
+    wait_until(lambda: len(asked) > 4, "further changes are read")
     assert asked[:5] == [1.0, 2.0, 4.0, 4.0, 1.0]
     assert running.writer.state is State.OK
 

@@ -8,6 +8,7 @@ from bandit.statistics import Deltas
 from bandit.types import BudgetState, Scores
 from storage.database.engine import Database
 from storage.errors import RecordRefused, WriterFull
+from storage.replication.changes import Changed
 from storage.stores.ledger import Ledger
 from storage.writing.failover import State
 from storage.writing.transaction import Item, Written
@@ -127,6 +128,23 @@ def test_the_thread_outlives_a_listener_that_fails(database: Database, making: R
         writer.submit(making.completion(), None)
     writer.close()
     assert len(delivered) == 3
+
+
+def test_what_a_listener_failed_to_take_is_read_from_the_database(database: Database, making: RecordMaker) -> None:
+    told: list[Changed] = []
+
+    def deliver(committed: Committed) -> None:
+        raise RuntimeError("a bug in the listener")
+
+    writer = Writer(database, learn_scores=learn_scores, pace=pace, deliver=deliver, follow=told.append)
+    writer.start()
+    wait_until(lambda: len(told) == 1, "the empty ledger is told")
+    record = making.completion()
+    writer.submit(record, None)
+    wait_until(lambda: len(told) == 2, "the ledger is told anew")
+    writer.close()
+    assert told[1].everything
+    assert told[1].sums == record.deltas
 
 
 def test_a_writer_at_work_is_ok(running: RunningWriter, making: RecordMaker) -> None:
