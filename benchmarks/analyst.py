@@ -187,6 +187,8 @@ def main() -> None:
     parser.add_argument("--pages", type=int, default=0, help="live pages of the dashboard, in place of questions")
     parser.add_argument("--apart", action="store_true", help="the analyst on the load's core, not the gateway's")
     options = parser.parse_args()
+    if options.rounds < 2:
+        parser.error("--rounds must be at least 2: quiet blocks are compared with each other")
     with tempfile.TemporaryDirectory(prefix="analyst-") as name, fake_provider(Path(name, "provider.log")) as port:
         folder = Path(name)
         with gateway_process(port, folder) as gateway:
