@@ -17,6 +17,8 @@ from gateway.routing.router import LiveRouter
 
 LOOK_SECONDS = 1.0
 PING_SECONDS = 15.0
+PING = b"event: ping\ndata: {}\n\n"
+"""Not a comment, which a page can't see: one that hears nothing for long opens another stream."""
 MOST_STREAMS = 20
 ROUTER = "router:"
 
@@ -70,13 +72,16 @@ class Events:
             raise Unavailable(
                 f"{MOST_STREAMS} pages are live in this process already", code="overloaded", retry_after_seconds=30
             )
-        return self._stream(is_live, sees)
+        # Before the browser hears that it is open: it fetches the page then, and is told of all that comes after.
+        return self._stream(self._look(), is_live, sees)
 
-    async def _stream(self, is_live: Callable[[], bool], sees: Callable[[str], bool]) -> AsyncIterator[bytes]:
+    async def _stream(
+        self, seen: dict[str, _Seen], is_live: Callable[[], bool], sees: Callable[[str], bool]
+    ) -> AsyncIterator[bytes]:
         with self._counted():
             loop = asyncio.get_running_loop()
-            seen, said_at = self._look(), loop.time()
-            yield b": live\n\n"
+            yield PING
+            said_at = loop.time()
             while is_live() and not self._readiness.stopping:
                 await asyncio.sleep(LOOK_SECONDS)
                 now = self._look()
@@ -87,7 +92,7 @@ class Events:
                     yield b"event: changed\ndata: " + msgspec.json.encode({"topics": topics}) + b"\n\n"
                     said_at = loop.time()
                 elif loop.time() - said_at >= PING_SECONDS:
-                    yield b": ping\n\n"
+                    yield PING
                     said_at = loop.time()
 
     @contextlib.contextmanager

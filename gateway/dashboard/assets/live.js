@@ -7,33 +7,59 @@ const lamp = document.getElementById("live");
 const shortest = document.querySelector("[data-newest]") ? 5000 : 2000;
 const LONGEST = 40_000;  // longer than the gateway takes to give up
 const RETRY = 5000;
+const SILENT = 40_000;  // the gateway says something every 15 s
 let pause = shortest, etag = null, busy = false, due = false, at = new Date();
+let events = null, retrying = 0, heard = 0, later = 0;
 
 const clock = () => at.toISOString().slice(11, 19);
-const say = (state, text) => {
+const say = (problem) => {
   if (!lamp) return;
   lamp.hidden = false;
-  lamp.querySelector(".dot").className = state === "live" ? "dot" : "dot warn-dot";
-  lamp.querySelector("span:last-child").textContent = text;
+  lamp.querySelector(".dot").className = problem ? "dot warn-dot" : "dot";
+  lamp.querySelector("span:last-child").textContent = problem ? `figures of ${clock()} UTC: ${problem}` : "live";
+};
+const sayWhetherLive = () => say(events?.readyState === EventSource.OPEN ? "" : "not live now");
+
+// What a person types stays; what they choose from, mark, or read with the cursor, until they have left it for a while.
+const LEFT = 20_000;
+let touched = 0;
+for (const kind of ["pointerdown", "pointermove", "keydown"]) {
+  addEventListener(kind, ({ target }) => { if (target.closest?.("select, [data-cursor]")) touched = Date.now(); });
+}
+document.addEventListener("selectionchange", () => { touched = Date.now(); });
+const busyWith = (part) => {
+  const active = part.contains(document.activeElement) ? document.activeElement : null, marked = getSelection();
+  if (active?.matches("input, textarea")) return true;
+  if (Date.now() - touched > LEFT) return false;
+  return active?.matches("select") || part.querySelector(".cursor-tip")
+    || (!marked.isCollapsed && part.contains(marked.anchorNode));
 };
 
-// What a person types into, or reads with the cursor, stays.
-const busyWith = (part) => {
-  const active = document.activeElement;
-  const typing = active && part.contains(active) && active.matches("input, select, textarea");
-  return typing || part.querySelector(".cursor-tip");
+// What the new part gets from the old one: how far it is scrolled, what is unfolded, and the focus.
+const FOCUSABLE = "a[href], button, select, summary, [tabindex]";
+const take = (part, adopted) => {
+  const pairs = (selector) => {
+    const others = adopted.querySelectorAll(selector);
+    return [...part.querySelectorAll(selector)].map((each, i) => [each, others[i]]).filter(([, other]) => other);
+  };
+  const active = document.activeElement, href = active.getAttribute("href");
+  const focused = part.contains(active) && (
+    (href && adopted.querySelector(`a[href="${CSS.escape(href)}"]`))
+    || pairs(FOCUSABLE).find(([each]) => each === active)?.[1]);
+  const scrolled = pairs(".scroll, ul").map(([each, other]) => [other, each.scrollLeft]);
+  for (const [each, other] of pairs("details")) other.open = each.open;
+  part.replaceWith(adopted);
+  for (const [other, left] of scrolled) other.scrollLeft = left;
+  if (focused) focused.focus({ preventScroll: true });
 };
 
 const replace = (fresh) => {
+  clearTimeout(later);
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const other = fresh.getElementById(part.id);
-    if (!other || other.outerHTML === part.outerHTML || busyWith(part)) continue;
-    const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const scrolled = [...part.querySelectorAll(".scroll, ul")].map((each) => each.scrollLeft);
-    const adopted = document.adoptNode(other);
-    part.replaceWith(adopted);
-    adopted.querySelectorAll(".scroll, ul").forEach((each, i) => { each.scrollLeft = scrolled[i] || 0; });
-    if (focused) [...adopted.querySelectorAll("a")].find((each) => each.getAttribute("href") === focused)?.focus();
+    if (!other || other.outerHTML === part.outerHTML) continue;
+    if (busyWith(part)) later = setTimeout(() => replace(fresh), 1000);
+    else take(part, document.adoptNode(other));
   }
   announce(fresh);
 };
@@ -66,21 +92,18 @@ const refresh = async () => {
       etag = answer.headers.get("etag");
     }
     at = new Date();
-    say("live", "live");
+    sayWhetherLive();
   } catch {
     due = true;  // nobody tells again of what it would have shown
     pause = Math.max(pause, RETRY);
-    say("away", `figures of ${clock()} UTC: the gateway or its database does not answer`);
+    say("the gateway or its database does not answer");
   } finally {
     setTimeout(() => { busy = false; if (due) refresh(); }, pause);
   }
 };
 
-// The stream is open while the page is seen: a browser has six connections for all of its tabs. After a gap, whatever
-// made it, the page is fetched, since what happened meanwhile was told to nobody.
-const ASLEEP = 90_000;
-let events = null, retrying = 0, ticked = Date.now();
-
+// The stream is open while the page is seen: a browser has six connections for all of its tabs. Whenever it opens, the
+// page is fetched: what happened since it was rendered, or while there was no stream, was told to nobody.
 const close = () => {
   clearTimeout(retrying);
   events?.close();
@@ -88,34 +111,34 @@ const close = () => {
 };
 const open = () => {
   close();
-  let missed = false;
+  heard = Date.now();
   events = new EventSource(document.body.dataset.events);
   events.addEventListener("open", () => {
-    say("live", "live");
-    if (missed) refresh();
-    missed = false;
+    heard = Date.now();
+    sayWhetherLive();
+    refresh();
   });
+  events.addEventListener("ping", () => { heard = Date.now(); });
   events.addEventListener("changed", (event) => {
+    heard = Date.now();
     if (JSON.parse(event.data).topics.some((topic) => topics.has(topic))) refresh();
   });
   events.addEventListener("error", () => {
-    missed = true;
-    say("away", `figures of ${clock()} UTC: not live now`);
+    sayWhetherLive();
     // The browser goes on trying only if the connection broke, not after an error: a restart, or the session's end.
-    if (events?.readyState === EventSource.CLOSED) retrying = setTimeout(reopen, RETRY);
+    if (events?.readyState !== EventSource.CLOSED) return;
+    retrying = setTimeout(open, RETRY);
+    refresh();
   });
 };
-const reopen = () => { open(); refresh(); };
 
 if (topics.size) {
   if (!document.hidden) open();
-  addEventListener("visibilitychange", () => { if (document.hidden) close(); else reopen(); });
+  addEventListener("visibilitychange", () => { if (document.hidden) close(); else open(); });
   addEventListener("pagehide", close);
-  addEventListener("pageshow", (event) => { if (event.persisted) reopen(); });
-  // A machine that slept has a stream that nobody writes to any more.
+  addEventListener("pageshow", (event) => { if (event.persisted) open(); });
+  // A stream that nobody writes to any more: the machine slept, or something between swallows what is sent.
   setInterval(() => {
-    const asleep = Date.now() - ticked > ASLEEP;
-    ticked = Date.now();
-    if (asleep && !document.hidden) reopen();
-  }, ASLEEP / 9);
+    if (events && Date.now() - heard > SILENT) open();
+  }, SILENT / 4);
 }

@@ -46,7 +46,7 @@ document.addEventListener("keydown", (event) => {
   if (!event.target.matches("[data-filter] select")) return;
   if (event.key === "Enter" && keyed) { event.preventDefault(); send(event.target.form, event.target); }
   else if (event.key === "Tab" || event.key === "Shift") return;
-  else keyed = keyed || { field: event.target, value: event.target.value };
+  else if (keyed?.field !== event.target) keyed = { field: event.target, value: event.target.value };
 });
 document.addEventListener("focusout", (event) => {
   const { field, value } = keyed || {};

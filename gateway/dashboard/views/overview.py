@@ -25,6 +25,7 @@ from storage.records import RouterRecord
 PERIODS = (1, 7, 30, 90)
 USUAL_DAYS = 30
 MOST_FINDINGS = 5
+FEW_REQUESTS = 20
 MOST_COMPARED = 6
 """Routers whose savings are computed for the table: the busiest. It takes some milliseconds each."""
 
@@ -71,7 +72,8 @@ class Tiles:
 class OverviewPage:
     """All routers, and findings that need somebody. `first` is the router of the first steps, if nothing has come.
 
-    `saved` and `tiles` are of the router `chosen`; None if it had no request.
+    `saved` and `tiles` are of the router `chosen`; None if it had no request. `unscored` is that router, if it had only
+    a few, of which none has a score yet.
     """
 
     rows: Sequence[RouterRow]
@@ -84,6 +86,7 @@ class OverviewPage:
     tiles: Tiles | None
     needs: Sequence[FindingRow]
     first: RouterView | None
+    unscored: RouterView | None
     may_try: bool
     tried: Tried | None = None
 
@@ -138,6 +141,7 @@ def _page(visit: Visit, tried: Tried | None, router_id: str | None, days: int, b
         first=router_view(rows[0].router, management.base_url)
         if rows and (requests == 0 or tried is not None)
         else None,
+        unscored=chosen if activity is not None and _is_unscored(activity.summary) else None,
         may_try="routing" in visit.key.scopes,
         tried=tried,
     )
@@ -148,6 +152,10 @@ def window_of(management: Management, days: int) -> tuple[str, str]:
     # At midnight the window of today would be empty.
     first = start_of(DAY, Epoch(management.now - 1.0)) - (days - 1) * DAY
     return str(max(first, 0)), str(management.now)
+
+
+def _is_unscored(summary: ActivityView) -> bool:
+    return 0 < summary.answered == summary.requests <= FEW_REQUESTS and not summary.scored
 
 
 def _tiles(view: OverviewView) -> Tiles:

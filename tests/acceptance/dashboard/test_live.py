@@ -5,10 +5,10 @@ from contextlib import suppress
 from itertools import count
 
 import pytest
-from playwright.sync_api import Browser, Error
+from playwright.sync_api import Browser, Error, Page, Route
 
+from gateway.dashboard import events, refreshes
 from gateway.dashboard.events import Events
-from gateway.dashboard.refreshes import LONGEST_SECONDS
 from storage.stores.keys import Keys
 from tests.acceptance.dashboard.conftest import add_key
 from tests.support.browser import chromium, is_there, tab
@@ -19,9 +19,13 @@ pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium her
 
 BODY = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
 
-
-PAUSE = int(1_000 * LONGEST_SECONDS) + 1_000
+PAUSE = 7_000
 """Milliseconds: longer than a page waits between two fetches, however slow the machine is, and no sleep."""
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refreshes, "LONGEST_SECONDS", PAUSE / 1_000 - 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +37,7 @@ def browser() -> Iterator[Browser]:
 def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, browser: Browser) -> None:
     """Refused, cut off, hidden, asleep, and at last signed out."""
     secret = add_key(running, "gaps", ("read",))
-    events: Events = running.gateway.api.state.events
+    hub: Events = running.gateway.api.state.events
     told = count(1)
     with tab(browser, running.url) as opened, running.http() as client:
         page = opened.page
@@ -73,7 +77,7 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
         shows_another_request()
 
         seen(hidden=True)
-        wait_until(lambda: events.open_streams == 0, "a page that nobody sees has no stream")
+        wait_until(lambda: hub.open_streams == 0, "a page that nobody sees has no stream")
         assert client.post("/rtr_code/chat/completions", json=BODY).status_code == 200
         page.clock.fast_forward(PAUSE)
         seen(hidden=False)
@@ -86,6 +90,123 @@ def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, 
         (key,) = [key for key in Keys(running.gateway.database).all() if key.label == "gaps"]
         Keys(running.gateway.database).revoke(key.id, running.gateway.database.clock.now())
         page.wait_for_selector("h1 >> text=Sign in", timeout=60_000)
+
+
+def ask(running: Running, router_id: str, times: int = 1) -> str:
+    """Send requests; the id of the last answer."""
+    with running.http() as client:
+        for _ in range(times):
+            answer = client.post(f"/{router_id}/chat/completions", json=BODY)
+            assert answer.status_code == 200
+    answered: str = answer.json()["id"]
+    return answered
+
+
+def is_new(page: Page, shown: str) -> bool:
+    """Whether the page shows what it would if it were loaded now. `shown` is JavaScript, of a document `it`."""
+    same: bool = page.evaluate(
+        f"""async () => {{
+            const fresh = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+            const shown = (it) => JSON.stringify({shown});
+            return shown(fresh) === shown(document);
+        }}"""
+    )
+    return same
+
+
+def test_what_changes_while_a_page_loads_is_shown(running: Running, browser: Browser) -> None:
+    """After it was rendered, and before its stream has looked for the first time."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:  # a bound method of a list has no room for Playwright's mark
+        held.append(route)
+
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["reader"])
+        page.route("**/events", hold)
+        opened.go("/routers/rtr_support")
+        wait_until(lambda: page.evaluate("1") == 1 and len(held) == 1, "its stream is asked for")
+        ask(running, "rtr_support", 3)
+        page.wait_for_timeout(3_000)  # all looks at them are over
+        held[0].continue_()
+        page.wait_for_selector("#traffic >> text=/^3 requests/", timeout=20_000)
+
+
+def test_the_first_page_follows_from_the_first_answer_to_its_score(running: Running, browser: Browser) -> None:
+    secret = add_key(running, "first page", ("read", "feedback"), ("rtr_hostile",))
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(secret)
+        page.wait_for_selector("#live >> text=/^live$/")
+        assert page.inner_text("h1") == "How do I get the first answer?"
+        answered = ask(running, "rtr_hostile")
+        page.wait_for_selector("h1 >> text=What did I save", timeout=20_000)
+        assert page.locator("#curl").count() == 0
+        assert "chatcmpl-req_" in page.inner_text("#score")
+
+        page.click("text=How this is computed")
+        with running.http() as client:
+            scored = client.post("/feedback", json={"completion_id": answered, "score": 1})
+        assert scored.status_code == 200
+        page.wait_for_selector("#score", state="detached", timeout=20_000)
+        wait_until(lambda: "1 in all" in page.inner_text("#overview"), "it is scored")
+        assert page.locator("#overview details").get_attribute("open") is not None, "what was unfolded stays so"
+
+
+def test_what_a_person_is_busy_with_stays_and_is_shown_anew_after_it(running: Running, browser: Browser) -> None:
+    """A chart that the cursor is on, a marked text, and a field that has the focus."""
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["reader"])
+        ask(running, "rtr_code")
+        opened.go("/routers/rtr_code")
+        page.hover("#shares [data-cursor]")
+        tip = page.locator("#shares .cursor-tip")
+        tip.wait_for()
+        before = page.inner_text("#traffic")
+        ask(running, "rtr_code", 9)
+        wait_until(lambda: page.inner_text("#traffic") != before, "the other parts are new")
+        assert tip.is_visible()
+        page.mouse.move(0, 0)
+        wait_until(
+            lambda: is_new(page, "JSON.parse(it.querySelector('[data-cursor]').dataset.cursor).buckets"),
+            "the chart is new",
+        )
+
+        opened.go("/?router=rtr_code")
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('#overview .tile'))")
+        marked = page.evaluate("getSelection().toString()")
+        ask(running, "rtr_code")
+        page.wait_for_timeout(4_000)
+        assert page.evaluate("getSelection().toString()") == marked
+        page.focus("#baseline")
+        page.evaluate("getSelection().removeAllRanges()")
+        wait_until(lambda: is_new(page, "it.querySelector('.tile .big').textContent"), "the figures are new")
+        assert page.evaluate("document.activeElement.id") == "baseline"
+
+
+def test_a_stream_that_says_nothing_any_more_is_opened_anew(
+    running: Running, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PING_SECONDS", 0.1)
+    asked: list[str] = []
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        page.on("request", lambda request: asked.append(request.url) if request.url.endswith("/events") else None)
+        page.clock.install()
+        opened.sign_in(running.keys["reader"])
+        opened.go("/keys")
+        page.wait_for_selector("#live >> text=/^live$/")
+        asked.clear()
+        for _ in range(5):
+            page.clock.fast_forward(20_000)
+            page.wait_for_timeout(2_500)  # a ping comes at each look
+        assert asked == []
+        monkeypatch.setattr(events, "PING_SECONDS", 1e9)
+        page.wait_for_timeout(1_500)
+        with page.expect_request("**/events"):
+            page.clock.fast_forward(60_000)
 
 
 def test_a_form_that_is_clicked_twice_is_sent_once(running: Running, browser: Browser) -> None:

@@ -24,7 +24,10 @@ async def test_a_page_is_told_of_a_commit_and_of_the_fold_that_adds_it(monkeypat
         lambda: True, lambda router_id: router_id == "rtr_a"
     )
     async with asyncio.timeout(10.0):
-        assert await anext(stream) == b": live\n\n"
+        state.add({}, BudgetState())  # after the stream was asked for, before it is read
+        await asyncio.sleep(events.LOOK_SECONDS)
+        assert await anext(stream) == events.PING
+        assert b'["router:rtr_a"]' in await anext(stream)
         state.add({}, BudgetState())
         assert b'["router:rtr_a"]' in await anext(stream)
         state.settled = state.revision
