@@ -75,6 +75,10 @@ _NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS
 """Topics whose changes are recorded with their subjects."""
 
 
+_NUMBERLESS = {Topic.TASKS}
+"""Topics whose changes need no numbers to be read: of a busy process that learns call sites, each second."""
+
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
@@ -112,6 +116,10 @@ def read_everything(database: Database) -> tuple[Changed, Position]:
         changes.close()
 
 
+class NotFolded(Exception):
+    """What was read lacks what this process has left to a fold."""
+
+
 class Changes:
     """Polls for changes since the last poll, or since `position`; without one the first poll returns everything."""
 
@@ -132,12 +140,15 @@ class Changes:
         """Test whether nothing has been committed since the last poll."""
         return version is not None and version == self._version
 
-    def poll(self, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> Changed | None:
+    def poll(
+        self, version: str | None, patience: float = 1.0, own_numbers: int = 0, *, is_folded: bool = True
+    ) -> Changed | None:
         """Return the changes since the last poll, or None. `version` is the result of `WriteConnection.version`.
 
         `patience` multiplies the watchdog's limit. `own_numbers` were drawn since the last poll by transactions that
         changed only what is known: if there are no others, no statistics are read, only usage of keys with limits.
-        Raises DatabaseUnavailable.
+        Not `is_folded`: some of what this process knows is pending, and is not in what would be read. Raises NotFolded
+        then, if anything has changed but names of tasks, and DatabaseUnavailable.
         """
         if self.is_known(version):
             return None
@@ -154,6 +165,10 @@ class Changes:
                 is_own = self._statistics_since(numbers.last) == numbers.last - own_numbers
                 changed = replace(self._read(connection, now, numbers.last, is_own), everything=not self.position)
                 connection.rollback()
+                if not is_folded and not (
+                    is_own and changed == Changed(changed.subjects) and set(changed.subjects) <= _NUMBERLESS
+                ):
+                    raise NotFolded
         except DatabaseUnavailable:
             self.close()
             raise

@@ -8,7 +8,7 @@ from dataclasses import replace
 from storage.database.engine import Database
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseTimeout
-from storage.replication.changes import Changed, Changes, Position
+from storage.replication.changes import Changed, Changes, NotFolded, Position
 from storage.replication.notifications import Listener
 from storage.writing.transaction import Transactions
 
@@ -92,22 +92,31 @@ class Follower:
         if self._changes.is_known(version):
             self._patience, self.followed = 1.0, self._polled
             return None
-        self._fold()
-        own_numbers = self._transactions.own_numbers
         try:
-            changed = self._changes.poll(version, self._patience, own_numbers - self._own_numbers)
+            if self._transactions.others_have_left():
+                self._fold()
+            try:
+                changed = self._read(version)
+            except NotFolded:
+                self._fold()
+                changed = self._read(version)
         except DatabaseTimeout as error:
             self._patience = min(MOST_PATIENCE, 2.0 * self._patience)
             log.warning("the changes of other processes are read later: %s", error)
             return None
-        self._patience, self.followed, self._own_numbers = 1.0, self._polled, own_numbers
+        self._patience, self.followed, self._own_numbers = 1.0, self._polled, self._transactions.own_numbers
         return changed
+
+    def _read(self, version: str | None) -> Changed | None:
+        transactions = self._transactions
+        own_numbers = transactions.own_numbers - self._own_numbers
+        return self._changes.poll(version, self._patience, own_numbers, is_folded=not transactions.has_left)
 
     def _fold(self) -> None:
         """Fold all pending events.
 
         What is read then replaces what is known, and would lack what this process has left. What others have left, also
-        those that were killed, is read with it: their commit is why there is something to read.
+        those that were killed, is read with it.
         """
         while self._transactions.fold_some():
             pass

@@ -20,7 +20,7 @@ from storage.deltas import DeltaSums, encode_deltas
 from storage.errors import Contention, DatabaseUnavailable, FeedbackError
 from storage.judging import JudgingCounts
 from storage.key_usage import Cell, Usage, UsageCounts
-from storage.pending_events import Left, Own
+from storage.pending_events import Left, Own, divide
 from storage.records import (
     ComparisonRecord,
     CompletionRecord,
@@ -105,7 +105,8 @@ class Transactions:
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
-        self._left: Own = {}
+        self._left = Own()
+        self._leaving: list[tuple[int, int, bytes, Left]] = []  # by the transaction that is not committed yet
 
     def write(self, items: Sequence[Item], *, again: bool = False, patience: float = 1.0) -> Written:
         """Write the items in one transaction. With `again`, items that are in the ledger already are skipped.
@@ -123,6 +124,7 @@ class Transactions:
         together = gathering and len(items) <= PIPELINED_ITEMS and rows <= PIPELINED_ROWS and size <= PIPELINED_BYTES
         alone = together and not again and direct.commits_alone and self._only_inserts(items)
         statements = self._statements if together else self._copying
+        self._leaving.clear()
         try:
             with self._watching(patience), direct.transaction(together=together and not alone, alone=alone):
                 if gathering:
@@ -143,6 +145,8 @@ class Transactions:
             self._cache = WriteCache()  # the ledger may have been restored
             raise
         update.commit()
+        for row in self._leaving:
+            self._left.note(*row)
         self.commits += 1
         self.own_numbers += written.is_numbered
         return written
@@ -156,9 +160,16 @@ class Transactions:
             self.close()
             raise
 
-    def fold_is_due(self, *, idle: bool) -> bool:
-        """Test whether this process has left events that are to be folded now. `idle`: there is nothing else to do."""
-        return self._deferring is not None and self._deferring.is_due(idle=idle)
+    @property
+    def has_left(self) -> bool:
+        """Whether this process has left events that may be pending."""
+        return self._deferring is not None and self._deferring.any_left
+
+    def others_have_left(self) -> bool:
+        """Test whether events of other processes are pending; true also if others have folded some of this one."""
+        return self._deferring is not None and self._statements.pending.count(self._opened().cursor) != len(
+            self._left.rows
+        )
 
     def fold_some(self) -> bool:
         """Fold the oldest pending events, of any process. Returns whether there may be more.
@@ -170,12 +181,25 @@ class Transactions:
         direct = self._opened()
         with direct.transaction():
             fold = self._statements.pending.fold_some(direct.cursor, self._left)
-        self.commits += 1
-        self.own_numbers += fold.is_own
         if not fold.more:
             self._left.clear()  # others may have folded some
-        self.folds += self._deferring.folded(more=fold.more)
+        self._folded(fold.is_own, is_last=not fold.more and self._deferring.folded())
         return fold.more
+
+    def fold_part(self) -> None:
+        """Fold a part of what this process has left, if one is due. Raises DatabaseUnavailable."""
+        part = None if self._deferring is None else self._deferring.due()
+        if self._deferring is None or part is None:
+            return
+        direct = self._opened()
+        with direct.transaction():
+            is_own = self._statements.pending.fold_part(direct.cursor, self._left, part)
+        self._folded(is_own, is_last=self._deferring.folded(part))
+
+    def _folded(self, is_own: bool, *, is_last: bool) -> None:
+        self.commits += 1
+        self.own_numbers += is_own
+        self.folds += is_last
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""
@@ -259,12 +283,12 @@ class Transactions:
         changed = {*moved, *(str(row[0]) for row in judging_rows)}
         deltas = learned.deltas()
         if deferring is not None:
-            deferring.left(rows)
             used = UsageCounts()
-            for record in records:
-                used.add_request(record.decision, record.outcome)
             bare = [record if record.content is None else replace(record, content=None) for record in records]
-            statements.pending.leave(cursor, Left(bare, changes, deltas, used), self._left)
+            for part, left in divide(bare, changes, deltas).items():
+                deferring.left(part, len(left.records) + len(left.changes))
+                self._leaving.append((part, *statements.pending.leave(cursor, left), left))
+                used.add(left.used)
         else:
             learned_rows, sums = learned.rows(), RollUps(records, changes)
             statements.arms.write(cursor, learned_rows)

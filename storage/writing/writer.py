@@ -66,7 +66,7 @@ class Writer:
     `queue_limit` bounds what waits, `batch_limit` what is written at once; `gather_seconds` is how long a record waits
     for others, if nobody waits for its commit: each commit takes the interpreter from requests. `spool` takes
     completions while the database is away. If `deferring`, a busy writer on SQLite adds to statistics and roll-ups up
-    to half a second later.
+    to a second later.
     """
 
     def __init__(
@@ -269,11 +269,11 @@ class Writer:
             self._follower.reset()
 
     def _fold(self, *, idle: bool) -> None:
-        """Fold what is due: all if idle, else some between two batches. Raises DatabaseUnavailable."""
-        while self._transactions.fold_is_due(idle=idle):
+        """Fold what is due: all if idle, else a part between two batches. Raises DatabaseUnavailable."""
+        while idle and self._transactions.has_left:
             self._transactions.fold_some()
-            if not idle:
-                return
+        if not idle:
+            self._transactions.fold_part()
 
     def _poll(self, *, idle: bool) -> None:
         """Replay the spool if need be, fold what is due, and poll for other processes' changes."""

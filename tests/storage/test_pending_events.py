@@ -13,13 +13,14 @@ from sqlalchemy import func, select
 
 from storage.calendar import DAY, day_of
 from storage.database.engine import Database
-from storage.errors import DatabaseUnavailable
+from storage.errors import DatabaseUnavailable, RecordRefused
 from storage.maintenance.activity_rebuild import ActivityRebuild
 from storage.maintenance.fixed_sums_rebuild import FixedSumsRebuild
 from storage.maintenance.future import FutureEvents
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
+from storage.pending_events import PARTS
 from storage.records import Content
 from storage.stores.arms import Arms
 from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
@@ -147,6 +148,58 @@ def test_only_the_fold_of_what_a_process_has_left_itself_is_its_own(
     busy.fold_some()
     assert busy.own_numbers == 1, "an empty fold draws no number"
     other.close()
+
+
+def test_parts_are_folded_one_by_one_and_at_every_instant_all_adds_up(
+    busy: Transactions, ledger: Database, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.writing.deferring.FOLD_SECONDS", 0.0)
+    routers = [f"rtr_{number}" for number in range(4 * PARTS)]
+    for _ in range(2):
+        made = [making.completion(router_id) for router_id in routers]
+        busy.write(made)
+        busy.write([(making.score(each.decision.completion_id, 0.5),) for each in made])
+    left, known = pending(ledger), Arms(ledger).sums()
+    assert busy.has_left
+    assert not busy.others_have_left()
+    counts = []
+    for _ in range(PARTS):
+        assert busy.folds == 0
+        busy.fold_part()
+        assert differences(ledger) == []
+        assert_same_sums(Arms(ledger).sums(), known)
+        counts.append(pending(ledger))
+    assert all(after <= before for before, after in zip([left, *counts], counts, strict=False))
+    assert len(set(counts)) > PARTS // 2, "a part alone"
+    assert (counts[-1], busy.folds, busy.has_left) == (0, 1, False)
+    assert busy.own_numbers == len({left, *counts}) - 1
+
+
+def test_a_part_s_rows_that_another_process_has_folded_are_not_taken_for_those_that_have_their_ids_now(
+    busy: Transactions, ledger: Database, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.writing.deferring.FOLD_SECONDS", 0.0)
+    other = Transactions(ledger, learn_scores, pace, deferring=True)
+    busy.write([making.completion(cost_usd=1.0)])
+    other.fold_some()
+    other.write([making.completion("rtr_b", cost_usd=7.0), making.completion(cost_usd=9.0)])
+    assert busy.others_have_left()
+    for _ in range(PARTS):
+        busy.fold_part()
+        assert differences(ledger) == []
+    assert busy.own_numbers == 0, "they were another's"
+    assert not other.fold_some()
+    assert (pending(ledger), differences(ledger)) == (0, [])
+    other.close()
+
+
+def test_a_transaction_that_failed_has_left_nothing(busy: Transactions, ledger: Database, making: RecordMaker) -> None:
+    made = making.completion()
+    busy.write([made])
+    with pytest.raises(RecordRefused):
+        busy.write([making.completion("rtr_b"), made])  # it is there already
+    assert pending(ledger) == 1
+    assert not busy.others_have_left()
 
 
 def test_what_is_pending_is_not_added_again_by_a_rebuild(busy: Transactions, ledger: Database) -> None:

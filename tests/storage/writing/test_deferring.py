@@ -1,6 +1,7 @@
-"""Which transactions leave their events to a fold, and when it is due."""
+"""Which transactions leave their events to a fold, and when which part of them is folded."""
 
-from storage.writing.deferring import DIRECT, FOLD_SECONDS, MOST_LEFT, MOST_ROWS, Deferring
+from storage.pending_events import PARTS
+from storage.writing.deferring import DIRECT, FOLD_SECONDS, MOST_LEFT, MOST_ROWS, WINDOW_SECONDS, Deferring
 
 
 class Clock:
@@ -16,7 +17,7 @@ def test_a_quiet_writer_adds_to_the_roll_ups_itself_and_a_busy_one_leaves_that()
     for _ in range(2):
         assert [deferring.defers(1, 4) for _ in range(DIRECT + 3)] == [False] * DIRECT + [True] * 3
         assert not deferring.defers(1, MOST_ROWS + 1)
-        clock.now += 2.0 * FOLD_SECONDS
+        clock.now += 2.0 * WINDOW_SECONDS
 
 
 def test_a_writer_that_stays_busy_leaves_all_until_it_is_quiet_for_a_while() -> None:
@@ -25,9 +26,9 @@ def test_a_writer_that_stays_busy_leaves_all_until_it_is_quiet_for_a_while() -> 
     for _ in range(DIRECT + 1):
         deferring.defers(1, 4)
     for items in (DIRECT + 1, DIRECT):
-        clock.now += FOLD_SECONDS
+        clock.now += WINDOW_SECONDS
         assert all(deferring.defers(1, 4) for _ in range(items))
-    clock.now += FOLD_SECONDS
+    clock.now += WINDOW_SECONDS
     assert not any(deferring.defers(1, 4) for _ in range(DIRECT))
 
 
@@ -36,20 +37,36 @@ def test_a_writer_of_many_items_at_once_is_as_busy_as_one_of_many_transactions()
     assert [deferring.defers(DIRECT // 2, 4) for _ in range(3)] == [False, False, True]
 
 
-def test_a_fold_is_due_when_it_is_idle_when_it_is_time_and_when_there_is_much() -> None:
+def test_parts_are_folded_in_turn_and_one_of_which_much_waits_at_once() -> None:
     clock = Clock()
     deferring = Deferring(clock)
-    assert not deferring.is_due(idle=True)
-    deferring.left(4)
-    assert deferring.is_due(idle=True)
-    assert not deferring.is_due(idle=False)
-    deferring.left(MOST_LEFT - 4)
-    assert deferring.is_due(idle=False)
-    assert not deferring.folded(more=True)
-    assert deferring.is_due(idle=False)
-    assert deferring.folded(more=False)
-    assert not deferring.is_due(idle=True)
-    assert not deferring.folded(more=False), "of others"
-    deferring.left(4)
-    clock.now += FOLD_SECONDS
-    assert deferring.is_due(idle=False)
+    assert deferring.due() is None
+    for part in range(PARTS):
+        deferring.left(part, 1)
+    turns = []
+    for _ in range(PARTS):
+        clock.now += FOLD_SECONDS / PARTS
+        turns.append(deferring.due())
+        assert deferring.due() is None, "not before its time"
+    assert set(turns) == set(range(PARTS))
+    deferring.left(3, MOST_LEFT - 2)
+    assert deferring.due() is None
+    deferring.left(3, 1)
+    assert deferring.due() == 3
+    assert not deferring.folded(3), "others are left"
+    assert deferring.due() is None
+
+
+def test_the_last_part_that_was_left_is_told() -> None:
+    deferring = Deferring(Clock())
+    assert not deferring.folded(), "of others"
+    for part in (1, 2):
+        deferring.left(part, 0)
+    assert [deferring.folded(1), deferring.any_left, deferring.folded(2), deferring.any_left] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    deferring.left(1, 1)
+    assert deferring.folded()

@@ -209,13 +209,15 @@ def test_reading_that_takes_too_long_is_no_outage_and_is_tried_again_with_more_p
     asked: list[float] = []
     poll = Changes.poll
 
-    def slow_poll(self: Changes, version: str | None, patience: float = 1.0, own_numbers: int = 0) -> object:
+    def slow_poll(
+        self: Changes, version: str | None, patience: float = 1.0, own_numbers: int = 0, *, is_folded: bool = True
+    ) -> object:
         if self._database is not database:  # that of a writer of another test
-            return poll(self, version, patience, own_numbers)
+            return poll(self, version, patience, own_numbers, is_folded=is_folded)
         asked.append(patience)
         if len(asked) <= 3:
             raise DatabaseTimeout("no progress")
-        return poll(self, version, patience, own_numbers)
+        return poll(self, version, patience, own_numbers, is_folded=is_folded)
 
     monkeypatch.setattr(Changes, "poll", slow_poll)
     monkeypatch.setattr("storage.writing.follower.POSTGRESQL_SECONDS", 0.01)
