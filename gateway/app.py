@@ -347,7 +347,7 @@ class Gateway:
     async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness, turns: Turns) -> None:
         secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
         self.api.state.sessions = Sessions(secret, keyring)
-        events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness)
+        events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness, self._heartbeat)
         self.api.state.events = events
         self.api.state.refreshes = Refreshes(lambda: events.open_streams, turns)
 

@@ -10,6 +10,7 @@ import msgspec
 
 from gateway.api_keys import Keyring
 from gateway.errors import Unavailable
+from gateway.maintenance.heartbeat import Heartbeat
 from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.routing.model_states import ModelStates
@@ -21,6 +22,8 @@ PING = b"event: ping\ndata: {}\n\n"
 """Not a comment, which a page can't see: one that hears nothing for long opens another stream."""
 MOST_STREAMS = 20
 ROUTER = "router:"
+HEARTBEATS = "heartbeats"
+SIGNED_OUT = b"event: signed-out\ndata: {}\n\n"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +52,14 @@ class Events:
         recorder: Recorder,
         model_states: ModelStates,
         readiness: Readiness,
+        heartbeat: Heartbeat,
     ) -> None:
         self._routers = routers
         self._keyring = keyring
         self._recorder = recorder
         self._model_states = model_states
         self._readiness = readiness
+        self._heartbeat = heartbeat
         self._streams = 0
         self._latest: tuple[float, dict[str, _Seen]] = (-inf, {})
 
@@ -94,6 +99,8 @@ class Events:
                 elif loop.time() - said_at >= PING_SECONDS:
                     yield PING
                     said_at = loop.time()
+            if not is_live():
+                yield SIGNED_OUT
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -122,5 +129,6 @@ class Events:
         found["keys"] = _Seen((self._keyring.revision,))
         states = (f"{model_id} {state}" for model_id, state in sorted(self._model_states.cooldowns.states().items()))
         told = (*self._readiness.problems(), *self._readiness.notes())
-        found["health"] = _Seen((*states, *told, str(self._recorder.state)))
+        found["health"] = _Seen((*states, *told, str(self._recorder.state), self._heartbeat.replica_count()))
+        found[HEARTBEATS] = _Seen((self._heartbeat.beats,))
         return found

@@ -22,6 +22,7 @@ class Frame:
     """What is around a page. `page` is the current one's name, `router` the one whose pages are in the navigation.
 
     `topics` are those of `/events` at which the page is fetched again. `signed_in_as` is the label of the key.
+    `is_away`: it is shown in place of a page that can't be answered now.
     `keeps_router`: the pages of the whole gateway that come next have this router in their navigation, too.
     """
 
@@ -36,6 +37,7 @@ class Frame:
     replicas: int = 1
     topics: str = ""
     keeps_router: bool = False
+    is_away: bool = False
 
 
 def frame_of(

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -123,6 +124,10 @@ async def _refreshed(request: Request, handle: Handler) -> Response:
 def render(request: Request, template: str, frame: Frame, page: object, status: int = 200) -> Response:
     """A page from its view-model. A page that the browser has already is answered with 304."""
     root = request.scope.get("root_path", "")
+    if request.method != "GET" or status not in {200, 503}:  # there is nothing to fetch again
+        frame = replace(frame, topics="")
+    if status == 503:
+        frame = replace(frame, is_away=True)
     body = html_of(template, page, root, frame).encode()
     tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
     if status == 200 and request.method == "GET" and request.headers.get("if-none-match") == tag:

@@ -70,6 +70,7 @@ class Heartbeat:
             spooling_since=0.0,
         )
         self._replicas: list[Replica] = []
+        self._beats = 0
         self._refused = RefusedRecords(database.watched(self._watchdog))
         self._refused_count = 0
         self._refused_ids: frozenset[str] = frozenset()
@@ -140,6 +141,11 @@ class Heartbeat:
         last = max((each.heartbeat_at for each in self._replicas), default=0.0)
         return max(sum(last - each.heartbeat_at <= OVERDUE_SECONDS for each in self._replicas), 1)
 
+    @property
+    def beats(self) -> int:
+        """How many heartbeats were written: with each one it hears of the others, too."""
+        return self._beats
+
     def remarks(self) -> list[str]:
         """What an operator should see to: clocks, and refused records."""
         return self._clock_remarks() + (
@@ -205,6 +211,7 @@ class Heartbeat:
         self._is_heard = False
         self._own = replace(self._own, state=self._state)
         self._replicas = self._store.beat(self._own, gone)
+        self._beats += 1
         self._refused_count, self._latest = self._refused.count(), self._future.latest()
         self._refused_ids = self._refused.ids() if self._refused_count else frozenset()
         if time.monotonic() - self._noted >= NOTED_SECONDS:

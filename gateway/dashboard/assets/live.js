@@ -1,6 +1,7 @@
 // Fetches the page again when the gateway says that something on it has changed, and replaces the parts marked with
 // `data-refresh` that differ. Without it the page is complete, only not live.
-const topics = new Set((document.body.dataset.topics || "").split(" ").filter(Boolean));
+const topicsOf = (page) => new Set((page.body.dataset.topics || "").split(" ").filter(Boolean));
+let topics = topicsOf(document);
 const lamp = document.getElementById("live");
 // A page is fetched at once, and then again every other second at most: rendering it takes time from completions. If
 // many are open, the gateway asks for longer pauses.
@@ -9,7 +10,7 @@ const LONGEST = 40_000;  // longer than the gateway takes to give up
 const RETRY = 5000;
 const SILENT = 40_000;  // the gateway says something every 15 s
 let pause = shortest, etag = null, busy = false, due = false, at = new Date();
-let events = null, retrying = 0, heard = 0, later = 0;
+let events = null, retrying = 0, heard = 0, later = 0, failed = false;
 
 const clock = () => at.toISOString().slice(11, 19);
 const say = (problem) => {
@@ -18,20 +19,28 @@ const say = (problem) => {
   lamp.querySelector(".dot").className = problem ? "dot warn-dot" : "dot";
   lamp.querySelector("span:last-child").textContent = problem ? `figures of ${clock()} UTC: ${problem}` : "live";
 };
-const sayWhetherLive = () => say(events?.readyState === EventSource.OPEN ? "" : "not live now");
+const sayWhetherLive = () => say(
+  failed ? "the gateway or its database does not answer" : events?.readyState === EventSource.OPEN ? "" : "not live now",
+);
 
-// What a person types stays; what they choose from, mark, or read with the cursor, until they have left it for a while.
+// What a person has typed or chosen stays until it is sent; what they choose from, mark, press, or read with the cursor,
+// until they have left it for a while.
 const LEFT = 20_000;
 let touched = 0;
 for (const kind of ["pointerdown", "pointermove", "keydown"]) {
   addEventListener(kind, ({ target }) => { if (target.closest?.("select, [data-cursor]")) touched = Date.now(); });
 }
+// A click needs the element that was pressed until it is let go.
+let pressed = null;
+addEventListener("pointerdown", ({ target }) => { pressed = target; touched = Date.now(); });
+for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, () => setTimeout(() => { pressed = null; }));
 document.addEventListener("selectionchange", () => { touched = Date.now(); });
+const isChosen = (select) => [...select.options].some((each) => each.selected !== each.defaultSelected);
 const busyWith = (part) => {
   const active = part.contains(document.activeElement) ? document.activeElement : null, marked = getSelection();
-  if (active?.matches("input, textarea")) return true;
+  if (active?.matches("input, textarea") || (active?.matches("select") && isChosen(active))) return true;
   if (Date.now() - touched > LEFT) return false;
-  return active?.matches("select") || part.querySelector(".cursor-tip")
+  return active?.matches("select") || part.querySelector(".cursor-tip") || part.contains(pressed)
     || (!marked.isCollapsed && part.contains(marked.anchorNode));
 };
 
@@ -55,12 +64,15 @@ const take = (part, adopted) => {
 
 const replace = (fresh) => {
   clearTimeout(later);
+  topics = topicsOf(fresh);
+  let waits = false;
   for (const part of document.querySelectorAll("[data-refresh]")) {
     const other = fresh.getElementById(part.id);
     if (!other || other.outerHTML === part.outerHTML) continue;
-    if (busyWith(part)) later = setTimeout(() => replace(fresh), 1000);
+    if (busyWith(part)) waits = true;
     else take(part, document.adoptNode(other));
   }
+  if (waits) later = setTimeout(() => replace(fresh), 1000);
   announce(fresh);
 };
 
@@ -73,7 +85,7 @@ const announce = (fresh) => {
   const known = rows.indexOf(list.dataset.newest);
   const count = known < 0 ? rows.length : known;
   newer.hidden = count === 0;
-  newer.querySelector("b").textContent = known < 0 ? `${count} or more newer` : `${count} newer`;
+  newer.querySelector("b").textContent = known < 0 && list.dataset.newest ? `${count} or more newer` : `${count} newer`;
 };
 
 const refresh = async () => {
@@ -84,7 +96,8 @@ const refresh = async () => {
     const headers = { "x-refresh": "1", ...(etag && { "if-none-match": etag }) };
     const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
     pause = Math.max(shortest, 1000 * answer.headers.get("x-pause-seconds"));
-    if (answer.type === "opaqueredirect") { location.reload(); return; }
+    const isOther = answer.type === "opaqueredirect" || answer.status === 404 || (answer.ok && "away" in document.body.dataset);
+    if (isOther) { location.reload(); return; }
     if (answer.headers.has("x-again")) due = true;  // rendered a moment ago for somebody else, or before what has changed
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);
@@ -92,11 +105,13 @@ const refresh = async () => {
       etag = answer.headers.get("etag");
     }
     at = new Date();
+    failed = false;
     sayWhetherLive();
   } catch {
     due = true;  // nobody tells again of what it would have shown
     pause = Math.max(pause, RETRY);
-    say("the gateway or its database does not answer");
+    failed = true;
+    sayWhetherLive();
   } finally {
     setTimeout(() => { busy = false; if (due) refresh(); }, pause);
   }
@@ -119,6 +134,7 @@ const open = () => {
     refresh();
   });
   events.addEventListener("ping", () => { heard = Date.now(); });
+  events.addEventListener("signed-out", () => location.reload());
   events.addEventListener("changed", (event) => {
     heard = Date.now();
     if (JSON.parse(event.data).topics.some((topic) => topics.has(topic))) refresh();
@@ -130,6 +146,7 @@ const open = () => {
     retrying = setTimeout(open, RETRY);
     refresh();
   });
+  if (lamp && !lamp.hidden) sayWhetherLive();
 };
 
 if (topics.size) {
@@ -139,6 +156,8 @@ if (topics.size) {
   addEventListener("pageshow", (event) => { if (event.persisted) open(); });
   // A stream that nobody writes to any more: the machine slept, or something between swallows what is sent.
   setInterval(() => {
-    if (events && Date.now() - heard > SILENT) open();
+    if (!events || Date.now() - heard <= SILENT) return;
+    open();
+    refresh();  // the stream may not open, nor fail, for minutes
   }, SILENT / 4);
 }

@@ -3,6 +3,7 @@
 from fastapi import Request
 from fastapi.responses import Response
 
+from gateway.dashboard.events import HEARTBEATS
 from gateway.dashboard.frame import frame_of
 from gateway.dashboard.pages import page_router, render, see_other
 from gateway.dashboard.views.health import health_page
@@ -15,7 +16,7 @@ router = page_router()
 @router.get("/health")
 def health(request: Request, visit: Reader) -> Response:
     """Findings by severity, each with its remedy."""
-    return render(request, "health.html", frame_of(visit, "health"), health_page(visit))
+    return render(request, "health.html", frame_of(visit, "health", topics=(HEARTBEATS,)), health_page(visit))
 
 
 @router.post("/models/{model_id:path}/resume")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -9,10 +10,12 @@ from playwright.sync_api import Browser, Error, Page, Route
 
 from gateway.dashboard import events, refreshes
 from gateway.dashboard.events import Events
+from storage.records import Status
 from storage.stores.keys import Keys
 from tests.acceptance.dashboard.conftest import add_key
 from tests.support.browser import chromium, is_there, tab
 from tests.support.gateway import Running
+from tests.support.records import RecordMaker, RunningWriter
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
@@ -184,6 +187,122 @@ def test_what_a_person_is_busy_with_stays_and_is_shown_anew_after_it(running: Ru
         page.evaluate("getSelection().removeAllRanges()")
         wait_until(lambda: is_new(page, "it.querySelector('.tile .big').textContent"), "the figures are new")
         assert page.evaluate("document.activeElement.id") == "baseline"
+
+
+def test_of_two_parts_that_somebody_is_busy_with_the_latest_state_is_shown(running: Running, browser: Browser) -> None:
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["reader"])
+        ask(running, "rtr_code")
+        opened.go("/routers/rtr_code")
+        page.evaluate("getSelection().selectAllChildren(document.querySelector('#beliefs h2'))")
+        page.hover("#shares [data-cursor]")
+        page.locator("#shares .cursor-tip").wait_for()
+        for _ in range(3):
+            before = page.inner_text("#traffic")
+            ask(running, "rtr_code", 2)
+            wait_until(lambda before=before: page.inner_text("#traffic") != before, "the other parts are new")  # type: ignore[misc]
+        page.mouse.move(0, 0)
+        page.evaluate("getSelection().removeAllRanges()")
+        beliefs = "it.querySelector('#beliefs').textContent.replace(/\\s+/g, ' ')"
+        wait_until(lambda: is_new(page, beliefs), "what it believes is new")
+        page.wait_for_timeout(2_500)
+        assert is_new(page, beliefs), "and stays so"
+
+
+def test_what_is_chosen_stays_and_what_is_pressed_is_clicked(running: Running, browser: Browser) -> None:
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["reader"])
+        ask(running, "rtr_code")
+        opened.go("/?router=rtr_code")
+        page.clock.install()
+        page.focus("#baseline")
+        page.keyboard.press("ArrowDown")
+        chosen, url = page.input_value("#baseline"), page.url
+        for _ in range(6):
+            ask(running, "rtr_code")
+            page.clock.fast_forward(PAUSE)
+            page.wait_for_timeout(1_500)
+        assert (page.input_value("#baseline"), page.url) == (chosen, url)
+        assert page.evaluate("document.activeElement.id") == "baseline"
+
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        opened.sign_in(running.keys["reader"])
+        opened.go("/?router=rtr_code")
+        link = page.locator("#overview table.routers a[href$='/routers/rtr_code']")
+        link.hover()
+        page.mouse.down()
+        ask(running, "rtr_code")
+        page.wait_for_timeout(4_000)
+        page.mouse.up()
+        page.wait_for_url("**/routers/rtr_code")
+
+
+def test_a_list_without_rows_says_that_one_has_come(running: Running, browser: Browser) -> None:
+    with tab(browser, running.url) as opened:
+        opened.sign_in(running.keys["reader"])
+        opened.go("/routers/rtr_code/decisions?ending=failed")
+        ask(running, "rtr_code")
+        database, made = (
+            running.gateway.database,
+            RecordMaker().completion("rtr_code", at=running.gateway.database.clock.now()),
+        )
+        writing = RunningWriter(database)
+        writing.write(replace(made, outcome=replace(made.outcome, status=Status.FAILED, http_status=502), deltas={}))
+        writing.writer.close()
+        opened.page.wait_for_selector("#newer:visible >> text=1 newer", timeout=20_000)
+
+
+def test_a_router_that_is_made_is_followed_and_one_that_is_deleted_is_gone(running: Running, browser: Browser) -> None:
+    made = {"id": "rtr_new", "name": "Newest", "models": ["simulated/swift"]}
+    with tab(browser, running.url) as opened, running.http("admin") as client:
+        page, requests = opened.page, list[str]()
+        opened.sign_in(running.keys["reader"])
+        page.wait_for_selector("#live >> text=/^live$/")
+        assert client.post("/admin/routers", json=made).is_success
+        row = page.locator("table.routers tr", has_text="Newest")
+        row.wait_for(timeout=20_000)
+        ask(running, "rtr_new")
+        wait_until(lambda: row.locator("td").nth(1).inner_text() == "1", "its request is counted")
+        opened.go("/routers/rtr_new")
+        page.wait_for_selector("#live >> text=/^live$/")
+        assert client.delete("/admin/routers/rtr_new").is_success
+        page.wait_for_selector("#live", state="detached", timeout=20_000)
+        page.on("request", lambda request: requests.append(request.url))
+        page.wait_for_timeout(6_500)
+        assert requests == [], "there is nothing to fetch again"
+
+
+def test_the_lamp_does_not_say_live_while_nothing_comes(
+    running: Running, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "PING_SECONDS", 1e9)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    with tab(browser, running.url) as opened:
+        page = opened.page
+        page.clock.install()
+        opened.sign_in(running.keys["reader"])
+        opened.go("/keys")
+        page.wait_for_selector("#live >> text=/^live$/")
+        page.route("**/events", hold)  # what is swallowed neither answers nor fails
+        page.clock.fast_forward(60_000)
+        page.wait_for_selector("#live >> text=not live now")
+        page.unroute("**/events")
+        page.route("**/keys", lambda route: route.fulfill(status=503))
+        page.clock.fast_forward(60_000)
+        page.wait_for_selector("#live >> text=does not answer")
+        page.clock.fast_forward(60_000)
+        page.wait_for_timeout(1_500)
+        assert "does not answer" in page.inner_text("#live"), "though the stream is open"
+        page.unroute("**/keys")
+        page.clock.fast_forward(60_000)
+        page.wait_for_selector("#live >> text=/^live$/")
 
 
 def test_a_stream_that_says_nothing_any_more_is_opened_anew(
