@@ -128,17 +128,22 @@ class Own:
 
     def __init__(self) -> None:
         self.rows: dict[bytes, Left] = {}
-        self._ids: list[list[int]] = [[] for _ in range(PARTS)]
+        self._ids: list[list[tuple[int, bytes]]] = [[] for _ in range(PARTS)]
 
     def note(self, part: int, id_: int, row: bytes, left: Left) -> None:
         """Note a row of a part, which is committed."""
         self.rows[row] = left
-        self._ids[part].append(id_)
+        self._ids[part].append((id_, row))
 
-    def take_ids(self, part: int) -> list[int]:
-        """Forget the ids of a part's rows, and return them."""
-        ids, self._ids[part] = self._ids[part], []
-        return ids
+    def ids(self, part: int) -> list[int]:
+        """Where a part's rows were written."""
+        return [id_ for id_, _ in self._ids[part]]
+
+    def forget(self, part: int) -> None:
+        """Forget a part's rows, which this process or others have folded."""
+        for _, row in self._ids[part]:
+            self.rows.pop(row, None)
+        self._ids[part].clear()
 
     def clear(self) -> None:
         """Forget all."""
@@ -146,25 +151,30 @@ class Own:
         self._ids = [[] for _ in range(PARTS)]
 
 
+def part_of(router_id: str) -> int:
+    """The part that a router belongs to, in this process."""
+    return hash(router_id) % PARTS
+
+
 def divide(records: Sequence[CompletionRecord], changes: Sequence[ScoreChange], learned: Deltas) -> dict[int, Left]:
     """Divide the events of a transaction into parts by router."""
     parts: dict[int, Left] = {}
 
-    def part_of(router_id: str) -> Left:
-        part = hash(router_id) % PARTS
+    def left_of(router_id: str) -> Left:
+        part = part_of(router_id)
         found = parts.get(part)
         if found is None:
             found = parts[part] = Left([], [], {}, UsageCounts())
         return found
 
     for record in records:
-        left = part_of(record.decision.router_id)
+        left = left_of(record.decision.router_id)
         left.records.append(record)
         left.used.add_request(record.decision, record.outcome)
     for change in changes:
-        part_of(change.after.router_id).changes.append(change)
+        left_of(change.after.router_id).changes.append(change)
     for key, sums in learned.items():
-        part_of(key.router_id).learned[key] = sums
+        left_of(key.router_id).learned[key] = sums
     return parts
 
 
@@ -176,7 +186,7 @@ class Fold(NamedTuple):
 
 
 class PendingEvents:
-    """The statements that leave events and fold them, compiled once."""
+    """The statements that leave events and fold them, compiled once. `count` selects how many rows are pending."""
 
     def __init__(self, dialect: Dialect) -> None:
         own = pending_events.c.id
@@ -184,7 +194,7 @@ class PendingEvents:
         self._insert = compile_text(insert(unnumbered).values(events=bindparam("events")), dialect)
         self._oldest = f"{compile_text(select(own, pending_events.c.events).order_by(own), dialect)} LIMIT "
         self._delete = compile_text(delete(pending_events).where(own <= bindparam("last")), dialect)
-        self._count = compile_text(select(func.count()).select_from(pending_events), dialect)
+        self.count = compile_text(select(func.count()).select_from(pending_events), dialect)
         given = "WHERE id IN (SELECT value FROM json_each(?))"
         self._these = f"SELECT events FROM {pending_events.name} {given}"  # noqa: S608
         self._delete_these = f"DELETE FROM {pending_events.name} {given}"  # noqa: S608
@@ -201,12 +211,6 @@ class PendingEvents:
         cursor.execute(self._insert, (row,))
         return cursor.lastrowid, row
 
-    def count(self, cursor: Cursor) -> int:
-        """How many rows are pending."""
-        cursor.execute(self._count)
-        ((count,),) = cursor.fetchall()
-        return int(count)
-
     def fold_some(self, cursor: Cursor, own: Own, count: int = FOLDED_AT_ONCE) -> Fold:
         """Delete the oldest rows, `count` at most, and add them.
 
@@ -221,7 +225,7 @@ class PendingEvents:
 
     def fold_part(self, cursor: Cursor, own: Own, part: int) -> bool:
         """Delete the rows of a part that this process has left, and add them. Returns whether all were its own."""
-        ids = str(own.take_ids(part))
+        ids = str(own.ids(part))
         cursor.execute(self._these, (ids,))
         is_own = self._fold(cursor, [events for (events,) in cursor.fetchall()], own)
         cursor.execute(self._delete_these, (ids,))
@@ -231,6 +235,7 @@ class PendingEvents:
         """Add rows. Returns whether there were some, all left by this process."""
         is_own = bool(rows) and all(events in own.rows for events in rows)
         if rows and not self._try(cursor, rows, own):
+            is_own = False  # none, or several numbers are drawn
             for events in rows:
                 if not self._try(cursor, [events], own):
                     log.error("a row of pending_events is damaged, and dropped: `bandit-gateway rebuild` mends that")

@@ -12,6 +12,7 @@ from gateway.catalog.catalog import Catalog
 from gateway.routing.loader import Loaded
 from gateway.routing.router import LiveRouter, RouterState
 from gateway.settings.router_options import DEFAULT_OPTIONS
+from storage.pending_events import part_of
 from storage.replication.changes import Changed
 from storage.writing.writer import Committed
 
@@ -61,8 +62,9 @@ class Registry:
         for (router_id, purpose, day), spent_usd in changed.judging_usd.items():
             self._state(router_id).spend_beside(purpose).replace(day, spent_usd)
         if changed.folded:
-            for state in self._states.values():
-                state.settled = state.revision
+            for router_id, state in self._states.items():
+                if part_of(router_id) in changed.folded:
+                    state.settled = state.revision
         return router_ids
 
     def adopt(self, catalog: Catalog, loaded: Loaded) -> None:

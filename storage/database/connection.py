@@ -105,8 +105,12 @@ class WriteConnection:
             files.remove_former_log()
             self._database.close()  # pooled connections have the former file open, too
             raise DatabaseUnavailable(f"the file {self._database.where} was replaced or removed while it was in use")
+        return str(self.read("PRAGMA data_version"))
+
+    def read(self, sql: str) -> Any:
+        """Return the value that a statement selects. Raises DatabaseUnavailable."""
         try:
-            return str(self.cursor.execute("PRAGMA data_version").fetchone()[0])
+            return self.cursor.execute(sql).fetchone()[0]
         except self._errors as error:
             raise self._as_ours(error) from error
 

@@ -84,7 +84,7 @@ class Changed:
     """Changes since the last poll. `subjects` has the topics in which something changed.
 
     `everything`: these are all statistics that there are, because nothing was known, or the ledger was restored.
-    `folded`: the database's sums have what this process had left to a fold.
+    `folded`: the parts of which the database's sums have what this process had left to a fold.
     `spend_usd` is by router and UTC day (days since the epoch), from yesterday on; `judging_usd` by purpose, too.
     `usage` is that of keys with limits: recent minutes and days; of keys that are new or changed all days of the month.
     """
@@ -96,7 +96,7 @@ class Changed:
     usage: Mapping[Cell, Usage] = field(default_factory=dict)
     judging_usd: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     everything: bool = False
-    folded: bool = False
+    folded: frozenset[int] = frozenset()
 
 
 def united(one: Subjects, other: Subjects) -> Subjects:

@@ -65,9 +65,9 @@ class Deferring:
         self._turn = (self._turn + 1) % PARTS
         return self._turn if self._left[self._turn] else None
 
-    def folded(self, part: int | None = None) -> bool:
-        """Note that a part was folded, or all. Returns whether the last that was left here was."""
-        was_left = self.any_left
-        for each in range(PARTS) if part is None else (part,):
+    def folded(self, part: int | None = None) -> set[int]:
+        """Note that a part was folded, or all. Returns those of which something was left."""
+        folded = {each for each in (range(PARTS) if part is None else (part,)) if self._left[each]}
+        for each in folded:
             self._left[each] = 0
-        return was_left and not self.any_left
+        return folded

@@ -46,7 +46,6 @@ class Follower:
         self._longest = SQLITE_SECONDS if database.sqlite else POSTGRESQL_SECONDS
         self._polled = float("-inf")
         self._own_numbers = transactions.own_numbers  # when changes were read for the last time
-        self._folds = transactions.folds  # that were told
         self.followed = time.monotonic()  # when changes were read for the last time
         self._patience = 1.0
 
@@ -56,6 +55,7 @@ class Follower:
         If reading takes too long, although the database answers, it is tried again later and with more patience:
         nobody waits for it, and what is written is not at fault.
         """
+        self._tell(None)  # at once: what is committed next is not folded yet
         waited = time.monotonic() - self._polled
         notified = self._listener is not None and self._listener.notified.is_set() and waited >= BUSY_SECONDS
         if waited < self._longest * self._patience**2 and not (notified and self._patience == 1.0):
@@ -63,12 +63,7 @@ class Follower:
         if self._listener is not None:
             self._listener.notified.clear()
         self._polled = time.monotonic()
-        changed = self._changed()
-        if self._transactions.folds != self._folds:
-            self._folds = self._transactions.folds
-            changed = replace(changed or Changed(), folded=True)
-        if changed is not None:
-            self._follow(changed)
+        self._tell(self._changed())
 
     def notify(self) -> None:
         """Notify the other processes of a commit of this one."""
@@ -85,6 +80,14 @@ class Follower:
         self._changes.close()
         if self._listener is not None:
             self._listener.close()
+
+    def _tell(self, changed: Changed | None) -> None:
+        folded = self._transactions.folded
+        if folded:
+            changed = replace(changed or Changed(), folded=frozenset(folded))
+            folded.clear()
+        if changed is not None:
+            self._follow(changed)
 
     def _changed(self) -> Changed | None:
         """What has changed, if it could be read."""

@@ -77,9 +77,9 @@ class Transactions:
     """Writes batches through one connection, which is opened on demand. Not thread-safe, but for reading `commits`.
 
     `commits` is how many there were; `own_numbers` how many of them drew a number and added nothing but what this
-    process has learned; `folds` how often all that was left to a fold had been added. Event times are clamped to
-    `clock`; None: they stay as they are. If `deferring`, a busy writer's transactions leave it to `fold_some` to add to
-    statistics and roll-ups (`storage.pending_events`).
+    process has learned; `folded` the parts of what it had left that were added, until they are told. Event times are
+    clamped to `clock`; None: they stay as they are. If `deferring`, a busy writer's transactions leave it to folds to
+    add to statistics and roll-ups (`storage.pending_events`).
     """
 
     def __init__(
@@ -101,7 +101,8 @@ class Transactions:
         self._pacing = Pacing(self._statements.pacing, pace)
         self._cache = WriteCache()
         self._direct: WriteConnection | None = None
-        self.commits = self.own_numbers = self.folds = 0
+        self.commits = self.own_numbers = 0
+        self.folded: set[int] = set()
         self._watchdog = watchdog
         self._clock = clock
         self._deferring = Deferring() if deferring else None
@@ -166,10 +167,14 @@ class Transactions:
         return self._deferring is not None and self._deferring.any_left
 
     def others_have_left(self) -> bool:
-        """Test whether events of other processes are pending; true also if others have folded some of this one."""
-        return self._deferring is not None and self._statements.pending.count(self._opened().cursor) != len(
-            self._left.rows
-        )
+        """Test whether events of other processes are pending; true also if others have folded some of this one.
+
+        Raises DatabaseUnavailable.
+        """
+        if self._deferring is None:
+            return False
+        pending: int = self._opened().read(self._statements.pending.count)
+        return pending != len(self._left.rows)
 
     def fold_some(self) -> bool:
         """Fold the oldest pending events, of any process. Returns whether there may be more.
@@ -183,7 +188,7 @@ class Transactions:
             fold = self._statements.pending.fold_some(direct.cursor, self._left)
         if not fold.more:
             self._left.clear()  # others may have folded some
-        self._folded(fold.is_own, is_last=not fold.more and self._deferring.folded())
+        self._folded(fold.is_own, set() if fold.more else self._deferring.folded())
         return fold.more
 
     def fold_part(self) -> None:
@@ -194,12 +199,13 @@ class Transactions:
         direct = self._opened()
         with direct.transaction():
             is_own = self._statements.pending.fold_part(direct.cursor, self._left, part)
-        self._folded(is_own, is_last=self._deferring.folded(part))
+        self._left.forget(part)
+        self._folded(is_own, self._deferring.folded(part))
 
-    def _folded(self, is_own: bool, *, is_last: bool) -> None:
+    def _folded(self, is_own: bool, parts: set[int]) -> None:
         self.commits += 1
         self.own_numbers += is_own
-        self.folds += is_last
+        self.folded |= parts
 
     def close(self) -> None:
         """Close the connection; the next write opens another."""

@@ -20,7 +20,7 @@ from storage.maintenance.future import FutureEvents
 from storage.maintenance.rebuild import Rebuild
 from storage.maintenance.transfer import copy_ledger
 from storage.maintenance.usage import UsageRebuild
-from storage.pending_events import PARTS
+from storage.pending_events import PARTS, part_of
 from storage.records import Content
 from storage.stores.arms import Arms
 from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
@@ -164,14 +164,13 @@ def test_parts_are_folded_one_by_one_and_at_every_instant_all_adds_up(
     assert not busy.others_have_left()
     counts = []
     for _ in range(PARTS):
-        assert busy.folds == 0
         busy.fold_part()
         assert differences(ledger) == []
         assert_same_sums(Arms(ledger).sums(), known)
         counts.append(pending(ledger))
     assert all(after <= before for before, after in zip([left, *counts], counts, strict=False))
     assert len(set(counts)) > PARTS // 2, "a part alone"
-    assert (counts[-1], busy.folds, busy.has_left) == (0, 1, False)
+    assert (counts[-1], busy.folded, busy.has_left) == (0, {part_of(router_id) for router_id in routers}, False)
     assert busy.own_numbers == len({left, *counts}) - 1
 
 
@@ -188,6 +187,12 @@ def test_a_part_s_rows_that_another_process_has_folded_are_not_taken_for_those_t
         busy.fold_part()
         assert differences(ledger) == []
     assert busy.own_numbers == 0, "they were another's"
+    busy.write([making.completion()])
+    other.fold_some()
+    for _ in range(PARTS):
+        busy.fold_part()
+    other.write([making.completion("rtr_b")])
+    assert busy.others_have_left(), "as many as it had left itself"
     assert not other.fold_some()
     assert (pending(ledger), differences(ledger)) == (0, [])
     other.close()

@@ -25,6 +25,7 @@ from gateway.serving.bootstrap import prepare
 from gateway.settings import load
 from storage.database.engine import Database, open_database
 from storage.database.revisions import Topic
+from storage.pending_events import PARTS, part_of
 from storage.records import RouterModel, RouterRecord
 from storage.replication.changes import Changed, Changes, read_everything
 from storage.stores.arms import Arms
@@ -111,7 +112,9 @@ def test_a_fold_settles_what_was_learned_before(memory: Memory, running: Running
     memory.look()
     state = memory.routers["rtr_a"].state
     assert state.settled < state.revision
-    memory.registry.follow(Changed(folded=True))
+    memory.registry.follow(Changed(folded=frozenset(range(PARTS)) - {part_of("rtr_a")}))
+    assert state.settled < state.revision, "its own part waits"
+    memory.registry.follow(Changed(folded=frozenset({part_of("rtr_a")})))
     assert state.settled == state.revision
 
 

@@ -53,20 +53,14 @@ def test_parts_are_folded_in_turn_and_one_of_which_much_waits_at_once() -> None:
     assert deferring.due() is None
     deferring.left(3, 1)
     assert deferring.due() == 3
-    assert not deferring.folded(3), "others are left"
+    assert deferring.folded(3) == {3}
     assert deferring.due() is None
 
 
-def test_the_last_part_that_was_left_is_told() -> None:
+def test_parts_that_were_folded_are_told_if_something_was_left_there() -> None:
     deferring = Deferring(Clock())
-    assert not deferring.folded(), "of others"
+    assert deferring.folded() == set(), "of others"
     for part in (1, 2):
         deferring.left(part, 0)
-    assert [deferring.folded(1), deferring.any_left, deferring.folded(2), deferring.any_left] == [
-        False,
-        True,
-        True,
-        False,
-    ]
-    deferring.left(1, 1)
-    assert deferring.folded()
+    assert (deferring.folded(3), deferring.folded(1), deferring.any_left) == (set(), {1}, True)
+    assert (deferring.folded(), deferring.any_left) == ({2}, False)

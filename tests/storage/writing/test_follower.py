@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from storage.calendar import DAY
 from storage.database.engine import Database
 from storage.database.revisions import Topic
+from storage.errors import DatabaseUnavailable
+from storage.pending_events import part_of
 from storage.records import KeyLimits, KeyRecord
 from storage.replication.changes import Changed, read_everything
 from storage.stores.arms import Arms
@@ -74,7 +76,34 @@ def test_what_is_read_has_what_was_left(looking: Looking, making: RecordMaker, s
     assert changed is not None
     assert_same_sums(dict(changed.sums), Arms(looking.ledger).sums())
     assert {key.router_id for key in changed.sums} == {"rtr_a", "rtr_b"}
-    assert (looking.pending, changed.folded) == (0, True)
+    assert looking.pending == 0
+    assert set(changed.folded) == {part_of("rtr_a")}
+
+
+def test_a_part_is_told_as_soon_as_it_is_folded(
+    looking: Looking, making: RecordMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However busy the other parts are: a quiet router's page waits for its own."""
+    monkeypatch.setattr("storage.writing.deferring.FOLD_SECONDS", 0.0)
+    routers = [f"rtr_{number}" for number in range(64)]
+    looking.busy.write([making.completion("rtr_a")])
+    told: set[int] = set()
+    while part_of("rtr_a") not in told:
+        looking.busy.write(
+            [making.completion(router_id) for router_id in routers if part_of(router_id) != part_of("rtr_a")]
+        )
+        looking.busy.fold_part()
+        changed = looking.look()
+        told |= changed.folded if changed else set()
+    assert looking.pending > 0
+
+
+def test_a_ledger_that_can_t_be_read_is_unavailable(looking: Looking, making: RecordMaker) -> None:
+    looking.busy.write([making.completion()])
+    with looking.ledger.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE pending_events RENAME TO gone")
+    with pytest.raises(DatabaseUnavailable):
+        looking.look()
 
 
 def test_what_another_process_has_left_is_read(looking: Looking, making: RecordMaker) -> None:
