@@ -33,6 +33,7 @@ HEADERS = {
     # `no-referrer` would make browsers send `Origin: null` with our own forms, which could not be told from others'.
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
+    "x-dashboard": "1",  # a page's script tells a page that is gone from a proxy's error by it
 }
 
 

@@ -18,6 +18,8 @@ AGAIN_HEADER = "x-again"
 SHARE = 0.01
 """The part of a process's time that all refreshes together take: Python renders in the process that answers."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 2.0, 60.0
+LONGEST_RENDERING_SECONDS = 0.5
+"""What takes longer has waited for the database: once that was frozen, all pages would pause for minutes."""
 FRESH_SECONDS = 1.0
 MOST_KEPT = 64
 LATEST_WEIGHT = 0.2
@@ -75,7 +77,7 @@ class Refreshes:
         return response
 
     def _keep(self, page: Page, response: Response, now: float, seconds: float) -> None:
-        self._seconds += LATEST_WEIGHT * (seconds - self._seconds)
+        self._seconds += LATEST_WEIGHT * (min(seconds, LONGEST_RENDERING_SECONDS) - self._seconds)
         tag = response.headers.get("etag")
         if tag is None or response.status_code not in {200, 304}:
             return

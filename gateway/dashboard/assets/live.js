@@ -8,6 +8,7 @@ const lamp = document.getElementById("live");
 const shortest = document.querySelector("[data-newest]") ? 5000 : 2000;
 const LONGEST = 40_000;  // longer than the gateway takes to give up
 const RETRY = 5000;
+const SLOW = 5000;
 const SILENT = 40_000;  // the gateway says something every 15 s
 let pause = shortest, etag = null, busy = false, due = false, at = new Date();
 let events = null, retrying = 0, heard = 0, later = 0, failed = false;
@@ -35,10 +36,11 @@ let pressed = null;
 addEventListener("pointerdown", ({ target }) => { pressed = target; touched = Date.now(); });
 for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, () => setTimeout(() => { pressed = null; }));
 document.addEventListener("selectionchange", () => { touched = Date.now(); });
+const OPEN = CSS.supports("selector(:open)") ? "select:open" : "select:not(select)";
 const isChosen = (select) => [...select.options].some((each) => each.selected !== each.defaultSelected);
 const busyWith = (part) => {
   const active = part.contains(document.activeElement) ? document.activeElement : null, marked = getSelection();
-  if (active?.matches("input, textarea") || (active?.matches("select") && isChosen(active))) return true;
+  if (active?.matches("input, textarea") || (active?.matches("select") && isChosen(active)) || active?.matches(OPEN)) return true;
   if (Date.now() - touched > LEFT) return false;
   return active?.matches("select") || part.querySelector(".cursor-tip") || part.contains(pressed)
     || (!marked.isCollapsed && part.contains(marked.anchorNode));
@@ -85,19 +87,22 @@ const announce = (fresh) => {
   const known = rows.indexOf(list.dataset.newest);
   const count = known < 0 ? rows.length : known;
   newer.hidden = count === 0;
-  newer.querySelector("b").textContent = known < 0 && list.dataset.newest ? `${count} or more newer` : `${count} newer`;
+  newer.querySelector("b").textContent = known < 0 && (list.dataset.newest || count >= 50) ? `${count} or more newer` : `${count} newer`;
 };
 
 const refresh = async () => {
   if (document.hidden) return;  // it is fetched when it is seen again
   if (busy) { due = true; return; }
   busy = true; due = false;
+  const slow = setTimeout(() => say("waiting for the gateway or its database"), SLOW);
   try {
     const headers = { "x-refresh": "1", ...(etag && { "if-none-match": etag }) };
     const answer = await fetch(location.href, { headers, redirect: "manual", signal: AbortSignal.timeout(LONGEST) });
     pause = Math.max(shortest, 1000 * answer.headers.get("x-pause-seconds"));
-    const isOther = answer.type === "opaqueredirect" || answer.status === 404 || (answer.ok && "away" in document.body.dataset);
-    if (isOther) { location.reload(); return; }
+    // Not the 404 of a proxy that waits for the gateway: what is shown is better than that.
+    const isGone = answer.status === 404 && answer.headers.has("x-dashboard");
+    const isOther = answer.type === "opaqueredirect" || (answer.ok && "away" in document.body.dataset);
+    if (isGone || isOther) { location.reload(); return; }
     if (answer.headers.has("x-again")) due = true;  // rendered a moment ago for somebody else, or before what has changed
     if (answer.status !== 304) {
       if (!answer.ok) throw new Error(answer.status);
@@ -113,6 +118,7 @@ const refresh = async () => {
     failed = true;
     sayWhetherLive();
   } finally {
+    clearTimeout(slow);
     setTimeout(() => { busy = false; if (due) refresh(); }, pause);
   }
 };

@@ -36,10 +36,29 @@ def test_without_the_database_pages_say_so_and_health_what_to_do(
         assert "The database does not answer" in health.text
         assert "The ledger answers" not in health.text
         assert 'href="/routers/rtr_support"' in health.text  # of the router that was asked for last
+        assert 'id="replicas" data-refresh hidden' in health.text, "a live page shows them again by it"
         refused = admin.post("/keys", data={"label": "in vain", "scopes": "routing"})
         assert refused.status_code == 503
-    assert admin.get("/routers/rtr_support").status_code == 200
+    router = admin.get("/routers/rtr_support")
+    assert router.status_code == 200
+    assert 'id="experiment" data-refresh hidden' in router.text, "until one begins"
     assert "in vain" not in admin.get("/keys").text
+
+
+@pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
+def test_a_page_that_was_opened_without_the_database_comes_with_it(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Database) -> None:
+        raise DatabaseUnavailable("it is away")
+
+    with chromium() as browser, tab(browser, running.url) as opened:
+        opened.sign_in(running.keys["admin"])
+        with monkeypatch.context() as patched:
+            patched.setattr(Database, "read", away)
+            opened.go("/keys")
+            assert "The database does not answer" in opened.page.inner_text("main")
+        opened.page.wait_for_selector("#keys", timeout=20_000)
 
 
 def test_a_page_whose_database_hangs_is_given_up(

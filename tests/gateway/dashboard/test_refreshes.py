@@ -87,3 +87,16 @@ async def test_the_more_pages_are_open_the_longer_they_pause() -> None:
     assert await pause(0) == SHORTEST_SECONDS
     assert await pause(4) == pytest.approx(4 * 0.05 / refreshes.SHARE, rel=0.02)
     assert await pause(1_000) == LONGEST_SECONDS
+
+
+async def test_a_page_that_has_waited_for_the_database_makes_no_long_pauses() -> None:
+    now = 0.0
+    answering = Refreshes(lambda: 1, Turns(), lambda: now)
+
+    async def frozen() -> Response:
+        nonlocal now
+        now += 25.0
+        return Response("page", headers={"etag": '"1"'})
+
+    answer = await answering.answer(PAGE, None, frozen)
+    assert float(answer.headers[PAUSE_HEADER]) <= 10.0
