@@ -99,6 +99,10 @@ class Changed:
     folded: frozenset[int] = frozenset()
 
 
+def _has_no_numbers(changed: Changed) -> bool:
+    return changed == Changed(changed.subjects) and set(changed.subjects) <= _NUMBERLESS
+
+
 def united(one: Subjects, other: Subjects) -> Subjects:
     """Unite two sets of changed ids."""
     return None if one is None or other is None else one | other
@@ -163,11 +167,11 @@ class Changes:
                     self.position = {}
                     now = self._position(connection, numbers)
                 is_own = self._statistics_since(numbers.last) == numbers.last - own_numbers
-                changed = replace(self._read(connection, now, numbers.last, is_own), everything=not self.position)
+                changed = None  # the statistics would be read in vain
+                if is_own or is_folded:
+                    changed = replace(self._read(connection, now, numbers.last, is_own), everything=not self.position)
                 connection.rollback()
-                if not is_folded and not (
-                    is_own and changed == Changed(changed.subjects) and set(changed.subjects) <= _NUMBERLESS
-                ):
+                if changed is None or not (is_folded or _has_no_numbers(changed)):
                     raise NotFolded
         except DatabaseUnavailable:
             self.close()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from storage.calendar import DAY
 from storage.database.engine import Database
@@ -72,7 +72,10 @@ def test_a_look_that_finds_nothing_folds_nothing(looking: Looking, making: Recor
 def test_what_is_read_has_what_was_left(looking: Looking, making: RecordMaker, start_writer: Start) -> None:
     looking.busy.write([making.completion()])
     start_writer(looking.ledger).write(making.completion("rtr_b"))
+    asked = list[str]()
+    event.listen(looking.ledger.unpooled, "before_cursor_execute", lambda _c, _u, sql, *_: asked.append(sql))
     changed = looking.look()
+    assert sum("FROM arms" in sql for sql in asked) == 1, "once, when all was folded"
     assert changed is not None
     assert_same_sums(dict(changed.sums), Arms(looking.ledger).sums())
     assert {key.router_id for key in changed.sums} == {"rtr_a", "rtr_b"}
