@@ -193,8 +193,10 @@ class Transactions:
 
     def fold_part(self) -> None:
         """Fold a part of what this process has left, if one is due. Raises DatabaseUnavailable."""
-        part = None if self._deferring is None else self._deferring.due()
-        if self._deferring is None or part is None:
+        if self._deferring is None:
+            return
+        part = self._deferring.due()
+        if part is None:
             return
         direct = self._opened()
         with direct.transaction():

@@ -270,10 +270,11 @@ class Writer:
 
     def _fold(self, *, idle: bool) -> None:
         """Fold what is due: all if idle, else a part between two batches. Raises DatabaseUnavailable."""
-        while idle and self._transactions.has_left:
-            self._transactions.fold_some()
         if not idle:
             self._transactions.fold_part()
+            return
+        while self._transactions.has_left:
+            self._transactions.fold_some()
 
     def _poll(self, *, idle: bool) -> None:
         """Replay the spool if need be, fold what is due, and poll for other processes' changes."""

@@ -28,7 +28,7 @@ const sayWhetherLive = () => say(
 // until they have left it for a while.
 const LEFT = 20_000;
 let touched = 0;
-for (const kind of ["pointerdown", "pointermove", "keydown"]) {
+for (const kind of ["pointermove", "keydown"]) {
   addEventListener(kind, ({ target }) => { if (target.closest?.("select, [data-cursor]")) touched = Date.now(); });
 }
 // A click needs the element that was pressed until it is let go.

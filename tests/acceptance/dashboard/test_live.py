@@ -1,12 +1,12 @@
 """A page stays live over what happens to its stream, and a form that is clicked twice is sent once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 
 import pytest
-from playwright.sync_api import Browser, Error, Page, Route
+from playwright.sync_api import Browser, Error, Locator, Page, Route
 
 from gateway.dashboard import events, refreshes
 from gateway.dashboard.events import Events
@@ -117,13 +117,27 @@ def is_new(page: Page, shown: str) -> bool:
     return same
 
 
-def test_what_changes_while_a_page_loads_is_shown(running: Running, browser: Browser) -> None:
-    """After it was rendered, and before its stream has looked for the first time."""
+def holding() -> tuple[list[Route], Callable[[Route], None]]:
+    """Requests that are held, and what holds one: a list's bound method has no room for Playwright's mark."""
     held: list[Route] = []
 
-    def hold(route: Route) -> None:  # a bound method of a list has no room for Playwright's mark
+    def hold(route: Route) -> None:
         held.append(route)
 
+    return held, hold
+
+
+def rest_on_the_chart(page: Page) -> Locator:
+    """Rest the pointer on the chart of the shares; the figures that it shows."""
+    page.hover("#shares [data-cursor]")
+    tip = page.locator("#shares .cursor-tip")
+    tip.wait_for()
+    return tip
+
+
+def test_what_changes_while_a_page_loads_is_shown(running: Running, browser: Browser) -> None:
+    """After it was rendered, and before its stream has looked for the first time."""
+    held, hold = holding()
     with tab(browser, running.url) as opened:
         page = opened.page
         opened.sign_in(running.keys["reader"])
@@ -164,9 +178,7 @@ def test_what_a_person_is_busy_with_stays_and_is_shown_anew_after_it(running: Ru
         opened.sign_in(running.keys["reader"])
         ask(running, "rtr_code")
         opened.go("/routers/rtr_code")
-        page.hover("#shares [data-cursor]")
-        tip = page.locator("#shares .cursor-tip")
-        tip.wait_for()
+        tip = rest_on_the_chart(page)
         before = page.inner_text("#traffic")
         ask(running, "rtr_code", 9)
         wait_until(lambda: page.inner_text("#traffic") != before, "the other parts are new")
@@ -196,8 +208,7 @@ def test_of_two_parts_that_somebody_is_busy_with_the_latest_state_is_shown(runni
         ask(running, "rtr_code")
         opened.go("/routers/rtr_code")
         page.evaluate("getSelection().selectAllChildren(document.querySelector('#beliefs h2'))")
-        page.hover("#shares [data-cursor]")
-        page.locator("#shares .cursor-tip").wait_for()
+        rest_on_the_chart(page)
         for _ in range(3):
             before = page.inner_text("#traffic")
             ask(running, "rtr_code", 2)
@@ -279,11 +290,7 @@ def test_the_lamp_does_not_say_live_while_nothing_comes(
     running: Running, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "PING_SECONDS", 1e9)
-    held: list[Route] = []
-
-    def hold(route: Route) -> None:
-        held.append(route)
-
+    held, hold = holding()
     with tab(browser, running.url) as opened:
         page = opened.page
         page.clock.install()
