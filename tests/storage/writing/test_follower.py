@@ -20,7 +20,7 @@ from storage.tables import pending_events
 from storage.writing.follower import Follower
 from storage.writing.transaction import Transactions
 from tests.support.databases import Opening
-from tests.support.records import NOW, RecordMaker, Start, assert_same_sums, learn_scores, pace
+from tests.support.records import NOW, RecordMaker, assert_same_sums, learn_scores, pace
 
 KEY = KeyRecord("key_1", "a" * 64, "", ("routing",), None, NOW)
 
@@ -69,9 +69,11 @@ def test_a_look_that_finds_nothing_folds_nothing(looking: Looking, making: Recor
     assert looking.pending == 1
 
 
-def test_what_is_read_has_what_was_left(looking: Looking, making: RecordMaker, start_writer: Start) -> None:
+def test_what_is_read_has_what_was_left(looking: Looking, making: RecordMaker) -> None:
     looking.busy.write([making.completion()])
-    start_writer(looking.ledger).write(making.completion("rtr_b"))
+    another = Transactions(looking.ledger, learn_scores, pace)
+    another.write([making.completion("rtr_b")])
+    another.close()
     asked = list[str]()
     event.listen(looking.ledger.unpooled, "before_cursor_execute", lambda _c, _u, sql, *_: asked.append(sql))
     changed = looking.look()
