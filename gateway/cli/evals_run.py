@@ -27,7 +27,6 @@ from gateway.evals.rows import rows_of, write_csv
 from gateway.evals.run import Estimate, EvalPlan, EvalResult, EvalRun, estimate, open_providers
 from gateway.evals.summary import Graded, Summary, summaries, ungraded
 from gateway.management.evals import LONGEST_NAME, EvalCaption, EvalView, import_rows
-from gateway.management.models import known_models
 from gateway.routing.variants import ArmVariant, resolve_entry
 from gateway.settings import SIMULATED, Settings
 from gateway.settings.loading import load, override
@@ -136,7 +135,7 @@ def _models(
     """The models and variants to ask, by their arms' ids: those named, else all that are enabled in the router."""
     with managed(config, database_url) as management:
         record = management.existing_router(router_id)
-        known = known_models(management, Routers(management.database).all())
+        known = management.known_models(Routers(management.database).all())
     enabled = [model.arm_id for model in record.models if model.enabled]
     arms = {model.arm_id: model for model in record.models}
     for model_id in named or ():

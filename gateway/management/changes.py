@@ -1,12 +1,13 @@
 """The audit trail: who changed what, and taking a change back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import BaseModel, JsonValue
 
 from gateway.errors import Conflict, NotFound
 from gateway.management.api_keys import change_api_key
 from gateway.management.context import Management
+from gateway.management.prices import ACTION
 from gateway.management.routers import change_router
 from storage.records import AuditRecord
 from storage.stores.audit import Audit
@@ -78,6 +79,12 @@ def revert_change(management: Management, change_id: str) -> ChangeView:
     if management.dry_run:
         return change_views(management, [record])[0]
     return change_views(management, Audit(management.database).page(1, target=record.target).records)[0]
+
+
+def price_changes(management: Management, model_ids: Collection[str], limit: int) -> list[ChangeView]:
+    """The latest changes of the prices of these models, the latest first."""
+    page = Audit(management.database).page(limit, targets=model_ids, action=ACTION)
+    return change_views(management, page.records)
 
 
 def change_views(management: Management, records: Sequence[AuditRecord]) -> list[ChangeView]:

@@ -1,11 +1,11 @@
 """What every management call works with, and on whose behalf."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from bandit.types import Json
-from gateway.catalog.catalog import Catalog
+from gateway.catalog.catalog import Catalog, Model
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
 from storage.database.engine import Database
@@ -45,6 +45,13 @@ class Management:
     def sees(self, router_id: str) -> bool:
         """Whether the actor may see this router."""
         return self.router_ids is None or router_id in self.router_ids
+
+    def known_models(self, routers: Iterable[RouterRecord]) -> dict[str, Model]:
+        """All configured models, and those that these routers name and that can be used as things are configured."""
+        catalog = self.catalog()
+        named = {model.model_id: catalog.get(model.model_id) for record in routers for model in record.models}
+        used = {model_id: model for model_id, model in named.items() if model is not None}
+        return {model.id: model for model in catalog.configured()} | used
 
     def existing_router(self, router_id: str) -> RouterRecord:
         """The router of this id. Raises NotFound, which names those that there are."""

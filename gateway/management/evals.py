@@ -14,7 +14,6 @@ from gateway.evidence.repeated import Remembered
 from gateway.evidence.rows import RowReader, Scale, moments_of, scale_of
 from gateway.ids import new_id
 from gateway.management.context import JsonFields, Management
-from gateway.management.models import known_models
 from gateway.settings.table_reader import shown
 from storage.maintenance.eval_rebuild import add_row
 from storage.stores.evals import EvalRecord, Evals, EvalScore, Moments
@@ -248,7 +247,7 @@ def _checked(management: Management, caption: EvalCaption) -> Collection[str]:
     if caption.router_id is not None and caption.router_id not in {record.id for record in routers}:
         known = ", ".join(record.id for record in routers) or "none"
         raise NotFound(f"there is no router {caption.router_id[:80]}; there are {known}", code="router_not_found")
-    return known_models(management, routers).keys() | {each.arm_id for record in routers for each in record.models}
+    return management.known_models(routers).keys() | {each.arm_id for record in routers for each in record.models}
 
 
 def _existing(management: Management, eval_id: str) -> EvalRecord:

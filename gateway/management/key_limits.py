@@ -3,7 +3,6 @@
 from pydantic import BaseModel
 
 from gateway.management.context import Management
-from gateway.management.models import known_models
 from gateway.settings.table_reader import Fields, nearest
 from storage.key_usage import Usage
 from storage.records import NO_LIMITS, KeyLimits
@@ -86,7 +85,7 @@ def _check_models(management: Management, limits: Fields) -> None:
     if not named:
         return
     routers = Routers(management.database).all()
-    known = {*known_models(management, routers), *(each.arm_id for record in routers for each in record.models)}
+    known = {*management.known_models(routers), *(each.arm_id for record in routers for each in record.models)}
     for model_id in named:
         if model_id not in known:
             limits.blame("models", f"names {model_id[:80]!r}, which is no model here{nearest(model_id, known)}")

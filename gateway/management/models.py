@@ -1,20 +1,15 @@
 """Models: list what the catalog knows, resume one that is parked or cools down."""
 
-from collections.abc import Iterable
-
 from pydantic import BaseModel
 
-from bandit.price import TOKEN_RATES, Price
-from bandit.types import Json
 from gateway.catalog.catalog import Model
 from gateway.errors import NotFound
 from gateway.management.context import Management
+from gateway.management.prices import long_prompts_of, rates_of, tiers_of
 from gateway.management.routers import RouterView, change_router, get_router
 from storage.records import RouterRecord
 from storage.stores.resumptions import Resumptions
 from storage.stores.routers import Routers
-
-MILLION = 1_000_000
 
 
 class ModelView(BaseModel):
@@ -41,15 +36,7 @@ class ModelView(BaseModel):
 def list_models(management: Management) -> list[ModelView]:
     """All configured models, and those that the actor's routers name."""
     routers = [record for record in Routers(management.database).all() if management.sees(record.id)]
-    return [_view(model, routers) for _, model in sorted(known_models(management, routers).items())]
-
-
-def known_models(management: Management, routers: Iterable[RouterRecord]) -> dict[str, Model]:
-    """All configured models, and those that these routers name and that can be used as things are configured."""
-    catalog = management.catalog()
-    named = {model.model_id: catalog.get(model.model_id) for record in routers for model in record.models}
-    used = {model_id: model for model_id, model in named.items() if model is not None}
-    return {model.id: model for model in catalog.configured()} | used
+    return [_view(model, routers) for _, model in sorted(management.known_models(routers).items())]
 
 
 def offered_models(management: Management) -> list[str]:
@@ -79,31 +66,14 @@ def resume_model(management: Management, model_id: str) -> None:
         Resumptions(management.database).announce(model_id, management.change("model.resume", model_id, {}, {}))
 
 
-def prices_of(model: Model) -> dict[str, Json]:
-    """What a model costs: rates by their names in the configuration file, of long prompts and service tiers, too."""
-    prices: dict[str, Json] = {**_rates(model.price)}
-    for name, each in (("long_prompts", _long_prompts(model)), ("service_tiers", _tiers(model))):
-        if each:
-            prices[name] = {of: {**rates} for of, rates in each.items()}
-    return prices
-
-
-def _long_prompts(model: Model) -> dict[str, dict[str, float]]:
-    return {str(tokens): _rates(price) for tokens, price in model.price.longer}
-
-
-def _tiers(model: Model) -> dict[str, dict[str, float]]:
-    return {name: _rates(price) for name, price in model.price.tiers}
-
-
 def _view(model: Model, routers: list[RouterRecord]) -> ModelView:
     return ModelView(
         id=model.id,
         provider=model.provider,
         upstream_name=model.upstream_name,
-        price={**_rates(model.price), "source": model.price_source},
-        long_prompts=_long_prompts(model),
-        service_tiers=_tiers(model),
+        price={**rates_of(model.price), "source": model.price_source},
+        long_prompts=long_prompts_of(model),
+        service_tiers=tiers_of(model),
         context_window=model.context_window,
         output_limit=model.output_limit,
         reasoning=model.reasoning,
@@ -113,9 +83,3 @@ def _view(model: Model, routers: list[RouterRecord]) -> ModelView:
             record.id for record in routers if any(each.model_id == model.id and each.enabled for each in record.models)
         ],
     )
-
-
-def _rates(price: Price) -> dict[str, float]:
-    """Prices by their names in the configuration file; those without a price of their own are left out."""
-    rates = {name: getattr(price, name) for name in TOKEN_RATES}
-    return {f"{name}_per_million": round(usd * MILLION, 9) for name, usd in rates.items() if usd is not None}

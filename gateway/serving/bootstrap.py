@@ -13,7 +13,6 @@ from gateway.catalog.catalog import Catalog
 from gateway.maintenance.rebuild import rebuild_of
 from gateway.management.context import Management
 from gateway.management.prices import note_prices
-from gateway.management.routers import audited
 from gateway.routing.edits import models_over
 from gateway.routing.objectives import with_dollars
 from gateway.settings import DEFAULT_ROUTER, RouterDeclaration, Settings
@@ -63,6 +62,8 @@ def _apply_routers(settings: Settings, catalog: Catalog, database: Database, now
         declared, changes = _declared_over(record, declaration, now)
         if changes:
             declared = with_dollars(declared, catalog)
+            from gateway.management.routers import audited  # noqa: PLC0415 - few starts change a router
+
             change = management.change("router.update", record.id, audited(record), audited(declared))
             routers.put(declared, change)
             messages.append(f"router {record.id}: as declared, {'; '.join(changes)}")

@@ -10,10 +10,9 @@ from gateway.dashboard.formats import HOUR, MINUTE, percent, span
 from gateway.dashboard.stacked import Series, Stacked, stacked
 from gateway.dashboard.views.changes import ChangeRow, row_of, with_forecast
 from gateway.dashboard.views.decisions import task_shown
-from gateway.management.changes import list_changes
+from gateway.management.changes import list_changes, price_changes
 from gateway.management.context import Management
 from gateway.management.evals import list_evals
-from gateway.management.prices import price_changes
 from gateway.management.routers import RouterView
 from gateway.management.shares import Draws, TaskView, draws_over_time
 
