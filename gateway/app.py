@@ -6,28 +6,26 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from importlib.metadata import version
 from typing import cast
 
 from bandit.types import LoopTime
 from gateway.analyst.client import Analyst
-from gateway.api_keys import Keyring
-from gateway.asgi import Http, Receive, Scope, Send, below, closing
+from gateway.asgi import ASGIApp, Http, Receive, Scope, Send, below, closing
 from gateway.bodies import Bodies
 from gateway.completions.handler import Services
 from gateway.completions.validation import Validator
 from gateway.configuration import Configuration, Configured, Reread
 from gateway.dashboard.events import Events
-from gateway.dashboard.lost import add_to as add_dashboard
 from gateway.dashboard.refreshes import Refreshes
-from gateway.dashboard.routes import what_if
 from gateway.dashboard.session import Sessions
-from gateway.dashboard.what_if_answer import page_of
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
 from gateway.garbage import freeze
 from gateway.ids import RequestIds
 from gateway.judging.queues import open_queues
+from gateway.late_app import LateApp
 from gateway.limits.alerts import Alerts
 from gateway.limits.limiter import KeyLimiter
 from gateway.maintenance.days import keep_days
@@ -40,10 +38,6 @@ from gateway.readiness import Readiness
 from gateway.recorder import Recorder
 from gateway.reporter import Reporter
 from gateway.responses.exchange import ResponsesHttp
-from gateway.routes.admin import evaluation
-from gateway.routes.api import build_api
-from gateway.routes.bounded_body import bounded
-from gateway.routes.direct import answered_directly
 from gateway.routes.services import RouteServices
 from gateway.routing.loader import EVERYTHING, Loader
 from gateway.routing.model_states import ModelStates
@@ -73,6 +67,9 @@ from storage.writing.failover import State
 from storage.writing.spool import Spool, owner_of, spool_stem
 
 log = logging.getLogger(__name__)
+
+DRAWING = "gateway.dashboard.what_if_answer:page_of"
+"""By which the analyst reads a page's call, and draws its answer; it is imported there alone."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
 _DIRECT = re.compile(rb"/([A-Za-z0-9_.~-]+)/(?:v1/)?chat/completions")  # of a URL that needs no decoding
@@ -110,11 +107,6 @@ class Gateway:
         self._readiness: Readiness | None = None
         self.draining = False
         self._root_path = self.settings.listening.root_path.encode()
-        self.api = build_api(version("bandit-gateway"))
-        self._direct = evaluation.DIRECT
-        if self.settings.dashboard:
-            add_dashboard(self.api)
-            self._direct += what_if.DIRECT
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, as ASGI specifies."""
@@ -140,8 +132,7 @@ class Gateway:
             method = "GET" if scope["method"] == "HEAD" else scope["method"]  # the server leaves the body out
             inner = {**scope, "method": method, "path": path, "root_path": root, "request_id": request_id}
             told = observed(self._observer, inner, send, request_id)
-            if not await answered_directly(self.api, self._direct, inner, receive, told):
-                await self.api(inner, bounded(receive), told)
+            await self._api(inner, receive, told)
         elif scope["method"] == "POST":
             exchange = ResponsesHttp if match[2] else Http
             await self.complete(exchange(scope, receive, send), match[1])
@@ -181,8 +172,7 @@ class Gateway:
             opened.push_async_callback(client.close)
             providers = build_providers(settings.providers, client, simulated_url)
             everything, position = _read_all(database)
-            watchdog = Watchdog()
-            opened.callback(watchdog.close)
+            watchdog = opened.enter_context(contextlib.closing(Watchdog()))
             registry = Registry(everything, catalog)
             limiter = await self._open_limiter(opened, everything)
             loader = Loader(database.watched(watchdog), catalog, database.clock.now)
@@ -276,7 +266,7 @@ class Gateway:
                 readiness=readiness,
             )
             opened.push_async_callback(self.configuration.close)
-            self.api.state.services = RouteServices(
+            routes = RouteServices(
                 flow=flow,
                 keyring=keyring,
                 routers=self.routers,
@@ -298,18 +288,19 @@ class Gateway:
                             settings.database_url,
                             settings.sqlite_synchronous,
                             settings.database_schema,
-                            page_of.__module__ if settings.dashboard else None,
+                            DRAWING if settings.dashboard else None,
                         )
                     )
                 ),
-                turns=(turns := Turns()),
+                turns=Turns(),
                 replica_count=heartbeat.replica_count,
             )
-            if settings.dashboard:
-                await self._open_dashboard(keyring, registry, readiness, turns)
             self._readiness = readiness
             readiness.stopping = self.draining  # a signal may come while the gateway starts
             freeze(opened)
+            dashboard = await self._open_dashboard(routes) if settings.dashboard else None
+            api = LateApp(partial(_load_api, routes, dashboard), routes.turns)
+            self._api = await opened.enter_async_context(contextlib.aclosing(api))
             self._opened = opened.pop_all()
 
     def drain(self) -> None:
@@ -344,16 +335,29 @@ class Gateway:
         opened.callback(asyncio.create_task(posteriors.run()).cancel)
         return cells
 
-    async def _open_dashboard(self, keyring: Keyring, registry: Registry, readiness: Readiness, turns: Turns) -> None:
+    async def _open_dashboard(self, services: RouteServices) -> Mapping[str, object]:
+        """What pages get by name."""
         secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
-        self.api.state.sessions = Sessions(secret, keyring)
-        events = Events(registry.routers, keyring, self._recorder, self.model_states, readiness, self._heartbeat)
-        self.api.state.events = events
-        self.api.state.refreshes = Refreshes(lambda: events.open_streams, turns)
+        self.events = Events(
+            services.routers,
+            services.keyring,
+            self._recorder,
+            self.model_states,
+            services.readiness,
+            self._heartbeat,
+        )
+        refreshes = Refreshes(lambda: self.events.open_streams, services.turns)
+        return {"sessions": Sessions(secret, services.keyring), "events": self.events, "refreshes": refreshes}
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
+
+
+def _load_api(services: RouteServices, dashboard: Mapping[str, object] | None) -> ASGIApp:
+    from gateway.api import build  # noqa: PLC0415 - a third of a start, which no completion needs
+
+    return build(version("bandit-gateway"), services, dashboard)
 
 
 def _read_all(database: Database) -> tuple[Changed, Position]:

@@ -99,6 +99,7 @@ def dead_functions() -> Iterator[str]:
                 if f"{package.name}.{name.rpartition('.')[2]}" in imported or package.mentions[name.rpartition(".")[2]]
             }
     whole = {attribute for module in product() for attribute in module.attributes}
+    named = {text for module in product() for text in module.strings}
     for module in product():
         last = module.name.rpartition(".")[2]
         for node in module.body:
@@ -106,6 +107,7 @@ def dead_functions() -> Iterator[str]:
                 continue
             used = module.mentions[node.name] > _mentions(node)[node.name]
             called = f"{module.name}.{node.name}" in imported or f"{last}.{node.name}" in whole
+            called |= f"{module.name}:{node.name}" in named
             if not used and not called and ".migrations." not in module.name:
                 yield f"{module.name}.{node.name}"
 

@@ -29,8 +29,8 @@ END_SECONDS = 5.0
 class Analyst:
     """The analyst's process, wherever among this gateway's workers it was started. For one event loop.
 
-    All workers of a gateway give it the same `name`, which tells where it listens. `pages` is the name of a module
-    whose `page_of` is the `Reading` of pages.
+    All workers of a gateway give it the same `name`, which tells where it listens. `pages` names the `Reading` of
+    pages, as `module:function`.
     """
 
     def __init__(

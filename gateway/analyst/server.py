@@ -11,8 +11,8 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import NoReturn
 
 import msgspec
@@ -76,11 +76,11 @@ def _leave(folder: Path) -> NoReturn:
     os._exit(0)
 
 
-def _page_of(module: str | None, call: Call, record: RouterRecord) -> Page:
+def _page_of(name: str | None, call: Call, record: RouterRecord) -> Page:
     """Read a page's call by the dashboard's own code, which is loaded with the first one: most callers want JSON."""
-    if module is None:
+    if name is None:
         raise InvalidQuestion("page", "page: there is no dashboard")
-    found: Page = import_module(module).page_of(call, record)
+    found: Page = resolve_name(name)(call, record)
     return found
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from fastapi.responses import Response
+from starlette.responses import Response
 
 from bandit.quick import quick_dataclass
 from gateway.turns import Turns

@@ -28,10 +28,7 @@ from storage.errors import DatabaseUnavailable, InvalidCursor
 
 
 def build_api(version: str) -> FastAPI:
-    """All routes but completions, which are dispatched before this application.
-
-    The gateway sets `state.services` when it starts.
-    """
+    """All routes but completions, which are dispatched before this application. `gateway.api` sets its state."""
     api = FastAPI(title="Bandit Gateway", version=version, docs_url=None, redoc_url=None, openapi_url=None)
     parts = (admin, organizations, docs, feedback, health, models)
     join(api.router, (part.router for part in parts))

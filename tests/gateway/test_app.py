@@ -110,4 +110,6 @@ def test_a_gateway_starts_without_the_libraries_that_serving_does_not_need() -> 
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = {".".join(name.split(".")[:2]) for name in ran.stdout.split()}
     unwanted = {"alembic", "httpx", "rich", "pygments", "scipy", "numpy.ma", "numpy.random", "numpy.f2py"}
-    assert loaded.isdisjoint(unwanted | {"genai_prices", "jsonschema", "opentelemetry.sdk", "py3langid", "psycopg"})
+    unwanted |= {"genai_prices", "jsonschema", "opentelemetry.sdk", "py3langid", "psycopg"}
+    late = {"fastapi", "pydantic", "jinja2"}  # all but completions: imported when these are answered already
+    assert loaded.isdisjoint(unwanted | late)

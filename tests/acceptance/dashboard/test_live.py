@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser, Error, Locator, Page, Route
 
 from gateway.dashboard import events, refreshes
-from gateway.dashboard.events import Events
 from storage.records import Status
 from storage.stores.keys import Keys
 from tests.acceptance.dashboard.conftest import add_key
@@ -40,7 +39,7 @@ def browser() -> Iterator[Browser]:
 def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, browser: Browser) -> None:
     """Refused, cut off, hidden, asleep, and at last signed out."""
     secret = add_key(running, "gaps", ("read",))
-    hub: Events = running.gateway.api.state.events
+    hub = running.gateway.events
     told = count(1)
     with tab(browser, running.url) as opened, running.http() as client:
         page = opened.page
