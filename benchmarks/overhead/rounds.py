@@ -32,6 +32,8 @@ C32 = Phase("c32", "32 connections", 32)
 C256 = Phase("c256", "256 connections", 256)
 STREAM = Phase("stream32", f"32 streams, a chunk each {PACE_MS} ms", 32, stream=True, pace_ms=PACE_MS)
 STREAM_FULL = Phase("stream32_full", "32 streams, as fast as can be", 32, stream=True)
+STREAMS = Phase("stream2000", "2,000 streams, a chunk each 250 ms", 2_000, stream=True, pace_ms=250, least_seconds=30.0)
+STEADY = Phase("same_1000rps", "1,000 requests/s", 0, rate=1_000.0, least_seconds=10.0)
 MIXED = Phase(
     "mixed32", f"{MIXED_REQUESTS:,} prompts on {MIXED_ROUTERS} routers, 32 connections", 32, traffic=Traffic.MIXED
 )
@@ -56,7 +58,7 @@ AGENTS = tuple(
     )
 )
 USUAL = (C1, C32, C256, STREAM, STREAM_FULL)
-PHASES = (*USUAL, MIXED, MIXED_ONE, *RATES, *AGENTS)
+PHASES = (*USUAL, STREAMS, STEADY, MIXED, MIXED_ONE, *RATES, *AGENTS)
 
 Results = dict[str, dict[str, list[Measurement]]]
 """Target → phase → one measurement per round."""
