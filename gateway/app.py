@@ -19,6 +19,7 @@ from gateway.completions.validation import Validator
 from gateway.configuration import Configuration, Configured, Reread
 from gateway.dashboard.events import Events
 from gateway.dashboard.refreshes import Refreshes
+from gateway.dashboard.services import PageServices
 from gateway.dashboard.session import Sessions
 from gateway.errors import MethodNotAllowed
 from gateway.flow import Flow, Limits
@@ -69,7 +70,7 @@ from storage.writing.spool import Spool, owner_of, spool_stem
 log = logging.getLogger(__name__)
 
 DRAWING = "gateway.dashboard.what_if_answer:page_of"
-"""By which the analyst reads a page's call, and draws its answer; it is imported there alone."""
+"""The function, as `module:function`, by which the analyst draws pages; it alone imports it."""
 
 _COMPLETIONS = re.compile(r"/([^/]+)/(?:v1/)?(?:chat/completions|(responses))/?")
 _DIRECT = re.compile(rb"/([A-Za-z0-9_.~-]+)/(?:v1/)?chat/completions")  # of a URL that needs no decoding
@@ -82,6 +83,7 @@ class Gateway:
     `database` is open, and its routers and keys are prepared. `instruments` are shared by all workers.
     `read_again` reads the configuration again, and `reload_others` lets this machine's other workers do so too.
     `name` is a secret one that they share. `complete` answers one completion request, once the gateway is started.
+    `give_up` stops this process, which then loads all but completions when it listens already; None: before.
     """
 
     complete: Callable[[Http, str], Coroutine[object, object, None]]
@@ -94,6 +96,7 @@ class Gateway:
         read_again: Callable[[Configured], Reread],
         reload_others: Callable[[], None] = lambda: None,
         name: str | None = None,
+        give_up: Callable[[], None] | None = None,
     ) -> None:
         self.configured = configured
         self.settings = configured.settings
@@ -102,6 +105,8 @@ class Gateway:
         self._read_again = read_again
         self._reload_others = reload_others
         self._name = name or secrets.token_hex(8)
+        self._give_up = give_up
+        self.pages: PageServices | None = None
         self._request_ids = RequestIds()
         self._unmatched = UnmatchedCounter()
         self._readiness: Readiness | None = None
@@ -298,9 +303,7 @@ class Gateway:
             self._readiness = readiness
             readiness.stopping = self.draining  # a signal may come while the gateway starts
             freeze(opened)
-            dashboard = await self._open_dashboard(routes) if settings.dashboard else None
-            api = LateApp(partial(_load_api, routes, dashboard), routes.turns)
-            self._api = await opened.enter_async_context(contextlib.aclosing(api))
+            await self._open_api(opened, routes)
             self._opened = opened.pop_all()
 
     def drain(self) -> None:
@@ -335,10 +338,18 @@ class Gateway:
         opened.callback(asyncio.create_task(posteriors.run()).cancel)
         return cells
 
-    async def _open_dashboard(self, services: RouteServices) -> Mapping[str, object]:
-        """What pages get by name."""
+    async def _open_api(self, opened: contextlib.AsyncExitStack, services: RouteServices) -> None:
+        """Begin to load all but completions, and wait for it unless this process can give up later."""
+        if self.settings.dashboard:
+            self.pages = await self._open_pages(services)
+        api = LateApp(partial(_load_api, services, self.pages), services.turns, self._give_up)
+        self._api = await opened.enter_async_context(contextlib.aclosing(api))
+        if self._give_up is None:
+            await api.loaded()
+
+    async def _open_pages(self, services: RouteServices) -> PageServices:
         secret = await asyncio.to_thread(SignIn(self.database).ensure_secret, self.database.clock.now())
-        self.events = Events(
+        events = Events(
             services.routers,
             services.keyring,
             self._recorder,
@@ -346,18 +357,18 @@ class Gateway:
             services.readiness,
             self._heartbeat,
         )
-        refreshes = Refreshes(lambda: self.events.open_streams, services.turns)
-        return {"sessions": Sessions(secret, services.keyring), "events": self.events, "refreshes": refreshes}
+        refreshes = Refreshes(lambda: events.open_streams, services.turns)
+        return PageServices(Sessions(secret, services.keyring), events, refreshes)
 
     async def stop(self) -> None:
         """Write what is still queued, and close everything. The server has ended all requests by then."""
         await self._opened.aclose()
 
 
-def _load_api(services: RouteServices, dashboard: Mapping[str, object] | None) -> ASGIApp:
+def _load_api(services: RouteServices, pages: PageServices | None) -> ASGIApp:
     from gateway.api import build  # noqa: PLC0415 - a third of a start, which no completion needs
 
-    return build(version("bandit-gateway"), services, dashboard)
+    return build(version("bandit-gateway"), services, pages)
 
 
 def _read_all(database: Database) -> tuple[Changed, Position]:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from gateway.asgi import ASGIApp, Receive, Scope, Send
+from gateway.errors import OurOwnFault
 from gateway.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -15,28 +16,45 @@ log = logging.getLogger(__name__)
 class LateApp:
     """Answers by the application that `load` imports and builds in a thread; requests wait for that.
 
-    For the event loop alone. If it can't be loaded, each of its requests gets that error.
+    For the event loop alone. If it can't be loaded the log says so, requests get status 500, and `failed` is called.
     """
 
-    def __init__(self, load: Callable[[], ASGIApp], turns: Turns) -> None:
-        self._loading = asyncio.create_task(self._load(load, turns))
+    def __init__(self, load: Callable[[], ASGIApp], turns: Turns, failed: Callable[[], None] | None) -> None:
+        self._loading = asyncio.create_task(self._load(load, turns, failed))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a connection, as ASGI specifies."""
-        app = await asyncio.shield(self._loading)  # a client that leaves cancels nothing for the others
+        try:
+            app = await self.loaded()
+        except Exception:  # `_load` has logged it
+            app = _fail
         await app(scope, receive, send)
+
+    async def loaded(self) -> ASGIApp:
+        """Wait for the application. Raises what `load` raises."""
+        return await asyncio.shield(self._loading)  # a client that leaves cancels nothing for the others
 
     async def aclose(self) -> None:
         """Wait until nothing is loaded any more."""
         with contextlib.suppress(Exception):
             await self._loading
 
-    async def _load(self, load: Callable[[], ASGIApp], turns: Turns) -> ASGIApp:
+    async def _load(self, load: Callable[[], ASGIApp], turns: Turns, failed: Callable[[], None] | None) -> ASGIApp:
         try:
             with turns.short():
                 app = await asyncio.to_thread(load)
         except Exception:
-            log.exception("all but completions can't be served: restart the gateway once this is mended")
+            log.exception("all but completions can't be served")
+            if failed is not None:
+                failed()
             raise
         gc.freeze()  # as `gateway.garbage` does with what was there at the start, but without a pause
         return app
+
+
+async def _fail(scope: Scope, receive: Receive, send: Send) -> None:
+    error = OurOwnFault()
+    body = error.body()
+    headers = [*error.headers(), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -72,7 +72,8 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
         banner = Banner(_prepare(current, [url_of(listener, listening) for listener in listeners]))
 
         def work(first: bool) -> None:
-            _work(_Process(load, current, instruments, listeners, reload_others, name), banner if first else None, say)
+            process = _Process(load, current, instruments, listeners, reload_others, name, is_alone=workers == 1)
+            _work(process, banner if first else None, say)
 
         def read_for_later_workers() -> None:
             nonlocal current
@@ -124,6 +125,7 @@ class _Process:
     listeners: list[socket.socket]
     reload_others: Callable[[], None]
     name: str
+    is_alone: bool
 
 
 def _work(process: _Process, banner: Banner | None, say: Say) -> None:
@@ -148,14 +150,24 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
                 tls.load_into(config.ssl)  # a renewed certificate
             return again
 
+        def give_up() -> None:
+            server.give_up()
+
         gateway = Gateway(
-            process.configured, database, process.instruments, reread, process.reload_others, process.name
+            process.configured,
+            database,
+            process.instruments,
+            reread,
+            process.reload_others,
+            process.name,
+            give_up if process.is_alone else None,  # else another process answers meanwhile
         )
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
-        _serve(Server(config, announce, drain, gateway.reload), process.listeners)
+        server = Server(config, announce, drain, gateway.reload)
+        _serve(server, process.listeners)
 
 
 def _reload_through(parent: int) -> None:
@@ -172,6 +184,8 @@ def _serve(server: "Server", listeners: list[socket.socket]) -> None:
         server.run(listeners)
     except SystemExit:
         raise ServerError("the gateway could not start; the log above says why") from None
+    if server.has_given_up:
+        raise ServerError("the gateway could not start as a whole; the log above says why")
 
 
 def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
@@ -233,6 +247,12 @@ class Server(uvicorn.Server):
         self._announce = announce
         self._drain = drain
         self._drained_at: float | None = None
+        self.has_given_up = False
+
+    def give_up(self) -> None:
+        """Stop as after SIGTERM, for `_serve` to fail."""
+        self.has_given_up = True
+        self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """First signal: SIGTERM drains, SIGINT accepts no more; running requests end. Second: they are cancelled."""

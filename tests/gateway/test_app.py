@@ -1,13 +1,14 @@
 """The gateway's start and stop, with a real database and the simulated models' real server."""
 
+import asyncio
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from bandit.statistics import Signal, StatisticKey
 from gateway import app
 from gateway.app import Gateway
+from gateway.asgi import ASGIApp
 from gateway.providers.http.client import HttpClient
 from gateway.serving.rereading import read, read_again
 from gateway.settings import load
@@ -32,7 +34,7 @@ class StepFailed(Exception):
 
 
 @contextmanager
-def gateway_in(directory: Path) -> Iterator[Gateway]:
+def gateway_in(directory: Path, give_up: Callable[[], None] | None = None) -> Iterator[Gateway]:
     """A gateway that is not started yet."""
     environ = {"BANDIT_GATEWAY_DATABASE_URL": f"sqlite:///{directory / 'ledger.db'}"}
     settings = load(None, environ)
@@ -40,7 +42,8 @@ def gateway_in(directory: Path) -> Iterator[Gateway]:
     database = open_database(settings.database_url)
     reading = partial(load, None, environ)
     configured = read(reading)
-    yield Gateway(configured, database, instruments(), partial(read_again, reading, database=database))
+    again = partial(read_again, reading, database=database)
+    yield Gateway(configured, database, instruments(), again, give_up=give_up)
     database.close()
 
 
@@ -103,6 +106,41 @@ async def test_a_start_knows_what_a_process_that_was_killed_had_left_to_a_fold(
         with pytest.raises(StepFailed):
             await gateway.start()
     assert known[0].sums[StatisticKey("rtr_a", "m/one", "", Signal.OUTCOMES)].weight == 1.0
+
+
+async def test_all_is_loaded_before_a_process_listens_beside_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[ASGIApp] = []
+    load = app._load_api
+
+    def load_and_note(*given: Any) -> ASGIApp:
+        loaded.append(load(*given))
+        return loaded[0]
+
+    monkeypatch.setattr(app, "_load_api", load_and_note)
+    with gateway_in(tmp_path) as gateway:
+        await gateway.start()
+        assert loaded
+        await gateway.stop()
+
+
+async def test_a_process_of_its_own_has_started_before_all_is_loaded_and_gives_up_if_it_can_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_fail, given_up = threading.Event(), asyncio.Event()
+
+    def fail(*_: object) -> NoReturn:
+        assert may_fail.wait(10)
+        raise StepFailed("the API")
+
+    monkeypatch.setattr(app, "_load_api", fail)
+    with gateway_in(tmp_path, given_up.set) as gateway:
+        await gateway.start()
+        assert not given_up.is_set()
+        may_fail.set()
+        await asyncio.wait_for(given_up.wait(), 10)
+        await gateway.stop()
 
 
 def test_a_gateway_starts_without_the_libraries_that_serving_does_not_need() -> None:

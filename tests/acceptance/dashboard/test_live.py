@@ -39,7 +39,8 @@ def browser() -> Iterator[Browser]:
 def test_a_page_comes_back_after_gaps_and_leaves_with_its_key(running: Running, browser: Browser) -> None:
     """Refused, cut off, hidden, asleep, and at last signed out."""
     secret = add_key(running, "gaps", ("read",))
-    hub = running.gateway.events
+    assert running.gateway.pages is not None
+    hub = running.gateway.pages.events
     told = count(1)
     with tab(browser, running.url) as opened, running.http() as client:
         page = opened.page

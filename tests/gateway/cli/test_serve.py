@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from gateway.cli.commands import app
 from tests.support.gateway import GatewayProcess, clean_environ
+from tests.support.processes import RunFailed
 
 README = Path(__file__).parents[3] / "README.md"
 SECRET = re.compile(r"sk-bg-[A-Za-z0-9_-]{43}")
@@ -157,3 +158,30 @@ def test_the_demo_ends_with_a_comparison(tmp_path: Path) -> None:
     assert "worth $ = $10 × quality − spent $ − $0.2 × seconds waited" in ran.stdout
     assert "Next: " in ran.stdout
     assert list(tmp_path.iterdir()) == [], "its database was a temporary one"
+
+
+BROKEN = """
+import builtins, runpy, sys
+imported = builtins.__import__
+def refuse(name, *given, **named):
+    if name == "gateway.dashboard.lost":
+        raise OSError("the disk is gone")
+    return imported(name, *given, **named)
+builtins.__import__ = refuse
+runpy.run_module("gateway.cli", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_gateway_that_can_not_load_all_of_itself_ends_with_status_1(workers: int, tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text(BROKEN)
+    gateway = GatewayProcess(tmp_path, workers=workers, launcher=[str(script)])
+    if workers == 1:
+        gateway.start(ready=False)
+        assert gateway.wait() == 1
+    else:
+        with pytest.raises(RunFailed, match="status 1"):
+            gateway.start()
+    assert "all but completions can't be served" in gateway.output
+    assert "the disk is gone" in gateway.output
