@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gateway.asgi import ASGIApp, Receive, Scope, Send
 from gateway.errors import OurOwnFault
+from gateway.routes.services import error_response
 from gateway.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ class LateApp:
         try:
             app = await self.loaded()
         except Exception:  # `_load` has logged it
-            app = _fail
-        await app(scope, receive, send)
+            await error_response(OurOwnFault())(scope, receive, send)
+        else:
+            await app(scope, receive, send)
 
     async def loaded(self) -> ASGIApp:
         """Wait for the application. Raises what `load` raises."""
@@ -50,11 +52,3 @@ class LateApp:
             raise
         gc.freeze()  # as `gateway.garbage` does with what was there at the start, but without a pause
         return app
-
-
-async def _fail(scope: Scope, receive: Receive, send: Send) -> None:
-    error = OurOwnFault()
-    body = error.body()
-    headers = [*error.headers(), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
