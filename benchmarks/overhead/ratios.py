@@ -90,7 +90,7 @@ RATIOS = (
         "p50_c1_added_ms",
         "p50 at 1 connection, commit: gateway − forwarder, ms",
         lambda one: one["gateway"][C1.name].p50_ms - one["forwarder"][C1.name].p50_ms,
-        0.7,
+        0.4,
     ),
     Ratio(
         "p99_c1",

@@ -142,10 +142,10 @@ def test_streams_name_the_variant_too(running: Running) -> None:
 
 def test_every_decision_among_variants_is_replayed(running: Running) -> None:
     answers, drawn = list[httpx.Response](), set[str]()
-    while len(answers) < 20 or (len(drawn) < 3 and len(answers) < 500):
+    while len(answers) < 20 or (not drawn > {LOW} and len(answers) < 500):
         answers.append(ask(running, "rtr_changed", stream=False))
         drawn.add(answers[-1].headers["x-router-variant"])
-    assert len(drawn) >= 3
+    assert drawn > {LOW}
     assert all(decision_of(running, answer)["replay"]["identical"] for answer in answers)
 
 
