@@ -20,6 +20,7 @@ from starlette.middleware.cors import CORSMiddleware
 from gateway.asgi import ASGIApp
 from gateway.configuration import Configured, Reread
 from gateway.dashboard.session import make_link
+from gateway.serving.allocator import keep_freed_memory
 from gateway.serving.banner import Banner, Facts
 from gateway.serving.bootstrap import prepare
 from gateway.serving.connection_limits import ConnectionLimits, LimitedProtocol, limits_of_this_process, sweep
@@ -167,6 +168,7 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
         server = Server(config, announce, drain, gateway.reload)
+        keep_freed_memory()
         _serve(server, process.listeners)
 
 
