@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bandit.types import Epoch
-from gateway.completions.request import explain_validation, parse_json_object
+from gateway.completions.json_object import parse_json_object
+from gateway.completions.request import explain_validation
 from gateway.completions.routing_fields import read_episode
 from gateway.errors import BadRequest, Conflict, GatewayError, NotFound, RateLimited, Unavailable
 from gateway.ids import creation_time, new_id, parse_completion_id

@@ -59,25 +59,22 @@ class PlainFields(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _PLAIN = msgspec.json.Decoder(PlainFields)
-_FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _encode = msgspec.json.encode
 
 
-def read_plain(body: bytes) -> tuple[PlainFields, dict[str, msgspec.Raw], Features] | None:
-    """A body's fields, as they are forwarded too, and its features; None if it must be read the long way.
+def read_plain(body: bytes, fields: dict[str, msgspec.Raw]) -> tuple[PlainFields, Features] | None:
+    """A body's fields and features; None if it must be read the long way. `fields` are left as they are forwarded.
 
     Raises InvalidJson for duplicate keys.
     """
+    if not PLAIN_FIELDS.issuperset(fields):
+        return None
     try:
-        fields = _FIELDS.decode(body)
-        if not PLAIN_FIELDS.issuperset(fields):
-            return None
         read = _PLAIN.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if _encode(fields) != body:  # as it is with spaces
         refuse_duplicates(body, fields)
-    del fields["model"]
     chars = turns = 0
     text = ""
     system: list[str] = []
@@ -102,4 +99,5 @@ def read_plain(body: bytes) -> tuple[PlainFields, dict[str, msgspec.Raw], Featur
         turns=turns,
         messages=len(read.messages),
     )
-    return read, fields, features
+    del fields["model"]
+    return read, features

@@ -3,14 +3,21 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import TypeAlias
 
 import msgspec
 
 from bandit.quick import quick_dataclass
-from gateway.completions.duplicates import refuse_duplicates
 from gateway.completions.features import Message, read_features
-from gateway.completions.plain import MOST_TOKENS, PLAIN_FIELDS, StreamOptions, read_plain
+from gateway.completions.json_object import (
+    UNREADABLE,
+    Arrays,
+    Fields,
+    check_fields,
+    decode_fields,
+    read_fields,
+    why_unreadable,
+)
+from gateway.completions.plain import MOST_TOKENS, StreamOptions, read_plain
 from gateway.completions.routing_fields import (
     EPISODE_KEY,
     FLAT,
@@ -21,22 +28,16 @@ from gateway.completions.routing_fields import (
     no_header,
     read_routing,
 )
-from gateway.completions.structure import NESTING_LIMIT, SLICE_BYTES, check_structure, depth_of
-from gateway.errors import BadRequest, InvalidJson, ModelNotSupported, UnknownParameter
+from gateway.completions.structure import SLICE_BYTES
+from gateway.errors import BadRequest, ModelNotSupported, UnknownParameter
 from gateway.tasks.call_sites import CallSite, call_site_of
 from gateway.tasks.classifier import Features
 from storage.rows import clean
 
 REQUESTED_MODEL = "dari/routing"
-MOST_FIELDS = 1_000
-"""Top-level fields of a body: OpenAI's API has about 40."""
-LONGEST_KEY = 1_000
 _OURS = {"model", "routing"}
 _TOOLS = ("tools", "functions")
 
-Fields: TypeAlias = dict[str, msgspec.Raw]
-_FIELDS = msgspec.json.Decoder(Fields)
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
 _MISSING = re.compile(r"missing required field `(\w+)`")
@@ -67,6 +68,14 @@ class _Known(msgspec.Struct):
     response_format: _ResponseFormat | None = None
     metadata: dict[str, msgspec.Raw] | None = None
     user: str | None = None
+
+    def arrays(self) -> Arrays:
+        """The fields with most of a request's brackets."""
+        values = [raw for each in self.messages for raw in (each.content, each.tool_calls, each.function_call)]
+        arrays = {"messages": (len(self.messages), values)}
+        if self.tools is not None:
+            arrays["tools"] = len(self.tools), [raw for tool in self.tools for raw in tool.values()]
+        return arrays
 
 
 _KNOWN = msgspec.json.Decoder(_Known)
@@ -142,10 +151,16 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
 
     Raises BadRequest and its subclasses, which name the field.
     """
-    plain = read_plain(body) if len(body) <= SLICE_BYTES else None
+    if len(body) > SLICE_BYTES:
+        return _parse_any(body, read_fields(body), header)
+    try:
+        fields = decode_fields(body)  # as `read_fields` does, in a step less for the usual request
+    except UNREADABLE as error:
+        raise why_unreadable(body, error) from None
+    plain = read_plain(body, fields)
     if plain is None:
-        return _parse_any(body, header)
-    known, fields, features = plain
+        return _parse_any(body, fields, header)
+    known, features = plain
     options = known.stream_options
     routing = NO_FIELDS if header is no_header else read_routing(_NOTHING, _NOTHING, _NOTHING, header)
     return CompletionRequest(
@@ -163,15 +178,16 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
     )
 
 
-def _parse_any(body: bytes, header: HeaderOf) -> CompletionRequest:
+def _parse_any(body: bytes, fields: Fields, header: HeaderOf) -> CompletionRequest:
     """Parse a request that may have any fields, in steps that find out what is wrong with it."""
-    fields = parse_json_object(body)
+    known = _known(body)
+    check_fields(body, fields, known.arrays if known else dict)
     if _string(fields.get("model")) != REQUESTED_MODEL:
         raise ModelNotSupported(
             f'`model` must be "{REQUESTED_MODEL}"; the router chooses among its own models', param="model"
         )
     try:
-        known = _KNOWN.decode(body)
+        known = known or _KNOWN.decode(body)
     except msgspec.ValidationError as error:
         raise explain_validation(error) from None
     if not known.messages:
@@ -206,6 +222,14 @@ def _parse_any(body: bytes, header: HeaderOf) -> CompletionRequest:
     )
 
 
+def _known(body: bytes) -> _Known | None:
+    """The known fields of a body that is not checked yet; None if something is wrong with them, or with the body."""
+    try:
+        return _KNOWN.decode(body)
+    except UNREADABLE:
+        return None
+
+
 def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
     """A hash of what all turns of a conversation share, keyed so that nobody can find out by guesses what it is of.
 
@@ -225,54 +249,6 @@ def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
         if _ROLE.decode(message).role == "user":
             break
     return opening.digest()
-
-
-def parse_json_object(body: bytes) -> Fields:
-    """The top-level fields of a JSON object that every parser reads alike. Raises InvalidJson."""
-    try:
-        if len(body) > SLICE_BYTES:
-            check_structure(body)
-        else:
-            if not body.isascii():
-                body.decode()
-            if body.count(b"[") + body.count(b"{") > NESTING_LIMIT and depth_of(body) > NESTING_LIMIT:
-                raise InvalidJson(f"the body is nested deeper than {NESTING_LIMIT} levels")
-        fields = _FIELDS.decode(body)
-    except UnicodeDecodeError as error:
-        raise InvalidJson(f"the body is not valid UTF-8 (byte {error.start})") from None
-    except msgspec.ValidationError:
-        raise InvalidJson("the body must be a JSON object") from None
-    except msgspec.DecodeError as error:
-        raise InvalidJson(_lone_surrogate(body) or f"the body is not valid JSON: {error}") from None
-    if not PLAIN_FIELDS.issuperset(fields):
-        if len(fields) > MOST_FIELDS:
-            raise InvalidJson(f"the body has {len(fields):,} top-level fields; at most {MOST_FIELDS:,} are read")
-        if max(map(len, fields)) > LONGEST_KEY:
-            raise InvalidJson(f"the name of a top-level field is longer than {LONGEST_KEY:,} characters")
-    refuse_duplicates(body, fields)
-    return fields
-
-
-def _lone_surrogate(body: bytes) -> str | None:
-    """The message for half of a UTF-16 pair, as of an emoji cut in two; msgspec only says "truncated input"."""
-    half: re.Match[bytes] | None = None  # a high surrogate that may be followed by its low one
-    for escape in _ESCAPE.finditer(body):
-        code = int(escape[1], 16) if escape[1] else 0
-        low = 0xDC00 <= code < 0xE000
-        if half is not None and low and escape.start() == half.end():
-            half = None
-        elif half is not None:
-            break
-        elif low or 0xD800 <= code < 0xDC00:
-            half = escape
-            if low:
-                break
-    if half is None:
-        return None
-    return (
-        f"the body has a lone surrogate, {half[0].decode()} at byte {half.start()}: half of a character, such as an "
-        "emoji that was cut in two; send whole characters"
-    )
 
 
 def explain_validation(error: msgspec.ValidationError) -> BadRequest:

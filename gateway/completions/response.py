@@ -5,7 +5,8 @@ from functools import lru_cache
 import msgspec
 
 from bandit.types import Attempt
-from gateway.completions.request import REQUESTED_MODEL, Fields
+from gateway.completions.json_object import Fields
+from gateway.completions.request import REQUESTED_MODEL
 from gateway.errors import GatewayError
 from gateway.providers.upstream.provider import Answer, Chunk
 from gateway.providers.upstream.template import Run, Template

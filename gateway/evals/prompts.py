@@ -9,7 +9,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from gateway.completions.request import REQUESTED_MODEL, CompletionRequest, parse_completion, parse_json_object
+from gateway.completions.json_object import parse_json_object
+from gateway.completions.request import REQUESTED_MODEL, CompletionRequest, parse_completion
 from gateway.completions.routing_fields import TASK_LIMIT
 from gateway.errors import BadRequest
 from gateway.evals.graders import AnyGrader, Judged, read_grader

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from gateway.completions.json_object import parse_json_object
 from gateway.completions.plain import MOST_TOKENS
-from gateway.completions.request import explain_validation, parse_json_object
+from gateway.completions.request import explain_validation
 from gateway.errors import BadRequest
 from gateway.responses.items import Message, messages_of
 from gateway.responses.tool_names import ToolNames, chat_name

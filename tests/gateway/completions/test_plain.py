@@ -54,7 +54,7 @@ def test_both_ways_read_the_same(body: dict[str, Any], headers: dict[bytes, byte
     raw = json.dumps(body).encode()
     short = outcome(raw, headers)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(request, "read_plain", lambda _: None)
+        patch.setattr(request, "read_plain", lambda *_: None)
         assert outcome(raw, headers) == short
 
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.completions.request import CompletionRequest, conversation_of, parse_completion, parse_json_object
+from gateway.completions.json_object import parse_json_object
+from gateway.completions.request import CompletionRequest, conversation_of, parse_completion
 from gateway.errors import BadRequest, GatewayError
 
 MESSAGES = [{"role": "user", "content": "Hello"}]

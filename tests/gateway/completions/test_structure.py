@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.completions import structure
-from gateway.completions.request import LONGEST_KEY, parse_completion, parse_json_object
+from gateway.completions.json_object import LONGEST_KEY, parse_json_object
+from gateway.completions.request import parse_completion
 from gateway.completions.structure import MOST_VALUES, NESTING_LIMIT, SLICE_BYTES, check_structure, without_escapes
 from gateway.errors import InvalidJson
 
