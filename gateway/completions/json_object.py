@@ -1,7 +1,7 @@
 """Reads a body's top-level fields: a JSON object that every parser reads alike, in UTF-8 and not nested too deeply."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
@@ -24,16 +24,16 @@ MOST_FIELDS = 1_000
 LONGEST_KEY = 1_000
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
-Arrays: TypeAlias = Mapping[str, tuple[int, Sequence[msgspec.Raw]]]
-"""Fields that are arrays of objects: the number of objects, and their values, or the known ones of these."""
+Parts: TypeAlias = tuple[int, list[msgspec.Raw]]
+"""The number of objects in a body's arrays, and the known values of these objects and of the body."""
+PartsOf: TypeAlias = Callable[[Fields], Parts]
 
 decode_fields = msgspec.json.Decoder(Fields).decode
 """The fields, for `check_fields`. Raises one of UNREADABLE, for `why_unreadable`."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-_IN_A_FIELD = NESTING_LIMIT - 1
 _IN_AN_OBJECT = NESTING_LIMIT - 3
-"""Levels that are left to the values of an object in an array."""
+"""Levels that are left to the values of an object in an array of the body."""
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 
 
@@ -54,14 +54,17 @@ def read_fields(body: bytes) -> Fields:
         raise why_unreadable(body, error) from None
 
 
-def check_fields(body: bytes, fields: Fields, arrays: Callable[[], Arrays] = dict) -> None:
-    """Check a body that was decoded to these fields: its encoding, nesting and names. Raises InvalidJson."""
+def check_fields(body: bytes, fields: Fields, parts_of: PartsOf | None = None) -> None:
+    """Check a body that was decoded to these fields: its encoding, nesting and names. Raises InvalidJson.
+
+    `parts_of` finds the values with most of its brackets, so that not all of them need be looked at.
+    """
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError as error:
             raise why_unreadable(body, error) from None
-    if len(body) <= SLICE_BYTES and _is_too_deep(body, fields, arrays):
+    if len(body) <= SLICE_BYTES and _is_too_deep(body, fields, parts_of):
         raise InvalidJson(TOO_DEEP)
     try:
         _check_names(body, fields)
@@ -90,22 +93,21 @@ def _refuse_depth(body: bytes) -> None:
         raise InvalidJson(TOO_DEEP)
 
 
-def _is_too_deep(body: bytes, fields: Fields, arrays: Callable[[], Arrays]) -> bool:
+def _is_too_deep(body: bytes, fields: Fields, parts_of: PartsOf | None) -> bool:
     """Whether valid JSON is nested too deeply, without a look at each of its brackets.
 
-    An agent's are in what its messages say and in its tools. If few are elsewhere in these arrays, each value is looked
-    at by itself, and most of them are texts.
+    An agent's are in what its messages say and in its tools. If few are elsewhere, each of these values is looked at by
+    itself, and most of them are texts.
     """
-    if openings(body) <= NESTING_LIMIT:
+    begun = openings(body)
+    if begun <= NESTING_LIMIT:
         return False
-    in_fields = dict(fields)
-    in_objects: list[msgspec.Raw] = []
-    for name, (objects, values) in arrays().items():
-        elsewhere = openings(bytes(fields[name])) - openings(b",".join(values)) - objects - 1
-        if elsewhere <= _IN_AN_OBJECT:
-            in_objects += values
-            del in_fields[name]
-    return is_deeper(in_fields.values(), _IN_A_FIELD) or is_deeper(in_objects, _IN_AN_OBJECT)
+    if parts_of is not None:
+        objects, values = parts_of(fields)
+        elsewhere = begun - objects - openings(b",".join(values))
+        if elsewhere <= _IN_AN_OBJECT and not is_deeper(values, _IN_AN_OBJECT):
+            return False
+    return is_deeper(fields.values(), NESTING_LIMIT - 1)
 
 
 def _check_names(body: bytes, fields: Fields) -> None:

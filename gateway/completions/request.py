@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from bandit.quick import quick_dataclass
-from gateway.completions.features import Message, read_features
+from gateway.completions.features import NULL, Message, read_features
 from gateway.completions.json_object import (
     UNREADABLE,
-    Arrays,
     Fields,
+    Parts,
     check_fields,
     decode_fields,
     read_fields,
@@ -37,6 +37,7 @@ from storage.rows import clean
 REQUESTED_MODEL = "dari/routing"
 _OURS = {"model", "routing"}
 _TOOLS = ("tools", "functions")
+_ARRAYS = {"messages", "tools"}
 
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
@@ -69,20 +70,21 @@ class _Known(msgspec.Struct):
     metadata: dict[str, msgspec.Raw] | None = None
     user: str | None = None
 
-    def arrays(self) -> Arrays:
-        """The fields with most of a request's brackets."""
-        values = [raw for each in self.messages for raw in (each.content, each.tool_calls, each.function_call)]
-        arrays = {"messages": (len(self.messages), values)}
-        if self.tools is not None:
-            arrays["tools"] = len(self.tools), [raw for tool in self.tools for raw in tool.values()]
-        return arrays
+    def parts(self, fields: Fields) -> Parts:
+        """The values that may be nested deeply, of the messages, the tools, and the other fields of the body."""
+        tools = self.tools or ()
+        values = [message.content for message in self.messages]
+        values += [message.tool_calls for message in self.messages if message.tool_calls is not NULL]
+        values += [message.function_call for message in self.messages if message.function_call is not NULL]
+        values += [raw for tool in tools for raw in tool.values()]
+        values += [raw for name, raw in fields.items() if name not in _ARRAYS]
+        return len(self.messages) + len(tools), values
 
 
 _KNOWN = msgspec.json.Decoder(_Known)
 _STRING = msgspec.json.Decoder(str)
 _ROLE = msgspec.json.Decoder(_Role)
 _MESSAGES = msgspec.json.Decoder(list[msgspec.Raw])
-_NULL = msgspec.Raw(b"null")
 _DATA_IMAGE = b'"data:image'
 _NOTHING: Fields = {}
 _NO_NEEDS: frozenset[str] = frozenset()
@@ -181,7 +183,7 @@ def parse_completion(body: bytes, header: HeaderOf = no_header) -> CompletionReq
 def _parse_any(body: bytes, fields: Fields, header: HeaderOf) -> CompletionRequest:
     """Parse a request that may have any fields, in steps that find out what is wrong with it."""
     known = _known(body)
-    check_fields(body, fields, known.arrays if known else dict)
+    check_fields(body, fields, known.parts if known else None)
     if _string(fields.get("model")) != REQUESTED_MODEL:
         raise ModelNotSupported(
             f'`model` must be "{REQUESTED_MODEL}"; the router chooses among its own models', param="model"
@@ -195,7 +197,7 @@ def _parse_any(body: bytes, fields: Fields, header: HeaderOf) -> CompletionReque
     max_tokens = _positive("max_completion_tokens", known.max_completion_tokens)
     max_tokens = max_tokens or _positive("max_tokens", known.max_tokens)
     format_type = known.response_format.type if known.response_format else None
-    calls = bool(known.tools) or bytes(fields.get("functions", _NULL)) not in {b"null", b"[]"}
+    calls = bool(known.tools) or bytes(fields.get("functions", NULL)) not in {b"null", b"[]"}
     features, needs = read_features(known.messages, fields, calls, format_type)
     forwarded: Fields = {}
     flat: Fields = {}
@@ -237,10 +239,10 @@ def conversation_of(fields: Fields, secret: bytes) -> bytes | None:
     """
     if "prompt_cache_key" not in fields and "user" not in fields:
         return None  # the usual case
-    key = fields.get("prompt_cache_key", _NULL)
+    key = fields.get("prompt_cache_key", NULL)
     if bytes(key) != b"null":
         return hashlib.blake2b(b"key\0" + bytes(key), digest_size=8, key=secret).digest()
-    user = fields.get("user", _NULL)
+    user = fields.get("user", NULL)
     if bytes(user) == b"null":
         return None
     opening = hashlib.blake2b(b"user\0" + bytes(user), digest_size=8, key=secret)

@@ -63,7 +63,7 @@ def check_structure(body: bytes) -> None:
 def is_deeper(values: Iterable[msgspec.Raw], levels: int) -> bool:
     """Whether arrays and objects of a value are nested deeper than this; most values are too short, or texts."""
     long = [bytes(value) for value in values if len(value) > 2 * levels]
-    suspects = [value for value in long if not value.startswith(b'"') and openings(value) > levels]
+    suspects = [json for json in long if not json.startswith(b'"') and openings(json) > levels]
     return bool(suspects) and depth_of(b",".join(suspects)) > levels
 
 
