@@ -1,9 +1,10 @@
 """Measures a request's messages: their text, their attachments, and the size of each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
+import numpy as np
 
 from gateway.tasks.classifier import Features
 
@@ -82,21 +83,19 @@ def read_features(
     `tools`: it offers some. `format_type` is that of its `response_format`.
     """
     attached = _Attachments({"tools"} if tools else set())
-    schema_bytes = 0
-    for name in _SCHEMA_FIELDS:
-        if name in fields:
-            schema_bytes += _json_bytes(fields[name])
+    described = [fields[name] for name in _SCHEMA_FIELDS if name in fields]
     chars = turns = tool_turns = 0
     system: list[str] = []
     user: list[str] = []
     for message in messages:
         role = message.role
         parts = _read_content(message.content, attached)
-        chars += sum(map(len, parts))
+        for part in parts:
+            chars += len(part)
         if message.tool_calls is not NULL:
-            schema_bytes += _json_bytes(message.tool_calls)
+            described.append(message.tool_calls)
         if message.function_call is not NULL:
-            schema_bytes += _json_bytes(message.function_call)
+            described.append(message.function_call)
         if role in SYSTEM_ROLES:
             system.extend(parts)
         elif role == "user":
@@ -106,7 +105,7 @@ def read_features(
             tool_turns += 1
     if format_type == "json_schema":
         attached.needs.add("json_schema")
-        schema_bytes += _json_bytes(fields.get("response_format"))
+        described.append(fields["response_format"])
     features = Features(
         system=ends("\n".join(system)) if system else "",
         text=ends("\n".join(user)),
@@ -117,7 +116,7 @@ def read_features(
         images=attached.images,
         turns=turns,
         messages=len(messages),
-        schema_bytes=schema_bytes,
+        schema_bytes=_json_bytes(described),
         audio_seconds=attached.audio_seconds,
         file_kilobytes=attached.file_kilobytes,
     )
@@ -139,12 +138,21 @@ def _read_content(raw: msgspec.Raw, attached: _Attachments) -> list[str]:
     return [part.text for part in content if part.text is not None]
 
 
-def _json_bytes(raw: msgspec.Raw | None) -> int:
-    """The size of a value in UTF-8, without whitespace and escapes; 0 for none."""
-    if raw is None or raw == NULL:
+def _json_bytes(raws: Iterable[msgspec.Raw]) -> int:
+    """The size of values in UTF-8, without whitespace and escapes; null has none."""
+    values = [raw for raw in raws if raw != NULL]
+    if not values:
         return 0
-    compact = msgspec.json.format(bytes(raw), indent=-1)
-    return len(compact) - 3 * compact.count(b"\\u")
+    compact = msgspec.json.format(b"[%b]" % b",".join(values), indent=-1)
+    return len(compact) - len(b"[]") - (len(values) - 1) - 3 * _escaped_characters(compact)
+
+
+def _escaped_characters(json: bytes) -> int:
+    """How many characters are escaped by their code. Counted by numpy, as `bytes.count` takes longer than to format."""
+    if b"\\" not in json:
+        return 0
+    each = np.frombuffer(json, np.uint8)
+    return int(np.count_nonzero((each[:-1] == ord("\\")) & (each[1:] == ord("u"))))
 
 
 def _audio_seconds(audio: msgspec.Raw) -> float:

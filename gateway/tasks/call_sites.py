@@ -6,7 +6,7 @@ the prompt is kept, but for its first words, which name the class.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -151,15 +151,18 @@ def _schema_names(raw: msgspec.Raw) -> tuple[str, ...]:
     return (described.name or wanted.type or "", *_names(names[:MOST_NAMES]))
 
 
-def _names(names: Iterable[str]) -> tuple[str, ...]:
+def _names(names: Sequence[str]) -> tuple[str, ...]:
     """Names without digits, which ids and versions have; sorted, each once."""
+    lines = "\n".join(names)
+    if lines.count("\n") == len(names) - 1:  # as always: all at once, in a fraction of the time
+        return tuple(sorted(set(_without_digits(lines).split("\n"))))
     return tuple(sorted({_without_digits(name) for name in names}))
 
 
-def _without_digits(name: str) -> str:
-    if name.isascii():
-        return name.translate(_NO_DIGITS)
-    return "".join([each for each in name if not each.isdigit()])
+def _without_digits(text: str) -> str:
+    if text.isascii():
+        return text.translate(_NO_DIGITS)
+    return "".join([each for each in text if not each.isdigit()])
 
 
 def _cut(name: str) -> str:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.completions.features import UNKNOWN_FILE_KILOBYTES
 from gateway.completions.request import parse_completion
@@ -111,3 +113,31 @@ def test_parts_that_make_no_sense_are_the_providers_to_judge(part: object) -> No
     features = of_part(part)
     assert (features.prompt_chars, features.file_kilobytes) == (1, 0.0)
     assert features.audio_seconds < 0.01
+
+
+VALUES = st.recursive(
+    st.none() | st.integers() | st.text('a"\\/uä€😀\x7f\x01', max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('k"\\u€', max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def compact_size(value: object, *, escaped: bool) -> int:
+    """Of one value that is not null, with each escape by a code counted as three bytes less."""
+    text = json.dumps(value, ensure_ascii=escaped, separators=(",", ":"))
+    return 0 if value is None else len(text.encode()) - 3 * text.count("\\u")
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from(["a", "é"]), VALUES, max_size=2), max_size=3),
+    st.lists(VALUES, max_size=4),
+    st.sampled_from([None, 0, 3]),
+    st.booleans(),
+)
+def test_tools_and_calls_count_together_what_each_counts_alone(
+    tools: list[dict[str, object]], calls: list[object], indent: int | None, escaped: bool
+) -> None:
+    messages = [{"role": "assistant", "tool_calls": each, "function_call": each} for each in calls]
+    features = features_of({"role": "user", "content": "hi"}, *messages, indent=indent, escaped=escaped, tools=tools)
+    alone = compact_size(tools, escaped=escaped) + 2 * sum(compact_size(each, escaped=escaped) for each in calls)
+    assert features.schema_bytes == alone

@@ -204,3 +204,10 @@ def test_a_call_site_is_called_by_its_first_words_without_names_of_people(
 def test_no_prompt_takes_longer_than_its_length_asks_for(hostile: str) -> None:
     """The words are found whatever the prompt is; each pattern reads a text once (see the comments at them)."""
     assert len(fixed_words((hostile * 4_000)[:READ_CHARS])) <= 80
+
+
+@pytest.mark.parametrize("names", [["b2", "a1", "b7"], ["b2\n", "a", "b"], ["é2", "a٣1", "b"], ["b2"]])
+def test_names_count_without_their_digits_whatever_else_is_in_them(names: list[str]) -> None:
+    site = call_site_of("", [tools_of(*names)])
+    assert site is not None
+    assert site.tool_names == tuple(sorted({"".join(each for each in name if not each.isdigit()) for name in names}))
