@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from bandit.types import Epoch
+from storage.pending_events import read_pending
 from storage.tables import arms, rebuilds_due
 
 
@@ -28,6 +29,7 @@ def mark_due(connection: Connection, router_id: str, at: Epoch, *, is_used: bool
     know of the change yet may add the first.
     """
     found: bool = connection.execute(select(exists().where(arms.c.router_id == router_id))).scalar_one()
+    found = found or bool(read_pending(connection).sums(router_id))
     if not found and not is_used:
         return False
     connection.execute(delete(rebuilds_due).where(rebuilds_due.c.router_id == router_id))

@@ -23,6 +23,7 @@ from storage.maintenance.usage import UsageRebuild
 from storage.pending_events import PARTS, part_of
 from storage.records import Content
 from storage.stores.arms import Arms
+from storage.stores.rebuilds_due import mark_due
 from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
 from storage.writing.transaction import Transactions
 from tests.support.databases import Opening
@@ -268,6 +269,15 @@ def test_a_busy_writer_leaves_nothing_when_it_is_closed(
         running.write(making.completion())
     running.writer.close()
     assert (pending(ledger), differences(ledger)) == (0, [])
+
+
+def test_a_router_whose_statistics_are_all_pending_has_some_to_be_rebuilt(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    busy.write([making.completion("rtr_a")])
+    with ledger.write() as connection:
+        assert mark_due(connection, "rtr_a", NOW)
+        assert not mark_due(connection, "rtr_b", NOW)
 
 
 def test_a_row_that_can_t_be_read_or_added_is_dropped_alone_and_a_rebuild_mends_it(
