@@ -47,6 +47,9 @@ _LOCKED = text(
     "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = :key "
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
+_COUNTED: Select[int] = select(revisions.c.value).where(
+    revisions.c.topic == literal_column(f"'{Topic.STATISTICS.value}'")
+)
 
 
 class Numbers(NamedTuple):
@@ -65,7 +68,7 @@ def current_revision(dialect: Dialect) -> ColumnElement[int]:
     """The number of this transaction, for the rows that it changes."""
     if dialect.name == "postgresql":
         return func.currval(literal_column("'statistic_numbers'"), type_=BigInteger)
-    return _counted().scalar_subquery()
+    return _COUNTED.scalar_subquery()
 
 
 def last_number(dialect: Dialect) -> ScalarSelect[int]:
@@ -78,13 +81,13 @@ def last_number(dialect: Dialect) -> ScalarSelect[int]:
         return (
             select(literal_column("last_value", BigInteger)).select_from(table("statistic_numbers")).scalar_subquery()
         )
-    return _counted().scalar_subquery()
+    return _COUNTED.scalar_subquery()
 
 
 def read_numbers(connection: Connection) -> Numbers:
     """Read how far the numbers are. Each later statement must see what is committed by then (READ COMMITTED)."""
     if connection.dialect.name == "sqlite":
-        last: int = connection.execute(_counted()).scalar_one()
+        last: int = connection.execute(_COUNTED).scalar_one()
         return Numbers(last, last)
     last, key = connection.execute(_LAST).one()
     complete = last
@@ -99,8 +102,3 @@ def mark_statistics_changed(connection: Connection) -> None:
     """Number a transaction that changes statistics and is not the writer's, and notify other processes."""
     connection.execute(draw_number(connection.dialect))
     notify(connection, Topic.STATISTICS)
-
-
-def _counted() -> Select[int]:
-    topic: ColumnElement[str] = literal_column(f"'{Topic.STATISTICS.value}'")
-    return select(revisions.c.value).where(revisions.c.topic == topic)

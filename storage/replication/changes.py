@@ -16,47 +16,29 @@ this process has committed since.
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    Connection,
-    Select,
-    Table,
-    func,
-    literal_column,
-    select,
-    true,
-    tuple_,
-)
+import msgspec
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import BudgetState
 from storage.calendar import DAY, day_of
 from storage.database.engine import Database
-from storage.database.numbers import Numbers, last_number, read_numbers
+from storage.database.numbers import Numbers, read_numbers
 from storage.database.revisions import Topic
 from storage.database.watchdog import Watchdog
 from storage.errors import DatabaseUnavailable
 from storage.key_usage import Cell, Usage
-from storage.stores.arms import read_sums, select_sums
+from storage.replication.queries import Paged, queries_for
+from storage.stores.arms import read_sums
 from storage.stores.identity import Identity, identity_in
-from storage.stores.key_usage import limited_usage, read_cell
-from storage.tables import (
-    activity,
-    arms,
-    budgets,
-    changes,
-    judging,
-    key_usage,
-    revisions,
-    statistic_changes,
-)
+from storage.stores.key_usage import read_cell, times_of_usage
+from storage.tables import changes, revisions
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +56,8 @@ _FEW_ROUTERS = 500
 _NAMED = (Topic.ROUTERS, Topic.KEYS, Topic.EVALS, Topic.TASKS, Topic.RESUMPTIONS)
 """Topics whose changes are recorded with their subjects."""
 
+
+_REVISIONS = select(revisions)
 
 _NUMBERLESS = {Topic.TASKS}
 """Topics whose changes need no numbers to be read: of a busy process that learns call sites, each second."""
@@ -97,6 +81,10 @@ class Changed:
     judging_usd: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     everything: bool = False
     folded: frozenset[int] = frozenset()
+
+
+def _as_json(ids: Iterable[str]) -> str:
+    return msgspec.json.encode(list(ids)).decode()
 
 
 def _has_no_numbers(changed: Changed) -> bool:
@@ -129,6 +117,7 @@ class Changes:
 
     def __init__(self, database: Database, watchdog: Watchdog | None = None, position: Position | None = None) -> None:
         self._database = database
+        self._queries = queries_for(database.engine.dialect.name)
         self._watchdog = watchdog
         self._connection: Connection | None = None
         self._version: str | None = None
@@ -210,85 +199,72 @@ class Changes:
         return contextlib.nullcontext() if self._watchdog is None else self._watchdog.over(driver, patience)
 
     def _position(self, connection: Connection, numbers: Numbers) -> Position:
-        counted = {row.topic: row.value for row in connection.execute(select(revisions))}
+        counted = {row.topic: row.value for row in connection.execute(_REVISIONS)}
         seen = self.position.get(Topic.STATISTICS, 0)
         # A transaction may lock a number that was complete already: its own is higher.
         complete = max(seen, numbers.complete) if seen <= numbers.last else numbers.complete
         return {topic: counted[topic.value] for topic in Topic} | {Topic.STATISTICS: complete}
 
     def _read(self, connection: Connection, now: Position, last: int, is_own: bool) -> Changed:
-        since, latest = self._statistics_since(last), last_number(connection.dialect)
+        since = self._statistics_since(last)
         subjects = {
             topic: self._subjects(connection, topic, now) for topic in _NAMED if self.position.get(topic) != now[topic]
         }
+        present = self._database.clock.now()
+        today = day_of(present)
+        given: dict[str, Any] = {
+            "first": (since or 0) + 1,
+            "first_day": today - 1,
+            "last_day": today + 1,
+            **times_of_usage(present),
+        }
         # Own usage, too: what a key used before this process knew of its limits is not held.
-        usage = self._usage(connection, subjects.get(Topic.KEYS, frozenset()), since, last)
-        router_ids: Sequence[str] | None = None
+        usage = self._usage(connection, subjects.get(Topic.KEYS, frozenset()), since, last, given)
+        queries = self._queries.all
         if since is not None:
-            changed = select(statistic_changes.c.router_id).where(
-                statistic_changes.c.revision.between(since + 1, latest)
-            )
-            router_ids = connection.execute(changed).scalars().all() if since < last and not is_own else ()
-            if not router_ids:
+            routers: Sequence[str] = ()
+            if since < last and not is_own:
+                routers = connection.execute(self._queries.changed_routers, given).scalars().all()
+            if not routers:
                 return Changed(subjects, usage=usage)
-
-        def moved(table: Table) -> ColumnElement[bool]:
-            changed = true() if since is None else table.c.revision.between(since + 1, latest)
-            few = router_ids is not None and len(router_ids) <= _FEW_ROUTERS
-            return changed & table.c.router_id.in_(router_ids or ()) if few else changed
-
-        # Only the days around today: the table is never pruned, and the latest may come from a clock that was ahead.
-        today = day_of(self._database.clock.now())
-        near = activity.c.start.between((today - 1) * DAY, (today + 1) * DAY)
-        recent = (activity.c.width == DAY) & near & moved(activity)
-        days = select(activity.c.router_id, activity.c.start).where(recent).distinct().subquery()
-        spent = select(activity.c.router_id, activity.c.start, func.sum(activity.c.cost_usd))
-        spent = spent.join(days, (activity.c.router_id == days.c.router_id) & (activity.c.start == days.c.start))
-        spent = spent.where(activity.c.width == DAY).group_by(activity.c.router_id, activity.c.start)
-        # By rows of the day that changed, each model's with the others of its purpose.
-        mine = (judging.c.router_id, judging.c.purpose, judging.c.day)
-        around = judging.c.day.between(today - 1, today + 1)
-        purposes = select(*mine).where(around & moved(judging))
-        judged = select(*mine, func.sum(judging.c.cost_usd)).where(around, tuple_(*mine).in_(purposes)).group_by(*mine)
+            queries = self._queries.few if len(routers) <= _FEW_ROUTERS else self._queries.many
+            given["listed"] = _as_json(routers)
         return Changed(
             subjects=subjects,
-            sums=read_sums(self._pages(connection, select_sums(arms).where(moved(arms)), list(arms.primary_key))),
+            sums=read_sums(self._pages(connection, queries.sums, given)),
             budgets={
                 row.router_id: BudgetState(row.multiplier, row.mean_cost_usd)
-                for row in self._pages(connection, select(budgets).where(moved(budgets)), [budgets.c.router_id])
+                for row in self._pages(connection, queries.budgets, given)
             },
-            spend_usd={(row[0], row[1] // DAY): row[2] for row in connection.execute(spent)},
+            spend_usd={(row[0], row[1] // DAY): row[2] for row in connection.execute(queries.spent, given)},
             usage=usage,
-            judging_usd={(row[0], row[1], row[2]): row[3] for row in connection.execute(judged)},
+            judging_usd={(row[0], row[1], row[2]): row[3] for row in connection.execute(queries.judged, given)},
         )
 
     def _usage(
-        self, connection: Connection, changed_keys: Subjects, since: int | None, last: int
+        self, connection: Connection, changed_keys: Subjects, since: int | None, last: int, given: dict[str, Any]
     ) -> Mapping[Cell, Usage]:
         if since is not None and since >= last and changed_keys == frozenset():
             return {}
-        everything = since is None or changed_keys is None
-        moved: ColumnElement[bool] | None = None
-        if not everything:
-            newer = key_usage.c.revision > (since or 0)
-            if self._database.sqlite:  # without this it takes the index by width, and reads the days of all keys
-                newer = func.likelihood(newer, literal_column("0.0001"))
-            moved = newer & (key_usage.c.revision <= last_number(connection.dialect))
-        queries = limited_usage(self._database.clock.now(), moved, changed_keys or ())
-        keys = list(key_usage.primary_key)
-        return dict(read_cell(row) for query in queries for row in self._pages(connection, query, keys))
+        if since is None or changed_keys is None:
+            return dict(map(read_cell, self._pages(connection, self._queries.usage, given)))
+        usage = dict(map(read_cell, self._pages(connection, self._queries.changed_usage, given)))
+        if changed_keys:
+            keys = {**given, "listed": _as_json(changed_keys)}
+            usage |= map(read_cell, self._pages(connection, self._queries.usage_of_keys, keys))
+        return usage
 
-    def _pages(self, connection: Connection, query: Select[Any], keys: Sequence[Column[Any]]) -> Iterator[Any]:
-        """Yield the rows, which begin with their keys, page by page: each is progress to the watchdog."""
-        page = ordered = query.order_by(*keys).limit(PAGE_ROWS)
+    def _pages(self, connection: Connection, query: Paged, given: Mapping[str, Any]) -> Iterator[Any]:
+        """Yield the rows, page by page: each is progress to the watchdog."""
+        page = query.first
         while True:
-            rows = connection.execute(page).all()
+            rows = connection.execute(page, {**given, "rows": PAGE_ROWS}).all()
             if self._watchdog is not None:
                 self._watchdog.progress()
             yield from rows
             if len(rows) < PAGE_ROWS:
                 return
-            page = ordered.where(tuple_(*keys) > tuple_(*rows[-1][: len(keys)]))
+            page = query.after(rows[-1])
 
     def _statistics_since(self, last: int) -> int | None:
         """The number up to which all statistics have been read; None: read all of them."""

@@ -22,6 +22,9 @@ class Identity:
     epoch: int
 
 
+_IDENTITY = select(identity.c.ledger_id, identity.c.epoch)
+
+
 def read_identity(database: Database) -> Identity:
     """Read the identity of a database's ledger. Raises DatabaseUnavailable."""
     with database.read() as connection:
@@ -30,7 +33,7 @@ def read_identity(database: Database) -> Identity:
 
 def identity_in(connection: Connection) -> Identity:
     """Read the identity of the ledger that a connection sees."""
-    row = connection.execute(select(identity.c.ledger_id, identity.c.epoch)).one()
+    row = connection.execute(_IDENTITY).one()
     return Identity(row.ledger_id, row.epoch)
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, case, delete, func, literal_column, select
+from sqlalchemy import ColumnElement, Dialect, Select, bindparam, case, delete, func, literal_column, select
 
 from bandit.types import Epoch
 from storage.calendar import DAY, MINUTE, month_start, start_of
+from storage.database.bulk import among
 from storage.database.engine import Database
 from storage.database.postgresql import prepare_sums
 from storage.key_usage import UNUSED, USED, Cell, Usage
@@ -87,27 +88,38 @@ def _usage(row: Sequence[Any]) -> Usage:
     return Usage(int(row[0]), int(row[1]), float(row[2]))  # PostgreSQL sums large integers as decimals
 
 
-def limited_usage(now: Epoch, moved: ColumnElement[bool] | None, changed_keys: Collection[str]) -> list[Select[Any]]:
+class LimitedUsage:
     """Queries of the usage of keys with limits, for `read_cell`; their rows begin with the primary key.
 
-    Of `changed_keys` they find this month's, of others the recent cells if some `moved`; None: this month's of all.
+    `of_all` finds this month's, `of_keys` that of keys which are `listed` as JSON, `moved` the recent cells of keys of
+    which some have moved, and these. `times_of_usage` are the other parameters.
     """
-    limited = select(api_keys.c.id).where(api_keys.c.limits.is_not(None))
-    minutes = (_own.width == MINUTE) & (_own.start >= start_of(MINUTE, now) - _RECENT_MINUTES * MINUTE)
-    today = start_of(DAY, now)
-    month = minutes | ((_own.width == DAY) & (_own.start >= min(month_start(now), today - DAY)))
-    if moved is None:
-        return [_CELLS.where(_own.key_id.in_(limited), month)]
-    # Each request changes its day, and only days have an index by what has moved. From there to the keys: there may be
-    # 100,000, and each look would read all of them.
-    days = key_usage.join(api_keys, api_keys.c.id == _own.key_id)
-    of_days = _own.width == literal_column(str(DAY))  # no parameter: of one SQLite can't tell that the index has them
-    active = select(_own.key_id).select_from(days).where(of_days, moved, api_keys.c.limits.is_not(None))
-    recent = minutes | ((_own.width == DAY) & (_own.start >= today - DAY))
-    found = [_CELLS.where(_own.key_id.in_(active.correlate(None)), recent | moved)]
-    if changed_keys:
-        found.append(_CELLS.where(_own.key_id.in_(limited.where(api_keys.c.id.in_(changed_keys))), month))
-    return found
+
+    def __init__(self, moved: ColumnElement[bool], dialect: Dialect) -> None:
+        limited = select(api_keys.c.id).where(api_keys.c.limits.is_not(None))
+        minutes = (_own.width == MINUTE) & (_own.start >= bindparam("recent"))
+        month = minutes | ((_own.width == DAY) & (_own.start >= bindparam("month")))
+        self.of_all = _CELLS.where(_own.key_id.in_(limited), month)
+        self.of_keys = _CELLS.where(_own.key_id.in_(limited.where(among(api_keys.c.id, dialect))), month)
+        # Each request changes its day, and only days have an index by what has moved. From there to the keys: there may
+        # be 100,000, and each look would read all of them.
+        days = key_usage.join(api_keys, api_keys.c.id == _own.key_id)
+        of_days = _own.width == literal_column(
+            str(DAY)
+        )  # no parameter: of one SQLite can't tell that the index has them
+        active = select(_own.key_id).select_from(days).where(of_days, moved, api_keys.c.limits.is_not(None))
+        recent = minutes | ((_own.width == DAY) & (_own.start >= bindparam("yesterday")))
+        self.moved = _CELLS.where(_own.key_id.in_(active.correlate(None)), recent | moved)
+
+
+def times_of_usage(now: Epoch) -> dict[str, float]:
+    """The parameters of `LimitedUsage`: from when on minutes, recent days and this month's days count."""
+    yesterday = start_of(DAY, now) - DAY
+    return {
+        "recent": start_of(MINUTE, now) - _RECENT_MINUTES * MINUTE,
+        "yesterday": yesterday,
+        "month": min(month_start(now), yesterday),
+    }
 
 
 def read_cell(row: Any) -> tuple[Cell, Usage]:
