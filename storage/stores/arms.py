@@ -73,7 +73,11 @@ def read_sums(rows: Iterable[Any]) -> dict[StatisticKey, Sums]:
         if signal is None:
             log.warning("statistics of an unknown signal %r in router %s are ignored", name, router_id)
             continue
-        found[StatisticKey(router_id, model_id, task, signal)] = Sums(*map(_number, numbers))
+        try:
+            sums = Sums(*[number + 0.0 for number in numbers])
+        except TypeError:  # of a broken row
+            sums = Sums(*map(_number, numbers))
+        found[StatisticKey(router_id, model_id, task, signal)] = sums
     return found
 
 
