@@ -38,12 +38,11 @@ class Paged:
 
     def __init__(self, query: Select[Any], table: Table) -> None:
         self._keys: Sequence[Column[Any]] = list(table.primary_key)
-        self._ordered = query.order_by(*self._keys).limit(_ROWS)
-        self.first = self._ordered
+        self.first = query.order_by(*self._keys).limit(_ROWS)
 
     def after(self, row: Sequence[Any]) -> Select[Any]:
         """The page that follows this row."""
-        return self._ordered.where(tuple_(*self._keys) > tuple_(*row[: len(self._keys)]))
+        return self.first.where(tuple_(*self._keys) > tuple_(*row[: len(self._keys)]))
 
 
 @dataclass(frozen=True, slots=True)

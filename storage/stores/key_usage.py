@@ -102,11 +102,10 @@ class LimitedUsage:
         self.of_all = _CELLS.where(_own.key_id.in_(limited), month)
         self.of_keys = _CELLS.where(_own.key_id.in_(limited.where(among(api_keys.c.id, dialect))), month)
         # Each request changes its day, and only days have an index by what has moved. From there to the keys: there may
-        # be 100,000, and each look would read all of them.
+        # be 100,000, and each look would read all of them. The width is no parameter: SQLite could not tell that it is
+        # the index's.
         days = key_usage.join(api_keys, api_keys.c.id == _own.key_id)
-        of_days = _own.width == literal_column(
-            str(DAY)
-        )  # no parameter: of one SQLite can't tell that the index has them
+        of_days = _own.width == literal_column(str(DAY))
         active = select(_own.key_id).select_from(days).where(of_days, moved, api_keys.c.limits.is_not(None))
         recent = minutes | ((_own.width == DAY) & (_own.start >= bindparam("yesterday")))
         self.moved = _CELLS.where(_own.key_id.in_(active.correlate(None)), recent | moved)
