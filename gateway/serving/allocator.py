@@ -3,20 +3,20 @@
 import contextlib
 import ctypes
 
-KEPT_BYTES = 16 * 1024 * 1024
-"""Free memory at the end of the heap that is kept: a request of a megabyte is in it about seven times."""
+MAPPED_BYTES = 32 * 1024 * 1024
+"""Larger blocks are mapped, and given back to the system when they are freed: the most that glibc allows."""
 
-MAPPED_BYTES = 4 * 1024 * 1024
-"""Larger blocks are mapped, and given back to the system when they are freed."""
+KEPT_BYTES = 2 * MAPPED_BYTES
+"""Free memory at the end of the heap that is kept: a body is in it about seven times."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h of glibc
 
 
 def keep_freed_memory() -> None:
-    """Let glibc's malloc keep `KEPT_BYTES`; other libraries' is left as it is.
+    """Set the thresholds of glibc's malloc to what they grow to; other libraries' are left as they are.
 
-    It gives back what is free as soon as that is twice the largest block that was ever mapped. So a megabyte of a
-    request is given back after each, and the next takes it page by page: 600 page faults while everybody waits.
+    They begin low, and grow with each mapped block that is freed, to its size and twice that. Until one was much larger
+    than a body, each body's memory is given back, and the next takes it page by page: for a megabyte 600 page faults.
     """
     with contextlib.suppress(AttributeError, OSError, TypeError):  # musl's and macOS's have no such function
         mallopt = ctypes.CDLL(None).mallopt

@@ -109,8 +109,9 @@ class Rebuild:
     def run_due(self, now: Epoch) -> list[str]:
         """Rebuild what is marked as due, and return the routers that were rebuilt.
 
-        A mark stays until a look after `FOLLOWED_SECONDS`: until then a process could still insert rows with the former
-        half-lives. That of a router whose half-lives are not known stays until they are.
+        A mark stays until a look after `FOLLOWED_SECONDS`, which compares once more: until then a process could still
+        insert rows with the former half-lives, or add what it had summed up with them. The mark of a router whose
+        half-lives are not known stays until they are.
         """
         rebuilt: list[str] = []
         if not self._read_due():
@@ -119,10 +120,13 @@ class Rebuild:
             for mark in self._read_due():  # without those that others have rebuilt during the wait
                 if self._half_life(mark.router_id, Signal.SUCCESS) is None:
                     continue
-                if not mark.rebuilt or self._has_former_half_lives(mark.router_id):
-                    self._run(mark.router_id)
-                    rebuilt.append(mark.router_id)
-                elif not 0.0 <= now - mark.since < FOLLOWED_SECONDS:
+                is_last = mark.rebuilt and not 0.0 <= now - mark.since < FOLLOWED_SECONDS
+                if is_last or not mark.rebuilt or self._has_former_half_lives(mark.router_id):
+                    differences = self._run(mark.router_id)
+                    if differences or not is_last:
+                        rebuilt.append(mark.router_id)
+                    is_last &= not differences
+                if is_last:
                     with self._database.write() as connection:
                         remove_due(connection, mark)
         return rebuilt

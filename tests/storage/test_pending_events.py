@@ -23,7 +23,7 @@ from storage.maintenance.usage import UsageRebuild
 from storage.pending_events import PARTS, part_of
 from storage.records import Content
 from storage.stores.arms import Arms
-from storage.stores.rebuilds_due import mark_due
+from storage.stores.rebuilds_due import mark_due, read_due
 from storage.tables import activity, arms, fixed_sums, key_usage, pending_events
 from storage.writing.transaction import Transactions
 from tests.support.databases import Opening
@@ -34,6 +34,7 @@ from tests.support.records import (
     Start,
     assert_same_sums,
     half_life,
+    later,
     learn_scores,
     pace,
 )
@@ -87,6 +88,11 @@ def rows(database: Database) -> list[list[Any]]:
             sorted(connection.execute(select(*(c for c in table.c if c.name != "revision"))).all())
             for table in ADDED_TO
         ]
+
+
+def fold_all(transactions: Transactions) -> None:
+    while transactions.fold_some():
+        pass
 
 
 def differences(database: Database) -> Sequence[object]:
@@ -278,6 +284,24 @@ def test_a_router_whose_statistics_are_all_pending_has_some_to_be_rebuilt(
     with ledger.write() as connection:
         assert mark_due(connection, "rtr_a", NOW)
         assert not mark_due(connection, "rtr_b", NOW)
+
+
+def test_what_a_process_has_summed_up_with_former_half_lives_is_found_by_the_last_look(
+    busy: Transactions, ledger: Database, making: RecordMaker
+) -> None:
+    faster = Rebuild(ledger, learn_scores, lambda router_id, signal: half_life(router_id, signal) / 60.0)
+    busy.write([making.completion(at=NOW)])
+    fold_all(busy)
+    with ledger.write() as connection:
+        mark_due(connection, "rtr_a", later(1.0))
+    assert faster.run_due(later(1.0)) == ["rtr_a"]
+    for seconds in (1.0, 30.0):
+        busy.write([making.completion(at=later(seconds))])  # it is not told yet
+    fold_all(busy)
+    assert [faster.run_due(later(seconds)) for seconds in (2.0, 7.0, 8.0)] == [[], ["rtr_a"], []]
+    assert faster.check() == []
+    with ledger.read() as connection:
+        assert read_due(connection) == []
 
 
 def test_a_row_that_can_t_be_read_or_added_is_dropped_alone_and_a_rebuild_mends_it(
