@@ -26,7 +26,7 @@ LONGEST_KEY = 1_000
 Fields: TypeAlias = dict[str, msgspec.Raw]
 Parts: TypeAlias = tuple[int, list[msgspec.Raw]]
 """The number of objects in a body's arrays, and the known values of these objects and of the body."""
-PartsOf: TypeAlias = Callable[[Fields], Parts]
+PartsOf: TypeAlias = Callable[[Fields], Parts | None]
 
 decode_fields = msgspec.json.Decoder(Fields).decode
 """The fields, for `check_fields`. Raises one of UNREADABLE, for `why_unreadable`."""
@@ -102,8 +102,9 @@ def _is_too_deep(body: bytes, fields: Fields, parts_of: PartsOf | None) -> bool:
     begun = openings(body)
     if begun <= NESTING_LIMIT:
         return False
-    if parts_of is not None:
-        objects, values = parts_of(fields)
+    parts = None if parts_of is None else parts_of(fields)
+    if parts is not None:
+        objects, values = parts
         elsewhere = begun - objects - openings(b",".join(values))
         if elsewhere <= _IN_AN_OBJECT and not is_deeper(values, _IN_AN_OBJECT):
             return False

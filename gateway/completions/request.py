@@ -38,6 +38,8 @@ REQUESTED_MODEL = "dari/routing"
 _OURS = {"model", "routing"}
 _TOOLS = ("tools", "functions")
 _ARRAYS = {"messages", "tools"}
+_MOST_PARTS = 2_000
+"""Messages and tools that are looked at one by one; a chat or an agent has fewer."""
 
 _WHERE = re.compile(r" - at `\$\.?(.*)`$")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`")
@@ -70,9 +72,11 @@ class _Known(msgspec.Struct):
     metadata: dict[str, msgspec.Raw] | None = None
     user: str | None = None
 
-    def parts(self, fields: Fields) -> Parts:
-        """The values that may be nested deeply, of the messages, the tools, and the other fields of the body."""
+    def parts(self, fields: Fields) -> Parts | None:
+        """The values that may be nested deeply, of the messages, the tools, and the other fields; None if too many."""
         tools = self.tools or ()
+        if len(self.messages) + len(tools) > _MOST_PARTS:
+            return None
         values = [message.content for message in self.messages]
         values += [message.tool_calls for message in self.messages if message.tool_calls is not NULL]
         values += [message.function_call for message in self.messages if message.function_call is not NULL]

@@ -30,10 +30,11 @@ PLACES = {
 """Which part of AGENT a value is put into, with what around it, and the levels that it is below there."""
 
 
-def agent(place: str, value: bytes) -> bytes:
+def agent(place: str, value: bytes, more_tools: int = 0) -> bytes:
     parts = [json.dumps(TEXT).encode(), b"", b"[]", b"{}", b"", b""]
     number, around, _ = PLACES[place]
     parts[number] = around % value
+    parts[4] += b",{}" * more_tools
     return AGENT % tuple(parts)
 
 
@@ -50,12 +51,13 @@ def said(body: bytes) -> str:
     [(b"[", b"", b"]", 1), (b'{"[":', b"1", b"}", 1), (b'{"\\"{\\\\":[', b"", b"]}", 2)],
 )
 @pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("more_tools", [0, 2_000])
 def test_nesting_is_counted_in_each_part_of_an_agents_request(
-    place: str, opening: bytes, inner: bytes, closing: bytes, levels: int
+    place: str, opening: bytes, inner: bytes, closing: bytes, levels: int, more_tools: int
 ) -> None:
     most = (128 - PLACES[place][2]) // levels
     for times, refused in ((most, False), (most + 1, True), (most + 900, True)):
-        body = agent(place, opening * times + inner + closing * times)
+        body = agent(place, opening * times + inner + closing * times, more_tools)
         assert ("nested deeper than 128 levels" in said(body)) is refused
 
 
