@@ -185,8 +185,9 @@ def test_a_client_that_waits_longer_than_usual_for_nothing_teaches_one_slow_late
     faulty.provider.requests.pop("tires", None)
     body = {**BODY, "stream": stream}
     for _ in range(TIRELESS):
+        answered_at = time.time()  # of the answers before: the last one is news for another snapshot
         assert faulty.http.post("/rtr_left_tires/chat/completions", json=body).status_code == 200
-    router, answered_at = faulty.running.gateway.routers["rtr_left_tires"], time.time()
+    router = faulty.running.gateway.routers["rtr_left_tires"]
     wait_until(
         lambda: router.renewed(Epoch(time.time()), LoopTime(time.monotonic())).at >= answered_at,
         "a snapshot knows what is usual",
