@@ -7,7 +7,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.completions.duplicates import refuse_duplicates
-from gateway.completions.plain import PLAIN_FIELDS
+from gateway.completions.plain import PLAIN_FIELDS, UNREADABLE
 from gateway.completions.structure import (
     NESTING_LIMIT,
     SLICE_BYTES,
@@ -30,7 +30,6 @@ PartsOf: TypeAlias = Callable[[Fields], Parts | None]
 
 decode_fields = msgspec.json.Decoder(Fields).decode
 """The fields, for `check_fields`. Raises one of UNREADABLE, for `why_unreadable`."""
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _IN_AN_OBJECT = NESTING_LIMIT - 3
 """Levels that are left to the values of an object in an array of the body."""

@@ -16,6 +16,9 @@ PLAIN_FIELDS = FORWARDED_BY_ALL | {"model"}
 MOST_TOKENS = 2**63 - 1
 """Of `max_tokens`: what a client may send that means no limit. Much larger ones are beyond any float."""
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec's decoders raise about a body."""
+
 _Tokens = Annotated[int, msgspec.Meta(ge=1, le=MOST_TOKENS)]
 
 
@@ -71,7 +74,7 @@ def read_plain(body: bytes, fields: dict[str, msgspec.Raw]) -> tuple[PlainFields
         return None
     try:
         read = _PLAIN.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
     if _encode(fields) != body:  # as it is with spaces
         refuse_duplicates(body, fields)

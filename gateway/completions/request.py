@@ -9,7 +9,6 @@ import msgspec
 from bandit.quick import quick_dataclass
 from gateway.completions.features import NULL, Message, read_features
 from gateway.completions.json_object import (
-    UNREADABLE,
     Fields,
     Parts,
     check_fields,
@@ -17,7 +16,7 @@ from gateway.completions.json_object import (
     read_fields,
     why_unreadable,
 )
-from gateway.completions.plain import MOST_TOKENS, StreamOptions, read_plain
+from gateway.completions.plain import MOST_TOKENS, UNREADABLE, StreamOptions, read_plain
 from gateway.completions.routing_fields import (
     EPISODE_KEY,
     FLAT,
