@@ -121,12 +121,11 @@ class Rebuild:
                 if self._half_life(mark.router_id, Signal.SUCCESS) is None:
                     continue
                 is_last = mark.rebuilt and not 0.0 <= now - mark.since < FOLLOWED_SECONDS
-                if is_last or not mark.rebuilt or self._has_former_half_lives(mark.router_id):
-                    differences = self._run(mark.router_id)
-                    if differences or not is_last:
-                        rebuilt.append(mark.router_id)
-                    is_last &= not differences
-                if is_last:
+                if mark.rebuilt and not is_last and not self._has_former_half_lives(mark.router_id):
+                    continue
+                if self._run(mark.router_id) or not is_last:
+                    rebuilt.append(mark.router_id)
+                else:
                     with self._database.write() as connection:
                         remove_due(connection, mark)
         return rebuilt

@@ -324,8 +324,7 @@ def test_a_row_that_can_t_be_read_or_added_is_dropped_alone_and_a_rebuild_mends_
             driver: Any = connection.connection.driver_connection
             driver.execute("UPDATE pending_events SET events = ? WHERE id = ?", (damaged, number))
     assert differences(ledger)  # and no error
-    while busy.fold_some():
-        pass
+    fold_all(busy)
     assert pending(ledger) == 0
     with ledger.read() as connection:
         counted = select(func.sum(key_usage.c.requests)).where(key_usage.c.width == DAY)
