@@ -6,7 +6,7 @@ PostgreSQL gets few rows as one JSON parameter, in one round trip with the rest 
 binding each value takes us three times the time, and reading JSON takes the server three times the time of COPY.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import lru_cache
 from itertools import chain
 from math import isinf, nan
@@ -25,6 +25,7 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
+    make_url,
     select,
 )
 from sqlalchemy import cast as cast_sql
@@ -90,12 +91,25 @@ def insert_many(table: Table, dialect: Dialect, zeros: Collection[str] = (), nam
 
 
 def among(column: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
-    """Test whether the column is in a list, which is the parameter `listed`, as JSON."""
+    """Test whether the column is in a list, which is the parameter `listed`: see `as_listed`."""
     listed: ColumnElement[str] = bindparam("listed", type_=Text)
     if dialect.name == "sqlite":
         return column.in_(select(func.json_each(listed).table_valued("value").c.value))
     elements = func.json_array_elements_text(cast_sql(listed, JSON))
     return column == func.any(func.array(select(elements).scalar_subquery()))
+
+
+def as_listed(ids: Iterable[str]) -> str:
+    """The parameter of `among` for these ids."""
+    return msgspec.json.encode(list(ids)).decode()
+
+
+def dialect_of(name: str) -> Dialect:
+    """The dialect of `sqlite` or `postgresql` in which texts are compiled: its parameters are positional."""
+    driver, style = ("pysqlite", "qmark") if name == "sqlite" else ("psycopg", "format")
+    dialect: Any = make_url(f"{name}+{driver}://").get_dialect()
+    made: Dialect = dialect(paramstyle=style)
+    return made
 
 
 def compile_text(statement: ClauseElement, dialect: Dialect) -> str:

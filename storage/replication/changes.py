@@ -16,18 +16,18 @@ this process has committed since.
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-import msgspec
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DBAPIError
 
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import BudgetState
 from storage.calendar import DAY, day_of
+from storage.database.bulk import as_listed
 from storage.database.engine import Database
 from storage.database.numbers import Numbers, read_numbers
 from storage.database.revisions import Topic
@@ -81,10 +81,6 @@ class Changed:
     judging_usd: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
     everything: bool = False
     folded: frozenset[int] = frozenset()
-
-
-def _as_json(ids: Iterable[str]) -> str:
-    return msgspec.json.encode(list(ids)).decode()
 
 
 def _has_no_numbers(changed: Changed) -> bool:
@@ -228,7 +224,7 @@ class Changes:
             if not routers:
                 return Changed(subjects, usage=usage)
             queries = self._queries.few if len(routers) <= _FEW_ROUTERS else self._queries.many
-            given["listed"] = _as_json(routers)
+            given["listed"] = as_listed(routers)
         return Changed(
             subjects=subjects,
             sums=read_sums(self._pages(connection, queries.sums, given)),
@@ -250,7 +246,7 @@ class Changes:
             return dict(map(read_cell, self._pages(connection, self._queries.usage, given)))
         usage = dict(map(read_cell, self._pages(connection, self._queries.changed_usage, given)))
         if changed_keys:
-            keys = {**given, "listed": _as_json(changed_keys)}
+            keys = {**given, "listed": as_listed(changed_keys)}
             usage |= map(read_cell, self._pages(connection, self._queries.usage_of_keys, keys))
         return usage
 

@@ -15,14 +15,13 @@ from sqlalchemy import (
     bindparam,
     func,
     literal_column,
-    make_url,
     select,
     true,
     tuple_,
 )
 
 from storage.calendar import DAY
-from storage.database.bulk import among
+from storage.database.bulk import among, dialect_of
 from storage.database.numbers import last_number
 from storage.stores.arms import select_sums
 from storage.stores.key_usage import LimitedUsage
@@ -85,7 +84,7 @@ class ChangeQueries:
 @cache
 def queries_for(name: str) -> ChangeQueries:
     """The queries for `sqlite` or `postgresql`."""
-    return ChangeQueries(make_url(f"{name}+{'pysqlite' if name == 'sqlite' else 'psycopg'}://").get_dialect()())
+    return ChangeQueries(dialect_of(name))
 
 
 def _statistics(moved: _Moved) -> StatisticQueries:

@@ -14,7 +14,7 @@ from sqlalchemy import Dialect, Text, cast, func, select
 
 from bandit.statistics import Deltas
 from bandit.types import Epoch, Scores
-from storage.database.bulk import Cursor, among, compile_text
+from storage.database.bulk import Cursor, among, as_listed, compile_text
 from storage.deltas import DeltaSums
 from storage.errors import (
     CompletionNotFound,
@@ -218,7 +218,7 @@ class Scoring:
 
 
 def _listed(ids: Iterable[str]) -> tuple[str]:
-    return (msgspec.json.encode(sorted(set(ids))).decode(),)
+    return (as_listed(sorted(set(ids))),)
 
 
 def _reached(record: FeedbackRecord, episodes: Members) -> list[FeedbackRecord]:

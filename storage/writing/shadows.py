@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from sqlalchemy import Dialect, bindparam, select, update
 
 from bandit.statistics import JUDGE
 from bandit.types import Scores
-from storage.database.bulk import Cursor, among, compile_text
+from storage.database.bulk import Cursor, among, as_listed, compile_text
 from storage.deltas import DeltaSums, extend_encoded
 from storage.records import ComparisonRecord
 from storage.tables import decisions
@@ -37,7 +36,7 @@ class ShadowStatements:
         by_id = {record.feedback.completion_id: record for record in records}
         if not by_id:
             return
-        cursor.execute(self._unknown, (msgspec.json.encode(sorted(by_id)).decode(),))
+        cursor.execute(self._unknown, (as_listed(sorted(by_id)),))
         for completion_id, router_id, task, ended_at, kept in cursor.fetchall():
             record = by_id[completion_id]
             place = (router_id, record.model_id, task, ended_at)

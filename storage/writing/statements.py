@@ -2,12 +2,11 @@
 
 from copy import copy
 from functools import cache
-from typing import Any
 
-from sqlalchemy import ColumnElement, Dialect, Table, bindparam, func, literal_column, make_url, select, update
+from sqlalchemy import ColumnElement, Dialect, Table, bindparam, func, literal_column, select, update
 
 from storage.database.addition import add_counts, add_sums, note_changed_routers
-from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_plain, compile_text, insert_many
+from storage.database.bulk import Bulk, Copy, among, compile_bulk, compile_plain, compile_text, dialect_of, insert_many
 from storage.database.numbers import draw_number
 from storage.judging import COUNTS as JUDGING_COUNTS
 from storage.pending_events import PendingEvents
@@ -93,6 +92,4 @@ class Statements:
 @cache
 def statements_for(name: str) -> Statements:
     """Return the statements for `sqlite` or `postgresql`."""
-    driver, style = ("pysqlite", "qmark") if name == "sqlite" else ("psycopg", "format")
-    dialect: Any = make_url(f"{name}+{driver}://").get_dialect()
-    return Statements(dialect(paramstyle=style))
+    return Statements(dialect_of(name))

@@ -7,11 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-import msgspec
-
 from bandit.statistics import StatisticKey, Sums
 from bandit.types import BudgetState, Epoch
-from storage.database.bulk import Cursor
+from storage.database.bulk import Cursor, as_listed
 from storage.database.connection import WriteConnection
 from storage.database.engine import Database
 from storage.database.gathering import GatheringCursor
@@ -322,7 +320,7 @@ class Transactions:
     def _unknown(self, cursor: Cursor, records: list[CompletionRecord]) -> list[CompletionRecord]:
         """Return the records whose ids are not in the ledger, each once."""
         by_id = {record.decision.completion_id: record for record in records}
-        cursor.execute(self._statements.known, (msgspec.json.encode(list(by_id)).decode(),))
+        cursor.execute(self._statements.known, (as_listed(by_id),))
         for (known,) in cursor.fetchall():
             del by_id[known]
         return list(by_id.values())

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-import msgspec
 from sqlalchemy import Dialect, bindparam, select, update
 
-from storage.database.bulk import Cursor, among, compile_text
+from storage.database.bulk import Cursor, among, as_listed, compile_text
 from storage.deltas import DeltaSums, extend_encoded
 from storage.records import ValidityRecord
 from storage.tables import decisions
@@ -26,7 +25,7 @@ class ValidityStatements:
         by_id = {record.completion_id: record for record in records}
         if not by_id:
             return
-        cursor.execute(self._unknown, (msgspec.json.encode(sorted(by_id)).decode(),))
+        cursor.execute(self._unknown, (as_listed(sorted(by_id)),))
         for completion_id, ended_at, kept in cursor.fetchall():
             record = by_id[completion_id]
             added = extend_encoded(kept, learned.add(record.deltas), ended_at)
