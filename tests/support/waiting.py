@@ -16,3 +16,8 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30.0) 
     while not condition():
         assert time.monotonic() < until, f"not within {seconds:g} s: {what}"
         time.sleep(PAUSE_SECONDS)
+
+
+def wait_for_room_in_the_minute(seconds: float) -> None:
+    """Wait until so many seconds are left of the present minute: what is shown of it starts anew at its end."""
+    wait_until(lambda: time.time() % 60 < 60 - seconds, f"{seconds:g} s of a minute are left")

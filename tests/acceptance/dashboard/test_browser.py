@@ -21,7 +21,7 @@ from storage.errors import DatabaseUnavailable
 from tests.acceptance.dashboard.conftest import HOSTILE_MODEL
 from tests.support.browser import DESKTOP, PHONE, chromium, is_there, tab
 from tests.support.gateway import Running
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for_room_in_the_minute, wait_until
 
 pytestmark = pytest.mark.skipif(not is_there(), reason="there is no Chromium here (Debian's package chromium)")
 
@@ -168,6 +168,7 @@ def test_from_the_printed_link_to_a_revoked_key(running: Running, browser: Brows
         secret = page.inner_text("#secret")
         with running.http(secret) as guest:
             wait_until(lambda: guest.get("/rtr_code/models").status_code == 200, "the key works")
+            wait_for_room_in_the_minute(seconds=20)
             assert guest.post("/rtr_code/chat/completions", json=body).status_code == 200
             assert guest.post("/rtr_code/chat/completions", json=body).status_code == 429
             opened.go("/keys")

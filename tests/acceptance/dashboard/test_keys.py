@@ -8,7 +8,7 @@ import pytest
 
 from gateway.dashboard.views import keys
 from tests.support.gateway import Running
-from tests.support.waiting import wait_until
+from tests.support.waiting import wait_for_room_in_the_minute, wait_until
 
 
 def made(page: str) -> str:
@@ -32,6 +32,7 @@ def test_a_key_is_made_shown_once_used_changed_rotated_and_revoked(running: Runn
     sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http(secret) as bot:
         wait_until(lambda: bot.get("/rtr_code/models").status_code == 200, "the new key works")
+        wait_for_room_in_the_minute(seconds=10)
         assert bot.post("/rtr_code/chat/completions", json=sent).status_code == 200
 
         key_id = id_of(admin, "billing-bot")
@@ -111,6 +112,7 @@ def test_limits_are_set_shown_with_what_is_used_and_kept_by_a_change(running: Ru
     sent = {"model": "dari/routing", "messages": [{"role": "user", "content": "Hi"}]}
     with running.http(secret) as bot:
         wait_until(lambda: bot.get("/rtr_code/models").status_code == 200, "the new key works")
+        wait_for_room_in_the_minute(seconds=10)
         assert bot.post("/rtr_code/chat/completions", json=sent).status_code == 200
     row = re.search(r">limited</td>.*?</tr>", admin.get("/keys").text, re.DOTALL)
     assert row is not None
