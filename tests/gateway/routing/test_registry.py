@@ -13,13 +13,8 @@ from sqlalchemy import delete
 from bandit.statistics import Signal, StatisticKey
 from bandit.types import Context, Epoch, Json, LoopTime, Scores
 from gateway.catalog.catalog import Catalog
-from gateway.limits.limiter import KeyLimiter
-from gateway.recorder import Recorder
 from gateway.routing.loader import EVERYTHING, Loader
-from gateway.routing.model_states import ModelStates
-from gateway.routing.publisher import Publisher
 from gateway.routing.registry import Registry
-from gateway.routing.reloader import Reloader
 from gateway.routing.router import PUBLISH_SECONDS
 from gateway.serving.bootstrap import prepare
 from gateway.settings import load
@@ -32,8 +27,8 @@ from storage.stores.arms import Arms
 from storage.stores.identity import begin_epoch
 from storage.stores.routers import Routers
 from storage.tables import activity, arms, statistic_changes
-from storage.writing.spool import Spool, owner_of
 from tests.support.databases import Opening
+from tests.support.recorder import recording
 from tests.support.records import NOW, RecordMaker, RunningWriter, assert_same_sums, later, same_sums
 from tests.support.waiting import wait_until
 
@@ -257,26 +252,7 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
                 Routers(outside).delete("rtr_a", NOW)
         put(outside, "rtr_a", max_attempts=7)
 
-    async with contextlib.AsyncExitStack() as opened:
-        everything, position = read_everything(database)
-        registry, loader = Registry(everything, catalog), Loader(database, catalog, lambda: NOW)
-        loaded = loader.load(EVERYTHING)
-        registry.replace(loaded)
-        reloader = Reloader(loader, registry, loaded.keys)
-        opened.push_async_callback(reloader.close)
-        spool = Spool(tmp_path / "spool.", owner_of(database))
-        recorder = Recorder(
-            database,
-            registry,
-            reloader,
-            model_states=ModelStates(),
-            durable=True,
-            spool=spool,
-            position=position,
-            limiter=KeyLimiter(everything, lambda: NOW, lambda: 1.0, lambda _: None),
-            publisher=Publisher(registry.routers, lambda: NOW),
-        )
-        opened.push_async_callback(recorder.close)
+    async with recording(database, catalog, tmp_path) as (recorder, registry), contextlib.AsyncExitStack() as opened:
         opened.callback(other.writer.close)
         changing = asyncio.create_task(asyncio.to_thread(change_routers))
         while not changing.done():
