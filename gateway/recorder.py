@@ -24,7 +24,8 @@ from storage.records import (
 from storage.replication.changes import Changed, Position
 from storage.writing.failover import State
 from storage.writing.spool import Spool
-from storage.writing.writer import Committed, Writer
+from storage.writing.transaction import Item
+from storage.writing.writer import BATCH_LIMIT, Committed, Writer
 
 log = logging.getLogger(__name__)
 
@@ -34,10 +35,6 @@ QUEUE_LIMIT = 10_000
 GATHER_SECONDS = 0.02
 """How long a record waits for others with the durability `async`: a process that is killed loses so much more."""
 
-BATCH_LIMIT = 100
-"""Records of a transaction, at most; so many need not wait for others."""
-
-Item: TypeAlias = CompletionRecord | ComparisonRecord | tuple[FeedbackRecord, ...]
 Waiting: TypeAlias = "asyncio.Future[tuple[FeedbackReceipt, ...]]"
 
 _NOBODY = object()
@@ -76,7 +73,6 @@ class Recorder:
         self._writer = Writer(
             database,
             queue_limit=QUEUE_LIMIT,
-            batch_limit=BATCH_LIMIT,
             gather_seconds=0.0 if durable else GATHER_SECONDS,
             learn_scores=registry.learn_scores,
             scale_of=registry.scale_of,

@@ -39,6 +39,9 @@ SILENT_SECONDS = 120.0
 ADOPT_SECONDS = 10.0
 """After which a spool that could not be opened is tried again."""
 
+BATCH_LIMIT = 100
+"""Items of a transaction, at most."""
+
 IDLE_SECONDS = 0.1
 """How long the thread waits for a record before it polls for changes."""
 
@@ -80,7 +83,7 @@ class Writer:
         position: Position | None = None,
         spool: Spool | None = None,
         queue_limit: int = 10_000,
-        batch_limit: int = 100,
+        batch_limit: int = BATCH_LIMIT,
         gather_seconds: float = 0.0,
         scale_of: ScaleOf = unit_scale,
         deferring: bool = True,

@@ -9,14 +9,14 @@ from sqlalchemy import func, select
 
 from gateway.catalog.catalog import Catalog
 from gateway.errors import Unavailable
-from gateway.recorder import BATCH_LIMIT, Recorder
+from gateway.recorder import Recorder
 from gateway.settings import load
 from storage.database.engine import Database
 from storage.errors import WriterFull
 from storage.tables import decisions
 from storage.writing.failover import FailoverWriter
 from storage.writing.transaction import Item
-from storage.writing.writer import Committed, Writer
+from storage.writing.writer import BATCH_LIMIT, Committed, Writer
 from tests.support.recorder import recording
 from tests.support.records import NOW, RecordMaker
 
