@@ -252,21 +252,21 @@ async def test_no_delta_is_lost_or_doubled_while_routers_are_replaced(
                 Routers(outside).delete("rtr_a", NOW)
         put(outside, "rtr_a", max_attempts=7)
 
-    async with recording(database, catalog, tmp_path) as (recorder, registry), contextlib.AsyncExitStack() as opened:
-        opened.callback(other.writer.close)
-        changing = asyncio.create_task(asyncio.to_thread(change_routers))
-        while not changing.done():
-            own = [recorder.completion(making.completion("rtr_a", "p/one")) for _ in range(5)]
-            await asyncio.gather(*own, asyncio.to_thread(other.write, making.completion("rtr_a", "p/two")))
-        await changing
-        await recorder.completion(making.completion("rtr_a", "p/one"))
-        wanted = Arms(database).sums("rtr_a")
+    async with recording(database, catalog, tmp_path) as (recorder, registry):
+        with contextlib.closing(other.writer):
+            changing = asyncio.create_task(asyncio.to_thread(change_routers))
+            while not changing.done():
+                own = [recorder.completion(making.completion("rtr_a", "p/one")) for _ in range(5)]
+                await asyncio.gather(*own, asyncio.to_thread(other.write, making.completion("rtr_a", "p/two")))
+            await changing
+            await recorder.completion(making.completion("rtr_a", "p/one"))
+            wanted = Arms(database).sums("rtr_a")
 
-        def is_as_the_ledger_says() -> bool:
-            live = registry.routers.get("rtr_a")
-            return live is not None and live.options.max_attempts == 7 and same_sums(live.state.sums, wanted)
+            def is_as_the_ledger_says() -> bool:
+                live = registry.routers.get("rtr_a")
+                return live is not None and live.options.max_attempts == 7 and same_sums(live.state.sums, wanted)
 
-        await asyncio.to_thread(wait_until, is_as_the_ledger_says, "what is in memory equals the rows")
+            await asyncio.to_thread(wait_until, is_as_the_ledger_says, "what is in memory equals the rows")
 
 
 def epoch(moment: datetime) -> Epoch:
