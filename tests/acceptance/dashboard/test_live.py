@@ -141,6 +141,7 @@ def test_what_changes_while_a_page_loads_is_shown(running: Running, browser: Bro
     with tab(browser, running.url) as opened:
         page = opened.page
         opened.sign_in(running.keys["reader"])
+        page.wait_for_selector("#live >> text=/^live$/")  # the first page's stream is not the one that is held
         page.route("**/events", hold)
         opened.go("/routers/rtr_support")
         wait_until(lambda: page.evaluate("1") == 1 and len(held) == 1, "its stream is asked for")
