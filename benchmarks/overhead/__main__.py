@@ -9,8 +9,9 @@ answer's status and length is checked, one in 50 word for word: a single wrong o
              (no gateway: what the generator itself costs), each --peer, and gateway-before with --before; not by
              default gateway-postgresql, with a server of its own, whose CPU is not the gateway's
   loads      c1, c32, c256: plain answers of 600 bytes over 1, 32 and 256 connections; stream32: 32 streams of 100
-             chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads. Not by default: stream2000:
-             2,000 streams with as many chunks; same_1000rps: as c1, sent at that rate whatever the answers do;
+             chunks, a chunk each 5 ms; stream32_full: the same as fast as the client reads. Not by default: new32:
+             as c32, each request on a connection of its own; stream2000: 2,000 streams with as many chunks;
+             same_1000rps: as c1, sent at that rate whatever the answers do;
              mixed32: 1,000 prompts of 20 to 4,000 characters on 100 routers, some with tools or a task; mixed32_one:
              the same on one router; mixed_1rps, 5, 50: on 100 with streams, at that rate; agent_18k, 114k, 1m: an
              agent's requests. Routers learn most from their first answers: --warm-up 25 measures a day, not its

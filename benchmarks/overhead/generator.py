@@ -30,7 +30,7 @@ class Load:
     """A load: for `seconds` after a warm-up or, if `requests` is given, until that many were answered.
 
     `connections` are those of a closed loop; with a `rate` (requests a second) connections are opened as needed.
-    `every_latency` asks for a list of all, not only for percentiles.
+    `every_latency` asks for a list of all, not only for percentiles. `reconnecting`: each request opens a connection.
     """
 
     host: str
@@ -47,6 +47,7 @@ class Load:
     pids: list[int] = field(default_factory=list)
     traffic: str = Traffic.SAME
     rate: float | None = None
+    reconnecting: bool = False
     every_latency: bool = False
 
 
@@ -106,6 +107,8 @@ def _head(load: Load, path: str, length: int) -> bytes:
     ]
     if load.key:
         head.append(f"authorization: Bearer {load.key}")
+    if load.reconnecting:
+        head.append("connection: close")
     return "\r\n".join(head).encode() + b"\r\n\r\n"
 
 

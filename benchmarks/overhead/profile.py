@@ -45,6 +45,7 @@ def _load(target: Target, phase: Phase, seconds: float) -> Any:
         warm_up_seconds=0.0,
         traffic=phase.traffic,
         rate=phase.rate,
+        reconnecting=phase.reconnecting,
     )
 
 

@@ -24,12 +24,14 @@ class Phase:
     pace_ms: int = 0
     traffic: Traffic = Traffic.SAME
     rate: float | None = None  # requests a second, sent whatever the answers do
+    reconnecting: bool = False
     least_seconds: float = 0.0
 
 
 C1 = Phase("c1", "1 connection", 1)
 C32 = Phase("c32", "32 connections", 32)
 C256 = Phase("c256", "256 connections", 256)
+NEW = Phase("new32", "32 clients, a connection for each request", 32, reconnecting=True)
 STREAM = Phase("stream32", f"32 streams, a chunk each {PACE_MS} ms", 32, stream=True, pace_ms=PACE_MS)
 STREAM_FULL = Phase("stream32_full", "32 streams, as fast as can be", 32, stream=True)
 STREAMS = Phase("stream2000", "2,000 streams, a chunk each 250 ms", 2_000, stream=True, pace_ms=250, least_seconds=30.0)
@@ -58,7 +60,7 @@ AGENTS = tuple(
     )
 )
 USUAL = (C1, C32, C256, STREAM, STREAM_FULL)
-PHASES = (*USUAL, STREAMS, STEADY, MIXED, MIXED_ONE, *RATES, *AGENTS)
+PHASES = (*USUAL, NEW, STREAMS, STEADY, MIXED, MIXED_ONE, *RATES, *AGENTS)
 
 Results = dict[str, dict[str, list[Measurement]]]
 """Target → phase → one measurement per round."""
@@ -86,6 +88,7 @@ def measure_rounds(
                     warm_up_seconds=warm_up_seconds,
                     traffic=phase.traffic,
                     rate=phase.rate,
+                    reconnecting=phase.reconnecting,
                 )
                 try:
                     measured = put_load_on(load)

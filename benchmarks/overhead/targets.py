@@ -75,6 +75,7 @@ class Target:
         requests: int | None = None,
         traffic: Traffic = Traffic.SAME,
         rate: float | None = None,
+        reconnecting: bool = False,
     ) -> Load:
         """A load on this target."""
         return Load(
@@ -92,6 +93,7 @@ class Target:
             self.pids,
             traffic,
             rate,
+            reconnecting,
         )
 
 

@@ -33,6 +33,11 @@ def test_a_number_of_requests_gets_exactly_so_many_answers_and_takes_cpu(target:
     assert measured.cpu_seconds > 0
 
 
+def test_each_request_has_a_connection_of_its_own_if_so_asked(target: Target) -> None:
+    measured = put_load_on(target.load(4, requests=40, reconnecting=True))
+    assert measured.answers == measured.reconnects == 40
+
+
 def test_a_stream_is_counted_chunk_by_chunk_and_its_first_token_comes_before_its_end(target: Target) -> None:
     measured = put_load_on(target.load(4, stream=True, requests=12))
     assert measured.answers == 12
