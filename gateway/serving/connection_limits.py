@@ -24,6 +24,9 @@ SWEEP_SECONDS = 1.0
 """Interval between checks for overdue connections: one task for all of them, so that a request needs no timer."""
 WARN_SECONDS = 10.0
 MOST_CONNECTIONS = 10_000
+NEW_SECONDS = 1.0
+"""How long the first request of a connection may be on its way: if it has come and is not read yet, to close the
+connection resets it."""
 CLOSED_SHARE = 50
 """Of the connections one in this many is closed at once to make room, the longest unused first."""
 SPARE_DESCRIPTORS = 200
@@ -90,9 +93,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     @property
     def is_unused(self) -> bool:
-        """Whether the connection is open, and no request is being read or answered."""
+        """Whether the connection is open and not new, and no request is being read or answered."""
+        is_new = time.monotonic() - self._since < NEW_SECONDS and self.cycle is None
         answering = self.cycle is not None and not self.cycle.response_complete
-        return not (self._in_headers or answering or self.transport.is_closing())
+        return not (is_new or self._in_headers or answering or self.transport.is_closing())
 
     @property
     def is_between_requests(self) -> bool:

@@ -7,7 +7,7 @@ import secrets
 import signal
 import socket
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -36,6 +36,9 @@ from gateway.telemetry.instruments import Instruments, log_to_stderr, secrets_of
 from storage.database.engine import Database, open_database
 from storage.errors import LedgerError
 from storage.stores.routers import Routers
+
+ACCEPTED_PER_TURN = 16
+"""Most connections that all processes together accept in one turn of their event loops (ADR 45)."""
 
 KEEP_ALIVE_SECONDS = 75
 LAST_SECONDS = 0.2
@@ -73,7 +76,7 @@ def run(load: Load, say: Say, workers: int = 1) -> None:
         banner = Banner(_prepare(current, [url_of(listener, listening) for listener in listeners]))
 
         def work(first: bool) -> None:
-            process = _Process(load, current, instruments, listeners, reload_others, name, is_alone=workers == 1)
+            process = _Process(load, current, instruments, listeners, reload_others, name, workers)
             _work(process, banner if first else None, say)
 
         def read_for_later_workers() -> None:
@@ -126,7 +129,7 @@ class _Process:
     listeners: list[socket.socket]
     reload_others: Callable[[], None]
     name: str
-    is_alone: bool
+    count: int  # of serving processes
 
 
 def _work(process: _Process, banner: Banner | None, say: Say) -> None:
@@ -161,15 +164,23 @@ def _work(process: _Process, banner: Banner | None, say: Say) -> None:
             reread,
             process.reload_others,
             process.name,
-            give_up if process.is_alone else None,  # else another process answers meanwhile
+            give_up if process.count == 1 else None,  # else another process answers meanwhile
         )
         app = with_cors(gateway, settings.cors_origins)
         tls = settings.listening.tls
         config = uvicorn_config(app, limits_of_this_process(), gateway.count_refusal, gateway, tls)
         drain = Drain(settings.listening.drain_seconds, gateway.drain)
-        server = Server(config, announce, drain, gateway.reload)
+        server = Server(config, announce, drain, gateway.reload, ACCEPTED_PER_TURN // process.count)
         keep_freed_memory()
         _serve(server, process.listeners)
+
+
+def _waiting(listener: socket.socket) -> Iterator[socket.socket]:
+    """Accept what waits to be accepted; not for ever, as more may come all the time."""
+    listener.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(BACKLOG):
+            yield listener.accept()[0]
 
 
 def _reload_through(parent: int) -> None:
@@ -243,8 +254,10 @@ class Server(uvicorn.Server):
         announce: Announce,
         drain: Drain = Drain(),
         reload: Callable[[], None] | None = None,
+        accepted_per_turn: int = ACCEPTED_PER_TURN,
     ) -> None:
         super().__init__(config)
+        self._accepted_per_turn = accepted_per_turn
         self._reload = reload
         self._announce = announce
         self._drain = drain
@@ -276,7 +289,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, accept connections, then announce it."""
-        await super().startup(sockets)
+        await super().startup(sockets and [*sockets, *self._duplicates(sockets)])
         if self._reload is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
@@ -290,16 +303,21 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         self._sweeping.cancel()
 
+    def _duplicates(self, sockets: Sequence[socket.socket]) -> list[socket.socket]:
+        """Duplicates of the sockets to accept from, too: uvloop accepts one connection of each in a turn.
+
+        A busy turn is long. With TLS it would be longer: a handshake takes more of it than a request.
+        """
+        times = 1 if self.config.ssl else self._accepted_per_turn // len(sockets)
+        return [each.dup() for each in sockets for _ in range(1, times)]
+
     async def _accept_the_last(self, sockets: Sequence[socket.socket]) -> None:
         """Accept the connections that are open for their clients already, close the sockets, and let requests come."""
         # Closing a socket resets what waits in its backlog, and uvicorn closes connections whose request was not read
         # yet: a proxy that has sent its request by then can't know whether to send it to another gateway.
-        last = []
-        for each in sockets:
-            each.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    last.append(each.accept()[0])
+        for duplicate in self.servers[len(sockets) :]:
+            duplicate.close()  # before the last ones are accepted: who comes between that and the last close is reset
+        last = [connection for each in sockets for connection in _waiting(each)]
         for server in self.servers:
             server.close()
         for each in sockets:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from gateway.asgi import Receive, Scope, Send
+from gateway.serving import connection_limits
 from gateway.serving.connection_limits import SWEEP_SECONDS, ConnectionLimits
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
@@ -210,6 +211,17 @@ def test_above_their_number_the_longest_unused_connection_gives_way(caplog: pyte
         kept[1].sendall(request)
         assert kept[1].recv(1_000).startswith(b"HTTP/1.1 200"), "the others go on"
     assert any("connections" in record.message for record in caplog.records)
+
+
+def test_a_connection_whose_first_request_may_be_on_its_way_does_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection_limits, "NEW_SECONDS", 60.0)
+    with serving(ConnectionLimits(connections=2)) as port, contextlib.ExitStack() as stack:
+        new = [stack.enter_context(connect(port)) for _ in range(2)]
+        with connect(port) as connection:
+            assert received(connection).startswith(b"HTTP/1.1 503 ")
+        for connection in new:
+            connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
 
 
 def test_where_all_are_busy_the_next_one_is_refused_with_503() -> None:
