@@ -215,7 +215,7 @@ class Recorder:
         self._reloader.request(subjects)
 
     def _committed(self, committed: Committed) -> None:
-        self._publisher.note(self._registry.apply(committed))
+        changed = self._registry.apply(committed)
         self._limiter.apply(committed)
         for waiting, result in committed.results:
             if waiting is _NOBODY:
@@ -226,6 +226,7 @@ class Recorder:
                     waiting.set_exception(result)
                 else:
                     waiting.set_result(result)
+        self._loop.call_soon(self._publisher.note, changed)  # answers first: it may renew snapshots
 
 
 def _overloaded() -> Unavailable:

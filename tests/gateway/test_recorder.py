@@ -1,6 +1,7 @@
 """Records that wait for their commit come together, and none is lost on the way to the writer."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import func, select
 from gateway.catalog.catalog import Catalog
 from gateway.errors import Unavailable
 from gateway.recorder import Recorder
+from gateway.routing.publisher import Publisher
 from gateway.settings import load
 from storage.database.engine import Database
 from storage.errors import WriterFull
@@ -60,6 +62,24 @@ async def test_what_is_submitted_in_two_turns_is_committed_together(
     assert sum(handed) == len(waiting)
     # The writer may take the first before the others are handed over; without turns it takes each by itself.
     assert len(handed) <= 2
+
+
+async def test_an_answer_goes_out_before_snapshots_are_renewed(
+    database: Database, catalog: Catalog, making: RecordMaker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened: list[str] = []
+    noted = asyncio.Event()
+
+    def note(_: Publisher, router_ids: Iterable[str]) -> None:
+        happened.extend(router_ids)
+        noted.set()
+
+    monkeypatch.setattr(Publisher, "note", note)
+    async with recording(database, catalog, tmp_path) as (recorder, _):
+        await recorder.completion(making.completion("rtr_a", "p/one"))
+        happened.append("answer")
+        await noted.wait()
+    assert happened == ["answer", "rtr_a"]
 
 
 async def test_a_stop_writes_what_was_submitted_in_the_same_turn(
