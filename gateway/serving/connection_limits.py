@@ -24,9 +24,8 @@ SWEEP_SECONDS = 1.0
 """Interval between checks for overdue connections: one task for all of them, so that a request needs no timer."""
 WARN_SECONDS = 10.0
 MOST_CONNECTIONS = 10_000
-NEW_SECONDS = 1.0
-"""How long the first request of a connection may be on its way: if it has come and is not read yet, to close the
-connection resets it."""
+NEW_SECONDS = 0.1
+"""How long the first request of a connection may wait to be read: to close the connection before resets it."""
 CLOSED_SHARE = 50
 """Of the connections one in this many is closed at once to make room, the longest unused first."""
 SPARE_DESCRIPTORS = 200
@@ -82,7 +81,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) <= self.limits.connections:
             return
-        unused = [each for each in _protocols(self.connections) if each.is_unused and each is not self]
+        others = _protocols(self.connections)
+        if sum(not each.transport.is_closing() for each in others) <= self.limits.connections:
+            return  # room was made in this turn of the event loop
+        unused = [each for each in others if each.is_unused and each is not self]
         self._warn(f"{len(self.connections)} connections: {'unused ones are closed' if unused else 'refused'}")
         if unused:
             # Some at once: looking through all connections for each new one would take the event loop's time.

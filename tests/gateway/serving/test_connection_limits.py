@@ -20,12 +20,13 @@ from tests.support.waiting import wait_until
 
 SMALL = ConnectionLimits(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3)
 SECONDS = 30
+HOLD_SECONDS = 0.3
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Reads the whole body and answers with its size, and with the header `x-late` if there was one.
 
-    Of the path /slow the answer is sent in two parts, the second one after a while.
+    Of the path /slow the answer is sent in two parts, the second one after a while; /hold holds up everybody.
     """
     if scope["type"] == "lifespan":
         for kind in ("startup", "shutdown"):
@@ -39,6 +40,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             return
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
+    if scope["path"] == "/hold":
+        time.sleep(HOLD_SECONDS)  # noqa: ASYNC251 - the event loop does nothing else meanwhile
     late = [header for header in scope["headers"] if header[0] == b"x-late"]
     await send({"type": "http.response.start", "status": 200, "headers": late})
     if scope["path"] == "/slow":
@@ -211,6 +214,27 @@ def test_above_their_number_the_longest_unused_connection_gives_way(caplog: pyte
         kept[1].sendall(request)
         assert kept[1].recv(1_000).startswith(b"HTTP/1.1 200"), "the others go on"
     assert any("connections" in record.message for record in caplog.records)
+
+
+def test_connections_that_come_at_once_close_no_more_unused_ones_than_they_need() -> None:
+    request = b"POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n"
+    with serving(ConnectionLimits(connections=50)) as port, contextlib.ExitStack() as stack:
+        kept = [stack.enter_context(connect(port)) for _ in range(50)]
+        for connection in kept:
+            connection.sendall(request % b"/")
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        kept[-1].sendall(request % b"/hold")
+        come = [stack.enter_context(connect(port)) for _ in range(16)]
+        for connection in come:
+            connection.sendall(request % b"/")
+        for connection in [kept[-1], *come]:
+            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        served = 0
+        for connection in kept:
+            with contextlib.suppress(OSError):
+                connection.sendall(request % b"/")
+                served += connection.recv(1_000).startswith(b"HTTP/1.1 200")
+    assert served >= 30, "two make room for two"
 
 
 def test_a_connection_whose_first_request_may_be_on_its_way_does_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
