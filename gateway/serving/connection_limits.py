@@ -5,10 +5,12 @@ thousand idle connections use up the descriptors that new clients need.
 """
 
 import asyncio
+import fcntl
 import json
 import logging
 import re
 import resource
+import termios
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -24,8 +26,6 @@ SWEEP_SECONDS = 1.0
 """Interval between checks for overdue connections: one task for all of them, so that a request needs no timer."""
 WARN_SECONDS = 10.0
 MOST_CONNECTIONS = 10_000
-NEW_SECONDS = 0.1
-"""How long the first request of a connection may wait to be read: to close the connection before resets it."""
 CLOSED_SHARE = 50
 """Of the connections one in this many is closed at once to make room, the longest unused first."""
 SPARE_DESCRIPTORS = 200
@@ -85,20 +85,26 @@ class LimitedProtocol(HttpToolsProtocol):
         if sum(not each.transport.is_closing() for each in others) <= self.limits.connections:
             return  # room was made in this turn of the event loop
         unused = [each for each in others if each.is_unused and each is not self]
-        self._warn(f"{len(self.connections)} connections: {'unused ones are closed' if unused else 'refused'}")
-        if unused:
-            # Some at once: looking through all connections for each new one would take the event loop's time.
-            for each in nsmallest(self.limits.connections // CLOSED_SHARE + 1, unused, key=_received_at):
-                each.transport.close()
-        else:
+        # Some at once: looking through all connections for each new one would take the event loop's time.
+        oldest = nsmallest(self.limits.connections // CLOSED_SHARE + 1, unused, key=_received_at)
+        closed = [each for each in oldest if not each.has_unread]
+        self._warn(f"{len(self.connections)} connections: {'unused ones are closed' if closed else 'refused'}")
+        for each in closed:
+            each.transport.close()
+        if not closed:
             self._refuse(503, "too many connections; try again shortly")
 
     @property
     def is_unused(self) -> bool:
-        """Whether the connection is open and not new, and no request is being read or answered."""
-        is_new = time.monotonic() - self._since < NEW_SECONDS and self.cycle is None
+        """Whether the connection is open, and no request is being read or answered."""
         answering = self.cycle is not None and not self.cycle.response_complete
-        return not (is_new or self._in_headers or answering or self.transport.is_closing())
+        return not (self._in_headers or answering or self.transport.is_closing())
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether the system has bytes of the client that were not read yet: to close the connection would reset it."""
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        return any(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))
 
     @property
     def is_between_requests(self) -> bool:

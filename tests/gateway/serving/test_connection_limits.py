@@ -13,14 +13,14 @@ import httpx
 import pytest
 
 from gateway.asgi import Receive, Scope, Send
-from gateway.serving import connection_limits
 from gateway.serving.connection_limits import SWEEP_SECONDS, ConnectionLimits
 from gateway.serving.server import Server, uvicorn_config
 from tests.support.waiting import wait_until
 
 SMALL = ConnectionLimits(header_bytes=2_000, header_seconds=0.3, body_idle_seconds=0.3)
 SECONDS = 30
-HOLD_SECONDS = 0.3
+HOLD_SECONDS = 0.5
+holding = threading.Event()
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,6 +33,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             await receive()
             await send({"type": f"lifespan.{kind}.complete"})
         return
+    if scope["path"] == "/hold":
+        holding.set()
+        time.sleep(HOLD_SECONDS)  # noqa: ASYNC251 - the event loop does nothing else meanwhile
     size, more = 0, True
     while more:
         message = await receive()
@@ -40,8 +43,6 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
             return
         size += len(message.get("body", b""))
         more = message.get("more_body", False)
-    if scope["path"] == "/hold":
-        time.sleep(HOLD_SECONDS)  # noqa: ASYNC251 - the event loop does nothing else meanwhile
     late = [header for header in scope["headers"] if header[0] == b"x-late"]
     await send({"type": "http.response.start", "status": 200, "headers": late})
     if scope["path"] == "/slow":
@@ -223,7 +224,9 @@ def test_connections_that_come_at_once_close_no_more_unused_ones_than_they_need(
         for connection in kept:
             connection.sendall(request % b"/")
             assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        holding.clear()
         kept[-1].sendall(request % b"/hold")
+        assert holding.wait(SECONDS)
         come = [stack.enter_context(connect(port)) for _ in range(16)]
         for connection in come:
             connection.sendall(request % b"/")
@@ -237,15 +240,17 @@ def test_connections_that_come_at_once_close_no_more_unused_ones_than_they_need(
     assert served >= 30, "two make room for two"
 
 
-def test_a_connection_whose_first_request_may_be_on_its_way_does_not_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_limits, "NEW_SECONDS", 60.0)
-    with serving(ConnectionLimits(connections=2)) as port, contextlib.ExitStack() as stack:
-        new = [stack.enter_context(connect(port)) for _ in range(2)]
-        with connect(port) as connection:
-            assert received(connection).startswith(b"HTTP/1.1 503 ")
-        for connection in new:
+def test_a_connection_whose_request_has_come_and_is_not_read_yet_does_not_give_way() -> None:
+    with serving(ConnectionLimits(connections=3)) as port, contextlib.ExitStack() as stack:
+        holding.clear()
+        busy = stack.enter_context(connect(port))
+        busy.sendall(b"POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        assert holding.wait(SECONDS)
+        come = [stack.enter_context(connect(port)) for _ in range(3)]
+        for connection in come:
             connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n")
-            assert connection.recv(1_000).startswith(b"HTTP/1.1 200")
+        answers = [connection.recv(1_000)[9:12] for connection in come]
+    assert answers == [b"200", b"200", b"503"]
 
 
 def test_where_all_are_busy_the_next_one_is_refused_with_503() -> None:
