@@ -81,10 +81,10 @@ class LimitedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         if len(self.connections) <= self.limits.connections:
             return
-        others = _protocols(self.connections)
-        if sum(not each.transport.is_closing() for each in others) <= self.limits.connections:
+        still_open = [each for each in _protocols(self.connections) if not each.transport.is_closing()]
+        if len(still_open) <= self.limits.connections:
             return  # room was made in this turn of the event loop
-        unused = [each for each in others if each.is_unused and each is not self]
+        unused = [each for each in still_open if each.is_unused and each is not self]
         # Some at once: looking through all connections for each new one would take the event loop's time.
         oldest = nsmallest(self.limits.connections // CLOSED_SHARE + 1, unused, key=_received_at)
         closed = [each for each in oldest if not each.has_unread]
